@@ -1,0 +1,1 @@
+"""The porch: argv to settings, one recipe call, a rendered result."""

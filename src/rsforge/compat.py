@@ -1,0 +1,48 @@
+"""What mends the installed world, so that the rest of the house need not know of it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+_KEPT: list[Any] = []  # a torch.library.Library undoes its definitions when it is collected
+
+
+def ensure_torchvision() -> str:
+    """Make ``import torchvision`` work, and say how: ``native``, ``mended`` or ``absent``.
+
+    torchvision's compiled operators do not load beside a CPU build of torch that they were not linked for, and
+    its import then fails with "operator torchvision::nms does not exist". Declaring the two schemas it registers
+    fakes for is enough for transforms, models and utils. Call this before importing torchvision or anything that
+    imports it (torchmetrics, diffusers, transformers). Where the pair matches nothing is touched.
+    """
+    if "torchvision" in sys.modules:
+        return "mended" if _KEPT else "native"
+    if importlib.util.find_spec("torchvision") is None:
+        return "absent"
+    try:
+        importlib.import_module("torchvision")
+        return "native"
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+    _forget("torchvision")
+    _declare_operators()
+    importlib.import_module("torchvision")
+    return "mended"
+
+
+def _forget(package: str) -> None:
+    for name in [n for n in sys.modules if n.split(".")[0] == package]:
+        del sys.modules[name]
+
+
+def _declare_operators() -> None:
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _KEPT.append(library)

@@ -1,0 +1,1 @@
+"""From disk to typed batch, and back."""

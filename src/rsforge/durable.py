@@ -1,0 +1,142 @@
+"""Atomic writes and folder locks: what carries a final name is whole, or it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from rsforge.errors import RsforgeError
+
+TEMPORARY = ".tmp-"
+
+
+def _unhindered(operation: str) -> None:
+    """Called before every durable operation; tests put a fault here."""
+
+
+before_operation: Callable[[str], None] = _unhindered
+
+
+class _Guarded(io.FileIO):
+    """A file that remembers its first failure: archive writers above it report something else."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while done < len(view):
+                before_operation("write")
+                done += super().write(view[done:]) or 0
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+        return done
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the name ``path`` when the block ends well, and leaves no trace otherwise.
+
+    The bytes go to a temporary name in the same folder, are flushed to the disk, renamed, and the folder is
+    flushed. An ``OSError`` of any write is raised as itself, with the path.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        before_operation("open")
+        with _Guarded(temporary, "w+") as file:
+            try:
+                yield cast(BinaryIO, file)
+            except Exception as error:
+                if file.failure is not None:
+                    raise file.failure from error
+                raise
+            before_operation("fsync")
+            os.fsync(file.fileno())
+        before_operation("rename")
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    before_operation("fsync folder")
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def alias(source: Path, target: Path) -> None:
+    """Give the committed file ``source`` the second name ``target``, atomically.
+
+    A hard link where the file system has them (committed files are never changed in place), a copy elsewhere.
+    """
+    temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}")
+    temporary.unlink(missing_ok=True)
+    try:
+        before_operation("link")
+        os.link(source, temporary)
+    except OSError:
+        with source.open("rb") as reader, replacing(target) as writer:
+            shutil.copyfileobj(reader, writer)
+        return
+    before_operation("rename")
+    temporary.replace(target)
+    # Renaming one link of a file onto another is a no-op that leaves the first behind.
+    temporary.unlink(missing_ok=True)
+    _flush_folder(target.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in ``folder``; call it under the folder's lock."""
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        leftover.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process; a second one is refused with the first one's pid (RSF-E003)."""
+    # A POSIX record lock: flock() would be inherited by loader workers that outlive a killed trainer.
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+            raise RsforgeError(
+                "RSF-E003", f"the run folder is in use by {holder}", where=str(folder)
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""How it is trained: one loop that knows steps, optimizers and precision, and no method."""

@@ -1,0 +1,226 @@
+"""The registry of error codes and exit codes, and the one exception a user may see."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says to the shell."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    DATA = 3
+    CHECKPOINT = 4
+    TRAINING = 5
+    ENVIRONMENT = 6
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One row of the registry: what ``rsforge explain CODE`` tells."""
+
+    exit: ExitCode
+    title: str
+    advice: str
+
+
+_U, _D, _C = ExitCode.USAGE, ExitCode.DATA, ExitCode.CHECKPOINT
+_T, _E = ExitCode.TRAINING, ExitCode.ENVIRONMENT
+
+REGISTRY: dict[str, Fault] = {
+    "RSF-B001": Fault(
+        ExitCode.BUG, "a bug in rsforge", "Run again with --debug for the traceback and report it."
+    ),
+    "RSF-U001": Fault(
+        _U,
+        "a setting was rejected",
+        "Correct the named option, variable or file key; `rsforge config schema COMMAND` lists every key with its bounds.",
+    ),
+    "RSF-U002": Fault(
+        _U,
+        "the command line was not understood",
+        "Run the command with --help; misspelt options are suggested.",
+    ),
+    "RSF-U003": Fault(
+        _U,
+        "a settings file cannot be read",
+        "Settings files are TOML, JSON or YAML (YAML needs the extra `yaml`) with one table of known keys.",
+    ),
+    "RSF-U004": Fault(
+        _U,
+        "the output folder already holds files",
+        "Continue with --resume, replace with --overwrite, or name another --output-dir.",
+    ),
+    "RSF-U005": Fault(
+        _U, "two settings do not fit together", "Change one of the options named in the message."
+    ),
+    "RSF-U006": Fault(
+        _U,
+        "the output name is unusable",
+        "Give --output a suffix that pictures have: .png, .jpg, .jpeg, .bmp, .tif, .tiff or .webp.",
+    ),
+    "RSF-U007": Fault(_U, "no such name", "Use one of the listed names; the closest one is suggested."),
+    "RSF-D001": Fault(
+        _D,
+        "no images found",
+        "Check the folder and the suffixes: .png .jpg .jpeg .bmp .tif .tiff in either case, at any depth.",
+    ),
+    "RSF-D002": Fault(
+        _D,
+        "an image cannot be read",
+        "Repair or remove the named files, or continue without them by --on-bad skip.",
+    ),
+    "RSF-D003": Fault(
+        _D,
+        "the images have an unusable size or shape",
+        "Choose an --image-size the model can take, or replace the named files.",
+    ),
+    "RSF-D004": Fault(_D, "too little data", "Add images, lower --val-fraction or lower --batch-size."),
+    "RSF-C001": Fault(
+        _C,
+        "checkpoint not found",
+        "Train first, or correct the path; best_model.pt lies in the output folder of the training command.",
+    ),
+    "RSF-C002": Fault(
+        _C,
+        "checkpoint damaged",
+        "The file is truncated or bits have flipped. Use latest_model.pt, best_model.pt or an older checkpoint.",
+    ),
+    "RSF-C003": Fault(
+        _C,
+        "not an rsforge checkpoint",
+        "Foreign and pickled files are refused and never executed. Use a checkpoint written by rsforge.",
+    ),
+    "RSF-C004": Fault(
+        _C,
+        "checkpoint of another kind",
+        "The message names the kind it is and the kind that was needed.",
+    ),
+    "RSF-C005": Fault(_C, "checkpoint of a newer rsforge", "Upgrade rsforge to read it."),
+    "RSF-C006": Fault(
+        _C,
+        "checkpoints do not belong together",
+        "Use the autoencoder that the diffusion model was trained with.",
+    ),
+    "RSF-C007": Fault(
+        _C,
+        "weights do not fit the model",
+        "Names or shapes differ; the file belongs to another architecture.",
+    ),
+    "RSF-C008": Fault(
+        _C,
+        "settings differ from the run to resume",
+        "Give the options of the first run again, or start a new run in another --output-dir.",
+    ),
+    "RSF-T001": Fault(
+        _T,
+        "the loss is not finite",
+        "Look at the named items; lower --learning-rate, or continue past single batches with --on-nonfinite skip.",
+    ),
+    "RSF-T002": Fault(
+        _T,
+        "the gradient scale collapsed",
+        "Half precision overflowed in every step; use --no-mixed-precision.",
+    ),
+    "RSF-E001": Fault(
+        _E,
+        "the disk is full",
+        "Free space or name another --output-dir; what was written before is whole.",
+    ),
+    "RSF-E002": Fault(_E, "permission denied", "Name a folder that you may write to."),
+    "RSF-E003": Fault(
+        _E, "the run folder is in use", "Wait for the other run, or name another --output-dir."
+    ),
+    "RSF-E004": Fault(
+        _E,
+        "out of memory",
+        "Lower --batch-size and raise --grad-accum by the same factor; lower --image-size; set --num-workers 0.",
+    ),
+    "RSF-E005": Fault(
+        _E,
+        "the device is missing",
+        "Use --device auto or cpu; `rsforge doctor` shows what there is.",
+    ),
+    "RSF-E006": Fault(_E, "an optional package is missing", "Install the named extra."),
+    "RSF-E007": Fault(
+        _E,
+        "pretrained weights are missing",
+        "Give them with --vgg-weights FILE, or train without by --no-perceptual.",
+    ),
+    "RSF-E008": Fault(
+        _E,
+        "a file or folder cannot be used",
+        "The message names it and the reason the system gave.",
+    ),
+    "RSF-E009": Fault(
+        _E,
+        "a worker process died",
+        "Often memory: lower --num-workers (0 loads in the main process) or --batch-size.",
+    ),
+    "RSF-I130": Fault(
+        ExitCode.INTERRUPTED,
+        "interrupted",
+        "A checkpoint was written; run the shown command to go on.",
+    ),
+    "RSF-I143": Fault(
+        ExitCode.TERMINATED,
+        "terminated",
+        "A checkpoint was written; run the shown command to go on.",
+    ),
+}
+
+
+class RsforgeError(Exception):
+    """An expected failure, told in the user's words.
+
+    ``what`` is one sentence; ``where`` names file, row or option; ``found`` what stood there; ``kept`` what of
+    the work so far is safe; ``fix`` the next command or remedy (the registry's advice when empty).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str = "",
+        found: str = "",
+        kept: str = "",
+        fix: str = "",
+    ) -> None:
+        super().__init__(what)
+        self.code, self.what, self.where, self.found, self.kept = code, what, where, found, kept
+        self.fix = fix or REGISTRY[code].advice
+
+    @property
+    def exit(self) -> ExitCode:
+        return REGISTRY[self.code].exit
+
+    def fields(self) -> dict[str, str]:
+        """The block's parts that have something to say, in the order they are shown."""
+        parts = {"where": self.where, "found": self.found, "kept": self.kept, "fix": self.fix}
+        return {k: v for k, v in parts.items() if v}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An error crosses from a loader's worker process to the trainer by being rebuilt from its parts.
+        return _rebuild, (self.code, self.what, self.where, self.found, self.kept, self.fix)
+
+
+def _rebuild(code: str, what: str, where: str, found: str, kept: str, fix: str) -> RsforgeError:
+    return RsforgeError(code, what, where=where, found=found, kept=kept, fix=fix)
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def from_os_error(error: OSError) -> RsforgeError:
+    """The environment error that an ``OSError`` amounts to."""
+    code = "RSF-E001" if error.errno in _FULL else "RSF-E002" if error.errno in _DENIED else "RSF-E008"
+    where = str(error.filename or "")
+    return RsforgeError(code, f"{REGISTRY[code].title}: {error.strerror or error}", where=where)

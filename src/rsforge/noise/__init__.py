@@ -1,0 +1,1 @@
+"""The diffusion process: schedules, conversions and weights as pure functions."""

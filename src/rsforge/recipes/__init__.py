@@ -1,0 +1,1 @@
+"""The kitchen: settings in, objects assembled, run started."""

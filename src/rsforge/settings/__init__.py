@@ -1,0 +1,1 @@
+"""What the user may say: frozen, strict pydantic models, free of torch."""

@@ -1,0 +1,20 @@
+"""Two threads, the torchvision guard and a quiet environment for every test."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+for name in [n for n in os.environ if n.startswith("RSFORGE_")]:
+    del os.environ[name]
+
+import warnings
+
+import torch
+
+from rsforge.compat import ensure_torchvision
+
+torch.set_num_threads(2)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    ensure_torchvision()
