@@ -1,0 +1,170 @@
+"""Checkpoints that explain themselves, notice every flipped bit, and cannot be half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError  # noqa: TID251 - the type that torch.load raises when it refuses a file
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rsforge import __version__, durable
+from rsforge.errors import RsforgeError
+
+FORMAT = 1
+
+
+def tensors(tree: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of nested dictionaries and lists with its path, in a fixed order."""
+    if isinstance(tree, Tensor):
+        yield place, tree
+    elif isinstance(tree, Mapping):
+        for key in sorted(tree, key=str):
+            yield from tensors(tree[key], f"{place}/{key}")
+    elif isinstance(tree, (list, tuple)):
+        for i, item in enumerate(tree):
+            yield from tensors(item, f"{place}/{i}")
+
+
+def digest_tensor(tensor: Tensor) -> str:
+    """SHA-256 of a tensor's type, shape and bytes."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    sha = hashlib.sha256(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+    sha.update(flat.view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def digest_weights(nets: Mapping[str, Any]) -> str:
+    """One SHA-256 for all weights of a checkpoint's nets: the identity that partners are known by."""
+    rows = [f"{place} {digest_tensor(t)}" for place, t in tensors(nets)]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _plain(tree: Any) -> Any:
+    """The tree without its tensors, in a form with one spelling."""
+    if isinstance(tree, Tensor):
+        return "tensor"
+    if isinstance(tree, Mapping):
+        return {repr(k): _plain(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_plain(v) for v in tree]
+    return repr(tree)
+
+
+def _digests(state: Mapping[str, Any]) -> dict[str, Any]:
+    text = json.dumps(_plain(state), sort_keys=True)
+    return {
+        "metadata": hashlib.sha256(text.encode()).hexdigest(),
+        "tensors": {place: digest_tensor(t) for place, t in tensors(state)},
+    }
+
+
+def _canonical(tree: Any) -> Any:
+    """The tree on the CPU, in plain containers; equal trees then become equal bytes."""
+    if isinstance(tree, Tensor):
+        return tree.detach().cpu()
+    if isinstance(tree, Mapping):
+        return {_canonical(k): _canonical(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_canonical(v) for v in tree]
+    # The archive writes a string object once and refers to it after: equal strings must be one object.
+    return sys.intern(str(tree)) if isinstance(tree, str) else tree
+
+
+def save(path: Path, state: Mapping[str, Any]) -> None:
+    """Commit ``state`` (nested dictionaries of tensors, numbers, strings) under ``path``, with its digests.
+
+    ``state["nets"]`` must be finite (RSF-T001): a poisoned checkpoint must not become the newest one.
+    """
+    body = _canonical({"format": FORMAT, "version": __version__, **state})
+    for place, tensor in tensors(body.get("nets", {})):
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise RsforgeError("RSF-T001", f"the weights {place} are not finite: nothing was saved", where=str(path))
+    with durable.replacing(path) as file:
+        torch.save(_canonical({**body, "digests": _digests(body)}), file)
+
+
+def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, Any]:
+    """Read and verify a checkpoint; ``role`` is what messages call it, ``kind`` what it must be ("" for any).
+
+    Raises RSF-C001 (missing), C002 (damaged), C003 (foreign; nothing of it is executed), C004 (another kind),
+    C005 (newer format).
+    """
+    if not path.is_file():
+        raise RsforgeError("RSF-C001", f"{role} not found: {path}", where=str(path), found=_neighbours(path))
+    state = _read(path, role)
+    if state["format"] > FORMAT:
+        raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state['version']}", where=str(path))
+    if kind and state.get("kind") != kind:
+        raise RsforgeError(
+            "RSF-C004",
+            f"{role} is of another kind",
+            where=str(path),
+            found=f"a {state.get('kind')}, not a {kind}",
+        )
+    return state
+
+
+def _read(path: Path, role: str) -> dict[str, Any]:
+    with path.open("rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
+    if not zipped:
+        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        whole = zipfile.is_zipfile(path)
+        code, what = ("RSF-C003", "holds objects that only pickle could make") if whole else ("RSF-C002", "is damaged")
+        raise RsforgeError(code, f"{role} {what}: refused", where=str(path)) from error
+    except Exception as error:
+        found = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise RsforgeError("RSF-C002", f"{role} is damaged", where=str(path), found=found) from error
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int) or "digests" not in state:
+        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    _verify(state, path, role)
+    return state
+
+
+def _verify(state: dict[str, Any], path: Path, role: str) -> None:
+    claimed = state.pop("digests")
+    actual = _digests(state)
+    if claimed == actual:
+        return
+    wrong = [p for p, d in actual["tensors"].items() if claimed.get("tensors", {}).get(p) != d] or ["its metadata"]
+    raise RsforgeError(
+        "RSF-C002",
+        f"{role} is damaged: its digests do not match",
+        where=str(path),
+        found=", ".join(wrong[:3]),
+    )
+
+
+def _neighbours(path: Path) -> str:
+    found = sorted(p.name for p in path.parent.glob("*.pt"))[:5] if path.parent.is_dir() else []
+    return f"beside it: {', '.join(found)}" if found else ""
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Strictly load ``weights`` into ``module``; RSF-C007 names the first differences."""
+    own = module.state_dict()
+    wrong = [f"{k} missing" for k in own.keys() - weights.keys()]
+    wrong += [f"{k} unknown" for k in weights.keys() - own.keys()]
+    wrong += [f"{k} {tuple(weights[k].shape)}" for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
+    if wrong:
+        found = f"{len(wrong)} differences: {', '.join(sorted(wrong)[:3])}"
+        raise RsforgeError("RSF-C007", "the weights do not fit the model", where=where, found=found)
+    module.load_state_dict(weights, strict=True)
+
+
+def retain(folder: Path, pattern: re.Pattern[str], keep: int) -> None:
+    """Delete all but the ``keep`` newest files whose name matches ``pattern`` (group 1 is a number); 0 keeps all."""
+    numbered = sorted((int(m[1]), p) for p in folder.iterdir() if (m := pattern.fullmatch(p.name)))
+    for _, path in numbered[: -keep or len(numbered)] if keep else []:
+        path.unlink()

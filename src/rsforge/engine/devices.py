@@ -1,0 +1,40 @@
+"""From a device's name to a device that is there."""
+
+from __future__ import annotations
+
+import torch
+
+from rsforge.errors import RsforgeError
+
+
+def choose(wanted: str, *, deterministic: bool = False) -> torch.device:
+    """The device for ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; RSF-E005 when it is missing.
+
+    On CUDA, cuDNN picks its fastest kernels by trial unless ``deterministic``.
+    """
+    device = torch.device(_automatic() if wanted == "auto" else wanted)
+    missing = (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise RsforgeError("RSF-E005", f"there is no device {wanted}", found=f"usable here: {_automatic()}, cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = not deterministic
+    if deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """One line for the user: the device, its memory, torch's version."""
+    if device.type == "cuda":
+        card = torch.cuda.get_device_properties(device)
+        return f"{card.name}, {card.total_memory / 2**30:.0f} GiB, torch {torch.__version__}"
+    return f"{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _automatic() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

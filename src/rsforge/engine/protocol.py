@@ -1,0 +1,55 @@
+"""What a training task must offer the trainer.
+
+Three rules for ``step``: turns come in the order of ``groups()``; never ``yield`` inside a ``with`` block, since
+the engine enters autocast around each turn; code after the last yield runs once per micro-batch, under
+``no_grad``, when every optimizer has moved, so it must be idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One optimizer's turn inside a step: the loss it minimises, and scalars to log."""
+
+    group: str
+    loss: Tensor
+    report: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A model, its losses, and the order in which its optimizers move."""
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything that is trained and saved, by name."""
+        ...
+
+    def groups(self) -> Mapping[str, Iterable[nn.Parameter]]:
+        """Parameters of each optimizer, in the order of their turns."""
+        ...
+
+    def step(self, batch: Any) -> Generator[Turn]:
+        """Yield one ``Turn`` per group; after each yield that group has moved."""
+        ...
+
+    def evaluate(self, batch: Any) -> Mapping[str, Tensor]:
+        """Validation figures of a batch, each a mean over its samples; no side effects."""
+        ...
+
+    def open_epoch(self, epoch: int) -> None:
+        """Told the 0-based epoch before its first step, also after a resume in its middle."""
+        ...
+
+
+class Stateful(Protocol):
+    """Anything that is saved with a run: image pools, scalers, plateau counters."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...

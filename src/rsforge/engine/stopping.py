@@ -1,0 +1,74 @@
+"""When a model is the best so far, and when going on is pointless."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from statistics import fmean, pstdev
+from typing import Any
+
+
+class Best:
+    """The lowest figure since ``from_epoch``; before it, the newest epoch stands in.
+
+    Until the objective has its final form (a warm-up of its weights), figures cannot be compared; so each epoch
+    replaces the one before, and the comparison starts afresh at ``from_epoch`` (0-based).
+    """
+
+    def __init__(self, *, from_epoch: int = 0, delta: float = 0.0) -> None:
+        self.from_epoch, self.delta = from_epoch, delta
+        self.figure, self.epoch = math.inf, -1
+
+    def improved(self, figure: float, epoch: int) -> bool:
+        provisional = epoch < self.from_epoch
+        if not provisional and not figure < self.figure - self.delta:
+            return False
+        self.figure, self.epoch = math.inf if provisional else figure, epoch
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"figure": self.figure, "epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.figure, self.epoch = state["figure"], state["epoch"]
+
+
+class Stopping:
+    """Patience and flatness on one figure an epoch; 0 turns either rule off.
+
+    Flat means: the last ``window`` figures have a standard deviation below ``threshold`` and the newest lies
+    within ``threshold`` of their mean. The source document calls this oscillation; it is convergence, and the
+    message says so.
+    """
+
+    def __init__(self, *, patience: int, delta: float, window: int, threshold: float) -> None:
+        self.patience, self.delta, self.threshold = patience, delta, threshold
+        self.best, self.waited = math.inf, 0
+        self.recent: deque[float] = deque(maxlen=max(1, window))
+
+    def reason(self, figure: float) -> str:
+        """Why to stop after an epoch that ended with ``figure``; empty to go on."""
+        self.recent.append(figure)
+        if figure < self.best - self.delta:
+            self.best, self.waited = figure, 0
+        else:
+            self.waited += 1
+        if self.patience and self.waited >= self.patience:
+            return f"no improvement by {self.delta:g} for {self.patience} epochs (best {self.best:.6g})"
+        return self._flat(figure)
+
+    def _flat(self, figure: float) -> str:
+        if not self.threshold or len(self.recent) < (self.recent.maxlen or 1):
+            return ""
+        spread, centre = pstdev(self.recent), fmean(self.recent)
+        if spread >= self.threshold or abs(figure - centre) >= self.threshold:
+            return ""
+        return f"flat: the last {len(self.recent)} epochs varied by {spread:.2g}, below {self.threshold:g}"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "waited": self.waited, "recent": list(self.recent)}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.best, self.waited = state["best"], state["waited"]
+        self.recent.clear()
+        self.recent.extend(state["recent"])

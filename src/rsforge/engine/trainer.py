@@ -1,0 +1,189 @@
+"""The training loop. It knows steps, epochs and when to write; it knows no method."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from rsforge.engine import checkpoint
+from rsforge.engine.feed import Feed, Micro
+from rsforge.engine.journal import Journal
+from rsforge.engine.keeper import Keeper, due
+from rsforge.engine.protocol import Stateful
+from rsforge.engine.rates import Rate
+from rsforge.engine.signals import StopRequest
+from rsforge.engine.stopping import Best, Stopping
+from rsforge.engine.update import Update
+from rsforge.engine.validation import Validation, evaluating
+from rsforge.errors import RsforgeError
+
+STOP_CODES = {signal.SIGINT: "RSF-I130", signal.SIGTERM: "RSF-I143"}
+
+
+@dataclass
+class Progress:
+    """How far a run is: optimizer steps, closed epochs, and the running means of the open epoch."""
+
+    step: int = 0
+    epoch: int = 0
+    journal_lines: int = 0
+    finished: str = ""
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+class Listener(Protocol):
+    """Hears rows as they are made: trackers, plots, the display."""
+
+    def on_step(self, row: Mapping[str, Any], seconds: float) -> None: ...
+
+    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None: ...
+
+
+class Trainer:
+    """Runs ``epochs`` epochs of ``feed`` through ``update`` and keeps everything that a resume needs.
+
+    ``monitor`` names the figure that best, stopping and plateau look at; where it is absent (nothing is held
+    out) the training loss takes its place. ``preview(epochs)`` is called every ``preview_every`` epochs under
+    evaluation with averaged weights. ``resume_hint`` is the command shown after an interruption.
+    """
+
+    def __init__(
+        self,
+        update: Update,
+        feed: Feed,
+        *,
+        epochs: int,
+        rate: Rate,
+        validation: Validation,
+        keeper: Keeper,
+        journal: Journal,
+        best: Best,
+        stopping: Stopping,
+        monitor: str = "loss",
+        log_every: int = 1,
+        preview: Callable[[int], None] = lambda epochs: None,
+        preview_every: int = 0,
+        listeners: tuple[Listener, ...] = (),
+        resume_hint: str = "",
+    ) -> None:
+        self.update, self.feed, self.epochs, self.rate = update, feed, epochs, rate
+        self.validation, self.keeper, self.journal = validation, keeper, journal
+        self.best, self.stopping, self.monitor, self.log_every = best, stopping, monitor, log_every
+        self.preview, self.preview_every = preview, preview_every
+        self.listeners, self.resume_hint = listeners, resume_hint
+        self.task, self.world = update.task, update.world
+        self.progress, self.clock = Progress(), time.monotonic
+        self.parts: dict[str, Stateful] = {
+            "ema": update.average, "scaler": update.scaler, "rate": rate, "best": best, "stopping": stopping,
+            **{f"optimizer/{name}": o for name, o in update.optimizers.items()},
+        }  # fmt: skip
+
+    def register(self, name: str, part: Stateful) -> None:
+        """Save and restore ``part`` with the run."""
+        self.parts[f"own/{name}"] = part
+
+    @property
+    def goal(self) -> int:
+        return self.epochs * self.feed.steps_per_epoch
+
+    def run(self) -> Progress:
+        """Train to the end, to a reason to stop early, or to a signal (RSF-I130, RSF-I143)."""
+        for module in self.task.modules().values():
+            module.train()
+        self.world.same_weights(self.task.modules().values())
+        if not self.progress.step:
+            self.journal.open_at(0)
+        with (
+            StopRequest() as stop,
+            contextlib.closing(self.feed.steps(self.progress.step, self.goal)) as steps,
+        ):
+            self._loop(steps, stop)
+        return self.progress
+
+    def _loop(self, steps: Iterator[list[Micro]], stop: StopRequest) -> None:
+        state, per_epoch = self.progress, self.feed.steps_per_epoch
+        self.task.open_epoch(state.epoch)
+        while not state.finished:
+            if state.step == (state.epoch + 1) * per_epoch:
+                self._close_epoch()
+            elif state.step < self.goal:
+                self._step(next(steps))
+            if state.step >= self.goal and state.epoch >= self.epochs:
+                break
+            if self.world.any(bool(stop)):
+                self._interrupted(stop.signal or signal.SIGTERM)
+
+    def _step(self, micros: list[Micro]) -> None:
+        state, began = self.progress, self.clock()
+        lr = self.rate.at(state.step)
+        figures = self.update(micros, state.step, lr)
+        state.step += 1
+        for name, value in figures.items():
+            state.sums[name] = state.sums.get(name, 0.0) + value
+        row = {"step": state.step, "epoch": state.epoch + 1, "lr": lr, **figures}
+        if due(self.log_every, state.step):
+            self.journal.write(row)
+        for listener in self.listeners:
+            listener.on_step(row, self.clock() - began)
+
+    def _close_epoch(self) -> None:
+        state, began = self.progress, self.clock()
+        means = {name: total / self.feed.steps_per_epoch for name, total in state.sums.items()}
+        with evaluating(self.task.modules().values(), self.update.average):
+            figures = {**means, **self.validation()}
+        monitored = figures.get(self.monitor, figures["loss"])
+        better = self.best.improved(monitored, state.epoch)
+        self.rate.observe(monitored)
+        state.finished, state.sums, state.epoch = self.stopping.reason(monitored), {}, state.epoch + 1
+        row = {
+            "step": state.step,
+            "epoch": state.epoch,
+            "lr": self.rate.at(state.step - 1),
+            **figures,
+            "best": better,
+        }
+        self._write_epoch(row, better)
+        for listener in self.listeners:
+            listener.on_epoch(row, self.clock() - began)
+        self.task.open_epoch(state.epoch)
+
+    def _write_epoch(self, row: dict[str, Any], better: bool) -> None:
+        self.journal.write({**row, "closed": True})
+        if due(self.preview_every, self.progress.epoch):
+            with evaluating(self.task.modules().values(), self.update.average):
+                self.preview(self.progress.epoch)
+        self.journal.flush()
+        self.keeper.commit_epoch(self.state, epochs=self.progress.epoch, best=better)
+        self.world.barrier()
+
+    def _interrupted(self, number: int) -> None:
+        self.journal.flush()
+        self.keeper.commit(self.state)
+        self.world.barrier()
+        state, code = self.progress, STOP_CODES.get(signal.Signals(number), "RSF-I143")
+        raise RsforgeError(
+            code, f"stopped by {signal.Signals(number).name} after step {state.step} of {self.goal}",
+            kept=f"a checkpoint of step {state.step}", fix=self.resume_hint,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a run interrupted here needs in order to go on as if it had not been."""
+        self.progress.journal_lines = self.journal.lines
+        return {
+            "progress": asdict(self.progress),
+            "nets": {name: m.state_dict() for name, m in self.task.modules().items()},
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+        }
+
+    def load(self, state: Mapping[str, Any], *, where: str = "") -> None:
+        """Go on from ``state``; where it ended by an early stop there is nothing left to do."""
+        for name, module in self.task.modules().items():
+            checkpoint.load_weights(module, state["nets"].get(name, {}), where=where)
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.progress = Progress(**state["progress"])
+        self.journal.open_at(self.progress.journal_lines)

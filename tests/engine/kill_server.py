@@ -1,0 +1,87 @@
+"""Imports torch once and forks a run per case: kills, interruptions and their resumption at little cost.
+
+Usage: ``python -m tests.engine.kill_server FOLDER KILLS WORKERS SEED``. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from rsforge import durable
+from rsforge.engine import checkpoint
+from tests.engine.toys import trainer
+
+FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0004.pt", "journal.jsonl")
+
+
+def train(folder: Path, workers: int) -> None:
+    folder.mkdir(exist_ok=True)
+    with durable.locked(folder):
+        durable.sweep(folder)
+        run = trainer(folder, workers=workers)
+        latest = folder / "latest_model.pt"
+        if latest.exists():
+            run.load(checkpoint.load(latest))
+        run.run()
+
+
+def fork(folder: Path, workers: int) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            train(folder, workers)
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            # A signal before the run listens to it is an ordinary KeyboardInterrupt.
+            os._exit(130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit", 1))
+    return pid
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def finish(folder: Path, workers: int, chance: random.Random, span: float, budget: list[int]) -> list[int]:
+    """Start again after every kill until a run ends by itself; return the exit codes."""
+    codes = []
+    while True:
+        pid = fork(folder, workers)
+        if budget[0]:
+            time.sleep(chance.uniform(0, span))
+            number = chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
+            os.kill(pid, number)
+            budget[0] -= 1
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        if codes[-1] == 0:
+            return codes
+
+
+def main() -> None:
+    base, kills, workers, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    torch.set_num_threads(1)
+    chance, reference = random.Random(seed), base / "reference"
+    train(base / "warm", 0)
+    began = time.monotonic()
+    os.waitpid(fork(reference, workers), 0)
+    span = time.monotonic() - began
+    expected, budget, runs, different, codes = files(reference), [kills], 0, [], []
+    while budget[0]:
+        shutil.rmtree(base / "run", ignore_errors=True)
+        codes += finish(base / "run", workers, chance, span, budget)
+        runs += 1
+        different += [n for n, data in files(base / "run").items() if data != expected[n]]
+    print(json.dumps({"runs": runs, "different": different, "codes": sorted(set(codes))}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What each of several processes runs: ``torchrun ... -m tests.engine.several FOLDER INTERRUPT_AFTER``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from rsforge.engine import checkpoint, processes
+from rsforge.engine.journal import Journal, NoJournal
+from rsforge.engine.keeper import Keeper, NoKeeper
+from tests.engine.toys import CPU, NAMES, Noisy, Regress, trainer
+
+TASKS = {"regress": Regress, "noisy": Noisy}
+
+
+def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:
+    keeper = Keeper(folder, NAMES, identity={"kind": "toy"}) if world.writes else NoKeeper()
+    job = trainer(folder, task=TASKS[task](), epochs=epochs, accumulate=accumulate, world=world, keeper=keeper)
+    job.journal = Journal(folder / "journal.jsonl") if world.writes else NoJournal(folder)
+    latest = folder / "latest_model.pt"
+    if latest.exists():
+        job.load(checkpoint.load(latest))
+    job.run()
+    world.barrier()
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    base, cut = Path(sys.argv[1]), int(sys.argv[2])
+    world = processes.join(CPU)
+    for task in TASKS:
+        for name, plan in {"whole": (4,), "cut": (cut, 4)}.items():
+            for epochs in plan:
+                run(base / task / name, task, world, epochs, 1)
+    processes.leave()
+
+
+if __name__ == "__main__":
+    main()

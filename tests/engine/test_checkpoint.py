@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from rsforge import durable
+from rsforge.engine import checkpoint
+from rsforge.errors import ExitCode, RsforgeError
+
+
+def state(seed=0):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))
+    optimizer = torch.optim.AdamW(net.parameters())
+    net(torch.randn(4, 8)).sum().backward()
+    optimizer.step()
+    return {
+        "kind": "toy",
+        "settings": {"epochs": 3, "channels": (64, 128), "note": "σ°", "none": None},
+        "nets": {"net": net.state_dict()},
+        "parts": {"optimizer": optimizer.state_dict()},
+        "progress": {"step": seed, "sums": {"loss": 0.1 + 0.2}},
+    }
+
+
+def refused(path, **options):
+    with pytest.raises(RsforgeError) as caught:
+        checkpoint.load(path, **options)
+    assert caught.value.exit is ExitCode.CHECKPOINT
+    return caught.value.code
+
+
+@pytest.fixture
+def saved(tmp_path):
+    checkpoint.save(tmp_path / "a.pt", state())
+    return tmp_path / "a.pt"
+
+
+def test_what_was_saved_comes_back(saved):
+    loaded, expected = checkpoint.load(saved, kind="toy"), state()
+    assert loaded["settings"]["channels"] == [64, 128] and loaded["progress"] == expected["progress"]
+    torch.testing.assert_close(dict(checkpoint.tensors(loaded)), dict(checkpoint.tensors(expected)), rtol=0, atol=0)
+
+
+def test_the_same_state_is_the_same_bytes(saved, tmp_path):
+    checkpoint.save(tmp_path / "b.pt", state())
+    assert saved.read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+def test_every_flipped_bit_is_noticed_or_harmless(saved):
+    """A flip in padding or in the archive's own directory may change nothing that is read; else it is refused."""
+    whole, expected, noticed = saved.read_bytes(), dict(checkpoint.tensors(checkpoint.load(saved))), 0
+    chance = random.Random(0)
+    for _ in range(150):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        saved.write_bytes(data)
+        try:
+            loaded = checkpoint.load(saved)
+        except RsforgeError as error:
+            assert error.exit is ExitCode.CHECKPOINT
+            noticed += 1
+        else:
+            torch.testing.assert_close(dict(checkpoint.tensors(loaded)), expected, rtol=0, atol=0)
+            assert loaded["progress"] == state()["progress"]
+    assert noticed > 30
+
+
+def test_an_edited_number_is_noticed(saved):
+    raw = torch.load(saved, weights_only=True)
+    raw["progress"]["step"] = 7
+    torch.save(raw, saved)
+    assert refused(saved) == "RSF-C002"
+
+
+def test_every_truncation_is_refused(saved):
+    whole = saved.read_bytes()
+    for length in range(0, len(whole), len(whole) // 40):
+        saved.write_bytes(whole[:length])
+        assert refused(saved) in ("RSF-C002", "RSF-C003")
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_refused_and_not_run(tmp_path, zipped):
+    torch.save({"nets": Bomb(tmp_path / "ran")}, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
+    assert refused(tmp_path / "x.pt") == "RSF-C003"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_missing_foreign_other_and_newer_are_told_apart(saved, tmp_path):
+    assert refused(tmp_path / "none.pt") == "RSF-C001"
+    torch.save(nn.Linear(1, 1).state_dict(), tmp_path / "bare.pt")
+    assert refused(tmp_path / "bare.pt") == "RSF-C003"
+    (tmp_path / "text.pt").write_text("hello")
+    assert refused(tmp_path / "text.pt") == "RSF-C003"
+    assert refused(saved, kind="vae") == "RSF-C004"
+    raw = torch.load(saved, weights_only=True)
+    raw.pop("digests")
+    newer = {**raw, "format": 99}
+    torch.save({**newer, "digests": checkpoint._digests(newer)}, saved)
+    assert refused(saved) == "RSF-C005"
+
+
+def test_the_missing_one_is_called_by_its_role_and_its_neighbours_are_named(saved):
+    with pytest.raises(RsforgeError, match="VAE checkpoint not found: .*b.pt") as caught:
+        checkpoint.load(saved.with_name("b.pt"), role="VAE checkpoint")
+    assert "a.pt" in caught.value.found
+
+
+def test_weights_of_another_architecture_are_refused():
+    with pytest.raises(RsforgeError) as caught:
+        checkpoint.load_weights(nn.Linear(2, 2), {"weight": torch.zeros(3, 2), "scale": torch.ones(1)}, where="x")
+    assert caught.value.code == "RSF-C007" and "3 differences" in caught.value.found
+
+
+def test_weights_that_are_not_finite_are_never_committed(saved):
+    before = saved.read_bytes()
+    poisoned = state()
+    poisoned["nets"]["net"]["0.weight"][0, 0] = float("nan")
+    with pytest.raises(RsforgeError) as caught:
+        checkpoint.save(saved, poisoned)
+    assert caught.value.code == "RSF-T001" and saved.read_bytes() == before
+
+
+FAULT = """
+import os, sys, signal
+from pathlib import Path
+from rsforge import durable
+from rsforge.engine import checkpoint
+from tests.engine.test_checkpoint import state
+path, count = Path(sys.argv[1]), 0
+def hinder(fail_at, mode):
+    def before(operation):
+        global count
+        count += 1
+        if count == fail_at:
+            if mode == "kill": os.kill(os.getpid(), signal.SIGKILL)
+            raise OSError(int(mode), os.strerror(int(mode)), operation)
+    return before
+for mode in sys.argv[2:]:
+    fail_at = 0
+    while True:
+        fail_at += 1
+        checkpoint.save(path, state(1))
+        pid = os.fork()
+        if pid == 0:
+            durable.before_operation = hinder(fail_at, mode)
+            try: checkpoint.save(path, state(2)); os._exit(0)
+            except OSError: os._exit(6)
+            except BaseException: os._exit(1)
+        status = os.waitpid(pid, 0)[1]
+        assert checkpoint.load(path)["progress"]["step"] in (1, 2)
+        left = list(path.parent.glob(".tmp-*"))
+        assert mode == "kill" or not left, left
+        durable.sweep(path.parent)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0: break
+        assert mode == "kill" or os.WEXITSTATUS(status) == 6, status
+    assert fail_at > 4
+    print(mode, fail_at)
+"""
+
+
+def test_a_save_that_fails_or_is_killed_at_any_operation_leaves_a_whole_checkpoint(tmp_path):
+    """ENOSPC and SIGKILL at the k-th durable operation, for every k until none is left."""
+    done = subprocess.run(
+        [sys.executable, "-c", FAULT, str(tmp_path / "a.pt"), "28", "kill"],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_a_full_disk_is_told_as_such_and_the_former_file_stays(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(operation):
+        if operation == "write":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(durable, "before_operation", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoint.save(saved, state(2))
+    assert caught.value.filename == str(saved) and saved.read_bytes() == before
+    assert not list(saved.parent.glob(".tmp-*"))

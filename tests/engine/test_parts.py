@@ -1,0 +1,186 @@
+"""Rates, averages, stopping, precision, journal, retention."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    LinearLR,
+    ReduceLROnPlateau,
+)
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from rsforge.engine import precision, rates
+from rsforge.engine.average import ExponentialAverage, averaged_weights
+from rsforge.engine.checkpoint import retain
+from rsforge.engine.journal import Journal, read
+from rsforge.engine.keeper import Names, due, newest
+from rsforge.engine.stopping import Best, Stopping
+
+PEAK, FLOOR = 1e-3, 1e-5
+
+
+def reference(make, steps):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=PEAK)
+    scheduler, seen = make(optimizer), []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (partial(rates.cosine, peak=PEAK, floor=FLOOR, total=100), lambda o: CosineAnnealingLR(o, 100, FLOOR)),
+        (
+            partial(rates.warm_restarts, peak=PEAK, floor=FLOOR, first=10),
+            lambda o: CosineAnnealingWarmRestarts(o, T_0=10, T_mult=2, eta_min=FLOOR),
+        ),
+        (partial(rates.linear, peak=PEAK, floor=FLOOR, total=100), lambda o: LinearLR(o, 1.0, FLOOR / PEAK, 100)),
+    ],
+)
+def test_rates_equal_torch_schedulers(ours, theirs):
+    assert [ours(s) for s in range(100)] == pytest.approx(reference(theirs, 100), rel=1e-6)
+
+
+def test_warm_up_reaches_the_peak_and_then_gives_way():
+    rate = partial(rates.warmed_up, rate=partial(rates.constant, peak=PEAK), warmup=10)
+    assert rate(0) == pytest.approx(PEAK / 10) and rate(9) == rate(99) == PEAK
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=60))
+def test_plateau_equals_torch(figures):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=PEAK)
+    theirs = ReduceLROnPlateau(optimizer, factor=0.5, patience=3, min_lr=FLOOR, eps=0)
+    ours = rates.Plateau(partial(rates.constant, peak=PEAK), floor=FLOOR, patience=3)
+    for figure in figures:
+        theirs.step(figure)
+        ours.observe(figure)
+        assert ours.at(0) == pytest.approx(optimizer.param_groups[0]["lr"])
+
+
+def test_average_equals_torch_once_warmed_up():
+    torch.manual_seed(0)
+    net = nn.Linear(3, 3)
+    theirs = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+    theirs.update_parameters(net)
+    ours = ExponentialAverage({"net": net}, decay=0.5)
+    ours.updates = 1000
+    for _ in range(5):
+        with torch.no_grad():
+            net.weight.add_(torch.randn(3, 3))
+        ours.update()
+        theirs.update_parameters(net)
+    torch.testing.assert_close(ours.shadow["net.weight"], theirs.module.weight.detach())
+    torch.testing.assert_close(averaged_weights(ours.state_dict(), "net")["weight"], theirs.module.weight.detach())
+
+
+def test_the_decay_is_warmed_up():
+    average = ExponentialAverage({"net": nn.Linear(1, 1)}, decay=0.995)
+    assert average.decay_now() == pytest.approx(0.1)
+    average.updates = 10_000
+    assert average.decay_now() == 0.995
+
+
+def test_applied_lends_the_average_and_gives_the_weights_back():
+    net = nn.Linear(2, 2)
+    average = ExponentialAverage({"net": net}, decay=0.9)
+    trained = net.weight.detach().clone() + 1
+    net.weight.data.copy_(trained)
+    with average.applied():
+        assert not torch.equal(net.weight, trained)
+    assert torch.equal(net.weight, trained)
+
+
+def test_best_starts_afresh_when_the_objective_is_final():
+    best = Best(from_epoch=2)
+    assert [best.improved(f, e) for e, f in enumerate([0.1, 0.2, 5.0, 6.0, 4.0])] == [True, True, True, False, True]
+
+
+def run_stopping(figures, **options):
+    rule = Stopping(**{"patience": 0, "delta": 0.0, "window": 10, "threshold": 0.0} | options)
+    return next(((i, r) for i, f in enumerate(figures) if (r := rule.reason(f))), (None, ""))
+
+
+def test_patience_counts_epochs_without_enough_improvement():
+    assert run_stopping([1.0] + [0.995] * 9, patience=3, delta=0.01)[0] == 3
+    assert run_stopping([1.0 - 0.1 * i for i in range(10)], patience=3, delta=0.01) == (None, "")
+
+
+def test_flat_is_called_flat_and_oscillation_does_not_stop():
+    decaying = [math.exp(-i / 10) for i in range(200)]
+    epoch, reason = run_stopping(decaying, threshold=5e-4)
+    assert epoch is not None and reason.startswith("flat") and "oscill" not in reason
+    swinging = [1.0 + 0.1 * (-1) ** i for i in range(200)]
+    assert run_stopping(swinging, threshold=5e-4) == (None, "")
+
+
+def test_rules_survive_a_save():
+    a = Stopping(patience=3, delta=0.0, window=4, threshold=1e-3)
+    for figure in (1.0, 0.9, 0.95):
+        a.reason(figure)
+    b = Stopping(patience=3, delta=0.0, window=4, threshold=1e-3)
+    b.load_state_dict(a.state_dict())
+    assert [a.reason(f) for f in (0.96, 0.97)] == [b.reason(f) for f in (0.96, 0.97)]
+
+
+def test_a_processor_without_the_hardware_gets_fp32_and_one_line(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    for wanted in ("bf16", "fp16"):
+        chosen = precision.choose(wanted, cpu)
+        assert chosen.dtype is None and wanted in chosen.note and "\n" not in chosen.note
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert precision.choose("bf16", cpu).dtype is torch.bfloat16
+    assert precision.choose("auto", cpu) == precision.choose("no", cpu) == precision.Precision()
+
+
+def test_the_journal_drops_torn_and_later_lines(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.open_at(0)
+    for step in range(3):
+        journal.write({"step": step})
+    with journal.path.open("a") as file:
+        file.write('{"step": 9, "lo')
+    again = Journal(journal.path)
+    again.open_at(2)
+    again.write({"step": 2})
+    assert [row["step"] for row in read(journal.path)] == [0, 1, 2]
+
+
+def test_retention_counts_by_number_and_spares_strangers(tmp_path):
+    for name in (
+        "checkpoint_0009.pt",
+        "checkpoint_0010.pt",
+        "checkpoint_0100.pt",
+        "checkpoint_mine.pt",
+        "best_model.pt",
+    ):
+        (tmp_path / name).touch()
+    names = Names("checkpoint_{:04d}.pt")
+    retain(tmp_path, names.pattern(), 0)
+    assert len(list(tmp_path.iterdir())) == 5
+    retain(tmp_path, names.pattern(), 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best_model.pt", "checkpoint_0100.pt", "checkpoint_mine.pt"]
+    assert newest(tmp_path, names) == tmp_path / "checkpoint_0100.pt"
+
+
+@pytest.mark.parametrize("form", ["checkpoint_{:04d}.pt", "checkpoint_epoch_{}.pt"])
+def test_periodic_names_are_recognised(form):
+    match = re.fullmatch(Names(form).pattern(), form.format(20))
+    assert match and int(match[1]) == 20
+
+
+def test_due():
+    assert [n for n in range(1, 7) if due(3, n)] == [3, 6] and not due(0, 5)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.engine.journal import read
+from rsforge.errors import RsforgeError
+from tests.engine.toys import Noisy, trainer
+
+FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0004.pt", "journal.jsonl")
+
+
+@pytest.mark.parametrize(("workers", "kills"), [(0, 40), (2, 12)])
+def test_killed_anywhere_and_resumed_is_never_interrupted(tmp_path, workers, kills):
+    """SIGKILL, SIGTERM, SIGINT at random moments; all files, byte for byte, are those of an undisturbed run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.kill_server", str(tmp_path), str(kills), str(workers), "7"],
+        capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["different"] == [] and result["runs"] >= 2
+    assert set(result["codes"]) <= {0, -9, -15, -2, 130, 143}
+
+
+class StopAt(Noisy):
+    """Raises the signal inside a step, as the system would."""
+
+    def __init__(self, at, number):
+        super().__init__()
+        self.calls, self.at, self.number = 0, at, number
+
+    def step(self, batch):
+        self.calls += 1
+        if self.calls == self.at:
+            os.kill(os.getpid(), self.number)
+        yield from super().step(batch)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("at", [1, 5, 6, 7, 20])
+def test_a_signal_ends_the_step_commits_and_says_how_to_go_on(tmp_path, number, code, at):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    trainer(tmp_path / "whole").run()
+    with pytest.raises(RsforgeError) as caught:
+        trainer(tmp_path / "cut", task=StopAt(at, number), resume_hint="rsforge again").run()
+    assert caught.value.exit == code and caught.value.fix == "rsforge again"
+    again = trainer(tmp_path / "cut")
+    again.load(checkpoint.load(tmp_path / "cut" / "latest_model.pt"))
+    assert again.progress.step == -(-at // 2)
+    again.run()
+    for name in FILES:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
+
+
+def test_the_handlers_are_given_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    trainer(tmp_path, epochs=1).run()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_it_trains_outside_the_main_thread(tmp_path):
+    thread = threading.Thread(target=trainer(tmp_path, epochs=1).run)
+    thread.start()
+    thread.join(60)
+    assert (tmp_path / "latest_model.pt").exists()
+
+
+def test_a_finished_run_resumed_changes_nothing_and_a_longer_one_goes_on(tmp_path):
+    trainer(tmp_path, epochs=2).run()
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    again = trainer(tmp_path, epochs=2)
+    again.load(checkpoint.load(tmp_path / "latest_model.pt"))
+    again.run()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    longer = trainer(tmp_path, epochs=3)
+    longer.load(checkpoint.load(tmp_path / "latest_model.pt"))
+    assert longer.run().epoch == 3
+
+
+def test_previews_and_validation_never_move_the_trajectory(tmp_path):
+    def disturbing(epochs):
+        torch.rand(100)
+
+    for name, options in {"plain": {}, "previewed": {"preview": disturbing, "preview_every": 1}}.items():
+        (tmp_path / name).mkdir()
+        trainer(tmp_path / name, **options).run()
+    a, b = ((tmp_path / n / "latest_model.pt").read_bytes() for n in ("plain", "previewed"))
+    assert a == b
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path):
+    for workers in (0, 2):
+        (tmp_path / str(workers)).mkdir()
+        trainer(tmp_path / str(workers), workers=workers).run()
+    assert (tmp_path / "0" / "latest_model.pt").read_bytes() == (tmp_path / "2" / "latest_model.pt").read_bytes()
+
+
+def test_validation_repeats_to_the_bit_and_best_is_the_lowest(tmp_path):
+    run = trainer(tmp_path)
+    run.run()
+    assert run.validation() == run.validation()
+    rows = [r for r in read(tmp_path / "journal.jsonl") if r.get("closed")]
+    figures = [r["val/error"] for r in rows]
+    assert [r["best"] for r in rows] == [True] + [f < min(figures[1:i] or [9e9]) for i, f in enumerate(figures)][1:]
+    assert len(rows) == 4 and len(read(tmp_path / "journal.jsonl")) == 4 + 12
+
+
+@pytest.mark.parametrize("lost", ["ema", "rate", "best", "stopping", "optimizer/net"])
+def test_losing_any_part_of_the_state_would_show(tmp_path, lost):
+    """Each part matters: without it the resumed run's files differ, so the tests above can fail."""
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    trainer(tmp_path / "whole").run()
+    trainer(tmp_path / "cut", epochs=2).run()
+    again = trainer(tmp_path / "cut")
+    kept = again.parts.pop(lost)
+    again.load(checkpoint.load(tmp_path / "cut" / "latest_model.pt"))
+    again.parts[lost] = kept
+    again.run()
+    same = [(tmp_path / "whole" / n).read_bytes() == (tmp_path / "cut" / n).read_bytes() for n in FILES]
+    assert not all(same)
