@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
-for name in [n for n in os.environ if n.startswith("RSFORGE_")]:
+for name in [n for n in os.environ if n.startswith("RSFORGE_") and n != "RSFORGE_REAL_DATA"]:
     del os.environ[name]
 
 if os.access("/dev/shm", os.W_OK):

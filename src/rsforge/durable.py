@@ -132,9 +132,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise RsforgeError(
-                "RSF-E003", f"the run folder is in use by {holder}", where=str(folder)
-            ) from None
+            raise RsforgeError("RSF-E003", f"the run folder is in use by {holder}", where=str(folder)) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield

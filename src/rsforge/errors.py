@@ -34,9 +34,7 @@ _U, _D, _C = ExitCode.USAGE, ExitCode.DATA, ExitCode.CHECKPOINT
 _T, _E = ExitCode.TRAINING, ExitCode.ENVIRONMENT
 
 REGISTRY: dict[str, Fault] = {
-    "RSF-B001": Fault(
-        ExitCode.BUG, "a bug in rsforge", "Run again with --debug for the traceback and report it."
-    ),
+    "RSF-B001": Fault(ExitCode.BUG, "a bug in rsforge", "Run again with --debug for the traceback and report it."),
     "RSF-U001": Fault(
         _U,
         "a setting was rejected",
@@ -57,9 +55,7 @@ REGISTRY: dict[str, Fault] = {
         "the output folder already holds files",
         "Continue with --resume, replace with --overwrite, or name another --output-dir.",
     ),
-    "RSF-U005": Fault(
-        _U, "two settings do not fit together", "Change one of the options named in the message."
-    ),
+    "RSF-U005": Fault(_U, "two settings do not fit together", "Change one of the options named in the message."),
     "RSF-U006": Fault(
         _U,
         "the output name is unusable",
@@ -134,9 +130,7 @@ REGISTRY: dict[str, Fault] = {
         "Free space or name another --output-dir; what was written before is whole.",
     ),
     "RSF-E002": Fault(_E, "permission denied", "Name a folder that you may write to."),
-    "RSF-E003": Fault(
-        _E, "the run folder is in use", "Wait for the other run, or name another --output-dir."
-    ),
+    "RSF-E003": Fault(_E, "the run folder is in use", "Wait for the other run, or name another --output-dir."),
     "RSF-E004": Fault(
         _E,
         "out of memory",

@@ -48,7 +48,8 @@ class Trainer:
 
     ``monitor`` names the figure that best, stopping and plateau look at; where it is absent (nothing is held
     out) the training loss takes its place. ``preview(epochs)`` is called every ``preview_every`` epochs under
-    evaluation with averaged weights. ``resume_hint`` is the command shown after an interruption.
+    evaluation with averaged weights; ``measure()`` at every close, before the commit, to fill registered parts.
+    ``resume_hint`` is the command shown after an interruption.
     """
 
     def __init__(
@@ -67,13 +68,14 @@ class Trainer:
         log_every: int = 1,
         preview: Callable[[int], None] = lambda epochs: None,
         preview_every: int = 0,
+        measure: Callable[[], None] = lambda: None,
         listeners: tuple[Listener, ...] = (),
         resume_hint: str = "",
     ) -> None:
         self.update, self.feed, self.epochs, self.rate = update, feed, epochs, rate
         self.validation, self.keeper, self.journal = validation, keeper, journal
         self.best, self.stopping, self.monitor, self.log_every = best, stopping, monitor, log_every
-        self.preview, self.preview_every = preview, preview_every
+        self.preview, self.preview_every, self.measure = preview, preview_every, measure
         self.listeners, self.resume_hint = listeners, resume_hint
         self.task, self.world = update.task, update.world
         self.progress, self.clock = Progress(), time.monotonic
@@ -135,6 +137,7 @@ class Trainer:
         means = {name: total / self.feed.steps_per_epoch for name, total in state.sums.items()}
         with evaluating(self.task.modules().values(), self.update.average):
             figures = {**means, **self.validation()}
+            self.measure()
         monitored = figures.get(self.monitor, figures["loss"])
         better = self.best.improved(monitored, state.epoch)
         self.rate.observe(monitored)

@@ -1,0 +1,100 @@
+"""Make the documents' spellings ones that Typer understands, before it parses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rsforge.cli.leaves import leaves
+from rsforge.cli.tree import COMMANDS, Command, added
+
+_NUMBER = re.compile(r"-(\d|\.\d)")
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The options of a command by spelling: which take a value, several, or one that may be left out."""
+
+    single: set[str] = field(default_factory=set)
+    many: set[str] = field(default_factory=set)
+    bare: dict[str, str] = field(default_factory=dict)
+    negative: dict[str, tuple[str, str]] = field(default_factory=dict)
+    alias: dict[str, str] = field(default_factory=dict)
+
+
+def grammar(command: Command) -> Grammar:
+    known = Grammar(alias={"--config-file": "--config"})
+    own = leaves(command.model).values()
+    # Behind a list option a positional argument could not be told from one more value.
+    several = known.single if any(leaf.argument for leaf in own) else known.many
+    for leaf in own:
+        if leaf.argument or leaf.kind is bool:
+            continue
+        known.alias.update(dict.fromkeys(leaf.options[1:], leaf.option))
+        (several if leaf.many else known.single).add(leaf.option)
+        if "bare" in leaf.extra:
+            known.bare[leaf.option] = leaf.extra["bare"]
+        known.negative.update(dict.fromkeys(leaf.negatives, (leaf.option, leaf.extra.get("negative", ""))))
+    if "config" in added(command):
+        several.update(["--config", "-c", "--set"])
+    return known
+
+
+def located(argv: list[str]) -> tuple[list[str], int]:
+    """The command or group that ``argv`` names, underscores mended, and where its own words begin."""
+    path: list[str] = []
+    for index, word in enumerate(argv):
+        if word.startswith("-"):
+            if tuple(path) in COMMANDS or word == "--":
+                return path, index
+            continue
+        longer = [*path, word.replace("_", "-")]
+        if not any(known[: len(longer)] == tuple(longer) for known in COMMANDS):
+            return path, index
+        path = longer
+    return path, len(argv)
+
+
+def expanded(argv: list[str]) -> list[str]:
+    """``argv`` with - for _ and no aliases in names, one value per list option, and values for options left bare.
+
+    A group without a command asks for its help.
+    """
+    path, begin = located(argv)
+    head = [w if w.startswith("-") else w.replace("_", "-") for w in argv[:begin]]
+    command = COMMANDS.get(tuple(path))
+    if command is None:
+        return [*head, *argv[begin:]] if argv[begin:] or len(head) > len(path) else [*head, "--help"]
+    return [*head, *_words(argv[begin:], grammar(command))]
+
+
+def _words(argv: list[str], known: Grammar) -> Iterator[str]:
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            yield from [word, *words]
+            return
+        name, equals, value = word.partition("=")
+        name = name.replace("_", "-") if name.startswith("--") else name
+        name = known.alias.get(name, name)
+        if name in known.negative and not equals:
+            yield from known.negative[name]
+        elif equals or name not in known.single | known.many:
+            yield name + equals + value
+        elif name in known.bare and not _values(words[:1]):
+            yield from (name, known.bare[name])
+        elif name in known.many and (values := _values(words)):
+            del words[: len(values)]
+            for item in values:
+                yield from (name, item)
+        else:
+            yield name
+            yield from [words.pop(0)] if words else []
+
+
+def _values(words: list[str]) -> list[str]:
+    """The leading words that are values and no options."""
+    end = next((i for i, w in enumerate(words) if w.startswith("-") and not _NUMBER.match(w)), len(words))
+    return words[:end]

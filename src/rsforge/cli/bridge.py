@@ -1,0 +1,149 @@
+"""Turn a settings model into a Typer command: the one place where options are made."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+from rsforge.cli.config_files import Entry, entries
+from rsforge.cli.leaves import Leaf, canonical, leaves, nearest, spellings
+from rsforge.cli.show import Show
+from rsforge.cli.sources import environment, from_environment, from_sets, resolve
+from rsforge.cli.tree import COMMANDS, COMMON, TYPED, Command, Told, added
+from rsforge.errors import RsforgeError
+from rsforge.settings.base import anchored
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def _common(name: str) -> inspect.Parameter:
+    kind, options, text = COMMON[name]
+    metavar = {"config": "FILE", "set": "K=V"}.get(name, "")
+    info = typer.Option(*options, help=text, metavar=metavar, rich_help_panel="Every command")
+    default: Any = False if kind is bool else []
+    return inspect.Parameter(
+        f"common_{name}", inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    )
+
+
+def _parameter(leaf: Leaf) -> inspect.Parameter:
+    """The Typer parameter of one leaf; text throughout, so that the model alone judges values."""
+    required = leaf.field.is_required()
+    text = _help(leaf)
+    default: Any = None if required else leaf.default()
+    kind: Any = leaf.kind
+    if kind is not bool:
+        kind = list[str] if leaf.many else str
+        default = [str(v) for v in default or ()] if leaf.many else None if default is None else str(default)
+    info = (_argument if leaf.argument else _option)(leaf, text)
+    if leaf.argument and not required:
+        kind = kind | None
+    default = inspect.Parameter.empty if leaf.argument and required else default
+    return inspect.Parameter(
+        leaf.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    )
+
+
+def _help(leaf: Leaf) -> str:
+    # Aliases are mended in argv and told here: Typer would cut a column of long names short.
+    others = [*leaf.options[1:], *leaf.negatives]
+    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}."]
+    required = leaf.field.is_required() and not leaf.argument and "Required."
+    return " ".join(p.replace("[", r"\[") for p in [*parts, required] if p)
+
+
+def _argument(leaf: Leaf, text: str) -> Any:
+    return typer.Argument(help=text, metavar=leaf.name.upper())
+
+
+def _option(leaf: Leaf, text: str) -> Any:
+    if leaf.kind is bool:
+        return typer.Option(f"{leaf.option}/--no-{leaf.option[2:]}", help=text, metavar="", rich_help_panel=leaf.panel)
+    complete = (lambda: leaf.choices) if leaf.choices else None
+    return typer.Option(
+        leaf.option, help=text, metavar=leaf.metavar, rich_help_panel=leaf.panel, autocompletion=complete
+    )
+
+
+def command(
+    app: typer.Typer,
+    path: str,
+    model: type[S],
+    *,
+    writes: bool = False,
+    tunable: bool = True,
+    group: bool = False,
+    **extra: Any,
+) -> Callable[[Callable[[S, Show], Any]], Callable[[S, Show], Any]]:
+    """Make ``run(settings, show)`` the command ``path`` of ``app``, with one option per leaf of ``model``.
+
+    ``writes`` adds --dry-run; ``tunable`` adds --config, --set and the environment; ``group`` makes it what the
+    group ``app`` does when no subcommand is named. Paths reach ``run`` joined to ``base_dir``.
+    """
+    spec = COMMANDS[tuple(path.split())] = Command(tuple(path.split()), model, writes, tunable)
+
+    def decorate(run: Callable[[S, Show], Any]) -> Callable[[S, Show], Any]:
+        def call(ctx: typer.Context, **values: Any) -> Any:
+            if ctx.invoked_subcommand is not None:
+                return None
+            settings, show = _understood(ctx, spec, values)
+            return _outcome(run(anchored(settings), show), settings, show)
+
+        call.__doc__ = run.__doc__
+        context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        params = [context, *map(_parameter, leaves(model).values()), *map(_common, added(spec))]
+        call.__signature__ = inspect.Signature(params)  # type: ignore[attr-defined]
+        call.__annotations__ = {p.name: p.annotation for p in params}
+        if group:
+            app.callback(invoke_without_command=True, **extra)(call)
+        else:
+            app.command(spec.path[-1], **extra)(call)
+        return run
+
+    return decorate
+
+
+def _understood(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tuple[Any, Show]:
+    common = {name: values.pop(f"common_{name}", None) for name in COMMON}
+    typed = [Entry((k,), v, "option") for k, v in values.items() if _was_typed(ctx, k)]
+    variables = environment() if spec.tunable else {}
+    files = [entries(source) for source in common["config"] or ()]
+    sets = from_sets(common["set"] or ())
+    try:
+        settings, origins = resolve(spec.model, [*files, from_environment(spec.model, variables), sets, typed])
+    except RsforgeError as error:
+        error.fix = error.fix.replace("COMMAND", spec.name)
+        raise
+    show = Show(
+        command=shlex.join(["rsforge", *TYPED.argv]),
+        argv=list(TYPED.argv),
+        origins=origins,
+        dry_run=bool(common["dry_run"]),
+        quiet=bool(common["quiet"]),
+    )
+    _warn_of_misspelt(variables, show)
+    return settings, show
+
+
+def _was_typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _warn_of_misspelt(variables: dict[str, str], show: Show) -> None:
+    known = {canonical(name) for c in COMMANDS.values() for name in spellings(c.model)}
+    for name in variables:
+        if name not in known and (near := nearest(name, sorted(known))):
+            show.warn(f"no command knows RSFORGE_{name.upper()}; did you mean RSFORGE_{near.upper()}?")
+
+
+def _outcome(result: Any, settings: BaseModel, show: Show) -> Any:
+    if not show.dry_run:
+        return result
+    data = result.data if isinstance(result, Told) else dict(result or {})
+    return {"dry_run": True, "settings": settings.model_dump(mode="json"), "origins": show.origins, "plan": data}

@@ -1,0 +1,66 @@
+"""Every exception becomes the one form that a user may see."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from typing import Any
+
+from rsforge import __version__
+from rsforge.cli.leaves import nearest
+from rsforge.errors import RsforgeError, from_os_error
+
+_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "alloc_failed")
+
+
+def told(error: BaseException, command: str) -> RsforgeError:
+    """``error`` as an expected failure, or as a bug whose traceback lies in a log file (RSF-B001)."""
+    if isinstance(error, RsforgeError):
+        return error
+    if hasattr(error, "format_message"):
+        return _usage(error)
+    if _is_memory(error):
+        return RsforgeError("RSF-E004", "out of memory", found=_first_line(error))
+    if isinstance(error, OSError):
+        return from_os_error(error)
+    if isinstance(error, ModuleNotFoundError) and (error.name or "rsforge").split(".")[0] != "rsforge":
+        return RsforgeError("RSF-E006", f"the package {error.name} is missing")
+    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+        return RsforgeError("RSF-E009", "a process that reads data died", found=_first_line(error))
+    return _bug(error, command)
+
+
+def _is_memory(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"MemoryError", "OutOfMemoryError"}:
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _MEMORY)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:300]
+
+
+def _usage(error: Any) -> RsforgeError:
+    command = getattr(getattr(error, "ctx", None), "command_path", "rsforge")
+    option = getattr(error, "option_name", "")
+    near = nearest(option, getattr(error, "possibilities", None) or [])
+    # Typer's own list of near options is shortened to the nearest.
+    message = (error.message if near else error.format_message()).strip()
+    hint = f"did you mean {near}? " if near else ""
+    return RsforgeError("RSF-U002", message.rstrip("."), where=command, fix=f"{hint}see {command} --help")
+
+
+def _bug(error: BaseException, command: str) -> RsforgeError:
+    what = f"{type(error).__name__}: {_first_line(error)}"
+    try:
+        descriptor, log = tempfile.mkstemp(prefix="rsforge-bug-", suffix=".log")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{command}\nrsforge {__version__}, Python {sys.version}, {platform.platform()}\n\n")
+            traceback.print_exception(error, file=file)
+    except OSError as failure:
+        log = f"no log could be written: {failure.strerror}"
+    return RsforgeError("RSF-B001", what, where=f"log {log}")

@@ -1,0 +1,156 @@
+"""A settings model seen from the shell: its leaves, their names, and how their text is read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+Location = tuple[str, ...]
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_NAMES = {int: "INT", float: "FLOAT", Path: "PATH"}
+
+
+def canonical(name: str) -> str:
+    """The field name that an option, variable or file key spells."""
+    return name.lstrip("-").replace("-", "_").lower()
+
+
+def nearest(name: str, names: Iterator[str] | list[str]) -> str:
+    """The one of ``names`` most like ``name``, or nothing."""
+    return next(iter(get_close_matches(name, list(names), 1, 0.6)), "")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One scalar or list setting of a command."""
+
+    loc: Location
+    field: FieldInfo
+    panel: str
+
+    @property
+    def name(self) -> str:
+        return self.loc[-1]
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return self.field.json_schema_extra if isinstance(self.field.json_schema_extra, dict) else {}
+
+    @property
+    def option(self) -> str:
+        return self.name if self.argument else "--" + self.name.replace("_", "-")
+
+    @property
+    def argument(self) -> bool:
+        return bool(self.extra.get("argument"))
+
+    @property
+    def options(self) -> list[str]:
+        return [self.option, *self.extra.get("aliases", [])]
+
+    @property
+    def negatives(self) -> list[str]:
+        """The option that stands for a choice's "no", as ``--no-mixed-precision`` does."""
+        return [f"--no-{self.option[2:]}"] if "negative" in self.extra else []
+
+    @property
+    def optional(self) -> bool:
+        return type(None) in get_args(self.field.annotation)
+
+    @property
+    def kind(self) -> Any:
+        """The annotation without ``None`` and ``Annotated``."""
+        kind: Any = self.field.annotation
+        if get_origin(kind) in (Union, UnionType):
+            kind = next(a for a in get_args(kind) if a is not type(None))
+        return getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+
+    @property
+    def many(self) -> bool:
+        return get_origin(self.kind) is tuple
+
+    @property
+    def choices(self) -> list[str]:
+        kind = get_args(self.kind)[0] if self.many else self.kind
+        return list(get_args(kind)) if get_origin(kind) is Literal else []
+
+    @property
+    def metavar(self) -> str:
+        kind = get_args(self.kind)[0] if self.many else self.kind
+        kind = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+        name = "NAME" if self.choices else _NAMES.get(kind, "TEXT")
+        return str(self.extra.get("metavar", name + "..." * self.many))
+
+    @property
+    def limits(self) -> str:
+        """The values that may be given, e.g. ``>=0 <1`` or the names to choose from."""
+        if self.choices or "choices" in self.extra:
+            return " | ".join(self.choices or self.extra["choices"])
+        bounds = [f"{sign}{value:g}" for key, sign in _BOUNDS.items() if (value := self._bound(key)) is not None]
+        return " ".join(b for b in bounds if len(b) < 8)
+
+    def _bound(self, key: str) -> float | None:
+        return next((getattr(m, key) for m in self.field.metadata if hasattr(m, key)), None)
+
+    def read(self, value: Any) -> Any:
+        """``value`` as the model wants it: lists split, ``none`` understood, flags of choices spelt out."""
+        if isinstance(value, bool) and "bare" in self.extra:
+            return self.extra["bare"] if value else self.extra.get("negative")
+        if isinstance(value, str) and self.optional and value.lower() in ("none", "null"):
+            return None
+        if not self.many:
+            return value
+        items = value if isinstance(value, list | tuple) else [value]
+        return [part for item in items for part in _parts(item)]
+
+    def default(self) -> Any:
+        return self.field.get_default(call_default_factory=True)
+
+
+def _parts(item: Any) -> list[Any]:
+    return [p.strip() for p in item.split(",") if p.strip()] if isinstance(item, str) else [item]
+
+
+def _leaves(model: type[BaseModel], prefix: Location, given: BaseModel | None) -> Iterator[Leaf]:
+    panel = (model.__doc__ or "Options").splitlines()[0].rstrip(".") if prefix else "Options"
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if inspect.isclass(inner) and issubclass(inner, BaseModel):
+            yield from _leaves(inner, (*prefix, name), None if field.is_required() else field.get_default())
+        elif given is not None:
+            yield Leaf((*prefix, name), _with_default(field, getattr(given, name)), panel)
+        else:
+            yield Leaf((*prefix, name), field, panel)
+
+
+def _with_default(field: FieldInfo, default: Any) -> FieldInfo:
+    changed = copy(field)
+    changed.default = default
+    return changed
+
+
+@lru_cache
+def leaves(model: type[BaseModel]) -> dict[str, Leaf]:
+    """The leaves of ``model`` by name, sections flattened, with the defaults of this command."""
+    found = list(_leaves(model, (), None))
+    by_name = {leaf.name: leaf for leaf in found}
+    spellings = [canonical(option) for leaf in found for option in leaf.options]
+    if len(set(spellings)) != len(spellings):
+        raise TypeError(f"{model.__name__}: two settings share a name")
+    return by_name
+
+
+@lru_cache
+def spellings(model: type[BaseModel]) -> dict[str, Leaf]:
+    """The leaves of ``model`` by every name a user may call them."""
+    return {canonical(o): leaf for leaf in leaves(model).values() for o in leaf.options}

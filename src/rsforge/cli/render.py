@@ -1,0 +1,88 @@
+"""Results for stdout and error blocks for stderr, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rsforge.errors import RsforgeError
+
+_LINES = 8
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """``text`` with control characters written out, so that no file name can steer the terminal."""
+    return "".join(c if c.isprintable() or c in keep or c == " " else _written(c) for c in text)
+
+
+def _written(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def block(error: RsforgeError) -> str:
+    """The error as people read it, at most eight lines."""
+    lines = [f"error[{error.code}]: {escaped(error.what)}"]
+    fields = error.fields()
+    room = _LINES - 1 - len(fields)
+    for name, text in fields.items():
+        first, *rest = text.rstrip("\n").split("\n")
+        lines.append(f"  {name + ':':<6} {escaped(first)}")
+        lines += [" " * 9 + escaped(line) for line in rest[:room]]
+        room -= min(room, len(rest))
+    return "\n".join(lines)
+
+
+def error_json(error: RsforgeError) -> str:
+    """The error as one JSON object with every field, on one line."""
+    fields = {"where": error.where, "found": error.found, "kept": error.kept, "fix": error.fix}
+    return as_json({"code": error.code, "exit": int(error.exit), "message": error.what, **fields})
+
+
+def as_json(value: Any) -> str:
+    """``value`` as one line of strict JSON; numbers that are not finite become null."""
+    return json.dumps(_plain(value), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def lines(result: Mapping[str, Any]) -> str:
+    """A result as aligned ``key  value`` lines; inner tables get dotted keys."""
+    rows = list(_rows(result))
+    width = max((len(key) for key, _ in rows), default=0)
+    return "\n".join(f"{key:<{width}}  {value}".rstrip() for key, value in rows)
+
+
+def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in result.items():
+        name = escaped(f"{prefix}{key}")
+        if isinstance(value, Mapping) and value:
+            yield from _rows(value, f"{name}.")
+        elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
+            for index, item in enumerate(value):
+                yield from _rows({str(index): item}, f"{name}.")
+        else:
+            yield name, shown(value)
+
+
+def shown(value: Any) -> str:
+    """One value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(v) for v in value) or "-"
+    return escaped(str(value))

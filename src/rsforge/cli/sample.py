@@ -1,0 +1,30 @@
+"""``rsforge sample``: draw images from trained models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from rsforge.cli.bridge import command
+from rsforge.cli.show import Show
+from rsforge.settings.sample import SampleSettings
+
+# A group without commands yet: what it does by itself stays when subcommands come.
+app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@command(
+    app,
+    "sample",
+    SampleSettings,
+    writes=True,
+    group=True,
+    epilog="Example: rsforge sample --diffusion-checkpoint diffusion_models/best_model.pt "
+    "--vae vae_models/best_model.pt --ddim-steps 50",
+)
+def sample(settings: SampleSettings, show: Show) -> dict[str, Any]:
+    """Draw images from a diffusion model, by DDPM or in fewer steps by DDIM."""
+    from rsforge.recipes import sample
+
+    return sample.draw(settings, show)

@@ -1,0 +1,60 @@
+"""``rsforge demo``, ``doctor``, ``info`` and ``explain``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from rsforge.cli.bridge import command
+from rsforge.cli.leaves import nearest
+from rsforge.cli.show import Show
+from rsforge.cli.tree import Told
+from rsforge.errors import REGISTRY, RsforgeError
+from rsforge.settings.tools import DemoSettings, DoctorSettings, ExplainSettings, InfoSettings
+
+
+def demo(settings: DemoSettings, show: Show) -> dict[str, Any]:
+    """Train, sample and judge on drawn scenes: the whole path in minutes, on any machine."""
+    from rsforge.recipes import demo
+
+    return demo.run(settings, show)
+
+
+def doctor(settings: DoctorSettings, show: Show) -> dict[str, Any]:
+    """Show versions, devices and what is missing."""
+    from rsforge.recipes import doctor
+
+    return doctor.examine(settings, show)
+
+
+def info(settings: InfoSettings, show: Show) -> dict[str, Any]:
+    """Describe a checkpoint: what it is, how it was made, what it needs."""
+    from rsforge.recipes import info
+
+    return info.describe(settings, show)
+
+
+def explain(settings: ExplainSettings, show: Show) -> Told:
+    """Explain the code of an error, or list all codes."""
+    if settings.code is None:
+        data = {code: fault.title for code, fault in REGISTRY.items()}
+        return Told(data, "\n".join(f"{code}  {title}" for code, title in data.items()))
+    code = settings.code.upper()
+    if code not in REGISTRY:
+        near = nearest(code, list(REGISTRY))
+        hint = f"; did you mean {near}?" if near else ""
+        raise RsforgeError(
+            "RSF-U007", f"there is no error code {settings.code}{hint}", fix="rsforge explain lists all codes"
+        )
+    fault = REGISTRY[code]
+    told = {"code": code, "exit": int(fault.exit), "title": fault.title, "advice": fault.advice}
+    return Told(told, f"{code} (exit {int(fault.exit)}): {fault.title}\n{fault.advice}")
+
+
+def register(app: typer.Typer) -> None:
+    """Put the four commands beside the groups."""
+    command(app, "demo", DemoSettings, writes=True, epilog="Example: rsforge demo --minutes 1")(demo)
+    command(app, "doctor", DoctorSettings, tunable=False, epilog="Example: rsforge doctor --json")(doctor)
+    command(app, "info", InfoSettings, tunable=False, epilog="Example: rsforge info vae_models/best_model.pt")(info)
+    command(app, "explain", ExplainSettings, tunable=False, epilog="Example: rsforge explain RSF-D001")(explain)

@@ -1,0 +1,61 @@
+"""The commands there are, and what all of them have in common; no Typer here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Told:
+    """A result with its own form for people beside the one for programs."""
+
+    data: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the tree: what it is called, what may be said to it, and what it adds."""
+
+    path: tuple[str, ...]
+    model: type[BaseModel]
+    writes: bool = False
+    tunable: bool = True
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+@dataclass
+class Typed:
+    """The words behind ``rsforge``, as the user typed them."""
+
+    argv: list[str] = field(default_factory=list)
+
+
+COMMANDS: dict[tuple[str, ...], Command] = {}
+TYPED = Typed()
+
+COMMON: dict[str, tuple[Any, list[str], str]] = {
+    "config": (
+        list[str],
+        ["--config", "-c"],
+        "Settings file (TOML, JSON, YAML) or preset; repeatable, the later wins.",
+    ),
+    "set": (list[str], ["--set"], "KEY=VALUE over files and environment; repeatable."),
+    "dry_run": (bool, ["--dry-run", "-n"], "Check everything, print the plan, write nothing."),
+    "json": (bool, ["--json"], "Print one JSON object on stdout and nothing else there."),
+    "quiet": (bool, ["--quiet", "-q"], "No messages and no progress."),
+    "debug": (bool, ["--debug"], "Show the traceback of an error."),
+}
+
+
+def added(command: Command) -> list[str]:
+    """The options that every command of this sort has beside its own."""
+    missing = set() if command.tunable else {"config", "set"}
+    missing |= set() if command.writes else {"dry_run"}
+    return [name for name in COMMON if name not in missing]

@@ -1,0 +1,53 @@
+"""``rsforge vae``: autoencoders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsforge.cli.bridge import command
+from rsforge.cli.group import group
+from rsforge.cli.show import Show
+from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
+
+app = group("Train, use and judge autoencoders.")
+
+
+@command(
+    app,
+    "vae train",
+    VaeTrainSettings,
+    writes=True,
+    epilog="Example: rsforge vae train --data-dir training_data/corel/corel_all --output-dir vae_models",
+)
+def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:
+    """Train an autoencoder on a folder of images."""
+    from rsforge.recipes import vae
+
+    return vae.train(settings, show)
+
+
+@command(
+    app,
+    "vae reconstruct",
+    VaeReconstructSettings,
+    writes=True,
+    epilog="Example: rsforge vae reconstruct --checkpoint vae_models/best_model.pt --data-dir images",
+)
+def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
+    """Draw images above their reconstructions."""
+    from rsforge.recipes import vae_use
+
+    return vae_use.reconstruct(settings, show)
+
+
+@command(
+    app,
+    "vae evaluate",
+    VaeEvaluateSettings,
+    epilog="Example: rsforge vae evaluate --checkpoint vae_models/best_model.pt --data-dir images --json",
+)
+def evaluate(settings: VaeEvaluateSettings, show: Show) -> dict[str, Any]:
+    """Measure how well an autoencoder reconstructs images."""
+    from rsforge.recipes import vae_use
+
+    return vae_use.evaluate(settings, show)

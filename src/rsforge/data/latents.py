@@ -1,0 +1,113 @@
+"""Latents encoded once and kept on disk: moments of every image, served by index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from numpy.lib import format as npy
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rsforge import durable
+from rsforge.errors import RsforgeError
+from rsforge.seeds import derive
+
+Moments = npt.NDArray[np.float32]
+
+_CHUNK = 1 << 24  # values held in float64 at once
+
+
+def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mirrored: bool) -> str:
+    """A short name for the latents of these images under this autoencoder."""
+    parts = ("latents 1", autoencoder_digest, data_digest, image_size, mirrored)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -> None:
+    """Write batches ``(B, V, 2, *latent)`` one after the other as a float32 ``.npy`` of ``shape (N, V, 2, *latent)``.
+
+    V are the views (as it is, mirrored), 2 is [mean, logvar]. The file is complete or absent. Batches that do not
+    add up to ``shape`` raise ``ValueError``.
+    """
+    shape = tuple(int(side) for side in shape)
+    rows = 0
+    with durable.replacing(path) as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(file, header)
+        for batch in batches:
+            values = batch.detach().float().cpu().contiguous().numpy().astype("<f4", copy=False)
+            rows += len(values)
+            if values.shape[1:] != shape[1:] or rows > shape[0]:
+                raise ValueError(f"a batch {values.shape} does not fit into latents {shape} at row {rows}")
+            file.write(values.data)
+        if rows != shape[0]:
+            raise ValueError(f"{rows} latents came where {shape[0]} were announced")
+
+
+def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np.dtype[np.float32]]:
+    """The latents at ``path`` mapped read-only; absent, damaged or of another shape raises RSF-D003."""
+    what, fix = f"the cached latents {path} are unusable", "remove the file; it is made again"
+    try:
+        moments = npy.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise RsforgeError("RSF-D003", what, where=str(path), found=str(error), fix=fix) from error
+    found, wanted = f"{moments.dtype} {moments.shape}", f"float32 {tuple(expected_shape)}"
+    if found != wanted or not moments.flags.c_contiguous:
+        raise RsforgeError("RSF-D003", f"{what}: {wanted} is needed", where=str(path), found=found, fix=fix)
+    return moments
+
+
+class LatentDataset(Dataset[Tensor]):
+    """Moments ``(2, *latent)`` addressed by (epoch, index), the view picked by (seed, epoch, index) alone."""
+
+    def __init__(self, moments: Moments, names: Sequence[str], *, seed: int) -> None:
+        if len(moments) != len(names):
+            raise ValueError(f"{len(moments)} latents and {len(names)} names")
+        self.moments, self.names, self.seed = moments, list(names), seed
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        return self.names[index]
+
+    def __getitem__(self, key: tuple[int, int]) -> Tensor:
+        epoch, index = key
+        view = derive(self.seed, "view", epoch, index) % self.moments.shape[1]
+        return torch.from_numpy(np.array(self.moments[index, view]))
+
+
+def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the sampled latents over images and views, in closed form.
+
+    E[mu] and sqrt(Var[mu] + E[exp(logvar)]) by the law of total variance: ``(C, 1, 1)`` each for maps
+    ``(N, V, 2, C, H, W)``, ``(D,)`` for vectors ``(N, V, 2, D)``. The deviation is at least 1e-6.
+    """
+    mean = _average(mu for mu, _ in _chunks(moments))
+    variance = _average((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _chunks(moments))
+    std = np.sqrt(variance).clip(1e-6)
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+
+
+def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    rows = max(1, _CHUNK // max(1, moments[0].size))
+    for start in range(0, len(moments), rows):
+        part = moments[start : start + rows].astype(np.float64)
+        yield part[:, :, 0], part[:, :, 1]
+
+
+def _average(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Per channel ``(C, 1, 1)`` of ``(n, V, C, H, W)``, per dimension ``(D,)`` of ``(n, V, D)``."""
+    total, weight = np.float64(0), 0
+    for chunk in chunks:
+        axes = (0, 1, *range(3, chunk.ndim))
+        total = total + chunk.sum(axis=axes)
+        weight += chunk.size // chunk.shape[2]
+    average: npt.NDArray[np.float64] = (total / weight).reshape(-1, *[1] * (chunk.ndim - 3))
+    return average

@@ -1,0 +1,21 @@
+"""Distance of images in the eyes of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def perceptual(features: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared difference of ``features``, a scalar; ``y`` is the fixed target and gets no gradient.
+
+    Images are ``(B, C, H, W)`` in [-1, 1], compared in float32 even under autocast.
+    Johnson et al. 2016, Eq. 2.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        with torch.no_grad():
+            wanted = features(y.float())
+        return F.mse_loss(features(x.float()), wanted)

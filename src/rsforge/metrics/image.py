@@ -1,0 +1,39 @@
+"""How close images are to their originals, and how much of a latent is in use."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from rsforge.compat import ensure_torchvision
+
+WIDTH = 2.0
+"""Of the range [-1, 1]."""
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of images ``(B, C, H, W)`` in [-1, 1]: ``(B,)``, inf when equal."""
+    ensure_torchvision()
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    ratio: Tensor = peak_signal_noise_ratio(x.float(), y.float(), data_range=WIDTH, reduction="none", dim=(1, 2, 3))
+    return ratio
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity of ``(B, C, H, W)`` in [-1, 1], 11 pixels a side or more: ``(B,)`` up to 1.
+
+    Gaussian window, sigma 1.5. Wang et al. 2004, Eq. 13.
+    """
+    ensure_torchvision()
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    index: Tensor = structural_similarity_index_measure(x.float(), y.float(), data_range=WIDTH, reduction="none")
+    return index.reshape(len(x))
+
+
+def active_units(mu: Tensor, threshold: float = 0.01) -> int:
+    """How many dimensions of the posterior means ``(N, d)`` vary over the data by more than ``threshold``.
+
+    The rest have collapsed to the prior. Burda et al. 2016 (arXiv 1509.00519).
+    """
+    return int((mu.var(dim=0, correction=0) > threshold).sum())

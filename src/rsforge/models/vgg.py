@@ -1,0 +1,103 @@
+"""The VGG16 features that perceptual losses compare. Simonyan & Zisserman 2015."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rsforge.errors import RsforgeError, from_os_error
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in [0, 1], red, green, blue
+POOL = 0
+PLAN = (64, 64, POOL, 128, 128, POOL, 256, 256, 256)
+FIX = "Give torchvision's vgg16-*.pth, or train without the perceptual loss."
+
+
+def _layers() -> Iterator[nn.Module]:
+    before = 3
+    for width in PLAN:
+        if width == POOL:
+            yield nn.MaxPool2d(2)
+        else:
+            yield nn.Conv2d(before, width, 3, padding=1)
+            yield nn.ReLU(inplace=True)
+            before = width
+
+
+class VggFeatures(nn.Module):
+    """relu3_3 of VGG16 ``(B, 256, H/4, W/4)`` for RGB images ``(B, 3, H, W)`` in [-1, 1].
+
+    Frozen and always in evaluation mode; gradients flow to the image. Its indices are those of torchvision.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*_layers())
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+        self.register_buffer("mean", 2 * mean - 1, persistent=False)
+        self.register_buffer("std", 2 * std, persistent=False)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> VggFeatures:
+        return super().train(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.features((x - self.mean) / self.std)
+        return y
+
+
+def find_vgg16() -> Path | None:
+    """The last by name of the ``vgg16-*.pth`` files that torchvision has left in its cache; never downloads."""
+    return max(Path(torch.hub.get_dir(), "checkpoints").glob("vgg16-*.pth"), default=None)
+
+
+def load_vgg16(path: Path) -> VggFeatures:
+    """The features with the weights of a torchvision VGG16 file, whole or its ``features`` alone.
+
+    RSF-C001 where there is no file, RSF-C003 where it is no plain dictionary of tensors, RSF-C007 where layers
+    are missing or have other shapes.
+    """
+    state = _read(path)
+    prefix = "features." if any(str(key).startswith("features.") for key in state) else ""
+    network = VggFeatures()
+    wanted = {name: prefix + name.removeprefix("features.") for name in network.state_dict()}
+    try:
+        network.load_state_dict({name: state[key] for name, key in wanted.items()})
+    except KeyError as error:
+        raise _misfit(path, f"no weights named {error}") from None
+    except RuntimeError as error:
+        raise _misfit(path, str(error).splitlines()[-1].strip()) from None
+    return network
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise RsforgeError("RSF-C001", "VGG16 weights not found", where=str(path), fix=FIX) from None
+    except OSError as error:
+        raise from_os_error(error) from error
+    with file:
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # foreign and truncated bytes fail in many ways, none of them worth telling
+            raise _foreign(path, type(error).__name__) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise _foreign(path, type(state).__name__)
+    return state
+
+
+def _foreign(path: Path, found: str) -> RsforgeError:
+    what = "not a plain dictionary of weights"
+    return RsforgeError("RSF-C003", what, where=str(path), found=found, fix=FIX)
+
+
+def _misfit(path: Path, found: str) -> RsforgeError:
+    return RsforgeError("RSF-C007", "these are not the weights of a VGG16", where=str(path), found=found, fix=FIX)

@@ -1,0 +1,66 @@
+"""Noise schedules as tables in float64: how much of the signal's power is left at each timestep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Schedule = Literal["linear", "cosine", "scaled_linear"]
+
+
+def linear_betas(num_steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> Tensor:
+    """Noise variance added by each step, float64 ``(num_steps,)``. Ho et al. 2020, Sec. 4.
+
+    The ends belong to 1000 steps; far fewer steps leave signal at the last one.
+    """
+    return torch.linspace(start, end, num_steps, dtype=torch.float64)
+
+
+def scaled_linear_betas(num_steps: int = 1000, start: float = 0.00085, end: float = 0.012) -> Tensor:
+    """Betas whose square roots are linear, float64 ``(num_steps,)``. Rombach et al. 2022, as trained."""
+    return torch.linspace(math.sqrt(start), math.sqrt(end), num_steps, dtype=torch.float64).square()
+
+
+def cosine_alphas_cumprod(num_steps: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
+    """Cumulative signal power, float64 ``(num_steps,)``. Nichol & Dhariwal 2021, Eq. 17.
+
+    Recomputed from the clipped betas: the curve itself ends at 0 but for rounding.
+    """
+    edge = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64)
+    curve = torch.cos((edge + s) / (1 + s) * math.pi / 2).square()
+    betas = (1 - curve[1:] / curve[:-1]).clamp(max=max_beta)
+    return torch.cumprod(1 - betas, dim=0)
+
+
+def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
+    """Shift and scale a table so that it keeps its first value and ends at exactly 0.
+
+    Lin et al. 2023 (arXiv 2305.08891), Alg. 1. With such a table predict ``v`` or ``x_0``: ``eps``
+    says nothing about x_0 at the last timestep.
+    """
+    root = alphas_cumprod.sqrt()
+    return ((root - root[-1]) / (root[0] - root[-1]) * root[0]).square()
+
+
+_TABLES: dict[str, Callable[[int], Tensor]] = {
+    "linear": lambda num_steps: torch.cumprod(1 - linear_betas(num_steps), dim=0),
+    "scaled_linear": lambda num_steps: torch.cumprod(1 - scaled_linear_betas(num_steps), dim=0),
+    "cosine": cosine_alphas_cumprod,
+}
+
+
+def alphas_cumprod(kind: Schedule, num_steps: int = 1000, *, zero_terminal: bool = False) -> Tensor:
+    """The table the rest of the process reads, float64 ``(num_steps,)``, strictly falling within [0, 1).
+
+    Raises ``ValueError`` for an unknown ``kind`` or fewer than two steps.
+    """
+    if kind not in _TABLES:
+        raise ValueError(f"unknown noise schedule {kind!r}; known are {', '.join(sorted(_TABLES))}")
+    if num_steps < 2:
+        raise ValueError(f"a noise schedule needs at least 2 steps, not {num_steps}")
+    table = _TABLES[kind](num_steps)
+    return zero_terminal_snr(table) if zero_terminal else table

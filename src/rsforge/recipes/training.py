@@ -1,0 +1,249 @@
+"""What every training recipe does around its own method: device, folder, feeds, rates, trackers, trainer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from rsforge import durable
+from rsforge.engine import devices, precision, processes, rates
+from rsforge.engine.average import Average, ExponentialAverage, NoAverage
+from rsforge.engine.feed import Feed, Samples
+from rsforge.engine.journal import Journal, NoJournal
+from rsforge.engine.keeper import Keeper, NoKeeper
+from rsforge.engine.processes import Alone
+from rsforge.engine.protocol import Task
+from rsforge.engine.stopping import Best, Stopping
+from rsforge.engine.trainer import Listener, Trainer
+from rsforge.engine.update import Update
+from rsforge.engine.validation import NoValidation, Validation
+from rsforge.recipes import folder, layout
+from rsforge.recipes.layout import Layout
+from rsforge.recipes.listeners import Clock, Display, TensorBoard
+from rsforge.recipes.voice import Voice
+from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
+
+COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
+
+
+class TrainSettings(Protocol):
+    """The sections that every training command has."""
+
+    @property
+    def run(self) -> RunSettings: ...
+    @property
+    def loop(self) -> LoopSettings: ...
+    @property
+    def optim(self) -> OptimSettings: ...
+    @property
+    def average(self) -> AverageSettings: ...
+    @property
+    def stopping(self) -> StoppingSettings: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run computes."""
+
+    device: torch.device
+    world: Alone
+
+
+@contextlib.contextmanager
+def place(run: RunSettings, show: Voice) -> Iterator[Place]:
+    """The device and this process's part among others; said in one line."""
+    device = processes.local_device(devices.choose(run.device, deterministic=run.deterministic))
+    world = processes.join(device)
+    show.say(f"device     {devices.describe(device)}" + (f", {world.size} processes" if world.size > 1 else ""))
+    try:
+        yield Place(device, world)
+    finally:
+        processes.leave()
+
+
+@contextlib.contextmanager
+def held(run: RunSettings, where: Place) -> Iterator[None]:
+    """The output folder, made and locked by the process that writes."""
+    if not where.world.writes:
+        where.world.barrier()
+        yield
+        return
+    folder.make(run.output_dir)
+    with durable.locked(run.output_dir):
+        where.world.barrier()
+        yield
+
+
+def schedule(optim: OptimSettings, *, per_epoch: int, epochs: int) -> rates.Rate:
+    """The learning rate that ``--lr-scheduler`` names, in optimizer steps."""
+    peak, total = optim.learning_rate, per_epoch * epochs
+    floor = min(optim.lr_min, peak)
+    curves: dict[str, Callable[[int], float]] = {
+        "cosine": partial(rates.cosine, peak=peak, floor=floor, total=total),
+        "cosine_warm_restarts": partial(rates.warm_restarts, peak=peak, floor=floor, first=50 * per_epoch),
+        "linear": partial(rates.linear, peak=peak, floor=floor, total=total),
+    }
+    rate = curves.get(optim.lr_scheduler, partial(rates.constant, peak=peak))
+    if optim.lr_warmup_steps:
+        rate = partial(rates.warmed_up, rate=rate, warmup=optim.lr_warmup_steps)
+    return rates.Plateau(rate, floor=floor) if optim.lr_scheduler == "plateau" else rates.PureRate(rate)
+
+
+def feed(samples: Samples, settings: TrainSettings, where: Place, *, training: bool) -> Feed:
+    """Training batches shuffled and accumulated, or held-out ones in order."""
+    return Feed(
+        samples,
+        batch_size=settings.loop.batch_size,
+        accumulate=settings.loop.grad_accum if training else 1,
+        seed=settings.run.seed,
+        workers=settings.run.num_workers if training else 0,
+        world=where.world,
+        shuffle=training,
+        pin_memory=where.device.type == "cuda",
+    )
+
+
+def update(task: Task, settings: TrainSettings, where: Place, show: Voice) -> Update:
+    """The optimizer step of ``task``: AdamW, fused."""
+    loop, optim = settings.loop, settings.optim
+    chosen = precision.choose(loop.mixed_precision, where.device)
+    if chosen.note:
+        show.say(f"precision  {chosen.note}")
+    for module in task.modules().values():
+        module.to(where.device, memory_format=torch.channels_last if loop.channels_last else torch.preserve_format)
+        if loop.compile:
+            compiled(module)
+    average: Average = NoAverage()
+    if settings.average.ema:
+        average = ExponentialAverage(task.modules(), decay=settings.average.ema_decay)
+    return Update(
+        task,
+        make_optimizer=partial(
+            torch.optim.AdamW, lr=optim.learning_rate, weight_decay=optim.weight_decay, fused=where.device.type != "mps"
+        ),
+        average=average,
+        device=where.device,
+        precision=chosen,
+        world=where.world,
+        max_norm=loop.max_grad_norm,
+        seed=settings.run.seed,
+        skip_nonfinite=settings.run.on_nonfinite == "skip",
+    )
+
+
+def compiled(module: nn.Module) -> None:
+    """Compile ``module`` and its parts in place: autoencoders are called by their parts."""
+    module.compile()
+    for child in module.children():
+        child.compile()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a method brings to its training: task, images, names, and the figure to judge by."""
+
+    task: Task
+    train: Samples
+    held_out: Samples
+    layout: Layout
+    identity: Mapping[str, Any]
+    monitor: str
+    final_from: int = 0
+    preview: Callable[[int], None] = lambda epochs: None
+    measure: Callable[[], None] = lambda: None
+    own_parts: Mapping[str, Any] | None = None
+
+
+def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Trainer:
+    """The trainer of ``job``, with nothing written yet."""
+    run, loop, stop = settings.run, settings.loop, settings.stopping
+    batches = feed(job.train, settings, where, training=True)
+    held_out = feed(job.held_out, settings, where, training=False) if len(job.held_out) else None
+    check = Validation(job.task, held_out, device=where.device, seed=run.seed, world=where.world) if held_out else None
+    keeper = Keeper(run.output_dir, job.layout.names, identity=job.identity, every=loop.save_every,
+                    keep=loop.keep_checkpoints)  # fmt: skip
+    path = run.output_dir / layout.JOURNAL
+    trainer = Trainer(
+        update(job.task, settings, where, show),
+        batches,
+        epochs=loop.epochs,
+        rate=schedule(settings.optim, per_epoch=batches.steps_per_epoch, epochs=loop.epochs),
+        validation=check or NoValidation(),
+        keeper=keeper if where.world.writes else NoKeeper(),
+        journal=Journal(path) if where.world.writes else NoJournal(path),
+        best=Best(from_epoch=min(job.final_from, loop.epochs - 1)),
+        stopping=Stopping(
+            patience=stop.early_stopping_patience,
+            delta=stop.early_stopping_delta,
+            window=stop.oscillation_window,
+            threshold=stop.oscillation_threshold,
+        ),
+        monitor=job.monitor,
+        log_every=run.log_every,
+        preview=job.preview if where.world.writes else lambda epochs: None,
+        preview_every=loop.sample_every,
+        measure=job.measure,
+        resume_hint=resume_hint(show),
+    )
+    for name, part in (job.own_parts or {}).items():
+        trainer.register(name, part)
+    return trainer
+
+
+def resume_hint(show: Voice) -> str:
+    """The command that goes on with this run."""
+    words = show.command.replace(" --overwrite", "")
+    return words if "--resume" in words else f"{words} --resume"
+
+
+def conduct(trainer: Trainer, settings: TrainSettings, job: Job, where: Place, show: Voice) -> dict[str, Any]:
+    """Train with trackers and display, and say how it ended."""
+    run, output = settings.run, settings.run.output_dir
+    with contextlib.ExitStack() as stack:
+        listeners: list[Listener] = [Clock(output / layout.TIMING)] if where.world.writes else []
+        if where.world.writes and "tensorboard" in run.report_to:
+            board = TensorBoard(output / layout.TENSORBOARD, step=trainer.progress.step, log_every=run.log_every)
+            listeners.append(stack.enter_context(contextlib.closing(board)))
+        meter = stack.enter_context(show.progress("step", trainer.goal, trainer.progress.step))
+        trainer.listeners = (*listeners, Display(meter, epochs=settings.loop.epochs, monitor=job.monitor))
+        progress = trainer.run()
+    if progress.finished:
+        show.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
+    return {
+        "output_dir": str(output),
+        "best_model": str(output / job.layout.names.best),
+        "epochs": progress.epoch,
+        "steps": progress.step,
+        "best_epoch": trainer.best.epoch + 1,
+        "monitor": job.monitor,
+        "best": trainer.best.figure,
+        "stopped": progress.finished or "done",
+    }
+
+
+def plan(job: Job, settings: TrainSettings, where: Place) -> dict[str, Any]:
+    """What a run would be: sizes, steps, memory, disk."""
+    parameters = [p for m in job.task.modules().values() for p in m.parameters()]
+    count = sum(p.numel() for p in parameters)
+    batches = feed(job.train, settings, where, training=True)
+    copies = COPIES_OF_WEIGHTS + settings.average.ema
+    saved = count * 4 * (copies - 1) / 2**20
+    periodic = settings.loop.epochs // settings.loop.save_every
+    return {
+        "output_dir": str(settings.run.output_dir),
+        "training_images": len(job.train),
+        "held_out_images": len(job.held_out),
+        "parameters": count,
+        "steps_per_epoch": batches.steps_per_epoch,
+        "steps": batches.steps_per_epoch * settings.loop.epochs,
+        "weights_and_optimizer_mib": round(count * 4 * copies / 2**20, 1),
+        "checkpoint_mib": round(saved, 1),
+        "disk_mib": round(saved * (2 + min(periodic, settings.loop.keep_checkpoints or periodic)), 1),
+        "device": str(where.device),
+    }

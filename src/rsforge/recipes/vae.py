@@ -1,0 +1,190 @@
+"""``rsforge vae train``: an autoencoder from a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.data.pictures import save_grid
+from rsforge.engine.feed import Samples
+from rsforge.engine.trainer import Trainer
+from rsforge.errors import RsforgeError
+from rsforge.losses.perceptual import perceptual
+from rsforge.models.autoencoder_kl import AutoencoderKL
+from rsforge.models.interfaces import Autoencoder
+from rsforge.models.vector_vae import VectorVae
+from rsforge.models.vgg import find_vgg16, load_vgg16
+from rsforge.recipes import folder, images, launch, layout, plots, training
+from rsforge.recipes.training import Job, Place
+from rsforge.recipes.voice import Voice
+from rsforge.seeds import derive
+from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
+from rsforge.tasks.vae import VaeTask, no_perceptual
+
+SHOWN = 16
+RECONSTRUCTED = 8
+MEASURED = 256
+
+
+def train(settings: VaeTrainSettings, show: Voice) -> dict[str, Any]:
+    """Train an autoencoder; returns where it lies and how good it became."""
+    if launch.wanted(settings.run):
+        return launch.torchrun(settings.run, show)
+    with training.place(settings.run, show) as where:
+        state = folder.resumed(settings.run, layout.VAE, kind="vae", show=show)
+        return run_in(settings, where, show, state)
+
+
+def run_in(settings: VaeTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+    torch.manual_seed(derive(settings.run.seed, "weights"))
+    network = build(settings.autoencoder, settings.data.image_size)
+    data = images.load(settings.data, settings.run, show)
+    if state is not None:
+        folder.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
+    job = _job(settings, network, data, where)
+    if show.dry_run:
+        return training.plan(job, settings, where)
+    with training.held(settings.run, where):
+        if where.world.writes:
+            folder.prepare(settings.run, layout.VAE, settings, show, fresh=state is None)
+        trainer = training.assemble(job, settings, where, show)
+        return _run(trainer, job, settings, where, show, state)
+
+
+def _run(
+    trainer: Trainer, job: Job, settings: VaeTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None
+) -> dict[str, Any]:
+    if state is not None:
+        trainer.load(state, where=str(settings.run.output_dir))
+    try:
+        return training.conduct(trainer, settings, job, where, show)
+    finally:
+        if where.world.writes:
+            plot(settings.run.output_dir, settings.autoencoder.kl_target)
+
+
+def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
+    """The autoencoder that the settings describe; RSF-U005 when it cannot take images of this size."""
+    try:
+        if options.latent == "vector":
+            widths = options.channels or (64, 128, 256, 512)
+            return VectorVae(image_size=image_size, latent_dim=options.latent_dim, channels=widths)
+        widths = options.channels or (128, 256, 512, 512)
+        network = AutoencoderKL(
+            block_out_channels=widths,
+            layers_per_block=options.layers_per_block,
+            latent_channels=options.latent_channels,
+        )
+        network.latent_shape(image_size)
+        return network
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--image-size, --channels") from error
+
+
+def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """The perceptual distance of the settings; RSF-E007 when its weights are nowhere."""
+    if not options.perceptual:
+        return no_perceptual
+    path = options.vgg_weights or find_vgg16()
+    if path is None:
+        raise RsforgeError(
+            "RSF-E007",
+            "the perceptual loss needs the weights of VGG16",
+            found="no --vgg-weights, and no vgg16-*.pth in the torch hub cache",
+            fix="give --vgg-weights FILE (torchvision's vgg16-397923af.pth), or train with --no-perceptual",
+        )
+    return partial(perceptual, load_vgg16(path).to(device))
+
+
+class LatentStatistics:
+    """Mean and deviation of sampled latents by channel, measured when an epoch closes and saved with the run."""
+
+    def __init__(self, network: Autoencoder, samples: Samples, device: torch.device) -> None:
+        self.network, self.samples, self.device = network, samples, device
+        self.mean, self.std = torch.zeros(()), torch.ones(())
+
+    def measure(self) -> None:
+        """Law of total variance over at most ``MEASURED`` training images as they are."""
+        mus, variances = [], []
+        for first in range(0, min(len(self.samples), MEASURED), SHOWN):
+            mu, logvar = self.network.encode(stacked(self.samples, range(first, first + SHOWN)).to(self.device))
+            mus.append(mu.double().cpu())
+            variances.append(logvar.double().exp().cpu())
+        mu, variance = torch.cat(mus), torch.cat(variances)
+        axes = (0, *range(2, mu.ndim))
+        std = (mu.var(axes, correction=0, keepdim=True) + variance.mean(axes, keepdim=True)).sqrt()
+        self.mean, self.std = mu.mean(axes, keepdim=True)[0].float(), std[0].float().clamp(min=1e-6)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"mean": self.mean, "std": self.std}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.mean, self.std = state["mean"], state["std"]
+
+
+def stacked(samples: Samples, indices: range) -> Tensor:
+    """Items of a plain dataset as one batch."""
+    return torch.stack([samples[0, i] for i in indices if i < len(samples)])
+
+
+def _job(settings: VaeTrainSettings, network: Autoencoder, data: images.Images, where: Place) -> Job:
+    options = settings.autoencoder
+    task = VaeTask(
+        network,
+        kl_weight=options.kl_weight,
+        kl_warmup=options.kl_warmup,
+        kl_target=options.kl_target,
+        kl_mode=options.kl_mode,
+        perceptual=perceptual_of(options, where.device),
+        perceptual_weight=options.perceptual_weight,
+    )
+    statistics = LatentStatistics(network.to(where.device), data.plain, where.device)
+    identity = {
+        "kind": "vae",
+        "architecture": network.architecture,
+        "image_size": settings.data.image_size,
+        "settings": folder.plain(settings),
+        "images": data.identity,
+        "normalisation": {"low": -1.0, "high": 1.0},
+    }
+    shown = data.held_out if len(data.held_out) else data.plain
+    return Job(
+        task,
+        data.train,
+        data.held_out,
+        layout.VAE,
+        identity,
+        monitor="val/neg_elbo",
+        final_from=options.kl_warmup,
+        preview=partial(preview, settings, network, stacked(shown, range(RECONSTRUCTED)), statistics),
+        measure=statistics.measure,
+        own_parts={"latents": statistics},
+    )
+
+
+def preview(
+    settings: VaeTrainSettings, network: Autoencoder, originals: Tensor, statistics: LatentStatistics, epochs: int
+) -> None:
+    """Draws from the prior and fixed held-out images above their reconstructions, and the loss curves so far."""
+    output, device = settings.run.output_dir, statistics.device
+    shape = network.latent_shape(settings.data.image_size)
+    noise = torch.randn(SHOWN, *shape, generator=torch.Generator().manual_seed(settings.run.seed))
+    # A map's prior is not what its images use: draw from what was measured. A vector is held near N(0, 1).
+    z = noise if len(shape) == 1 else noise * statistics.std + statistics.mean
+    save_grid(output / layout.VAE.samples.format(epochs), network.decode(z.to(device)).cpu(), nrow=4)
+    pairs = torch.cat([originals, network(originals.to(device)).cpu()])
+    save_grid(output / layout.VAE.reconstructions.format(epochs), pairs, nrow=len(originals))
+    plot(output, settings.autoencoder.kl_target)
+
+
+def plot(output: Path, kl_target: float) -> None:
+    """training_losses.png, from the journal."""
+    rows = plots.closed_epochs(output / layout.JOURNAL) if (output / layout.JOURNAL).exists() else []
+    if rows:
+        marks = {"KL (nats)": kl_target} if kl_target else {}
+        plots.draw(rows, plots.VAE_CURVES, output / layout.VAE.plot, marks=marks)

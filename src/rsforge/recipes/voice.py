@@ -1,0 +1,50 @@
+"""What a recipe says while it works: the part of the porch's display that it may rely on."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Protocol
+
+
+class Meter(Protocol):
+    """A progress that moves forward."""
+
+    def step(self, advance: int = 1, **figures: float | str) -> None: ...
+
+
+class Voice(Protocol):
+    """Messages, warnings, progress; and the command line that was typed."""
+
+    command: str
+    argv: list[str]
+    origins: dict[str, str]
+    dry_run: bool
+
+    def say(self, line: str) -> None: ...
+
+    def warn(self, line: str) -> None: ...
+
+    def progress(self, label: str, total: int, done: int = 0) -> contextlib.AbstractContextManager[Meter]: ...
+
+
+class _Nobody:
+    def step(self, advance: int = 1, **figures: float | str) -> None: ...
+
+
+class Quiet:
+    """A voice for programs that call a recipe themselves."""
+
+    command = "rsforge"
+    dry_run = False
+
+    def __init__(self) -> None:
+        self.argv: list[str] = []
+        self.origins: dict[str, str] = {}
+
+    def say(self, line: str) -> None: ...
+
+    def warn(self, line: str) -> None: ...
+
+    @contextlib.contextmanager
+    def progress(self, label: str, total: int, done: int = 0):  # type: ignore[no-untyped-def]
+        yield _Nobody()

@@ -1,0 +1,184 @@
+"""The vocabulary shared by every command: sections of options, each one panel of its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class Place(NamedTuple):
+    """Marks text that is a path unless it is one of ``words``."""
+
+    words: tuple[str, ...] = ()
+
+
+def also(*aliases: str, **more: Any) -> dict[str, Any]:
+    """What an option has beside its field: ``--aliases``, and for the shell ``bare``, ``negative``, ``metavar``.
+
+    ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
+    for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
+    """
+    return {"aliases": list(aliases), **more}
+
+
+class Section(BaseModel):
+    """A frozen, strict group of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what coercion would hide: true for 1, an unset shell variable for the current folder."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind is not bool:
+            raise ValueError("must not be true or false")
+        if isinstance(value, str) and (not value or "\0" in value):
+            raise ValueError("must not be empty or hold a NUL character")
+        return value
+
+
+DataPlace = Annotated[str, Place(("synthetic",))]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+BASE_DIR = "Folder that every relative path of this command is joined to."
+DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` draws scenes instead."
+DEVICE = "Where to compute; auto takes the first of cuda, mps, cpu that is there."
+DEVICES = also(metavar="NAME", choices=["auto", "cuda", "cuda:N", "mps", "cpu"])
+ON_BAD = "What to do about an image that cannot be used: stop and name it, or leave it out and name it."
+BATCH = "Images per batch; lower it when memory runs out."
+
+
+class RunSettings(Section):
+    """Run"""
+
+    output_dir: Path = Field(
+        Path("runs"), description="Folder for everything the run writes.", json_schema_extra=also("--save-dir")
+    )
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    resume: Annotated[str | None, Place(("auto",))] = Field(
+        None,
+        description="Checkpoint to continue from; without a value the newest in the output folder.",
+        json_schema_extra=also("--resume-from", bare="auto", metavar="[PATH]"),
+    )
+    overwrite: bool = Field(False, description="Replace what the output folder holds of an earlier run.")
+    seed: Seed = Field(42, description="Seed of everything random.")
+    device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
+    num_workers: int = Field(4, ge=0, description="Processes that read data; 0 reads in the main process.")
+    processes: Count = Field(1, description="Training processes on this machine, one a device.")
+    nodes: Count = Field(1, description="Machines of the run, each with --processes.")
+    deterministic: bool = Field(False, description="Only deterministic kernels: slower, the same to the bit.")
+    report_to: tuple[Literal["tensorboard", "none"], ...] = Field(
+        ("tensorboard",), description="Trackers fed beside the journal."
+    )
+    log_every: Count = Field(10, description="Optimizer steps between two lines of the journal.")
+    on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        "stop", description="What to do about a loss that is not finite: stop, or leave that batch out."
+    )
+
+
+class LoopSettings(Section):
+    """Training loop"""
+
+    epochs: Count = Field(100, description="Passes over the training images.")
+    batch_size: Count = Field(16, description=BATCH)
+    grad_accum: Count = Field(
+        1,
+        description="Batches whose gradients make one optimizer step.",
+        json_schema_extra=also("--gradient-accumulation-steps"),
+    )
+    max_grad_norm: float = Field(
+        1.0,
+        ge=0,
+        description="Largest norm of the gradient; 0 does not clip.",
+        json_schema_extra=also("--grad-clip-norm"),
+    )
+    mixed_precision: Literal["no", "fp16", "bf16", "auto"] = Field(
+        "no",
+        description="Half precision where it is safe; without a value, or auto, what the device does best.",
+        json_schema_extra=also(bare="auto", negative="no"),
+    )
+    save_every: Count = Field(10, description="Epochs between two kept checkpoints.")
+    sample_every: Count = Field(10, description="Epochs between two sample pictures.")
+    keep_checkpoints: int = Field(0, ge=0, description="Periodic checkpoints kept; 0 keeps all.")
+    compile: bool = Field(False, description="Compile the networks with torch.compile.")
+    channels_last: bool = Field(False, description="Store images with the channels last; faster on some GPUs.")
+
+
+class OptimSettings(Section):
+    """Optimisation"""
+
+    learning_rate: float = Field(1e-4, gt=0, description="Learning rate after warm-up.", json_schema_extra=also("--lr"))
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of AdamW.")
+    lr_scheduler: Literal["cosine", "cosine_warm_restarts", "plateau", "linear", "constant", "none"] = Field(
+        "none", description="How the learning rate falls; constant and none keep it."
+    )
+    lr_min: float = Field(1e-5, ge=0, description="Where the learning rate ends.")
+    lr_warmup_steps: int = Field(
+        0, ge=0, description="Optimizer steps of linear warm-up.", json_schema_extra=also("--warmup-steps")
+    )
+
+
+class AverageSettings(Section):
+    """Averaging"""
+
+    ema: bool = Field(False, description="Keep an exponential moving average of the weights and sample with it.")
+    ema_decay: float = Field(0.995, ge=0, lt=1, description="Share of the old average kept at each step.")
+
+
+class StoppingSettings(Section):
+    """Stopping"""
+
+    early_stopping_patience: int = Field(
+        0, ge=0, description="Epochs without improvement before the run ends; 0 never ends it."
+    )
+    early_stopping_delta: float = Field(1e-5, ge=0, description="Smallest fall of the loss that is improvement.")
+    oscillation_window: int = Field(10, ge=2, description="Epochs over which a loss may be found flat.")
+    oscillation_threshold: float = Field(
+        0.0, ge=0, description="End when the loss of the window moves less than this; 0 never does."
+    )
+
+
+class TileSettings(Section):
+    """Data"""
+
+    data_dir: DataPlace = Field(
+        description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
+    )
+    image_size: int = Field(128, ge=8, description="Side in pixels that images are scaled and cropped to.")
+    val_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the images held out for validation.")
+    flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")
+    jitter: Share = Field(0.0, description="Strength of random brightness, contrast and saturation.")
+
+
+def anchored(settings: S) -> S:
+    """``settings`` with every relative path joined to its ``base_dir``, which then is the current folder."""
+    run = getattr(settings, "run", settings)
+    base = getattr(run, "base_dir", Path())
+    return _joined(settings, base)
+
+
+def _joined(settings: S, base: Path) -> S:
+    values: dict[str, Any] = {}
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        place = next((m for m in field.metadata if isinstance(m, Place)), None)
+        if isinstance(value, BaseModel):
+            value = _joined(value, base)
+        elif name == "base_dir":
+            value = Path()
+        elif isinstance(value, Path):
+            value = base / value
+        elif place and isinstance(value, str) and value not in place.words:
+            value = str(base / value)
+        values[name] = value
+    # Unlike model_copy, this keeps the record of what the user gave.
+    return type(settings).model_construct(settings.model_fields_set, **values)

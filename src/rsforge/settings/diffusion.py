@@ -1,0 +1,74 @@
+"""What the user may say to ``rsforge diffusion``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from rsforge.settings.base import (
+    AverageSettings,
+    Count,
+    LoopSettings,
+    OptimSettings,
+    RunSettings,
+    Section,
+    StoppingSettings,
+    TileSettings,
+    also,
+)
+
+
+class DenoiserSettings(Section):
+    """Denoiser"""
+
+    vae_checkpoint: Path = Field(
+        description="Checkpoint of the autoencoder whose latents are learnt.", json_schema_extra=also("--vae")
+    )
+    prediction: Literal["eps", "v", "x_0"] = Field(
+        "eps", description="What the network predicts: the noise, the velocity or the clean latent."
+    )
+    schedule: Literal["linear", "cosine", "scaled_linear"] = Field("linear", description="Noise schedule.")
+    timesteps: int = Field(1000, ge=2, description="Steps of the noise schedule.")
+    zero_terminal_snr: bool = Field(
+        False, description="Rescale the schedule so that the last step is pure noise; needs prediction v or x_0."
+    )
+    min_snr_gamma: float = Field(0.0, ge=0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
+    hidden: tuple[Count, ...] = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
+    time_dim: int = Field(256, ge=2, multiple_of=2, description="Width of the embedding of the timestep.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations dropped in training.")
+    channels: tuple[Count, ...] = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
+    layers_per_block: Count = Field(2, description="Residual layers in each level of the U-Net.")
+    head_width: Count = Field(32, description="Channels of one attention head.")
+    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
+    latent_cache: bool = Field(True, description="Encode the images once and train on the stored latents.")
+    latent_cache_dir: Path | None = Field(None, description="Folder of stored latents; else in the output folder.")
+
+    @model_validator(mode="after")
+    def _a_last_step_without_signal(self) -> Self:
+        if self.zero_terminal_snr and self.prediction == "eps":
+            raise ValueError(
+                "--zero-terminal-snr does not fit --prediction eps, which says nothing where no signal is left; "
+                "use --prediction v or x_0, or --no-zero-terminal-snr"
+            )
+        return self
+
+
+class DiffusionTrainSettings(Section):
+    """Settings of ``rsforge diffusion train``."""
+
+    run: RunSettings = RunSettings(output_dir=Path("diffusion_models"), seed=42)
+    data: TileSettings
+    denoiser: DenoiserSettings
+    loop: LoopSettings = LoopSettings(epochs=500, batch_size=16, save_every=10, mixed_precision="auto")
+    optim: OptimSettings = OptimSettings(
+        learning_rate=1e-4, weight_decay=1e-4, lr_scheduler="cosine_warm_restarts", lr_min=1e-5
+    )
+    average: AverageSettings = AverageSettings(ema=True, ema_decay=0.995)
+    stopping: StoppingSettings = StoppingSettings(
+        early_stopping_patience=30,
+        early_stopping_delta=1e-5,
+        oscillation_window=10,
+        oscillation_threshold=0.0005,
+    )

@@ -1,0 +1,30 @@
+"""What the user may say to ``rsforge sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, Count, Device, Section, Seed, also
+
+
+class SampleSettings(Section):
+    """Settings of ``rsforge sample``."""
+
+    diffusion_checkpoint: Path = Field(description="Checkpoint of the diffusion model.")
+    vae_checkpoint: Path = Field(
+        description="Checkpoint of the autoencoder it was trained with.", json_schema_extra=also("--vae")
+    )
+    output: Path = Field(Path("generated_images.png"), description="Picture to write, all images in a grid.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    num_images: Count = Field(16, description="Images to draw; up to 16 are also written one by one.")
+    ddim_steps: Count | None = Field(
+        None, description="Draw by DDIM in this many steps (faster); without it DDPM takes every step."
+    )
+    eta: float = Field(0.0, ge=0, le=1, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
+    batch_size: Count = Field(16, description=BATCH)
+    seed: Seed | None = Field(None, description="Seed of the images; without it every call draws others.")
+    nrow: Count = Field(4, description="Images in a row of the grid.")
+    device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
+    use_ema: bool = Field(True, description="Draw with the averaged weights where the checkpoint has them.")

@@ -1,0 +1,121 @@
+"""What the user may say to ``rsforge vae``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from rsforge.settings.base import (
+    BASE_DIR,
+    BATCH,
+    DATA_DIR,
+    DEVICE,
+    DEVICES,
+    ON_BAD,
+    AverageSettings,
+    Count,
+    DataPlace,
+    Device,
+    LoopSettings,
+    OptimSettings,
+    RunSettings,
+    Section,
+    Share,
+    StoppingSettings,
+    TileSettings,
+    also,
+)
+
+Widths = tuple[Count, ...]
+# A map latent has thousands of numbers, so its KL term is a light leash without a target.
+MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0}
+
+
+class VaeTileSettings(TileSettings):
+    """Data"""
+
+    jitter: Share = Field(0.1, description="Strength of random brightness, contrast and saturation.")
+
+
+class AutoencoderSettings(Section):
+    """Autoencoder"""
+
+    latent: Literal["vector", "map"] = Field(
+        "vector",
+        description="Shape of the latent: numbers for the whole image, or a small image of channels. "
+        f"map changes the defaults to kl-weight {MAP_DEFAULTS['kl_weight']}, kl-target 0, kl-warmup 0.",
+    )
+    latent_dim: Count = Field(128, description="Numbers in a vector latent.")
+    latent_channels: Count = Field(4, description="Channels of a map latent.")
+    channels: Widths = Field(
+        (),
+        description="Widths of the levels; when empty 64 128 256 512 for vector, 128 256 512 512 for map. "
+        "Each level of a vector, each but the last of a map, halves the side.",
+    )
+    layers_per_block: Count = Field(2, description="Residual layers in each level of a map autoencoder.")
+    kl_weight: float = Field(1.0, ge=0, description="Weight of the KL term after its warm-up.")
+    kl_warmup: int = Field(150, ge=0, description="Epochs over which the KL weight rises from 0.")
+    kl_target: float = Field(25.0, ge=0, description="Information in nats that the latent may carry; 0 is no target.")
+    kl_mode: Literal["capacity", "free_bits"] = Field(
+        "capacity", description="How the target is kept: pull the KL to it, or charge only what exceeds it."
+    )
+    perceptual: bool = Field(True, description="Also compare VGG16 features.")
+    perceptual_weight: float = Field(0.03, ge=0, description="Weight of the perceptual term.")
+    vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_latent(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("latent") == "map":
+            return MAP_DEFAULTS | data
+        return data
+
+
+class VaeTrainSettings(Section):
+    """Settings of ``rsforge vae train``."""
+
+    run: RunSettings = RunSettings(output_dir=Path("vae_models"))
+    data: VaeTileSettings
+    autoencoder: AutoencoderSettings = AutoencoderSettings()
+    loop: LoopSettings = LoopSettings(epochs=300, batch_size=16, save_every=20, mixed_precision="no")
+    optim: OptimSettings = OptimSettings(learning_rate=1e-4, weight_decay=1e-5, lr_scheduler="none")
+    average: AverageSettings = AverageSettings(ema=False)
+    stopping: StoppingSettings = StoppingSettings(early_stopping_patience=0, oscillation_threshold=0.0)
+
+
+VAE_CHECKPOINT = "Checkpoint of the autoencoder, e.g. vae_models/best_model.pt."
+
+
+class VaeReconstructSettings(Section):
+    """Settings of ``rsforge vae reconstruct``."""
+
+    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae"))
+    data_dir: DataPlace = Field(
+        description="Folder of images, or one image; the word `synthetic` draws scenes instead.",
+        json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH"),
+    )
+    output: Path = Field(
+        Path("reconstructions.png"), description="Picture to write: images above, reconstructions below."
+    )
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    num_images: Count = Field(16, description="Images to reconstruct.")
+    batch_size: Count = Field(16, description=BATCH)
+    device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
+
+
+class VaeEvaluateSettings(Section):
+    """Settings of ``rsforge vae evaluate``."""
+
+    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae"))
+    data_dir: DataPlace = Field(
+        description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
+    )
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    batch_size: Count = Field(16, description=BATCH)
+    image_size: Annotated[int, Field(ge=8)] | None = Field(
+        None, description="Side in pixels; when absent the one of the checkpoint."
+    )
+    device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
+    on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)

@@ -1,0 +1,66 @@
+"""A shell that runs commands in this process, and a kitchen that only remembers its orders."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+import rsforge.recipes
+from rsforge.cli.main import run
+
+RECIPES = {
+    "vae": ["train"],
+    "vae_use": ["reconstruct", "evaluate"],
+    "diffusion": ["train"],
+    "sample": ["draw"],
+    "demo": ["run"],
+    "doctor": ["examine"],
+    "info": ["describe"],
+}
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _quiet_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("TERMINAL_WIDTH", "120")
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def kitchen(monkeypatch) -> SimpleNamespace:
+    """Replaces every recipe; ``settings``, ``show`` and ``name`` tell the last order, ``serve`` makes the answer."""
+    orders = SimpleNamespace(settings=None, show=None, name="", serve=lambda settings, show: {"done": 1})
+
+    def cook(name: str) -> Callable[[Any, Any], Any]:
+        def recipe(settings: Any, show: Any) -> Any:
+            orders.settings, orders.show, orders.name = settings, show, name
+            return orders.serve(settings, show)
+
+        return recipe
+
+    for module_name, functions in RECIPES.items():
+        module = ModuleType(f"rsforge.recipes.{module_name}")
+        for function in functions:
+            setattr(module, function, cook(f"{module_name}.{function}"))
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(rsforge.recipes, module_name, module, raising=False)
+    return orders
+
+
+@pytest.fixture
+def shell(capsys) -> Callable[..., Ran]:
+    def call(*argv: str) -> Ran:
+        code = run(list(argv))
+        return Ran(code, *capsys.readouterr())
+
+    return call

@@ -1,0 +1,37 @@
+"""Help answers without the heavy packages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from rsforge.cli.tree import COMMANDS
+
+HEAVY = "torch numpy pandas pyarrow h5py rasterio PIL matplotlib torchvision torchmetrics tensorboard diffusers"
+PROBE = """
+import sys
+from rsforge.cli.main import run
+code = run(sys.argv[1:])
+sys.exit(code or sorted(set(%r.split()) & set(sys.modules)) or 0)
+"""
+
+
+def probe(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", PROBE % HEAVY, *argv], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["config", "show", "vae", "train"], ["explain"], ["config", "validate", "vae-tiny"]]
+)
+def test_light_commands_import_nothing_heavy(argv):
+    done = probe(*argv)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_help_imports_anything_heavy():
+    every = f"for p in {list(COMMANDS)!r}: assert run([*p, '--help']) == 0"
+    script = (PROBE % HEAVY).replace("code = run(sys.argv[1:])", f"{every}\ncode = 0")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,210 @@
+"""Every way out of the porch: results, errors in one form, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rsforge.cli.main import main
+from rsforge.errors import REGISTRY, RsforgeError
+
+DOCTOR = ("doctor",)
+
+
+def raising(error):
+    def serve(settings, show):
+        raise error
+
+    return serve
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names its own."""
+
+
+@pytest.mark.parametrize("code", REGISTRY)
+def test_every_code_of_the_registry_leaves_with_its_exit_code(shell, kitchen, code):
+    kitchen.serve = raising(RsforgeError(code, "what", where="here", found="this", kept="that", fix="so"))
+    ran = shell(*DOCTOR)
+    assert (ran.code, ran.out) == (int(REGISTRY[code].exit), "")
+    assert ran.err == f"error[{code}]: what\n  where: here\n  found: this\n  kept:  that\n  fix:   so\n"
+    told = json.loads(shell(*DOCTOR, "--json").err)
+    assert told == {
+        "code": code, "exit": int(REGISTRY[code].exit), "message": "what",
+        "where": "here", "found": "this", "kept": "that", "fix": "so",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "leaves"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "RSF-E001", 6),
+        (PermissionError(errno.EACCES, "Permission denied", "/a/b"), "RSF-E002", 6),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/a/b"), "RSF-E008", 6),
+        (MemoryError(), "RSF-E004", 6),
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "RSF-E004", 6),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "RSF-E004", 6),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "RSF-E009", 6),
+        (ModuleNotFoundError("No module named 'yaml'", name="yaml"), "RSF-E006", 6),
+        (ModuleNotFoundError("No module named 'rsforge.x'", name="rsforge.x"), "RSF-B001", 1),
+        (RuntimeError("surprise"), "RSF-B001", 1),
+        (RecursionError(), "RSF-B001", 1),
+    ],
+)
+def test_other_failures_are_recognised(shell, kitchen, error, code, leaves, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kitchen.serve = raising(error)
+    ran = shell(*DOCTOR)
+    assert (ran.code, ran.out) == (leaves, "")
+    assert ran.err.startswith(f"error[{code}]: ")
+    assert "Traceback" not in ran.err
+
+
+def test_a_bug_leaves_its_traceback_in_a_log(shell, kitchen, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kitchen.serve = raising(RuntimeError("surprise"))
+    first, where, *_ = shell(*DOCTOR).err.splitlines()
+    assert first == "error[RSF-B001]: RuntimeError: surprise"
+    log = Path(where.removeprefix("  where: log ")).read_text()
+    assert log.startswith("rsforge doctor\n") and "Traceback" in log
+    assert "Traceback (most recent call last)" in shell(*DOCTOR, "--debug").err
+
+
+def test_a_bug_is_told_even_where_no_log_can_be_written(shell, kitchen, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    kitchen.serve = raising(RuntimeError("surprise"))
+    ran = shell(*DOCTOR)
+    assert ran.code == 1 and "no log could be written" in ran.err
+
+
+def test_interruption(shell, kitchen):
+    kitchen.serve = raising(KeyboardInterrupt())
+    assert shell(*DOCTOR) == (130, "", "interrupted\n")
+
+
+def test_control_characters_cannot_reach_the_terminal(shell, kitchen):
+    kitchen.serve = raising(RsforgeError("RSF-D002", "bad \x1b[2J\nname", where="a\rb\udcff\n" * 20))
+    err = shell(*DOCTOR).err
+    assert err.startswith("error[RSF-D002]: bad \\x1b[2J\\nname\n  where: a\\rb\\udcff\n")
+    assert len(err.splitlines()) == 8
+    kitchen.serve = lambda settings, show: {"name": "a\x1b\udcff"}
+    assert shell(*DOCTOR).out == "name  a\\x1b\\udcff\n"
+
+
+def test_results_for_people_and_for_programs(shell, kitchen):
+    result = {
+        "psnr": 31.25,
+        "best": {"epoch": 3, "loss": float("nan")},
+        "files": ["a", "b"],
+        "at": Path("x"),
+        "ok": True,
+    }
+    kitchen.serve = lambda settings, show: result
+    assert shell(*DOCTOR).out.splitlines() == [
+        "psnr        31.25", "best.epoch  3", "best.loss   nan", "files       a, b", "at          x", "ok          yes",
+    ]  # fmt: skip
+    ran = shell(*DOCTOR, "--json")
+    assert json.loads(ran.out)["best"] == {"epoch": 3, "loss": None} and ran.err == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["vae", "train", "--epoch", "3"], "did you mean --epochs?"),
+        (["vae", "tain"], "Did you mean 'train'?"),
+        (["vea"], "Did you mean 'vae'?"),
+        (["vae", "train", "stray"], "unexpected extra argument"),
+        (["vae", "train", "--epochs"], "requires an argument"),
+        (["info"], "Missing argument"),
+        (["sample", "stray"], "stray"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_usage_errors_have_the_same_form(shell, kitchen, argv, told):
+    ran = shell(*argv)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error[RSF-U002]: ") and told in ran.err and "--help" in ran.err
+    kept = [*argv[:-1], "--json", argv[-1]] if len(argv) > 2 else [*argv, "--json"]
+    assert json.loads(shell(*kept).err)["code"] == "RSF-U002"
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["vae"], ["diffusion"], ["config"], ["-h"], ["vae", "train", "-h"], ["sample", "-h"]]
+)
+def test_help_is_a_result(shell, kitchen, argv):
+    ran = shell(*argv)
+    assert ran.code == 0 and "Usage: rsforge" in ran.out and ran.err == ""
+
+
+def test_version_and_completion(shell):
+    from rsforge import __version__
+
+    assert shell("--version") == (0, f"rsforge {__version__}\n", "")
+    assert "--install-completion" in shell("--help").out
+
+
+def test_the_completion_script_is_printed():
+    done = subprocess.run(
+        [sys.executable, "-m", "rsforge", "--show-completion", "bash"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0 and "_RSFORGE_COMPLETE" in done.stdout
+
+
+def test_a_reader_that_left_is_no_failure():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "rsforge", "config", "show", "vae", "train"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    assert child.wait() == 0
+    child.stderr.close()
+
+
+def test_a_full_disk_under_stdout_is_told():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "rsforge", "config", "ls"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 6 and done.stderr.startswith("error[RSF-E001]")
+
+
+def test_only_the_first_process_of_a_run_prints(shell, kitchen, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    kitchen.serve = lambda settings, show: show.say("hello") or {"done": 1}
+    assert shell(*DOCTOR) == (0, "", "")
+
+
+def test_main_leaves_with_the_code(kitchen, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rsforge", "explain", "RSF-D001"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0 and "no images found" in capsys.readouterr().out
+
+
+def test_one_process_of_many_leaves_its_code_for_the_launcher(kitchen, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("RSFORGE_EXIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("RANK", "3")
+    with pytest.raises(SystemExit):
+        main(["explain", "RSF-X"])
+    assert (tmp_path / "3").read_text() == "2"
+
+
+def test_signals_are_left_to_the_recipe(shell, kitchen):
+    before = signal.getsignal(signal.SIGTERM)
+    shell(*DOCTOR)
+    assert signal.getsignal(signal.SIGTERM) is before

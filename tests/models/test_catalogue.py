@@ -1,0 +1,78 @@
+"""Networks from what is said of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from rsforge.errors import RsforgeError
+from rsforge.models.autoencoder_kl import AutoencoderKL
+from rsforge.models.catalogue import AUTOENCODERS, DENOISERS, build
+from rsforge.models.interfaces import Autoencoder, Denoiser
+from rsforge.models.latent_mlp import LatentMlp
+from rsforge.models.unet import UNet
+from rsforge.models.vector_vae import VectorVae
+
+NETWORKS = [
+    lambda: VectorVae(image_size=16, latent_dim=3, channels=(4, 8), in_channels=2),
+    lambda: AutoencoderKL(block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, latent_channels=2),
+    lambda: LatentMlp(latent_dim=3, hidden=(8, 16), time_dim=16, dropout=0.3),
+    lambda: UNet(
+        block_out_channels=(8, 16),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        attention_head_dim=(2, 4),
+        cross_attention_dim=None,
+        use_linear_projection=True,
+        norm_num_groups=4,
+        layers_per_block=1,
+    ),
+]
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_a_network_is_built_again_from_its_architecture(make) -> None:
+    network = make()
+    said = json.loads(json.dumps(network.architecture))
+    assert said == network.architecture
+    again = build(said)
+    assert type(again) is type(network)
+    assert again.architecture == network.architecture
+    again.load_state_dict(network.state_dict(), strict=True)
+    with torch.no_grad():
+        results = []
+        for net in (network.eval(), again.eval()):
+            torch.manual_seed(0)
+            x = {"vector_vae": (2, 16, 16), "autoencoder_kl": (3, 16, 16), "latent_mlp": (3,), "unet": (4, 8, 8)}
+            inputs = torch.randn(2, *x[said["name"]])
+            results.append(net(inputs, 7) if isinstance(net, Denoiser) else net(inputs))
+    torch.testing.assert_close(results[0], results[1], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", [*AUTOENCODERS, *DENOISERS])
+def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str) -> None:
+    with torch.device("meta"):
+        network = build({"name": name})
+    assert isinstance(network, AUTOENCODERS.get(name, DENOISERS.get(name)))
+    assert isinstance(network, Autoencoder if name in AUTOENCODERS else Denoiser)
+    assert network.architecture.pop("name") == name
+    assert network.architecture.keys() == type(network).__init__.__kwdefaults__.keys()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "found"),
+    [
+        ({}, "None"),
+        ({"name": "unet3d"}, "'unet3d'; known are vector_vae"),
+        ({"name": "vector_vae", "depth": 3}, "depth"),
+        ({"name": "vector_vae", "image_size": 100}, "100 is not a multiple of 16"),
+        ({"name": "unet", "block_out_channels": 320}, "unet: "),
+        ({"name": ["unet"]}, "known are"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(architecture, found: str) -> None:
+    with pytest.raises(RsforgeError) as caught:
+        build(architecture)
+    assert caught.value.code == "RSF-C007"
+    assert found in caught.value.found

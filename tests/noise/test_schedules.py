@@ -1,0 +1,81 @@
+"""Tables agree with diffusers, fall strictly, and keep what the papers promise."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from rsforge.noise import schedules
+from rsforge.noise.schedules import alphas_cumprod, zero_terminal_snr
+
+KINDS = ["linear", "scaled_linear", "cosine"]
+
+
+@pytest.fixture(scope="module")
+def ddpm_scheduler():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from diffusers import DDPMScheduler
+    return DDPMScheduler
+
+
+@pytest.mark.parametrize("zero_terminal", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "theirs"),
+    [
+        ("linear", {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}),
+        ("scaled_linear", {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}),
+        ("cosine", {"beta_schedule": "squaredcos_cap_v2"}),
+    ],
+)
+def test_tables_agree_with_diffusers_at_every_timestep(ddpm_scheduler, kind, theirs, zero_terminal) -> None:
+    reference = ddpm_scheduler(**theirs, rescale_betas_zero_snr=zero_terminal).alphas_cumprod.double()
+    ours = alphas_cumprod(kind, 1000, zero_terminal=zero_terminal)
+    assert ours.shape == (1000,) and ours.dtype == torch.float64
+    torch.testing.assert_close(ours, reference, atol=1e-6, rtol=0)
+    # The reference counts in float32, where small products lose relative precision.
+    torch.testing.assert_close(ours[:900], reference[:900], atol=0, rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_steps", [2, 10, 1000])
+@pytest.mark.parametrize("zero_terminal", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_signal_falls_strictly_and_is_never_whole(kind, zero_terminal, num_steps) -> None:
+    table = alphas_cumprod(kind, num_steps, zero_terminal=zero_terminal)
+    assert len(table) == num_steps and (table.diff() < 0).all()
+    assert table[0] < 1 and (table[-1] == 0 if zero_terminal else table[-1] > 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zero_terminal_keeps_the_first_value_and_reaches_exactly_zero(kind) -> None:
+    before = alphas_cumprod(kind)
+    after = zero_terminal_snr(before)
+    torch.testing.assert_close(after[0], before[0], atol=0, rtol=1e-14)
+    assert after[-1].item() == 0.0 and (after[1:] < before[1:]).all()
+
+
+def test_betas_have_their_ends() -> None:
+    for betas, start, end in [
+        (schedules.linear_betas(), 1e-4, 0.02),
+        (schedules.scaled_linear_betas(1000), 0.00085, 0.012),
+    ]:
+        torch.testing.assert_close(betas[[0, -1]], torch.tensor([start, end], dtype=torch.float64))
+    assert (schedules.linear_betas().diff() - schedules.linear_betas().diff()[0]).abs().max() < 1e-12
+    roots = schedules.scaled_linear_betas(1000).sqrt().diff()
+    assert (roots - roots[0]).abs().max() < 1e-12
+
+
+def test_cosine_is_recomputed_after_clipping() -> None:
+    table = schedules.cosine_alphas_cumprod(1000)
+    torch.testing.assert_close(table[-1] / table[-2], torch.tensor(1e-3, dtype=torch.float64))
+    assert table[-1] > 1e-9
+    assert (1 - table[1:] / table[:-1]).max() <= 0.999 + 1e-12
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"quadratic.*cosine, linear, scaled_linear"):
+        alphas_cumprod("quadratic")
+    with pytest.raises(ValueError, match="at least 2"):
+        alphas_cumprod("linear", 1)
