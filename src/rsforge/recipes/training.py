@@ -116,7 +116,9 @@ def update(task: Task, settings: TrainSettings, where: Place, show: Voice) -> Up
     if chosen.note:
         show.say(f"precision  {chosen.note}")
     for module in task.modules().values():
-        module.to(where.device, memory_format=torch.channels_last if loop.channels_last else torch.preserve_format)
+        module.to(where.device)
+        if loop.channels_last:
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if loop.compile:
             compiled(module)
     average: Average = NoAverage()

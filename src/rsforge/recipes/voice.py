@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -46,5 +47,5 @@ class Quiet:
     def warn(self, line: str) -> None: ...
 
     @contextlib.contextmanager
-    def progress(self, label: str, total: int, done: int = 0):  # type: ignore[no-untyped-def]
+    def progress(self, label: str, total: int, done: int = 0) -> Iterator[Meter]:
         yield _Nobody()

@@ -1,0 +1,103 @@
+"""``rsforge vae reconstruct`` and ``rsforge vae evaluate``: a trained autoencoder shown and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.data.pictures import check_picture_path, save_grid
+from rsforge.data.synthetic import SyntheticTiles
+from rsforge.data.tiles import TileDataset, scan
+from rsforge.engine import devices
+from rsforge.engine.feed import Samples
+from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
+from rsforge.metrics.image import active_units, psnr, ssim
+from rsforge.models.interfaces import Autoencoder
+from rsforge.recipes import folder, restore
+from rsforge.recipes.images import SYNTHETIC, SYNTHETIC_COUNT
+from rsforge.recipes.vae import stacked
+from rsforge.recipes.voice import Voice
+from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings
+
+ROW = 8
+
+
+def _images(place: str, image_size: int, show: Voice, *, on_bad: Any = "error") -> Samples:
+    """Images as they are, from a folder or drawn."""
+    if place == SYNTHETIC:
+        show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
+        return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=0)
+    index = scan(Path(place), on_bad=on_bad)
+    for name, reason in index.bad:
+        show.warn(f"left out {name}: {reason}")
+    show.say(f"images     {index.summary()}")
+    return TileDataset(index.tiles, image_size=image_size, seed=0, flip=0.0, jitter=0.0)
+
+
+def reconstruct(settings: VaeReconstructSettings, show: Voice) -> dict[str, Any]:
+    """Write images above their reconstructions, eight in a row."""
+    check_picture_path(settings.output)
+    device = devices.choose(settings.device)
+    network, restored = restore.autoencoder(settings.checkpoint, device)
+    samples = _images(settings.data_dir, restored.state["image_size"], show)
+    count = min(settings.num_images, len(samples))
+    told = {"output": str(settings.output), "images": count, "device": str(device)}
+    if show.dry_run:
+        return told
+    folder.make(settings.output.parent)
+    pairs = [(x, network(x.to(device)).cpu()) for x in _batches(samples, count, settings.batch_size)]
+    originals, restored_images = (torch.cat(side) for side in zip(*pairs, strict=True))
+    rows = [side[i : i + ROW] for i in range(0, count, ROW) for side in (originals, restored_images)]
+    save_grid(settings.output, torch.cat(_filled(rows)), nrow=min(ROW, count))
+    return {**told, "psnr_db": round(float(psnr(restored_images, originals).mean()), 3)}
+
+
+def _filled(rows: Sequence[Tensor]) -> list[Tensor]:
+    """Rows of equal length, so that a short last pair still stands one above the other."""
+    width = len(rows[0])
+    return [torch.cat([r, r.new_full((width - len(r), *r.shape[1:]), -1.0)]) for r in rows]
+
+
+def _batches(samples: Samples, count: int, size: int) -> Iterator[Tensor]:
+    return (stacked(samples, range(i, min(i + size, count))) for i in range(0, count, size))
+
+
+@torch.no_grad()
+def evaluate(settings: VaeEvaluateSettings, show: Voice) -> dict[str, Any]:
+    """Reconstruction and latent figures, beside those of giving every image the mean image."""
+    device = devices.choose(settings.device)
+    network, restored = restore.autoencoder(settings.checkpoint, device)
+    size = settings.image_size or restored.state["image_size"]
+    network.latent_shape(size)
+    samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad)
+    mean_image = sum(x.sum(0).double() for x in _batches(samples, len(samples), settings.batch_size)) / len(samples)
+    rows, mus = [], []
+    with show.progress("image", len(samples)) as meter:
+        for x in _batches(samples, len(samples), settings.batch_size):
+            figures, mu = _figures(network, x.to(device), torch.as_tensor(mean_image).to(device).float())
+            rows.append(figures)
+            mus.append(mu.flatten(1).cpu())
+            meter.step(len(x))
+    told = {name: round(float(torch.cat([r[name] for r in rows]).mean()), 6) for name in rows[0]}
+    mu = torch.cat(mus)
+    return {"images": len(samples), **told, "active_units": active_units(mu), "latent_numbers": mu.shape[1]}
+
+
+def _figures(network: Autoencoder, x: Tensor, mean_image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    mu, logvar = network.encode(x)
+    restored = network.decode(mu).float().clamp(-1, 1)
+    mse, kl = (restored - x).square().flatten(1).mean(1), kl_to_standard_normal(mu, logvar)
+    trivial = (mean_image - x).square().flatten(1).mean(1)
+    figures = {
+        "psnr_db": psnr(restored, x),
+        "ssim": ssim(restored, x),
+        "mse": mse,
+        "kl_nats": kl,
+        "neg_elbo": negative_elbo(mse, kl, x[0].numel()),
+        "mean_image_mse": trivial,
+    }
+    return {name: value.cpu() for name, value in figures.items()}, mu
