@@ -8,6 +8,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - the type that torch.load raises when it refuses a file
 from typing import Any
@@ -60,9 +61,12 @@ def _plain(tree: Any) -> Any:
 
 def _digests(state: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps(_plain(state), sort_keys=True)
+    places = dict(tensors(state))
+    with ThreadPoolExecutor() as pool:
+        hashes = list(pool.map(digest_tensor, places.values()))
     return {
         "metadata": hashlib.sha256(text.encode()).hexdigest(),
-        "tensors": {place: digest_tensor(t) for place, t in tensors(state)},
+        "tensors": dict(zip(places, hashes, strict=True)),
     }
 
 

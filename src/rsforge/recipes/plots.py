@@ -42,6 +42,7 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
         if title in marks:
             axes.axhline(marks[title], color="grey", linestyle="--", label=f"target {marks[title]:g}")
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
         if axes.get_legend_handles_labels()[1]:
             axes.legend(frameon=False)
