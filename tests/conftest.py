@@ -18,7 +18,7 @@ import torch
 
 from rsforge.compat import ensure_torchvision
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ensure_torchvision()

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from rsforge.engine.average import NoAverage
+from rsforge.engine.feed import Feed
+from rsforge.engine.update import Update
+from rsforge.engine.validation import Validation
+from rsforge.models.latent_mlp import LatentMlp
+from rsforge.noise.process import broadcast, target
+from rsforge.noise.schedules import alphas_cumprod
+from rsforge.noise.weighting import min_snr_weight
+from rsforge.samplers.ddim import ddim
+from rsforge.samplers.noise_source import SeededNoise
+from rsforge.samplers.walk import denoiser, timesteps
+from rsforge.tasks.diffusion import DiffusionTask
+
+CPU = torch.device("cpu")
+TABLE = alphas_cumprod("linear", 1000)
+
+
+class Moments:
+    """Latents of two clusters, far from the origin and of another scale, as an autoencoder's may be."""
+
+    centre, spread = torch.tensor([30.0, -8.0]), torch.tensor([5.0, 0.5])
+
+    def __len__(self):
+        return 256
+
+    def name(self, index):
+        return str(index)
+
+    def __getitem__(self, key):
+        side = 1.0 if key[1] % 2 else -1.0
+        return torch.stack([self.centre + self.spread * side, torch.full((2,), -6.0)])
+
+
+class Spy(nn.Module):
+    """A denoiser that notes the timesteps and inputs it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.seen, self.inputs = [], []
+
+    def forward(self, x_t, t, context=None, condition=None):
+        self.seen += t.tolist()
+        self.inputs.append(x_t)
+        return x_t * self.weight
+
+
+def task(network, **options):
+    options = {"mean": Moments.centre, "std": Moments.spread, "alphas_cumprod": TABLE} | options
+    return DiffusionTask(network, **options)
+
+
+def train(job, steps, lr=2e-3):
+    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoAverage(), device=CPU, max_norm=1.0)
+    return [move(m, s, lr)["loss"] for s, m in enumerate(Feed(Moments(), batch_size=64, seed=1).steps(0, steps))]
+
+
+def test_every_step_draws_its_own_timesteps_from_the_whole_schedule():
+    """A generator made anew at each step would give the same few timesteps for ever."""
+    spy = Spy()
+    train(task(spy), 60)
+    first, second = spy.seen[:64], spy.seen[64:128]
+    assert first != second and len(set(spy.seen)) > 900
+    assert min(spy.seen) < 20 and max(spy.seen) > 980
+
+
+def test_latents_are_drawn_anew_and_standardised():
+    spy = Spy()
+    job = task(spy, alphas_cumprod=torch.full((1000,), 1.0 - 1e-9, dtype=torch.float64))
+    train(job, 30)
+    x_0 = torch.cat(spy.inputs)
+    torch.testing.assert_close(x_0.mean(0), torch.zeros(2), atol=0.05, rtol=0)
+    torch.testing.assert_close(x_0.abs().mean(0), torch.ones(2), atol=0.05, rtol=0)
+    assert len({tuple(row) for row in x_0.tolist()}) > len(Moments())
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
+def test_the_linear_baseline_is_the_best_linear_denoiser(prediction):
+    """For Gaussian latents of unit variance nothing beats it: any other multiple of x_t is worse."""
+    torch.manual_seed(0)
+    job = task(Spy(), prediction=prediction, mean=torch.zeros(2), std=torch.ones(2))
+    moments = torch.stack([torch.zeros(4096, 2), torch.zeros(4096, 2)], dim=1)
+    figures = job.evaluate(moments)
+    expected = {"eps": TABLE.mean(), "v": torch.tensor(1.0), "x_0": (1 - TABLE).mean()}[prediction]
+    assert float(figures["linear"]) == pytest.approx(float(expected), rel=0.06)
+
+
+class Oracle(nn.Module):
+    """The best possible denoiser of two equal Gaussian clusters at (1, 1) and (-1, -1)."""
+
+    def __init__(self, prediction):
+        super().__init__()
+        self.prediction, self.unused = prediction, nn.Parameter(torch.zeros(()))
+
+    def forward(self, x_t, t, context=None, condition=None):
+        a = broadcast(TABLE[t].float(), x_t)
+        inner = torch.tensor(-6.0).exp() / Moments.spread**2
+        variance = a * inner + 1 - a
+        centre = torch.tanh((a.sqrt() * x_t / variance).sum(1, keepdim=True))
+        x_0 = centre + inner * a.sqrt() / variance * (x_t - a.sqrt() * centre)
+        return target(self.prediction, x_0, (x_t - a.sqrt() * x_0) / (1 - a).sqrt(), a)
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
+def test_it_learns_and_its_samples_are_the_data(prediction):
+    """Held-out loss comes close to the best there is, below the linear one, and samples fall on the clusters."""
+    torch.manual_seed(0)
+    network = LatentMlp(latent_dim=2, hidden=(64, 64), time_dim=64, dropout=0.0)
+    job = task(network, prediction=prediction, min_snr_gamma=5.0 if prediction == "v" else 0.0)
+    train(job, 500)
+    network.eval()
+    with torch.no_grad():
+        held_out = Feed(Moments(), batch_size=64, shuffle=False)
+        figures = Validation(job, held_out, device=CPU)()
+        best = Validation(task(Oracle(prediction), prediction=prediction), held_out, device=CPU)()["val/loss"]
+    assert best <= figures["val/loss"] < best + 0.35 * (figures["val/linear"] - best)
+    noise = SeededNoise(0, range(128))
+    walk = denoiser(network, TABLE, prediction)
+    x = ddim(walk, noise.draw(torch.empty(128, 2)), TABLE, steps=timesteps(1000, 50), draw=noise.draw)
+    assert ((x.abs() - 1).abs() < 0.3).all(1).float().mean() > 0.9
+    assert 0.25 < (x[:, 0] > 0).float().mean() < 0.75
+
+
+def test_min_snr_weights_the_loss():
+    torch.manual_seed(0)
+    moments = torch.stack([torch.randn(4096, 2), torch.full((4096, 2), -6.0)], dim=1)
+    losses = []
+    for gamma in (0.0, 5.0):
+        torch.manual_seed(1)
+        turn = next(task(Spy(), mean=torch.zeros(2), std=torch.ones(2), min_snr_gamma=gamma).step(moments))
+        losses.append(turn.loss.item())
+    expected = float(min_snr_weight("eps", TABLE, 5.0).mean())
+    assert expected < 0.95 and losses[1] / losses[0] == pytest.approx(expected, rel=0.04)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rsforge.data.synthetic import SyntheticTiles
+from rsforge.engine.average import NoAverage
+from rsforge.engine.feed import Feed
+from rsforge.engine.update import Update
+from rsforge.losses.elbo import kl_to_standard_normal
+from rsforge.models.vector_vae import VectorVae
+from rsforge.tasks.vae import VaeTask
+
+CPU = torch.device("cpu")
+TILES = SyntheticTiles(64, image_size=16, seed=0)
+
+
+def task(**options):
+    torch.manual_seed(0)
+    network = VectorVae(image_size=16, latent_dim=16, channels=(16, 32), in_channels=3)
+    return VaeTask(network, **{"kl_weight": 1.0} | options)
+
+
+def train(job, steps=150):
+    move = Update(
+        job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoAverage(), device=CPU, max_norm=1.0
+    )
+    return [move(micros, step, 3e-3) for step, micros in enumerate(Feed(TILES, batch_size=32, seed=1).steps(0, steps))]
+
+
+def batch():
+    return torch.stack([TILES[0, i] for i in range(64)])
+
+
+def test_the_loss_is_the_documented_sum():
+    """recon + beta KL, with recon the mean squared error plus the weighted perceptual distance."""
+    job = task(kl_weight=2.0, kl_warmup=4, perceptual=lambda x, y: (x - y).abs().mean(), perceptual_weight=0.03)
+    job.open_epoch(1)
+    turn = next(job.step(batch()))
+    r = {k: v.item() for k, v in turn.report.items()}
+    assert r["beta"] == 0.5 and r["recon"] == pytest.approx(r["mse"] + 0.03 * r["perceptual"], rel=1e-5)
+    assert turn.loss.item() == pytest.approx(r["recon"] + 0.5 * r["kl"], rel=1e-5)
+
+
+def test_without_a_target_the_documented_weights_collapse_the_posterior_and_the_target_prevents_it():
+    """Reconstruction is a mean over pixels and KL a sum in nats: at weight 1 nothing is worth encoding."""
+    nats = {}
+    for target in (0.0, 10.0):
+        job = task(kl_target=target)
+        train(job)
+        with torch.no_grad():
+            nats[target] = float(kl_to_standard_normal(*job.autoencoder.eval().encode(batch())).mean())
+    assert nats[0.0] < 1.0
+    assert nats[10.0] == pytest.approx(10.0, rel=0.25)
+
+
+def test_free_bits_do_not_collapse_either():
+    job = task(kl_target=10.0, kl_mode="free_bits")
+    train(job)
+    with torch.no_grad():
+        assert float(kl_to_standard_normal(*job.autoencoder.eval().encode(batch())).mean()) > 4.0
+
+
+def test_it_learns_to_beat_the_mean_image_on_scenes_it_has_not_seen():
+    job = task(kl_weight=0.01, kl_target=25.0)
+    train(job, 250)
+    fresh = SyntheticTiles(96, image_size=16, seed=0)
+    unseen = torch.stack([fresh[0, i] for i in range(64, 96)])
+    with torch.no_grad():
+        mse = (job.autoencoder.eval()(unseen) - unseen).square().mean()
+    assert float(mse) < 0.75 * float((batch().mean(0) - unseen).square().mean())
+
+
+def test_evaluation_counts_samples_and_changes_nothing():
+    job = task()
+    before = {k: v.clone() for k, v in job.autoencoder.eval().state_dict().items()}
+    torch.manual_seed(3)
+    with torch.no_grad():
+        whole = job.evaluate(batch())
+    assert set(whole) == {"neg_elbo", "mse", "kl"} and all(v.ndim == 0 for v in whole.values())
+    assert all(torch.equal(v, before[k]) for k, v in job.autoencoder.state_dict().items())
