@@ -116,7 +116,7 @@ def test_missing_foreign_other_and_newer_are_told_apart(saved, tmp_path):
 
 
 def test_the_missing_one_is_called_by_its_role_and_its_neighbours_are_named(saved):
-    with pytest.raises(RsforgeError, match="VAE checkpoint not found: .*b.pt") as caught:
+    with pytest.raises(RsforgeError, match=r"VAE checkpoint not found: .*b\.pt") as caught:
         checkpoint.load(saved.with_name("b.pt"), role="VAE checkpoint")
     assert "a.pt" in caught.value.found
 

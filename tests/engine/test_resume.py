@@ -111,7 +111,7 @@ def test_validation_repeats_to_the_bit_and_best_is_the_lowest(tmp_path):
     assert run.validation() == run.validation()
     rows = [r for r in read(tmp_path / "journal.jsonl") if r.get("closed")]
     figures = [r["val/error"] for r in rows]
-    assert [r["best"] for r in rows] == [True] + [f < min(figures[1:i] or [9e9]) for i, f in enumerate(figures)][1:]
+    assert [r["best"] for r in rows] == [True, *[f < min(figures[1:i] or [9e9]) for i, f in enumerate(figures)][1:]]
     assert len(rows) == 4 and len(read(tmp_path / "journal.jsonl")) == 4 + 12
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -205,7 +206,7 @@ def test_skipping_leaves_out_exactly_the_poisoned_step_average_included():
     for step, micros in enumerate(feed.steps(0, 5)):
         move(micros, step, 1e-2)
         seen.append((weights(task), move.average.updates))
-    same = [all(torch.equal(a[k], b[k]) for k in a) for (a, _), (b, _) in zip(seen, seen[1:], strict=False)]
+    same = [all(torch.equal(a[k], b[k]) for k in a) for (a, _), (b, _) in itertools.pairwise(seen)]
     assert same == [False, True, False, False] and [n for _, n in seen] == [1, 2, 2, 3, 4]
 
 

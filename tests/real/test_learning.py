@@ -17,7 +17,7 @@ def runs(real_data, tmp_path_factory):
     base, tiles = tmp_path_factory.mktemp("learning"), real_data / TILES
     line = "vae train --config vae-tiny --data-dir {} --output-dir {} --epochs 20 --lr 1e-3 --report-to none"
     assert rsforge(line, tiles, base / "vae") == 0
-    line = "diffusion train --config diffusion-tiny --vae {} --data-dir {} --output-dir {} --epochs 40 --lr 1e-3 --report-to none"
+    line = "diffusion train --config diffusion-tiny --vae {} --data-dir {} --output-dir {} --epochs 40 --lr 1e-3"
     assert rsforge(line, base / "vae" / "best_model.pt", tiles, base / "diffusion") == 0
     return base
 

@@ -37,6 +37,7 @@ def job(tmp_path_factory) -> Job:
     write_tiles(tiles, 30, 24, seed=1)
     line = f"vae train --data-dir {{}} --output-dir {{}} --epochs 4 --save-every 2 --sample-every 2 --kl-warmup 2 {VAE}"
     assert rsforge(line, tiles, vae) == 0
-    line = f"diffusion train --vae {{}} --image-dir {{}} --output-dir {{}} --epochs 4 --save-every 2 --sample-every 2 {DIFFUSION}"
+    line = "diffusion train --vae {} --image-dir {} --output-dir {} --epochs 4 --save-every 2 --sample-every 2 "
+    line += DIFFUSION
     assert rsforge(line, vae / "best_model.pt", tiles, diffusion) == 0
     return Job(tiles, vae, diffusion)

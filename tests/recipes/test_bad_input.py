@@ -195,9 +195,12 @@ def test_a_signal_ends_in_a_checkpoint_and_the_command_that_goes_on(job, tmp_pat
     line = VAE_LINE.replace("--epochs 1", "--epochs 5000")
     words = command(line, job.tiles, tmp_path / "run")
     running = subprocess.Popen(
-        [sys.executable, "-m", "rsforge", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "rsforge", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "latest_model.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

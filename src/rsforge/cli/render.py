@@ -11,6 +11,7 @@ from typing import Any
 from rsforge.errors import RsforgeError
 
 _LINES = 8
+_FINDING = {"state", "found", "fix"}
 
 
 def escaped(text: str, keep: str = "") -> str:
@@ -57,7 +58,7 @@ def _plain(value: Any) -> Any:
 
 
 def lines(result: Mapping[str, Any]) -> str:
-    """A result as aligned ``key  value`` lines; inner tables get dotted keys."""
+    """A result as aligned ``key  value`` lines; inner tables get dotted keys, findings one line and their fix."""
     rows = list(_rows(result))
     width = max((len(key) for key, _ in rows), default=0)
     return "\n".join(f"{key:<{width}}  {value}".rstrip() for key, value in rows)
@@ -66,7 +67,11 @@ def lines(result: Mapping[str, Any]) -> str:
 def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in result.items():
         name = escaped(f"{prefix}{key}")
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value.keys() == _FINDING:
+            yield name, f"{shown(value['state']):<7}  {shown(value['found'])}"
+            if value["fix"]:
+                yield "", f"{'':<7}  fix: {shown(value['fix'])}"
+        elif isinstance(value, Mapping) and value:
             yield from _rows(value, f"{name}.")
         elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
             for index, item in enumerate(value):

@@ -31,6 +31,7 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
     """Write one panel a title, epochs along the axis; ``marks`` are dashed levels by title."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     columns = min(2, len(curves))
     lines = -(-len(curves) // columns)
@@ -42,7 +43,7 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
         if title in marks:
             axes.axhline(marks[title], color="grey", linestyle="--", label=f"target {marks[title]:g}")
         axes.set(title=title, xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         if axes.get_legend_handles_labels()[1]:
             axes.legend(frameon=False)
