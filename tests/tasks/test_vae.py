@@ -42,6 +42,14 @@ def test_the_loss_is_the_documented_sum():
     assert turn.loss.item() == pytest.approx(r["recon"] + 0.5 * r["kl"], rel=1e-5)
 
 
+def test_a_target_weighs_nats_as_shares_of_the_reconstruction():
+    job = task(kl_weight=2.0, kl_target=10.0)
+    turn = next(job.step(batch()))
+    r = {k: v.item() for k, v in turn.report.items()}
+    expected = r["recon"] * (1 + 2.0 * abs(r["kl"] - 10.0) / 10.0)
+    assert turn.loss.item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_without_a_target_the_documented_weights_collapse_the_posterior_and_the_target_prevents_it():
     """Reconstruction is a mean over pixels and KL a sum in nats: at weight 1 nothing is worth encoding."""
     nats = {}
@@ -62,7 +70,7 @@ def test_free_bits_do_not_collapse_either():
 
 
 def test_it_learns_to_beat_the_mean_image_on_scenes_it_has_not_seen():
-    job = task(kl_weight=0.01, kl_target=25.0)
+    job = task(kl_target=25.0)
     train(job, 250)
     fresh = SyntheticTiles(96, image_size=16, seed=0)
     unseen = torch.stack([fresh[0, i] for i in range(64, 96)])

@@ -46,10 +46,9 @@ class Listener(Protocol):
 class Trainer:
     """Runs ``epochs`` epochs of ``feed`` through ``update`` and keeps everything that a resume needs.
 
-    ``monitor`` names the figure that best, stopping and plateau look at; where it is absent (nothing is held
-    out) the training loss takes its place. ``preview(epochs)`` is called every ``preview_every`` epochs under
-    evaluation with averaged weights; ``measure()`` at every close, before the commit, to fill registered parts.
-    ``resume_hint`` is the command shown after an interruption.
+    ``monitor`` names the figure that best, stopping and plateau look at. Under evaluation with averaged weights,
+    ``preview(epochs)`` is called every ``preview_every`` epochs, and ``measure()`` at every close, before the
+    commit, to fill registered parts. ``resume_hint`` is the command shown after an interruption.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class Trainer:
         with evaluating(self.task.modules().values(), self.update.average):
             figures = {**means, **self.validation()}
             self.measure()
-        monitored = figures.get(self.monitor, figures["loss"])
+        monitored = figures[self.monitor]
         better = self.best.improved(monitored, state.epoch)
         self.rate.observe(monitored)
         state.finished, state.sums, state.epoch = self.stopping.reason(monitored), {}, state.epoch + 1

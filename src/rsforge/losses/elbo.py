@@ -24,7 +24,7 @@ def beta_at(epoch: int, kl_weight: float, kl_warmup: int) -> float:
     return kl_weight * min(1.0, epoch / kl_warmup) if kl_warmup > 0 else kl_weight
 
 
-def capacity_penalty(kl: Tensor, beta: float, target: float) -> Tensor:
+def capacity_penalty(kl: Tensor, beta: float | Tensor, target: float) -> Tensor:
     """``beta * |mean(kl) - target|``, a scalar that pulls ``kl`` ``(B,)`` to ``target`` nats per image.
 
     ``target`` 0 is the plain ``beta * mean(kl)``. Burgess et al. 2018 (arXiv 1804.03599), Eq. 8.

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rsforge.data.latents import LatentDataset, cache_key, latent_statistics, open_latents, write_latents
+from rsforge.data.latents import LatentDataset, Moments, cache_key, latent_statistics, open_latents, write_latents
 from rsforge.engine.feed import Samples
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
@@ -92,7 +92,7 @@ class Store:
         self.encode, self.digest, self.show = Encoder(autoencoder), vae.digest, show
         self.shape = autoencoder.latent_shape(self.size)
 
-    def moments(self, samples: Samples, side: str, data_digest: str, *, mirrored: bool):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def moments(self, samples: Samples, side: str, data_digest: str, *, mirrored: bool) -> tuple[Moments, list[str]]:
         """Memory-mapped ``(N, views, 2, *latent)`` and the names of its rows; encoded by rank 0 when missing."""
         shape = (len(samples), 1 + mirrored, 2, *self.shape)
         path = self._path(side, data_digest, mirrored=mirrored)

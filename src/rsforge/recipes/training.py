@@ -29,6 +29,7 @@ from rsforge.recipes.listeners import Clock, Display, TensorBoard
 from rsforge.recipes.voice import Voice
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
+READ_ALONE = 2048  # held-out images that are read sooner than processes start
 COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
 
 
@@ -102,7 +103,7 @@ def feed(samples: Samples, settings: TrainSettings, where: Place, *, training: b
         batch_size=settings.loop.batch_size,
         accumulate=settings.loop.grad_accum if training else 1,
         seed=settings.run.seed,
-        workers=settings.run.num_workers if training else 0,
+        workers=settings.run.num_workers if training or len(samples) > READ_ALONE else 0,
         world=where.world,
         shuffle=training,
         pin_memory=where.device.type == "cuda",
@@ -161,6 +162,11 @@ class Job:
     measure: Callable[[], None] = lambda: None
     own_parts: Mapping[str, Any] | None = None
 
+    @property
+    def judged_by(self) -> str:
+        """The figure that best, stopping and plateau look at: the training loss when nothing is held out."""
+        return self.monitor if len(self.held_out) else "loss"
+
 
 def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Trainer:
     """The trainer of ``job``, with nothing written yet."""
@@ -186,7 +192,7 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
             window=stop.oscillation_window,
             threshold=stop.oscillation_threshold,
         ),
-        monitor=job.monitor,
+        monitor=job.judged_by,
         log_every=run.log_every,
         preview=job.preview if where.world.writes else lambda epochs: None,
         preview_every=loop.sample_every,
@@ -213,7 +219,7 @@ def conduct(trainer: Trainer, settings: TrainSettings, job: Job, where: Place, s
             board = TensorBoard(output / layout.TENSORBOARD, step=trainer.progress.step, log_every=run.log_every)
             listeners.append(stack.enter_context(contextlib.closing(board)))
         meter = stack.enter_context(show.progress("step", trainer.goal, trainer.progress.step))
-        trainer.listeners = (*listeners, Display(meter, epochs=settings.loop.epochs, monitor=job.monitor))
+        trainer.listeners = (*listeners, Display(meter, epochs=settings.loop.epochs, monitor=job.judged_by))
         progress = trainer.run()
     if progress.finished:
         show.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
@@ -223,7 +229,7 @@ def conduct(trainer: Trainer, settings: TrainSettings, job: Job, where: Place, s
         "epochs": progress.epoch,
         "steps": progress.step,
         "best_epoch": trainer.best.epoch + 1,
-        "monitor": job.monitor,
+        "monitor": job.judged_by,
         "best": trainer.best.figure,
         "stopped": progress.finished or "done",
     }

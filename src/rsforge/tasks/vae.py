@@ -65,12 +65,15 @@ class VaeTask:
         recon = mse + self.perceptual_weight * seen
         kl = kl_to_standard_normal(mu, logvar)
         report = {"recon": recon, "mse": mse, "kl": kl.mean(), "perceptual": seen, "beta": mse.new_tensor(self.beta)}
-        yield Turn("autoencoder", recon + self._penalty(mu, logvar, kl), report)
+        yield Turn("autoencoder", recon + self._penalty(mu, logvar, kl, recon.detach()), report)
 
-    def _penalty(self, mu: Tensor, logvar: Tensor, kl: Tensor) -> Tensor:
+    def _penalty(self, mu: Tensor, logvar: Tensor, kl: Tensor, recon: Tensor) -> Tensor:
+        # With a target, a nat weighs as its share of the target, of the reconstruction as it stands. At a fixed
+        # weight the KL, a sum in nats, would drown a mean over pixels: its gradient takes all that clipping leaves.
+        weight = self.beta * recon / self.kl_target if self.kl_target else self.beta
         if self.kl_mode == "free_bits" and self.kl_target:
-            return self.beta * free_bits(mu, logvar, self.kl_target)
-        return capacity_penalty(kl, self.beta, self.kl_target)
+            return weight * free_bits(mu, logvar, self.kl_target)
+        return capacity_penalty(kl, weight, self.kl_target)
 
     def evaluate(self, batch: Tensor) -> Mapping[str, Tensor]:
         """``neg_elbo`` in nats per dimension, whatever the weights; ``mse``; ``kl`` in nats per image."""
