@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.models.resnet import Downsample, ResnetBlock, Upsample
+from rsforge.models.resnet import Downsample, ResnetBlock, Upsample, group_count
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -36,3 +36,11 @@ def test_the_time_embedding_reaches_every_item_by_itself() -> None:
     first, second = block(x, emb)
     assert not torch.allclose(first, second)
     torch.testing.assert_close(first, block(x[:1], emb[:1])[0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("widths", "groups"),
+    [((320, 640, 1280), 32), ((128, 256), 32), ((32, 64, 64), 8), ((40, 64), 8), ((20, 30), 5), ((7,), 1)],
+)
+def test_groups_divide_every_width_and_hold_four_channels(widths: tuple[int, ...], groups: int) -> None:
+    assert group_count(widths) == groups

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+MOST_GROUPS, LEAST_WIDTH = 32, 4
+
+
+def group_count(widths: Sequence[int]) -> int:
+    """The number of normalisation groups for levels of these ``widths``: 32 from 128 channels on.
+
+    A group of fewer than ``LEAST_WIDTH`` channels forgets the mean of what it normalises, and with it the colour
+    of an image; so narrow networks get fewer groups, always ones that divide every width.
+    """
+    most = min(MOST_GROUPS, min(widths) // LEAST_WIDTH)
+    return max((g for g in range(1, most + 1) if all(w % g == 0 for w in widths)), default=1)
 
 
 class ResnetBlock(nn.Module):

@@ -12,6 +12,7 @@ from rsforge.data.pictures import save_grid
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
+from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes import folder, images, latents, launch, layout, plots, restore, training
@@ -128,6 +129,7 @@ def unet(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> UNet:
         up_block_types=up,
         cross_attention_dim=None,
         head_width=options.head_width,
+        norm_num_groups=group_count(options.channels),
     )
     network.use_checkpointing(options.gradient_checkpointing)
     return network

@@ -17,6 +17,7 @@ from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
+from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
 from rsforge.models.vgg import find_vgg16, load_vgg16
 from rsforge.recipes import folder, images, launch, layout, plots, training
@@ -79,6 +80,7 @@ def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
             block_out_channels=widths,
             layers_per_block=options.layers_per_block,
             latent_channels=options.latent_channels,
+            norm_num_groups=group_count(widths),
         )
         network.latent_shape(image_size)
         return network
