@@ -1,0 +1,95 @@
+"""The checks of the house: `nox` runs lint, types, rooms and tests; `nox -s NAME -- OPTIONS` runs one.
+
+Sessions install what they need into the environment that nox itself runs in, pinned by constraints.txt, so that
+one download of torch serves all of them. RSFORGE_NOX_BACKEND=venv gives each session an environment of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["lint", "types", "rooms", "tests"]
+nox.options.default_venv_backend = os.environ.get("RSFORGE_NOX_BACKEND", "none")
+nox.options.reuse_venv = "yes"
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+# .venv/bin/nox is mostly started without its environment being active.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+# What a shell or another checkout has set must not decide which rsforge is tested.
+os.environ.pop("PYTHONPATH", None)
+
+# Threads of one small network wait for each other more than they help, and two test processes share the cores.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def install(session: nox.Session, *groups: str, package: bool = True) -> None:
+    """The named dependency groups, and the package as it stands in this folder, at the pinned versions."""
+    wanted = [name for group in groups for name in nox.project.dependency_groups(PYPROJECT, group)]
+    own = ["-e", str(ROOT)] if package else []
+    session.run("python", "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), *own, *wanted)
+
+
+def scripts(folder: str) -> list[Path]:
+    return [path for path in sorted((ROOT / folder).glob("*.py")) if not path.name.startswith("_")]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules, layout and spelling."""
+    install(session, "lint", package=False)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def rooms(session: nox.Session) -> None:
+    """Imports go one way; read from the source, with nothing of it installed."""
+    install(session, "lint", package=False)
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite in two processes; options after -- go to pytest."""
+    install(session, "test", "oracle")
+    session.run("pytest", "-n", "2", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Every example, in a folder of its own."""
+    install(session)
+    for script in scripts("examples"):
+        with TemporaryDirectory() as folder, session.chdir(folder):
+            session.run("python", str(script), env=ONE_THREAD)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The whole path on drawn scenes; options after -- go to rsforge demo."""
+    install(session)
+    with TemporaryDirectory() as folder, session.chdir(folder):
+        session.run("rsforge", "demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every benchmark; options after -- go to each, such as --repeats 3."""
+    install(session)
+    for script in scripts("benchmarks"):
+        session.run("python", str(script), *session.posargs)
