@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from typing import Any
 
 _KEPT: list[Any] = []  # a torch.library.Library undoes its definitions when it is collected
+
+
+def share_processors() -> None:
+    """Let torch's threads wait briefly and then sleep, unless the environment says how they wait.
+
+    GNU OpenMP's threads spin for milliseconds at every barrier. Alone on a machine that is a little faster; beside
+    any other work on the same processors it is several times slower. Takes effect only before torch is imported.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def ensure_torchvision() -> str:

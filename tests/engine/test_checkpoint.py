@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import zipfile
 
 import pytest
 import torch
@@ -196,3 +197,9 @@ def test_a_full_disk_is_told_as_such_and_the_former_file_stays(saved, monkeypatc
         checkpoint.save(saved, state(2))
     assert caught.value.filename == str(saved) and saved.read_bytes() == before
     assert not list(saved.parent.glob(".tmp-*"))
+
+
+def test_an_archive_of_something_else_is_foreign_not_damaged(tmp_path):
+    with zipfile.ZipFile(tmp_path / "notes.pt", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    assert refused(tmp_path / "notes.pt") == "RSF-C003"

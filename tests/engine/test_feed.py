@@ -81,3 +81,12 @@ def test_a_dead_worker_is_named():
 def test_moved_reaches_into_nested_batches():
     batch = {"a": torch.zeros(1), "b": [torch.ones(1), "text"]}
     assert moved(batch, torch.device("meta"))["b"][0].is_meta
+
+
+@given(st.integers(1, 200), st.integers(2, 40))
+def test_micro_batches_are_nearly_equal_and_none_holds_one_sample_alone(count, batch):
+    """A tail of one would stop batch normalisation of a single value."""
+    feed = Feed(Points(count), batch_size=batch)
+    sizes = [len(keys) for step in range(feed.steps_per_epoch) for _, keys in feed.places(step)]
+    assert sum(sizes) == count and max(sizes) <= batch and max(sizes) - min(sizes) <= 1
+    assert min(sizes) > 1 or count < 3 or batch == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
+from rsforge.engine.protocol import Turn
+from rsforge.engine.stopping import Stopping
 from rsforge.errors import RsforgeError
 from tests.engine.toys import Noisy, trainer
 
@@ -129,3 +132,48 @@ def test_losing_any_part_of_the_state_would_show(tmp_path, lost):
     again.run()
     same = [(tmp_path / "whole" / n).read_bytes() == (tmp_path / "cut" / n).read_bytes() for n in FILES]
     assert not all(same)
+
+
+class Poisoned(Noisy):
+    """The second step of each epoch is not finite."""
+
+    def step(self, batch):
+        for turn in super().step(batch):
+            yield Turn(turn.group, turn.loss * (math.nan if len(batch) == 3 else 1.0), turn.report)
+
+
+def test_skipped_steps_stay_out_of_the_means_and_the_journal_is_json(tmp_path):
+    run = trainer(tmp_path, task=Poisoned(), accumulate=1)
+    run.update.skip_nonfinite = True
+    run.run()
+    text = (tmp_path / "journal.jsonl").read_text()
+    assert "NaN" not in text and '"skipped": true' in text
+    assert all(math.isfinite(r["loss"]) for r in read(tmp_path / "journal.jsonl") if r.get("closed"))
+
+
+def test_another_accumulation_would_be_other_steps_and_is_refused(tmp_path):
+    trainer(tmp_path, epochs=1, accumulate=2).run()
+    with pytest.raises(RsforgeError) as caught:
+        trainer(tmp_path, accumulate=3).load(checkpoint.load(tmp_path / "latest_model.pt"))
+    assert caught.value.code == "RSF-C008" and "steps an epoch" in caught.value.found
+
+
+def test_an_early_stop_is_final_until_its_rules_change(tmp_path):
+    def run(patience):
+        made = trainer(tmp_path, epochs=9)
+        made.stopping = Stopping(patience=patience, delta=9.0, window=2, threshold=0)
+        made.parts["stopping"] = made.stopping
+        if (tmp_path / "latest_model.pt").exists():
+            made.load(checkpoint.load(tmp_path / "latest_model.pt"))
+        return made.run()
+
+    assert run(2).epoch == 3 and run(2).epoch == 3
+    assert run(0).epoch == 9
+
+
+def test_a_loss_scale_of_another_device_is_left_aside(tmp_path):
+    trainer(tmp_path, epochs=1).run()
+    again = trainer(tmp_path, epochs=2)
+    again.parts["scaler"] = torch.amp.GradScaler("cpu", enabled=True)
+    again.load(checkpoint.load(tmp_path / "latest_model.pt"))
+    assert again.progress.epoch == 1

@@ -215,6 +215,23 @@ class Hopeless(Regress):
         yield Turn("net", (self.net(batch)).mean() * math.inf)
 
 
+class Infinite(torch.autograd.Function):
+    """A finite value with a gradient that is not."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * math.inf
+
+
+class Overflowing(Regress):
+    def step(self, batch):
+        yield Turn("net", Infinite.apply(self.net(batch)).float().mean())
+
+
 def test_skipping_has_an_end():
     with pytest.raises(RsforgeError) as caught:
         drive(Hopeless(), batch_size=4, steps=9, skip_nonfinite=True, patience=5)
@@ -223,7 +240,7 @@ def test_skipping_has_an_end():
 
 def test_a_collapsing_gradient_scale_is_an_error_not_a_silent_standstill():
     with pytest.raises(RsforgeError) as caught:
-        drive(Hopeless(), batch_size=64, steps=40, precision=Precision(torch.float16))
+        drive(Overflowing(), batch_size=64, steps=40, precision=Precision(torch.float16))
     assert caught.value.code == "RSF-T002"
 
 
@@ -236,3 +253,35 @@ def test_clipping_bounds_the_step_and_zero_does_not():
         update(task, make_optimizer=sgd, max_norm=max_norm)([Micro(batch, 1.0, 0, ())], 0, 1.0)
         moved = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
         assert (moved.norm() <= 0.5 + 1e-5) == bool(max_norm)
+
+
+class Normalised(Quiet):
+    """Batch statistics, and a batch that is not finite at the third step."""
+
+    def __init__(self):
+        torch.manual_seed(1)
+        self.net, self.calls = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 1)), 0
+
+    def modules(self):
+        return {"net": self.net}
+
+    def groups(self):
+        return {"net": self.net.parameters()}
+
+    def step(self, batch):
+        self.calls += 1
+        yield Turn("net", self.net(batch * (math.nan if self.calls == 3 else 1.0)).square().mean())
+
+
+def test_skipping_gives_back_the_running_statistics_too():
+    task = Normalised()
+    drive(task, batch_size=8, steps=5, skip_nonfinite=True)
+    assert all(v.isfinite().all() for v in weights(task).values())
+    assert int(task.net[0].num_batches_tracked) == 4
+
+
+def test_half_precision_forgives_gradients_but_not_a_loss_that_is_not_finite():
+    task = Poisoned()
+    with pytest.raises(RsforgeError) as caught:
+        drive(task, batch_size=4, precision=Precision(torch.float16))
+    assert caught.value.code == "RSF-T001" and "point " in caught.value.where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -121,6 +122,8 @@ def _read(path: Path, role: str) -> dict[str, Any]:
         zipped = file.read(4) == b"PK\x03\x04"
     if not zipped:
         raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    if _foreign_archive(path):
+        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -134,6 +137,13 @@ def _read(path: Path, role: str) -> dict[str, Any]:
         raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
     _verify(state, path, role)
     return state
+
+
+def _foreign_archive(path: Path) -> bool:
+    """Whether this is a whole zip archive of something else; a damaged one is for torch to refuse."""
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
+        return not any(name.endswith("/data.pkl") for name in archive.namelist())
+    return False
 
 
 def _verify(state: dict[str, Any], path: Path, role: str) -> None:

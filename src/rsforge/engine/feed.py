@@ -49,7 +49,9 @@ class DieWithParent:
         self.parent = os.getpid()
 
     def __call__(self, worker: int) -> None:
+        # A signal to the whole group is the trainer's to answer: it still needs its workers to end in order.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if hasattr(ctypes.CDLL(None), "prctl"):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self.parent:
@@ -95,8 +97,8 @@ class Feed:
     """Shuffled micro-batches of one process, epoch after epoch, from any optimizer step on.
 
     An optimizer step takes ``accumulate * world.size`` micro-batches of the epoch's permutation; micro-batch
-    ``m * size + rank`` is the ``m``-th of this process. Nothing is dropped: the last micro-batch and the last
-    step of an epoch may be smaller, and count by their number of samples.
+    ``m * size + rank`` is the ``m``-th of this process. Nothing is dropped: an epoch is cut into micro-batches of
+    nearly equal size, at most ``batch_size``; the last step may have fewer, and all count by their samples.
     """
 
     def __init__(
@@ -127,10 +129,12 @@ class Feed:
     def places(self, step: int) -> list[tuple[int, list[Key]]]:
         """Every micro-batch of optimizer step ``step``, over all processes: (place, keys)."""
         epoch, within = divmod(step, self.steps_per_epoch)
-        count, size, first = len(self.samples), self.batch_size, within * self.per_step
+        count, micros, first = len(self.samples), self.micro_per_epoch, within * self.per_step
         order = _permutation(self.seed, epoch, count) if self.shuffle else range(count)
-        chunks = range(first, min(first + self.per_step, self.micro_per_epoch))
-        return [(m - first, [(epoch, i) for i in order[m * size : (m + 1) * size]]) for m in chunks]
+        # A tail of one sample would be too little for batch statistics.
+        edges = [m * count // micros for m in range(micros + 1)]
+        chunks = range(first, min(first + self.per_step, micros))
+        return [(m - first, [(epoch, i) for i in order[edges[m] : edges[m + 1]]]) for m in chunks]
 
     def steps(self, start: int, stop: int) -> Generator[list[Micro]]:
         """This process's micro-batches of the steps ``start`` to ``stop``; a share may be empty."""

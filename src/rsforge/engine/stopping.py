@@ -43,6 +43,7 @@ class Stopping:
 
     def __init__(self, *, patience: int, delta: float, window: int, threshold: float) -> None:
         self.patience, self.delta, self.threshold = patience, delta, threshold
+        self.rules = [patience, delta, window, threshold]
         self.best, self.waited = math.inf, 0
         self.recent: deque[float] = deque(maxlen=max(1, window))
 
@@ -66,7 +67,7 @@ class Stopping:
         return f"flat: the last {len(self.recent)} epochs varied by {spread:.2g}, below {self.threshold:g}"
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "waited": self.waited, "recent": list(self.recent)}
+        return {"best": self.best, "waited": self.waited, "recent": list(self.recent), "rules": self.rules}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         self.best, self.waited = state["best"], state["waited"]

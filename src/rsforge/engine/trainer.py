@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,13 +27,18 @@ STOP_CODES = {signal.SIGINT: "RSF-I130", signal.SIGTERM: "RSF-I143"}
 
 @dataclass
 class Progress:
-    """How far a run is: optimizer steps, closed epochs, and the running means of the open epoch."""
+    """How far a run is: optimizer steps, closed epochs, and the running sums of the open epoch.
+
+    ``shape`` is what makes a step the same step: micro-batches in it, and steps in an epoch.
+    """
 
     step: int = 0
     epoch: int = 0
     journal_lines: int = 0
     finished: str = ""
     sums: dict[str, float] = field(default_factory=dict)
+    counted: int = 0
+    shape: list[int] = field(default_factory=list)
 
 
 class Listener(Protocol):
@@ -77,7 +83,8 @@ class Trainer:
         self.preview, self.preview_every, self.measure = preview, preview_every, measure
         self.listeners, self.resume_hint = listeners, resume_hint
         self.task, self.world = update.task, update.world
-        self.progress, self.clock = Progress(), time.monotonic
+        self.progress = Progress(shape=[feed.per_step, feed.steps_per_epoch])
+        self.clock = time.monotonic
         self.parts: dict[str, Stateful] = {
             "ema": update.average, "scaler": update.scaler, "rate": rate, "best": best, "stopping": stopping,
             **{f"optimizer/{name}": o for name, o in update.optimizers.items()},
@@ -113,6 +120,8 @@ class Trainer:
                 self._close_epoch()
             elif state.step < self.goal:
                 self._step(next(steps))
+            elif state.epoch < self.epochs:
+                raise RuntimeError(f"step {state.step} is past the goal and epoch {state.epoch} is open")
             if state.step >= self.goal and state.epoch >= self.epochs:
                 break
             if self.world.any(bool(stop)):
@@ -123,9 +132,14 @@ class Trainer:
         lr = self.rate.at(state.step)
         figures = self.update(micros, state.step, lr)
         state.step += 1
-        for name, value in figures.items():
-            state.sums[name] = state.sums.get(name, 0.0) + value
-        row = {"step": state.step, "epoch": state.epoch + 1, "lr": lr, **figures}
+        row: dict[str, Any] = {"step": state.step, "epoch": state.epoch + 1, "lr": lr}
+        if all(map(math.isfinite, figures.values())):
+            row |= figures
+            state.counted += 1
+            for name, value in figures.items():
+                state.sums[name] = state.sums.get(name, 0.0) + value
+        else:
+            row["skipped"] = True
         if due(self.log_every, state.step):
             self.journal.write(row)
         for listener in self.listeners:
@@ -133,14 +147,15 @@ class Trainer:
 
     def _close_epoch(self) -> None:
         state, began = self.progress, self.clock()
-        means = {name: total / self.feed.steps_per_epoch for name, total in state.sums.items()}
+        means = {name: total / state.counted for name, total in state.sums.items()}
         with evaluating(self.task.modules().values(), self.update.average):
             figures = {**means, **self.validation()}
             self.measure()
-        monitored = figures[self.monitor]
+        monitored = figures.get(self.monitor, math.inf)
         better = self.best.improved(monitored, state.epoch)
         self.rate.observe(monitored)
-        state.finished, state.sums, state.epoch = self.stopping.reason(monitored), {}, state.epoch + 1
+        state.finished, state.epoch = self.stopping.reason(monitored), state.epoch + 1
+        state.sums, state.counted = {}, 0
         row = {
             "step": state.step,
             "epoch": state.epoch,
@@ -182,10 +197,24 @@ class Trainer:
         }
 
     def load(self, state: Mapping[str, Any], *, where: str = "") -> None:
-        """Go on from ``state``; where it ended by an early stop there is nothing left to do."""
+        """Go on from ``state``; what ended by an early stop goes on only under other rules of stopping.
+
+        RSF-C008 when another number of processes or accumulated batches would make its steps other steps.
+        """
+        if state["progress"]["shape"] != self.progress.shape:
+            before, now = state["progress"]["shape"], self.progress.shape
+            raise RsforgeError(
+                "RSF-C008", "the run to resume took other steps", where=where,
+                found=f"{before[0]} batches a step and {before[1]} steps an epoch then, {now[0]} and {now[1]} now",
+                fix="use the --processes, --batch-size and --grad-accum of the first run",
+            )  # fmt: skip
         for name, module in self.task.modules().items():
             checkpoint.load_weights(module, state["nets"].get(name, {}), where=where)
         for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
+            # Empty is the state of a part that was off, such as the loss scale of another device.
+            if state["parts"][name]:
+                part.load_state_dict(state["parts"][name])
         self.progress = Progress(**state["progress"])
+        if state["parts"]["stopping"]["rules"] != self.stopping.rules:
+            self.progress.finished = ""
         self.journal.open_at(self.progress.journal_lines)

@@ -69,16 +69,24 @@ class Update:
         """Move every group once and return the step's figures, averaged over its samples on all processes."""
         stories = [(micro, self.task.step(moved(micro.batch, self.device))) for micro in micros]
         report: dict[str, Tensor] = {}
-        scale = self.scaler.get_scale()
+        scale, statistics = self.scaler.get_scale(), self._statistics()
         taken = [self._turn(turn, stories, step, lr, report) for turn in range(len(self.optimizers))]
         self.scaler.update()
         self._finish(stories)
         healthy = all(taken) and self.scaler.get_scale() >= scale
         if healthy:
             self.average.update()
+        if not all(taken):
+            for buffer, before in statistics:
+                buffer.copy_(before)
         self.skipped = 0 if healthy else self.skipped + 1
         self.world.average_buffers(self.task.modules().values())
         return self._figures(report)
+
+    def _statistics(self) -> list[tuple[Tensor, Tensor]]:
+        """Running statistics as they are, where a skipped step will have to give them back."""
+        modules = self.task.modules().values() if self.skip_nonfinite else ()
+        return [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
 
     def _turn(self, turn: int, stories: Stories, step: int, lr: float, report: dict[str, Tensor]) -> bool:
         name, optimizer = list(self.optimizers.items())[turn]
@@ -86,7 +94,7 @@ class Update:
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.zero_grad(set_to_none=True)
-        finite = torch.ones((), dtype=torch.bool, device=self.device)
+        finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
         with only_trainable(parameters, self.everything):
             for micro, story in stories:
                 torch.manual_seed(derive(self.seed, "step", step, micro.place, turn))
@@ -97,7 +105,9 @@ class Update:
                 self._report(report, taken, micro.weight)
         self.world.sum_gradients(parameters)
         self.scaler.unscale_(optimizer)
-        if not self._sound(finite & self._clip(parameters).isfinite(), stories, step):
+        norm = self._clip(parameters)
+        # The loss scale forgives gradients that overflow, up to its own collapse.
+        if not self._sound(finite & (norm.isfinite() | self.scaler.is_enabled()), stories, step):
             return False
         self.scaler.step(optimizer)
         return True
@@ -109,14 +119,12 @@ class Update:
         return norm.to(self.device)
 
     def _sound(self, finite: Tensor, stories: Stories, step: int) -> bool:
-        """Whether to take the step; a loss scale forgives what is not finite, up to its own collapse."""
-        if self.scaler.is_enabled():
-            if self.scaler.get_scale() < SMALLEST_SCALE:
-                raise RsforgeError("RSF-T002", f"the gradient scale collapsed at step {step}")
-            return True
+        """Whether to take the step; RSF-T001 names the samples of a loss that is not finite, unless it is skipped."""
+        names = [name for micro, _ in stories for name in micro.names]
+        if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
+            raise RsforgeError("RSF-T002", f"the gradient scale collapsed at step {step}", where=", ".join(names[:8]))
         if not self.world.any(not bool(finite)):
             return True
-        names = [name for micro, _ in stories for name in micro.names]
         if self.skip_nonfinite and self.skipped < self.patience:
             return False
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -39,6 +39,7 @@ def train(settings: DiffusionTrainSettings, show: Voice) -> dict[str, Any]:
 
 
 def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+    latents.check_augmentation(settings)
     autoencoder, vae = restore.autoencoder(settings.denoiser.vae_checkpoint, where.device)
     check_size(settings.data.image_size, vae)
     if state is not None and state["vae"]["digest"] != vae.digest:

@@ -39,6 +39,11 @@ def resumed(run: RunSettings, own: Layout, *, kind: str, show: Voice) -> dict[st
     if path is None:
         fix = "leave out --resume to start, or name the checkpoint"
         raise RsforgeError("RSF-C001", f"no checkpoint to resume from in {folder}", where=str(folder), fix=fix)
+    if path.parent.resolve() != folder.resolve():
+        raise RsforgeError(
+            "RSF-U005", "a run goes on in its own folder", where="--resume, --output-dir",
+            found=f"{path} and {folder}", fix=f"use --output-dir {path.parent}, or a copy of that folder",
+        )  # fmt: skip
     state = _first_sound(path, own, kind=kind, show=show) if run.resume == "auto" else checkpoint.load(path, kind=kind)
     show.say(f"resuming   {path} at step {state['progress']['step']}")
     return state
@@ -100,6 +105,8 @@ def prepare(run: RunSettings, own: Layout, settings: BaseModel, show: Voice, *, 
     folder = run.output_dir
     durable.sweep(folder)
     if fresh:
+        # Judged again under the lock: another run may have come and gone while the images were read.
+        _refuse_occupied(folder, overwrite=run.overwrite)
         own.clear(folder)
     for name in filter(None, (own.samples, own.reconstructions)):
         (folder / name).parent.mkdir(exist_ok=True)

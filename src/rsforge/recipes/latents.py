@@ -59,14 +59,8 @@ def cached(
 ) -> Latents:
     """Moments of every image on disk, standardised by the training ones' exact statistics.
 
-    Mirroring is kept by storing both views. RSF-U005 for augmentation that stored latents cannot have.
+    Mirroring is kept by storing both views.
     """
-    if settings.data.jitter or settings.data.flip not in (0.0, 0.5):
-        raise RsforgeError(
-            "RSF-U005",
-            "stored latents know no --jitter and no --flip but 0 and 0.5",
-            fix="add --no-latent-cache to encode the images anew at each step",
-        )
     store = Store(settings, autoencoder, vae, where, show)
     train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
     mean, std = (s.to(where.device) for s in latent_statistics(train))
@@ -79,6 +73,17 @@ def cached(
         mean,
         std,
     )
+
+
+def check_augmentation(settings: DiffusionTrainSettings) -> None:
+    """RSF-U005 for augmentation that stored latents cannot have."""
+    if settings.denoiser.latent_cache and (settings.data.jitter or settings.data.flip not in (0.0, 0.5)):
+        raise RsforgeError(
+            "RSF-U005",
+            "stored latents know no --jitter and no --flip but 0 and 0.5",
+            where="--jitter, --flip",
+            fix="add --no-latent-cache to encode the images anew at each step",
+        )
 
 
 class Store:

@@ -29,6 +29,10 @@ class Restored:
 
 
 def _network(state: dict[str, Any], name: str, path: Path, *, averaged: bool) -> Restored:
+    missing = [key for key in ("architecture", "nets", "parts", "image_size") if key not in state]
+    if missing:
+        raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=str(path),
+                           found=f"no {', '.join(missing)}")  # fmt: skip
     network = build(state["architecture"])
     weights: dict[str, Tensor] = dict(state["nets"].get(name, {}))
     if averaged:

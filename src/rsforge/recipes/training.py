@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ from rsforge.recipes.voice import Voice
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
 READ_ALONE = 2048  # held-out images that are read sooner than processes start
+RESUMING = ("--resume", "--resume-from")
 COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
 
 
@@ -205,9 +207,16 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
 
 
 def resume_hint(show: Voice) -> str:
-    """The command that goes on with this run."""
-    words = show.command.replace(" --overwrite", "")
-    return words if "--resume" in words else f"{words} --resume"
+    """The command that goes on with this run from its newest checkpoint."""
+    words, kept = iter(shlex.split(show.command)), []
+    for word in words:
+        name = word.replace("_", "-")
+        if name in RESUMING:
+            following = next(words, "--")
+            kept += [] if not following.startswith("-") else [following] * (following != "--")
+        elif name != "--overwrite" and not name.startswith(tuple(f"{r}=" for r in RESUMING)):
+            kept.append(word)
+    return shlex.join([*kept, "--resume"])
 
 
 def conduct(trainer: Trainer, settings: TrainSettings, job: Job, where: Place, show: Voice) -> dict[str, Any]:

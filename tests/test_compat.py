@@ -1,0 +1,63 @@
+"""The torchvision guard and the waiting of threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rsforge import compat
+
+GUARD = """
+import sys, types
+from rsforge import compat
+{before}
+print(compat.ensure_torchvision(), len(compat._KEPT))
+import torchvision.transforms.v2, torchvision.utils, torchvision.models
+"""
+
+
+def run(before=""):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GUARD.format(before=before)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_torchvision_imports_after_the_guard_and_a_matching_pair_is_left_alone():
+    state, kept = run()
+    assert (state, kept) in (("native", "0"), ("mended", "1"))
+
+
+def test_a_torchvision_that_is_there_already_is_not_touched():
+    fake = "sys.modules['torchvision'] = types.ModuleType('torchvision')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, types\n{fake}\nfrom rsforge import compat\nprint(compat.ensure_torchvision())"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["native"]
+
+
+def test_another_failure_of_torchvision_is_not_hidden(monkeypatch):
+    def broken(name):
+        raise RuntimeError("something else")
+
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    monkeypatch.setattr(compat.importlib, "import_module", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        compat.ensure_torchvision()
+
+
+@pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"])
+def test_threads_share_processors_unless_the_environment_decides(monkeypatch, name):
+    for other in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "7")
+    compat.share_processors()
+    assert os.environ[name] == "7" and len({"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys()) == 1
+    monkeypatch.delenv(name)
+    compat.share_processors()
+    assert os.environ.pop("GOMP_SPINCOUNT") == "1000"
