@@ -33,11 +33,13 @@ def test_torchvision_imports_after_the_guard_and_a_matching_pair_is_left_alone()
 
 
 def test_a_torchvision_that_is_there_already_is_not_touched():
-    fake = "sys.modules['torchvision'] = types.ModuleType('torchvision')"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys, types\n{fake}\nfrom rsforge import compat\nprint(compat.ensure_torchvision())"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    lines = [
+        "import sys, types",
+        "sys.modules['torchvision'] = types.ModuleType('torchvision')",
+        "from rsforge import compat",
+        "print(compat.ensure_torchvision())",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
     assert done.stdout.split() == ["native"]
 
 

@@ -21,9 +21,9 @@ LIBRARY = ("models", "noise", "samplers", "losses", "metrics", "engine", "data")
 CODE = re.compile(r"RSF-[A-Z]\d{3}")
 
 # What does not keep a rule yet. These may only shrink: what is mended must be taken off.
-CODES_WITHOUT_A_TEST = {"RSF-C008", "RSF-I143"}
-FILES_WITHOUT_A_TEST = {"engine/devices.py", "engine/signals.py"}
-WITHOUT_A_DOCSTRING = {"data/images.py: unreadable", "engine/processes.py: leave"}
+CODES_WITHOUT_A_TEST: set[str] = set()
+FILES_WITHOUT_A_TEST: set[str] = set()
+WITHOUT_A_DOCSTRING: set[str] = set()
 
 
 def calls(*names: str) -> Iterator[tuple[str, ast.Call]]:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, cast
 from rsforge.errors import RsforgeError
 
 TEMPORARY = ".tmp-"
+LOCK = ".lock"
 
 
 def _unhindered(operation: str) -> None:
@@ -117,16 +118,27 @@ def alias(source: Path, target: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed writers left in ``folder``; call it under the folder's lock."""
-    for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
+    """Remove what killed writers left in ``folder`` and below; call it under the folder's lock.
+
+    Folders below that have a lock of their own belong to other runs and are left alone, links are not followed.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry)
+            if entry.is_dir(follow_symlinks=False):
+                # A folder that may not be entered holds nothing of this run.
+                with contextlib.suppress(PermissionError):
+                    if not (path / LOCK).exists():
+                        sweep(path)
+            elif entry.name.startswith(TEMPORARY):
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for this process; a second one is refused with the first one's pid (RSF-E003)."""
     # A POSIX record lock: flock() would be inherited by loader workers that outlive a killed trainer.
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -84,6 +84,13 @@ def test_synthetic_flips_are_drawn_by_key() -> None:
     assert 5 < sum(torch.equal(x, plain) for x in seen) < 25
 
 
+def test_plain_scenes_share_what_is_kept() -> None:
+    data = SyntheticTiles(3, image_size=16, seed=4, flip=1.0)
+    plain = data.plain()
+    assert plain.kept is data.kept and plain.digest == data.digest
+    assert torch.equal(plain[1, 2], data[1, 2].flip(-1))
+
+
 def test_the_digest_knows_what_determines_the_images() -> None:
     data = [
         SyntheticTiles(*a, image_size=b, seed=c) for a, b, c in [((2,), 8, 0), ((3,), 8, 0), ((2,), 9, 0), ((2,), 8, 1)]

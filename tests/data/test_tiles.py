@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from rsforge.data.tiles import Tile, TileDataset, TileIndex, scan, split, split_digest
+from rsforge.data.tiles import Tile, TileDataset, TileIndex, scan, scan_one, split, split_digest
 from rsforge.errors import RsforgeError
 
 
@@ -42,6 +42,24 @@ def test_copies_are_counted_once(folder: Path) -> None:
     assert len(index.tiles) == 12
     assert index.duplicates[0] == ("class_1/01.png", "all/01.png")
     assert index.summary() == "12 images, 6 duplicates left out"
+
+
+def test_one_file_is_an_index_of_one(folder: Path, noise) -> None:
+    path = folder / "class_0" / "00.png"
+    index = scan_one(path)
+    assert index.tiles == [replace(t, name="00.png") for t in scan(folder).tiles if t.path == path]
+    assert index.summary() == "1 image"
+    path.write_bytes(b"not a picture")
+    with pytest.raises(RsforgeError, match="cannot read the image") as caught:
+        scan_one(path)
+    assert caught.value.code == "RSF-D002" and caught.value.where == str(path)
+
+
+def test_an_excluded_folder_is_not_entered_by_any_name(folder: Path, tmp_path: Path) -> None:
+    (folder / "link").symlink_to(folder / "class_1")
+    names = [tile.name for tile in scan(folder, exclude=folder / "class_0" / ".." / "class_1").tiles]
+    assert names == [f"class_0/{k:02d}.png" for k in range(0, 12, 2)]
+    assert len(scan(folder, exclude=tmp_path / "absent").tiles) == 12
 
 
 def test_the_digest_knows_names_and_contents(folder: Path, noise) -> None:
@@ -90,11 +108,12 @@ def test_split_ignores_order_and_names(n: int, fraction: float, seed: int, shuff
     after = [replace(tile, name=f"renamed_{shuffler.random()}") for tile in before]
     shuffler.shuffle(after)
     train_2, val_2 = split(TileIndex(Path(), after), val_fraction=fraction, seed=seed)
-    assert digests(train) == digests(train_2) and digests(val) == digests(val_2)
+    assert [t.digest for t in train] == [t.digest for t in train_2]
+    assert [t.digest for t in val] == [t.digest for t in val_2]
     assert split_digest(train, val) == split_digest(train_2, val_2)
     assert digests(train) | digests(val) == digests(before) and not digests(train) & digests(val)
     assert len(val) == max(1, round(n * fraction)) and train
-    assert [tile.name for tile in train] == sorted(tile.name for tile in train)
+    assert [tile.digest for tile in train] == sorted(digests(train))
 
 
 def test_split_depends_on_the_seed() -> None:
@@ -123,6 +142,19 @@ def test_images_come_as_they_are(folder: Path) -> None:
     expected = torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1
     torch.testing.assert_close(data[5, 3], expected)
     assert torch.equal(data[0, 3], data[9, 3])
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 1 << 30])
+def test_plain_tiles_share_what_is_kept(folder: Path, keep_bytes: int, monkeypatch) -> None:
+    found = scan(folder).tiles
+    changed = TileDataset(found, image_size=8, seed=3, flip=1.0, jitter=0.5, keep_bytes=keep_bytes)
+    expected = TileDataset(found, image_size=8, seed=3, flip=0.0)
+    if keep_bytes:
+        monkeypatch.setattr("rsforge.data.tiles.read_bytes", lambda path: pytest.fail("read again"))
+    plain = changed.plain()
+    assert plain.kept is changed.kept and len(plain) == 12
+    assert all(torch.equal(plain[2, k], expected[0, k]) for k in range(12))
+    assert not torch.equal(changed[2, 0], plain[2, 0])
 
 
 @pytest.mark.parametrize("size", [8, 16])

@@ -104,9 +104,9 @@ def test_checkpoints_missing_foreign_truncated_or_of_another_kind(failing, job, 
 def test_an_autoencoder_that_is_not_the_partner(failing, job, tmp_path):
     paths = (job.diffusion / "best_model.pt", job.vae / "checkpoint_0002.pt", tmp_path / "x.png")
     assert "trained with" in failing("RSF-C006", 4, SAMPLE_LINE, *paths)
-    line = f"{DIFFUSION_LINE} --resume {{}}"
-    paths = (job.vae / "checkpoint_0002.pt", job.tiles, tmp_path / "run", job.diffusion / "best_model.pt")
-    failing("RSF-C006", 4, line, *paths)
+    assert rsforge(DIFFUSION_LINE, job.vae / "best_model.pt", job.tiles, tmp_path / "run") == 0
+    paths = (job.vae / "checkpoint_0002.pt", job.tiles, tmp_path / "run")
+    failing("RSF-C006", 4, f"{DIFFUSION_LINE} --resume", *paths)
 
 
 def test_the_output_name_is_judged_before_anything_is_loaded(failing, tmp_path):

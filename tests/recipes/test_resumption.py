@@ -54,6 +54,14 @@ def test_a_run_goes_on_in_its_own_folder_only(job, tmp_path, capsys):
     assert f"--output-dir {job.vae}" in capsys.readouterr().err and not (tmp_path / "b").exists()
 
 
+def test_images_among_the_runs_own_pictures_are_refused_before_they_could_be_cleared(job, tmp_path, capsys):
+    write_tiles(tmp_path / "run" / "samples" / "mine", 4, 16, seed=6)
+    for extra in ("", " --overwrite"):
+        assert rsforge(VAE_LINE + extra, tmp_path / "run" / "samples" / "mine", tmp_path / "run") == 2
+        assert "own files" in capsys.readouterr().err
+    assert len(list((tmp_path / "run" / "samples" / "mine").iterdir())) == 4
+
+
 def test_batches_of_one_image_are_avoided_or_refused(job, tmp_path, capsys):
     """33 images in batches of 16 would leave one alone; four levels bring 16 pixels down to one."""
     line = VAE_LINE.replace("--channels 8,16", "--channels 4,4,4,4").replace("--batch-size 8", "--batch-size 16")

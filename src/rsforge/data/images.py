@@ -35,18 +35,27 @@ class UnreadableError(Exception):
     """Why a file is no picture for us, in half a sentence."""
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
     """All files under ``folder`` with a suffix of ``SUFFIXES`` in either case, by relative path.
 
-    Linked folders are entered, each real folder once. None found, or no such folder, raises RSF-D001.
+    Linked folders are entered, each real folder once, those of ``exclude`` never. None found, or no such folder,
+    raises RSF-D001.
     """
     if not folder.is_dir():
         reason = "it is a file, not a folder" if folder.exists() else "the folder does not exist"
         raise RsforgeError("RSF-D001", f"No images found in {folder}: {reason}", where=str(folder))
-    found = sorted(_walk(folder, set()), key=lambda path: path.relative_to(folder).as_posix())
+    found = sorted(_walk(folder, _identity(exclude)), key=lambda path: path.relative_to(folder).as_posix())
     if not found:
         raise RsforgeError("RSF-D001", f"No images found in {folder}", where=str(folder))
     return found
+
+
+def _identity(folder: Path | None) -> set[tuple[int, int]]:
+    """Device and inode of a folder that exists: it may be reached under another name."""
+    if folder is None or not folder.is_dir():
+        return set()
+    status = folder.stat()
+    return {(status.st_dev, status.st_ino)}
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
@@ -73,6 +82,7 @@ def read_rgb(path: Path) -> Pixels:
 
 
 def unreadable(path: Path, reason: str) -> RsforgeError:
+    """What a user is told of an image that cannot be used: RSF-D002."""
     return RsforgeError("RSF-D002", f"cannot read the image {path}: {reason}", where=str(path))
 
 

@@ -20,12 +20,13 @@ from rsforge.seeds import derive
 
 Moments = npt.NDArray[np.float32]
 
+_LAYOUT = "latents 2"  # raise it when the order or meaning of the rows changes
 _CHUNK = 1 << 24  # values held in float64 at once
 
 
 def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mirrored: bool) -> str:
     """A short name for the latents of these images under this autoencoder."""
-    parts = ("latents 1", autoencoder_digest, data_digest, image_size, mirrored)
+    parts = (_LAYOUT, autoencoder_digest, data_digest, image_size, mirrored)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

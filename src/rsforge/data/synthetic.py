@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from pathlib import Path
 
@@ -48,6 +49,12 @@ class SyntheticTiles(Dataset[Tensor]):
 
     def __len__(self) -> int:
         return self.count
+
+    def plain(self) -> SyntheticTiles:
+        """The same scenes as they are drawn, not mirrored; what is kept is shared."""
+        twin = copy.copy(self)
+        twin.flip = 0.0
+        return twin
 
     def name(self, index: int) -> str:
         return f"tile_{index + 1:04d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -67,14 +68,15 @@ def scan(
     root: Path,
     *,
     on_bad: Literal["error", "skip"] = "error",
+    exclude: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TileIndex:
     """Read, hash and fully decode every image under ``root`` once; ``progress`` gets (done, total).
 
-    Byte-identical files are kept once, under their first name. UnreadableError ones raise RSF-D002, or are left out
-    by ``on_bad="skip"``; RSF-D001 when none is found or left.
+    Byte-identical files are kept once, under their first name; the folder ``exclude`` is not entered. Unreadable
+    ones raise RSF-D002, or are left out by ``on_bad="skip"``; RSF-D001 when none is found or left.
     """
-    paths = find_images(root)
+    paths = find_images(root, exclude=exclude)
     index = TileIndex(root, [])
     kept: dict[str, str] = {}
     for done, judged in enumerate(in_threads(lambda path: _judge(root, path), paths), 1):
@@ -90,6 +92,14 @@ def scan(
     if index.bad and (on_bad == "error" or not index.tiles):
         raise _refusal(index, on_bad)
     return index
+
+
+def scan_one(path: Path) -> TileIndex:
+    """The one image at ``path``; RSF-D002 when it cannot be read."""
+    judged = _judge(path.parent, path)
+    if not isinstance(judged, Tile):
+        raise unreadable(path, judged[1])
+    return TileIndex(path, [judged])
 
 
 def _judge(root: Path, path: Path) -> Tile | Bad:
@@ -115,7 +125,7 @@ def _refusal(index: TileIndex, on_bad: str) -> RsforgeError:
 
 
 def split(index: TileIndex, *, val_fraction: float, seed: int) -> tuple[list[Tile], list[Tile]]:
-    """(train, val), each by name; which side an image is on depends on its bytes and ``seed`` alone.
+    """(train, val), each by digest; side and place of an image depend on the images' bytes and ``seed`` alone.
 
     A positive ``val_fraction`` of two or more images gives at least one to ``val``; an empty ``train`` raises
     RSF-D004.
@@ -127,11 +137,11 @@ def split(index: TileIndex, *, val_fraction: float, seed: int) -> tuple[list[Til
     if count >= len(tiles):
         what = f"a validation fraction of {val_fraction:g} leaves none of {_counted(len(tiles), 'image')} to train on"
         raise RsforgeError("RSF-D004", what, where=str(index.root))
-    return sorted(tiles[count:], key=_name), sorted(tiles[:count], key=_name)
+    return sorted(tiles[count:], key=_content), sorted(tiles[:count], key=_content)
 
 
-def _name(tile: Tile) -> str:
-    return tile.name
+def _content(tile: Tile) -> str:
+    return tile.digest
 
 
 def split_digest(train: Sequence[Tile], val: Sequence[Tile]) -> str:
@@ -168,6 +178,12 @@ class TileDataset(Dataset[Tensor]):
 
     def __len__(self) -> int:
         return len(self.tiles)
+
+    def plain(self) -> TileDataset:
+        """The same tiles as they are, not augmented; what is kept is shared."""
+        twin = copy.copy(self)
+        twin.flip = twin.jitter = 0.0
+        return twin
 
     def name(self, index: int) -> str:
         return self.tiles[index].name

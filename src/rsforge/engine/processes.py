@@ -133,5 +133,6 @@ def join(device: torch.device) -> Alone:
 
 
 def leave() -> None:
+    """End this process's part in the group, if it has one."""
     if dist.is_initialized():
         dist.destroy_process_group()

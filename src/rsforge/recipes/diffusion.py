@@ -39,6 +39,7 @@ def train(settings: DiffusionTrainSettings, show: Voice) -> dict[str, Any]:
 
 
 def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+    folder.check_apart(settings.run, layout.DIFFUSION, settings.data.data_dir)
     latents.check_augmentation(settings)
     autoencoder, vae = restore.autoencoder(settings.denoiser.vae_checkpoint, where.device)
     check_size(settings.data.image_size, vae)
@@ -47,7 +48,7 @@ def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: d
                            where=str(settings.denoiser.vae_checkpoint))  # fmt: skip
     torch.manual_seed(derive(settings.run.seed, "weights"))
     network = build(settings.denoiser, autoencoder.latent_shape(settings.data.image_size))
-    data = images.load(settings.data, settings.run, show)
+    data = images.load(settings.data, settings.run, show, keep=not settings.denoiser.latent_cache)
     if state is not None:
         folder.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
     if show.dry_run:

@@ -75,6 +75,20 @@ def _refuse_occupied(folder: Path, *, overwrite: bool) -> None:
             )
 
 
+def check_apart(run: RunSettings, own: Layout, data_dir: str) -> None:
+    """RSF-U005 when the images lie where this run keeps its own pictures, which --overwrite would remove."""
+    data = Path(data_dir).resolve()
+    for name in (own.samples, own.reconstructions, f"{layout.LATENTS}/", f"{layout.TENSORBOARD}/"):
+        kept = (run.output_dir / name.split("/")[0]).resolve()
+        if name and (data == kept or kept in data.parents):
+            raise RsforgeError(
+                "RSF-U005",
+                "the images lie among this run's own files",
+                where="--data-dir, --output-dir",
+                found=str(kept),
+            )
+
+
 def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[str, Any], *, where: str) -> None:
     """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with."""
     before, now = _leaves(state["settings"]), _leaves(plain(settings))

@@ -16,6 +16,7 @@ from rsforge.settings.base import RunSettings, TileSettings
 
 SYNTHETIC = "synthetic"
 SYNTHETIC_COUNT = 512
+KEEP_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,20 @@ class Part:
         return self.whole[key[0], self.chosen[key[1]]]
 
 
-def load(data: TileSettings, run: RunSettings, show: Voice) -> Images:
-    """Judge, split and open the images that ``data`` names."""
-    return _synthetic(data, run, show) if data.data_dir == SYNTHETIC else _folder(data, run, show)
+def load(data: TileSettings, run: RunSettings, show: Voice, *, keep: bool = True) -> Images:
+    """Judge, split and open the images that ``data`` names.
+
+    They are kept in memory where they fit, unless ``keep`` is off: for those who read each image once or never.
+    """
+    keep_bytes = KEEP_BYTES if keep and not show.dry_run else 0
+    opened = _synthetic if data.data_dir == SYNTHETIC else _folder
+    return opened(data, run, show, keep_bytes)
 
 
-def _folder(data: TileSettings, run: RunSettings, show: Voice) -> Images:
-    index = scan(Path(data.data_dir), on_bad=run.on_bad)
+def _folder(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Images:
+    place = Path(data.data_dir)
+    _refuse_same(place, run.output_dir)
+    index = scan(place, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     show.say(f"images     {index.summary()}")
@@ -58,27 +66,37 @@ def _folder(data: TileSettings, run: RunSettings, show: Voice) -> Images:
     small = sum(min(t.width, t.height) < data.image_size for t in index.tiles)
     if small:
         show.warn(f"{small} of {len(index.tiles)} images are smaller than --image-size {data.image_size}: enlarged")
-    common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed}
+    common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
+    augmented = TileDataset(train, **common, flip=data.flip, jitter=data.jitter)
     return Images(
-        TileDataset(train, **common, flip=data.flip, jitter=data.jitter),
-        TileDataset(train, **common, flip=0.0, jitter=0.0),
+        augmented,
+        augmented.plain(),
         TileDataset(held_out, **common, flip=0.0, jitter=0.0),
         {"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)},
     )
 
 
-def _synthetic(data: TileSettings, run: RunSettings, show: Voice) -> Images:
+def _refuse_same(place: Path, output: Path) -> None:
+    """Pictures that a run writes among its images could not be told from them when it goes on."""
+    if place.is_dir() and output.is_dir() and place.samefile(output):
+        raise RsforgeError(
+            "RSF-U005", "the folder of images is also the output folder", where="--data-dir, --output-dir",
+            found=str(place), fix="name another --output-dir; a folder below the images will do",
+        )  # fmt: skip
+
+
+def _synthetic(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Images:
     show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
-    return drawn(SYNTHETIC_COUNT, data, seed=run.seed)
+    return drawn(SYNTHETIC_COUNT, data, seed=run.seed, keep_bytes=keep_bytes)
 
 
-def drawn(count: int, data: TileSettings, *, seed: int) -> Images:
+def drawn(count: int, data: TileSettings, *, seed: int, keep_bytes: int = KEEP_BYTES) -> Images:
     """``count`` drawn scenes, the last ``val_fraction`` of them held out."""
-    plain = SyntheticTiles(count, image_size=data.image_size, seed=seed)
-    flipped = SyntheticTiles(count, image_size=data.image_size, seed=seed, flip=data.flip)
     edge = count - round(count * data.val_fraction)
     if not edge:
         raise RsforgeError("RSF-D004", f"--val-fraction {data.val_fraction:g} leaves nothing to train on")
+    flipped = SyntheticTiles(count, image_size=data.image_size, seed=seed, flip=data.flip, keep_bytes=keep_bytes)
+    plain = flipped.plain()
     identity = {"split": f"{plain.digest} at {edge}", "train": edge, "held_out": count - edge}
     held_out = range(edge, count)
     return Images(Part(flipped, range(edge)), Part(plain, range(edge)), Part(plain, held_out), identity)

@@ -17,7 +17,7 @@ class Display:
         self.meter, self.epochs, self.monitor = meter, epochs, monitor
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
-        self.meter.step(epoch=f"{row['epoch']}/{self.epochs}", loss=row["loss"], lr=row["lr"])
+        self.meter.step(epoch=f"{row['epoch']}/{self.epochs}", loss=row.get("loss", "skipped"), lr=row["lr"])
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
         if self.monitor in row:

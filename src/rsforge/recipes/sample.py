@@ -36,12 +36,22 @@ def draw(settings: SampleSettings, show: Voice) -> dict[str, Any]:
     folder.make(settings.output.parent)
     drawn = _draw(generator, settings, seed, steps, show)
     save_grid(settings.output, drawn, nrow=settings.nrow)
+    own = settings.output.with_name(f"{settings.output.stem}_individual")
+    _clear(own)
     if len(drawn) <= INDIVIDUALS:
-        own = settings.output.with_name(f"{settings.output.stem}_individual")
         folder.make(own)
         save_individuals(own, drawn)
         told["individual"] = str(own)
     return told
+
+
+def _clear(own: Path) -> None:
+    """Remove the single images of an earlier drawing under the same name, and their folder if that empties it."""
+    if own.is_dir():
+        for stale in filter(Path.is_file, own.glob("image_*.png")):
+            stale.unlink()
+        if not own.is_symlink() and not any(own.iterdir()):
+            own.rmdir()
 
 
 def _steps(generator: Generator, ddim_steps: int | None) -> int:

@@ -42,9 +42,11 @@ def train(settings: VaeTrainSettings, show: Voice) -> dict[str, Any]:
 
 
 def run_in(settings: VaeTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+    folder.check_apart(settings.run, layout.VAE, settings.data.data_dir)
     torch.manual_seed(derive(settings.run.seed, "weights"))
     network = build(settings.autoencoder, settings.data.image_size)
     data = images.load(settings.data, settings.run, show)
+    _check_batch_statistics(network, settings, len(data.train))
     if state is not None:
         folder.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
     job = _job(settings, network, data, where)
@@ -88,6 +90,19 @@ def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
         raise RsforgeError("RSF-U005", str(error), where="--image-size, --channels") from error
 
 
+def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, count: int) -> None:
+    """RSF-U005 where batch statistics would be those of one number."""
+    smallest = count // -(-count // settings.loop.batch_size)
+    if isinstance(network, VectorVae) and settings.data.image_size == network.factor and smallest == 1:
+        raise RsforgeError(
+            "RSF-U005",
+            "batches of one image leave nothing to normalise at the innermost level",
+            where="--batch-size, --channels",
+            found=f"{count} training images, a level of 1 x 1 pixels",
+            fix="use a larger --batch-size, more images, or fewer --channels",
+        )
+
+
 def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
     """The perceptual distance of the settings; RSF-E007 when its weights are nowhere."""
     if not options.perceptual:
@@ -111,10 +126,13 @@ class LatentStatistics:
         self.mean, self.std = torch.zeros(()), torch.ones(())
 
     def measure(self) -> None:
-        """Law of total variance over at most ``MEASURED`` training images as they are."""
+        """Law of total variance over at most ``MEASURED`` training images as they are, evenly spread."""
+        total, count = len(self.samples), min(len(self.samples), MEASURED)
+        chosen = [i * total // count for i in range(count)]
         mus, variances = [], []
-        for first in range(0, min(len(self.samples), MEASURED), SHOWN):
-            mu, logvar = self.network.encode(stacked(self.samples, range(first, first + SHOWN)).to(self.device))
+        for first in range(0, count, SHOWN):
+            x = torch.stack([self.samples[0, i] for i in chosen[first : first + SHOWN]])
+            mu, logvar = self.network.encode(x.to(self.device))
             mus.append(mu.double().cpu())
             variances.append(logvar.double().exp().cpu())
         mu, variance = torch.cat(mus), torch.cat(variances)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from rsforge.data.pictures import check_picture_path, save_grid
 from rsforge.data.synthetic import SyntheticTiles
-from rsforge.data.tiles import TileDataset, scan
+from rsforge.data.tiles import TileDataset, TileIndex, scan, scan_one
 from rsforge.engine import devices
 from rsforge.engine.feed import Samples
+from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
 from rsforge.metrics.image import active_units, psnr, ssim
 from rsforge.models.interfaces import Autoencoder
@@ -27,15 +28,19 @@ ROW = 8
 
 
 def _images(place: str, image_size: int, show: Voice, *, on_bad: Any = "error") -> Samples:
-    """Images as they are, from a folder or drawn."""
+    """Images as they are, from a folder, from one file, or drawn."""
     if place == SYNTHETIC:
         show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
         return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=0)
-    index = scan(Path(place), on_bad=on_bad)
+    index = _found(Path(place), on_bad)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     show.say(f"images     {index.summary()}")
     return TileDataset(index.tiles, image_size=image_size, seed=0, flip=0.0, jitter=0.0)
+
+
+def _found(place: Path, on_bad: Any) -> TileIndex:
+    return scan_one(place) if place.is_file() else scan(place, on_bad=on_bad)
 
 
 def reconstruct(settings: VaeReconstructSettings, show: Voice) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def evaluate(settings: VaeEvaluateSettings, show: Voice) -> dict[str, Any]:
     device = devices.choose(settings.device)
     network, restored = restore.autoencoder(settings.checkpoint, device)
     size = settings.image_size or restored.state["image_size"]
-    network.latent_shape(size)
+    _check_size(network, size)
     samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad)
     mean_image = sum(x.sum(0).double() for x in _batches(samples, len(samples), settings.batch_size)) / len(samples)
     rows, mus = [], []
@@ -85,6 +90,14 @@ def evaluate(settings: VaeEvaluateSettings, show: Voice) -> dict[str, Any]:
     told = {name: round(float(torch.cat([r[name] for r in rows]).mean()), 6) for name in rows[0]}
     mu = torch.cat(mus)
     return {"images": len(samples), **told, "active_units": active_units(mu), "latent_numbers": mu.shape[1]}
+
+
+def _check_size(network: Autoencoder, size: int) -> None:
+    """RSF-U005 when the autoencoder cannot take images of this size."""
+    try:
+        network.latent_shape(size)
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--image-size", found=str(size)) from error
 
 
 def _figures(network: Autoencoder, x: Tensor, mean_image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
