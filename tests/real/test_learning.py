@@ -36,5 +36,5 @@ def test_the_autoencoder_beats_its_start_and_the_mean_image(runs, real_data, cap
 
 def test_the_denoiser_beats_its_start_and_the_best_linear_one(runs):
     rows = closed(runs / "diffusion")
-    assert rows[-1]["val/loss"] < 0.85 * rows[0]["val/loss"]
+    assert rows[-1]["val/loss"] < 0.9 * rows[0]["val/loss"]
     assert min(row["val/loss"] for row in rows) < 0.97 * rows[0]["val/linear"]

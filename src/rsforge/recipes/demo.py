@@ -49,9 +49,9 @@ VAE: Options = {
     "num_workers": 0,
 }  # fmt: skip
 DIFFUSION: Options = {
-    "prediction": "v", "schedule": "cosine", "min_snr_gamma": 5.0, "channels": (32, 64, 64), "layers_per_block": 1,
+    "prediction": "v", "schedule": "cosine", "channels": (32, 64, 64), "layers_per_block": 1,
     "dropout": 0.0, "batch_size": 16, "learning_rate": 2e-3, "lr_scheduler": "cosine", "lr_warmup_steps": 50,
-    "ema_decay": 0.995, "early_stopping_patience": 0, "oscillation_threshold": 0.0, "num_workers": 0,
+    "ema_decay": 0.99, "early_stopping_patience": 0, "oscillation_threshold": 0.0, "num_workers": 0,
 }  # fmt: skip
 
 
@@ -63,9 +63,9 @@ class Plan:
     unseen: int = 128
     image_size: int = 32
     vae: Options = field(default_factory=lambda: VAE)
-    vae_epochs: int = 6
+    vae_epochs: int = 4
     diffusion: Options = field(default_factory=lambda: DIFFUSION)
-    diffusion_epochs: int = 20
+    diffusion_epochs: int = 24
     images: int = 16
     ddim_steps: int = 50
 
