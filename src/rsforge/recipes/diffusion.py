@@ -15,7 +15,7 @@ from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.recipes import folder, images, latents, launch, layout, plots, restore, training
+from rsforge.recipes import folder, images, latents, layout, plots, restore, training
 from rsforge.recipes.drawing import Generator
 from rsforge.recipes.latents import Latents
 from rsforge.recipes.restore import Restored
@@ -31,11 +31,7 @@ PREVIEW_STEPS = 50
 
 def train(settings: DiffusionTrainSettings, show: Voice) -> dict[str, Any]:
     """Train a denoiser; returns where it lies and how good it became."""
-    if launch.wanted(settings.run):
-        return launch.torchrun(settings.run, show)
-    with training.place(settings.run, show) as where:
-        state = folder.resumed(settings.run, layout.DIFFUSION, kind="diffusion", show=show)
-        return run_in(settings, where, show, state)
+    return training.start(settings, layout.DIFFUSION, "diffusion", show, run_in)
 
 
 def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -24,7 +24,7 @@ from rsforge.engine.stopping import Best, Stopping
 from rsforge.engine.trainer import Listener, Trainer
 from rsforge.engine.update import Update
 from rsforge.engine.validation import NoValidation, Validation
-from rsforge.recipes import folder, layout
+from rsforge.recipes import folder, launch, layout
 from rsforge.recipes.layout import Layout
 from rsforge.recipes.listeners import Clock, Display, TensorBoard
 from rsforge.recipes.voice import Voice
@@ -50,6 +50,10 @@ class TrainSettings(Protocol):
     def stopping(self) -> StoppingSettings: ...
 
 
+S = TypeVar("S", bound=TrainSettings)
+State = dict[str, Any] | None
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a run computes."""
@@ -68,6 +72,16 @@ def place(run: RunSettings, show: Voice) -> Iterator[Place]:
         yield Place(device, world)
     finally:
         processes.leave()
+
+
+def start(
+    settings: S, own: Layout, kind: str, show: Voice, run_in: Callable[[S, Place, Voice, State], dict[str, Any]]
+) -> dict[str, Any]:
+    """Call ``run_in`` here with the state to go on from, or start the processes that each will."""
+    if launch.wanted(settings.run):
+        return launch.torchrun(settings.run, show)
+    with place(settings.run, show) as where:
+        return run_in(settings, where, show, folder.resumed(settings.run, own, kind=kind, show=show))
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from rsforge.models.interfaces import Autoencoder
 from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
 from rsforge.models.vgg import find_vgg16, load_vgg16
-from rsforge.recipes import folder, images, launch, layout, plots, training
+from rsforge.recipes import folder, images, layout, plots, training
 from rsforge.recipes.training import Job, Place
 from rsforge.recipes.voice import Voice
 from rsforge.seeds import derive
@@ -34,11 +34,7 @@ MEASURED = 256
 
 def train(settings: VaeTrainSettings, show: Voice) -> dict[str, Any]:
     """Train an autoencoder; returns where it lies and how good it became."""
-    if launch.wanted(settings.run):
-        return launch.torchrun(settings.run, show)
-    with training.place(settings.run, show) as where:
-        state = folder.resumed(settings.run, layout.VAE, kind="vae", show=show)
-        return run_in(settings, where, show, state)
+    return training.start(settings, layout.VAE, "vae", show, run_in)
 
 
 def run_in(settings: VaeTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
