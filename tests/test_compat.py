@@ -9,10 +9,12 @@ import sys
 import pytest
 
 from rsforge import compat
+from rsforge.cli.main import main
 
 GUARD = """
 import sys, types
 from rsforge import compat
+from rsforge.cli.main import main
 {before}
 print(compat.ensure_torchvision(), len(compat._KEPT))
 import torchvision.transforms.v2, torchvision.utils, torchvision.models
@@ -62,4 +64,12 @@ def test_threads_share_processors_unless_the_environment_decides(monkeypatch, na
     assert os.environ[name] == "7" and len({"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys()) == 1
     monkeypatch.delenv(name)
     compat.share_processors()
+    assert os.environ.pop("GOMP_SPINCOUNT") == "1000"
+
+
+def test_the_command_line_shares_processors_before_torch_is_there(monkeypatch, capsys):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit):
+        main(["--version"])
     assert os.environ.pop("GOMP_SPINCOUNT") == "1000"

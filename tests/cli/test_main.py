@@ -52,6 +52,7 @@ def test_every_code_of_the_registry_leaves_with_its_exit_code(shell, kitchen, co
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "RSF-E004", 6),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "RSF-E004", 6),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "RSF-E009", 6),
+        (RuntimeError("[gloo/pair.cc] Connection closed by peer [127.0.0.1]:9"), "RSF-E009", 6),
         (ModuleNotFoundError("No module named 'yaml'", name="yaml"), "RSF-E006", 6),
         (ModuleNotFoundError("No module named 'rsforge.x'", name="rsforge.x"), "RSF-B001", 1),
         (RuntimeError("surprise"), "RSF-B001", 1),
@@ -208,3 +209,49 @@ def test_signals_are_left_to_the_recipe(shell, kitchen):
     before = signal.getsignal(signal.SIGTERM)
     shell(*DOCTOR)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_error_of_one_process_of_many_is_told_by_the_launcher_alone(shell, kitchen, monkeypatch, tmp_path):
+    monkeypatch.setenv("RSFORGE_EXIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("RANK", "2")
+    kitchen.serve = raising(RsforgeError("RSF-D002", "bad", where="here"))
+    assert shell(*DOCTOR) == (3, "", "")
+    told = json.loads((tmp_path / "2.json").read_text())
+    assert (told["code"], told["message"], told["where"]) == ("RSF-D002", "bad", "here")
+    kitchen.serve = raising(KeyboardInterrupt())
+    assert shell(*DOCTOR) == (130, "", "")
+
+
+def test_an_error_is_told_where_the_launcher_cannot_hear_it(shell, kitchen, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("RSFORGE_EXIT_FOLDER", str(tmp_path / "gone"))
+    kitchen.serve = raising(RsforgeError("RSF-D002", "bad"))
+    assert shell(*DOCTOR).err.startswith("error[RSF-D002]: bad\n")
+    with pytest.raises(SystemExit) as left:
+        main([*DOCTOR])
+    assert left.value.code == 3 and "Traceback" not in capsys.readouterr().err
+
+
+def test_a_failed_process_lets_the_first_one_speak(kitchen, monkeypatch, tmp_path):
+    monkeypatch.setenv("RSFORGE_EXIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    waits = []
+
+    def sleep(seconds):
+        waits.append((tmp_path / "3").exists())
+        if len(waits) == 3:
+            (tmp_path / "2").write_text("143")
+
+    monkeypatch.setattr("rsforge.cli.main.time.sleep", sleep)
+    with pytest.raises(SystemExit) as left:
+        main(["explain", "RSF-X"])
+    assert left.value.code == 2 and waits == [True] * 3
+
+
+def test_a_process_whose_launcher_is_gone_does_nothing(kitchen, monkeypatch, tmp_path):
+    monkeypatch.setenv("RSFORGE_EXIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("RSFORGE_TORCHRUN", "0")
+    kitchen.serve = raising(AssertionError("must not run"))
+    with pytest.raises(SystemExit) as left:
+        main([*DOCTOR])
+    assert left.value.code == 143 and (tmp_path / f"0.{os.getpid()}").exists()

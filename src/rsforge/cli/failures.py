@@ -14,6 +14,7 @@ from rsforge.cli.leaves import nearest
 from rsforge.errors import RsforgeError, from_os_error
 
 _MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "alloc_failed")
+_PEER = ("connection closed by peer", "connection reset by peer", "broken pipe")
 
 
 def told(error: BaseException, command: str) -> RsforgeError:
@@ -30,6 +31,8 @@ def told(error: BaseException, command: str) -> RsforgeError:
         return RsforgeError("RSF-E006", f"the package {error.name} is missing")
     if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
         return RsforgeError("RSF-E009", "a process that reads data died", found=_first_line(error))
+    if isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _PEER):
+        return RsforgeError("RSF-E009", "another training process died", found=_first_line(error))
     return _bug(error, command)
 
 

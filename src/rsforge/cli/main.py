@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,21 +17,61 @@ from rsforge.cli.argv import expanded
 from rsforge.cli.failures import told
 from rsforge.cli.render import as_json, block, error_json, escaped, lines
 from rsforge.cli.tree import TYPED, Told
-from rsforge.errors import ExitCode
+from rsforge.compat import share_processors
+from rsforge.errors import ExitCode, RsforgeError
+
+WAIT_FOR_FIRST_S = 5.0
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     words = sys.argv[1:] if argv is None else argv
-    code = run(words)
+    share_processors()
+    code = run(words) if _enrolled() else int(ExitCode.TERMINATED)
     _leave_word(code)
     sys.exit(code)
+
+
+def _enrolled() -> bool:
+    """Let the launcher of several processes know whom to signal; whether it still lives."""
+    if not (folder := os.environ.get("RSFORGE_EXIT_FOLDER")):
+        return True
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    with contextlib.suppress(OSError):
+        Path(folder, f"{_rank()}.{os.getpid()}").touch()
+    return os.environ.get("RSFORGE_TORCHRUN", str(os.getppid())) == str(os.getppid())
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
 
 
 def _leave_word(code: int) -> None:
     """Tell the launcher of several processes how this one ended; torchrun itself keeps no exit code."""
     if folder := os.environ.get("RSFORGE_EXIT_FOLDER"):
-        Path(folder, os.environ.get("RANK", "0")).write_text(str(code))
+        with contextlib.suppress(OSError):
+            Path(folder, str(_rank())).write_text(str(code))
+        if code:
+            _let_first_speak(Path(folder, str(_rank() - int(os.environ.get("LOCAL_RANK", "0")))))
+
+
+def _let_first_speak(word: Path) -> None:
+    # torchrun ends all processes as soon as one has failed; the first may still be saving its work.
+    deadline = time.monotonic() + WAIT_FOR_FIRST_S
+    while word.parent.exists() and not word.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _left_to_launcher(failure: RsforgeError) -> bool:
+    """Whether the launcher of several processes will tell ``failure``, once for all of them."""
+    if folder := os.environ.get("RSFORGE_EXIT_FOLDER"):
+        with contextlib.suppress(OSError):
+            Path(folder, f"{_rank()}.json").write_text(error_json(failure), "utf-8")
+            return True
+    return False
 
 
 def run(argv: list[str]) -> int:
@@ -54,13 +97,13 @@ def run(argv: list[str]) -> int:
 
 
 def _left(code: int) -> int:
-    if code == ExitCode.INTERRUPTED:
+    if code == ExitCode.INTERRUPTED and "RSFORGE_EXIT_FOLDER" not in os.environ:
         _write(sys.stderr, "interrupted")
     return code
 
 
 def _emit(outcome: Any, as_object: bool) -> None:
-    if outcome is None or os.environ.get("RANK", "0") != "0":
+    if outcome is None or _rank() != 0:
         return
     if as_object:
         text = as_json(outcome.data if isinstance(outcome, Told) else outcome)
@@ -76,10 +119,8 @@ def _fail(error: Exception, argv: list[str]) -> int:
     failure = told(error, shlex.join(["rsforge", *argv]))
     if "--debug" in argv:
         _write(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
-    if "--json" in argv:
-        _write(sys.stderr, error_json(failure))
-    else:
-        _write(sys.stderr, block(failure))
+    if not _left_to_launcher(failure):
+        _write(sys.stderr, error_json(failure) if "--json" in argv else block(failure))
     _silence_if_broken(sys.stdout)
     return int(failure.exit)
 
