@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-_KEPT: list[Any] = []  # a torch.library.Library undoes its definitions when it is collected
+_KEPT: list[Any] = []  # a Library undoes its definitions when it is collected
 
 
 def share_processors() -> None:
@@ -51,9 +51,9 @@ def _forget(package: str) -> None:
 
 
 def _declare_operators() -> None:
-    import torch
+    from torch import library as operators
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = operators.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _KEPT.append(library)
