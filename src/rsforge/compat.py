@@ -51,9 +51,9 @@ def _forget(package: str) -> None:
 
 
 def _declare_operators() -> None:
-    from torch import library as operators
+    from torch.library import Library
 
-    library = operators.Library("torchvision", "FRAGMENT")
+    library = Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _KEPT.append(library)
