@@ -78,6 +78,56 @@ REGISTRY: dict[str, Fault] = {
         "Choose an --image-size the model can take, or replace the named files.",
     ),
     "RSF-D004": Fault(_D, "too little data", "Add images, lower --val-fraction or lower --batch-size."),
+    "RSF-D005": Fault(
+        _D,
+        "a path leaves the data folder",
+        "Files named in tables must lie below the data folder; move them there or correct the table.",
+    ),
+    "RSF-D006": Fault(
+        _D,
+        "a table cannot be used",
+        "The message names the file and what is wrong: columns, rows, encoding or damage.",
+    ),
+    "RSF-D007": Fault(
+        _D,
+        "rows cannot be used",
+        "Repair the named rows, or continue without them by --on-bad skip.",
+    ),
+    "RSF-D008": Fault(
+        _D,
+        "a raster or cube cannot be used",
+        "The message names the file and the reason; nothing is guessed, followed or fetched.",
+    ),
+    "RSF-D009": Fault(
+        _D,
+        "SAR and optical images do not pair",
+        "Every SAR image needs its optical one of the same place, size and grid; `rsforge data audit` lists what is amiss.",
+    ),
+    "RSF-D010": Fault(
+        _D,
+        "the values are not in the declared unit",
+        "Declare it with --radiometry db, linear, dn or uint8, and --clip LOW HIGH.",
+    ),
+    "RSF-D011": Fault(
+        _D,
+        "the split would leak",
+        "Split --by scene or --by block, or accept it with --allow-leak.",
+    ),
+    "RSF-D012": Fault(
+        _D,
+        "the split does not belong to the data",
+        "Run `rsforge data split` again on the data as they are.",
+    ),
+    "RSF-D013": Fault(
+        _D,
+        "the data set has faults",
+        "Open audit.html; repair or remove what it names.",
+    ),
+    "RSF-D014": Fault(
+        _D,
+        "the wavelengths do not fit",
+        "Give the wavelengths of the cube with --wavelengths, or choose a sensor that it covers.",
+    ),
     "RSF-C001": Fault(
         _C,
         "checkpoint not found",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import stat
+import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from rsforge.errors import RsforgeError, from_os_error
 
 Pixels = npt.NDArray[np.uint8]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
@@ -28,7 +32,7 @@ MAX_BYTES = 1 << 29  # more than MAX_PIXELS of 16-bit RGBA
 # Without a handler of its own Pillow's complaints about single files would reach the terminal.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 258, 262, 274, 277
+BITS, PHOTOMETRIC, ORIENTATION, SAMPLES = 258, 262, 274, 277  # TIFF 6.0, section 8
 
 
 class UnreadableError(Exception):
@@ -105,23 +109,35 @@ def decode_rgb(data: bytes) -> Pixels:
     Formats outside ``FORMATS``, more than ``MAX_PIXELS`` (by the header, before decoding), floats, LAB, extra
     bands and damaged data raise ``UnreadableError``.
     """
-    if not data:
-        raise UnreadableError("the file is empty")
+    with picture(io.BytesIO(data)) as image:
+        image.load()
+        return np.ascontiguousarray(upright(_to_rgb(image), orientation(image)))
+
+
+@contextmanager
+def picture(file: BinaryIO) -> Iterator[Image.Image]:
+    """The picture in ``file``, its header checked; whatever damage raises in the block is ``UnreadableError``."""
     try:
-        with _hushed(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if not file.read(1):
+            raise UnreadableError("the file is empty")
+        file.seek(0)
+        with hushed(), Image.open(file, formats=FORMATS) as image:
             _check_header(image)
-            image.load()
-            return np.ascontiguousarray(_upright(_to_rgb(image), _orientation(image)))
+            yield image
     except UnreadableError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableError(_unidentified(data)) from None
+        raise UnreadableError(_unidentified(file)) from None
     except Image.DecompressionBombError:
         raise UnreadableError(f"it has more than {MAX_PIXELS:,} pixels") from None
     # Decoders raise whatever a damaged file leads them to: SyntaxError, struct.error, MemoryError, ...
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UnreadableError(f"it cannot be decoded ({reason})") from error
+        raise UnreadableError(f"it cannot be decoded ({first_line(error)})") from error
+
+
+def first_line(error: Exception) -> str:
+    """What a library said, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 class _Hush:
@@ -129,12 +145,18 @@ class _Hush:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Silence Pillow; ``catch_warnings`` is process-wide, so the first reader enters and the last one leaves."""
+def hushed() -> Iterator[None]:
+    """Silence Pillow and rasterio; ``catch_warnings`` is process-wide, so the first enters and the last leaves."""
     with _Hush.lock:
         if _Hush.readers == 0:
             _Hush.undo.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", module=r"PIL\b")
+            warnings.filterwarnings("ignore", message="Dataset has no geotransform")
+            for hook in ("excepthook", "unraisablehook"):
+                _Hush.undo.callback(setattr, sys, hook, getattr(sys, hook))
+            # Compiled code prints what it cannot raise by the first hook, then reports it to the second.
+            sys.excepthook = _nothing
+            sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
         _Hush.readers += 1
     try:
         yield
@@ -143,6 +165,15 @@ def _hushed() -> Iterator[None]:
             _Hush.readers -= 1
             if _Hush.readers == 0:
                 _Hush.undo.close()
+
+
+def _nothing(*error: object) -> None: ...
+
+
+def _unraisable(others: Callable[[Any], object], event: Any) -> None:
+    # rasterio takes GDAL's messages for UTF-8, but they may quote the bytes of a damaged file.
+    if not (isinstance(event.exc_value, UnicodeDecodeError) and "rasterio" in str(event.object)):
+        others(event)
 
 
 def _check_header(image: Image.Image) -> None:
@@ -157,21 +188,37 @@ def _check_header(image: Image.Image) -> None:
         raise UnreadableError("its colours are LAB, not RGB")
     if image.mode == "I" and image.format != "PNG":
         raise UnreadableError("its values are 32-bit or signed integers, whose range is not declared")
-    bands, samples = len(image.getbands()), _tag(image, _SAMPLES, 0)
+    bands, samples = len(image.getbands()), _tag(image, SAMPLES, 0)
     if samples > bands:
         raise UnreadableError(f"it has {samples} bands where {bands} are expected ({image.mode})")
 
 
-def _unidentified(data: bytes) -> str:
-    """Pillow opens only some TIFFs and says nothing about the rest; their directory does."""
-    if data[:2] not in (b"II", b"MM"):
-        return "it is not an intact PNG, JPEG, BMP or TIFF image"
+def tiff_directory(file: BinaryIO) -> ImageFileDirectory_v2:
+    """The first directory of a TIFF or BigTIFF, pixels left alone; a damaged one raises ``UnreadableError``."""
     try:
-        header = 16 if 43 in data[2:4] else 8  # BigTIFF or classic
-        directory, file = ImageFileDirectory_v2(data[:header]), io.BytesIO(data)
+        file.seek(0)
+        header = file.read(8)
+        directory = ImageFileDirectory_v2(header + (file.read(8) if 43 in header[2:4] else b""))
         file.seek(directory.next)
         directory.load(file)
-        samples, bits = directory.get(_SAMPLES, 1), directory.get(_BITS, (1,))[0]
+    except Exception:
+        raise UnreadableError("it is a damaged TIFF") from None
+    return directory
+
+
+def is_tiff(file: BinaryIO) -> bool:
+    """Whether ``file`` begins as a TIFF does."""
+    file.seek(0)
+    return file.read(2) in (b"II", b"MM")
+
+
+def _unidentified(file: BinaryIO) -> str:
+    """Pillow opens only some TIFFs and says nothing about the rest; their directory does."""
+    if not is_tiff(file):
+        return "it is not an intact PNG, JPEG, BMP or TIFF image"
+    try:
+        directory = tiff_directory(file)
+        samples, bits = directory.get(SAMPLES, 1), directory.get(BITS, (1,))[0]
     except Exception:
         return "it is a damaged TIFF"
     return f"it is a TIFF of an unusual kind (bands: {samples}, bits: {bits}), neither RGB nor grey"
@@ -195,24 +242,25 @@ def _to_rgb(image: Image.Image) -> Pixels:
 
 def _grey_16bit(image: Image.Image) -> Pixels:
     # Pillow's own conversion clips everything above 255.
-    top = 2 ** _tag(image, _BITS, 16) - 1
+    top = 2 ** _tag(image, BITS, 16) - 1
     values: npt.NDArray[np.uint32] = np.asarray(image).astype(np.uint32)
     values[values == image.info.get("transparency", -1)] = 0
-    if _tag(image, _PHOTOMETRIC, 1) == 0:  # the smallest value is white
+    if _tag(image, PHOTOMETRIC, 1) == 0:  # the smallest value is white
         values = top - values
     values = (values * 255 + top // 2) // top
     return values.astype(np.uint8)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1-8; 1 when there is none."""
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged metadata beside sound pixels
         return 1
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Undo an EXIF orientation 1-8 (EXIF 2.32, tag 0x0112)."""
+def upright(pixels: npt.NDArray[Scalar], orientation: int) -> npt.NDArray[Scalar]:
+    """``(H, W, ...)`` turned as an EXIF orientation 1-8 says (EXIF 2.32, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     vertical, horizontal = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)

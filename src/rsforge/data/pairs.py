@@ -1,0 +1,168 @@
+"""Pairs of SAR and optical images: found by parsed name and joined with their tables."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rsforge.data import rasters
+from rsforge.data.card import CARD, read_card
+from rsforge.data.grids import apart
+from rsforge.data.images import UnreadableError
+from rsforge.data.pair_layouts import Group, find_layout
+from rsforge.data.pair_names import SEN12, match
+from rsforge.data.pair_tables import Row, read_table, table_of
+from rsforge.data.threads import in_threads
+from rsforge.data.windows import Window
+from rsforge.errors import RsforgeError
+
+Fault = tuple[str, str]
+_TIFF = (".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A SAR image and the optical one of the same place.
+
+    ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the patch in its scene;
+    ``coordinates`` are (lon, lat) in degrees. Empty texts and None mean unknown.
+    """
+
+    name: str
+    sar: Path
+    optical: Path
+    scene: str = ""
+    window: Window | None = None
+    terrain: str = ""
+    region: str = ""
+    season: str = ""
+    country: str = ""
+    coordinates: tuple[float, float] | None = None
+
+
+@dataclass
+class PairIndex:
+    """What a folder holds: ``orphans`` of (file, reason), ``problems`` of (table or pair, reason), ``notes`` to say."""
+
+    root: Path
+    layout: str
+    pairs: list[Pair] = field(default_factory=list)
+    orphans: list[Fault] = field(default_factory=list)
+    problems: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_pairs(
+    root: Path, *, layout: str = "auto", terrains: Sequence[str] = (), max_per_terrain: int | None = None
+) -> PairIndex:
+    """Every pair below ``root`` in natural order; names, tables and the headers of GeoTIFFs are read, no pixels.
+
+    ``terrains`` are the folders to take (RSF-U007 when one is not there), ``max_per_terrain`` the first pairs of each.
+    RSF-D001 or RSF-D009 when nothing pairs; RSF-D005 and RSF-D006 for tables.
+    """
+    laid = find_layout(root, layout)
+    index = PairIndex(root, laid.name, problems=laid.problems, notes=laid.notes)
+    for group in _chosen(laid.groups, terrains):
+        pairs = _paired(index, group)
+        index.pairs += pairs[:max_per_terrain]
+    _place(index)
+    if read_card(root).get("complete") is False:
+        index.problems.append((CARD, "the cut of these patches was not finished"))
+    if not index.pairs:
+        found = "; ".join(f"{name}: {reason}" for name, reason in (*index.orphans, *index.problems)[:3])
+        raise RsforgeError("RSF-D009", f"no SAR image in {root} has its optical one", where=str(root), found=found)
+    return index
+
+
+def _chosen(groups: list[Group], terrains: Sequence[str]) -> list[Group]:
+    there = [group.name for group in groups]
+    for terrain in terrains:
+        if terrain not in there:
+            close = difflib.get_close_matches(terrain, there, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            found = ", ".join(filter(None, there)) or "no terrain folders"
+            raise RsforgeError("RSF-U007", f"there is no terrain {terrain}{hint}", where="--terrains", found=found)
+    return [group for group in groups if not terrains or group.name in terrains]
+
+
+def _paired(index: PairIndex, group: Group) -> list[Pair]:
+    root = index.root
+    try:
+        matched = match(root, group.sar, group.optical)
+    except OSError as error:
+        index.problems.append((group.name, error.strerror or "it cannot be read"))
+        return []
+    index.orphans += [(path.relative_to(root).as_posix(), reason) for path, reason in matched.orphans]
+    rows = _rows(index, group)
+    pairs = [_described(index, group, name, sar, optical, rows) for name, sar, optical in matched.pairs]
+    table, paired = table_of(root, group.name).name, {pair.sar for pair in pairs}
+    if rows and (bare := len(paired - rows.keys())):
+        index.problems.append((table, f"{bare} of {len(pairs)} pairs have no row"))
+    if strange := len(rows.keys() - paired):
+        index.problems.append((table, f"{strange} rows name files that do not pair in {group.name}"))
+    return pairs
+
+
+def _rows(index: PairIndex, group: Group) -> dict[Path, Row]:
+    """The rows of the group's table by SAR file; those that name missing files or come twice are told of."""
+    table, rows = table_of(index.root, group.name), dict[Path, Row]()
+    if not table.is_file():
+        return rows
+    for row in read_table(index.root, table):
+        missing = [path for path in (row.sar, row.optical) if not path.is_file()]
+        line = f"{table.name}:{row.where.rsplit(':', 1)[1]}"
+        if missing:
+            index.orphans += [(path.relative_to(index.root).as_posix(), f"{line} names it") for path in missing]
+        elif row.sar in rows:
+            index.problems.append((line, f"{row.sar.relative_to(index.root)} was named before"))
+        else:
+            rows[row.sar] = row
+    return rows
+
+
+def _described(index: PairIndex, group: Group, name: str, sar: Path, optical: Path, rows: dict[Path, Row]) -> Pair:
+    pair = Pair(f"{group.name}/{name}" if group.name else name, sar, optical)
+    if index.layout == "terrain":
+        pair = replace(pair, terrain=group.name, scene=group.name if group.name.lower().startswith("scene") else "")
+    if (parsed := SEN12.fullmatch(name)) is not None:
+        season = "fall" if parsed["season"] == "autumn" else parsed["season"]
+        pair = replace(pair, scene=f"ROIs{parsed['roi']}_{season}_{parsed['scene']}", season=season)
+    row = rows.get(sar)
+    if row is None:
+        return pair
+    if row.optical != optical:
+        index.problems.append((row.where.rsplit("/", 1)[-1], f"it pairs {sar.name} with {row.optical.name}"))
+        return pair
+    names = ("window", "region", "season", "country", "coordinates")
+    told = {name: value for name in names if (value := getattr(row, name))}
+    return replace(pair, scene=row.scene or pair.scene or _scene_of(group, row), **told)
+
+
+def _scene_of(group: Group, row: Row) -> str:
+    """Patches of one scene share its coordinates."""
+    return f"{group.name} {row.coordinates}" if row.coordinates else ""
+
+
+def _place(index: PairIndex) -> None:
+    """Compare the grids of GeoTIFF pairs, take coordinates from them, and set aside those that lie apart."""
+    kept = []
+    for pair, (placed, reason) in zip(index.pairs, in_threads(_placed, index.pairs), strict=True):
+        if reason:
+            index.problems.append((pair.name, reason))
+        else:
+            kept.append(placed)
+    index.pairs = kept
+
+
+def _placed(pair: Pair) -> tuple[Pair, str]:
+    if pair.sar.suffix.lower() not in _TIFF or pair.optical.suffix.lower() not in _TIFF:
+        return pair, ""
+    try:
+        sar, optical = rasters.inspect(pair.sar), rasters.inspect(pair.optical)
+    except UnreadableError:  # who opens the pair says so
+        return pair, ""
+    if pair.coordinates is None and sar.grid is not None:
+        pair = replace(pair, coordinates=sar.grid.centre(sar.height, sar.width))
+    return pair, apart(sar, optical)

@@ -1,0 +1,22 @@
+"""Names that data files give to other files: only what lies in the data folder may be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from rsforge.errors import RsforgeError
+
+
+def inside(root: Path, name: str, *, where: str) -> Path:
+    """The file that ``name``, as written in the table ``where``, means below ``root``.
+
+    Backslashes are separators. Absolute names, drives, ``..`` past the root, NUL characters and links that lead out of
+    the root raise RSF-D005; whether the file exists is not asked.
+    """
+    plain = PurePosixPath(name.replace("\\", "/"))
+    drive = any(":" in part for part in plain.parts[:1])
+    if name.strip() and "\0" not in name and not plain.is_absolute() and not drive:
+        path = root / plain
+        if path.resolve().is_relative_to(root.resolve()):
+            return path
+    raise RsforgeError("RSF-D005", f"a path leaves the data folder {root}", where=where, found=repr(name)[:200])

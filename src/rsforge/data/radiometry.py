@@ -1,0 +1,155 @@
+"""The unit of SAR values and the window of them that an image keeps: declared or inferred, stored, enforced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from rsforge.errors import RsforgeError
+
+Unit = Literal["db", "linear", "dn", "uint8"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+CLIP_DB = (-25.0, 0.0)  # sigma0 of land at C band, VV, lies inside
+_CREDIBLE_DB = (-100.0, 60.0)
+_LARGEST_LINEAR = 1000.0
+_FEW = 0.01
+_MANY = 1024  # a smaller patch may be all roofs
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """``unit`` of the values and the window [low, high] that becomes [-1, 1].
+
+    ``db``: sigma0_db. ``linear``: sigma0 as power, taken to decibels first, its window in decibels. ``dn``: digital
+    numbers or amplitudes from 0. ``uint8``: an 8-bit picture.
+    """
+
+    unit: Unit
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS or not -np.inf < self.low < self.high < np.inf:
+            found = f"{self.unit} {self.low} {self.high}"
+            raise RsforgeError("RSF-D010", "the radiometry needs a unit and a low below a high", found=found)
+
+    def to_unit(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """``values`` of any shape to float32 in [-1, 1]; what is no number becomes -1."""
+        x = values.astype(np.float32)
+        if self.unit == "linear":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                x = 10 * np.log10(x)
+        x = np.nan_to_num((x - self.low) / (self.high - self.low), nan=0.0, posinf=1.0, neginf=0.0)
+        unit: npt.NDArray[np.float32] = np.clip(x, 0, 1) * 2 - 1
+        return unit
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"unit": self.unit, "low": self.low, "high": self.high}
+
+    @classmethod
+    def from_dict(cls, card: Any, *, where: str = "") -> Radiometry:
+        """The radiometry of a card or checkpoint; RSF-D006 when it is none."""
+        try:
+            return cls(card["unit"], float(card["low"]), float(card["high"]))
+        except (KeyError, TypeError, ValueError, RsforgeError):
+            found = repr(card)[:200]
+            raise RsforgeError("RSF-D006", "the stored radiometry is damaged", where=where, found=found) from None
+
+
+EIGHT_BIT = Radiometry("uint8", 0.0, 255.0)
+
+
+def declared(unit: Unit, clip: tuple[float, float] | None, high: float) -> Radiometry:
+    """The radiometry of a declared unit; without ``clip`` its usual window, for ``dn`` from 0 to ``high``."""
+    windows = {"db": CLIP_DB, "linear": CLIP_DB, "uint8": (0.0, 255.0), "dn": (0.0, max(float(high), 1.0))}
+    return Radiometry(unit, *(clip or windows[unit]))
+
+
+def infer(dtype: str, low: float, high: float) -> tuple[Radiometry, str]:
+    """The unit that values of ``dtype`` between about ``low`` and ``high`` are in, and the sentence that says why.
+
+    RSF-D010 when no unit fits, or the extent is not finite.
+    """
+    kind, extent = np.dtype(dtype), f"{dtype} values from {low:.4g} to {high:.4g}"
+    if kind == np.uint8:
+        unit, why = "uint8", "they are 8-bit pictures"
+    elif low < 0 and low >= _CREDIBLE_DB[0] and high <= _CREDIBLE_DB[1]:
+        unit, why = "db", "they lie where decibels do"
+    elif low >= 0 and kind.kind == "f" and high <= _LARGEST_LINEAR:
+        unit, why = "linear", "they are small and none is negative"
+    elif low >= 0 and np.isfinite(high):
+        unit, why = "dn", "none is negative and they are large"
+    else:
+        raise RsforgeError("RSF-D010", "the unit of the SAR values cannot be told", found=extent)
+    radiometry = declared(_unit(unit), None, high)
+    window = f"{radiometry.low:g} to {radiometry.high:g}{' dB' if unit in ('db', 'linear') else ''}"
+    return radiometry, f"{extent} are taken as {unit}: {why}; kept from {window}"
+
+
+def extent(samples: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
+    """The values that all but a thousandth lie between, on either side; zeros where there are none."""
+    values = np.concatenate([sample.ravel() for sample in samples])
+    if not values.size:
+        return 0.0, 0.0
+    low, high = np.percentile(values, [0.1, 99.9])
+    return float(low), float(high)
+
+
+def _unit(word: str) -> Unit:
+    return next(unit for unit in UNITS if unit == word)
+
+
+def settle(
+    unit: Unit | Literal["auto"], clip: tuple[float, float] | None, dtype: str, low: float, high: float
+) -> tuple[Radiometry, str]:
+    """The radiometry that was declared, or inferred where ``unit`` is auto, its window ``clip``; and a sentence."""
+    if unit == "auto":
+        radiometry, why = infer(dtype, low, high)
+        if clip is None:
+            return radiometry, why
+        unit = radiometry.unit
+        why = f"{why.split('; kept')[0]}; kept from {clip[0]:g} to {clip[1]:g}"
+        return Radiometry(unit, *clip), why
+    radiometry = declared(unit, clip, high)
+    return radiometry, f"declared as {unit}, kept from {radiometry.low:g} to {radiometry.high:g}"
+
+
+def contradiction(radiometry: Radiometry, values: npt.NDArray[Any]) -> str:
+    """Why ``values`` cannot be in the unit, in half a sentence; empty when they can.
+
+    A hundredth of the values may be odd: noise removal leaves some negative powers.
+    """
+    unit, kind = radiometry.unit, values.dtype.kind
+    x = values[np.isfinite(values)] if kind == "f" else values
+    if (unit == "uint8") != (values.dtype == np.uint8) and unit != "dn":
+        return f"{values.dtype} values are not {unit}"
+    if unit == "uint8" or x.size == 0:
+        return ""
+    negative = float(np.mean(x < 0))
+    if unit in ("linear", "dn") and negative > _FEW:
+        return f"{negative:.0%} of the values are negative, as {unit} values never are"
+    if unit == "linear" and (kind != "f" or np.median(x) > _LARGEST_LINEAR):
+        return f"{values.dtype} values around {np.median(x):.4g} are no powers"
+    if unit == "db":
+        return _no_decibels(x, negative)
+    return ""
+
+
+def _no_decibels(x: npt.NDArray[Any], negative: float) -> str:
+    middle = float(np.median(x))
+    if x.dtype.kind == "u" or not _CREDIBLE_DB[0] <= middle <= _CREDIBLE_DB[1]:
+        return f"{x.dtype} values around {middle:.4g} are no decibels"
+    if negative == 0 and x.size >= _MANY and x.max() > 0:
+        return "none of the values is negative, as most decibels of land are"
+    return ""
+
+
+def check(radiometry: Radiometry, values: npt.NDArray[Any], *, where: str = "", fix: str = "") -> None:
+    """RSF-D010 when ``values`` (those that hold data) contradict the unit."""
+    if reason := contradiction(radiometry, values):
+        what = f"the values are not in the unit {radiometry.unit}"
+        raise RsforgeError("RSF-D010", what, where=where, found=reason, fix=fix)
