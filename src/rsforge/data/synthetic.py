@@ -6,25 +6,17 @@ import copy
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge import durable
-from rsforge.data import scenes
 from rsforge.data.augment import augmented
-from rsforge.data.images import Pixels
 from rsforge.data.pictures import encode
+from rsforge.data.scenes import draw_tile as draw_tile
 from rsforge.data.threads import in_threads
-from rsforge.seeds import derive
 
 _VERSION = 1  # raise it when the drawings change
-
-
-def draw_tile(seed: int, index: int, size: int) -> Pixels:
-    """Scene ``index`` of the endless series ``seed`` as ``(size, size, 3)``: fields, river, village or coast."""
-    return scenes.draw(np.random.default_rng(derive(seed, "tile", index)), size)
 
 
 class SyntheticTiles(Dataset[Tensor]):

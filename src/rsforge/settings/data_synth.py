@@ -1,0 +1,27 @@
+"""What the user may say to ``rsforge data synth``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rsforge.settings.base import BASE_DIR, Count, Section, Seed
+
+
+class SynthSettings(Section):
+    """Settings of ``rsforge data synth``."""
+
+    kind: Literal["tiles", "pairs", "pairs-csv", "captions", "cube", "scene"] = Field(
+        description="World to draw: tiles by class, SAR and optical pairs by terrain or by region with CSV tables, "
+        "captioned Parquet, a hyperspectral cube, or a georeferenced scene."
+    )
+    count: Count | None = Field(
+        None, description="Tiles, pairs or captioned images, 16 when absent; cubes or scenes, 1 when absent."
+    )
+    size: int = Field(128, ge=8, le=4096, description="Side in pixels.")
+    output_dir: Path = Field(description="Folder to write.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    seed: Seed = Field(42, description="Seed of the world.")
+    overwrite: bool = Field(False, description="Replace what the folder holds of an earlier world.")
