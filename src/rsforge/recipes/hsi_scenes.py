@@ -1,0 +1,100 @@
+"""What is judged before hyperspectral patches are cut: options, bands, coverage, windows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from rsforge.data.cube import F64, Cube, Mask
+from rsforge.data.cubes import open_cube
+from rsforge.data.resample import coarse_count
+from rsforge.data.responses import Bands, Response, integrate, load_response, require_covered, widest_step
+from rsforge.data.windows import Window, windows
+from rsforge.errors import RsforgeError
+from rsforge.recipes.voice import Voice
+from rsforge.settings.data_cubes import HsiPatchesSettings
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A cube that was judged: the bands that are kept, the Landsat bands they make, the windows to look at."""
+
+    name: str
+    path: Path
+    wavelength_nm: F64
+    keep: Mask
+    bands: Bands
+    windows: list[Window]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was asked for, and a count of what is left out."""
+
+    settings: HsiPatchesSettings
+    factor: Fraction
+    response: Response
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def open(self, path: Path) -> Cube:
+        s = self.settings
+        return open_cube(path, variable=s.variable, wavelengths=s.wavelengths, size=s.size)
+
+
+def work_of(settings: HsiPatchesSettings) -> Work:
+    """The options, judged; RSF-U005, U007 or D006 where they do not hold."""
+    _check_range(settings)
+    return Work(settings, _factor(settings), load_response(settings.sensor))
+
+
+def _factor(settings: HsiPatchesSettings) -> Fraction:
+    """Cube pixels a Landsat pixel, exactly: 7.5 is 15/2."""
+    above, _, below = settings.factor.partition("/")
+    factor = Fraction(above) / int(below or 1)
+    if factor < 1 or coarse_count(settings.patch_size, factor) < 1:
+        raise RsforgeError(
+            "RSF-U005", f"a patch of {settings.patch_size} pixels and a Landsat pixel of {settings.factor} do not fit",
+            where="--patch-size, --factor", fix="a Landsat pixel is at least 1 pixel wide and at most a patch",
+        )  # fmt: skip
+    return factor
+
+
+def _check_range(settings: HsiPatchesSettings) -> None:
+    low, high = settings.valid_range or (0, 0)
+    if low > high:
+        found = f"{low:g} to {high:g}"
+        raise RsforgeError("RSF-U005", "the range of valid values is empty", where="--valid-range", found=found)
+
+
+def judged(name: str, path: Path, work: Work, show: Voice, *, alone: bool) -> Scene | None:
+    """The scene in a file; None, with a warning, where one file of several is no spectrum, as companions are."""
+    s = work.settings
+    with work.open(path) as cube:
+        for note in cube.notes:
+            show.say(f"cube       {path.name}: {note}")
+        if cube.wavelength_nm is None:
+            if alone:
+                raise RsforgeError("RSF-D014", f"the wavelengths of {path.name} are unknown", where=str(path))
+            show.warn(f"{path.name} is left out: it has no wavelengths")
+            work.left_out["files without wavelengths"] += 1
+            return None
+        keep = cube.kept_bands([_range(text) for text in s.drop_nm if text != "none"])
+        if keep.sum() < 2:
+            what = f"{keep.sum()} of the {cube.bands} bands of {path.name} are left"
+            raise RsforgeError("RSF-D014", what, where=str(path), fix="drop less by --drop-nm")
+        bands = integrate(work.response, cube.wavelength_nm[keep], widest_nm=widest_step(cube.wavelength_nm))
+        require_covered(work.response, bands, where=str(path))
+        places = windows(cube.height, cube.width, s.patch_size, s.stride or s.patch_size)
+        if not places:
+            show.warn(
+                f"{path.name} is left out: its {cube.height} x {cube.width} pixels hold no patch of {s.patch_size}"
+            )
+            work.left_out["cubes smaller than a patch"] += 1
+        return Scene(name, path, cube.wavelength_nm, keep, bands, places)
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    return float(low), float(high)

@@ -1,0 +1,47 @@
+"""What the user may say to ``rsforge data hsi-patches``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rsforge.settings.base import BASE_DIR, Count, Place, Section, Seed, Share, also
+
+
+class HsiPatchesSettings(Section):
+    """Settings of ``rsforge data hsi-patches``."""
+
+    input: Path = Field(description="Cube (ENVI, GeoTIFF, MATLAB, HDF5), or a folder of cubes.")
+    output_dir: Path = Field(description="Folder for SCENE/test_patches.h5.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    sensor: Annotated[str, Place(("landsat7", "landsat8", "landsat9"))] = Field(
+        "landsat8",
+        description="Response functions: landsat7, landsat8, landsat9, or a CSV or TSV file of wavelengths and bands.",
+        json_schema_extra=also(metavar="NAME|FILE"),
+    )
+    patch_size: int = Field(256, ge=8, description="Side of a patch in pixels of the cube.")
+    stride: Count | None = Field(None, description="Pixels between two patches; the patch size when absent.")
+    factor: str = Field(
+        "7.5",
+        pattern=r"^\d+(\.\d+)?(/[1-9]\d*)?$",
+        description="How many cube pixels a Landsat pixel is wide: a decimal or a fraction such as 15/2.",
+    )
+    min_valid: Share = Field(0.95, description="Least share of valid pixels in a patch.")
+    wavelengths: Path | None = Field(None, description="Text file of wavelengths (and FWHM) for a cube without them.")
+    variable: str | None = Field(None, description="Name of the cube in a MATLAB or HDF5 file; detected when absent.")
+    size: Annotated[tuple[int, int] | None, Field()] = Field(
+        None, description="Rows and columns of a cube stored as a matrix.", json_schema_extra=also(metavar="ROWS COLS")
+    )
+    drop_nm: tuple[Annotated[str, Field(pattern=r"^(none|\d+(\.\d+)?-\d+(\.\d+)?)$")], ...] = Field(
+        ("1350-1470", "1780-1980", "2400-3000"), description="Wavelength ranges to leave out; none keeps all."
+    )
+    valid_range: tuple[float, float] | None = Field(
+        None, description="Lowest and highest credible value; others make a pixel invalid.",
+        json_schema_extra=also(metavar="LOW HIGH"),
+    )  # fmt: skip
+    split_by: Literal["none", "scene", "block"] = Field("none", description="Also write split.json by scene or block.")
+    val: float = Field(0.2, ge=0, lt=1, description="Share for validation.", json_schema_extra=also("--val-fraction"))
+    seed: Seed = Field(42, description="Seed of the split.")
+    overwrite: bool = Field(False, description="Replace earlier patches.")

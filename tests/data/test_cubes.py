@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import rasterio
+import scipy.io
+
+from rsforge.data.cube import Cube, band_axis_last, checked_shape
+from rsforge.data.cubes import find_cubes, open_cube
+from rsforge.data.images import UnreadableError
+from rsforge.data.windows import Window
+from rsforge.errors import RsforgeError
+
+VALUES = np.random.default_rng(0).uniform(1, 2, (6, 4, 5)).astype(np.float32)
+HEADER = "ENVI\nsamples = 4\nlines = 6\nbands = 5\ndata type = 4\ninterleave = bip\nbyte order = 0\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One cube in every format."""
+    root = tmp_path / "cubes"
+    (root / "deep").mkdir(parents=True)
+    (root / "envi.img").write_bytes(VALUES.tobytes())
+    (root / "envi.img.hdr").write_text(HEADER)
+    scipy.io.savemat(root / "matlab.mat", {"cube": VALUES})
+    for name, block in (("deep/hdf.h5", 0), ("deep/blocked.h5", 512)):
+        with h5py.File(root / name, "w", userblock_size=block) as file:
+            file["cube"] = VALUES
+    profile = {"driver": "GTiff", "height": 6, "width": 4, "count": 5, "dtype": "float32", "crs": "EPSG:32633"}
+    with rasterio.open(root / "geo.TIF", "w", transform=rasterio.Affine(30, 0, 9, 0, -30, 9), **profile) as file:
+        file.write(np.moveaxis(VALUES, 2, 0))
+    (root / "notes.txt").write_text("none")
+    return root
+
+
+def code(action) -> RsforgeError:
+    with pytest.raises(RsforgeError) as caught:
+        action()
+    return caught.value
+
+
+def test_every_format_gives_the_same_cube(folder: Path):
+    found = find_cubes(folder)
+    assert list(found) == ["deep/blocked", "deep/hdf", "envi", "geo", "matlab"]
+    for path in found.values():
+        with open_cube(path) as cube:
+            assert np.array_equal(cube.read(Window(1, 1, 4, 2))[0], VALUES[1:5, 1:3])
+    assert find_cubes(folder / "envi.img") == {"envi": folder / "envi.img"}
+
+
+def test_names_that_agree_keep_their_suffix(folder: Path):
+    (folder / "geo.mat").write_bytes((folder / "matlab.mat").read_bytes())
+    assert [name for name in find_cubes(folder) if name.startswith("geo")] == ["geo.TIF", "geo.mat"]
+
+
+def test_files_of_one_name_are_skipped(folder: Path):
+    assert list(find_cubes(folder, skip="hdf.h5")) == ["deep/blocked", "envi", "geo", "matlab"]
+
+
+def test_no_cubes(tmp_path: Path):
+    for place in (tmp_path, tmp_path / "missing"):
+        assert code(lambda place=place: find_cubes(place)).code == "RSF-D001"
+
+
+def test_a_table_of_wavelengths_goes_first(folder: Path, tmp_path: Path):
+    table = tmp_path / "w.txt"
+    table.write_text("".join(f"{k} {0.4 + k / 100:.3f} 0.009\n" for k in range(5)))
+    with open_cube(folder / "matlab.mat", wavelengths=table) as cube:
+        assert cube.wavelength_nm == pytest.approx([400, 410, 420, 430, 440]) and cube.fwhm_nm == pytest.approx([9] * 5)
+        assert cube.kept_bands([(405, 420), (440, 500)]).tolist() == [True, False, False, True, False]
+    table.write_text("400\n500\n")
+    error = code(lambda: open_cube(folder / "matlab.mat", wavelengths=table))
+    assert error.code == "RSF-D014" and "2 wavelengths, the cube 5 bands" in error.what
+
+
+def test_what_is_no_cube_says_so(folder: Path, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.mat")
+    for path, why in ((folder / "notes.txt", "no ENVI file"), (tmp_path / "pipe.mat", "regular"), (folder, "regular")):
+        error = code(lambda path=path: open_cube(path))
+        assert error.code == "RSF-D008" and why in error.what and error.where == str(path)
+    assert code(lambda: open_cube(folder / "missing.mat")).code == "RSF-E008"
+
+
+def test_damage_met_while_reading_is_named(folder: Path):
+    with open_cube(folder / "envi.img") as cube:
+        (folder / "envi.img").unlink()
+        assert code(lambda: cube.read(Window(0, 0, 1, 1))).code == "RSF-E008"
+
+
+def test_shapes():
+    assert band_axis_last((5, 6, 7), None) == (0, 1, 2) and band_axis_last((5, 6, 7), None, reverse=True) == (2, 1, 0)
+    assert band_axis_last((5, 6, 7), np.ones(5)) == (1, 2, 0) and band_axis_last((7, 6, 7), np.ones(7)) == (0, 1, 2)
+    for shape in ((4, 5), (0, 4, 5)):
+        with pytest.raises(UnreadableError):
+            checked_shape(shape)
+    with pytest.raises(UnreadableError):
+        band_axis_last((4, 5), None)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "invalid"),
+    [("float32", -3.4028234663852886e38, True), ("uint8", -9999.0, False), ("int16", 0.5, False), ("uint8", 0.0, True)],
+)
+def test_nodata_is_compared_in_the_stored_type(dtype, nodata, invalid):
+    values = np.ones((2, 2, 1), dtype)
+    values[0, 0] = nodata if invalid else 1
+    cube = Cube(path=Path("x"), height=2, width=2, bands=1, dtype=dtype, nodata=nodata,
+                fetch=lambda w: (values, None), good_bands=np.ones(1, bool))  # fmt: skip
+    assert cube.read(Window(0, 0, 2, 2))[1].sum() == 4 - invalid
+
+
+def test_a_window_of_a_giant_cube_takes_little_memory(tmp_path: Path):
+    giant = HEADER.replace("samples = 4", "samples = 20000").replace("lines = 6", "lines = 20000")
+    (tmp_path / "giant.hdr").write_text(giant)
+    with (tmp_path / "giant").open("wb") as file:
+        file.truncate(20000 * 20000 * 5 * 4)
+    with h5py.File(tmp_path / "giant.h5", "w") as file:
+        file.create_dataset("cube", (20000, 20000, 5), "f4", chunks=(64, 64, 5), compression="gzip")
+    for name in ("giant.hdr", "giant.h5"):
+        tracemalloc.start()
+        with open_cube(tmp_path / name) as cube:
+            values, valid = cube.read(Window(19_900, 10_000, 100, 100))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000 and not values.any() and valid.all()
+        tracemalloc.stop()
