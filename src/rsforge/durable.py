@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -115,6 +115,26 @@ def alias(source: Path, target: Path) -> None:
     # Renaming one link of a file onto another is a no-op that leaves the first behind.
     temporary.unlink(missing_ok=True)
     _flush_folder(target.parent)
+
+
+def adopt(finished: Iterable[tuple[Path, Path]]) -> None:
+    """Give temporary files their final names in the same folder, all their contents flushed to the disk before.
+
+    One flush of the folder serves them all; a process that dies on the way leaves whole files or temporary ones.
+    """
+    pairs = list(finished)
+    for temporary, _ in pairs:
+        before_operation("fsync")
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    for temporary, final in pairs:
+        before_operation("rename")
+        temporary.replace(final)
+    for folder in {final.parent for _, final in pairs}:
+        _flush_folder(folder)
 
 
 def sweep(folder: Path) -> None:

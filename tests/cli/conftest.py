@@ -13,6 +13,15 @@ import rsforge.recipes
 from rsforge.cli.main import run
 
 RECIPES = {
+    "parquet": ["extract"],
+    "captions": ["convert"],
+    "classes": ["prepare"],
+    "tile": ["cut"],
+    "stats": ["measure", "table"],
+    "audit": ["judge"],
+    "split": ["divide"],
+    "hsi_patches": ["cut"],
+    "synth": ["draw"],
     "vae": ["train"],
     "vae_use": ["reconstruct", "evaluate"],
     "diffusion": ["train"],

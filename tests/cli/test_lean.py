@@ -9,7 +9,7 @@ import pytest
 
 from rsforge.cli.tree import COMMANDS
 
-HEAVY = "torch numpy pandas pyarrow h5py rasterio PIL matplotlib torchvision torchmetrics tensorboard diffusers"
+HEAVY = "torch numpy pandas pyarrow h5py rasterio PIL matplotlib torchvision torchmetrics tensorboard diffusers scipy datasets"
 PROBE = """
 import sys
 from rsforge.cli.main import run

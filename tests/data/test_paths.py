@@ -43,7 +43,9 @@ def test_what_leaves_the_folder_is_refused(root, name):
     assert (caught.value.code, caught.value.where) == ("RSF-D005", "data_r_000.csv, row 2")
 
 
-@pytest.mark.parametrize("name", ["r_000\\s1_000/img_p1.png", "r_000/s1_000/img_p1.png", "./r_000/../r_000/x", "home/x", "."])
+@pytest.mark.parametrize(
+    "name", ["r_000\\s1_000/img_p1.png", "r_000/s1_000/img_p1.png", "./r_000/../r_000/x", "home/x", "."]
+)
 def test_what_stays_is_found(root, name):
     path = inside(root, name, where="table")
     assert path.resolve().is_relative_to(root.resolve()) and "\\" not in str(path)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rsforge import __version__
-from rsforge.cli import config, diffusion, sample, tools, vae
+from rsforge.cli import config, data, diffusion, sample, tools, vae
 from rsforge.cli.group import group
 
 EPILOG = (
@@ -33,6 +33,7 @@ def root(
     pass
 
 
+app.add_typer(data.app, name="data")
 app.add_typer(vae.app, name="vae")
 app.add_typer(diffusion.app, name="diffusion")
 app.add_typer(sample.app, name="sample")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,12 +12,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def in_threads(function: Callable[[T], R], items: Iterable[T], workers: int = 0) -> Generator[R]:
     """The results of ``function`` in the order of ``items``; the first failure is raised in its place.
 
-    Only a few results are in flight, so that an abandoned or interrupted walk ends at once.
+    Only a few results are in flight, so that an abandoned or interrupted walk ends at once. ``workers`` 0 takes one
+    a processor, from two to eight.
     """
-    workers = max(2, min(8, os.cpu_count() or 2))
+    workers = workers or max(2, min(8, os.cpu_count() or 2))
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for item in items:

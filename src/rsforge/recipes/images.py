@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rsforge.data.synthetic import SyntheticTiles
-from rsforge.data.tiles import TileDataset, scan, split, split_digest
+from rsforge.data.tiles import Tile, TileDataset, TileIndex, scan, split, split_digest
 from rsforge.engine.feed import Samples
 from rsforge.errors import RsforgeError
+from rsforge.recipes.sides import followed
 from rsforge.recipes.voice import Voice
 from rsforge.settings.base import RunSettings, TileSettings
 
@@ -62,7 +63,7 @@ def _folder(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) 
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     show.say(f"images     {index.summary()}")
-    train, held_out = split(index, val_fraction=data.val_fraction, seed=run.seed)
+    train, held_out = _divided(index, data, run, show)
     small = sum(min(t.width, t.height) < data.image_size for t in index.tiles)
     if small:
         show.warn(f"{small} of {len(index.tiles)} images are smaller than --image-size {data.image_size}: enlarged")
@@ -74,6 +75,18 @@ def _folder(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) 
         TileDataset(held_out, **common, flip=0.0, jitter=0.0),
         {"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)},
     )
+
+
+def _divided(index: TileIndex, data: TileSettings, run: RunSettings, show: Voice) -> tuple[list[Tile], list[Tile]]:
+    """(train, held out): by the split that is followed, else by content."""
+    sides = followed(data.split, index, show)
+    if sides is None:
+        return split(index, val_fraction=data.val_fraction, seed=run.seed)
+    if "val_fraction" in data.model_fields_set:
+        show.warn("--val-fraction is not used: the split says what is held out (--split none leaves it aside)")
+    if not sides["train"]:
+        raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
+    return sides["train"], sides["val"]
 
 
 def _refuse_same(place: Path, output: Path) -> None:

@@ -101,7 +101,6 @@ def write(path: Path, report: Report) -> None:
 
 def page(report: Report) -> str:
     """The page as text."""
-    style = resources.files("rsforge.recipes").joinpath("report.css").read_text("utf-8")
     body = [
         f"<h1>{escape(report.title)}</h1>",
         f'<p class="lead">{escape(report.lead)}</p>',
@@ -116,7 +115,13 @@ def page(report: Report) -> str:
         "<h2>Environment</h2>",
         table(report.environment.items()),
     ]
-    return _PAGE.format(title=escape(report.title), style=style, body="\n".join(body))
+    return document(report.title, body)
+
+
+def document(title: str, body: Iterable[str], style: str = "") -> str:
+    """A page in the house's style, with ``style`` added; ``body`` is HTML, ``title`` plain text."""
+    common = resources.files("rsforge.recipes").joinpath("report.css").read_text("utf-8")
+    return _PAGE.format(title=escape(title), style=common + style, body="\n".join(body))
 
 
 def _card(headline: Headline) -> str:

@@ -20,6 +20,7 @@ from rsforge.metrics.image import active_units, psnr, ssim
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes import folder, restore
 from rsforge.recipes.images import SYNTHETIC, SYNTHETIC_COUNT
+from rsforge.recipes.sides import one_side
 from rsforge.recipes.vae import stacked
 from rsforge.recipes.voice import Voice
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings
@@ -27,16 +28,24 @@ from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings
 ROW = 8
 
 
-def _images(place: str, image_size: int, show: Voice, *, on_bad: Any = "error") -> Samples:
-    """Images as they are, from a folder, from one file, or drawn."""
+def _images(
+    place: str, image_size: int, show: Voice, *, on_bad: Any = "error", side: str = "all", split: str = "auto"
+) -> Samples:
+    """Images as they are, from a folder or one side of its split, from one file, or drawn."""
     if place == SYNTHETIC:
+        _refuse_side(side)
         show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
         return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=0)
     index = _found(Path(place), on_bad)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     show.say(f"images     {index.summary()}")
-    return TileDataset(index.tiles, image_size=image_size, seed=0, flip=0.0, jitter=0.0)
+    return TileDataset(one_side(split, side, index, show), image_size=image_size, seed=0, flip=0.0, jitter=0.0)
+
+
+def _refuse_side(side: str) -> None:
+    if side != "all":
+        raise RsforgeError("RSF-U005", "drawn scenes have no sides", where="--side", found=side, fix="leave it out")
 
 
 def _found(place: Path, on_bad: Any) -> TileIndex:
@@ -78,7 +87,7 @@ def evaluate(settings: VaeEvaluateSettings, show: Voice) -> dict[str, Any]:
     network, restored = restore.autoencoder(settings.checkpoint, device)
     size = settings.image_size or restored.state["image_size"]
     _check_size(network, size)
-    samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad)
+    samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad, side=settings.side, split=settings.split)
     mean_image = sum(x.sum(0).double() for x in _batches(samples, len(samples), settings.batch_size)) / len(samples)
     rows, mus = [], []
     with show.progress("image", len(samples)) as meter:

@@ -42,6 +42,7 @@ class Section(BaseModel):
         return value
 
 
+SplitChoice = Annotated[str, Place(("auto", "none"))]
 DataPlace = Annotated[str, Place(("synthetic",))]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -53,6 +54,10 @@ DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` draws 
 DEVICE = "Where to compute; auto takes the first of cuda, mps, cpu that is there."
 DEVICES = also(metavar="NAME", choices=["auto", "cuda", "cuda:N", "mps", "cpu"])
 ON_BAD = "What to do about an image that cannot be used: stop and name it, or leave it out and name it."
+SPLIT = (
+    "File made by `rsforge data split` that says which image is on which side; auto takes split.json of the data "
+    "folder when it is there, none leaves it aside."
+)
 BATCH = "Images per batch; lower it when memory runs out."
 
 
@@ -155,6 +160,7 @@ class TileSettings(Section):
     )
     image_size: int = Field(128, ge=8, description="Side in pixels that images are scaled and cropped to.")
     val_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the images held out for validation.")
+    split: SplitChoice = Field("auto", description=SPLIT)
     flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")
     jitter: Share = Field(0.0, description="Strength of random brightness, contrast and saturation.")
 

@@ -14,6 +14,7 @@ from rsforge.settings.base import (
     DEVICE,
     DEVICES,
     ON_BAD,
+    SPLIT,
     AverageSettings,
     Count,
     DataPlace,
@@ -23,6 +24,7 @@ from rsforge.settings.base import (
     RunSettings,
     Section,
     Share,
+    SplitChoice,
     StoppingSettings,
     TileSettings,
     also,
@@ -117,5 +119,7 @@ class VaeEvaluateSettings(Section):
     image_size: Annotated[int, Field(ge=8)] | None = Field(
         None, description="Side in pixels; when absent the one of the checkpoint."
     )
+    split: SplitChoice = Field("auto", description=SPLIT)
+    side: Literal["all", "train", "val", "test"] = Field("all", description="Which side of the split to measure.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)

@@ -1,0 +1,131 @@
+"""``rsforge data``: what a user has becomes a data set that was judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsforge.cli.bridge import command
+from rsforge.cli.group import group
+from rsforge.cli.show import Show
+from rsforge.cli.tree import Told
+from rsforge.settings.data_captions import CaptionsSettings, ClassesSettings, ParquetSettings
+from rsforge.settings.data_cubes import HsiPatchesSettings
+from rsforge.settings.data_pairs import AuditSettings, SplitSettings, StatsSettings, TileCutSettings
+from rsforge.settings.data_synth import SynthSettings
+
+app = group("Prepare, cut, judge and split data.")
+
+
+@command(
+    app,
+    "data parquet-to-jsonl",
+    ParquetSettings,
+    writes=True,
+    epilog="Example: rsforge data parquet-to-jsonl --parquet-path train.parquet --output-dir rsicd",
+)
+def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:
+    """Extract images and captions from Parquet files."""
+    from rsforge.recipes import parquet
+
+    return parquet.extract(settings, show)
+
+
+@command(
+    app,
+    "data captions-to-jsonl",
+    CaptionsSettings,
+    writes=True,
+    epilog="Example: rsforge data captions-to-jsonl --caption-file captions.txt --output-file metadata.jsonl",
+)
+def captions_to_jsonl(settings: CaptionsSettings, show: Show) -> dict[str, Any]:
+    """Turn a table of captions into JSON lines."""
+    from rsforge.recipes import captions
+
+    return captions.convert(settings, show)
+
+
+@command(
+    app,
+    "data prepare-classes",
+    ClassesSettings,
+    writes=True,
+    epilog="Example: rsforge data prepare-classes --data-dir data/corel --base-dir .",
+)
+def prepare_classes(settings: ClassesSettings, show: Show) -> dict[str, Any]:
+    """Sort images by class, with captions."""
+    from rsforge.recipes import classes
+
+    return classes.prepare(settings, show)
+
+
+@command(
+    app,
+    "data tile",
+    TileCutSettings,
+    writes=True,
+    epilog="Example: rsforge data tile --sar scenes --optical scenes --size 256 --output-dir patches",
+)
+def tile(settings: TileCutSettings, show: Show) -> dict[str, Any]:
+    """Cut aligned SAR and optical scenes into patches."""
+    from rsforge.recipes import tile
+
+    return tile.cut(settings, show)
+
+
+@command(app, "data stats", StatsSettings, epilog="Example: rsforge data stats --dataset-path Dataset")
+def stats(settings: StatsSettings, show: Show) -> Told:
+    """Count what a data set holds: regions, seasons, sizes, modes, ranges."""
+    from rsforge.recipes import stats
+
+    data = stats.measure(settings, show)
+    return Told(data, stats.table(data))
+
+
+@command(app, "data audit", AuditSettings, writes=True, epilog="Example: rsforge data audit --data-dir Dataset")
+def audit(settings: AuditSettings, show: Show) -> dict[str, Any]:
+    """Open every file, name every fault, and draw the offenders."""
+    from rsforge.recipes import audit
+
+    return audit.judge(settings, show)
+
+
+@command(
+    app,
+    "data split",
+    SplitSettings,
+    writes=True,
+    epilog="Example: rsforge data split --data-dir Dataset --by scene --val 0.2 --test 0.1",
+)
+def split(settings: SplitSettings, show: Show) -> dict[str, Any]:
+    """Divide a data set so that nothing stands on both sides."""
+    from rsforge.recipes import split
+
+    return split.divide(settings, show)
+
+
+@command(
+    app,
+    "data hsi-patches",
+    HsiPatchesSettings,
+    writes=True,
+    epilog="Example: rsforge data hsi-patches --input scene.hdr --sensor landsat8 --output-dir patches",
+)
+def hsi_patches(settings: HsiPatchesSettings, show: Show) -> dict[str, Any]:
+    """Cut hyperspectral cubes into pairs with the Landsat bands they would give."""
+    from rsforge.recipes import hsi_patches
+
+    return hsi_patches.cut(settings, show)
+
+
+@command(
+    app,
+    "data synth",
+    SynthSettings,
+    writes=True,
+    epilog="Example: rsforge data synth --kind pairs --count 16 --size 128 --output-dir world",
+)
+def synth(settings: SynthSettings, show: Show) -> dict[str, Any]:
+    """Draw a small world of any kind, the same from the same seed."""
+    from rsforge.recipes import synth
+
+    return synth.draw(settings, show)

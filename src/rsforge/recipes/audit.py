@@ -1,0 +1,159 @@
+"""``rsforge data audit``: every file opened, every fault named, the offenders drawn."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rsforge import durable
+from rsforge.data.card import read_card
+from rsforge.data.contents import data_digest, digests, twins
+from rsforge.data.examine import Exam, examine, seen_sides
+from rsforge.data.faults import KINDS, Fault, duplicate_faults, shift_faults, size_faults, unit_faults
+from rsforge.data.items import Holdings
+from rsforge.data.leaks import leaks
+from rsforge.data.radiometry import Radiometry, declared
+from rsforge.data.split_file import SPLIT_FILE, load_split
+from rsforge.errors import RsforgeError
+from rsforge.recipes.audit_page import Findings, page
+from rsforge.recipes.split import holdings_of
+from rsforge.recipes.voice import Voice
+from rsforge.settings.data_pairs import AuditSettings
+
+JSON, HTML = "audit.json", "audit.html"
+NAMED = 4
+
+
+def judge(settings: AuditSettings, show: Voice) -> dict[str, Any]:
+    """Open every file, write ``audit.json`` and ``audit.html``; RSF-D013 after that when there are errors."""
+    holdings = holdings_of(settings, show)
+    files = len({path for item in holdings.items for path in item.paths}) + len(holdings.orphans)
+    place = settings.output_dir or settings.data_dir
+    head = {"kind": holdings.kind, "items": len(holdings.items), "files": files}
+    if show.dry_run:
+        return {**head, "would_write": [str(place / name) for name in (JSON, HTML)]}
+    _check_place(place)
+    with show.progress("opened", len(holdings.items)) as meter:
+        exams = []
+        for exam in examine(holdings, radiometry=_declared(settings), gray=settings.allow_gray_optical):
+            exams.append(exam)
+            meter.step()
+    faults = sorted(_faults(settings, holdings, exams, show), key=_order)
+    shown = {"data": str(settings.data_dir), **head, "pairs with a sure shift": _sure(exams)}
+    findings = Findings(holdings, faults, files, shown)
+    _write(place, findings, head, exams)
+    if findings.count("error"):
+        raise _refusal(findings, place)
+    return {**head, **_counts(findings), "audit": str(place / JSON), "page": str(place / HTML)}
+
+
+def _check_place(place: Path) -> None:
+    """Say before the long work that its result could not be written."""
+    place.mkdir(parents=True, exist_ok=True)
+    if not os.access(place, os.W_OK | os.X_OK):
+        fix = "name a folder that you may write to with --output-dir"
+        raise RsforgeError("RSF-E002", f"{JSON} cannot be written to {place}", where=str(place), fix=fix)
+
+
+def _declared(settings: AuditSettings) -> Radiometry | None:
+    """What the user or the data set's card says the SAR values are."""
+    if settings.radiometry != "auto":
+        return declared(settings.radiometry, settings.clip, 1.0)
+    said = read_card(settings.data_dir).get("radiometry")
+    return Radiometry.from_dict(said, where=str(settings.data_dir)) if said else None
+
+
+def _faults(settings: AuditSettings, holdings: Holdings, exams: Sequence[Exam], show: Voice) -> list[Fault]:
+    names = {item.name for item in holdings.items}
+    found = [fault for exam in exams for fault in exam.faults]
+    found += [Fault("orphan", name, reason) for name, reason in holdings.orphans]
+    found += [Fault(_problem(holdings.root, name), name, reason) for name, reason in holdings.problems]
+    seen = list(seen_sides(holdings, exams))
+    shown = [(item, side, look) for item, side, look in seen if look.valid and not look.constant]
+    if holdings.kind == "pairs" or settings.image_size:
+        sizes = {(item, side): (look.height, look.width) for item, side, look in seen}
+        odd = {fault.item for fault in found if fault.kind == "size"}
+        found += (f for f in size_faults(sizes, settings.image_size) if f.item not in odd)
+    found += duplicate_faults((item, side, look.pixels) for item, side, look in shown)
+    if holdings.kind == "pairs":
+        found += unit_faults((item, look) for item, side, look in shown if side == "sar")
+    shifts = {exam.item.name: exam.shift for exam in exams if exam.shift is not None}
+    found += shift_faults(shifts, settings.max_shift)
+    path = settings.split or settings.data_dir / SPLIT_FILE
+    if settings.split or path.is_file():
+        found += _split_faults(path, holdings, names, show)
+    return found
+
+
+def _problem(root: Path, name: str) -> str:
+    """The kind of what was found amiss before any file was opened, in a table, a folder, or between two grids."""
+    if ".csv" in name or ".jsonl" in name:
+        return "table"
+    return "orphan" if (root / name).is_dir() else "grid"
+
+
+def _split_faults(path: Path, holdings: Holdings, names: set[str], show: Voice) -> list[Fault]:
+    try:
+        split = load_split(path)
+        split.check(names)
+        with show.progress("hashed", len(holdings.items)) as meter:
+            found = digests(holdings.items, meter.step)
+        same = twins(holdings.items, found)
+        parted = leaks(split, holdings.items, same, guard=int(split.facts.get("guard", 0)))
+        faults = [
+            Fault("leak", a, f"on {on}, and {b} on {other}: {leak.reason}", "", {"kind": leak.kind})
+            for leak in parted
+            for (a, b), (on, other) in [(leak.names, leak.sides)]
+        ]
+        split.check_contents(data_digest(found))
+    except RsforgeError as error:
+        if error.code != "RSF-D012":
+            raise
+        return [Fault("split", path.name, f"{error.what}: {error.found}")]
+    return faults
+
+
+def _order(fault: Fault) -> tuple[int, str, str]:
+    return list(KINDS).index(fault.kind), fault.item, fault.side
+
+
+def _sure(exams: Sequence[Exam]) -> str:
+    shifts = [exam.shift for exam in exams if exam.shift is not None]
+    return f"{sum(s.conclusive for s in shifts)} of {len(shifts)}"
+
+
+def _counts(findings: Findings) -> dict[str, Any]:
+    counts = {kind: len(faults) for kind, faults in findings.by_kind().items()}
+    return {"errors": findings.count("error"), "warnings": findings.count("warning"), "counts": counts}
+
+
+def _write(place: Path, findings: Findings, head: dict[str, Any], exams: Sequence[Exam]) -> None:
+    shifts = {e.item.name: {k: round(v, 2) for k, v in vars(e.shift).items()} for e in exams if e.shift is not None}
+    record = {
+        "format": "rsforge-audit",
+        "version": 1,
+        **head,
+        **_counts(findings),
+        "faults": [fault.as_dict() for fault in findings.faults],
+        "shifts": dict(sorted(shifts.items())),
+    }
+    durable.write_text(place / HTML, page(findings))
+    durable.write_text(place / JSON, json.dumps(record, indent=1) + "\n")
+
+
+def _refusal(findings: Findings, place: Path) -> RsforgeError:
+    errors, total = findings.count("error"), len(findings.holdings.items)
+    kinds = {kind: faults for kind, faults in findings.by_kind().items() if KINDS[kind].severity == "error"}
+    told = [f"{len(faults)} {kind} ({faults[0].item}: {faults[0].reason})" for kind, faults in kinds.items()]
+    told[NAMED:] = [f"and of {len(told) - NAMED} kinds more"] if len(told) > NAMED else []
+    return RsforgeError(
+        "RSF-D013",
+        f"{errors} fault{'s' * (errors != 1)} in {findings.offenders('error')} of {total} {findings.holdings.kind}",
+        where=str(findings.holdings.root),
+        found="; ".join(told),
+        kept=f"{place / JSON} names them all",
+        fix=f"open {place / HTML}; repair or remove what it names",
+    )

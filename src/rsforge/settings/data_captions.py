@@ -1,0 +1,67 @@
+"""What the user may say to ``rsforge data`` about captioned images and images by class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rsforge.settings.base import BASE_DIR, ON_BAD, Place, Section, Seed, also
+
+CAPTIONS = (
+    "Which of several captions of an image: first, all (a list in metadata.jsonl, one line each in captions.txt), "
+    "random (seeded), join (one text), rows (one row each)."
+)
+TOKENIZER = "CLIP's tokenizer.json, or its folder, to count tokens exactly; without it they are estimated by words."
+
+
+class ParquetSettings(Section):
+    """Settings of ``rsforge data parquet-to-jsonl``."""
+
+    parquet_path: Annotated[str, Place()] = Field(
+        description="Parquet file, folder of shards, or quoted glob.",
+        json_schema_extra=also("--parquet", metavar="PATH"),
+    )
+    output_dir: Path = Field(description="Folder for images, captions.txt and metadata.jsonl.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    caption_file: str = Field("captions.txt", description="Name of the caption table in the output folder.")
+    images_dir: str = Field("rsicd_images", description="Name of the folder of images in the output folder.")
+    resolution: int = Field(512, ge=0, le=8192, description="Side of the images in pixels; 0 keeps the source.")
+    resize_mode: Literal["stretch", "crop", "pad"] = Field(
+        "stretch", description="How an image becomes square: stretched, cropped at the centre, or padded with black."
+    )
+    format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Format of the images.")
+    quality: int = Field(95, ge=1, le=100, description="Quality of JPEG and WebP.")
+    captions: Literal["first", "all", "random", "join", "rows"] = Field("first", description=CAPTIONS)
+    image_column: str | None = Field(None, description="Column of images; detected when absent.")
+    caption_column: str | None = Field(None, description="Column of captions; detected when absent.")
+    tokenizer: Path | None = Field(None, description=TOKENIZER)
+    seed: Seed = Field(42, description="Seed of --captions random.")
+    num_workers: int = Field(0, ge=0, description="Threads that decode and encode; 0 takes one a core.")
+    overwrite: bool = Field(False, description="Replace what another extraction left in the output folder.")
+    on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
+
+
+class CaptionsSettings(Section):
+    """Settings of ``rsforge data captions-to-jsonl``."""
+
+    caption_file: Path = Field(description="Table of file name, tab, caption.")
+    output_file: Path = Field(Path("metadata.jsonl"), description="File of JSON lines to write.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    images_dir: Path | None = Field(None, description="Folder of the images: every one named must be there.")
+    tokenizer: Path | None = Field(None, description=TOKENIZER)
+    overwrite: bool = Field(False, description="Replace the output file.")
+    on_bad: Literal["error", "skip"] = Field("error", description="What to do about a line that is no caption.")
+
+
+class ClassesSettings(Section):
+    """Settings of ``rsforge data prepare-classes``."""
+
+    data_dir: Path = Field(Path("data/corel"), description="Folder of CLASS_NUMBER.png images, with classes.txt.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    output_dir: Path = Field(Path("training_data/corel"), description="Folder for corel_all and class_XXXX.")
+    figs_dir: Path = Field(Path("figs"), description="Folder for the picture of samples.")
+    visualize: bool = Field(True, description="Draw three samples of each class.")
+    copy_files: bool = Field(True, description="Copy the images; otherwise link them where the file system can.")
+    on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)

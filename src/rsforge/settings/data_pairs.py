@@ -1,0 +1,98 @@
+"""What the user may say to ``rsforge data`` about pairs of SAR and optical images, and about splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rsforge.settings.base import BASE_DIR, Count, Section, Seed, Share, also
+
+Range = tuple[float, float]
+Unit = Literal["auto", "db", "linear", "dn", "uint8"]
+
+UNIT = "Unit of the SAR values; auto takes what the data set says of itself, else infers it and says how."
+CLIP = "Lowest and highest SAR value that images keep, in the unit; in dB for linear."
+GRAY = "Accept optical images of one channel."
+
+
+class PairFields(Section):
+    """Data"""
+
+    data_dir: Path = Field(
+        description="Folder of the data set.", json_schema_extra=also("--dataset-path", "--image-dir")
+    )
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    layout: Literal["auto", "regions", "terrain", "names", "bigearthnet", "tiles", "captions", "patches"] = Field(
+        "auto", description="How the files are laid out; auto looks."
+    )
+    terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
+    max_per_terrain: Count | None = Field(None, description="Pairs of each terrain, in sorted order; all when absent.")
+    radiometry: Unit = Field("auto", description=UNIT)
+    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    allow_gray_optical: bool = Field(False, description=GRAY)
+
+
+class TileCutSettings(Section):
+    """Settings of ``rsforge data tile``."""
+
+    sar: Path = Field(description="SAR image or GeoTIFF, or folder of scenes (SCENE/s1.*, or files by name).")
+    optical: Path = Field(description="Optical image or GeoTIFF, or folder of scenes (SCENE/s2.*, or files by name).")
+    output_dir: Path = Field(description="Folder for the patches.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    layout: Literal["terrain", "regions"] = Field(
+        "terrain", description="Folders of patches: TERRAIN/s1 and s2, or r_XXX/s1_XXX and s2_XXX with CSV tables."
+    )
+    size: int = Field(256, ge=8, description="Side of a patch in pixels.")
+    stride: Count | None = Field(None, description="Pixels between two patches; the size when absent: no overlap.")
+    min_valid: Share = Field(1.0, description="Least share of a patch that must hold data in both images.")
+    terrain: str | None = Field(
+        None,
+        pattern=r"^\w[\w .-]{0,99}$",
+        description="Terrain folder of layout terrain; one a scene when absent.",
+    )
+    region: Literal["tropical", "temperate", "arctic"] | None = Field(
+        None, description="Region for the tables; from the latitude when absent and georeferenced."
+    )
+    season: Literal["winter", "spring", "summer", "fall", "autumn"] | None = Field(
+        None, description="Season for the tables."
+    )
+    country: str = Field("", description="Country for the tables.")
+    radiometry: Unit = Field("auto", description=UNIT)
+    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    overwrite: bool = Field(False, description="Replace patches of an earlier cut.")
+
+
+class StatsSettings(PairFields):
+    """Settings of ``rsforge data stats``."""
+
+    limit: Count | None = Field(None, description="Files to open for ranges and sizes; all when absent.")
+
+
+class AuditSettings(PairFields):
+    """Settings of ``rsforge data audit``."""
+
+    output_dir: Path | None = Field(
+        None, description="Folder for audit.json and audit.html; the data folder when absent."
+    )
+    split: Path | None = Field(None, description="Split to check for leaks; split.json of the data folder when absent.")
+    image_size: Count | None = Field(None, description="Side that every image must have; the commonest when absent.")
+    max_shift: float = Field(2.0, gt=0, description="Shift in pixels from which a pair is misregistered.")
+
+
+class SplitSettings(PairFields):
+    """Settings of ``rsforge data split``."""
+
+    by: Literal["scene", "region", "coordinate", "block", "patch"] = Field(
+        "scene", description="What stays on one side: a scene, a region, near coordinates, or a block of pixels."
+    )
+    val: float = Field(0.2, ge=0, lt=1, description="Share for validation.", json_schema_extra=also("--val-fraction"))
+    test: float = Field(0.0, ge=0, lt=1, description="Share for test.", json_schema_extra=also("--test-fraction"))
+    seed: Seed = Field(42, description="Seed of the draw.")
+    block_size: Count | None = Field(None, description="Side of a block in pixels; four patches when absent.")
+    guard: int = Field(0, ge=0, description="Least distance in pixels between patches of different sides.")
+    distance_km: float = Field(25.0, gt=0, description="Coordinates nearer than this stay together.")
+    output: Path | None = Field(None, description="Split file; split.json of the data folder when absent.")
+    allow_leak: bool = Field(False, description="Split although overlapping or unknown neighbours part.")
+    overwrite: bool = Field(False, description="Replace the split file.")
