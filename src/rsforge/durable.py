@@ -51,8 +51,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     The bytes go to a temporary name in the same folder, are flushed to the disk, renamed, and the folder is
     flushed. An ``OSError`` of any write is raised as itself, with the path.
     """
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
-    try:
+    with replacing_by_name(path) as temporary:
         before_operation("open")
         with _Guarded(temporary, "w+") as file:
             try:
@@ -61,8 +60,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 if file.failure is not None:
                     raise file.failure from error
                 raise
-            before_operation("fsync")
-            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def replacing_by_name(path: Path) -> Iterator[Path]:
+    """Like ``replacing``, for a library that opens the file itself: the block closes it under the name it is given."""
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        _flush(temporary)
         before_operation("rename")
         temporary.replace(path)
         _flush_folder(path.parent)
@@ -72,6 +78,26 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def reserve(file: Path, size: int) -> None:
+    """Have the file system promise ``size`` bytes to ``file``, for a library that does not survive a full disk."""
+    before_operation("write")
+    if hasattr(os, "posix_fallocate"):
+        descriptor = os.open(file, os.O_WRONLY)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        finally:
+            os.close(descriptor)
+
+
+def _flush(file: Path) -> None:
+    before_operation("fsync")
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -124,12 +150,7 @@ def adopt(finished: Iterable[tuple[Path, Path]]) -> None:
     """
     pairs = list(finished)
     for temporary, _ in pairs:
-        before_operation("fsync")
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _flush(temporary)
     for temporary, final in pairs:
         before_operation("rename")
         temporary.replace(final)

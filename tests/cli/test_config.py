@@ -86,5 +86,5 @@ def test_every_code_is_explained(shell, code):
 
 def test_explain_lists_all_and_suggests(shell):
     assert len(shell("explain").out.splitlines()) == len(REGISTRY)
-    ran = shell("explain", "RSF-D01")
-    assert ran.code == 2 and "did you mean RSF-D001?" in ran.err
+    ran = shell("explain", "RSF-B01")
+    assert ran.code == 2 and "did you mean RSF-B001?" in ran.err

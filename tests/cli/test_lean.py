@@ -9,7 +9,7 @@ import pytest
 
 from rsforge.cli.tree import COMMANDS
 
-HEAVY = "torch numpy pandas pyarrow h5py rasterio PIL matplotlib torchvision torchmetrics tensorboard diffusers scipy datasets"
+HEAVY = "torch numpy pandas pyarrow h5py rasterio scipy PIL matplotlib torchvision torchmetrics tensorboard diffusers"
 PROBE = """
 import sys
 from rsforge.cli.main import run

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 from rsforge import durable
 from rsforge.data.grids import Grid
-from rsforge.data.patches import Simulation, gsd_m, write_patches
+from rsforge.data.patches import SLACK, Simulation, gsd_m, write_patches
 from rsforge.data.windows import Window
 
 WEIGHTS = np.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0]])
@@ -77,7 +80,7 @@ def test_no_patches_leave_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("at", [0, 3, 40])
+@pytest.mark.parametrize("at", [0, 1, 3])
 def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, at):
     path = tmp_path / "x.h5"
     path.write_text("before")
@@ -93,6 +96,34 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, at):
         write_patches(path, "s", patches(4), {})
     assert caught.value.errno == errno.ENOSPC
     assert path.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == ["x.h5"]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from rsforge.errors import from_os_error
+from tests.data.test_patches import patches
+from rsforge.data.patches import write_patches
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    write_patches(Path(sys.argv[1]), "s", patches(6), {})
+except OSError as error:
+    print(from_os_error(error).code)
+"""
+
+
+@pytest.mark.parametrize("room", [1 << 10, SLACK + 15_000])
+def test_a_disk_that_is_really_full_ends_in_an_error(tmp_path, room):
+    """The library itself would end the process, at the failure or when it ends."""
+    command = [sys.executable, "-c", FULL, str(tmp_path / "x.h5"), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "RSF-E001\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_reserved_is_given_back(tmp_path):
+    write_patches(tmp_path / "x.h5", "s", patches(2), {})
+    assert (tmp_path / "x.h5").stat().st_size < SLACK // 4
 
 
 def test_an_error_between_patches_leaves_what_was_there(tmp_path):

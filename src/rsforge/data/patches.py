@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +23,7 @@ from rsforge.data.windows import Window
 
 NAME = "test_patches.h5"
 HALF = 0.5
+SLACK = 4 << 20  # bytes for what the library keeps beside the values
 SHARED = ("aviris", "landsat", "landsat_native")
 
 
@@ -81,17 +83,26 @@ def write_patches(path: Path, scene: str, patches: Iterable[Patch], facts: Mappi
     if first is None:
         return 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    with durable.replacing(path) as raw, h5py.File(raw, "w") as file:
+    # The library ends the process when a write fails, so that room is taken before.
+    with durable.replacing_by_name(path) as temporary, h5py.File(temporary, "w") as file:
+        durable.reserve(temporary, SLACK)
         arrays = _created(file, first)
         count = 0
         for patch in chain([first], walk):
-            for name, value in _row(scene, patch).items():
+            row = _row(scene, patch)
+            needed = sum(np.asarray(value).nbytes for value in row.values())
+            durable.reserve(temporary, file.id.get_filesize() + needed + needed // 64 + SLACK)
+            for name, value in row.items():
                 arrays[name].resize(count + 1, axis=0)
                 arrays[name][count] = value
             count += 1
         shapes = {f"{name}_shape": arrays[name].shape[1:] for name in SHARED}
         for name, fact in {**facts, **shapes, "n_patches": count, "num_patches": count}.items():
             file.attrs[name] = fact
+        file.flush()
+        size = file.id.get_filesize()
+        file.close()
+        os.truncate(temporary, size)
     return count
 
 
