@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from rsforge.data.registration import CERTAIN, Shift, common
+from rsforge.data.registration import CERTAIN, CONCLUSIVE, Shift, common
 
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -244,10 +244,17 @@ def shift_faults(shifts: Mapping[str, Shift], longest: float) -> Iterator[Fault]
             yield Fault("misregistered", name or ".", reason, "", _figures(shared))
         for item, shift in members.items():
             beside = shift.minus(rows, cols)
-            if shift.conclusive and min(shift.length, beside.length) >= longest:
-                kind = "misregistered" if shift.confidence >= CERTAIN else "displaced"
+            trust = _trust(beside, longest)
+            if trust >= CONCLUSIVE and min(shift.length, beside.length) >= longest:
+                kind = "misregistered" if trust >= CERTAIN else "displaced"
                 other = f", beside the {np.hypot(rows, cols):.1f} that its folder shares" if shared.length > 0.5 else ""
                 yield Fault(kind, item, _told(beside) + other, "", _figures(beside))
+
+
+def _trust(shift: Shift, longest: float) -> float:
+    """Confidence that a shift is a fault: relief and towns lean by a few pixels of their own, so that one under twice
+    ``longest`` has to be surer, eight times at ``longest`` itself."""
+    return shift.confidence * min(1.0, shift.length / (2 * longest)) ** 3
 
 
 def _told(shift: Shift) -> str:

@@ -23,7 +23,8 @@ from rsforge.settings.base import RunSettings
 # What may change when a run goes on: everything that does not move its trajectory.
 FREE = {
     "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "processes", "nodes", "report_to",
-    "on_bad", "epochs", "save_every", "sample_every", "keep_checkpoints", "compile", "channels_last", "data_dir", "split",
+    "on_bad", "epochs", "save_every", "sample_every", "keep_checkpoints", "compile", "channels_last", "data_dir",
+    "split",
     "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
     "early_stopping_delta", "oscillation_window", "oscillation_threshold",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from rsforge import durable
 from rsforge.data import caption_images
 from rsforge.data.caption_folder import METADATA, ROWS, STATE, CaptionFolder, Record, Summary
 from rsforge.data.captions import chosen
-from rsforge.data.images import UnreadableError, decode_rgb
+from rsforge.data.images import UnreadableError
 from rsforge.data.parquet import Row, Shard, find_shards, open_shard, read_rows
 from rsforge.data.threads import in_threads
 from rsforge.data.tokens import LIMIT, counter
@@ -186,7 +186,7 @@ class _Extraction:
         captions = [text for text in row.captions if text.strip()]
         temporary = self.folder.images / f"{durable.TEMPORARY}{os.getpid()}-{row.number}"
         try:
-            image = caption_images.shaped(decode_rgb(row.image), own.resolution, own.resize_mode)
+            image = caption_images.squared(row.image, own.resolution, own.resize_mode, own.format)
         except UnreadableError as error:
             return Made(row, f"the image cannot be read: {error}", "RSF-D007", [])
         caption_images.save(temporary, image, own.format, own.quality)

@@ -28,7 +28,7 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
 class Section(BaseModel):
     """A frozen, strict group of settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
