@@ -110,9 +110,12 @@ def test_shifts_are_told_beside_what_a_folder_shares():
 
 def test_a_short_shift_has_to_be_surer():
     """Relief and towns lean by a few pixels of their own: twice the tolerance is believed as it is."""
-    shifts = {"leans": Shift(2.5, 0.0, 5.0), "short": Shift(2.5, 0.0, 9.0), "long": Shift(4.0, 0.0, 1.7)}
-    assert {f.item: f.kind for f in shift_faults(shifts, 2.0)} == {"short": "misregistered", "long": "misregistered"}
-    assert {f.item for f in shift_faults(shifts, 1.0)} == {"leans", "short", "long"}
+    shifts = {"a/leans": Shift(2.5, 0.0, 5.0), "b/short": Shift(2.5, 0.0, 9.0), "c/long": Shift(4.0, 0.0, 1.7)}
+    assert {f.item: f.kind for f in shift_faults(shifts, 2.0)} == {
+        "b/short": "misregistered",
+        "c/long": "misregistered",
+    }
+    assert {f.item for f in shift_faults(shifts, 1.0)} == {"a/leans", "b/short", "c/long"}
 
 
 def test_a_shift_that_a_whole_folder_shares_is_one_fault():
