@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -179,7 +181,7 @@ REGISTRY: dict[str, Fault] = {
         "the disk is full",
         "Free space or name another --output-dir; what was written before is whole.",
     ),
-    "RSF-E002": Fault(_E, "permission denied", "Name a folder that you may write to."),
+    "RSF-E002": Fault(_E, "permission denied", "What is named must be readable as input and writable as output."),
     "RSF-E003": Fault(_E, "the run folder is in use", "Wait for the other run, or name another --output-dir."),
     "RSF-E004": Fault(
         _E,
@@ -210,12 +212,12 @@ REGISTRY: dict[str, Fault] = {
     "RSF-I130": Fault(
         ExitCode.INTERRUPTED,
         "interrupted",
-        "A checkpoint was written; run the shown command to go on.",
+        "What was finished is whole, a training wrote a checkpoint; run the shown command to go on.",
     ),
     "RSF-I143": Fault(
         ExitCode.TERMINATED,
         "terminated",
-        "A checkpoint was written; run the shown command to go on.",
+        "What was finished is whole, a training wrote a checkpoint; run the shown command to go on.",
     ),
 }
 
@@ -224,7 +226,8 @@ class RsforgeError(Exception):
     """An expected failure, told in the user's words.
 
     ``what`` is one sentence; ``where`` names file, row or option; ``found`` what stood there; ``kept`` what of
-    the work so far is safe; ``fix`` the next command or remedy (the registry's advice when empty).
+    the work so far is safe; ``fix`` the next command or remedy (the registry's advice when empty). ``result`` is
+    what a command found out nevertheless, for stdout.
     """
 
     def __init__(
@@ -236,8 +239,10 @@ class RsforgeError(Exception):
         found: str = "",
         kept: str = "",
         fix: str = "",
+        result: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(what)
+        self.result = result
         self.code, self.what, self.where, self.found, self.kept = code, what, where, found, kept
         self.fix = fix or REGISTRY[code].advice
 
@@ -253,6 +258,10 @@ class RsforgeError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # An error crosses from a loader's worker process to the trainer by being rebuilt from its parts.
         return _rebuild, (self.code, self.what, self.where, self.found, self.kept, self.fix)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, arriving where SIGINT would: what tidies up after the one tidies up after the other."""
 
 
 def _rebuild(code: str, what: str, where: str, found: str, kept: str, fix: str) -> RsforgeError:

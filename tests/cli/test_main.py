@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from rsforge.cli.main import main
-from rsforge.errors import REGISTRY, RsforgeError
+from rsforge.errors import REGISTRY, RsforgeError, Terminated
 
 DOCTOR = ("doctor",)
 
@@ -85,9 +86,37 @@ def test_a_bug_is_told_even_where_no_log_can_be_written(shell, kitchen, monkeypa
     assert ran.code == 1 and "no log could be written" in ran.err
 
 
-def test_interruption(shell, kitchen):
-    kitchen.serve = raising(KeyboardInterrupt())
-    assert shell(*DOCTOR) == (130, "", "interrupted\n")
+@pytest.mark.parametrize(
+    ("error", "code", "word"), [(KeyboardInterrupt(), 130, "interrupted"), (Terminated(), 143, "terminated")]
+)
+def test_interruption(shell, kitchen, error, code, word):
+    kitchen.serve = raising(error)
+    ran = shell(*DOCTOR)
+    assert (ran.code, ran.out) == (code, "") and f"error[RSF-I{code}]: {word}" in ran.err
+    assert "rsforge doctor" in ran.err
+    told = json.loads(shell(*DOCTOR, "--json").err)
+    assert (told["exit"], told["message"]) == (code, word)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_with_a_sentence(tmp_path, number, code):
+    line = f"data synth --kind tiles --count 90000 --size 32 --output-dir {tmp_path / 'w'}"
+    command = [sys.executable, "-m", "rsforge", *line.split()]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "w").is_dir() or len(list((tmp_path / "w").iterdir())) < 5:
+            time.sleep(0.05)
+        process.send_signal(number)
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == code and f"error[RSF-I{code}]" in error and "Traceback" not in error
+    assert [path.name for path in (tmp_path / "w").iterdir() if path.name.startswith(".tmp-")] == []
+
+
+def test_what_a_refused_command_found_out_is_on_stdout(shell, kitchen):
+    kitchen.serve = raising(RsforgeError("RSF-D013", "2 faults", result={"errors": 2, "counts": {"orphan": 2}}))
+    ran = shell(*DOCTOR, "--json")
+    assert ran.code == 3 and json.loads(ran.out) == {"errors": 2, "counts": {"orphan": 2}}
+    assert json.loads(ran.err)["code"] == "RSF-D013"
+    assert shell(*DOCTOR).out == "errors         2\ncounts.orphan  2\n"
 
 
 def test_control_characters_cannot_reach_the_terminal(shell, kitchen):

@@ -97,3 +97,35 @@ def test_a_side_is_measured(job, tiles, capsys):
 def test_a_side_needs_a_split(job, capsys):
     code = rsforge("vae evaluate --checkpoint {} --data-dir {} --side val", job.vae / "best_model.pt", job.tiles)
     assert code == 2 and "RSF-U005" in capsys.readouterr().err
+
+
+def test_a_split_that_the_checkpoint_was_not_trained_by_is_told(tiles, own, tmp_path, capsys):
+    assert trained(tiles, tmp_path) == 0
+    line = "vae evaluate --checkpoint {} --data-dir {} --side val"
+    checkpoint = tmp_path / "vae" / "latest_model.pt"
+    capsys.readouterr()
+    assert rsforge(line, checkpoint, tiles) == 0 and "not trained by this split" not in capsys.readouterr().err
+    assert rsforge("data split --data-dir {} --by scene --val 0.3 --test 0.2 --seed 9 --overwrite", own) == 0
+    assert rsforge(line, checkpoint, own) == 0 and "not trained by this split" in capsys.readouterr().err
+
+
+def test_drawn_scenes_have_no_sides(job, capsys):
+    line = "vae evaluate --checkpoint {} --data-dir synthetic --side val"
+    assert rsforge(line, job.vae / "best_model.pt") == 2 and "RSF-U005" in capsys.readouterr().err
+
+
+def test_a_split_of_pairs_says_where_both_images_stand(tmp_path, capsys):
+    world = tmp_path / "world"
+    assert rsforge("data synth --kind pairs --count 12 --size 16 --output-dir {}", world) == 0
+    assert rsforge("data split --data-dir {} --by scene --val 0.3", world) == 0
+    assert trained(world, tmp_path) == 0
+    sides = load_split(world / "split.json").sides
+    assert images(tmp_path) | {"split": ""} == {
+        "split": "",
+        "train": 2 * len(sides["train"]),
+        "held_out": 2 * len(sides["val"]),
+    }
+
+
+def test_a_split_file_that_is_not_there(tiles, tmp_path, capsys):
+    assert trained(tiles, tmp_path, "--split nowhere.json") == 3 and "RSF-D012" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from rsforge.cli.config_files import Entry, entries
+from rsforge.cli.failures import interruption
 from rsforge.cli.leaves import Leaf, canonical, leaves, nearest, spellings
 from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets, resolve
@@ -92,7 +93,10 @@ def command(
             if ctx.invoked_subcommand is not None:
                 return None
             settings, show = _understood(ctx, spec, values)
-            return _outcome(run(anchored(settings), show), settings, show)
+            try:
+                return _outcome(run(anchored(settings), show), settings, show)
+            except KeyboardInterrupt as error:
+                raise interruption(error, show.command) from None
 
         call.__doc__ = run.__doc__
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)

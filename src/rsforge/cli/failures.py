@@ -11,7 +11,7 @@ from typing import Any
 
 from rsforge import __version__
 from rsforge.cli.leaves import nearest
-from rsforge.errors import RsforgeError, from_os_error
+from rsforge.errors import RsforgeError, Terminated, from_os_error
 
 _MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "alloc_failed")
 _PEER = ("connection closed by peer", "connection reset by peer", "broken pipe")
@@ -34,6 +34,12 @@ def told(error: BaseException, command: str) -> RsforgeError:
     if isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _PEER):
         return RsforgeError("RSF-E009", "another training process died", found=_first_line(error))
     return _bug(error, command)
+
+
+def interruption(error: KeyboardInterrupt, command: str) -> RsforgeError:
+    """What SIGINT or SIGTERM did to ``command``, which goes on or begins anew when it is given again."""
+    code, what = ("RSF-I143", "terminated") if isinstance(error, Terminated) else ("RSF-I130", "interrupted")
+    return RsforgeError(code, what, kept="every file that was finished", fix=command)
 
 
 def _is_memory(error: BaseException) -> bool:

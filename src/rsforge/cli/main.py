@@ -10,15 +10,16 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 from rsforge.cli.app import app
 from rsforge.cli.argv import expanded
-from rsforge.cli.failures import told
+from rsforge.cli.failures import interruption, told
 from rsforge.cli.render import as_json, block, error_json, escaped, lines
 from rsforge.cli.tree import TYPED, Told
 from rsforge.compat import share_processors
-from rsforge.errors import ExitCode, RsforgeError
+from rsforge.errors import ExitCode, RsforgeError, Terminated
 
 WAIT_FOR_FIRST_S = 5.0
 
@@ -27,9 +28,21 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     words = sys.argv[1:] if argv is None else argv
     share_processors()
+    _heed_sigterm()
     code = run(words) if _enrolled() else int(ExitCode.TERMINATED)
     _leave_word(code)
     sys.exit(code)
+
+
+def _heed_sigterm() -> None:
+    """Let SIGTERM end a command as SIGINT does; processes of a launcher die at once, as it expects of them."""
+    if "RSFORGE_EXIT_FOLDER" not in os.environ and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise Terminated
 
 
 def _enrolled() -> bool:
@@ -84,22 +97,16 @@ def run(argv: list[str]) -> int:
     try:
         outcome = app(expanded(argv), prog_name="rsforge", standalone_mode=False)
         if isinstance(outcome, int):
-            return _left(outcome)
+            return outcome
         _emit(outcome, "--json" in own)
         return int(ExitCode.DONE)
-    except KeyboardInterrupt:
-        return _left(int(ExitCode.INTERRUPTED))
+    except KeyboardInterrupt as error:
+        return _fail(interruption(error, shlex.join(["rsforge", *argv])), own)
     except BrokenPipeError:
         _silence(sys.stdout)
         return int(ExitCode.DONE)
     except Exception as error:
         return _fail(error, own)
-
-
-def _left(code: int) -> int:
-    if code == ExitCode.INTERRUPTED and "RSFORGE_EXIT_FOLDER" not in os.environ:
-        _write(sys.stderr, "interrupted")
-    return code
 
 
 def _emit(outcome: Any, as_object: bool) -> None:
@@ -115,10 +122,12 @@ def _emit(outcome: Any, as_object: bool) -> None:
         sys.stdout.flush()
 
 
-def _fail(error: Exception, argv: list[str]) -> int:
+def _fail(error: BaseException, argv: list[str]) -> int:
     failure = told(error, shlex.join(["rsforge", *argv]))
     if "--debug" in argv:
         _write(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
+    if failure.result is not None:
+        _emit(failure.result, "--json" in argv)
     if not _left_to_launcher(failure):
         _write(sys.stderr, error_json(failure) if "--json" in argv else block(failure))
     _silence_if_broken(sys.stdout)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from rsforge.data.contents import Digests, data_digest, file_digest
+from rsforge.data.items import items_of
 from rsforge.data.split_file import SIDES, SPLIT_FILE, Split, load_split
-from rsforge.data.tiles import Tile, TileIndex
+from rsforge.data.tiles import Tile, TileIndex, split_digest
 from rsforge.errors import RsforgeError
 from rsforge.recipes.voice import Voice
 
 Sides = dict[str, list[Tile]]
+Members = dict[str, list[str]]
 
 
 def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
@@ -18,31 +20,62 @@ def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
 
     A split that was made from other images, or from other contents under their names, raises RSF-D012.
     """
-    beside = index.root / SPLIT_FILE
-    if choice == "none" or (choice == "auto" and not beside.is_file()):
+    path = _chosen(choice, index)
+    if path is None:
         return None
-    split = load_split(beside if choice == "auto" else Path(choice))
-    names = {tile.name: tile for tile in index.tiles}
-    contents = _contents(index, names)
+    split, contents = load_split(path), _contents(index)
+    members: Members = {name: [name] for name in contents}
+    if split.facts.get("kind") == "pairs":
+        members = _pairs(index)
+        contents = {name: tuple(contents[file][0] for file in files) for name, files in members.items()}
     split.check(contents)
     split.check_contents(data_digest(contents))
     if split.facts.get("leak"):
         show.warn("the split leaks, as it was allowed to: held-out figures will flatter")
-    sides = {side: _there(split.sides[side], names) for side in SIDES}
+    sides = {side: _there(split.sides[side], members, index) for side in SIDES}
     show.say(f"split      {_told(split, sides)}")
     return sides
 
 
-def _contents(index: TileIndex, names: dict[str, Tile]) -> Digests:
+def _chosen(choice: str, index: TileIndex) -> Path | None:
+    if choice == "none":
+        return None
+    beside = index.root / SPLIT_FILE
+    if choice == "auto":
+        return beside if beside.is_file() else None
+    if not Path(choice).is_file():
+        raise RsforgeError("RSF-D012", "there is no such split file", where="--split", found=choice)
+    return Path(choice)
+
+
+def _contents(index: TileIndex) -> Digests:
     """What the split was made of: every image's digest, also of those that cannot be read and of copies."""
+    names = {tile.name: tile for tile in index.tiles}
     copies: Digests = {name: (names[kept].digest,) for name, kept in index.duplicates}
-    bad = {name: (file_digest(index.root / name),) for name, _ in index.bad}
+    bad = {name: (_digest_of_bad(index.root / name),) for name, _ in index.bad}
     return {name: (tile.digest,) for name, tile in names.items()} | copies | bad
 
 
-def _there(members: list[str], names: dict[str, Tile]) -> list[Tile]:
+def _digest_of_bad(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except RsforgeError as error:
+        raise RsforgeError(
+            "RSF-D012", "whether the split fits cannot be told", where=str(path), found=error.what,
+            fix="make the file readable, or divide what is readable again by `rsforge data split --overwrite`",
+        ) from None  # fmt: skip
+
+
+def _pairs(index: TileIndex) -> Members:
+    """The images of each pair: both of them stand on its side."""
+    items = items_of(index.root).items
+    return {item.name: [path.relative_to(index.root).as_posix() for path in item.paths] for item in items}
+
+
+def _there(chosen: list[str], members: Members, index: TileIndex) -> list[Tile]:
     """Those of a side that can be read and are no copy of another."""
-    return sorted((names[name] for name in members if name in names), key=lambda tile: tile.digest)
+    names = {file for name in chosen for file in members[name]}
+    return sorted((tile for tile in index.tiles if tile.name in names), key=lambda tile: tile.digest)
 
 
 def _told(split: Split, sides: Sides) -> str:
@@ -50,14 +83,20 @@ def _told(split: Split, sides: Sides) -> str:
     return f"by {split.by}: {counts}, digest {split.digest[:12]}"
 
 
-def one_side(choice: str, side: str, index: TileIndex, show: Voice) -> list[Tile]:
-    """The images to measure; RSF-U005 when a side is wanted and there is no split, RSF-D004 when it is empty."""
+def one_side(choice: str, side: str, index: TileIndex, show: Voice, *, trained: str) -> list[Tile]:
+    """The images to measure, with a warning where the checkpoint was not trained by this split.
+
+    ``trained`` is what the checkpoint says of its own. RSF-U005 when a side is wanted and there is no split,
+    RSF-D004 when it is empty.
+    """
     if side == "all":
         return index.tiles
     sides = followed(choice, index, show)
     if sides is None:
-        found = f"no {SPLIT_FILE} in {index.root}"
+        found = "--split none" if choice == "none" else f"no {SPLIT_FILE} in {index.root}"
         raise RsforgeError("RSF-U005", f"--side {side} needs a split", where="--side, --split", found=found)
-    if not sides.get(side):
+    if not sides[side]:
         raise RsforgeError("RSF-D004", f"the split has no images on its side {side}", where="--side")
+    if split_digest(sides["train"], sides["val"]) != trained:
+        show.warn(f"the checkpoint was not trained by this split: it may have seen images of the side {side}")
     return sides[side]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from rsforge.data.pictures import check_picture_path, save_grid
 from rsforge.data.synthetic import SyntheticTiles
-from rsforge.data.tiles import TileDataset, TileIndex, scan, scan_one
+from rsforge.data.tiles import Tile, TileDataset, TileIndex, scan, scan_one
 from rsforge.engine import devices
 from rsforge.engine.feed import Samples
 from rsforge.errors import RsforgeError
@@ -28,24 +29,25 @@ from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings
 ROW = 8
 
 
+Chosen = Callable[[TileIndex], list[Tile]]
+
+
+def _everything(index: TileIndex) -> list[Tile]:
+    return index.tiles
+
+
 def _images(
-    place: str, image_size: int, show: Voice, *, on_bad: Any = "error", side: str = "all", split: str = "auto"
+    place: str, image_size: int, show: Voice, *, on_bad: Any = "error", chosen: Chosen = _everything
 ) -> Samples:
-    """Images as they are, from a folder or one side of its split, from one file, or drawn."""
+    """Images as they are, those ``chosen`` of a folder, from one file, or drawn."""
     if place == SYNTHETIC:
-        _refuse_side(side)
         show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
         return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=0)
     index = _found(Path(place), on_bad)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     show.say(f"images     {index.summary()}")
-    return TileDataset(one_side(split, side, index, show), image_size=image_size, seed=0, flip=0.0, jitter=0.0)
-
-
-def _refuse_side(side: str) -> None:
-    if side != "all":
-        raise RsforgeError("RSF-U005", "drawn scenes have no sides", where="--side", found=side, fix="leave it out")
+    return TileDataset(chosen(index), image_size=image_size, seed=0, flip=0.0, jitter=0.0)
 
 
 def _found(place: Path, on_bad: Any) -> TileIndex:
@@ -87,7 +89,11 @@ def evaluate(settings: VaeEvaluateSettings, show: Voice) -> dict[str, Any]:
     network, restored = restore.autoencoder(settings.checkpoint, device)
     size = settings.image_size or restored.state["image_size"]
     _check_size(network, size)
-    samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad, side=settings.side, split=settings.split)
+    if settings.data_dir == SYNTHETIC and settings.side != "all":
+        raise RsforgeError("RSF-U005", "drawn scenes have no sides", where="--side", found=settings.side)
+    trained = restored.state.get("images", {}).get("split", "")
+    chosen = partial(one_side, settings.split, settings.side, show=show, trained=trained)
+    samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad, chosen=chosen)
     mean_image = sum(x.sum(0).double() for x in _batches(samples, len(samples), settings.batch_size)) / len(samples)
     rows, mus = [], []
     with show.progress("image", len(samples)) as meter:
