@@ -67,6 +67,15 @@ def test_threads_share_processors_unless_the_environment_decides(monkeypatch, na
     assert os.environ.pop("GOMP_SPINCOUNT") == "1000"
 
 
+def test_pillow_keeps_memory_unless_the_environment_decides(monkeypatch):
+    monkeypatch.setenv("PILLOW_BLOCKS_MAX", "3")
+    compat.share_processors()
+    assert os.environ["PILLOW_BLOCKS_MAX"] == "3"
+    monkeypatch.delenv("PILLOW_BLOCKS_MAX")
+    compat.share_processors()
+    assert os.environ["PILLOW_BLOCKS_MAX"] == "16"
+
+
 def test_the_command_line_shares_processors_before_torch_is_there(monkeypatch, capsys):
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.delenv(name, raising=False)

@@ -16,7 +16,10 @@ def share_processors() -> None:
 
     GNU OpenMP's threads spin for milliseconds at every barrier. Alone on a machine that is a little faster; beside
     any other work on the same processors it is several times slower. Takes effect only before torch is imported.
+    Pillow keeps the memory of a few images instead of giving each back to the system: a fifth of the time of
+    decoding many. Takes effect only before Pillow is imported.
     """
+    os.environ.setdefault("PILLOW_BLOCKS_MAX", "16")
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = "1000"
 

@@ -11,9 +11,11 @@ from rsforge.data.caption_folder import CaptionFolder
 from rsforge.data.tokens import at_least
 from rsforge.errors import RsforgeError
 
+SOURCE = {"settings": {"images_dir": "images", "caption_file": "captions.txt"}}
+
 
 def folder(root: Path, mode="first") -> CaptionFolder:
-    made = CaptionFolder(root, root / "images", root / "captions.txt", mode, {"settings": {}})
+    made = CaptionFolder(root, root / "images", root / "captions.txt", mode, SOURCE)
     made.begin()
     return made
 
@@ -36,9 +38,15 @@ def test_summary_and_tables(tmp_path: Path):
     assert lines[1] == {"file_name": "image_000002.jpg", "text": ["image_000002.jpg", "more"]}
     assert (own.images / "metadata.jsonl").read_bytes() == own.metadata.read_bytes()
     own.finish(summary)
-    assert own.state()["finished"] and not own.rows.exists() and own.whole(own.state()["summary"])
-    (own.images / "image_000001.jpg").unlink()
-    assert not own.whole(own.state()["summary"])
+    assert own.state()["finished"] and not own.rows.exists() and own.whole(own.state())
+    for path in (own.images / "image_000001.jpg", own.table):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:1])
+        assert not own.whole(own.state())
+        path.unlink()
+        assert not own.whole(own.state())
+        path.write_bytes(whole)
+        assert own.whole(own.state())
 
 
 def test_a_cut_line_is_taken_away(tmp_path: Path):
@@ -74,7 +82,7 @@ def test_damaged_records_are_refused(tmp_path: Path):
     with pytest.raises(RsforgeError) as caught:
         list(own.records())
     assert caught.value.code == "RSF-D006" and ".extraction.jsonl" in caught.value.what
-    for text in ("{", "[]", '{"summary": 1}'):
+    for text in ("{", "[]", '{"summary": 1}', '{"source": 1}'):
         (tmp_path / "extraction.json").write_text(text)
         with pytest.raises(RsforgeError) as caught:
             own.state()
@@ -85,11 +93,13 @@ def test_clearing_leaves_what_is_not_its_own(tmp_path: Path):
     own = folder(tmp_path)
     commit(own, "image_000001.jpg")
     own.write_tables(at_least)
-    for name in ("image_1.jpg", "holiday.jpg", "image_000009.gif"):
+    own.finish(own.write_tables(at_least))
+    others = ["holiday.jpg", "image_000002.jpg", "image_000009.gif", "image_1.jpg"]
+    for name in others:
         (own.images / name).touch()
-    assert {"metadata.jsonl", "captions.txt", "holiday.jpg"} <= set(own.occupants())
+    assert own.foreign() == others
     own.clear()
-    assert sorted(p.name for p in own.images.iterdir()) == ["holiday.jpg", "image_000009.gif", "image_1.jpg"]
+    assert sorted(p.name for p in own.images.iterdir()) == others
     assert sorted(p.name for p in tmp_path.iterdir()) == ["images"]
 
 
@@ -101,5 +111,5 @@ def test_clearing_follows_the_record_to_other_names(tmp_path: Path):
     before.begin()
     commit(before, "image_000001.jpg")
     before.write_tables(at_least)
-    CaptionFolder(tmp_path, tmp_path / "new", tmp_path / "new.txt", "first", {}).clear()
+    CaptionFolder(tmp_path, tmp_path / "new", tmp_path / "new.txt", "first", SOURCE).clear()
     assert [p.name for p in tmp_path.rglob("*")] == ["old"]

@@ -51,6 +51,11 @@ def test_json_lines_hold_captions_exactly(text):
     assert json.loads(line) == {"file_name": "a.jpg", "text": text}
 
 
+@pytest.mark.parametrize("text", ["\u241bD800", "\u241b0041", "\u241b24"])
+def test_what_escaping_never_writes_stays_as_it_is(text):
+    assert unescape(text) == text and unescape(escape(text)) == text
+
+
 def test_lines_that_are_no_captions_say_why(tmp_path: Path):
     path = tmp_path / "captions.txt"
     path.write_bytes(

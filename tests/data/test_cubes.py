@@ -10,7 +10,7 @@ import pytest
 import rasterio
 import scipy.io
 
-from rsforge.data.cube import Cube, band_axis_last, checked_shape
+from rsforge.data.cube import Cube, band_axis_last, checked_shape, require_held
 from rsforge.data.cubes import find_cubes, open_cube
 from rsforge.data.images import UnreadableError
 from rsforge.data.windows import Window
@@ -65,6 +65,9 @@ def test_files_of_one_name_are_skipped(folder: Path):
 def test_no_cubes(tmp_path: Path):
     for place in (tmp_path, tmp_path / "missing"):
         assert code(lambda place=place: find_cubes(place)).code == "RSF-D001"
+    os.mkfifo(tmp_path / "pipe")
+    error = code(lambda: find_cubes(tmp_path / "pipe"))
+    assert error.code == "RSF-D008" and "neither a file nor a folder" in error.what
 
 
 def test_a_table_of_wavelengths_goes_first(folder: Path, tmp_path: Path):
@@ -115,15 +118,97 @@ def test_nodata_is_compared_in_the_stored_type(dtype, nodata, invalid):
 
 
 def test_a_window_of_a_giant_cube_takes_little_memory(tmp_path: Path):
-    giant = HEADER.replace("samples = 4", "samples = 20000").replace("lines = 6", "lines = 20000")
-    (tmp_path / "giant.hdr").write_text(giant)
-    with (tmp_path / "giant").open("wb") as file:
-        file.truncate(20000 * 20000 * 5 * 4)
-    with h5py.File(tmp_path / "giant.h5", "w") as file:
-        file.create_dataset("cube", (20000, 20000, 5), "f4", chunks=(64, 64, 5), compression="gzip")
+    giants(tmp_path, 7000)
     for name in ("giant.hdr", "giant.h5"):
         tracemalloc.start()
         with open_cube(tmp_path / name) as cube:
-            values, valid = cube.read(Window(19_900, 10_000, 100, 100))
+            values, valid = cube.read(Window(6900, 5000, 100, 100))
         assert tracemalloc.get_traced_memory()[1] < 10_000_000 and not values.any() and valid.all()
         tracemalloc.stop()
+
+
+def giants(folder: Path, side: int) -> None:
+    """Cubes that declare ``side * side * 20`` bytes, of which none is stored."""
+    (folder / "giant.hdr").write_text(HEADER.replace("= 4\nlines = 6", f"= {side}\nlines = {side}"))
+    with (folder / "giant").open("wb") as file:
+        file.truncate(side * side * 20)
+    with h5py.File(folder / "giant.h5", "w") as file:
+        file.create_dataset("cube", (side, side, 5), "f4", chunks=(64, 64, 5), compression="gzip")
+    profile = {"driver": "GTiff", "height": side, "width": side, "count": 5, "dtype": "float32", "tiled": True}
+    profile |= {"crs": "EPSG:32633", "transform": rasterio.Affine(30, 0, 9, 0, -30, 9)}
+    with rasterio.open(folder / "giant.tif", "w", sparse_ok=True, BIGTIFF="YES", **profile):
+        pass
+
+
+def test_a_cube_of_nothing_is_refused(tmp_path: Path):
+    giants(tmp_path, 30_000)
+    for name in ("giant.hdr", "giant.h5", "giant.tif"):
+        error = code(lambda name=name: open_cube(tmp_path / name))
+        assert error.code == "RSF-D008" and "it declares 18,000,000,000 bytes of values" in error.what
+    with (tmp_path / "giant").open("r+b") as file:
+        for k in range(20):  # a thousandth is there, in pieces
+            file.seek(k * 900_000_000)
+            file.write(bytes(1 << 20))
+    with open_cube(tmp_path / "giant.hdr") as cube:
+        assert cube.height == 30_000
+
+
+def test_what_compression_explains_is_not_refused():
+    require_held(1 << 30, 0)
+    require_held(1032 << 30, 1 << 30)
+    with pytest.raises(UnreadableError):
+        require_held(1033 << 30, 1 << 30)
+
+
+def held(values: np.ndarray, **more) -> Cube:
+    height, width, bands = values.shape
+    return Cube(path=Path("x"), height=height, width=width, bands=bands, dtype=str(values.dtype),
+                fetch=lambda w: (values, None), good_bands=np.ones(bands, bool), **more)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_values_that_stand_for_nothing_are_taken_so_where_nothing_else_is_declared(dtype):
+    values = np.ones((2, 3, 1), dtype)
+    values[0, 0], values[0, 1], values[0, 2], values[1, 0] = -9999, -32768, -9998, -1
+    cube = held(values)
+    assert cube.filled == set()
+    assert np.argwhere(~cube.read(Window(0, 0, 2, 3))[1]).tolist() == [[0, 0], [0, 1]]
+    assert cube.filled == {-9999, -32768}
+    declared = held(values, nodata=-1.0)
+    assert np.argwhere(~declared.read(Window(0, 0, 2, 3))[1]).tolist() == [[1, 0]] and declared.filled == set()
+
+
+def test_values_beyond_float32_are_invalid():
+    values = np.array([[[1e300, 1]], [[2, 3]]])
+    assert held(values).read(Window(0, 0, 2, 1))[1].tolist() == [[False], [True]]
+    assert not held(values, gain=np.array([1, 1e39])).read(Window(0, 0, 2, 1))[1].any()
+
+
+@pytest.mark.parametrize(
+    ("field", "why"),
+    [
+        ("wavelength units = GHz\nwavelength = {400, 500, 600, 700, 800}\n", "'GHz'"),
+        ("wavelength = {400, 500, 500, 700, 800}\n", "500 is given for 2 bands"),
+        ("wavelength = {400, -1, 600, 700, 800}\n", "-1 is none"),
+    ],
+)
+def test_strange_wavelengths_are_named_unless_others_are_given(folder: Path, tmp_path: Path, field, why):
+    (folder / "envi.img.hdr").write_text(HEADER + field)
+    error = code(lambda: open_cube(folder / "envi.img"))
+    assert error.code == "RSF-D014" and why in error.what and "envi.img" in error.where
+    (tmp_path / "w.txt").write_text("400\n500\n600\n700\n800\n")
+    with open_cube(folder / "envi.img", wavelengths=tmp_path / "w.txt") as cube:
+        assert cube.wavelength_nm.tolist() == [400, 500, 600, 700, 800]
+
+
+def test_strange_wavelengths_of_other_formats_are_named(tmp_path: Path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"], file["wavelength"] = VALUES, [400.0, 500, 600, 700, 700]
+    scipy.io.savemat(tmp_path / "b.mat", {"cube": VALUES, "wavelength": [400.0, 500, 600, 700, 0]})
+    profile = {"driver": "GTiff", "height": 6, "width": 4, "count": 5, "dtype": "float32", "crs": "EPSG:32633"}
+    with rasterio.open(tmp_path / "c.tif", "w", transform=rasterio.Affine(30, 0, 9, 0, -30, 9), **profile) as file:
+        for band in range(1, 6):
+            file.update_tags(band, wavelength=400 + band, wavelength_units="Wavenumber")
+    for name, why in (("a.h5", "700 is given"), ("b.mat", "0 is none"), ("c.tif", "'Wavenumber'")):
+        error = code(lambda name=name: open_cube(tmp_path / name))
+        assert error.code == "RSF-D014" and why in error.what

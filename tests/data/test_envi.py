@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 
 from rsforge.data.envi import open_envi, read_header
 from rsforge.data.images import UnreadableError
@@ -146,3 +147,31 @@ def test_a_nodata_value_must_be_a_number(tmp_path):
 def test_a_header_of_any_bytes_is_read(tmp_path):
     (tmp_path / "x.hdr").write_bytes(b"ENVI\r\nsamples = 3\r\n\xff\xfe = {\x00}\r\nlines=2\n")
     assert read_header(tmp_path / "x.hdr")["samples"] == "3" and read_header(tmp_path / "x.hdr")["lines"] == "2"
+
+
+def test_gains_and_offsets_are_applied(tmp_path):
+    more = "data gain values = {2, 1, 0.5}\ndata offset values = {0, -1, 10}\n"
+    cube = open_envi(write(tmp_path / "cube", more=more))
+    gain, offset = np.array([2, 1, 0.5]), np.array([0, -1, 10])
+    expected = VALUES.astype(np.float32) * gain + offset
+    assert cube.read(Window(0, 0, 5, 7))[0] == pytest.approx(expected, rel=1e-6)
+    kept, _ = cube.read(Window(0, 0, 5, 7), np.array([False, False, True]))
+    assert kept == pytest.approx(expected[..., 2:], rel=1e-6)
+    for text in ("{1, 2}", "{1, x, 2}", "{1, nan, 2}"):
+        assert "not 3 numbers" in reason(write(tmp_path / "cube", more=f"data gain values = {text}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("UTM, 1, 1, 353128, 3813729, 15, 15, 11, North,WGS-84", 32611),
+        ("UTM, 1, 1, 353128, 3813729, 15, 15, 33, South, WGS84, units=Meters, rotation=30", 32733),
+        ("UTM, 1, 1, 353128, 3813729, 15, 15, 61, North, WGS-84", None),
+        ("UTM, 1, 1, 353128, 3813729, 15, 15, 11, North, North America 1927", None),
+        ("UTM, 1, 1, 353128, 3813729, 15, 15, 11, North, WGS-84, units=Feet", None),
+        ("Geographic Lat/Lon, 1, 1, 10, 50, 0.1, 0.1, WGS-84, units=Degrees", None),
+    ],
+)
+def test_a_zone_of_utm_is_a_coordinate_system(tmp_path, text, code):
+    crs = open_envi(write(tmp_path / "cube", more=f"map info = {{{text}}}\n")).grid.crs
+    assert (CRS.from_wkt(crs).to_epsg() if crs else None) == code

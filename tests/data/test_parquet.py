@@ -136,6 +136,8 @@ def test_files_are_found_sorted(tmp_path):
         "train-1.parquet",
     ]
     assert find_shards(str(tmp_path / "b" / "notes.txt")) == [tmp_path / "b" / "notes.txt"]
+    (tmp_path / "b" / "train-0.parquet").rename(tmp_path / "b" / "TRAIN.PARQUET")
+    assert [p.name for p in find_shards(str(tmp_path / "b"))] == ["TRAIN.PARQUET", "train-1.parquet"]
     for place in ("none.parquet", "c/*.parquet", "b/**x"):
         refused(lambda place=place: find_shards(str(tmp_path / place)), "no Parquet file found")
 

@@ -131,9 +131,10 @@ def test_an_error_between_patches_leaves_what_was_there(tmp_path):
         yield from patches(1)
         raise RuntimeError("the cube ended")
 
-    with pytest.raises(RuntimeError, match="ended"):
-        write_patches(tmp_path / "x.h5", "s", broken(), {})
-    assert list(tmp_path.iterdir()) == []
+    for name in ("x.h5", "new/deep/x.h5"):
+        with pytest.raises(RuntimeError, match="ended"):
+            write_patches(tmp_path / name, "s", broken(), {})
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_pixel_sizes_are_lengths_or_unknown():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.responses import SENSORS, Response, integrate, load_response, require_covered, widest_step
+from rsforge.data.responses import SENSORS, Response, integrate, load_response, require_covered, select, widest_step
 from rsforge.errors import RsforgeError
 
 # Edges at half maximum in nm, as NASA and USGS publish them for each instrument.
@@ -85,6 +85,16 @@ def test_what_is_not_covered_is_named():
         require_covered(response, bands, where="samson.mat")
     assert caught.value.code == "RSF-D014" and caught.value.found == "swir1 0%, swir2 0%"
     assert bands.coverage[:4] == pytest.approx(1) and 0.99 < bands.coverage[4] < 1 and not bands.weights[5:].any()
+    assert "--bands coastal,blue,green,red,nir, " in caught.value.fix
+
+
+def test_bands_are_chosen_by_name():
+    response = load_response("landsat8")
+    chosen = select(response, ["red", "blue", "red"])
+    assert chosen.bands == ("red", "blue") and np.array_equal(chosen.values, response.values[:, [3, 1]])
+    with pytest.raises(RsforgeError, match="no band cirrus") as caught:
+        select(response, ["red", "cirrus"])
+    assert caught.value.code == "RSF-U007" and "coastal, blue" in caught.value.fix
 
 
 @pytest.mark.parametrize(

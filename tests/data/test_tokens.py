@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,13 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path, text):
 
 
 def test_a_folder_without_tables_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"vocab\.json"):
+    with pytest.raises(RsforgeError) as caught:
         counter(tmp_path)
+    assert caught.value.code == "RSF-D006" and "vocab.json is not there" in caught.value.what
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RsforgeError) as caught:
+        counter(tmp_path / "pipe")
+    assert "not a regular file" in caught.value.what
     (tmp_path / "vocab.json").write_text("{")
     (tmp_path / "merges.txt").write_text("#version: 0.2\n")
     with pytest.raises(RsforgeError) as caught:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsforge.data.wavelengths import credible, from_names, in_nm, read_table
+from rsforge.data.wavelengths import WavelengthError, credible, from_names, in_nm, read_table, sound
 from rsforge.errors import RsforgeError
 
 
@@ -54,10 +54,39 @@ def test_radiance_beside_wavelengths_is_no_width(tmp_path: Path):
     assert wavelength.tolist() == [376.86, 381.87, 386.88] and fwhm is None
 
 
-@pytest.mark.parametrize(("text", "why"), [("", "holds no"), ("a b c\n", "holds no"), ("-5\n7\n", "no wavelengths")])
-def test_tables_without_wavelengths_are_refused(tmp_path: Path, text, why):
+@pytest.mark.parametrize("unit", ["GHz", "Wavenumber", "Index", "m", "Angstroms"])
+def test_other_units_are_refused(unit):
+    with pytest.raises(WavelengthError, match=repr(unit)):
+        in_nm(np.array([400.0, 500.0]), unit)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([400, 0], "0 is none"),
+        ([-5, 7], "-5 is none"),
+        ([np.nan], "nan is none"),
+        ([4, 5, 4], "4 is given for 2 bands"),
+    ],
+)
+def test_values_that_are_no_wavelengths_are_named(values, why):
+    assert sound(np.array([500.0, 400.0])).tolist() == [500, 400]
+    with pytest.raises(WavelengthError, match=why):
+        sound(np.array(values, float))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"),
+    [
+        ("", "RSF-D006", "holds no"),
+        ("a b c\n", "RSF-D006", "holds no"),
+        ("-5\n7\n", "RSF-D014", "-5 is none"),
+        ("400\n400\n", "RSF-D014", "400 is given for 2 bands"),
+    ],
+)
+def test_tables_without_wavelengths_are_refused(tmp_path: Path, text, code, why):
     path = tmp_path / "w.txt"
     path.write_text(text)
     with pytest.raises(RsforgeError, match=why) as caught:
         read_table(path)
-    assert caught.value.code == "RSF-D006"
+    assert caught.value.code == code

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,34 @@ def test_every_image_must_be_in_its_folder(convert, tmp_path):
         assert convert(line, " --images-dir {}", tmp_path / "images", code=3)["code"] == "RSF-D005"
         told = convert(line, " --images-dir {} --on-bad skip --overwrite", tmp_path / "images")
         assert (told["captions"], told["skipped"]) == (1, 1)
+
+
+def test_names_that_leave_the_folder_are_refused_without_one_too(convert, tmp_path):
+    for name in (b"../a.jpg", b"/etc/passwd", b"C:\\a.jpg"):
+        assert convert(name + b"\ttwo\n", code=3)["code"] == "RSF-D005"
+        told = convert(b"a.jpg\tone\n" + name + b"\ttwo\n", " --on-bad skip --overwrite")
+        assert (told["captions"], told["skipped"]) == (1, 1)
+
+
+def test_half_a_character_stays_as_it_is(convert, tmp_path):
+    convert("a.jpg\t\u241bD800\n".encode())
+    assert json.loads((tmp_path / "metadata.jsonl").read_text("utf-8"))["text"] == "\u241bD800"
+
+
+@pytest.mark.parametrize("kind", ["missing", "pipe", "folder"])
+def test_an_input_that_is_no_file_is_refused(tmp_path, capsys, kind):
+    path = tmp_path / "captions.txt"
+    {"missing": str, "pipe": os.mkfifo, "folder": os.mkdir}[kind](path)
+    assert run(command(LINE, path, tmp_path / "out.jsonl")) == 3
+    assert json.loads(capsys.readouterr().err)["code"] == "RSF-D006" and not (tmp_path / "out.jsonl").exists()
+
+
+def test_the_tokenizer_is_not_written_over(convert, tmp_path):
+    (tmp_path / "metadata.jsonl").write_text("{}")
+    assert (
+        convert(b"a.jpg\tone\n", " --overwrite --tokenizer {}", tmp_path / "metadata.jsonl", code=2)["code"]
+        == "RSF-U005"
+    )
 
 
 def test_long_captions_are_counted_and_a_plan_writes_nothing(convert, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from rsforge.cli.main import run
+from rsforge.recipes import classes
 from tests.recipes.conftest import VAE, command, rsforge
 
 LINE = "data prepare-classes --base-dir {} --json"
@@ -72,7 +73,7 @@ def test_changed_and_vanished_sources_are_followed(base, prepare):
     before = times(out)
     Image.fromarray(np.full((20, 24, 3), 9, np.uint8)).save(source / NAMES[0])
     (source / NAMES[2]).unlink()
-    (out / "corel_all" / NAMES[3]).write_bytes(b"damaged")
+    (out / "corel_all" / NAMES[3]).unlink()
     told = prepare()
     assert (told["state"], told["removed"]) == ("prepared", 3) and "removed    class_0002/0002_0001.PNG" in told["err"]
     assert (out / "class_0001" / NAMES[0]).read_bytes() == (source / NAMES[0]).read_bytes()
@@ -89,6 +90,41 @@ def test_what_a_user_changed_is_not_removed(base, prepare):
     assert "was changed since: left there" in prepare()["err"] and mine.read_bytes() == b"mine"
 
 
+def test_what_a_user_changed_is_not_replaced(base, prepare):
+    prepare()
+    source, out = base / "data" / "corel", base / "training_data" / "corel"
+    mine = out / "corel_all" / "captions.json"
+    mine.write_text("{}")
+    for _ in range(2):
+        told = prepare()
+        assert (
+            told["state"] == "unchanged" and "corel_all/captions.json was changed since: left as it is" in told["err"]
+        )
+        assert mine.read_text() == "{}"
+    Image.new("RGB", (9, 9)).save(source / "0002_0002.png")
+    told = prepare(code=2)
+    assert told["code"] == "RSF-U004" and "corel_all/captions.json" in told["found"] and mine.read_text() == "{}"
+    assert not (out / "corel_all" / "0002_0002.png").exists()
+    mine.unlink()
+    assert prepare()["written"] == 4 and len(json.loads(mine.read_text())) == 5
+
+
+def test_a_run_that_was_killed_knows_its_own_files(base, prepare, monkeypatch):
+    prepare()
+    Image.new("RGB", (9, 9)).save(base / "data" / "corel" / NAMES[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(classes, "_write", lambda *given: 1 / 0)
+        prepare(code=1)
+    assert prepare()["written"] == 2
+
+
+def test_input_and_output_lie_apart(base, prepare):
+    source = base / "data" / "corel"
+    for line in (" --output-dir data/corel", " --output-dir data/corel/made", " --output-dir data"):
+        assert prepare(line, code=2)["code"] == "RSF-U005"
+    assert sorted(p.name for p in source.iterdir()) == sorted([*NAMES, "classes.txt"])
+
+
 def test_images_of_others_in_the_output_are_refused(base, prepare):
     (base / "training_data" / "corel" / "corel_all").mkdir(parents=True)
     (base / "training_data" / "corel" / "corel_all" / "holiday.png").touch()
@@ -102,8 +138,10 @@ def test_nothing_is_dropped_silently(base, prepare):
     told = prepare(code=3)
     assert told["code"] == "RSF-D002" and "holiday.png" in told["found"] and "0003_0001.png" in told["found"]
     assert not (base / "training_data").exists()
+    (base / "data" / "corel" / "0001_0099.webp").write_bytes(b"x")
+    assert "0001_0099.webp: images of this kind are not read" in prepare(code=3)["found"]
     told = prepare(" --no-visualize --on-bad skip")
-    assert (told["images"], told["skipped"]) == (4, 2) and "warning: left out holiday.png" in told["err"]
+    assert (told["images"], told["skipped"]) == (4, 3) and "warning: left out holiday.png" in told["err"]
 
 
 def test_classes_without_names_are_told(base, prepare):

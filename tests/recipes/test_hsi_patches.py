@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 from fractions import Fraction
 from pathlib import Path
 
@@ -177,6 +179,8 @@ def test_patches_may_lie_among_the_cubes(cubes, capsys):
         ("--factor 0.5", "RSF-U005", 2),
         ("--factor 15/0", "RSF-U001", 2),
         ("--drop-nm 1350", "RSF-U001", 2),
+        ("--drop-nm 1470-1350", "RSF-U005", 2),
+        ("--bands red,purple", "RSF-U007", 2),
         ("--drop-nm 300-3000", "RSF-D014", 3),
         ("--drop-nm 640-670", "RSF-D014", 3),
         ("--sensor landsat5", "RSF-U007", 2),
@@ -213,6 +217,73 @@ def test_a_full_disk_keeps_the_scenes_that_are_whole(cubes, tmp_path, capsys, mo
     monkeypatch.setattr(durable, "before_operation", full)
     assert rsforge(f"data hsi-patches --input {{}} --output-dir {{}} {CUT}", cubes, tmp_path / "out") == 6
     assert "RSF-E001" in capsys.readouterr().err and outputs(tmp_path / "out") == ["flight_0_img/test_patches.h5"]
+    assert not (tmp_path / "out" / "flight_1_img").exists()
+
+
+@pytest.mark.parametrize(("number", "exit"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_between_patches_and_is_never_lost(cubes, tmp_path, capsys, monkeypatch, number, exit):
+    """The signal comes where exceptions are thrown away, as they are in the callbacks of HDF5."""
+
+    class Callback:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+
+    operations = []
+
+    def late(operation):
+        operations.append(operation)
+        if operation == "write" and operations.count("rename") == 1 and operations[-2] == "write":
+            Callback()
+
+    former = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("not heeded"))
+    monkeypatch.setattr(durable, "before_operation", late)
+    try:
+        assert rsforge(f"data hsi-patches --input {{}} --output-dir {{}} {CUT}", cubes, tmp_path / "out") == exit
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert f"RSF-I{exit}" in capsys.readouterr().err
+    assert outputs(tmp_path / "out") == ["flight_0_img/test_patches.h5"]
+    assert not (tmp_path / "out" / "flight_1_img").exists()
+
+
+def test_what_was_assumed_of_values_and_is_hard_to_believe_is_said(tmp_path, capsys):
+    values = cube(0, 30, 15)
+    values[:3, :3] = -9999
+    values[20] = -5
+    path = envi(tmp_path / "scene.img", values)
+    header = path.with_name("scene.img.hdr")
+    header.write_text(header.read_text().replace("data ignore value = -9999\n", ""))
+    line = f"data hsi-patches --input {{}} --output-dir {{}} {CUT}"
+    assert rsforge(line, path, tmp_path / "out") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "declares no nodata value; -9999 is taken as one" in said
+    assert "3.4% of its values are negative, down to -5" in said
+    with h5py.File(tmp_path / "out" / "scene" / "test_patches.h5") as file:
+        assert file["aviris"][:].min() == -5 and (file["valid"][:] == 0).sum() == 9
+    values[:] = 1e10
+    values[0, 0] = -0.001
+    assert rsforge(f"{line} --overwrite", envi(path, values), tmp_path / "out") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "its values reach 1e+10" in said and "negative" not in said and "nodata" not in said
+
+
+def test_bands_that_a_cube_covers_can_be_chosen(cubes, tmp_path, capsys):
+    table = tmp_path / "mine.csv"
+    table.write_text("nm,Red,Cirrus\n630,0,0\n655,1,0\n680,0,0\n1360,0,0\n1380,0,1\n1400,0,0\n")
+    line = "data hsi-patches --input {} --output-dir {} --sensor {} --patch-size 15"
+    assert rsforge(line, cubes, tmp_path / "out", table) == 3
+    error = capsys.readouterr().err
+    assert "RSF-D014" in error and "Cirrus 0%" in error and "--bands Red" in error
+    assert rsforge(f"{line} --bands Red --json", cubes, tmp_path / "out", table) == 0
+    assert list(told(capsys)["coverage"]) == ["Red"]
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"), [("--factor 7.5/0", "fraction such as 15/2"), ("--drop-nm 5", "1350-1470")]
+)
+def test_what_an_option_may_be_is_said(cubes, tmp_path, capsys, option, hint):
+    assert rsforge(f"data hsi-patches --input {{}} --output-dir {{}} {option}", cubes, tmp_path / "out") == 2
+    assert hint in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("by", ["scene", "block"])

@@ -19,6 +19,7 @@ from rsforge import durable
 from rsforge.cli.main import run
 from rsforge.data import caption_images
 from rsforge.data.captions import read_lines
+from rsforge.errors import Terminated
 from tests.recipes.conftest import command
 
 LINE = "data parquet-to-jsonl --parquet-path {} --output-dir {} --resolution 16 --json"
@@ -115,7 +116,10 @@ def test_images_of_every_kind(tmp_path, extract):
     Image.fromarray(np.full((9, 9), 30_000, np.uint16)).save(grey16, "TIFF")
     images = [alpha.getvalue(), grey16.getvalue(), picture(3, "JPEG", "CMYK"), picture(4, "TIFF", "L")]
     source = write(tmp_path / "x.parquet", images, [["a"]] * 4)
-    extract(" --format png", source, tmp_path / "out")
+    told = extract(" --format png", source, tmp_path / "out", code=3)
+    assert told["code"] == "RSF-D007" and "row 2" in told["where"] and "--clip LOW HIGH" in told["message"]
+    assert extract(" --format png --on-bad skip", source, tmp_path / "out")["skipped"] == 1
+    extract(" --format png --clip 0 65535 --overwrite", source, tmp_path / "out")
     seen = [Image.open(p).convert("RGB").getpixel((8, 8)) for p in sorted((tmp_path / "out").rglob("*.png"))]
     assert seen[0] == (0, 0, 0) and seen[1] == (117, 117, 117) and len(seen) == 4
 
@@ -133,7 +137,8 @@ def test_a_finished_extraction_is_left_alone(source, tmp_path, extract):
     assert "other Parquet files" in extract("", source, out, code=2)["found"]
     assert extract(" --overwrite --images-dir pictures", source, out)["images"] == 1
     assert len(list(out.rglob("*.jpg"))) == 1
-    next(out.rglob("*.jpg")).unlink()
+    one = next(out.rglob("*.jpg"))
+    one.write_bytes(one.read_bytes()[:1])
     assert "no longer whole" in extract(" --images-dir pictures", source, out, code=2)["message"]
 
 
@@ -142,8 +147,46 @@ def test_files_of_others_are_not_touched(source, tmp_path, extract):
     (tmp_path / "out" / "rsicd_images" / "holiday.png").write_bytes(b"x")
     told = extract("", source, tmp_path / "out", code=2)
     assert told["code"] == "RSF-U004" and "holiday.png" in told["found"]
-    extract(" --overwrite", source, tmp_path / "out")
-    assert (tmp_path / "out" / "rsicd_images" / "holiday.png").read_bytes() == b"x"
+    assert extract(" --overwrite", source, tmp_path / "out", code=2)["code"] == "RSF-U004"
+    for name in ("captions.txt", "metadata.jsonl", "rsicd_images/metadata.jsonl", "rsicd_images/image_000001.jpg"):
+        other = tmp_path / name.replace("/", "-")
+        (other / name).parent.mkdir(parents=True)
+        (other / name).write_bytes(b"mine")
+        told = extract(" --overwrite", source, other, code=2)
+        assert told["code"] == "RSF-U004" and Path(name).name in told["found"]
+        assert everything(other) == {name: b"mine"}
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "extraction.json").write_text('{"tool": "another"}')
+    assert extract(" --overwrite", source, tmp_path / "z", code=2)["code"] == "RSF-U004"
+
+
+def test_overwriting_removes_what_was_recorded_alone(source, tmp_path, extract):
+    out = tmp_path / "out"
+    extract(" --caption-file old.txt --images-dir old", source, out)
+    (out / "rsicd_images").mkdir()
+    (out / "rsicd_images" / "image_000009.jpg").write_bytes(b"mine")
+    (out / "old" / "image_000009.jpg").write_bytes(b"mine")
+    assert extract(" --overwrite", source, out, code=2)["found"] == "image_000009.jpg"
+    extract(" --overwrite --images-dir new", source, out)
+    assert [p.name for p in (out / "old").iterdir()] == ["image_000009.jpg"] and not (out / "old.txt").exists()
+    assert (out / "rsicd_images" / "image_000009.jpg").read_bytes() == b"mine"
+
+
+def test_the_source_is_never_an_output(source, tmp_path, extract):
+    whole, out = source.read_bytes(), tmp_path / "out"
+    for place in ("../x.parquet", str(source), "rsicd_images/../../x.parquet"):
+        told = extract(f" --overwrite --caption-file {place}", source, out, code=2)
+        assert told["code"] == "RSF-U005" and told["where"] == "--caption-file"
+    assert extract(" --overwrite --caption-file x.parquet", source, tmp_path, code=2)["code"] == "RSF-U005"
+    (out / "sub").mkdir(parents=True)
+    (out / "link.txt").symlink_to(source)
+    assert extract(" --overwrite --caption-file link.txt", source, out, code=2)["code"] == "RSF-U005"
+    assert source.read_bytes() == whole
+    extract(f" --caption-file {out / 'sub' / 'mine.txt'}", source, out)
+    assert extract(" --caption-file sub/mine.txt", source, out)["state"] == "unchanged"
+    (out / "sub" / "mine.txt").write_bytes(whole)
+    told = extract(" --overwrite", out / "sub" / "mine.txt", out, code=2)
+    assert told["code"] == "RSF-U005" and "mine.txt" in told["found"]
 
 
 KILLED = """
@@ -178,21 +221,37 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, extract):
     assert everything(out) == everything(whole)
 
 
-@pytest.mark.parametrize("end", ["full disk", "interrupt"])
+ENDS = {
+    "full disk": (OSError(errno.ENOSPC, "No space left on device"), 6, "RSF-E001"),
+    "interrupt": (KeyboardInterrupt(), 130, "RSF-I130"),
+    "terminated": (Terminated(), 143, "RSF-I143"),
+}
+
+
+def test_a_disk_that_is_full_at_once_keeps_nothing_and_says_so(source, tmp_path, extract, monkeypatch):
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(caption_images, "save", full)
+    told = extract("", source, tmp_path / "out", code=6)
+    assert told["code"] == "RSF-E001" and told["kept"] == "no image yet" and "is whole" not in told["fix"]
+    assert everything(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("end", ["full disk", "interrupt", "terminated"])
 def test_what_was_written_before_a_bad_end_is_usable(tmp_path, extract, monkeypatch, end):
     source = write(tmp_path / "x.parquet", [picture(k) for k in range(150)], [["a"]] * 150)
     out, real = tmp_path / "out", caption_images.save
 
     def save(path, *more):
         if path.name.endswith("-100"):
-            raise (
-                KeyboardInterrupt if end == "interrupt" else OSError(errno.ENOSPC, "No space left on device", str(path))
-            )
+            raise ENDS[end][0]
         real(path, *more)
 
     monkeypatch.setattr(caption_images, "save", save)
-    told = extract("", source, out, code=130 if end == "interrupt" else 6)
-    assert told["code"] == ("RSF-I130" if end == "interrupt" else "RSF-E001") and told["kept"].startswith("64 images")
+    told = extract("", source, out, code=ENDS[end][1])
+    assert told["code"] == ENDS[end][2] and told["kept"].startswith("64 images with their captions")
+    assert f"rsforge data parquet-to-jsonl --parquet-path {source}" in told["fix"]
     names = sorted(p.name for p in out.rglob("image_*"))
     assert [row["file_name"] for row in metadata(out)] == names and len(names) == 64
     assert len(list(read_lines(out / "captions.txt"))) == 64 and not list(out.rglob(".tmp-*"))
@@ -239,9 +298,15 @@ def test_long_captions_are_counted(tmp_path, extract):
 
 
 def test_settings_that_do_not_fit(source, tmp_path, extract):
-    for line in (" --images-dir ../out", " --images-dir /tmp", " --caption-file metadata.jsonl", " --caption-file ."):
+    for line in (" --images-dir ../out", " --images-dir /tmp", " --caption-file metadata.jsonl", " --caption-file .",
+                 " --clip 9 9"):  # fmt: skip
         assert extract(line, source, tmp_path / "out", code=2)["code"] == "RSF-U005"
     assert not (tmp_path / "out").exists()
+
+
+def test_what_to_load_is_said(source, tmp_path, extract):
+    told = extract("", source, tmp_path / "out")
+    assert f'load_dataset("imagefolder", data_dir="{tmp_path / "out" / "rsicd_images"}")' in told["err"]
 
 
 def test_images_may_lie_beside_their_tables(source, tmp_path, extract):

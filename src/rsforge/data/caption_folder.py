@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -25,9 +27,10 @@ from rsforge.errors import RsforgeError
 STATE = "extraction.json"
 ROWS = ".extraction.jsonl"
 METADATA = "metadata.jsonl"
+ELSEWHERE = "name another --output-dir, or move what is there away"
 NAMED = 100  # bad rows named in the state; all are counted
 _PICTURES = SUFFIXES | {".webp", ".gif"}
-_IMAGE = re.compile(r"image_\d{6,}\.(jpg|png|webp)")
+_IMAGE = re.compile(r"image_(\d{6,})\.(jpg|png|webp)")
 
 Record = dict[str, Any]
 
@@ -73,15 +76,37 @@ class CaptionFolder:
             return {}
         except (ValueError, RecursionError):
             state = None
-        if not isinstance(state, dict) or not isinstance(state.get("summary", {}), dict):
-            raise _damaged(path)
+        if not isinstance(state, dict) or not all(isinstance(state.get(k, {}), dict) for k in ("source", "summary")):
+            raise _damaged(path, f"name another --output-dir, or remove {STATE} and what was extracted beside it")
+        if "source" not in state:
+            raise RsforgeError("RSF-U004", f"{STATE} is not of an extraction", where=str(path), fix=ELSEWHERE)
         return state
 
-    def occupants(self) -> list[str]:
-        """Names of files where those of this extraction would stand."""
-        tables = [p.name for p in (self.metadata, self.table) if p.exists()]
-        inner = [p.name for p in sorted(self.images.glob("*")) if p.suffix.lower() in _PICTURES or p.name == METADATA]
-        return list(dict.fromkeys([*tables, *inner]))
+    def foreign(self) -> list[str]:
+        """Files where those of this extraction would stand that no recorded one wrote."""
+        own = set(self.written())
+        inner = (p for p in sorted(self.images.glob("*")) if p.suffix.lower() in _PICTURES or p.name == METADATA)
+        there = dict.fromkeys((self.metadata, self.table, *inner))
+        return [p.name for p in there if p.exists() and p not in own]
+
+    def written(self) -> list[Path]:
+        """Images and tables of the extraction that the record tells of."""
+        try:
+            state = self.state()
+            names = state["source"]["settings"]
+            images, table = (inside(self.root, names[key], where=STATE) for key in ("images_dir", "caption_file"))
+            last = state["summary"]["images"] if state.get("finished") else sys.maxsize
+        except (RsforgeError, KeyError, TypeError, AttributeError):
+            return []
+        numbered = ((p, _IMAGE.fullmatch(p.name)) for p in sorted(images.glob("image_*")))
+        return [table, self.metadata, images / METADATA, *(p for p, n in numbered if n and int(n[1]) <= last)]
+
+    def takes(self, path: Path) -> bool:
+        """Whether this extraction would write or remove ``path``, which it may be about to read."""
+        path = path.resolve()
+        tables = (self.root / STATE, self.rows, self.metadata, self.table, self.images / METADATA)
+        image = path.parent == self.images.resolve() and _IMAGE.fullmatch(path.name)
+        return bool(image) or path in {p.resolve() for p in (*tables, *self.written())}
 
     def begin(self) -> None:
         """Record what is made here, before the first image is."""
@@ -90,29 +115,20 @@ class CaptionFolder:
         durable.write_json(self.root / STATE, {"finished": False, "source": self.source})
 
     def clear(self) -> None:
-        """Remove what an extraction wrote here: its record first, numbered images and tables after it."""
-        before = self._recorded_places()
-        for path in (self.root / STATE, self.rows, self.metadata):
+        """Remove what the recorded extraction wrote here; its record last, so that a kill leaves none without one."""
+        for path in (*self.written(), self.rows, self.root / STATE):
             path.unlink(missing_ok=True)
-        for images, table in {(self.images, self.table), *before}:
-            for path in (table, images / METADATA, *images.glob("image_*")):
-                if path in (table, images / METADATA) or _IMAGE.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
 
-    def _recorded_places(self) -> list[tuple[Path, Path]]:
-        """Folder of images and caption table of the extraction that the record tells of."""
-        try:
-            names = self.state()["source"]["settings"]
-            images, table = (inside(self.root, names[key], where=STATE) for key in ("images_dir", "caption_file"))
-        except (RsforgeError, KeyError, TypeError):
-            return []
-        return [(images, table)]
+    def whole(self, state: dict[str, Any]) -> bool:
+        """Whether a finished folder still has its images and tables, each of the size that was recorded."""
+        return state.get("sizes") == self._sizes()
 
-    def whole(self, summary: dict[str, Any]) -> bool:
-        """Whether a finished folder still has its images and tables."""
-        count = sum(1 for p in self.images.glob("*") if _IMAGE.fullmatch(p.name) and p.stat().st_size)
-        tables = (self.metadata, self.table, self.images / METADATA)
-        return count == summary.get("images") and all(p.is_file() for p in tables)
+    def _sizes(self) -> str:
+        """A digest of the names and sizes of all images and tables."""
+        images = (p for p in sorted(self.images.glob("image_*")) if _IMAGE.fullmatch(p.name))
+        files = (self.table, self.metadata, self.images / METADATA, *images)
+        told = "".join(f"{p.name} {p.stat().st_size if p.is_file() else 'missing'}\n" for p in files)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def records(self) -> Iterator[Record]:
         """What was done with each row, in order; a line cut off by a kill is not there."""
@@ -182,9 +198,10 @@ class CaptionFolder:
 
     def finish(self, summary: Summary) -> None:
         """Record that nothing is left to do."""
-        durable.write_json(self.root / STATE, {"finished": True, "source": self.source, "summary": vars(summary)})
+        state = {"finished": True, "source": self.source, "summary": vars(summary), "sizes": self._sizes()}
+        durable.write_json(self.root / STATE, state)
         self.rows.unlink(missing_ok=True)
 
 
-def _damaged(path: Path) -> RsforgeError:
-    return RsforgeError("RSF-D006", f"{path.name} is damaged", where=str(path), fix="start anew with --overwrite")
+def _damaged(path: Path, fix: str = "start anew with --overwrite") -> RsforgeError:
+    return RsforgeError("RSF-D006", f"{path.name} is damaged", where=str(path), fix=fix)

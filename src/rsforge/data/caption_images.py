@@ -8,35 +8,47 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import numpy as np
 from PIL import Image, features
 
 from rsforge import durable
-from rsforge.data.images import decode_rgb, orientation, picture
+from rsforge.data.images import UnreadableError, decode_rgb, orientation, picture, upright
 from rsforge.errors import RsforgeError
 
 Shape = Literal["stretch", "crop", "pad"]
 Format = Literal["jpeg", "png", "webp"]
 SUFFIXES: dict[Format, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+FULL = (0, 65535)
 
 _END_OF_JPEG = b"\xff\xd9"
 
 
-def squared(data: bytes, side: int, shape: Shape, kind: Format) -> Image.Image:
-    """The picture in ``data`` made square to be encoded as ``kind``; ``UnreadableError`` as ``decode_rgb``.
+def squared(data: bytes, side: int, shape: Shape, clip: tuple[float, float] | None = None) -> Image.Image:
+    """The picture in ``data`` made square; ``UnreadableError`` as ``decode_rgb``.
 
-    From JPEG to JPEG the colours are not converted, and chroma is resampled at the half side that is stored.
+    Values of 16 bits need the range ``clip`` that becomes black to white: few sensors fill all of them.
     """
     with picture(io.BytesIO(data)) as image:
-        if kind == "jpeg" and shape != "pad" and side and side % 2 == 0 and _is_ycbcr(image):
-            image.draft("YCbCr", image.size)
-            return _by_planes(image, side, _box(image, shape))
+        if image.format == "JPEG" and image.mode == "RGB" and orientation(image) == 1:  # spare the way through arrays
+            return shaped(image.convert("RGB"), side, shape)
+        if _is_16bit(image) and clip != FULL:
+            return shaped(_clipped(image, clip), side, shape)
     return shaped(Image.fromarray(decode_rgb(data)), side, shape)
 
 
-def _is_ycbcr(image: Image.Image) -> bool:
-    components = [layer[0] for layer in getattr(image, "layer", [])]
-    upright = image.mode == "RGB" and orientation(image) == 1
-    return upright and components == [1, 2, 3] and image.info.get("adobe_transform", 1) == 1
+def _is_16bit(image: Image.Image) -> bool:
+    # Of colours Pillow keeps the upper byte, and tells only by how it is going to read them.
+    return image.mode.startswith("I") or any(";16" in str(tile[3]) for tile in image.tile)
+
+
+def _clipped(image: Image.Image, clip: tuple[float, float] | None) -> Image.Image:
+    if clip is None:
+        raise UnreadableError("its values have 16 bits, whose range is not declared by --clip LOW HIGH")
+    if not image.mode.startswith("I"):
+        raise UnreadableError(f"its colours have 16 bits, which can only be read with --clip {FULL[0]} {FULL[1]}")
+    low, high = clip
+    grey = np.clip((np.asarray(image).astype(np.float32) - low) * (255 / (high - low)), 0, 255)
+    return Image.fromarray(upright(grey.round().astype(np.uint8), orientation(image))).convert("RGB")
 
 
 def _box(image: Image.Image, shape: Shape) -> tuple[float, float, float, float]:
@@ -45,13 +57,6 @@ def _box(image: Image.Image, shape: Shape) -> tuple[float, float, float, float]:
     short = min(image.size)
     dx, dy = ((width - short) / 2, (height - short) / 2) if shape == "crop" else (0, 0)
     return dx, dy, width - dx, height - dy
-
-
-def _by_planes(image: Image.Image, side: int, box: tuple[float, float, float, float]) -> Image.Image:
-    luma, *chroma = image.split()
-    half = [plane.resize((side // 2, side // 2), Image.Resampling.LANCZOS, box) for plane in chroma]
-    doubled = [plane.resize((side, side), Image.Resampling.NEAREST) for plane in half]
-    return Image.merge("YCbCr", (luma.resize((side, side), Image.Resampling.LANCZOS, box), *doubled))
 
 
 def shaped(image: Image.Image, side: int, shape: Shape) -> Image.Image:

@@ -14,12 +14,13 @@ from rsforge.seeds import derive
 Mode = Literal["first", "all", "random", "join", "rows"]
 
 MAX_LINE = 1 << 20
+EXTRACT = "give a table of name, tab, caption; `rsforge data parquet-to-jsonl` writes one"
 KEYS = ("captions", "caption", "text", "texts", "sentences", "sentence", "raw", "description", "prompt", "txt")
 
 # A sign that captions do not hold: backslashes, which code and paths do, stay as they are.
 ESCAPE = "\u241b"
 _UNSAFE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\u241b]")
-_ESCAPED = re.compile("\u241b([0-9A-F]{4})")
+_ESCAPED = re.compile("\u241b(00[01][0-9A-F]|007F|0085|2028|2029|241B)")
 _LIST = re.compile(r"\S.*?: *\[.*\]\s*")
 
 
@@ -38,7 +39,7 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """What ``escape`` made of, exactly."""
+    """What ``escape`` made it of, exactly; digits that it never writes stay as they are."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
@@ -73,14 +74,18 @@ def chosen(captions: Sequence[str], mode: Mode, *, seed: int, row: int) -> list[
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a caption table in their order, empty ones left out; RSF-D006 for one that never ends."""
+    """The lines of a caption table in their order, empty ones left out; RSF-D006 for no file or an endless line."""
+    if not path.is_file():  # opening a pipe would wait for ever
+        reason = "it is not a regular file" if path.exists() else "there is no such file"
+        raise RsforgeError("RSF-D006", f"{path.name} cannot be read: {reason}", where=str(path), fix=EXTRACT)
     with path.open("rb") as file:
         number = 0
         while data := file.readline(MAX_LINE + 1):
             number += 1
             if len(data) > MAX_LINE:
                 found = f"line {number} has more than {MAX_LINE:,} bytes"
-                raise RsforgeError("RSF-D006", f"{path.name} is no table of captions", where=str(path), found=found)
+                what = f"{path.name} is no table of captions"
+                raise RsforgeError("RSF-D006", what, where=str(path), found=found, fix=EXTRACT)
             data = data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data
             if stripped := data.removesuffix(b"\n").removesuffix(b"\r"):
                 yield _parsed(number, stripped)

@@ -20,13 +20,18 @@ F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Fetched = tuple[Array, Mask | None]
 
+FILLS = (-9999.0, -32768.0)  # what files leave where nothing was seen, and often do not say
+LARGE, MAX_PACKED = 1 << 30, 1032  # deflate packs no more than 1032 bytes into one
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cube:
     """An open cube; ``fetch`` gives a window ``(h, w, B)`` as stored and, where the file masks pixels, its mask.
 
-    Values are stored ones divided by ``scale``. ``good_bands`` ``(B,)`` is the file's own judgement, all true where it
-    has none; ``notes`` say what was inferred. The file is closed by ``close`` or the end of a ``with`` block.
+    Values are stored ones times ``gain (B,)`` plus ``offset (B,)``, divided by ``scale``. ``good_bands (B,)`` is the
+    file's own judgement, all true where it has none; ``notes`` say what was inferred. Without a declared ``nodata``
+    the values of ``FILLS`` are taken as such; ``filled`` is the set of those that were met. The file is closed by
+    ``close`` or the end of a ``with`` block.
     """
 
     path: Path
@@ -39,6 +44,9 @@ class Cube:
     fwhm_nm: F64 | None = None
     good_bands: Mask
     nodata: float | None = None
+    filled: set[float] = field(default_factory=set)
+    gain: F64 | None = None
+    offset: F64 | None = None
     scale: float = 1.0
     unit: str = ""
     grid: Grid | None = None
@@ -85,20 +93,33 @@ class Cube:
         if min(window) < 0 or row + height > self.height or col + width > self.width:
             raise IndexError(f"{window} of a cube of {self.height} x {self.width} pixels")
         stored, mask = self.fetch(window)
-        if keep is not None:
-            stored = stored[..., keep]
-        valid: Mask = np.isfinite(stored)
-        if mask is not None:
-            valid &= mask[..., None]
-        if self.nodata is not None and _fits(self.nodata, stored.dtype):
-            # Compared in the stored type: -3.4e38 as text is not the float32 it was.
-            with np.errstate(over="ignore"):
-                valid &= stored != stored.dtype.type(self.nodata)
-        # Chosen bands are a copy already; all bands may be a view of an array in memory.
-        values = stored.astype(np.float32, copy=keep is None)
-        if self.scale != 1.0:
-            values /= np.float32(self.scale)
-        return values, valid
+        chosen = slice(None) if keep is None else keep
+        stored = stored[..., chosen]
+        # What does not fit into float32 becomes infinite, and invalid.
+        with np.errstate(over="ignore", invalid="ignore"):
+            valid = self._filled(stored)
+            # Chosen bands are a copy already; all bands may be a view of an array in memory.
+            values = stored.astype(np.float32, copy=keep is None)
+            if self.gain is not None:
+                values *= self.gain[chosen].astype(np.float32)
+            if self.offset is not None:
+                values += self.offset[chosen].astype(np.float32)
+            if self.scale != 1.0:
+                values /= np.float32(self.scale)
+        valid &= np.isfinite(values)
+        return values, valid if mask is None else valid & mask[..., None]
+
+    def _filled(self, stored: Array) -> Mask:
+        """Which stored values are not nodata."""
+        valid = np.ones(stored.shape, bool)
+        for value in FILLS if self.nodata is None else (self.nodata,):
+            if _fits(value, stored.dtype):
+                # Compared in the stored type: -3.4e38 as text is not the float32 it was.
+                empty = stored == stored.dtype.type(value)
+                if self.nodata is None and empty.any():
+                    self.filled.add(value)
+                valid &= ~empty
+        return valid
 
 
 def _fits(value: float, dtype: np.dtype[Any]) -> bool:
@@ -127,3 +148,9 @@ def checked_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 3 or min(shape) < 1:
         raise UnreadableError(f"a cube of shape {tuple(shape)} has no pixels")
     return shape[0], shape[1], shape[2]
+
+
+def require_held(declared: int, stored: int) -> None:
+    """``UnreadableError`` when over 1 GiB is declared of which less is stored than any packing of data explains."""
+    if declared > LARGE and stored * MAX_PACKED < declared:
+        raise UnreadableError(f"it declares {declared:,} bytes of values and holds {stored:,}")

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data import hdf5
-from rsforge.data.cube import Cube, Fetched, band_axis_last, checked_shape
+from rsforge.data.cube import Cube, Fetched, band_axis_last, checked_shape, require_held
 from rsforge.data.images import UnreadableError
 from rsforge.data.matlab import Size, bounded, matrix, noted_size
-from rsforge.data.wavelengths import FIELDS, WIDTH_FIELDS, credible, in_nm
+from rsforge.data.wavelengths import FIELDS, WIDTH_FIELDS, credible, in_nm, sound
 from rsforge.data.windows import Window
 
 F64 = npt.NDArray[np.float64]
@@ -34,7 +34,8 @@ def open_hdf5(path: Path, variable: str | None, wavelength_nm: F64 | None, size:
         file = stack.enter_context(hdf5.opened(path))
         arrays = hdf5.numeric_datasets(file)
         dataset = hdf5.check(hdf5.find(file, variable) if variable else _largest(arrays))
-        own, fwhm, note = _described(dataset, arrays)
+        require_held(dataset.size * dataset.dtype.itemsize, _stored(dataset, path))
+        own, fwhm, note = _described(dataset, arrays) if wavelength_nm is None else (None, None, "")
         known = own if wavelength_nm is None else wavelength_nm
         reverse = "MATLAB_class" in dataset.attrs
         if dataset.ndim == 2:
@@ -66,6 +67,12 @@ def _largest(arrays: Arrays) -> h5py.Dataset:
     return max(cubes, key=lambda array: array.size)
 
 
+def _stored(dataset: h5py.Dataset, path: Path) -> int:
+    """Bytes that hold its values at most; a data set assembled from others has none of its own."""
+    size = path.stat().st_size
+    return size if dataset.is_virtual else min(size, int(dataset.id.get_storage_size()))
+
+
 def _from_matrix(path: Path, dataset: h5py.Dataset, arrays: Arrays, known: F64 | None, size: Size | None) -> Cube:
     bounded(dataset.shape, dataset.dtype.itemsize)
     with hdf5.failing("it cannot be decoded"):
@@ -77,9 +84,9 @@ def _from_matrix(path: Path, dataset: h5py.Dataset, arrays: Arrays, known: F64 |
 def _described(dataset: h5py.Dataset, arrays: Arrays) -> tuple[F64 | None, F64 | None, str]:
     """Wavelengths and widths in nm from data sets or attributes of their names, and what was inferred."""
     wavelength, unit = _named(FIELDS, dataset, arrays)
-    if wavelength is None or not credible(wavelength, len(wavelength)):
+    if wavelength is None or len(wavelength) not in dataset.shape:
         return None, None, ""
-    wavelength_nm, note = in_nm(wavelength, unit)
+    wavelength_nm, note = in_nm(sound(wavelength), unit)
     fwhm, _ = _named(WIDTH_FIELDS, dataset, arrays)
     if fwhm is None or not credible(fwhm, len(wavelength)):
         return wavelength_nm, None, note

@@ -14,7 +14,7 @@ from rsforge.data.cube_hdf5 import open_hdf5
 from rsforge.data.envi import header_of, open_envi
 from rsforge.data.images import UnreadableError
 from rsforge.data.matlab import open_matlab
-from rsforge.data.wavelengths import read_table
+from rsforge.data.wavelengths import WavelengthError, read_table, unusable
 from rsforge.data.windows import Window
 from rsforge.errors import RsforgeError, from_os_error
 
@@ -30,11 +30,13 @@ def find_cubes(place: Path, *, skip: str = "") -> dict[str, Path]:
     """Files that may hold cubes by scene, sorted: the one at ``place``, or those of a folder at any depth.
 
     A scene is called by its path below the folder without suffix; where two agree, with it. Files called ``skip`` are
-    no cubes. RSF-D001 when there is none.
+    no cubes. RSF-D001 when there is none, RSF-D008 for a pipe or a device.
     """
     if place.is_file():
         return {_plain(Path(place.name)): place}
     if not place.is_dir():
+        if place.exists():
+            raise RsforgeError("RSF-D008", f"{place} is neither a file nor a folder", where="--input")
         raise RsforgeError("RSF-D001", f"{place} does not exist", where="--input")
     every = sorted(place.rglob("*"))
     paths = [path for path in every if path.suffix.lower() in SUFFIXES and path.name != skip and path.is_file()]
@@ -64,7 +66,7 @@ def open_cube(
     """The cube at ``path``: ENVI (its header or its numbers), GeoTIFF, MATLAB or HDF5, told by its first bytes.
 
     ``wavelengths`` is a text table that goes before what the file says. Unusable files raise RSF-D008, here or when
-    read, a table that is not as long as the cube has bands RSF-D014.
+    read, wavelengths that are none, or not as many as the bands, RSF-D014.
     """
     table = read_table(wavelengths) if wavelengths is not None else None
     with _told(path):
@@ -83,7 +85,7 @@ def open_cube(
             "RSF-D014", f"{wavelengths} has {len(table[0])} wavelengths, the cube {cube.bands} bands",
             where=f"--wavelengths, {path}",
         )  # fmt: skip
-    notes = (*(note for note in cube.notes if "wavelengths" not in note), *filter(None, [table[2]]))
+    notes = tuple(filter(None, (*cube.notes, table[2])))
     return replace(cube, wavelength_nm=table[0], fwhm_nm=table[1], notes=notes)
 
 
@@ -91,6 +93,8 @@ def open_cube(
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
+    except WavelengthError as reason:
+        raise unusable(path, reason) from None
     except UnreadableError as reason:
         raise RsforgeError("RSF-D008", f"cannot use the cube {path}: {reason}", where=str(path)) from None
     except OSError as error:
@@ -105,9 +109,9 @@ def _opened(path: Path, variable: str | None, wavelength_nm: F64 | None, size: t
     if any(head[at : at + 8] == _HDF5 for at in _HDF5_AT):
         return open_hdf5(path, variable, wavelength_nm, size)
     if head[:4] in _TIFF:
-        return open_geotiff(path)
+        return open_geotiff(path, wavelength_nm)
     if path.suffix.lower() == ".mat":
         return open_matlab(path, variable, wavelength_nm, size)
     if path.suffix.lower() == ".hdr" or header_of(path) is not None:
-        return open_envi(path)
+        return open_envi(path, wavelength_nm)
     raise UnreadableError("it is no ENVI file with a header beside it, GeoTIFF, MATLAB or HDF5 file")

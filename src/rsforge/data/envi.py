@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rasterio.crs import CRS
 
-from rsforge.data.cube import Cube, Fetched, checked_shape
+from rsforge.data.cube import MAX_PACKED, Cube, Fetched, checked_shape, require_held
 from rsforge.data.grids import Grid
 from rsforge.data.images import UnreadableError
-from rsforge.data.wavelengths import MAX_TEXT, credible, from_names, in_nm
+from rsforge.data.wavelengths import MAX_TEXT, credible, from_names, in_nm, sound
 from rsforge.data.windows import Window
 
 F64 = npt.NDArray[np.float64]
@@ -55,8 +58,11 @@ def read_header(path: Path) -> dict[str, str]:
     return {m[1].strip().lower(): m[2].strip().strip("{}").strip() for m in _FIELD.finditer(text)}
 
 
-def open_envi(path: Path) -> Cube:
-    """The cube whose header or file of numbers is ``path``; what is no sound one raises ``UnreadableError``."""
+def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
+    """The cube whose header or file of numbers is ``path``; what is no sound one raises ``UnreadableError``.
+
+    Where ``wavelength_nm`` is given, what the header says of wavelengths is not looked at.
+    """
     header = header_of(path)
     if header is None:
         raise UnreadableError(f"no header lies beside it ({path.name}.hdr)")
@@ -70,6 +76,7 @@ def open_envi(path: Path) -> Cube:
     need, size = offset + lines * samples * bands * dtype.itemsize, data.stat().st_size
     if size < need:
         raise UnreadableError(f"the file has {size:,} bytes, its header declares {need:,}")
+    require_held(need, _held(data, need // MAX_PACKED + 1))
     extent = (lines, samples, bands)
     shape = tuple(extent[axis] for axis in AXES[order])
 
@@ -80,15 +87,31 @@ def open_envi(path: Path) -> Cube:
         stored = np.memmap(data, dtype, "r", offset, shape).transpose(np.argsort(AXES[order]))
         return np.array(stored[cut]), None
 
-    wavelength, fwhm, note = _spectrum(fields, bands)
+    wavelength, fwhm, note = _spectrum(fields, bands) if wavelength_nm is None else (None, None, "")
     good = _list(fields, "bbl")
     return Cube(
         path=data, height=lines, width=samples, bands=bands, dtype=str(dtype), fetch=fetch,
         wavelength_nm=wavelength, fwhm_nm=fwhm, notes=(note,) if note else (),
         good_bands=good != 0 if good is not None and len(good) == bands else np.ones(bands, bool),
         nodata=_number(fields, "data ignore value"), scale=_number(fields, "reflectance scale factor") or 1.0,
+        gain=_per_band(fields, "data gain values", bands), offset=_per_band(fields, "data offset values", bands),
         unit=fields.get("data units", ""), grid=_grid(fields),
     )  # fmt: skip
+
+
+def _held(path: Path, enough: int) -> int:
+    """Bytes of a file that are stored, counted until they are ``enough``: holes are not."""
+    size, at, count = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while at < size and count < enough:
+            try:
+                start = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError as error:
+                # Beyond the last byte that is stored; a file system that knows no holes has none.
+                return count if error.errno == errno.ENXIO else size
+            at = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            count += at - start
+    return count
 
 
 def _whole(fields: dict[str, str], key: str, default: int | None = None) -> int:
@@ -122,14 +145,21 @@ def _list(fields: dict[str, str], key: str) -> F64 | None:
         return None
 
 
+def _per_band(fields: dict[str, str], key: str, bands: int) -> F64 | None:
+    values = _list(fields, key)
+    if key in fields and (values is None or len(values) != bands or not np.isfinite(values).all()):
+        raise UnreadableError(f"its header says {key} = {fields[key][:40]!r}, not {bands} numbers")
+    return values
+
+
 def _spectrum(fields: dict[str, str], bands: int) -> tuple[F64 | None, F64 | None, str]:
     """Wavelengths and widths in nm, from their fields or else from band names, and what was inferred."""
     values, widths = _list(fields, "wavelength"), _list(fields, "fwhm")
-    if values is None or not credible(values, bands):
+    if values is None or len(values) != bands:
         named = from_names([name.strip() for name in fields.get("band names", "").split(",")])
         found = named is not None and len(named) == bands
         return (named, None, "wavelengths are taken from the names of the bands") if found else (None, None, "")
-    wavelength_nm, note = in_nm(values, fields.get("wavelength units", ""))
+    wavelength_nm, note = in_nm(sound(values), fields.get("wavelength units", ""))
     to_nm = wavelength_nm[0] / values[0]
     return wavelength_nm, widths * to_nm if widths is not None and credible(widths, bands) else None, note
 
@@ -146,6 +176,17 @@ def _grid(fields: dict[str, str]) -> Grid | None:
     # As GDAL reads it: counterclockwise degrees.
     a, b, d, e = wide * cos, wide * sin, high * sin, -high * cos
     return Grid(
-        fields.get("coordinate system string", ""),
+        fields.get("coordinate system string") or _utm(words),
         (a, b, east - a * (x - 1) - b * (y - 1), d, e, north - d * (x - 1) - e * (y - 1)),
     )
+
+
+def _utm(words: list[str]) -> str:
+    """The WKT of ``map info`` in metres of a UTM zone on WGS-84 (EPSG 32601 to 32660, 32701 to 32760), else nothing."""
+    said = [word.lower().replace("-", "") for word in words]
+    unit = next((word.split("=")[1].strip() for word in said if word.startswith("units")), "meters")
+    zone = int(said[7]) if len(said) > 9 and re.fullmatch(r"\d{1,2}", said[7]) else 0
+    if said[0] != "utm" or not 1 <= zone <= 60 or said[8] not in ("north", "south") or said[9] != "wgs84":
+        return ""
+    known = unit.startswith(("meter", "metre"))
+    return CRS.from_epsg((32600 if said[8] == "north" else 32700) + zone).to_wkt() if known else ""

@@ -15,7 +15,7 @@ from rsforge.data.cube import Cube, band_axis_last, checked_shape
 from rsforge.data.hdf5 import NUMBERS, failing
 from rsforge.data.images import UnreadableError
 from rsforge.data.mat5 import load, variables
-from rsforge.data.wavelengths import FIELDS, credible, in_nm
+from rsforge.data.wavelengths import FIELDS, in_nm, sound
 
 Array = npt.NDArray[Any]
 F64 = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ def open_matlab(path: Path, variable: str | None, wavelength_nm: F64 | None, siz
         bounded(held[name].shape, 8)
         values = load(path, held[name])
         notes = {other.lower(): load(path, held[other]) for other in held if other.lower() in NOTED and other != name}
-    own, note = _wavelengths(notes)
+    own, note = _wavelengths(notes, values.shape) if wavelength_nm is None else (None, "")
     known = own if wavelength_nm is None else wavelength_nm
     if values.ndim == 3:
         cube = whole(path, values.transpose(band_axis_last(values.shape, known)))
@@ -64,11 +64,11 @@ def bounded(shape: tuple[int, ...], itemsize: int) -> None:
         raise UnreadableError(f"an array of shape {shape} has more than {MAX_WHOLE >> 30} GiB and must be read whole")
 
 
-def _wavelengths(notes: Mapping[str, Array]) -> tuple[F64 | None, str]:
+def _wavelengths(notes: Mapping[str, Array], shape: tuple[int, ...]) -> tuple[F64 | None, str]:
     found = next((notes[key].ravel() for key in FIELDS if key in notes), None)
-    if found is None or found.dtype.kind not in NUMBERS or not credible(found.astype(float), len(found)):
+    if found is None or found.dtype.kind not in NUMBERS or len(found) not in shape:
         return None, ""
-    return in_nm(found.astype(float))
+    return in_nm(sound(found.astype(float)))
 
 
 def noted_size(notes: Mapping[str, Array]) -> Size | None:

@@ -52,13 +52,14 @@ def find_shards(place: str) -> list[Path]:
     """The Parquet files that ``place`` means, sorted: a file, a folder searched at any depth, or a glob; RSF-D006."""
     path = Path(place)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*.parquet") if p.is_file())
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".parquet" and p.is_file())
     elif path.exists():
         found = [path]
     else:
         found = sorted(p for p in _globbed(path) if p.is_file())
     if not found:
-        raise RsforgeError("RSF-D006", f"no Parquet file found at {place}", where="--parquet-path")
+        fix = "give a file, a folder of them, or a glob in quotes: --parquet-path 'data/train-*.parquet'"
+        raise RsforgeError("RSF-D006", f"no Parquet file found at {place}", where="--parquet-path", fix=fix)
     return found
 
 

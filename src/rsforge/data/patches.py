@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -82,9 +83,8 @@ def write_patches(path: Path, scene: str, patches: Iterable[Patch], facts: Mappi
     first = next(walk, None)
     if first is None:
         return 0
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The library ends the process when a write fails, so that room is taken before.
-    with durable.replacing_by_name(path) as temporary, h5py.File(temporary, "w") as file:
+    with _folder_of(path), durable.replacing_by_name(path) as temporary, h5py.File(temporary, "w") as file:
         durable.reserve(temporary, SLACK)
         arrays = _created(file, first)
         count = 0
@@ -104,6 +104,20 @@ def write_patches(path: Path, scene: str, patches: Iterable[Patch], facts: Mappi
         file.close()
         os.truncate(temporary, size)
     return count
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[None]:
+    """The folder of a file to be written, which is gone again when nothing came to lie in it."""
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _row(scene: str, patch: Patch) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import csv
 import difflib
 import io
 import re
-from dataclasses import dataclass
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -62,6 +64,18 @@ def load_response(name: str) -> Response:
     if path.stat().st_size > MAX_TEXT:
         raise _unusable(str(path), f"it has more than {MAX_TEXT >> 20} MiB")
     return _parsed(path.read_bytes().decode("utf-8-sig", errors="replace"), path.stem, str(path))
+
+
+def select(response: Response, names: Sequence[str]) -> Response:
+    """The bands ``names`` of a sensor, in that order; RSF-U007 for one that it has not."""
+    strange = next((name for name in names if name not in response.bands), None)
+    if strange is not None:
+        raise RsforgeError(
+            "RSF-U007", f"{response.name} has no band {strange}", where="--bands", found=strange,
+            fix=f"its bands are {', '.join(response.bands)}",
+        )  # fmt: skip
+    bands = tuple(dict.fromkeys(names))
+    return replace(response, bands=bands, values=response.values[:, [response.bands.index(band) for band in bands]])
 
 
 def _unusable(where: str, reason: str) -> RsforgeError:
@@ -166,10 +180,12 @@ def require_covered(response: Response, bands: Bands, *, where: str) -> None:
         if share < MIN_COVERAGE
     ]
     if short:
+        seen = [band for band, share in zip(response.bands, bands.coverage, strict=True) if share >= MIN_COVERAGE]
+        only = f"take the others alone by --bands {shlex.quote(','.join(seen))}, " if seen else ""
         raise RsforgeError(
             "RSF-D014",
             f"the cube does not cover the bands of {response.name}: at least {MIN_COVERAGE:.0%} of each is needed",
             where=where,
             found=", ".join(short),
-            fix="choose another --sensor, give a table of the covered bands alone, or drop less by --drop-nm",
+            fix=f"{only}choose another --sensor, or drop less by --drop-nm",
         )

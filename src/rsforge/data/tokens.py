@@ -44,6 +44,10 @@ def _load(path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     whole = path / "tokenizer.json" if path.is_dir() else path
+    for file in [whole] if whole.exists() else [path / "vocab.json", path / "merges.txt"]:
+        if not file.is_file():
+            reason = "is not a regular file" if file.exists() else "is not there"
+            raise RsforgeError("RSF-D006", f"no tokenizer at {path}: {file.name} {reason}", where="--tokenizer")
     try:
         if whole.exists():
             return Tokenizer.from_str(whole.read_text("utf-8"))
@@ -60,7 +64,7 @@ def _clip(vocabulary: Path, merges: Path) -> Tokenizer:
     """CLIP's byte-pair encoding (Radford et al. 2021) from its two tables."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    for path in (vocabulary, merges):
+    for path in (vocabulary, merges):  # the library says nothing of files that may not be read
         path.open("rb").close()
     words, pairs = models.BPE.read_file(str(vocabulary), str(merges))
     tokenizer = Tokenizer(models.BPE(words, pairs, unk_token=END, end_of_word_suffix="</w>", fuse_unk=False))

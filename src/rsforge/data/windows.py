@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -24,7 +26,28 @@ class Window(NamedTuple):
         return max(rows, 0) * max(cols, 0)
 
 
+@dataclass(frozen=True)
+class Frames:
+    """All whole ``size`` x ``size`` windows of a scene, ``stride`` apart, row by row; none is made before it is due."""
+
+    height: int
+    width: int
+    size: int
+    stride: int
+
+    def _starts(self) -> tuple[range, range]:
+        rows, cols = (range(0, side - self.size + 1, self.stride) for side in (self.height, self.width))
+        return rows, cols
+
+    def __len__(self) -> int:
+        rows, cols = self._starts()
+        return len(rows) * len(cols)
+
+    def __iter__(self) -> Iterator[Window]:
+        rows, cols = self._starts()
+        return (Window(row, col, self.size, self.size) for row in rows for col in cols)
+
+
 def windows(height: int, width: int, size: int, stride: int) -> list[Window]:
     """All whole ``size`` x ``size`` windows of a scene, ``stride`` apart, row by row."""
-    rows, cols = range(0, height - size + 1, stride), range(0, width - size + 1, stride)
-    return [Window(row, col, size, size) for row in rows for col in cols]
+    return list(Frames(height, width, size, stride))

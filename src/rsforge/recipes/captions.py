@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable
-from rsforge.data.captions import Line, json_line, read_lines
+from rsforge.data.captions import EXTRACT, Line, json_line, read_lines
 from rsforge.data.paths import inside
 from rsforge.data.tokens import LIMIT, counter
 from rsforge.errors import RsforgeError
@@ -20,6 +20,7 @@ NAMED = 5
 
 def convert(settings: CaptionsSettings, show: Voice) -> dict[str, Any]:
     """Judge every line, then write; RSF-D007 for lines that are no captions, RSF-U004 for another output."""
+    _check(settings)
     judged = _judge(settings, counter(settings.tokenizer), show)
     state = _standing(settings)
     if state == "written" and not show.dry_run:
@@ -33,6 +34,13 @@ def convert(settings: CaptionsSettings, show: Voice) -> dict[str, Any]:
     return {"state": state, **judged, "tokens_counted": counted, "output_file": str(settings.output_file)}
 
 
+def _check(settings: CaptionsSettings) -> None:
+    for option, path in (("--caption-file", settings.caption_file), ("--tokenizer", settings.tokenizer)):
+        if path and settings.output_file.resolve() == path.resolve():
+            found = str(settings.output_file)
+            raise RsforgeError("RSF-U005", f"the output is the input {option}", where="--output-file", found=found)
+
+
 def _judge(settings: CaptionsSettings, tokens: Callable[[str], int], show: Voice) -> dict[str, int]:
     captions = over = 0
     bad: list[str] = []
@@ -44,10 +52,11 @@ def _judge(settings: CaptionsSettings, tokens: Callable[[str], int], show: Voice
     if bad and (settings.on_bad == "error" or not captions):
         found = "; ".join(bad[:NAMED]) + (f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
         old = any("older scripts" in reason for reason in bad)
-        fix = "extract again with `rsforge data parquet-to-jsonl`, which writes name, tab, caption" if old else ""
+        fix = EXTRACT if old else ""
         raise RsforgeError("RSF-D007", f"{len(bad)} lines are no captions", where=where, found=found, fix=fix)
     if not captions:
-        raise RsforgeError("RSF-D006", f"there are no captions in {settings.caption_file.name}", where=where)
+        what = f"there are no captions in {settings.caption_file.name}"
+        raise RsforgeError("RSF-D006", what, where=where, fix=EXTRACT)
     for reason in bad:
         show.warn(f"left out {reason}")
     if over:
@@ -63,16 +72,16 @@ def _judged(settings: CaptionsSettings) -> Iterator[Line]:
 
 
 def _missing(settings: CaptionsSettings, line: Line) -> str:
-    """Why the image of a line is not below the folder of images, when one was named."""
-    if settings.images_dir is None:
-        return ""
+    """Why the image of a line cannot be taken: it leads out of its folder, or is missing where one was named."""
+    folder = settings.images_dir or settings.output_file.parent
     try:
-        path = inside(settings.images_dir, line.name, where=f"{settings.caption_file.name} line {line.number}")
+        path = inside(folder, line.name, where=f"{settings.caption_file.name} line {line.number}")
     except RsforgeError:
         if settings.on_bad == "error":
             raise
-        return f"the name {line.name!r} leads out of {settings.images_dir}"
-    return "" if path.is_file() else f"there is no image {line.name!r} in {settings.images_dir}"
+        return f"the name {line.name!r} leads out of {folder}"
+    there = settings.images_dir is None or path.is_file()
+    return "" if there else f"there is no image {line.name!r} in {folder}"
 
 
 def _lines(settings: CaptionsSettings) -> Iterator[bytes]:
@@ -82,8 +91,6 @@ def _lines(settings: CaptionsSettings) -> Iterator[bytes]:
 def _standing(settings: CaptionsSettings) -> str:
     """``written`` or ``unchanged``; RSF-U004 when the output is there and says something else."""
     output = settings.output_file
-    if output.resolve() == settings.caption_file.resolve():
-        raise RsforgeError("RSF-U005", "the output is the input", where="--output-file", found=str(output))
     if settings.overwrite or not output.exists():
         return "written"
     if _same(output, _lines(settings)):

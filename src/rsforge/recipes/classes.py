@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ImageDraw
+from PIL import Image, ImageDraw
 
 from rsforge import durable
 from rsforge.data.caption_images import shaped
@@ -27,36 +27,45 @@ FIGURE = "corel_dataset_samples.png"
 SAMPLES, SIDE = 3, 128
 
 Digests = dict[str, str]
+Record = dict[str, list[str]]  # of every file, what an earlier run wrote or was about to write
 
 
 def prepare(settings: ClassesSettings, show: Voice) -> dict[str, Any]:
     """Judge all, then copy what is new; RSF-D002 names or pixels, RSF-D006 the list, RSF-U004 files of others."""
+    _check_apart(settings)
     index = _scanned(settings, show)
     names = _names(settings, index, show)
     images, texts = _wanted(index, names)
     wanted = images | {name: _sha(text.encode()) for name, text in texts.items()}
     root = settings.output_dir
-    before = _recorded(root)
+    before, after = _recorded(root), {name: [digest] for name, digest in wanted.items()}
     stale = sorted(before.keys() - wanted.keys())
     _refuse_foreign(root, {name.split("/")[0] for name in wanted}, before.keys() | wanted.keys())
+    new = _new(root, wanted, before, show)
     counts = {f"{n} {names[n]}": sum(image.number == n for image in index.images) for n in index.numbers}
     facts = {"images": len(index.images), "classes": counts, "skipped": len(index.bad), "output_dir": str(root)}
     if show.dry_run:
         return {"files": len(wanted), "removed": len(stale), **facts}
-    new = [name for name, digest in wanted.items() if _digest(root / name) != digest]
     root.mkdir(parents=True, exist_ok=True)
     with durable.locked(root):
         if new:
             # What is about to be written is recorded first, so that a run after a kill knows it for its own.
-            _record(root, before | wanted)
+            _record(root, {name: [*before.get(name, []), *after.get(name, [])] for name in before | after})
             _write(settings, index, new, texts, show)
         removed = _remove(root, stale, before, show)
-        _record(root, wanted)
+        _record(root, after)
     figure = _figure(settings, index, names) if settings.visualize else None
     state = "prepared" if new or removed else "unchanged"
     if state == "unchanged":
         show.say(f"unchanged  {root} holds these images already: nothing to do")
     return {"state": state, "written": len(new), "removed": removed, **facts, "figure": figure and str(figure)}
+
+
+def _check_apart(settings: ClassesSettings) -> None:
+    source, target = settings.data_dir.resolve(), settings.output_dir.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        what, found = "the folder of images and the output folder lie in one another", f"{source}, {target}"
+        raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name an --output-dir apart")
 
 
 def _scanned(settings: ClassesSettings, show: Voice) -> ClassIndex:
@@ -65,7 +74,8 @@ def _scanned(settings: ClassesSettings, show: Voice) -> ClassIndex:
     found += f"; and {len(index.bad) - 5} more" if len(index.bad) > 5 else ""
     where = str(settings.data_dir)
     if index.bad and (settings.on_bad == "error" or not index.images):
-        raise RsforgeError("RSF-D002", f"{len(index.bad)} images cannot be used", where=where, found=found)
+        fix = "convert, repair, rename or remove them, or leave them out by --on-bad skip"
+        raise RsforgeError("RSF-D002", f"{len(index.bad)} images cannot be used", where=where, found=found, fix=fix)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     return index
@@ -97,14 +107,13 @@ def _wanted(index: ClassIndex, names: Mapping[int, str]) -> tuple[Digests, dict[
     return images, texts
 
 
-def _recorded(root: Path) -> Digests:
-    """What an earlier run wrote, by relative name; RSF-D006 when the record is damaged."""
+def _recorded(root: Path) -> Record:
+    """Digests of what an earlier run wrote, by relative name; RSF-D006 when the record is damaged."""
     path = root / RECORD
     try:
         files = json.loads(path.read_text("utf-8"))["files"]
-        if all(
-            isinstance(v, str) and ".." not in Path(k).parts and not Path(k).is_absolute() for k, v in files.items()
-        ):
+        below = all(".." not in Path(name).parts and not Path(name).is_absolute() for name in files)
+        if below and all(isinstance(digests, list) for digests in files.values()):
             return dict(files)
     except FileNotFoundError:
         return {}
@@ -124,6 +133,19 @@ def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
         )
 
 
+def _new(root: Path, wanted: Digests, before: Record, show: Voice) -> list[str]:
+    """Files to write. What a user changed is kept while its source is the same; RSF-U004 when both changed."""
+    there = {name: _digest(root / name) for name in wanted}
+    changed = [n for n, digest in there.items() if digest and digest not in (wanted[n], *before.get(n, []))]
+    kept = [name for name in changed if wanted[name] in before.get(name, [])]
+    if lost := sorted(set(changed) - set(kept)):
+        what, fix = "files that were made or changed by hand would be replaced", "move them away, then run this again"
+        raise RsforgeError("RSF-U004", what, where=str(root), found=", ".join(lost[:5]), fix=fix)
+    for name in kept:
+        show.warn(f"{name} was changed since: left as it is; remove it to have it made again")
+    return [name for name, digest in there.items() if digest != wanted[name] and name not in kept]
+
+
 def _write(settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], show: Voice) -> None:
     root, sources = settings.output_dir, {image.path.name: image.path for image in index.images}
     durable.sweep(root)
@@ -140,10 +162,10 @@ def _write(settings: ClassesSettings, index: ClassIndex, new: list[str], texts: 
             meter.step()
 
 
-def _remove(root: Path, stale: list[str], before: Digests, show: Voice) -> int:
+def _remove(root: Path, stale: list[str], before: Record, show: Voice) -> int:
     """Remove what an earlier run wrote and no source is left of, unless somebody changed it since."""
     there = {name: digest for name in stale if (digest := _digest(root / name))}
-    gone = [name for name, digest in there.items() if digest == before[name]]
+    gone = [name for name, digest in there.items() if digest in before[name]]
     for name in gone:
         (root / name).unlink()
         show.say(f"removed    {name}: its source is gone")
@@ -152,8 +174,8 @@ def _remove(root: Path, stale: list[str], before: Digests, show: Voice) -> int:
     return len(gone)
 
 
-def _record(root: Path, files: Mapping[str, str]) -> None:
-    value = {"format": "rsforge-classes", "version": 1, "files": dict(sorted(files.items()))}
+def _record(root: Path, files: Record) -> None:
+    value = {"format": "rsforge-classes", "version": 2, "files": dict(sorted(files.items()))}
     _write_changed(root / RECORD, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
@@ -165,7 +187,7 @@ def _figure(settings: ClassesSettings, index: ClassIndex, names: Mapping[int, st
     for row, number in enumerate(index.numbers):
         own = [image for image in index.images if image.number == number]
         for column, image in enumerate(own[:SAMPLES]):
-            picture = shaped(decode_rgb(read_bytes(image.path)), SIDE, "crop")
+            picture = shaped(Image.fromarray(decode_rgb(read_bytes(image.path))), SIDE, "crop")
             if column == 0:
                 ImageDraw.Draw(picture).text((4, 2), names[number], "white", stroke_width=1, stroke_fill="black")
             sheet[row, column] = np.asarray(picture)

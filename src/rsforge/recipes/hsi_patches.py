@@ -17,18 +17,26 @@ from rsforge.data.patches import NAME, Patch, Simulation, gsd_m, write_patches
 from rsforge.data.resample import coarse_count
 from rsforge.data.split_file import SPLIT_FILE
 from rsforge.data.splits import Wanted, divide
+from rsforge.engine.signals import StopRequest
 from rsforge.errors import RsforgeError
 from rsforge.recipes import folder, split
-from rsforge.recipes.hsi_scenes import Scene, Work, judged, work_of
+from rsforge.recipes.hsi_scenes import Scene, Seen, Work, judged, work_of
 from rsforge.recipes.voice import Meter, Voice
 from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import SplitSettings
 
 
 def cut(settings: HsiPatchesSettings, show: Voice) -> dict[str, Any]:
-    """Judge every cube, then write the pairs of each."""
-    out = settings.output_dir
-    work = work_of(settings)
+    """Judge every cube, then write the pairs of each; SIGINT and SIGTERM end it between two patches."""
+    with StopRequest() as stop:
+        work = work_of(settings, stop)
+        result = _cut(work, show)
+    work.heed()
+    return result
+
+
+def _cut(work: Work, show: Voice) -> dict[str, Any]:
+    settings, out = work.settings, work.settings.output_dir
     found = find_cubes(settings.input, skip=NAME)
     _refuse_occupied(out, found, overwrite=settings.overwrite)
     every = [judged(name, path, work, show, alone=len(found) == 1) for name, path in found.items()]
@@ -127,18 +135,23 @@ def _written(scenes: list[Scene], work: Work, show: Voice) -> dict[str, int]:
         for scene in scenes:
             path = work.settings.output_dir / scene.name / NAME
             with work.open(scene.path) as cube:
-                patches = _patches(scene, cube, work, meter)
+                seen = Seen()
+                patches = _patches(scene, cube, work, meter, seen)
                 counts[scene.name] = write_patches(path, scene.name, patches, _attributes(scene, cube, work))
+                for doubt in seen.doubts(cube):
+                    show.warn(f"{scene.path.name}: {doubt}")
     return counts
 
 
-def _patches(scene: Scene, cube: Cube, work: Work, meter: Meter) -> Iterator[Patch]:
+def _patches(scene: Scene, cube: Cube, work: Work, meter: Meter, seen: Seen) -> Iterator[Patch]:
     simulation = Simulation.of(scene.bands.weights, work.settings.patch_size, work.factor)
     for window in scene.windows:
+        work.heed()
         values, valid = cube.read(window, scene.keep)
         if work.settings.valid_range is not None:
             valid = valid & _within(values, *work.settings.valid_range)
         if valid.any() and valid.mean() >= work.settings.min_valid:
+            seen.take(values[valid])
             yield simulation.patch(window, values, valid)
         else:
             work.left_out["windows with too few valid pixels"] += 1

@@ -12,19 +12,20 @@ from typing import Any, NamedTuple
 
 from rsforge import durable
 from rsforge.data import caption_images
-from rsforge.data.caption_folder import METADATA, ROWS, STATE, CaptionFolder, Record, Summary
+from rsforge.data.caption_folder import ELSEWHERE, METADATA, STATE, CaptionFolder, Record, Summary
 from rsforge.data.captions import chosen
 from rsforge.data.images import UnreadableError
 from rsforge.data.parquet import Row, Shard, find_shards, open_shard, read_rows
 from rsforge.data.threads import in_threads
 from rsforge.data.tokens import LIMIT, counter
-from rsforge.errors import RsforgeError, from_os_error
+from rsforge.errors import RsforgeError, Terminated, from_os_error
 from rsforge.recipes.voice import Meter, Voice
 from rsforge.settings.data_captions import ParquetSettings
 
 CHUNK = 64  # images whose names and rows are committed together
+AHEAD = 48  # images that are made while a chunk goes to the disk
 Count = Callable[[str], int]
-SHAPING = ("resolution", "resize_mode", "format", "quality", "captions", "seed", "images_dir", "caption_file")
+SHAPING = ("resolution", "resize_mode", "format", "quality", "captions", "seed", "clip", "images_dir", "caption_file")
 
 
 class Made(NamedTuple):
@@ -46,16 +47,20 @@ class Done(NamedTuple):
 
 def extract(settings: ParquetSettings, show: Voice) -> dict[str, Any]:
     """Extract, resume or leave alone; RSF-D006 tables, RSF-D007 rows, RSF-U004 a folder of others."""
-    _check(settings)
+    caption_images.check_format(settings.format)
+    if settings.clip and settings.clip[0] >= settings.clip[1]:
+        raise RsforgeError("RSF-U005", "LOW must be below HIGH", where="--clip", found=str(settings.clip))
     shards = [
         open_shard(path, image=settings.image_column, captions=settings.caption_column)
         for path in find_shards(settings.parquet_path)
     ]
     total = sum(shard.rows for shard in shards)
     if not total:
-        raise RsforgeError("RSF-D006", "there are no rows to extract", where=settings.parquet_path)
+        fix = "name files that have rows with --parquet-path"
+        raise RsforgeError("RSF-D006", "there are no rows to extract", where=settings.parquet_path, fix=fix)
     tokens = counter(settings.tokenizer)
     folder = _folder(settings, shards)
+    _check_apart(folder, settings, shards)
     show.say(f"source     {len(shards)} file(s), {total} rows, columns {shards[0].image} and {shards[0].captions}")
     if show.dry_run:
         state = _standing(folder, settings)
@@ -72,30 +77,42 @@ def extract(settings: ParquetSettings, show: Voice) -> dict[str, Any]:
         summary = _Extraction(folder, settings, shards, show).run(done, total, tokens)
         _warn(summary, settings, show)
         folder.finish(summary)
+    show.say(f'to load    datasets.load_dataset("imagefolder", data_dir="{folder.images}")')
     return _told(folder, vars(summary), settings, state)
 
 
-def _check(settings: ParquetSettings) -> None:
-    caption_images.check_format(settings.format)
-    inner = PurePath(settings.images_dir)
-    if inner.is_absolute() or ".." in inner.parts:
-        what = "the images must lie in the output folder"
-        raise RsforgeError("RSF-U005", what, where="--images-dir", found=settings.images_dir, fix="name a folder in it")
-    root = settings.output_dir.resolve()
-    taken = {root / METADATA, root / STATE, root / ROWS, root / inner / METADATA, root, root / inner}
-    if (root / settings.caption_file).resolve() in taken:
+def _inner(settings: ParquetSettings, option: str) -> str:
+    """Where below the output folder the file or folder of ``option`` is to stand; RSF-U005 when it is elsewhere."""
+    name, root = str(getattr(settings, option)), settings.output_dir.resolve()
+    path = (root / name).resolve()
+    if ".." in PurePath(name).parts or not path.is_relative_to(root):
+        where, fix = f"--{option.replace('_', '-')}", "give a name, or a path below --output-dir"
+        raise RsforgeError("RSF-U005", "this must lie in the output folder", where=where, found=name, fix=fix)
+    return path.relative_to(root).as_posix()
+
+
+def _check_apart(folder: CaptionFolder, settings: ParquetSettings, shards: list[Shard]) -> None:
+    """RSF-U005 when two files of this command are one."""
+    own = {folder.metadata, folder.root / STATE, folder.rows, folder.root / durable.LOCK}
+    if folder.table in {*own, folder.images / METADATA, folder.root, folder.images}:
         what = "the caption table has the name of another file or folder of this command"
         raise RsforgeError("RSF-U005", what, where="--caption-file", found=settings.caption_file)
+    inputs = [shard.path for shard in shards] + ([settings.tokenizer] if settings.tokenizer else [])
+    if read := [str(path) for path in inputs if folder.takes(path)]:
+        where = str(settings.output_dir)
+        raise RsforgeError("RSF-U005", "the output would replace what is read", where=where, found=", ".join(read))
 
 
 def _folder(settings: ParquetSettings, shards: list[Shard]) -> CaptionFolder:
+    inner = {option: _inner(settings, option) for option in ("images_dir", "caption_file")}
     rows = [{"name": s.path.name, "rows": s.rows, "footer": s.digest} for s in shards]
     columns = [[s.image, s.captions] for s in shards]
-    options = {name: getattr(settings, name) for name in SHAPING}
+    options = {name: getattr(settings, name) for name in SHAPING} | inner
+    options["clip"] = list(settings.clip or ())
     return CaptionFolder(
         settings.output_dir,
-        settings.output_dir / settings.images_dir,
-        settings.output_dir / settings.caption_file,
+        settings.output_dir / inner["images_dir"],
+        settings.output_dir / inner["caption_file"],
         settings.captions,
         {"files": rows, "columns": columns, "settings": options},
     )
@@ -103,22 +120,19 @@ def _folder(settings: ParquetSettings, shards: list[Shard]) -> CaptionFolder:
 
 def _standing(folder: CaptionFolder, settings: ParquetSettings) -> str:
     """``new``, ``resumed`` or ``unchanged``; RSF-U004 when the folder holds what is not this extraction's."""
-    if settings.overwrite:
-        return "new"
-    state = folder.state()
-    if state.get("source") == folder.source:
-        if not state.get("finished"):
-            return "resumed"
-        if folder.whole(state["summary"]):
-            return "unchanged"
-        what, found = "the extraction in the output folder is no longer whole", "images or tables were removed"
-    elif state:
+    state, fix = folder.state(), "replace it with --overwrite, or name another --output-dir"
+    if not state or settings.overwrite:
+        if not (names := folder.foreign()):
+            return "new"
+        what, found, fix = "the output folder holds images or tables of others", ", ".join(names[:4]), ELSEWHERE
+    elif state["source"] != folder.source:
         what, found = "the output folder holds another extraction", _differences(state, folder.source)
-    elif names := folder.occupants():
-        what, found = "the output folder already holds images or tables", ", ".join(names[:4])
+    elif not state.get("finished"):
+        return "resumed"
+    elif folder.whole(state):
+        return "unchanged"
     else:
-        return "new"
-    fix = "replace it with --overwrite, or name another --output-dir"
+        what, found = "the extraction in the output folder is no longer whole", "images or tables were changed"
     raise RsforgeError("RSF-U004", what, where=str(folder.root), found=found, fix=fix)
 
 
@@ -170,7 +184,7 @@ class _Extraction:
 
     def _walk(self, rows: Iterable[Row], meter: Meter) -> None:
         workers = self.settings.num_workers or len(os.sched_getaffinity(0))
-        with closing(in_threads(self._make, rows, workers)) as made:
+        with closing(in_threads(self._make, rows, workers, AHEAD)) as made:
             while chunk := list(itertools.islice(_until_bad(made, self.settings.on_bad), CHUNK)):
                 refused = chunk.pop() if chunk[-1].reason and self.settings.on_bad == "error" else None
                 self._commit(chunk)
@@ -186,7 +200,7 @@ class _Extraction:
         captions = [text for text in row.captions if text.strip()]
         temporary = self.folder.images / f"{durable.TEMPORARY}{os.getpid()}-{row.number}"
         try:
-            image = caption_images.squared(row.image, own.resolution, own.resize_mode, own.format)
+            image = caption_images.squared(row.image, own.resolution, own.resize_mode, own.clip)
         except UnreadableError as error:
             return Made(row, f"the image cannot be read: {error}", "RSF-D007", [])
         caption_images.save(temporary, image, own.format, own.quality)
@@ -220,11 +234,14 @@ class _Extraction:
 
     def _explained(self, error: BaseException) -> BaseException:
         kept = sum("file" in record for record in self.folder.records())
-        told = f"{kept} images with their captions; the same command goes on after them" if kept else ""
+        captions = "with their captions" if self.folder.metadata.exists() else "whose captions are yet to be written"
+        told = f"{kept} images {captions}; the same command goes on after them" if kept else "no image yet"
         if isinstance(error, KeyboardInterrupt):
-            return RsforgeError("RSF-I130", "interrupted", kept=told, fix=self.show.command)
+            code, what = ("RSF-I143", "terminated") if isinstance(error, Terminated) else ("RSF-I130", "interrupted")
+            return RsforgeError(code, what, kept=told, fix=self.show.command)
         if isinstance(error, OSError):
             error = from_os_error(error)
+            error.fix = f"mend this, then give the same command again: {self.show.command}"
         if isinstance(error, RsforgeError):
             error.kept = error.kept or told
         return error

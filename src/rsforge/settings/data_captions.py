@@ -13,6 +13,12 @@ CAPTIONS = (
     "Which of several captions of an image: first, all (a list in metadata.jsonl, one line each in captions.txt), "
     "random (seeded), join (one text), rows (one row each)."
 )
+CLIP = "Values of 16-bit images that become black and white; without it such an image is a bad row."
+IMAGES_DIR = (
+    "Name of the folder of images in the output folder; it, not the output folder, is the data_dir that "
+    "`datasets` loads as an imagefolder."
+)
+OVERWRITE = "Replace what another extraction recorded in the output folder; files of others are never touched."
 TOKENIZER = "CLIP's tokenizer.json, or its folder, to count tokens exactly; without it they are estimated by words."
 
 
@@ -25,8 +31,8 @@ class ParquetSettings(Section):
     )
     output_dir: Path = Field(description="Folder for images, captions.txt and metadata.jsonl.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    caption_file: str = Field("captions.txt", description="Name of the caption table in the output folder.")
-    images_dir: str = Field("rsicd_images", description="Name of the folder of images in the output folder.")
+    caption_file: str = Field("captions.txt", description="Name of the caption table, which lies in the output folder.")
+    images_dir: str = Field("rsicd_images", description=IMAGES_DIR)
     resolution: int = Field(512, ge=0, le=8192, description="Side of the images in pixels; 0 keeps the source.")
     resize_mode: Literal["stretch", "crop", "pad"] = Field(
         "stretch", description="How an image becomes square: stretched, cropped at the centre, or padded with black."
@@ -34,12 +40,13 @@ class ParquetSettings(Section):
     format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Format of the images.")
     quality: int = Field(95, ge=1, le=100, description="Quality of JPEG and WebP.")
     captions: Literal["first", "all", "random", "join", "rows"] = Field("first", description=CAPTIONS)
+    clip: tuple[float, float] | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     image_column: str | None = Field(None, description="Column of images; detected when absent.")
     caption_column: str | None = Field(None, description="Column of captions; detected when absent.")
     tokenizer: Path | None = Field(None, description=TOKENIZER)
     seed: Seed = Field(42, description="Seed of --captions random.")
     num_workers: int = Field(0, ge=0, description="Threads that decode and encode; 0 takes one a core.")
-    overwrite: bool = Field(False, description="Replace what another extraction left in the output folder.")
+    overwrite: bool = Field(False, description=OVERWRITE)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
 
 

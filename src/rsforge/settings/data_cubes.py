@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rsforge.settings.base import BASE_DIR, Count, Place, Section, Seed, Share, also
+
+
+def _factor(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?(/0*[1-9]\d*)?", text):
+        raise ValueError("must be a decimal such as 7.5 or a fraction such as 15/2")
+    return text
+
+
+def _span(text: str) -> str:
+    if not re.fullmatch(r"none|\d+(\.\d+)?-\d+(\.\d+)?", text):
+        raise ValueError("must be none or ranges in nm such as 1350-1470")
+    return text
 
 
 class HsiPatchesSettings(Section):
@@ -21,12 +34,11 @@ class HsiPatchesSettings(Section):
         description="Response functions: landsat7, landsat8, landsat9, or a CSV or TSV file of wavelengths and bands.",
         json_schema_extra=also(metavar="NAME|FILE"),
     )
+    bands: tuple[str, ...] = Field((), description="Bands of the sensor to make, by name; all when absent.")
     patch_size: int = Field(256, ge=8, description="Side of a patch in pixels of the cube.")
     stride: Count | None = Field(None, description="Pixels between two patches; the patch size when absent.")
-    factor: str = Field(
-        "7.5",
-        pattern=r"^\d+(\.\d+)?(/[1-9]\d*)?$",
-        description="How many cube pixels a Landsat pixel is wide: a decimal or a fraction such as 15/2.",
+    factor: Annotated[str, AfterValidator(_factor)] = Field(
+        "7.5", description="How many cube pixels a Landsat pixel is wide: a decimal or a fraction such as 15/2."
     )
     min_valid: Share = Field(0.95, description="Least share of valid pixels in a patch.")
     wavelengths: Path | None = Field(None, description="Text file of wavelengths (and FWHM) for a cube without them.")
@@ -34,7 +46,7 @@ class HsiPatchesSettings(Section):
     size: Annotated[tuple[int, int] | None, Field()] = Field(
         None, description="Rows and columns of a cube stored as a matrix.", json_schema_extra=also(metavar="ROWS COLS")
     )
-    drop_nm: tuple[Annotated[str, Field(pattern=r"^(none|\d+(\.\d+)?-\d+(\.\d+)?)$")], ...] = Field(
+    drop_nm: tuple[Annotated[str, AfterValidator(_span)], ...] = Field(
         ("1350-1470", "1780-1980", "2400-3000"), description="Wavelength ranges to leave out; none keeps all."
     )
     valid_range: tuple[float, float] | None = Field(
