@@ -38,7 +38,7 @@ def squared(data: bytes, side: int, shape: Shape, clip: tuple[float, float] | No
 
 def _is_16bit(image: Image.Image) -> bool:
     # Of colours Pillow keeps the upper byte, and tells only by how it is going to read them.
-    return image.mode.startswith("I") or any(";16" in str(tile[3]) for tile in image.tile)
+    return image.mode.startswith("I") or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def _clipped(image: Image.Image, clip: tuple[float, float] | None) -> Image.Image:
