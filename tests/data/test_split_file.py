@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -71,6 +72,24 @@ def test_a_rightly_hashed_file_must_still_make_sense(tmp_path, sides):
     with pytest.raises(RsforgeError) as caught:
         load_split(path)
     assert caught.value.code == "RSF-D012"
+
+
+@pytest.mark.parametrize("facts", [{"guard": "x"}, {"guard": True}, {"leak": 1}, {"kind": []}, {"contents": "x"}, []])
+def test_facts_that_are_used_must_make_sense(tmp_path, facts):
+    path = tmp_path / "split.json"
+    path.write_text(Split("scene", 1, {"train": ["a"], "val": [], "test": []}, [], facts).text())
+    with pytest.raises(RsforgeError) as caught:
+        load_split(path)
+    assert caught.value.code == "RSF-D012"
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{", '{"digest": 1}', '{"digest": 1, "by": 1}', "\xff"])
+def test_damage_is_told_in_the_words_of_people(tmp_path, text):
+    path = tmp_path / "split.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(RsforgeError) as caught:
+        load_split(path)
+    assert caught.value.found.startswith("it") and not re.search("Error|object|codec|subscript", caught.value.found)
 
 
 def test_names_are_found_on_their_side():

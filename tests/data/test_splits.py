@@ -150,7 +150,7 @@ def test_sides_of_a_block_split_share_no_pixel_and_keep_the_guard(stride, block,
     try:
         split = divide(items, Wanted("block", val=0.3, seed=seed, block_size=block, guard=guard))
     except RsforgeError as error:
-        assert error.code == "RSF-D004"
+        assert error.code == ("RSF-D004" if block >= 48 + guard else "RSF-U005")
         return
     place = {i.name: i.window for i in items}
     for first in split.sides["train"]:
@@ -164,6 +164,18 @@ def test_a_block_split_of_disjoint_patches_on_the_grid_leaves_none_out():
     split = divide(cut(64), Wanted("block", block_size=128))
     assert split.left_out == [] and split.facts["reached"]["val"] == 0.1875
     assert divide(cut(64), Wanted("block", block_size=128, guard=1)).left_out
+
+
+@pytest.mark.parametrize("wanted", [Wanted("block", block_size=63), Wanted("block", block_size=70, guard=7)])
+def test_a_block_must_hold_a_patch_and_its_guard(wanted):
+    with pytest.raises(RsforgeError, match="a block is smaller than a patch") as caught:
+        divide(cut(64), wanted)
+    assert caught.value.code == "RSF-U005"
+
+
+def test_many_groups_are_shared_out_in_no_time():
+    sides = shared_out({str(k): 1 for k in range(100_000)}, 0.45, 0.45, seed=0)
+    assert [list(sides.values()).count(side) for side in SIDES] == [10_000, 45_000, 45_000]
 
 
 def test_a_block_split_needs_windows():

@@ -36,7 +36,7 @@ def test_undisturbed_pairs_are_not_called_misregistered(real_data, tmp_path):
         out = tmp_path / name
         assert rsforge("data audit --data-dir {} --output-dir {} -q", real_data / "sar_optical" / name, out) == 0
         counts = json.loads((out / "audit.json").read_text())["counts"]
-        assert set(counts) <= {"saturated", "cloudy"}
+        assert set(counts) <= {"saturated", "cloudy", "stray"}
 
 
 def test_grey_optical_images_must_be_accepted(real_data, tmp_path):
@@ -89,4 +89,4 @@ def test_sets_side_by_side_are_judged_by_their_own_kind(real_data, tmp_path):
     line = "data audit --data-dir {} --output-dir {} --allow-gray-optical -q"
     assert rsforge(line, real_data / "sar_optical", tmp_path) == 0
     told = json.loads((tmp_path / "audit.json").read_text())
-    assert told["items"] == 125 and set(told["counts"]) <= {"saturated"}
+    assert told["items"] == 125 and set(told["counts"]) <= {"saturated", "stray"}

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 
+from rsforge.data.card import write_card
 from rsforge.recipes import audit
 from tests.data.pair_world import fields, load, save, write_pairs
 from tests.data.test_items import write_patches
@@ -51,8 +52,9 @@ def test_what_was_removed_renamed_and_shifted_is_found_and_nothing_else(pairs, c
     shifts = [f["figures"] for f in json.loads((pairs / "audit.json").read_text())["faults"] if f["figures"]]
     assert shifts[0]["rows"] == pytest.approx(4, abs=0.5) and shifts[0]["cols"] == pytest.approx(0, abs=0.5)
     assert shifts[1]["rows"] == pytest.approx(0, abs=0.5) and shifts[1]["cols"] == pytest.approx(-4, abs=0.5)
+    assert (pairs / "audit.html").read_text("utf-8").count("<img") == 3 + 2 * 3
     said = capsys.readouterr().err
-    assert "error[RSF-D013]: 5 faults in 5 of 10 pairs" in said and "audit.html" in said
+    assert "error[RSF-D013]: 5 faults in 2 of 10 pairs and 3 other places" in said and "audit.html" in said
 
 
 def test_every_other_fault_of_pairs(pairs):
@@ -142,8 +144,103 @@ def test_a_dry_run_counts_and_writes_nothing(pairs, capsys):
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(pairs, capsys, monkeypatch):
-    monkeypatch.setattr(audit.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(audit, "examine", None)
-    assert rsforge("data audit --data-dir {}", pairs) == 6
-    said = capsys.readouterr().err
-    assert "RSF-E002" in said and "--output-dir" in said
+    for line in (
+        "data audit --data-dir {}",
+        "data audit --data-dir {} --dry-run",
+        "data split --data-dir {} --dry-run",
+    ):
+        assert rsforge(line, pairs) == 6
+        said = capsys.readouterr().err
+        assert "RSF-E002" in said and "--output" in said
+    assert rsforge("data audit --data-dir {} --dry-run --output-dir {}", pairs, next(pairs.rglob("*.png")) / "x") == 6
+    assert "RSF-E008" in capsys.readouterr().err
+
+
+def test_an_audit_with_faults_tells_its_result_all_the_same(pairs, capsys):
+    next((pairs / "agri" / "s1").iterdir()).unlink()
+    assert rsforge("data audit --data-dir {} --json", pairs) == 3
+    told = json.loads(capsys.readouterr().out.splitlines()[0])
+    told = told.get("result", told)
+    assert told["errors"] == 1 and told["counts"] == {"orphan": 1} and told["audit"].endswith("audit.json")
+
+
+def test_files_that_belong_to_nothing_are_warned_of(pairs, capsys):
+    strays = ["third/1.png", "third/deep/2.PNG", "top.png", "agri/s1/extra.webp", "agri/s2/scene.jp2"]
+    for name in [*strays, "notes.txt", ".hidden/3.png", "audit.json", "data.txt"]:
+        (pairs / name).parent.mkdir(parents=True, exist_ok=True)
+        (pairs / name).write_bytes(b"x")
+    assert rsforge("data audit --data-dir {} --json", pairs) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == {"stray": 5}
+    assert found(pairs) == {("stray", name) for name in strays}
+    assert rsforge("data stats --data-dir {} --json", pairs) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["strays"] == 5 and "5 images belong to nothing found (agri/s1/extra.webp)" in said.err
+    assert rsforge("data audit --data-dir {} --terrains agri --json", pairs) == 0
+    assert "stray" not in json.loads(capsys.readouterr().out)["counts"]
+
+
+@pytest.fixture
+def regions(tmp_path):
+    """Three regions of three pairs, each with its table."""
+    for n in range(3):
+        folder, rows = f"r_00{n}", []
+        for k in range(1, 4):
+            names = [f"{folder}/s{side}_00{n}/img_p{k}.png" for side in (1, 2)]
+            for name, pixels in zip(names, fields(32, 10 * n + k), strict=True):
+                save(tmp_path / "regions" / name, pixels)
+            rows.append(",".join([*names, "tropical"]))
+        table = "\n".join(["s1_fileName,s2_fileName,region", *rows, ""])
+        (tmp_path / "regions" / f"data_{folder}.csv").write_text(table)
+    return tmp_path / "regions"
+
+
+@pytest.mark.parametrize("line", ["../../out.png,x.png,", "\xff,x,"])
+def test_a_bad_table_is_a_fault_and_the_rest_is_judged(regions, line, capsys):
+    table = regions / "data_r_001.csv"
+    table.write_bytes(table.read_bytes() + line.encode("latin-1"))
+    save(regions / "r_002/s2_002/img_p1.png", np.full((32, 32, 3), 7, np.uint8))
+    assert rsforge("data audit --data-dir {}", regions) == 3
+    kinds = found(regions)
+    assert {("table", "constant")} == {tuple(sorted({k for k, _ in kinds}, reverse=True))}
+    assert any(item.startswith("data_r_001.csv") for kind, item in kinds if kind == "table")
+    for command in ("stats", "split --by region"):
+        capsys.readouterr()
+        assert rsforge(f"data {command} --data-dir {{}}", regions) == 3
+        assert re.search("RSF-D00[56]", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"s1_fileName,s2_fileName,region\n"])
+def test_a_lost_or_empty_table_is_warned_of(regions, content):
+    table = regions / "data_r_000.csv"
+    table.unlink() if content is None else table.write_bytes(content)
+    assert rsforge("data audit --data-dir {}", regions) == 0
+    assert found(regions) == {("untold", "data_r_000.csv")}
+
+
+def test_the_card_is_no_pair(pairs, capsys):
+    write_card(pairs, "pairs", complete=False)
+    assert rsforge("data audit --data-dir {}", pairs) == 3
+    assert "1 fault in 0 of 12 pairs and 1 other place" in capsys.readouterr().err
+
+
+def test_one_grey_image_among_colours_is_warned_of(pairs):
+    first = sorted((pairs / "agri" / "s2").iterdir())[0]
+    save(first, load(first)[..., 0])
+    assert rsforge("data audit --data-dir {} --allow-gray-optical", pairs) == 0
+    assert found(pairs) == {("mixed", "agri/ROIs1970_fall_0_p0")}
+    for path in (pairs / "agri" / "s2").iterdir():
+        pixels = load(path)
+        save(path, pixels if pixels.ndim == 2 else pixels[..., 0])
+    assert rsforge("data audit --data-dir {} --allow-gray-optical", pairs) == 0
+    assert found(pairs) == set()
+
+
+def test_a_changed_file_is_named(pairs):
+    assert rsforge("data split --data-dir {}", pairs) == 0
+    first = sorted((pairs / "agri" / "s1").iterdir())[0]
+    save(first, fields(96, 99)[0])
+    assert rsforge("data audit --data-dir {}", pairs) == 3
+    faults = json.loads((pairs / "audit.json").read_text())["faults"]
+    assert "1 (agri/ROIs1970_fall_0_p0)" in next(f["reason"] for f in faults if f["kind"] == "split")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
-from tests.data.pair_world import fields, save, write_pairs
+import numpy as np
+
+from tests.data.pair_world import fields, load, save, write_pairs
 from tests.data.test_items import write_patches
+from tests.data.test_rasters import write
 from tests.recipes.conftest import rsforge
 
 
@@ -54,4 +57,30 @@ def test_photographs_and_patches(tmp_path, capsys):
 
 def test_no_folder_is_told(tmp_path, capsys):
     assert rsforge("data stats --data-dir {}", tmp_path / "missing") == 3
+    assert "RSF-D001" in capsys.readouterr().err
+
+
+def test_decibels_and_bytes_are_measured_apart(tmp_path, capsys):
+    write_pairs(tmp_path / "one", ("agri",), 2, 32)
+    write_pairs(tmp_path / "two", ("agri",), 2, 32)
+    for path in sorted((tmp_path / "two" / "agri" / "s1").iterdir()):
+        write(path.with_suffix(".tif"), -load(path)[..., None].astype(np.float32))
+        path.unlink()
+    assert rsforge("data stats --data-dir {} --json", tmp_path) == 0
+    sides = json.loads(capsys.readouterr().out)["sides"]
+    assert set(sides) == {"sar (float32)", "sar (uint8)", "optical"}
+    assert sides["sar (uint8)"]["min"] > 0 > sides["sar (float32)"]["max"]
+
+
+def test_names_with_line_breaks_do_not_break_the_table(tmp_path, capsys):
+    (tmp_path / "a\nb").mkdir()
+    (tmp_path / "a\nb" / "x.png").write_bytes(b"")
+    save(tmp_path / "a\nb" / "y.png", fields(16, 0)[1])
+    assert rsforge("data stats --data-dir {}", tmp_path) == 0
+    assert "  a\\nb " in capsys.readouterr().out
+
+
+def test_what_holds_no_patches_is_refused(tmp_path, capsys):
+    write_pairs(tmp_path, ("agri",), 2, 32)
+    assert rsforge("data stats --data-dir {} --layout patches", tmp_path) == 3
     assert "RSF-D001" in capsys.readouterr().err

@@ -201,3 +201,16 @@ def test_a_scene_too_small_and_a_missing_partner_are_told(scenes, tmp_path, caps
     scene(scenes / "tiny", 8, 99)
     assert tile("--stride 100", scenes, scenes, tmp_path / "out") == 0
     assert "tiny has 8 x 99 pixels" in capsys.readouterr().err and len(find_pairs(tmp_path / "out").pairs) == 2
+
+
+def test_what_does_not_fit_is_refused(scenes, tmp_path, capsys):
+    assert tile("--layout regions --terrain agri", scenes, scenes, tmp_path / "out") == 2
+    assert "RSF-U005" in capsys.readouterr().err
+    one = scenes / "scene1" / "s1.png"
+    assert tile("", one, one, tmp_path / "out") == 2
+    assert "one file is given for both images" in capsys.readouterr().err
+    assert tile("--terrain ../../esc", scenes, scenes, tmp_path / "out") == 2
+    assert "must be the name of one folder" in capsys.readouterr().err
+    assert tile("--dry-run", scenes, scenes, one / "out") == 6
+    assert "RSF-E008" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

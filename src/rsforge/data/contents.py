@@ -64,6 +64,11 @@ def data_digest(found: Mapping[str, tuple[str, ...]]) -> str:
     return hashlib.sha256(rows.encode(errors="surrogateescape")).hexdigest()
 
 
+def brief(found: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """By name, enough of a digest to tell which item changed."""
+    return {name: hashlib.sha256("".join(digest).encode()).hexdigest()[:12] for name, digest in found.items()}
+
+
 def twins(items: Iterable[Item], found: Mapping[str, tuple[str, ...]]) -> list[list[str]]:
     """Names of items that have a file in common by content, in sorted groups; images of one value do not count."""
     holders: dict[str, list[tuple[str, Path | None]]] = defaultdict(list)

@@ -48,6 +48,9 @@ KINDS: dict[str, Kind] = {
     "duplicate": Kind("warning", "The same pixels twice", "Keep one of them."),
     "saturated": Kind("warning", "Saturated", "Stretch the source less, or accept the loss."),
     "cloudy": Kind("warning", "Looks cloudy", "Look at the image: snow, sand and salt look like clouds."),
+    "mixed": Kind("warning", "Grey among colours", "Use colour images alone, or grey ones alone."),
+    "untold": Kind("warning", "Without a table", "Restore the table, if there was one: places are unknown."),
+    "stray": Kind("warning", "Belongs to nothing", "Move it where it belongs, or remove it."),
     "nodata": Kind("warning", "Mostly without data", "Leave the item out."),
 }  # fmt: skip
 
@@ -213,6 +216,15 @@ def _sort(look: Seen) -> str:
     if look.dtype == "uint8":
         return "8-bit"
     return "decibels or other signed numbers" if look.whole.low < 0 else "powers or amplitudes"
+
+
+def colour_faults(seen: Iterable[tuple[str, Seen]]) -> Iterator[Fault]:
+    """Optical images, as (item, what was seen), that are grey while most in their folder are not."""
+    gray = {item: look.gray for item, look in seen}
+    usual = _usual(gray.items())
+    for item in gray:
+        if gray[item] and not usual.get(folder(item), True):
+            yield Fault("mixed", item, "it is grey, most of its folder are in colour", "optical")
 
 
 def duplicate_faults(digests: Iterable[tuple[str, str, str]]) -> Iterator[Fault]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,13 @@ from rsforge.data.windows import Window
 
 Mask = npt.NDArray[np.bool_]
 TOLERANCE = 0.1  # of a pixel
+
+
+class Ground(NamedTuple):
+    """A window in whole pixels of ``plane``: a coordinate system and the size of a pixel, rows counted southwards."""
+
+    plane: str
+    window: Window
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,15 @@ class Grid:
             return None
         return math.hypot(self.transform[0], self.transform[3]) * float(crs.linear_units_factor[1])
 
+    def ground(self, height: int, width: int) -> Ground | None:
+        """Where ``height`` x ``width`` pixels lie, to half a pixel; None without coordinates or where not north-up."""
+        a, b, c, d, e, f = self.transform
+        if not self.crs or b or d or a <= 0 or e >= 0:
+            return None
+        # Not 0.5: on lattices of half pixels the noise of floats would part neighbours.
+        row, col = (math.floor(start + 0.499) for start in (f / e, c / a))
+        return Ground(f"{_named(self.crs)} at {a:.6g} x {-e:.6g}", Window(row, col, height, width))
+
     def differs(self, other: Grid, height: int, width: int) -> str:
         """How the other grid lies elsewhere, in half a sentence; empty when corners agree to a tenth of a pixel."""
         if self.crs and other.crs and CRS.from_wkt(self.crs) != CRS.from_wkt(other.crs):
@@ -65,6 +82,16 @@ class Grid:
         corners = [(0, 0), (0, height), (width, 0), (width, height)]
         shift = max(math.dist(corner, inverse @ (other.affine @ corner)) for corner in corners)
         return f"their grids are {shift:.2f} pixels apart" if shift > TOLERANCE else ""
+
+
+@cache
+def _named(wkt: str) -> str:
+    """The code of a coordinate system, which files spell differently."""
+    try:
+        code = CRS.from_wkt(wkt).to_epsg()
+    except Exception:
+        return wkt
+    return f"EPSG:{code}" if code else wkt
 
 
 @dataclass(frozen=True)
@@ -84,6 +111,10 @@ class RasterInfo:
     @property
     def whole(self) -> Window:
         return Window(0, 0, self.height, self.width)
+
+    @property
+    def ground(self) -> Ground | None:
+        return self.grid.ground(self.height, self.width) if self.grid else None
 
 
 def apart(sar: RasterInfo, optical: RasterInfo) -> str:

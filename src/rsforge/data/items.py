@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from rsforge.data import hdf5
+from rsforge import durable
+from rsforge.data import hdf5, rasters
 from rsforge.data.card import read_card
-from rsforge.data.images import UnreadableError, find_images
+from rsforge.data.grids import Ground
+from rsforge.data.images import SUFFIXES, UnreadableError, find_images
 from rsforge.data.pair_layouts import find_layout
-from rsforge.data.pairs import PairIndex, find_pairs
+from rsforge.data.pairs import Pair, PairIndex, find_pairs
 from rsforge.data.paths import inside
+from rsforge.data.threads import in_threads
 from rsforge.data.windows import Window
 from rsforge.errors import RsforgeError
 
@@ -24,6 +29,9 @@ Noted = list[tuple[str, str]]
 OTHER_KINDS = ("tiles", "captions", "patches")
 METADATA = "metadata.jsonl"
 _HDF5 = (".h5", ".hdf5", ".he5")
+_IMAGE_LIKE = SUFFIXES | {".webp", ".gif", ".jp2", ".j2k", ".jfif", ".heic", ".avif", ".tga", ".ppm", ".pgm", ".img"}
+_PATCH = re.compile(r"(?P<scene>.+)_r(?P<row>\d{5,9})_c(?P<col>\d{5,9})")
+_SIDE = re.compile(r"s[12](_\d+)?", re.IGNORECASE)
 _PAIRED_FOLDER = re.compile(r"s[12](_\d+)?|r_\d+", re.IGNORECASE)
 
 
@@ -31,7 +39,8 @@ _PAIRED_FOLDER = re.compile(r"s[12](_\d+)?|r_\d+", re.IGNORECASE)
 class Item:
     """One unit; ``paths`` are its files (SAR first), ``row`` its place in an HDF5 file; "" and None are unknown.
 
-    ``window`` is in pixels of the scene, ``coordinates`` are (longitude, latitude) in degrees.
+    ``window`` is in pixels of the scene, ``ground`` in those of the earth, ``coordinates`` are (longitude, latitude)
+    in degrees.
     """
 
     name: str
@@ -44,17 +53,27 @@ class Item:
     season: str = ""
     country: str = ""
     row: int | None = None
+    ground: Ground | None = None
+
+    @property
+    def places(self) -> dict[str, Window]:
+        """The item's windows by the plane that they lie in: its scene, the ground."""
+        windows = {self.scene: self.window} if self.scene and self.window else {}
+        return windows | ({self.ground.plane: self.ground.window} if self.ground else {})
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a folder holds: ``kind`` (pairs, tiles, captions, patches), items, and what fits nowhere, with reasons."""
+    """What a folder holds: ``kind`` (pairs, tiles, captions, patches), items, and what fits nowhere, with reasons;
+    ``strays`` are images that belong to nothing."""
 
     root: Path
     kind: str
     items: list[Item]
     orphans: Noted = field(default_factory=list)
     problems: Noted = field(default_factory=list)
+    doubts: Noted = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -64,23 +83,40 @@ class Holdings:
 
 
 def items_of(
-    root: Path, *, layout: str = "auto", terrains: Sequence[str] = (), max_per_terrain: int | None = None
+    root: Path,
+    *,
+    layout: str = "auto",
+    terrains: Sequence[str] = (),
+    max_per_terrain: int | None = None,
+    judged: bool = False,
 ) -> Holdings:
     """What lies below ``root``, by names, tables and headers alone; ``layout`` auto asks its card, then looks.
 
-    A folder of sets of pairs is taken as one set. Photographs in plain folders are taken for scenes of their own.
-    Errors are those of ``find_pairs`` and ``find_images``; RSF-D008 for an HDF5 file of patches that cannot be read.
+    A folder of sets of pairs is taken as one set. Photographs in plain folders are taken for scenes of their own, but
+    for patches: those of a cut set, and names like SCENE_r00000_c00256. Errors are those of ``find_pairs`` (tables are
+    problems where they are ``judged``) and ``find_images``; RSF-D008 for an HDF5 file of patches that cannot be read,
+    RSF-U005 for terrains of what is no set of pairs.
     """
+    found = _found(root, layout, terrains, max_per_terrain, judged)
+    chosen = terrains or max_per_terrain
+    return found if chosen else replace(found, strays=_strays(found))
+
+
+def _found(root: Path, layout: str, terrains: Sequence[str], most: int | None, judged: bool) -> Holdings:
     kind = _kind(root) if layout == "auto" else layout if layout in OTHER_KINDS else "pairs"
+    if (terrains and kind != "pairs") or (most and kind in OTHER_KINDS):
+        where = "--terrains" if terrains else "--max-per-terrain"
+        fix = "leave the option out"
+        raise RsforgeError("RSF-U005", f"{where} is for one set of pairs", where=where, found=kind, fix=fix)
     if kind == "patches":
-        return Holdings(root, kind, [item for path in _hdf5_files(root) for item in _rows(root, path)])
+        return Holdings(root, kind, [item for path in _patch_files(root) for item in _rows(root, path)])
     if kind in OTHER_KINDS:
-        items = [_image(root, path) for path in find_images(root)]
+        items = _images(root)
         orphans, problems = _unmatched(root, items) if kind == "captions" else ([], [])
         return Holdings(root, kind, items, orphans, problems)
     if kind == "several":
-        return _several(root, max_per_terrain)
-    return _paired(find_pairs(root, layout=layout, terrains=terrains, max_per_terrain=max_per_terrain))
+        return _several(root, most, judged)
+    return _paired(find_pairs(root, layout=layout, terrains=terrains, max_per_terrain=most, judged=judged))
 
 
 def _kind(root: Path) -> str:
@@ -117,10 +153,10 @@ def _sets(root: Path) -> list[Path]:
     return found
 
 
-def _several(root: Path, max_per_terrain: int | None) -> Holdings:
+def _several(root: Path, most: int | None, judged: bool) -> Holdings:
     """Sets side by side as one, everything named by its set first; what is no set is told."""
     whole, sets = Holdings(root, "pairs", []), _sets(root)
-    for part in (_paired(find_pairs(path, max_per_terrain=max_per_terrain)) for path in sets):
+    for part in (_paired(find_pairs(path, max_per_terrain=most, judged=judged)) for path in sets):
         name = part.root.name
         whole.items.extend(
             replace(item, name=f"{name}/{item.name}", scene=item.scene and f"{name}/{item.scene}")
@@ -128,6 +164,7 @@ def _several(root: Path, max_per_terrain: int | None) -> Holdings:
         )
         whole.orphans.extend((f"{name}/{file}", reason) for file, reason in part.orphans)
         whole.problems.extend((f"{name}/{file}", reason) for file, reason in part.problems)
+        whole.doubts.extend((f"{name}/{file}", reason) for file, reason in part.doubts)
         whole.notes.extend(f"{name}: {note}" for note in part.notes)
     others = sorted(path.name for path in root.iterdir() if path.is_dir() and path not in sets)
     if others:
@@ -136,16 +173,78 @@ def _several(root: Path, max_per_terrain: int | None) -> Holdings:
 
 
 def _paired(index: PairIndex) -> Holdings:
-    items = [
-        Item(p.name, (p.sar, p.optical), p.scene, p.window, p.region, p.coordinates, p.terrain, p.season, p.country)
-        for p in index.pairs
+    items = [_item(pair, pair.name, (pair.sar, pair.optical)) for pair in index.pairs]
+    problems = sorted(index.problems)
+    return Holdings(index.root, "pairs", items, sorted(index.orphans), problems, index.doubts, notes=index.notes)
+
+
+def _item(p: Pair, name: str, paths: tuple[Path, ...]) -> Item:
+    told = (p.scene, p.window, p.region, p.coordinates, p.terrain, p.season, p.country)
+    return Item(name, paths, *told, ground=p.ground)
+
+
+def _images(root: Path) -> list[Item]:
+    """Images each for itself; those of a cut set keep the places that its tables tell."""
+    pairs = _cut_around(root)
+    paths = find_images(root)
+    items = list(in_threads(lambda path: _image(root, path), paths))
+    return [
+        _item(pair, item.name, item.paths) if pair is not None and pair.scene else item
+        for item, path in zip(items, paths, strict=True)
+        for pair in [pairs.get(path.resolve())]
     ]
-    return Holdings(index.root, "pairs", items, sorted(index.orphans), sorted(index.problems), index.notes)
+
+
+def _cut_around(root: Path) -> dict[Path, Pair]:
+    """By their images, the pairs of the set that ``root`` is, or is a folder of."""
+    home = root.resolve()
+    for folder in (home, *home.parents[:2]):
+        card = dict[str, Any]()
+        with suppress(RsforgeError):  # a file of that name above the folder may be anybody's
+            card = read_card(folder)
+        if card.get("kind") == "pairs":
+            return {path: pair for pair in find_pairs(folder).pairs for path in (pair.sar, pair.optical)}
+    return {}
 
 
 def _image(root: Path, path: Path) -> Item:
     name = path.relative_to(root).as_posix()
-    return Item(name, (path,), scene=name, terrain=name.split("/")[0] if "/" in name else "")
+    item = Item(name, (path,), scene=name, terrain=name.split("/")[0] if "/" in name else "")
+    patch = _PATCH.fullmatch(path.stem)
+    if patch is None and path.suffix.lower() not in (".tif", ".tiff"):
+        return item
+    try:
+        info = rasters.inspect(path)
+    except UnreadableError:  # who opens the image says so
+        return item
+    if patch is not None:
+        place = name.split("/")[:-1]
+        # Both images of a pair show one scene.
+        place = place[:-1] if place and _SIDE.fullmatch(place[-1]) else place
+        window = Window(int(patch["row"]), int(patch["col"]), info.height, info.width)
+        item = replace(item, scene="/".join([*place, patch["scene"]]), window=window)
+    return replace(item, ground=info.ground)
+
+
+def _strays(found: Holdings) -> list[str]:
+    """Images, also of formats that are not read, that belong to nothing found; linked folders are not entered."""
+    root = found.root
+    known = {path for item in found.items for path in item.paths}
+    known |= {root / name for name, _ in (*found.orphans, *found.problems)}
+    strays = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(folder, name) for name in files if not name.startswith((".", durable.TEMPORARY))):
+            if path.suffix.lower() in _IMAGE_LIKE and path not in known:
+                strays.append(path.relative_to(root).as_posix())
+    return sorted(strays)
+
+
+def _patch_files(root: Path) -> list[Path]:
+    files = _hdf5_files(root)
+    if not files:
+        raise RsforgeError("RSF-D001", f"no HDF5 files of patches in {root}", where=str(root), fix="try --layout auto")
+    return files
 
 
 def _hdf5_files(root: Path) -> list[Path]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal
 
 from rsforge.data.items import Item
@@ -38,16 +38,32 @@ def leaks(
     Windows nearer than ``guard`` pixels count as overlapping. ``within`` also compares items of one side.
     """
     sides = {name: side for side, names in split.sides.items() for name in names}
+    members = [item for item in items if item.name in sides]
     found = list(_copies(sides, twins))
+    for one, other, reason in overlapping(members, guard, apart=None if within else sides):
+        found.append(Leak("overlap", (one, other), (sides[one], sides[other]), reason))
     scenes: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        if item.scene and item.name in sides:
+    for item in members:
+        if item.scene:
             scenes[item.scene].append(item)
-    for scene, members in scenes.items():
-        if within or len({sides[item.name] for item in members}) > 1:
-            found += _overlaps(members, sides, guard, within)
-            found += _unplaced(scene, members, sides)
-    return sorted(found, key=lambda leak: (leak.kind, leak.names))
+    for scene, there in scenes.items():
+        found += _unplaced(scene, there, sides)
+    # Two patches of a scene meet in its pixels and again on the ground.
+    return sorted(dict.fromkeys(found), key=lambda leak: (leak.kind, leak.names))
+
+
+def overlapping(
+    items: Iterable[Item], guard: int = 0, *, apart: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, str, str]]:
+    """Names of two items whose windows, in one scene or on the ground, share pixels or are nearer than ``guard``; and
+    how. With ``apart`` only those of which it says two different things."""
+    planes: dict[str, list[tuple[Window, str]]] = defaultdict(list)
+    for item in items:
+        for plane, window in item.places.items():
+            planes[plane].append((window, item.name))
+    for placed in planes.values():
+        if apart is None or len({apart[name] for _, name in placed}) > 1:
+            yield from _overlaps(sorted(placed), guard, apart)
 
 
 def _copies(sides: dict[str, str], twins: Sequence[Sequence[str]]) -> Iterator[Leak]:
@@ -58,15 +74,25 @@ def _copies(sides: dict[str, str], twins: Sequence[Sequence[str]]) -> Iterator[L
                 yield Leak("content", (there[0], name), (sides[there[0]], sides[name]), "they hold the same file")
 
 
-def _overlaps(members: Sequence[Item], sides: dict[str, str], guard: int, within: bool) -> Iterator[Leak]:
-    placed = sorted((item.window, item.name) for item in members if item.window is not None)
-    for k, (window, name) in enumerate(placed):
-        grown = window.grown(guard)
-        for other, second in placed[k + 1 :]:
-            if other.row >= grown.row + grown.height:
-                break
-            if (within or sides[name] != sides[second]) and grown.shared(other):
-                yield Leak("overlap", (name, second), (sides[name], sides[second]), _distance(window, other))
+def _overlaps(
+    placed: Sequence[tuple[Window, str]], guard: int, apart: Mapping[str, str] | None
+) -> Iterator[tuple[str, str, str]]:
+    """By cells as large as a window: what touches a cell is compared, and told in the cell where it first meets."""
+    size = max(max(window.height, window.width) for window, _ in placed) + 2 * guard
+    cells: dict[tuple[int, int], list[tuple[Window, str]]] = defaultdict(list)
+    for window, name in placed:
+        row, col, height, width = window.grown(guard)
+        for down in range(row // size, (row + height - 1) // size + 1):
+            for right in range(col // size, (col + width - 1) // size + 1):
+                cells[down, right].append((window, name))
+    for cell, there in cells.items():
+        for (window, name), (other, second) in combinations(there, 2):
+            if apart is not None and apart[name] == apart[second]:
+                continue
+            grown = window.grown(guard)
+            meet = max(grown.row, other.row) // size, max(grown.col, other.col) // size
+            if meet == cell and grown.shared(other):
+                yield name, second, _distance(window, other)
 
 
 def _distance(window: Window, other: Window) -> str:
@@ -76,10 +102,12 @@ def _distance(window: Window, other: Window) -> str:
 
 def _unplaced(scene: str, members: Sequence[Item], sides: dict[str, str]) -> Iterator[Leak]:
     """Patches of one scene whose windows are unknown may overlap."""
+    if all(item.window for item in members) or all(item.ground for item in members):
+        return
     first: dict[str, str] = {}
     for item in members:
         first.setdefault(sides[item.name], item.name)
-    if len(first) > 1 and any(item.window is None for item in members):
+    if len(first) > 1:
         names = sorted(first.items(), key=lambda pair: pair[1])
         for (side, name), (other_side, other) in pairwise(names):
             yield Leak("scene", (name, other), (side, other_side), f"both are of the scene {scene}")

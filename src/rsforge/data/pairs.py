@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rsforge.data import rasters
 from rsforge.data.card import CARD, read_card
-from rsforge.data.grids import apart
+from rsforge.data.grids import Ground, apart
 from rsforge.data.images import UnreadableError
 from rsforge.data.pair_layouts import Group, find_layout
 from rsforge.data.pair_names import SEN12, match
@@ -27,7 +27,7 @@ class Pair:
     """A SAR image and the optical one of the same place.
 
     ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the patch in its scene;
-    ``coordinates`` are (lon, lat) in degrees. Empty texts and None mean unknown.
+    ``coordinates`` are (lon, lat) in degrees, ``ground`` the place of GeoTIFFs. Empty texts and None mean unknown.
     """
 
     name: str
@@ -40,33 +40,46 @@ class Pair:
     season: str = ""
     country: str = ""
     coordinates: tuple[float, float] | None = None
+    ground: Ground | None = None
 
 
 @dataclass
 class PairIndex:
-    """What a folder holds: ``orphans`` of (file, reason), ``problems`` of (table or pair, reason), ``notes`` to say."""
+    """What a folder holds: ``orphans`` of (file, reason), ``problems`` of (table or pair, reason), ``doubts`` of
+    (table, reason), ``notes`` to say."""
 
     root: Path
     layout: str
     pairs: list[Pair] = field(default_factory=list)
     orphans: list[Fault] = field(default_factory=list)
     problems: list[Fault] = field(default_factory=list)
+    doubts: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def find_pairs(
-    root: Path, *, layout: str = "auto", terrains: Sequence[str] = (), max_per_terrain: int | None = None
+    root: Path,
+    *,
+    layout: str = "auto",
+    terrains: Sequence[str] = (),
+    max_per_terrain: int | None = None,
+    judged: bool = False,
 ) -> PairIndex:
     """Every pair below ``root`` in natural order; names, tables and the headers of GeoTIFFs are read, no pixels.
 
     ``terrains`` are the folders to take (RSF-U007 when one is not there), ``max_per_terrain`` the first pairs of each.
-    RSF-D001 or RSF-D009 when nothing pairs; RSF-D005 and RSF-D006 for tables.
+    RSF-D001 or RSF-D009 when nothing pairs; RSF-D005 and RSF-D006 for tables, which are problems where they are
+    ``judged``.
     """
     laid = find_layout(root, layout)
     index = PairIndex(root, laid.name, problems=laid.problems, notes=laid.notes)
+    tables = {}
     for group in _chosen(laid.groups, terrains):
-        pairs = _paired(index, group)
-        index.pairs += pairs[:max_per_terrain]
+        rows = _rows(index, group, judged)
+        tables[table_of(root, group.name)] = len(rows)
+        index.pairs += _paired(index, group, rows)[:max_per_terrain]
+    bad = {name.rsplit(":", 1)[0] for name, _ in index.problems}
+    index.doubts = [doubt for doubt in _untold(tables) if doubt[0] not in bad]
     _place(index)
     if read_card(root).get("complete") is False:
         index.problems.append((CARD, "the cut of these patches was not finished"))
@@ -87,7 +100,14 @@ def _chosen(groups: list[Group], terrains: Sequence[str]) -> list[Group]:
     return [group for group in groups if not terrains or group.name in terrains]
 
 
-def _paired(index: PairIndex, group: Group) -> list[Pair]:
+def _untold(tables: dict[Path, int]) -> list[Fault]:
+    """The tables without a usable row, where there are tables at all."""
+    told = any(tables.values())
+    empty = [path for path, rows in tables.items() if not rows and (told or path.is_file())]
+    return [(path.name, "it names no files" if path.is_file() else "other folders have a table") for path in empty]
+
+
+def _paired(index: PairIndex, group: Group, rows: dict[Path, Row]) -> list[Pair]:
     root = index.root
     try:
         matched = match(root, group.sar, group.optical)
@@ -95,7 +115,6 @@ def _paired(index: PairIndex, group: Group) -> list[Pair]:
         index.problems.append((group.name, error.strerror or "it cannot be read"))
         return []
     index.orphans += [(path.relative_to(root).as_posix(), reason) for path, reason in matched.orphans]
-    rows = _rows(index, group)
     pairs = [_described(index, group, name, sar, optical, rows) for name, sar, optical in matched.pairs]
     table, paired = table_of(root, group.name).name, {pair.sar for pair in pairs}
     if rows and (bare := len(paired - rows.keys())):
@@ -105,12 +124,12 @@ def _paired(index: PairIndex, group: Group) -> list[Pair]:
     return pairs
 
 
-def _rows(index: PairIndex, group: Group) -> dict[Path, Row]:
+def _rows(index: PairIndex, group: Group, judged: bool) -> dict[Path, Row]:
     """The rows of the group's table by SAR file; those that name missing files or come twice are told of."""
     table, rows = table_of(index.root, group.name), dict[Path, Row]()
     if not table.is_file():
         return rows
-    for row in read_table(index.root, table):
+    for row in _read(index, table, judged):
         missing = [path for path in (row.sar, row.optical) if not path.is_file()]
         line = f"{table.name}:{row.where.rsplit(':', 1)[1]}"
         if missing:
@@ -120,6 +139,17 @@ def _rows(index: PairIndex, group: Group) -> dict[Path, Row]:
         else:
             rows[row.sar] = row
     return rows
+
+
+def _read(index: PairIndex, table: Path, judged: bool) -> Iterator[Row]:
+    """The rows of a table, up to the first that cannot be used where it is ``judged``."""
+    try:
+        yield from read_table(index.root, table)
+    except RsforgeError as error:
+        if not judged:
+            raise
+        reason = f"{error.what}: {error.found}" if error.found else error.what
+        index.problems.append((error.where.rsplit("/", 1)[-1], reason))
 
 
 def _described(index: PairIndex, group: Group, name: str, sar: Path, optical: Path, rows: dict[Path, Row]) -> Pair:
@@ -163,6 +193,7 @@ def _placed(pair: Pair) -> tuple[Pair, str]:
         sar, optical = rasters.inspect(pair.sar), rasters.inspect(pair.optical)
     except UnreadableError:  # who opens the pair says so
         return pair, ""
+    pair = replace(pair, ground=sar.ground or optical.ground)
     if pair.coordinates is None and sar.grid is not None:
         pair = replace(pair, coordinates=sar.grid.centre(sar.height, sar.width))
     return pair, apart(sar, optical)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,14 @@ class Split:
                     for word, some in (("not in the split", new), ("no longer there", gone)) if some]  # fmt: skip
             raise RsforgeError("RSF-D012", "the split was made from other data", found="; ".join(told))
 
-    def check_contents(self, data_digest: str) -> None:
-        """RSF-D012 unless the files hold what they held when they were divided."""
+    def check_contents(self, data_digest: str, contents: Mapping[str, str] | None = None) -> None:
+        """RSF-D012 unless the files hold what they held when they were divided; ``contents`` by name tell which."""
         if self.facts.get("data_digest", data_digest) != data_digest:
-            raise RsforgeError("RSF-D012", "files changed since the split was made", found=f"digest {data_digest[:12]}")
+            then: dict[str, str] = self.facts.get("contents", {})
+            changed = sorted(n for n, digest in (contents or {}).items() if then.get(n, digest) != digest)
+            told = f"{len(changed)} ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''})" if changed else ""
+            found = told or f"digest {data_digest[:12]}"
+            raise RsforgeError("RSF-D012", "files changed since the split was made", found=found)
 
 
 def _digest(record: dict[str, Any]) -> str:
@@ -81,21 +85,34 @@ def load_split(path: Path) -> Split:
         found = record.pop("digest")
         split = Split(record["by"], record["seed"], record["sides"], record["left_out"], record["facts"])
         if split._record() != record or found != split.digest or not _sound(split):
-            raise ValueError("its digest is not that of its contents")
+            raise ValueError("its digest is not that of its contents, or they make no sense")
     except OSError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        found = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
-        raise RsforgeError("RSF-D012", "the split file is damaged", where=str(path), found=found[:200]) from None
+        raise RsforgeError("RSF-D012", "the split file is damaged", where=str(path), found=_damage(error)) from None
     return split
+
+
+def _damage(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return "it is no JSON"
+    return str(error) if isinstance(error, ValueError) else "its parts are of other types than those of a split"
 
 
 def _sound(split: Split) -> bool:
     """Whether every name is text and stands once."""
     lists = [*split.sides.values(), split.left_out]
     names = [name for members in lists for name in members]
-    kinds = isinstance(split.facts, dict) and all(isinstance(members, list) for members in lists)
+    kinds = _sound_facts(split.facts) and all(isinstance(members, list) for members in lists)
     return kinds and set(split.sides) == set(SIDES) and all(map(_is_text, names)) and len(names) == len(set(names))
+
+
+def _sound_facts(facts: Any) -> bool:
+    """Whether what commands use of the facts is of its type."""
+    types = {"guard": int, "leak": bool, "kind": str, "data_digest": str, "contents": dict}
+    return isinstance(facts, dict) and all(type(facts[name]) is kind for name, kind in types.items() if name in facts)
 
 
 def _is_text(name: Any) -> bool:

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from rsforge.data.items import Item
 from rsforge.data.leaks import Leak, leaks
+from rsforge.data.planes import Union, laid, same_ground
 from rsforge.data.split_file import SIDES, Split
 from rsforge.data.windows import Window
 from rsforge.errors import RsforgeError
@@ -25,7 +26,10 @@ Sides = dict[str, str]
 
 @dataclass(frozen=True)
 class Wanted:
-    """How to divide: shares of the items for ``val`` and ``test``, and what the ways of dividing need."""
+    """How to divide: shares of the items for ``val`` and ``test``, and what the ways of dividing need.
+
+    RSF-U005 when nothing is left to train on.
+    """
 
     by: str
     val: float = 0.2
@@ -36,18 +40,21 @@ class Wanted:
     distance_km: float = 25.0
     allow_leak: bool = False
 
+    def __post_init__(self) -> None:
+        if self.val + self.test >= 1:
+            what, found = "--val and --test leave nothing to train on", f"{self.val:g} and {self.test:g}"
+            raise RsforgeError("RSF-U005", what, where="--val, --test", found=found)
+
 
 def divide(
     items: Sequence[Item], wanted: Wanted, *, twins: Twins = (), facts: Mapping[str, Any] | None = None
 ) -> Split:
     """The split of ``items``, the same whatever their order; ``twins`` are names that must not part.
 
-    RSF-D011 when it would leak or what it goes by is unknown, unless ``allow_leak``; RSF-D004 when a side is empty.
+    RSF-D011 when it would leak or what it goes by is unknown, unless ``allow_leak``; RSF-D004 when a side is empty;
+    RSF-U005 for blocks smaller than a patch.
     """
     items = sorted(items, key=_name)
-    if wanted.val + wanted.test >= 1:
-        found = f"{wanted.val:g} and {wanted.test:g}"
-        raise RsforgeError("RSF-U005", "--val and --test leave nothing to train on", where="--val, --test", found=found)
     sides = _by_block(items, wanted, twins) if wanted.by == "block" else _by_group(items, wanted, twins)
     members = {side: sorted(name for name, on in sides.items() if on == side) for side in SIDES}
     left_out = sorted(item.name for item in items if item.name not in sides)
@@ -115,19 +122,17 @@ def shared_out(weights: Mapping[str, int], val: float, test: float, seed: int) -
     """
     order = sorted(weights, key=lambda key: (derive(seed, "split", key), key))
     total, sides, left = sum(weights.values()), Sides(), list(order)
-    for side, share in (("test", test), ("val", val)):
-        have = 0
-        for key in list(left):
-            if share <= 0 or len(left) == 1:
-                break
-            goal, size = total * share, weights[key]
-            if abs(have + size - goal) < abs(have - goal):
-                sides[key], have = side, have + size
-                left.remove(key)
-        if share > 0 and have == 0 and len(left) > 1:
-            smallest = min(left, key=lambda key: weights[key])
-            sides[smallest] = side
-            left.remove(smallest)
+    for side, goal in (("test", total * test), ("val", total * val)):
+        have, taken = 0, set[str]()
+        for key in left:
+            nearer = abs(have + weights[key] - goal) < abs(have - goal)
+            if goal > 0 and nearer and len(taken) < len(left) - 1:
+                taken.add(key)
+                have += weights[key]
+        if goal > 0 and not taken and len(left) > 1:
+            taken.add(min(left, key=lambda key: weights[key]))
+        sides |= dict.fromkeys(taken, side)
+        left = [key for key in left if key not in taken]
     return sides | dict.fromkeys(left, "train")
 
 
@@ -141,6 +146,9 @@ def _by_group(items: Sequence[Item], wanted: Wanted, twins: Twins) -> Sides:
     for names in twins:
         for name in names[1:]:
             union.join(("item", names[0]), ("item", name))
+    if wanted.by != "patch":
+        for one, other in same_ground(items):
+            union.join(("item", one.name), ("item", other.name))
     root = {item.name: union.root(("item", item.name)) for item in items}
     groups: dict[Any, list[str]] = defaultdict(list)
     for name, found in root.items():
@@ -184,8 +192,8 @@ def _check_patches(items: Sequence[Item], wanted: Wanted) -> None:
     scenes: dict[str, int] = defaultdict(int)
     for item in items:
         scenes[item.scene] += 1
-    _require(items, wanted, [i for i in items if not i.scene], "scene")
-    _require(items, wanted, [i for i in items if i.window is None and scenes[i.scene] > 1], "window")
+    _require(items, wanted, [i for i in items if not (i.scene or i.ground)], "scene")
+    _require(items, wanted, [i for i in items if not i.places and scenes[i.scene] > 1], "window")
     whole = Split("patch", 0, {side: [] for side in SIDES} | {"train": [i.name for i in items]})
     found = leaks(whole, items, (), within=True)
     if found and not wanted.allow_leak:
@@ -213,21 +221,21 @@ def _near(items: Sequence[Item], wanted: Wanted) -> dict[str, str]:
 
 
 def _by_block(items: Sequence[Item], wanted: Wanted, twins: Twins) -> Sides:
-    """Sides by blocks of each scene; an item whose window, grown by the guard, touches blocks of two is left out."""
-    _require(items, wanted, [item for item in items if not item.scene], "scene")
-    _require(items, wanted, [item for item in items if item.window is None], "window")
-    placed = [(item, item.window) for item in items if item.window is not None]
-    size = wanted.block_size or 4 * max((max(w.height, w.width) for _, w in placed), default=1)
+    """Sides by blocks of each plane; an item whose window, grown by the guard, touches blocks of two is left out."""
+    _require(items, wanted, [item for item in items if not (item.scene or item.ground)], "scene")
+    _require(items, wanted, [item for item in items if not item.places], "window")
+    placed = list(laid(items, wanted.guard))
+    size = _block_size([window for _, _, window in placed], wanted)
     weights: dict[str, int] = defaultdict(int)
-    for item, window in placed:
-        for block in _touched(item, window, size):
+    for _, plane, window in placed:
+        for block in _touched(plane, window, size):
             weights[block] += 1
     of_block = shared_out(weights, wanted.val, wanted.test, wanted.seed)
     sides = Sides()
-    for item, window in placed:
-        touched = {of_block[b] for b in _touched(item, window.grown(wanted.guard), size) if b in of_block}
+    for name, plane, window in placed:
+        touched = {of_block[b] for b in _touched(plane, window.grown(wanted.guard), size) if b in of_block}
         if len(touched) == 1:
-            sides[item.name] = touched.pop()
+            sides[name] = touched.pop()
     for names in twins:
         there = [name for name in names if name in sides]
         for name in there[1:]:
@@ -236,25 +244,19 @@ def _by_block(items: Sequence[Item], wanted: Wanted, twins: Twins) -> Sides:
     return sides
 
 
-def _touched(item: Item, window: Window, size: int) -> Iterable[str]:
+def _block_size(windows: Sequence[Window], wanted: Wanted) -> int:
+    """RSF-U005 when no block could hold a patch and its guard."""
+    side = max((max(w.height, w.width) for w in windows), default=1)
+    size = wanted.block_size or max(4 * side, side + wanted.guard)
+    if size < side + wanted.guard:
+        guarded = f" and a guard of {wanted.guard}" if wanted.guard else ""
+        what, where = "a block is smaller than a patch" + (" and its guard" if wanted.guard else ""), "--block-size"
+        found = f"blocks of {size} pixels for patches of {side}{guarded}"
+        raise RsforgeError("RSF-U005", what, where=where, found=found, fix=f"raise {where}, four patches are usual")
+    return size
+
+
+def _touched(plane: str, window: Window, size: int) -> Iterable[str]:
     rows = range(window.row // size, (window.row + window.height - 1) // size + 1)
     cols = range(window.col // size, (window.col + window.width - 1) // size + 1)
-    return (f"{item.scene} {row} {col}" for row in rows for col in cols)
-
-
-class Union:
-    """Sets that are joined pair by pair (disjoint-set forest with path halving)."""
-
-    def __init__(self) -> None:
-        self._above: dict[Any, Any] = {}
-
-    def root(self, thing: Any) -> Any:
-        above = self._above
-        above.setdefault(thing, thing)
-        while above[thing] != thing:
-            above[thing] = thing = above[above[thing]]
-        return thing
-
-    def join(self, one: Any, other: Any) -> None:
-        first, second = sorted((self.root(one), self.root(other)), key=repr)
-        self._above[second] = first
+    return (f"{plane} {row} {col}" for row in rows for col in cols)

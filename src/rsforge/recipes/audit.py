@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rsforge import durable
 from rsforge.data.card import read_card
-from rsforge.data.contents import data_digest, digests, twins
+from rsforge.data.contents import brief, data_digest, digests, twins
 from rsforge.data.examine import Exam, examine, seen_sides
-from rsforge.data.faults import KINDS, Fault, duplicate_faults, shift_faults, size_faults, unit_faults
+from rsforge.data.faults import KINDS, Fault, colour_faults, duplicate_faults, shift_faults, size_faults, unit_faults
 from rsforge.data.items import Holdings
 from rsforge.data.leaks import leaks
 from rsforge.data.radiometry import Radiometry, declared
 from rsforge.data.split_file import SPLIT_FILE, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.audit_page import Findings, page
-from rsforge.recipes.split import holdings_of
+from rsforge.recipes.split import check_writable, holdings_of
 from rsforge.recipes.voice import Voice
 from rsforge.settings.data_pairs import AuditSettings
 
@@ -29,13 +28,14 @@ NAMED = 4
 
 def judge(settings: AuditSettings, show: Voice) -> dict[str, Any]:
     """Open every file, write ``audit.json`` and ``audit.html``; RSF-D013 after that when there are errors."""
-    holdings = holdings_of(settings, show)
+    holdings = holdings_of(settings, show, judged=True)
     files = len({path for item in holdings.items for path in item.paths}) + len(holdings.orphans)
     place = settings.output_dir or settings.data_dir
+    check_writable(place, JSON, "--output-dir")
     head = {"kind": holdings.kind, "items": len(holdings.items), "files": files}
     if show.dry_run:
         return {**head, "would_write": [str(place / name) for name in (JSON, HTML)]}
-    _check_place(place)
+    place.mkdir(parents=True, exist_ok=True)
     with show.progress("opened", len(holdings.items)) as meter:
         exams = []
         for exam in examine(holdings, radiometry=_declared(settings), gray=settings.allow_gray_optical):
@@ -45,17 +45,10 @@ def judge(settings: AuditSettings, show: Voice) -> dict[str, Any]:
     shown = {"data": str(settings.data_dir), **head, "pairs with a sure shift": _sure(exams)}
     findings = Findings(holdings, faults, files, shown)
     _write(place, findings, head, exams)
+    result = {**head, **_counts(findings), "audit": str(place / JSON), "page": str(place / HTML)}
     if findings.count("error"):
-        raise _refusal(findings, place)
-    return {**head, **_counts(findings), "audit": str(place / JSON), "page": str(place / HTML)}
-
-
-def _check_place(place: Path) -> None:
-    """Say before the long work that its result could not be written."""
-    place.mkdir(parents=True, exist_ok=True)
-    if not os.access(place, os.W_OK | os.X_OK):
-        fix = "name a folder that you may write to with --output-dir"
-        raise RsforgeError("RSF-E002", f"{JSON} cannot be written to {place}", where=str(place), fix=fix)
+        raise _refusal(findings, place, result)
+    return result
 
 
 def _declared(settings: AuditSettings) -> Radiometry | None:
@@ -71,6 +64,8 @@ def _faults(settings: AuditSettings, holdings: Holdings, exams: Sequence[Exam], 
     found = [fault for exam in exams for fault in exam.faults]
     found += [Fault("orphan", name, reason) for name, reason in holdings.orphans]
     found += [Fault(_problem(holdings.root, name), name, reason) for name, reason in holdings.problems]
+    found += [Fault("untold", name, reason) for name, reason in holdings.doubts]
+    found += [Fault("stray", name, "no item holds it") for name in holdings.strays]
     seen = list(seen_sides(holdings, exams))
     shown = [(item, side, look) for item, side, look in seen if look.valid and not look.constant]
     if holdings.kind == "pairs" or settings.image_size:
@@ -80,6 +75,8 @@ def _faults(settings: AuditSettings, holdings: Holdings, exams: Sequence[Exam], 
     found += duplicate_faults((item, side, look.pixels) for item, side, look in shown)
     if holdings.kind == "pairs":
         found += unit_faults((item, look) for item, side, look in shown if side == "sar")
+        if settings.allow_gray_optical:
+            found += colour_faults((item, look) for item, side, look in shown if side == "optical")
     shifts = {exam.item.name: exam.shift for exam in exams if exam.shift is not None}
     found += shift_faults(shifts, settings.max_shift)
     path = settings.split or settings.data_dir / SPLIT_FILE
@@ -102,13 +99,13 @@ def _split_faults(path: Path, holdings: Holdings, names: set[str], show: Voice) 
         with show.progress("hashed", len(holdings.items)) as meter:
             found = digests(holdings.items, meter.step)
         same = twins(holdings.items, found)
-        parted = leaks(split, holdings.items, same, guard=int(split.facts.get("guard", 0)))
+        parted = leaks(split, holdings.items, same, guard=split.facts.get("guard", 0))
         faults = [
             Fault("leak", a, f"on {on}, and {b} on {other}: {leak.reason}", "", {"kind": leak.kind})
             for leak in parted
             for (a, b), (on, other) in [(leak.names, leak.sides)]
         ]
-        split.check_contents(data_digest(found))
+        split.check_contents(data_digest(found), brief(found))
     except RsforgeError as error:
         if error.code != "RSF-D012":
             raise
@@ -144,16 +141,19 @@ def _write(place: Path, findings: Findings, head: dict[str, Any], exams: Sequenc
     durable.write_text(place / JSON, json.dumps(record, indent=1) + "\n")
 
 
-def _refusal(findings: Findings, place: Path) -> RsforgeError:
+def _refusal(findings: Findings, place: Path, result: dict[str, Any]) -> RsforgeError:
     errors, total = findings.count("error"), len(findings.holdings.items)
+    items, others = findings.offenders("error")
     kinds = {kind: faults for kind, faults in findings.by_kind().items() if KINDS[kind].severity == "error"}
     told = [f"{len(faults)} {kind} ({faults[0].item}: {faults[0].reason})" for kind, faults in kinds.items()]
     told[NAMED:] = [f"and of {len(told) - NAMED} kinds more"] if len(told) > NAMED else []
     return RsforgeError(
         "RSF-D013",
-        f"{errors} fault{'s' * (errors != 1)} in {findings.offenders('error')} of {total} {findings.holdings.kind}",
+        f"{errors} fault{'s' * (errors != 1)} in {items} of {total} {findings.holdings.kind}"
+        + (f" and {others} other place{'s' * (others != 1)}" if others else ""),
         where=str(findings.holdings.root),
         found="; ".join(told),
         kept=f"{place / JSON} names them all",
         fix=f"open {place / HTML}; repair or remove what it names",
+        result=result,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from rsforge.data.examine import read_some
 from rsforge.data.faults import KINDS, Fault
-from rsforge.data.images import UnreadableError
+from rsforge.data.images import SUFFIXES, UnreadableError
 from rsforge.data.items import Holdings, Item
 from rsforge.data.thumbnails import overlay, png, thumbnail
 from rsforge.recipes.report import document, table
@@ -46,19 +46,21 @@ class Findings:
     def count(self, severity: str) -> int:
         return sum(fault.severity == severity for fault in self.faults)
 
-    def offenders(self, severity: str) -> int:
-        return len({fault.item for fault in self.faults if fault.severity == severity})
+    def offenders(self, severity: str) -> tuple[int, int]:
+        """How many items have faults, and how many files, folders and tables beside them."""
+        named, items = {f.item for f in self.faults if f.severity == severity}, {i.name for i in self.holdings.items}
+        return len(named & items), len(named - items)
 
 
 def page(findings: Findings) -> str:
     """The page as text; it needs no network, no script and no other file."""
     holdings, kinds = findings.holdings, findings.by_kind()
-    items = {item.name: item for item in holdings.items}
+    items = {**_files(findings), **{item.name: item for item in holdings.items}}
     errors, warnings = findings.count("error"), findings.count("warning")
     cards = [
-        (str(len(items)), f"{holdings.kind} in {findings.files} files"),
-        (str(errors), f"errors in {findings.offenders('error')} items"),
-        (str(warnings), f"warnings about {findings.offenders('warning')} items"),
+        (str(len(holdings.items)), f"{holdings.kind} in {findings.files} files"),
+        (str(errors), f"errors in {_offenders(findings, 'error')}"),
+        (str(warnings), f"warnings about {_offenders(findings, 'warning')}"),
     ]
     body = [
         f"<h1>Audit of {escape(_safe(holdings.root.resolve().name))}</h1>",
@@ -72,6 +74,17 @@ def page(findings: Findings) -> str:
         table((name, _safe(value)) for name, value in findings.facts.items()),
     ]
     return document(f"Audit of {_safe(holdings.root.resolve().name)}", body, _STYLE)
+
+
+def _offenders(findings: Findings, severity: str) -> str:
+    items, others = findings.offenders(severity)
+    return f"{items} items" + (f" and {others} other places" if others else "")
+
+
+def _files(findings: Findings) -> dict[str, Item]:
+    """Faulty files that are no item, to be drawn all the same."""
+    named = {fault.item: findings.holdings.root / fault.item for fault in findings.faults}
+    return {name: Item(name, (path,)) for name, path in named.items() if path.suffix.lower() in SUFFIXES}
 
 
 def _safe(value: Any) -> Any:
@@ -102,7 +115,8 @@ def _section(kind: str, faults: Sequence[Fault], holdings: Holdings, items: Mapp
         yield "</div>"
     if rest:
         listed = table((_safe(fault.item), fault.side, _safe(fault.reason)) for fault in rest[:LISTED])
-        yield f"<details{'' if drawn else ' open'}><summary>{'and ' if drawn else ''}{len(rest)} more</summary>{listed}"
+        what = f"and {len(rest)} more" if drawn else f"{len(rest)} files"
+        yield f"<details{'' if drawn else ' open'}><summary>{what}</summary>{listed}"
         yield f"<p>… and {len(rest) - LISTED} more in audit.json</p></details>" if len(rest) > LISTED else "</details>"
 
 
@@ -119,7 +133,7 @@ def _pictures(fault: Fault, item: Item, holdings: Holdings) -> str:
     if item.row is not None:
         return ""
     shown = {}
-    for side, path in zip(holdings.sides, item.paths, strict=True):
+    for side, path in zip(holdings.sides if len(item.paths) > 1 else ("",), item.paths, strict=True):
         try:
             shown[side] = thumbnail(read_some(path).values)
         except UnreadableError:

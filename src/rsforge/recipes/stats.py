@@ -12,7 +12,7 @@ import numpy as np
 from rsforge.data.examine import Exam, examine
 from rsforge.data.faults import Seen, Span
 from rsforge.data.items import Holdings
-from rsforge.recipes.split import holdings_of
+from rsforge.recipes.split import holdings_of, warn_of
 from rsforge.recipes.voice import Voice
 from rsforge.settings.data_pairs import StatsSettings
 
@@ -23,6 +23,7 @@ _SHOWN = 12
 def measure(settings: StatsSettings, show: Voice) -> dict[str, Any]:
     """Counts of what is known by name, sizes, modes and ranges of what is seen; which files cannot be read."""
     holdings = holdings_of(settings, show)
+    warn_of(holdings, show)
     opened = replace(holdings, items=holdings.items[: settings.limit])
     seen: dict[str, list[Seen]] = {side: [] for side in holdings.sides}
     bad: list[str] = []
@@ -38,9 +39,10 @@ def measure(settings: StatsSettings, show: Voice) -> dict[str, Any]:
         "items": len(holdings.items),
         "opened": len(opened.items),
         "orphans": len(holdings.orphans),
+        "strays": len(holdings.strays),
         "unreadable": bad,
         "counts": _counts(holdings),
-        "sides": {side: _figures(looks) for side, looks in seen.items() if looks},
+        "sides": {name: _figures(looks) for side in seen for name, looks in _alike(side, seen[side])},
     }
 
 
@@ -51,6 +53,15 @@ def _taken(exam: Exam, seen: dict[str, list[Seen]]) -> Iterator[str]:
         if look is not None:
             # Digests of every image are not needed here.
             seen[side].append(replace(look, pixels=""))
+
+
+def _alike(side: str, looks: Sequence[Seen]) -> Iterator[tuple[str, list[Seen]]]:
+    """What was seen of a side, apart by type of values: figures over decibels and bytes together mean nothing."""
+    by_type: dict[str, list[Seen]] = defaultdict(list)
+    for look in looks:
+        by_type[look.dtype].append(look)
+    for dtype in sorted(by_type):
+        yield side if len(by_type) == 1 else f"{side} ({dtype})", by_type[dtype]
 
 
 def _counts(holdings: Holdings) -> dict[str, dict[str, int]]:
@@ -99,7 +110,7 @@ def _bands(looks: Sequence[Seen], weights: Any) -> dict[str, Any]:
 def table(data: Mapping[str, Any]) -> str:
     """The figures as aligned lines for people."""
     rows: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    heads = {"": [(k, str(data[k])) for k in ("data_dir", "kind", "items", "opened", "orphans")]}
+    heads = {"": [(k, str(data[k])) for k in ("data_dir", "kind", "items", "opened", "orphans", "strays")]}
     heads[""].append(("unreadable", str(len(data["unreadable"]))))
     rows |= heads
     for what, counted in data["counts"].items():
@@ -121,9 +132,15 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _plain(text: str) -> str:
+    """Names of files may hold line breaks."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _lines(rows: Mapping[str, Sequence[tuple[str, str]]], width: int) -> Iterator[str]:
     for title, lines in rows.items():
         if lines:
             yield from ["", title] if title else []
             indent = "  " if title else ""
-            yield from (f"{indent}{name:<{width + 4 - len(indent)}}{value}".rstrip() for name, value in lines)
+            for name, value in lines:
+                yield f"{indent}{_plain(name):<{width + 4 - len(indent)}}{_plain(value)}".rstrip()

@@ -15,6 +15,7 @@ from rsforge.data.radiometry import Radiometry, check, extent, settle
 from rsforge.data.whole_scenes import Scene, find_scenes
 from rsforge.data.windows import Window, windows
 from rsforge.errors import RsforgeError
+from rsforge.recipes.split import check_writable
 from rsforge.recipes.voice import Voice
 from rsforge.settings.data_pairs import TileCutSettings
 
@@ -29,7 +30,11 @@ _HEADER = ",".join(COLUMNS)
 def cut(settings: TileCutSettings, show: Voice) -> dict[str, Any]:
     """Find the scenes, settle the unit of their SAR values, cut them, and write tables and card."""
     output = settings.output_dir
+    if settings.layout == "regions" and settings.terrain is not None:
+        fix = "leave --terrain out, or cut by --layout terrain"
+        raise RsforgeError("RSF-U005", "--terrain is for --layout terrain", where="--terrain, --layout", fix=fix)
     _check_output(settings)
+    check_writable(output, "the patches", "--output-dir")
     plan = _planned(settings, show)
     radiometry, sentence = _settled(plan, settings)
     show.say(f"radiometry {sentence}")
@@ -55,7 +60,10 @@ def cut(settings: TileCutSettings, show: Voice) -> dict[str, Any]:
 
 def _planned(settings: TileCutSettings, show: Voice) -> Plan:
     """The scenes and their windows; RSF-D003 when no scene has room for one."""
-    scenes, orphans = find_scenes(settings.sar, settings.optical)
+    sar, optical = settings.sar, settings.optical
+    if sar.is_file() and optical.is_file() and sar.samefile(optical):
+        raise RsforgeError("RSF-U005", "one file is given for both images", where="--sar, --optical", found=str(sar))
+    scenes, orphans = find_scenes(sar, optical)
     for name, reason in orphans[:_TOLD]:
         show.warn(f"{name} is left out: {reason}")
     if len(orphans) > _TOLD:

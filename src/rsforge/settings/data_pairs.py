@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rsforge.settings.base import BASE_DIR, Count, Section, Seed, Share, also
 
@@ -29,9 +30,6 @@ class PairFields(Section):
     )
     terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
     max_per_terrain: Count | None = Field(None, description="Pairs of each terrain, in sorted order; all when absent.")
-    radiometry: Unit = Field("auto", description=UNIT)
-    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
-    allow_gray_optical: bool = Field(False, description=GRAY)
 
 
 class TileCutSettings(Section):
@@ -47,11 +45,7 @@ class TileCutSettings(Section):
     size: int = Field(256, ge=8, description="Side of a patch in pixels.")
     stride: Count | None = Field(None, description="Pixels between two patches; the size when absent: no overlap.")
     min_valid: Share = Field(1.0, description="Least share of a patch that must hold data in both images.")
-    terrain: str | None = Field(
-        None,
-        pattern=r"^\w[\w .-]{0,99}$",
-        description="Terrain folder of layout terrain; one a scene when absent.",
-    )
+    terrain: str | None = Field(None, description="Terrain folder of layout terrain; one a scene when absent.")
     region: Literal["tropical", "temperate", "arctic"] | None = Field(
         None, description="Region for the tables; from the latitude when absent and georeferenced."
     )
@@ -63,6 +57,13 @@ class TileCutSettings(Section):
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     overwrite: bool = Field(False, description="Replace patches of an earlier cut.")
 
+    @field_validator("terrain")
+    @classmethod
+    def _folder(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"\w[\w .-]{0,99}", value):
+            raise ValueError("must be the name of one folder: letters, digits, _, and after the first - . and spaces")
+        return value
+
 
 class StatsSettings(PairFields):
     """Settings of ``rsforge data stats``."""
@@ -73,6 +74,9 @@ class StatsSettings(PairFields):
 class AuditSettings(PairFields):
     """Settings of ``rsforge data audit``."""
 
+    radiometry: Unit = Field("auto", description=UNIT)
+    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    allow_gray_optical: bool = Field(False, description=GRAY)
     output_dir: Path | None = Field(
         None, description="Folder for audit.json and audit.html; the data folder when absent."
     )
