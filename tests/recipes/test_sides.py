@@ -64,16 +64,18 @@ def test_a_fraction_beside_a_split_is_said_to_be_idle(tiles, tmp_path, capsys):
 
 @pytest.mark.parametrize("change", ["gone", "new", "other"])
 def test_other_images_than_were_divided_are_refused(own, tmp_path, capsys, change):
-    first = next(own.glob("*.png"))
+    first, name = min(own.glob("*.png")), min(own.glob("*.png")).name
     if change == "gone":
         first.unlink()
     elif change == "new":
         write_tiles(own / "more", 1, 16, seed=9)
+        name = "more/"
     else:
         write_tiles(tmp_path / "fresh", 1, 16, seed=9)
         next((tmp_path / "fresh").glob("*.png")).replace(first)
     assert trained(own, tmp_path) == 3
-    assert json.loads(capsys.readouterr().err.splitlines()[-1])["code"] == "RSF-D012"
+    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert told["code"] == "RSF-D012" and name in told["found"]
     assert not (tmp_path / "vae" / "latest_model.pt").exists()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rsforge.data.contents import Digests, data_digest, file_digest
+from rsforge.data.contents import Digests, brief, data_digest, file_digest
 from rsforge.data.items import items_of
 from rsforge.data.split_file import SIDES, SPLIT_FILE, Split, load_split
 from rsforge.data.tiles import Tile, TileIndex, split_digest
@@ -29,7 +29,7 @@ def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
         members = _pairs(index)
         contents = {name: tuple(contents[file][0] for file in files) for name, files in members.items()}
     split.check(contents)
-    split.check_contents(data_digest(contents))
+    split.check_contents(data_digest(contents), brief(contents))
     if split.facts.get("leak"):
         show.warn("the split leaks, as it was allowed to: held-out figures will flatter")
     sides = {side: _there(split.sides[side], members, index) for side in SIDES}
