@@ -54,9 +54,9 @@ def _forget(package: str) -> None:
 
 
 def _declare_operators() -> None:
-    from torch.library import Library
+    from torch import library as operators
 
-    library = Library("torchvision", "FRAGMENT")
+    library = operators.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _KEPT.append(library)
