@@ -6,9 +6,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import Any
 
-_KEPT: list[Any] = []  # a Library undoes its definitions when it is collected
+_DECLARED: list[str] = []
 
 
 def share_processors() -> None:
@@ -33,7 +32,7 @@ def ensure_torchvision() -> str:
     imports it (torchmetrics, diffusers, transformers). Where the pair matches nothing is touched.
     """
     if "torchvision" in sys.modules:
-        return "mended" if _KEPT else "native"
+        return "mended" if _DECLARED else "native"
     if importlib.util.find_spec("torchvision") is None:
         return "absent"
     try:
@@ -54,9 +53,8 @@ def _forget(package: str) -> None:
 
 
 def _declare_operators() -> None:
-    from torch import library as operators
+    from torch import library as registry
 
-    library = operators.Library("torchvision", "FRAGMENT")
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _KEPT.append(library)
+    for operator in ("torchvision::nms", "torchvision::qnms"):
+        registry.define(operator, "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _DECLARED.append(operator)
