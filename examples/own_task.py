@@ -40,7 +40,7 @@ class FillClouds:
 
     def open_epoch(self, epoch: int) -> None: ...
 
-    def step(self, batch: Tensor) -> Generator[Turn]:
+    def step(self, batch: Tensor, place: int) -> Generator[Turn]:
         # Random clouds, and yet the same in every repetition: the engine seeds each turn of each step.
         yield Turn("net", self.evaluate(batch)["mse"])
 

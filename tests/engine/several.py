@@ -10,9 +10,9 @@ import torch
 from rsforge.engine import checkpoint, processes
 from rsforge.engine.journal import Journal, NoJournal
 from rsforge.engine.keeper import Keeper, NoKeeper
-from tests.engine.toys import CPU, NAMES, Noisy, Regress, Steady, trainer
+from tests.engine.toys import CPU, NAMES, Noisy, Regress, Remembering, Steady, trainer
 
-TASKS = {"regress": Regress, "noisy": Noisy, "steady": Steady}
+TASKS = {"regress": Regress, "noisy": Noisy, "steady": Steady, "remembering": Remembering}
 
 
 def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:

@@ -19,12 +19,13 @@ from torch.optim.lr_scheduler import (
 )
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from rsforge.engine import precision, rates
+from rsforge import durable
+from rsforge.engine import checkpoint, precision, rates
 from rsforge.engine.average import ExponentialAverage, averaged_weights
 from rsforge.engine.checkpoint import retain
 from rsforge.engine.journal import Journal, read
-from rsforge.engine.keeper import Names, due, newest
-from rsforge.engine.stopping import Best, Stopping
+from rsforge.engine.keeper import Keeper, Names, due, newest
+from rsforge.engine.stopping import Best, Stopping, judged
 
 PEAK, FLOOR = 1e-3, 1e-5
 
@@ -184,3 +185,65 @@ def test_periodic_names_are_recognised(form):
 
 def test_due():
     assert [n for n in range(1, 7) if due(3, n)] == [3, 6] and not due(0, 5)
+
+
+def test_a_later_rate_stays_and_then_falls():
+    falling = partial(rates.linear, peak=1.0, floor=0.0, total=10)
+    curve = [rates.later(step, rate=falling, start=5) for step in range(20)]
+    assert curve[:6] == [1.0] * 6 and curve[10] == pytest.approx(0.5) and curve[15:] == [0.0] * 5
+
+
+def test_low_or_high_figures_are_good_as_the_monitor_says():
+    figures = {"val/l1": 0.2, "val/psnr_db": 20.0}
+    assert (judged(figures, "val/l1"), judged(figures, "-val/psnr_db")) == (0.2, -20.0)
+    assert judged(figures, "val/ssim") == judged(figures, "-val/ssim") == math.inf
+    best = Best()
+    assert [best.improved(judged({"p": p}, "-p"), e) for e, p in enumerate([10, 12, 11])] == [True, True, False]
+
+
+BARE = Names("checkpoint_{:04d}.pt", bare=("a", "b"))
+
+
+def state_of(epoch, ema=None):
+    nets = {name: {"w": torch.full((2,), epoch * 1.0 + k)} for k, name in enumerate(("a", "b"))}
+    return {"nets": nets, "parts": {"ema": ema or {}}}
+
+
+def weight(path):
+    return torch.load(path, weights_only=True)["w"].tolist()
+
+
+def test_bare_weights_are_those_of_the_best_epoch_and_of_every_periodic_one(tmp_path):
+    keeper = Keeper(tmp_path, BARE, identity={"kind": "toy"}, every=2, keep=1)
+    for epoch in range(1, 6):
+        keeper.commit_epoch(lambda epoch=epoch: state_of(epoch), epochs=epoch, best=epoch in (1, 3))
+    assert (weight(tmp_path / "a.pth"), weight(tmp_path / "b.pth")) == ([3, 3], [4, 4])
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["a_epoch_4.pth", "b_epoch_4.pth"]
+    assert weight(tmp_path / "checkpoints" / "a_epoch_4.pth") == [4, 4]
+    assert newest(tmp_path, BARE) == tmp_path / "latest_model.pt"
+
+
+def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
+    net = nn.Linear(2, 1)
+    average = ExponentialAverage({"a": net, "b": nn.Linear(1, 1)}, decay=0.5)
+    with torch.no_grad():
+        net.weight.add_(1)
+    average.update()
+    nets = {"a": net.state_dict(), "b": nn.Linear(1, 1).state_dict()}
+    keeper = Keeper(tmp_path, BARE, identity={"kind": "toy"})
+    keeper.commit_epoch(lambda: {"nets": nets, "parts": {"ema": average.state_dict()}}, epochs=1, best=True)
+    with average.applied():
+        wanted = net.weight.clone()
+    assert not torch.equal(wanted, net.weight)
+    torch.testing.assert_close(torch.load(tmp_path / "a.pth", weights_only=True)["weight"], wanted.detach())
+
+
+def test_a_run_killed_before_its_checkpoint_writes_its_bare_weights_again(tmp_path, monkeypatch):
+    """Bare weights come first: a checkpoint that is there never lacks them."""
+    keeper, order = Keeper(tmp_path, BARE, identity={"kind": "toy"}, every=1), []
+    monkeypatch.setattr(checkpoint, "save", lambda path, state: (order.append(path.name), path.touch()))
+    replacing = durable.replacing
+    monkeypatch.setattr(durable, "replacing", lambda path: (order.append(path.name), replacing(path))[1])
+    keeper.commit_epoch(lambda: state_of(1), epochs=1, best=True)
+    assert order == ["a_epoch_1.pth", "b_epoch_1.pth", "checkpoint_0001.pt"]
+    assert (tmp_path / "a.pth").samefile(tmp_path / "checkpoints" / "a_epoch_1.pth")

@@ -50,7 +50,15 @@ def test_two_processes_draw_the_noise_that_one_draws_for_the_same_micro_batches(
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", ["regress", "noisy"])
+def test_what_is_remembered_by_place_does_not_depend_on_who_took_it(two, tmp_path):
+    run(tmp_path, "remembering", Alone(), 4, 2)
+    alone, found = (checkpoint.load(f / "latest_model.pt") for f in (tmp_path, two / "remembering" / "whole"))
+    assert set(alone["parts"]["own/memory"]) == {0, 1}
+    torch.testing.assert_close(found["parts"]["own/memory"], alone["parts"]["own/memory"])
+    torch.testing.assert_close(found["nets"], alone["nets"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["regress", "noisy", "remembering"])
 def test_two_processes_resume_to_the_bit(two, task):
     for name in ("latest_model.pt", "best_model.pt", "journal.jsonl"):
         assert (two / task / "whole" / name).read_bytes() == (two / task / "cut" / name).read_bytes()

@@ -51,7 +51,7 @@ def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():
     for micros in feed.steps(0, 4):
         batch = torch.cat([m.batch for m in micros])
         optimizer.zero_grad()
-        next(hand.step(batch)).loss.backward()
+        next(hand.step(batch, 0)).loss.backward()
         optimizer.step()
     torch.testing.assert_close(weights(task), weights(hand))
 
@@ -74,7 +74,7 @@ class CycleGan(Quiet):
         pair = lambda *names: [p for n in names for p in self.nets[n].parameters()]  # noqa: E731
         return {"generators": pair("ab", "ba"), "critics": pair("a", "b")}
 
-    def step(self, batch):
+    def step(self, batch, place):
         n, (a, b) = self.nets, batch.split(2, dim=1)
         fool = lambda d, x: (d(x) - 1).square().mean()  # noqa: E731
         fake_b, fake_a = n["ab"](a), n["ba"](b)
@@ -89,7 +89,7 @@ def test_two_turns_equal_the_handwritten_loop():
     drive(task, batch_size=8, average=NoAverage())
     groups = {k: torch.optim.AdamW(list(v), lr=1e-2) for k, v in hand.groups().items()}
     for micros in Feed(Points(64), batch_size=8, seed=2).steps(0, 6):
-        story = hand.step(micros[0].batch)
+        story = hand.step(micros[0].batch, 0)
         for optimizer in groups.values():
             optimizer.zero_grad()
             next(story).loss.backward()
@@ -103,15 +103,15 @@ class Misnamed(Regress):
 
 
 class Silent(Regress):
-    def step(self, batch):
+    def step(self, batch, place):
         return
         yield
 
 
 class Greedy(Regress):
-    def step(self, batch):
-        yield from super().step(batch)
-        yield from super().step(batch)
+    def step(self, batch, place):
+        yield from super().step(batch, place)
+        yield from super().step(batch, place)
 
 
 @pytest.mark.parametrize("task", [Misnamed, Silent])
@@ -126,8 +126,8 @@ def test_an_extra_turn_is_an_error():
 
 
 class Clamped(Regress):
-    def step(self, batch):
-        yield from super().step(batch)
+    def step(self, batch, place):
+        yield from super().step(batch, place)
         self.net.weight.clamp_(max=0.1)
 
 
@@ -142,7 +142,7 @@ class Frozen(Regress):
         super().__init__()
         self.encoder = nn.Linear(4, 4).requires_grad_(False)
 
-    def step(self, batch):
+    def step(self, batch, place):
         yield Turn("net", (self.net(self.encoder(batch)) - 1).square().mean())
 
 
@@ -163,8 +163,8 @@ def test_autocast_learns_nearly_the_same():
 class Loud(Gan):
     """Its loss overflows half precision under the first gradient scales."""
 
-    def step(self, batch):
-        for turn in super().step(batch):
+    def step(self, batch, place):
+        for turn in super().step(batch, place):
             yield Turn(turn.group, turn.loss * 100)
 
 
@@ -185,7 +185,7 @@ class Poisoned(Regress):
         super().__init__()
         self.calls = 0
 
-    def step(self, batch):
+    def step(self, batch, place):
         self.calls += 1
         bad = math.inf if self.calls == 3 else 1.0
         yield Turn("net", (self.net(batch) - 1).square().mean() * bad)
@@ -211,7 +211,7 @@ def test_skipping_leaves_out_exactly_the_poisoned_step_average_included():
 
 
 class Hopeless(Regress):
-    def step(self, batch):
+    def step(self, batch, place):
         yield Turn("net", (self.net(batch)).mean() * math.inf)
 
 
@@ -228,7 +228,7 @@ class Infinite(torch.autograd.Function):
 
 
 class Overflowing(Regress):
-    def step(self, batch):
+    def step(self, batch, place):
         yield Turn("net", Infinite.apply(self.net(batch)).float().mean())
 
 
@@ -268,7 +268,7 @@ class Normalised(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch):
+    def step(self, batch, place):
         self.calls += 1
         yield Turn("net", self.net(batch * (math.nan if self.calls == 3 else 1.0)).square().mean())
 
@@ -285,3 +285,16 @@ def test_half_precision_forgives_gradients_but_not_a_loss_that_is_not_finite():
     with pytest.raises(RsforgeError) as caught:
         drive(task, batch_size=4, precision=Precision(torch.float16))
     assert caught.value.code == "RSF-T001" and "point " in caught.value.where
+
+
+def test_each_group_moves_at_its_own_pace():
+    """The first step of Adam is as long as its rate."""
+    task = Gan()
+    before = {name: [p.detach().clone() for p in group] for name, group in task.groups().items()}
+    move = update(task, make_optimizer=lambda p: torch.optim.Adam(p, lr=1.0, eps=1e-12), paces={"critic": 0.25})
+    move([Micro(torch.randn(8, 4), 1.0, 0, ())], 0, 1e-2)
+    moved = {
+        name: max(float((p.detach() - q).abs().max()) for p, q in zip(group, before[name], strict=True))
+        for name, group in task.groups().items()
+    }
+    assert moved == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)

@@ -62,7 +62,7 @@ class Regress(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch):
+    def step(self, batch, place):
         yield Turn("net", (self.net(batch) - batch.sum(1, keepdim=True)).square().mean())
 
     def evaluate(self, batch):
@@ -81,7 +81,7 @@ class Gan(Quiet):
     def groups(self):
         return {"generator": self.g.parameters(), "critic": self.d.parameters()}
 
-    def step(self, batch):
+    def step(self, batch, place):
         fake = self.g(torch.randn(len(batch), 3))
         before = self.g.weight.detach().clone()
         yield Turn("generator", (self.d(fake) - 1).square().mean())
@@ -103,7 +103,7 @@ class Noisy(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch):
+    def step(self, batch, place):
         eps = torch.randn_like(batch)
         loss = (self.net(batch + 0.3 * eps) - eps).square().mean() * (1 + self.epoch)
         yield Turn("net", loss, {"size": loss.detach().sqrt()})
@@ -119,6 +119,30 @@ class Steady(Noisy):
     def __init__(self):
         super().__init__()
         self.net[1] = nn.LayerNorm(8)
+
+
+class Remembering(Regress):
+    """What it learns depends on what it saw before in the same place of the step."""
+
+    def __init__(self):
+        super().__init__()
+        self.memory = Memory()
+
+    def step(self, batch, place):
+        before = self.memory.seen.get(place, torch.zeros(4))
+        self.memory.seen[place] = batch.mean(0) + 0.5 * before
+        yield Turn("net", (self.net(batch + before) - batch.sum(1, keepdim=True)).square().mean())
+
+
+class Memory:
+    def __init__(self):
+        self.seen = {}
+
+    def state_dict(self):
+        return dict(self.seen)
+
+    def load_state_dict(self, state):
+        self.seen = dict(state)
 
 
 def adamw(parameters):
@@ -139,7 +163,7 @@ def trainer(folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world
     task = task or Noisy()
     feed = Feed(Points(22, 0.1), batch_size=4, accumulate=accumulate, seed=5, workers=workers, world=world)
     held_out = Feed(Points(6), batch_size=4, shuffle=False, world=world)
-    return Trainer(
+    made = Trainer(
         update(task, max_norm=1.0, world=world),
         feed,
         epochs=epochs,
@@ -152,3 +176,6 @@ def trainer(folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world
         monitor="val/error",
         **options,
     )
+    if isinstance(task, Remembering):
+        made.register("memory", task.memory)
+    return made

@@ -146,7 +146,7 @@ def test_pace_is_that_of_a_step():
         def __init__(self):
             self.network, self.calls = nn.Linear(1, 1), 0
 
-        def step(self, batch):
+        def step(self, batch, place):
             self.calls += 1
             yield Turn("g", self.network(batch).sum(), {})
 

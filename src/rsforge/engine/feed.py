@@ -144,7 +144,7 @@ class Feed:
             yield [Micro(next(batches), len(keys) / total, place, self._names(keys)) for place, keys in self._own(step)]
 
     def _own(self, step: int) -> list[tuple[int, list[Key]]]:
-        return [(p, keys) for p, keys in self.places(step) if p % self.world.size == self.world.rank]
+        return [(p, keys) for p, keys in self.places(step) if self.world.takes(p)]
 
     def _names(self, keys: Sequence[Key]) -> tuple[str, ...]:
         return tuple(self.samples.name(index) for _, index in keys)

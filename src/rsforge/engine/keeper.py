@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from rsforge import durable
 from rsforge.engine import checkpoint
+from rsforge.engine.average import averaged_weights
 
 
 def due(every: int, count: int) -> bool:
@@ -19,15 +23,25 @@ def due(every: int, count: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """File names of a run; ``periodic`` holds one integer field such as ``checkpoint_{:04d}.pt``."""
+    """File names of a run; ``periodic`` holds one integer field such as ``checkpoint_{:04d}.pt``.
+
+    Of the nets in ``bare`` the weights alone are written too: of the best epoch as ``NET.pth``, and the periodic ones
+    into ``folder``.
+    """
 
     periodic: str
     latest: str = "latest_model.pt"
     best: str = "best_model.pt"
+    bare: tuple[str, ...] = ()
+    folder: str = "checkpoints"
 
     def pattern(self) -> re.Pattern[str]:
         before, after = re.split(r"\{.*?\}", self.periodic)
         return re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+
+    def weights(self, net: str, epochs: int | str) -> str:
+        """Where the periodic weights of a net are."""
+        return f"{self.folder}/{net}_epoch_{epochs}.pth"
 
 
 class Keeper:
@@ -55,11 +69,25 @@ class Keeper:
 
     def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool) -> None:
         """The commit after ``epochs`` whole epochs."""
-        periodic = due(self.every, epochs)
+        periodic, whole = due(self.every, epochs), state()
         names = [self.names.periodic.format(epochs)] * periodic + [self.names.best] * best
-        self.commit(state, *names)
+        for net in self.names.bare if names else ():
+            own = [self.names.weights(net, epochs)] * periodic + [f"{net}.pth"] * best
+            self._publish(whole["nets"][net] | averaged_weights(whole["parts"].get("ema", {}), net), own)
+        self.commit(lambda: whole, *names)
         if periodic:
             checkpoint.retain(self.folder, self.names.pattern(), self.keep)
+            for net in self.names.bare:
+                pattern = re.compile(re.escape(f"{net}_epoch_") + r"(\d+)\.pth")
+                checkpoint.retain(self.folder / self.names.folder, pattern, self.keep)
+
+    def _publish(self, weights: Mapping[str, Tensor], names: list[str]) -> None:
+        first, *others = (self.folder / name for name in names)
+        first.parent.mkdir(exist_ok=True)
+        with durable.replacing(first) as file:
+            torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, file)
+        for path in others:
+            durable.alias(first, path)
 
 
 class NoKeeper(Keeper):
@@ -67,9 +95,11 @@ class NoKeeper(Keeper):
 
     def __init__(self) -> None: ...
 
-    def commit(self, state: Callable[[], dict[str, Any]], *further: str) -> None: ...
+    def commit(self, state: Callable[[], dict[str, Any]], *further: str) -> None:
+        state()  # what several processes have to say of it
 
-    def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool) -> None: ...
+    def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool) -> None:
+        state()
 
 
 def newest(folder: Path, names: Names) -> Path | None:

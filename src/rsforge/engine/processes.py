@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -39,6 +40,14 @@ class Alone:
     def from_first(self, value: list[str]) -> list[str]:
         """The ``value`` that rank 0 has."""
         return value
+
+    def takes(self, place: int) -> bool:
+        """Whether the micro-batch of this place is this process's."""
+        return place % self.size == self.rank
+
+    def merged(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
+        """The entries of all processes, in the order of their names; of equal ones those of the first."""
+        return dict(sorted(state.items(), key=str))
 
     def barrier(self) -> None: ...
 
@@ -87,6 +96,11 @@ class Group(Alone):
         box = [value]
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
+
+    def merged(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
+        every: list[dict[Any, Any]] = [{} for _ in range(self.size)]
+        dist.all_gather_object(every, state)
+        return super().merged({name: value for part in reversed(every) for name, value in part.items()})
 
     def barrier(self) -> None:
         dist.barrier()

@@ -34,8 +34,12 @@ class Task(Protocol):
         """Parameters of each optimizer, in the order of their turns."""
         ...
 
-    def step(self, batch: Any) -> Generator[Turn]:
-        """Yield one ``Turn`` per group; after each yield that group has moved."""
+    def step(self, batch: Any, place: int) -> Generator[Turn]:
+        """Yield one ``Turn`` per group; after each yield that group has moved.
+
+        ``place`` is the micro-batch's in its optimizer step, over all processes: what a task remembers from step to
+        step it keeps by place, since then it does not matter who takes it.
+        """
         ...
 
     def evaluate(self, batch: Any) -> Mapping[str, Tensor]:
@@ -48,7 +52,11 @@ class Task(Protocol):
 
 
 class Stateful(Protocol):
-    """Anything that is saved with a run: image pools, scalers, plateau counters."""
+    """Anything that is saved with a run: image pools, scalers, plateau counters.
+
+    Entries of what a task registers that are named by a number belong to that place of the step, and are kept by the
+    process that takes it; all others are the same in every process.
+    """
 
     def state_dict(self) -> dict[str, Any]: ...
 

@@ -35,6 +35,11 @@ def warmed_up(step: int, *, rate: Callable[[int], float], warmup: int) -> float:
     return rate(step) * min(1.0, (step + 1) / max(1, warmup))
 
 
+def later(step: int, *, rate: Callable[[int], float], start: int) -> float:
+    """``rate`` as it begins until step ``start``, and from there on as it goes."""
+    return rate(max(0, step - start))
+
+
 class Rate(Protocol):
     """A learning rate that may look at the monitored figure once an epoch."""
 

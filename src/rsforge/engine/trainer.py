@@ -8,7 +8,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
+
+from torch import Tensor
 
 from rsforge.engine import checkpoint
 from rsforge.engine.feed import Feed, Micro
@@ -17,11 +19,12 @@ from rsforge.engine.keeper import Keeper, due
 from rsforge.engine.protocol import Stateful
 from rsforge.engine.rates import Rate
 from rsforge.engine.signals import StopRequest
-from rsforge.engine.stopping import Best, Stopping
+from rsforge.engine.stopping import Best, Stopping, judged
 from rsforge.engine.update import Update
 from rsforge.engine.validation import Validation, evaluating
 from rsforge.errors import RsforgeError
 
+OWN = "own/"
 STOP_CODES = {signal.SIGINT: "RSF-I130", signal.SIGTERM: "RSF-I143"}
 
 
@@ -41,18 +44,31 @@ class Progress:
     shape: list[int] = field(default_factory=list)
 
 
-class Listener(Protocol):
-    """Hears rows as they are made: trackers, plots, the display."""
+Pictures = Mapping[str, Tensor]
+"""Images ``(B, C, H, W)`` in [-1, 1], by what they show."""
+
+
+class Listener:
+    """Hears rows as they are made, and pictures: trackers, plots, the display."""
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None: ...
 
-    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None: ...
+    def on_pictures(self, pictures: Pictures, step: int) -> None: ...
+
+    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        """Called when the epoch's checkpoint is written."""
+
+
+def no_pictures(epochs: int) -> Pictures:
+    """The preview of a run that shows nothing."""
+    return {}
 
 
 class Trainer:
     """Runs ``epochs`` epochs of ``feed`` through ``update`` and keeps everything that a resume needs.
 
-    ``monitor`` names the figure that best, stopping and plateau look at. Under evaluation with averaged weights,
+    ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good. Under
+    evaluation with averaged weights,
     ``preview(epochs)`` is called every ``preview_every`` epochs, and ``measure()`` at every close, before the
     commit, to fill registered parts. ``resume_hint`` is the command shown after an interruption.
     """
@@ -71,7 +87,7 @@ class Trainer:
         stopping: Stopping,
         monitor: str = "loss",
         log_every: int = 1,
-        preview: Callable[[int], None] = lambda epochs: None,
+        preview: Callable[[int], Pictures] = no_pictures,
         preview_every: int = 0,
         measure: Callable[[], None] = lambda: None,
         listeners: tuple[Listener, ...] = (),
@@ -92,7 +108,7 @@ class Trainer:
 
     def register(self, name: str, part: Stateful) -> None:
         """Save and restore ``part`` with the run."""
-        self.parts[f"own/{name}"] = part
+        self.parts[OWN + name] = part
 
     @property
     def goal(self) -> int:
@@ -151,7 +167,7 @@ class Trainer:
         with evaluating(self.task.modules().values(), self.update.average):
             figures = {**means, **self.validation()}
             self.measure()
-        monitored = figures.get(self.monitor, math.inf)
+        monitored = judged(figures, self.monitor)
         better = self.best.improved(monitored, state.epoch)
         self.rate.observe(monitored)
         state.finished, state.epoch = self.stopping.reason(monitored), state.epoch + 1
@@ -172,7 +188,9 @@ class Trainer:
         self.journal.write({**row, "closed": True})
         if due(self.preview_every, self.progress.epoch):
             with evaluating(self.task.modules().values(), self.update.average):
-                self.preview(self.progress.epoch)
+                pictures = self.preview(self.progress.epoch)
+            for listener in self.listeners:
+                listener.on_pictures(pictures, self.progress.step)
         self.journal.flush()
         self.keeper.commit_epoch(self.state, epochs=self.progress.epoch, best=better)
         self.world.barrier()
@@ -193,8 +211,15 @@ class Trainer:
         return {
             "progress": asdict(self.progress),
             "nets": {name: m.state_dict() for name, m in self.task.modules().items()},
-            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "parts": {name: self._state_of(name, part) for name, part in self.parts.items()},
         }
+
+    def _state_of(self, name: str, part: Stateful) -> dict[str, Any]:
+        own = name.startswith(OWN)
+        return self.world.merged(part.state_dict()) if own else part.state_dict()
+
+    def _own(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {k: v for k, v in state.items() if not isinstance(k, int) or self.world.takes(k)}
 
     def load(self, state: Mapping[str, Any], *, where: str = "") -> None:
         """Go on from ``state``; what ended by an early stop goes on only under other rules of stopping.
@@ -213,7 +238,7 @@ class Trainer:
         for name, part in self.parts.items():
             # Empty is the state of a part that was off, such as the loss scale of another device.
             if state["parts"][name]:
-                part.load_state_dict(state["parts"][name])
+                part.load_state_dict(self._own(state["parts"][name]))
         self.progress = Progress(**state["progress"])
         if state["parts"]["stopping"]["rules"] != self.stopping.rules:
             self.progress.finished = ""

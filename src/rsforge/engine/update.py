@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,8 @@ class Update:
 
     Random state is a function of (seed, step, place of the micro-batch, turn), so that neither interruption, nor
     validation, nor the number of processes that share the micro-batches can move a trajectory. ``max_norm`` 0
-    clips nothing. ``skip_nonfinite`` leaves a poisoned step out instead of stopping, ``patience`` times in a row.
+    clips nothing. ``paces`` multiply the learning rate of the groups they name. ``skip_nonfinite`` leaves a poisoned
+    step out instead of stopping, ``patience`` times in a row.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Update:
         task: Task,
         *,
         make_optimizer: MakeOptimizer,
+        paces: Mapping[str, float] | None = None,
         average: Average,
         device: torch.device,
         precision: Precision | None = None,
@@ -58,7 +60,7 @@ class Update:
     ) -> None:
         self.task, self.average, self.device = task, average, device
         self.precision, self.world = precision or Precision(), world or Alone()
-        self.max_norm, self.seed = max_norm, seed
+        self.max_norm, self.seed, self.paces = max_norm, seed, paces or {}
         self.skip_nonfinite, self.patience, self.skipped = skip_nonfinite, patience, 0
         self.groups = {name: list(parameters) for name, parameters in task.groups().items()}
         self.everything = [p for parameters in self.groups.values() for p in parameters]
@@ -67,7 +69,7 @@ class Update:
 
     def __call__(self, micros: Sequence[Micro], step: int, lr: float) -> dict[str, float]:
         """Move every group once and return the step's figures, averaged over its samples on all processes."""
-        stories = [(micro, self.task.step(moved(micro.batch, self.device))) for micro in micros]
+        stories = [(micro, self.task.step(moved(micro.batch, self.device), micro.place)) for micro in micros]
         report: dict[str, Tensor] = {}
         scale, statistics = self.scaler.get_scale(), self._statistics()
         taken = [self._turn(turn, stories, step, lr, report) for turn in range(len(self.optimizers))]
@@ -92,7 +94,7 @@ class Update:
         name, optimizer = list(self.optimizers.items())[turn]
         parameters = self.groups[name]
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * self.paces.get(name, 1.0)
         optimizer.zero_grad(set_to_none=True)
         finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
         with only_trainable(parameters, self.everything):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from rsforge.data.pictures import save_grid
+from rsforge.engine.trainer import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
@@ -195,13 +196,14 @@ def _identity(
     }
 
 
-def preview(settings: DiffusionTrainSettings, generator: Generator, epochs: int) -> None:
+def preview(settings: DiffusionTrainSettings, generator: Generator, epochs: int) -> Pictures:
     """The same four images at every preview, in a row, and the loss curves so far."""
     output = settings.run.output_dir
     steps = min(PREVIEW_STEPS, settings.denoiser.timesteps)
     drawn = generator.draw(range(SHOWN), seed=settings.run.seed, ddim_steps=steps)
     save_grid(output / layout.DIFFUSION.samples.format(epochs), drawn.cpu(), nrow=SHOWN)
     plot(output)
+    return {"samples": drawn.cpu()}
 
 
 def plot(output: Path) -> None:

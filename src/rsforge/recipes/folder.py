@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from rsforge import __version__, durable
 from rsforge.engine import checkpoint
@@ -25,7 +26,7 @@ FREE = {
     "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "processes", "nodes", "report_to",
     "on_bad", "epochs", "save_every", "sample_every", "keep_checkpoints", "compile", "channels_last", "data_dir",
     "split",
-    "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
+    "project", "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
     "early_stopping_delta", "oscillation_window", "oscillation_threshold",
 }  # fmt: skip
 
@@ -92,7 +93,8 @@ def check_apart(run: RunSettings, own: Layout, data_dir: str) -> None:
 
 def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[str, Any], *, where: str) -> None:
     """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with."""
-    before, now = _leaves(state["settings"]), _leaves(plain(settings))
+    # What the run did not know of was as it is by default.
+    before, now = _leaves(_defaults(type(settings))) | _leaves(state["settings"]), _leaves(plain(settings))
     different = [k for k in before.keys() | now.keys() if k not in FREE and before.get(k) != now.get(k)]
     if different:
         rows = [f"--{k.replace('_', '-')} was {before.get(k)}, is {now.get(k)}" for k in sorted(different)]
@@ -100,6 +102,18 @@ def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[st
     if state["images"] != dict(images):
         found = f"{state['images']['train']} training images then, {images['train']} now, or others"
         raise RsforgeError("RSF-C008", "the images are not those of the run to resume", where=where, found=found)
+
+
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """What the settings of ``model`` are where nothing is said, without those that must be."""
+    tree: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            value = field.get_default(call_default_factory=True)
+            tree[name] = to_jsonable_python(value)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            tree[name] = _defaults(field.annotation)
+    return tree
 
 
 def _leaves(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rsforge.data.pictures import save_grid
 from rsforge.engine.feed import Samples
-from rsforge.engine.trainer import Trainer
+from rsforge.engine.trainer import Pictures, Trainer
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
@@ -185,17 +185,19 @@ def _job(settings: VaeTrainSettings, network: Autoencoder, data: images.Images, 
 
 def preview(
     settings: VaeTrainSettings, network: Autoencoder, originals: Tensor, statistics: LatentStatistics, epochs: int
-) -> None:
+) -> Pictures:
     """Draws from the prior and fixed held-out images above their reconstructions, and the loss curves so far."""
     output, device = settings.run.output_dir, statistics.device
     shape = network.latent_shape(settings.data.image_size)
     noise = torch.randn(SHOWN, *shape, generator=torch.Generator().manual_seed(settings.run.seed))
     # A map's prior is not what its images use: draw from what was measured. A vector is held near N(0, 1).
     z = noise if len(shape) == 1 else noise * statistics.std + statistics.mean
-    save_grid(output / layout.VAE.samples.format(epochs), network.decode(z.to(device)).cpu(), nrow=4)
+    samples = network.decode(z.to(device)).cpu()
+    save_grid(output / layout.VAE.samples.format(epochs), samples, nrow=4)
     pairs = torch.cat([originals, network(originals.to(device)).cpu()])
     save_grid(output / layout.VAE.reconstructions.format(epochs), pairs, nrow=len(originals))
     plot(output, settings.autoencoder.kl_target)
+    return {"samples": samples, "reconstructions": pairs}
 
 
 def plot(output: Path, kl_target: float) -> None:
