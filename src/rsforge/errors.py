@@ -197,7 +197,7 @@ REGISTRY: dict[str, Fault] = {
     "RSF-E007": Fault(
         _E,
         "pretrained weights are missing",
-        "Give them with --vgg-weights FILE, or train without by --no-perceptual.",
+        "Give them with the option that the message names, or leave out what needs them.",
     ),
     "RSF-E008": Fault(
         _E,
@@ -208,6 +208,11 @@ REGISTRY: dict[str, Fault] = {
         _E,
         "a worker process died",
         "Often memory: lower --num-workers (0 loads in the main process) or --batch-size.",
+    ),
+    "RSF-E010": Fault(
+        _E,
+        "an export does not give what the model gives",
+        "Nothing was written. Leave that format out of --formats, or install the versions that constraints.txt names.",
     ),
     "RSF-I130": Fault(
         ExitCode.INTERRUPTED,

@@ -11,7 +11,10 @@ from rsforge.cli.config_files import headline, presets
 from rsforge.cli.tree import COMMANDS
 from rsforge.errors import REGISTRY
 
-NAMES = "vae-tiny vae-corel vae-map-f4 vae-map-f8 diffusion-tiny diffusion-corel diffusion-map-small diffusion-map-base"
+NAMES = (
+    "cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "
+    "diffusion-tiny diffusion-corel diffusion-map-small diffusion-map-base"
+)
 
 
 def test_ls(shell):
@@ -71,7 +74,7 @@ def test_schema_names_every_section(shell, path):
 def test_validate_tells_what_is_wrong_and_where(shell):
     Path("good.toml").write_text("epochs = 3\n")
     told = json.loads(shell("config", "validate", "good.toml", "--json").out)
-    assert told == {"good.toml": "rsforge diffusion train, rsforge vae train"}
+    assert told == {"good.toml": "rsforge cyclegan train, rsforge diffusion train, rsforge vae train"}
     Path("bad.toml").write_text("kl_weight = 1\nepochs = 0\n")
     ran = shell("config", "validate", "good.toml", "bad.toml")
     assert ran.code == 2 and "--epochs must be" in ran.err and "bad.toml:2" in ran.err

@@ -24,6 +24,32 @@ def test_powers_go_through_decibels():
 
 
 @pytest.mark.parametrize(
+    "radiometry",
+    [
+        Radiometry("db", -25, 3),
+        Radiometry("linear", -25, 3),
+        Radiometry("dn", 0, 4000),
+        EIGHT_BIT,
+        Radiometry("uint8", 20, 200),
+    ],
+)
+def test_the_way_back_gives_the_values_inside_the_window(radiometry):
+    unit = np.linspace(-1, 1, 181, dtype=np.float32)
+    values = radiometry.from_unit(unit)
+    assert values.dtype == (np.uint8 if radiometry.unit == "uint8" else np.float32)
+    step = 1 / (radiometry.high - radiometry.low) if radiometry.unit == "uint8" else 1e-5
+    assert np.abs(radiometry.to_unit(values) - unit).max() <= 1.001 * step
+    ends = np.array([radiometry.low, radiometry.high])
+    assert np.allclose(values[[0, -1]], 10 ** (ends / 10) if radiometry.unit == "linear" else ends, rtol=1e-5)
+    assert np.array_equal(radiometry.from_unit(np.array([-9.0, 9.0])), values[[0, -1]])
+
+
+def test_eight_bits_survive_the_way_there_and_back():
+    levels = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(EIGHT_BIT.from_unit(EIGHT_BIT.to_unit(levels)), levels)
+
+
+@pytest.mark.parametrize(
     ("dtype", "low", "high", "unit", "window"),
     [
         ("uint8", 0, 255, "uint8", (0, 255)),

@@ -9,9 +9,11 @@ import torch
 
 from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
-from rsforge.models.catalogue import AUTOENCODERS, DENOISERS, build
+from rsforge.models.catalogue import AUTOENCODERS, DENOISERS, TRANSLATORS, build
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
+from rsforge.models.patch_gan import PatchCritic
+from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.models.unet import UNet
 from rsforge.models.vector_vae import VectorVae
 
@@ -28,7 +30,17 @@ NETWORKS = [
         norm_num_groups=4,
         layers_per_block=1,
     ),
+    lambda: Pix2PixUNet(in_channels=2, out_channels=1, depth=4, base=2, norm="batch", attention=True),
+    lambda: PatchCritic(in_channels=5, base=2, norm="instance", attention=True),
 ]
+SHAPES = {
+    "vector_vae": (2, 16, 16),
+    "autoencoder_kl": (3, 16, 16),
+    "latent_mlp": (3,),
+    "unet": (4, 8, 8),
+    "pix2pix_unet": (2, 32, 32),
+    "patch_critic": (5, 32, 32),
+}
 
 
 @pytest.mark.parametrize("make", NETWORKS)
@@ -44,20 +56,21 @@ def test_a_network_is_built_again_from_its_architecture(make) -> None:
         results = []
         for net in (network.eval(), again.eval()):
             torch.manual_seed(0)
-            x = {"vector_vae": (2, 16, 16), "autoencoder_kl": (3, 16, 16), "latent_mlp": (3,), "unet": (4, 8, 8)}
-            inputs = torch.randn(2, *x[said["name"]])
+            inputs = torch.randn(2, *SHAPES[said["name"]])
             results.append(net(inputs, 7) if isinstance(net, Denoiser) else net(inputs))
     torch.testing.assert_close(results[0], results[1], atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("name", [*AUTOENCODERS, *DENOISERS])
+@pytest.mark.parametrize("name", [*AUTOENCODERS, *DENOISERS, *TRANSLATORS])
 def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str) -> None:
+    needed = {"in_channels": 4} if name == "patch_critic" else {}
     with torch.device("meta"):
-        network = build({"name": name})
-    assert isinstance(network, AUTOENCODERS.get(name, DENOISERS.get(name)))
-    assert isinstance(network, Autoencoder if name in AUTOENCODERS else Denoiser)
+        network = build({"name": name, **needed})
+    assert isinstance(network, (AUTOENCODERS | DENOISERS | TRANSLATORS)[name])
+    for kind, names in ((Autoencoder, AUTOENCODERS), (Denoiser, DENOISERS)):
+        assert isinstance(network, kind) == (name in names)
     assert network.architecture.pop("name") == name
-    assert network.architecture.keys() == type(network).__init__.__kwdefaults__.keys()
+    assert network.architecture.keys() == type(network).__init__.__kwdefaults__.keys() | needed.keys()
 
 
 @pytest.mark.parametrize(
@@ -69,6 +82,9 @@ def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str)
         ({"name": "vector_vae", "image_size": 100}, "100 is not a multiple of 16"),
         ({"name": "unet", "block_out_channels": 320}, "unet: "),
         ({"name": ["unet"]}, "known are"),
+        ({"name": "pix2pix_unet", "norm": "group"}, "pix2pix_unet: norm 'group'; known are batch, instance"),
+        ({"name": "pix2pix_unet", "depth": 2}, "a depth of 2; the least is 3"),
+        ({"name": "patch_critic"}, "in_channels"),
     ],
 )
 def test_what_cannot_be_built_is_refused(architecture, found: str) -> None:

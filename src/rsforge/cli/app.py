@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rsforge import __version__
-from rsforge.cli import config, data, diffusion, sample, tools, vae
+from rsforge.cli import config, cyclegan, data, diffusion, sample, tools, vae
 from rsforge.cli.group import group
 
 EPILOG = (
@@ -36,6 +36,7 @@ def root(
 app.add_typer(data.app, name="data")
 app.add_typer(vae.app, name="vae")
 app.add_typer(diffusion.app, name="diffusion")
+app.add_typer(cyclegan.app, name="cyclegan")
 app.add_typer(sample.app, name="sample")
 app.add_typer(config.app, name="config")
 tools.register(app)

@@ -15,19 +15,29 @@ _GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
 def squared(rgb: Pixels, size: int) -> Tensor:
-    """The centre square of ``(H, W, 3)``, its shorter side resized to ``size``: uint8 ``(3, size, size)``.
+    """``(H, W, 3)`` as ``centred`` in uint8 ``(3, size, size)``."""
+    square = np.array(centred(Image.fromarray(rgb), size))
+    return torch.from_numpy(square).permute(2, 0, 1).contiguous()
+
+
+def centred(image: Image.Image, size: int) -> Image.Image:
+    """The centre square of an image of any mode, its shorter side resized to ``size``.
 
     Antialiased bicubic. Sides too unequal to be resized raise RSF-D003.
     """
-    height, width = rgb.shape[:2]
+    h, w = scaled(image.height, image.width, size)
+    resized = image.resize((w, h), Image.Resampling.BICUBIC)
+    left, top = round((w - size) / 2), round((h - size) / 2)
+    return resized.crop((left, top, left + size, top + size))
+
+
+def scaled(height: int, width: int, size: int) -> tuple[int, int]:
+    """Height and width when the shorter of them becomes ``size``; RSF-D003 when the longer is then too long."""
     short = min(height, width)
     h, w = size * height // short, size * width // short
     if h * w > MAX_PIXELS:
         raise RsforgeError("RSF-D003", f"an image of {width} x {height} cannot be resized to side {size}")
-    resized = Image.fromarray(rgb).resize((w, h), Image.Resampling.BICUBIC)
-    left, top = round((w - size) / 2), round((h - size) / 2)
-    square = np.array(resized.crop((left, top, left + size, top + size)))
-    return torch.from_numpy(square).permute(2, 0, 1).contiguous()
+    return h, w
 
 
 def augmented(image: Tensor, *, seed: int, epoch: int, index: int, flip: float, jitter: float) -> Tensor:

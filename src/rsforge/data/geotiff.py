@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from rsforge.data.windows import Window
 MAX_BLOCK = 1 << 28  # a compressed strip or tile is decoded whole, however small the window
 MAX_READ = 1 << 29
 MAX_BANDS = 4096
+BLOCK = 256
 
 # Beside NAME.tif GDAL would also open NAME.tif.aux.xml, .ovr, .msk, .tfw, ..., and those may name files anywhere.
 SAFE = {
@@ -30,6 +32,7 @@ SAFE = {
     "GDAL_GEOREF_SOURCES": "INTERNAL",
     "GDAL_CACHEMAX": 64,
 }
+MASKED = SAFE | {"GDAL_TIFF_INTERNAL_MASK": True}
 _MODES = {("uint8", 1): "L", ("uint8", 3): "RGB"}
 
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -158,23 +161,28 @@ def encode(raster: Raster, notes: Notes | None, window: Window) -> bytes:
     CRS, transform, nodata, dtype, band names, units and tags are those of the source; pixels without data that no
     nodata value marks are kept in an internal mask.
     """
-    height, width, bands = raster.values.shape
     info, grid = raster.info, raster.info.grid and raster.info.grid.window(window)
-    layout = {"tiled": True, "blockxsize": 256, "blockysize": 256} if min(height, width) >= 256 else {}
-    profile: dict[str, Any] = {"driver": "GTiff", "dtype": raster.values.dtype, "count": bands, "compress": "deflate"}
-    if info.mode == "RGB":
-        profile["photometric"] = "RGB"
-    if grid is not None:
-        profile |= {"crs": grid.crs or None, "transform": grid.affine}
-    profile |= {"height": height, "width": width, "nodata": info.nodata} | layout
-    with hushed(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, **SAFE), MemoryFile() as memory:
-        with memory.open(**profile) as target:
+    height, width, bands = raster.values.shape
+    kept = replace(info, height=height, width=width, bands=bands, dtype=str(raster.values.dtype), grid=grid)
+    with hushed(), rasterio.Env(**MASKED), MemoryFile() as memory:
+        with memory.open(**profile(kept)) as target:
             target.write(np.moveaxis(raster.values, -1, 0))
             if info.nodata is None and not raster.valid.all():
                 target.write_mask(raster.valid)
             if notes is not None:
-                _annotate(target, notes)
+                annotate(target, notes)
         return bytes(memory.read())
+
+
+def profile(info: RasterInfo) -> dict[str, Any]:
+    """What rasterio creates a GeoTIFF like ``info`` of."""
+    layout = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK} if min(info.height, info.width) >= BLOCK else {}
+    told: dict[str, Any] = {"driver": "GTiff", "dtype": info.dtype, "count": info.bands, "compress": "deflate"}
+    if info.mode == "RGB":
+        told["photometric"] = "RGB"
+    if info.grid is not None:
+        told |= {"crs": info.grid.crs or None, "transform": info.grid.affine}
+    return told | {"height": info.height, "width": info.width, "nodata": info.nodata} | layout
 
 
 def encode_png(values: npt.NDArray[np.uint16]) -> bytes:
@@ -187,7 +195,8 @@ def encode_png(values: npt.NDArray[np.uint16]) -> bytes:
         return bytes(memory.read())
 
 
-def _annotate(target: Any, notes: Notes) -> None:
+def annotate(target: Any, notes: Notes) -> None:
+    """Write notes into a dataset that is open for writing; those of bands where it has as many."""
     target.update_tags(**notes.tags)
     if target.count == len(notes.band_tags):
         target.descriptions = notes.descriptions

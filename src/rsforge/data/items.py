@@ -173,14 +173,15 @@ def _several(root: Path, most: int | None, judged: bool) -> Holdings:
 
 
 def _paired(index: PairIndex) -> Holdings:
-    items = [_item(pair, pair.name, (pair.sar, pair.optical)) for pair in index.pairs]
+    items = [item_of(pair) for pair in index.pairs]
     problems = sorted(index.problems)
     return Holdings(index.root, "pairs", items, sorted(index.orphans), problems, index.doubts, notes=index.notes)
 
 
-def _item(p: Pair, name: str, paths: tuple[Path, ...]) -> Item:
+def item_of(p: Pair) -> Item:
+    """A pair as one unit of two files."""
     told = (p.scene, p.window, p.region, p.coordinates, p.terrain, p.season, p.country)
-    return Item(name, paths, *told, ground=p.ground)
+    return Item(p.name, (p.sar, p.optical), *told, ground=p.ground)
 
 
 def _images(root: Path) -> list[Item]:
@@ -189,7 +190,7 @@ def _images(root: Path) -> list[Item]:
     paths = find_images(root)
     items = list(in_threads(lambda path: _image(root, path), paths))
     return [
-        _item(pair, item.name, item.paths) if pair is not None and pair.scene else item
+        replace(item_of(pair), name=item.name, paths=item.paths) if pair is not None and pair.scene else item
         for item, path in zip(items, paths, strict=True)
         for pair in [pairs.get(path.resolve())]
     ]

@@ -46,7 +46,7 @@ class Pair:
 @dataclass
 class PairIndex:
     """What a folder holds: ``orphans`` of (file, reason), ``problems`` of (table or pair, reason), ``doubts`` of
-    (table, reason), ``notes`` to say."""
+    (table, reason), ``notes`` to say; ``counts`` are the pairs of each folder before any were cut off."""
 
     root: Path
     layout: str
@@ -55,6 +55,7 @@ class PairIndex:
     problems: list[Fault] = field(default_factory=list)
     doubts: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def find_pairs(
@@ -72,12 +73,15 @@ def find_pairs(
     ``judged``.
     """
     laid = find_layout(root, layout)
+    groups = chosen(laid.groups, terrains)
     index = PairIndex(root, laid.name, problems=laid.problems, notes=laid.notes)
     tables = {}
-    for group in _chosen(laid.groups, terrains):
+    for group in groups:
         rows = _rows(index, group, judged)
         tables[table_of(root, group.name)] = len(rows)
-        index.pairs += _paired(index, group, rows)[:max_per_terrain]
+        pairs = _paired(index, group, rows)
+        index.counts[group.name] = len(pairs)
+        index.pairs += pairs[:max_per_terrain]
     bad = {name.rsplit(":", 1)[0] for name, _ in index.problems}
     index.doubts = [doubt for doubt in _untold(tables) if doubt[0] not in bad]
     _place(index)
@@ -85,11 +89,13 @@ def find_pairs(
         index.problems.append((CARD, "the cut of these patches was not finished"))
     if not index.pairs:
         found = "; ".join(f"{name}: {reason}" for name, reason in (*index.orphans, *index.problems)[:3])
+        found = found or f"the folders of {', '.join(filter(None, index.counts)) or root.name} are empty"
         raise RsforgeError("RSF-D009", f"no SAR image in {root} has its optical one", where=str(root), found=found)
     return index
 
 
-def _chosen(groups: list[Group], terrains: Sequence[str]) -> list[Group]:
+def chosen(groups: list[Group], terrains: Sequence[str]) -> list[Group]:
+    """The groups of these ``terrains``, all when there are none; RSF-U007 when one is not there."""
     there = [group.name for group in groups]
     for terrain in terrains:
         if terrain not in there:
@@ -153,12 +159,10 @@ def _read(index: PairIndex, table: Path, judged: bool) -> Iterator[Row]:
 
 
 def _described(index: PairIndex, group: Group, name: str, sar: Path, optical: Path, rows: dict[Path, Row]) -> Pair:
-    pair = Pair(f"{group.name}/{name}" if group.name else name, sar, optical)
+    scene, season = told_by_name(index.layout, group.name, name)
+    pair = Pair(f"{group.name}/{name}" if group.name else name, sar, optical, scene=scene, season=season)
     if index.layout == "terrain":
-        pair = replace(pair, terrain=group.name, scene=group.name if group.name.lower().startswith("scene") else "")
-    if (parsed := SEN12.fullmatch(name)) is not None:
-        season = "fall" if parsed["season"] == "autumn" else parsed["season"]
-        pair = replace(pair, scene=f"ROIs{parsed['roi']}_{season}_{parsed['scene']}", season=season)
+        pair = replace(pair, terrain=group.name)
     row = rows.get(sar)
     if row is None:
         return pair
@@ -168,6 +172,14 @@ def _described(index: PairIndex, group: Group, name: str, sar: Path, optical: Pa
     names = ("window", "region", "season", "country", "coordinates")
     told = {name: value for name in names if (value := getattr(row, name))}
     return replace(pair, scene=row.scene or pair.scene or _scene_of(group, row), **told)
+
+
+def told_by_name(layout: str, folder: str, name: str) -> tuple[str, str]:
+    """Scene and season of an image whose ``name`` is without its token s1 or s2; empty where they are not told."""
+    if (parsed := SEN12.fullmatch(name)) is not None:
+        season = "fall" if parsed["season"] == "autumn" else parsed["season"]
+        return f"ROIs{parsed['roi']}_{season}_{parsed['scene']}", season
+    return (folder if layout == "terrain" and folder.lower().startswith("scene") else ""), ""
 
 
 def _scene_of(group: Group, row: Row) -> str:

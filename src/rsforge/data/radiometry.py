@@ -47,6 +47,17 @@ class Radiometry:
         unit: npt.NDArray[np.float32] = np.clip(x, 0, 1) * 2 - 1
         return unit
 
+    def from_unit(self, unit: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
+        """What ``to_unit`` would make ``unit`` of, inside the window: float32, for ``uint8`` rounded to uint8."""
+        x: npt.NDArray[np.float32] = unit.astype(np.float32)
+        np.clip(x, -1, 1, out=x)  # in place: strips of scenes are large
+        x += 1
+        x *= (self.high - self.low) / 2
+        x += self.low
+        if self.unit == "uint8":
+            return np.rint(x, out=x).clip(0, 255, out=x).astype(np.uint8)
+        return np.power(np.float32(10), x / 10) if self.unit == "linear" else x
+
     def as_dict(self) -> dict[str, Any]:
         return {"unit": self.unit, "low": self.low, "high": self.high}
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -144,7 +144,14 @@ def _content(tile: Tile) -> str:
     return tile.digest
 
 
-def split_digest(train: Sequence[Tile], val: Sequence[Tile]) -> str:
+class Held(Protocol):
+    """What stands on a side by its contents."""
+
+    @property
+    def digest(self) -> str: ...
+
+
+def split_digest(train: Iterable[Held], val: Iterable[Held]) -> str:
     """SHA-256 of which contents are on which side, whatever their names and order."""
     sides = (("train", train), ("val", val))
     return _digest(f"{side} {digest}" for side, tiles in sides for digest in sorted(t.digest for t in tiles))

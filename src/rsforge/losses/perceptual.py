@@ -8,14 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Distance = Callable[[Tensor, Tensor], Tensor]
 
-def perceptual(features: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference of ``features``, a scalar; ``y`` is the fixed target and gets no gradient.
 
-    Images are ``(B, C, H, W)`` in [-1, 1], compared in float32 even under autocast.
+def perceptual(
+    features: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, *, distance: Distance = F.mse_loss
+) -> Tensor:
+    """Mean ``distance`` of ``features``, squared or ``F.l1_loss``; ``y`` is the fixed target and gets no gradient.
+
+    Images are ``(B, C, H, W)`` in [-1, 1], compared in float32 even under autocast; the distance is a scalar.
     Johnson et al. 2016, Eq. 2.
     """
     with torch.autocast(x.device.type, enabled=False):
         with torch.no_grad():
             wanted = features(y.float())
-        return F.mse_loss(features(x.float()), wanted)
+        return distance(features(x.float()), wanted)

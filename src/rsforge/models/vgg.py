@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rsforge.errors import RsforgeError, from_os_error
+from rsforge.models.weight_files import misfit, read_weights
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in [0, 1], red, green, blue
 POOL = 0
 PLAN = (64, 64, POOL, 128, 128, POOL, 256, 256, 256)
+NAME = "the weights of a VGG16"
 FIX = "Give torchvision's vgg16-*.pth, or train without the perceptual loss."
 
 
@@ -64,40 +64,12 @@ def load_vgg16(path: Path) -> VggFeatures:
     RSF-C001 where there is no file, RSF-C003 where it is no plain dictionary of tensors, RSF-C007 where layers
     are missing or have other shapes.
     """
-    state = _read(path)
+    state = read_weights(path, name=NAME, fix=FIX)
     prefix = "features." if any(str(key).startswith("features.") for key in state) else ""
     network = VggFeatures()
     wanted = {name: prefix + name.removeprefix("features.") for name in network.state_dict()}
     try:
         network.load_state_dict({name: state[key] for name, key in wanted.items()})
-    except KeyError as error:
-        raise _misfit(path, f"no weights named {error}") from None
-    except RuntimeError as error:
-        raise _misfit(path, str(error).splitlines()[-1].strip()) from None
+    except (KeyError, RuntimeError) as error:
+        raise misfit(path, error, name=NAME, fix=FIX) from None
     return network
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise RsforgeError("RSF-C001", "VGG16 weights not found", where=str(path), fix=FIX) from None
-    except OSError as error:
-        raise from_os_error(error) from error
-    with file:
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # foreign and truncated bytes fail in many ways, none of them worth telling
-            raise _foreign(path, type(error).__name__) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise _foreign(path, type(state).__name__)
-    return state
-
-
-def _foreign(path: Path, found: str) -> RsforgeError:
-    what = "not a plain dictionary of weights"
-    return RsforgeError("RSF-C003", what, where=str(path), found=found, fix=FIX)
-
-
-def _misfit(path: Path, found: str) -> RsforgeError:
-    return RsforgeError("RSF-C007", "these are not the weights of a VGG16", where=str(path), found=found, fix=FIX)

@@ -56,7 +56,7 @@ def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: d
             folder.prepare(settings.run, layout.DIFFUSION, settings, show, fresh=state is None)
         ready = _latents(settings, data, autoencoder, vae, where, show)
         job = _job(settings, network, autoencoder, vae, data, ready, where)
-        return _run(job, settings, where, show, state)
+        return training.conduct(job, settings, where, show, state)
 
 
 def _latents(
@@ -70,19 +70,6 @@ def _latents(
     if settings.denoiser.latent_cache:
         return latents.cached(settings, data, autoencoder, vae, where, show)
     return latents.fresh(data, autoencoder, vae, where)
-
-
-def _run(
-    job: Job, settings: DiffusionTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None
-) -> dict[str, Any]:
-    trainer = training.assemble(job, settings, where, show)
-    if state is not None:
-        trainer.load(state, where=str(settings.run.output_dir))
-    try:
-        return training.conduct(trainer, settings, job, where, show)
-    finally:
-        if where.world.writes:
-            plot(settings.run.output_dir)
 
 
 def check_size(image_size: int, vae: Restored) -> None:
@@ -164,6 +151,7 @@ def _job(
         _identity(settings, network, vae, data, ready, shape),
         monitor="val/loss",
         preview=partial(preview, settings, generator),
+        plot=partial(plot, settings.run.output_dir),
     )
 
 

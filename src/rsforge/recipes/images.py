@@ -58,7 +58,7 @@ def load(data: TileSettings, run: RunSettings, show: Voice, *, keep: bool = True
 
 def _folder(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Images:
     place = Path(data.data_dir)
-    _refuse_same(place, run.output_dir)
+    refuse_same(place, run.output_dir)
     index = scan(place, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
@@ -89,8 +89,8 @@ def _divided(index: TileIndex, data: TileSettings, run: RunSettings, show: Voice
     return sides["train"], sides["val"]
 
 
-def _refuse_same(place: Path, output: Path) -> None:
-    """Pictures that a run writes among its images could not be told from them when it goes on."""
+def refuse_same(place: Path, output: Path) -> None:
+    """RSF-U005: pictures that a run writes among its images could not be told from them when it goes on."""
     if place.is_dir() and output.is_dir() and place.samefile(output):
         raise RsforgeError(
             "RSF-U005", "the folder of images is also the output folder", where="--data-dir, --output-dir",

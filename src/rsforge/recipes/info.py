@@ -20,12 +20,20 @@ from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
 from rsforge.recipes import layout
 from rsforge.recipes.voice import Voice
+from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.tools import InfoSettings
 from rsforge.settings.vae import VaeTrainSettings
 
-MODELS: dict[str, type[BaseModel]] = {"vae": VaeTrainSettings, "diffusion": DiffusionTrainSettings}
-PLAIN = ("image_size", "latent_shape", "prediction", "schedule", "normalisation", "images")
+MODELS: dict[str, type[BaseModel]] = {
+    "vae": VaeTrainSettings,
+    "diffusion": DiffusionTrainSettings,
+    "cyclegan": CycleGanTrainSettings,
+}
+PLAIN = (
+    "image_size", "latent_shape", "prediction", "schedule", "normalisation", "radiometry", "sar_channels", "paired",
+    "images",
+)  # fmt: skip
 
 
 def describe(settings: InfoSettings, show: Voice) -> dict[str, Any]:
@@ -72,11 +80,18 @@ def _progress(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _network(state: Mapping[str, Any]) -> dict[str, Any]:
-    architecture = state.get("architecture")
-    told: dict[str, Any] = {"architecture": architecture}
+    """Architecture and number of parameters, of one network or of each by its name."""
+    architecture = state.get("architecture") or {}
+    told: dict[str, Any] = {"architecture": state.get("architecture")}
+    several = "name" not in architecture
     with contextlib.suppress(RsforgeError), torch.device("meta"):
-        told["parameters"] = sum(p.numel() for p in build(architecture or {}).parameters())
+        counts = {name: _count(part) for name, part in architecture.items()} if several else _count(architecture)
+        told["parameters"] = counts
     return told
+
+
+def _count(architecture: Mapping[str, Any]) -> int:
+    return sum(p.numel() for p in build(architecture).parameters())
 
 
 def _latents(state: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ SETTINGS = "settings.json"
 TIMING = "timing.jsonl"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
+WANDB = "wandb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,10 @@ class Layout:
 
     def owned(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote."""
-        fixed = [JOURNAL, SETTINGS, TIMING, TENSORBOARD, LATENTS, self.plot, self.names.latest, self.names.best]
+        fixed = [JOURNAL, SETTINGS, TIMING, TENSORBOARD, WANDB, LATENTS, self.plot, self.names.latest, self.names.best]
         fixed += [name.split("/")[0] for name in (self.samples, self.reconstructions) if name]
+        if self.names.bare:
+            fixed += [self.names.folder, *(f"{net}.pth" for net in self.names.bare)]
         periodic = [p for p in folder.glob("*.pt") if re.fullmatch(self.names.pattern(), p.name)]
         return [p for p in (folder / name for name in fixed) if p.exists()] + periodic
 
@@ -43,5 +46,10 @@ VAE = Layout(
     plot="training_losses.png",
     samples="samples/samples_epoch_{}.png",
     reconstructions="reconstructions/reconstruction_epoch_{}.png",
+)
+CYCLEGAN = Layout(
+    Names("checkpoint_epoch_{}.pt", bare=("gen_AB", "gen_BA", "disc_X", "disc_Y")),
+    plot="loss_plot_avg_epoch.png",
+    samples="output_images/epoch_{}_sample.png",
 )
 DIFFUSION = Layout(Names("checkpoint_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png")

@@ -23,7 +23,7 @@ CYCLEGAN_CURVES: Curves = {
     "generators, average": ["Total_G_Loss"],
     "critics, average": ["Total_D_Loss"],
     "L1": ["unweighted/G_Loss_L1_AB", "val/l1"],
-    "there and back": ["unweighted/G_Loss_Cycle_A", "val/cycle"],
+    "SAR there and back": ["unweighted/G_Loss_Cycle_A", "val/cycle_A"],
 }
 COLOURS = ("#2a6f97", "#d1495b", "#8d99ae")
 

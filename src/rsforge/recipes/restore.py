@@ -14,9 +14,12 @@ from rsforge.engine.average import averaged_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
 from rsforge.models.interfaces import Autoencoder, Denoiser
+from rsforge.models.pix2pix import Pix2PixUNet
 
 VAE_ROLE = "VAE checkpoint"
 DIFFUSION_ROLE = "Diffusion checkpoint"
+CYCLEGAN_ROLE = "CycleGAN checkpoint"
+GENERATORS = {"sar2optical": "gen_AB", "optical2sar": "gen_BA"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ def _network(state: dict[str, Any], name: str, path: Path, *, averaged: bool) ->
     if missing:
         raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=str(path),
                            found=f"no {', '.join(missing)}")  # fmt: skip
-    network = build(state["architecture"])
+    architecture = state["architecture"]
+    # Of one network, or of each by its name.
+    network = build(architecture.get(name, architecture))
     weights: dict[str, Tensor] = dict(state["nets"].get(name, {}))
     if averaged:
         weights |= averaged_weights(state["parts"].get("ema", {}), name)
@@ -65,3 +70,10 @@ def check_partners(diffusion: Restored, vae: Restored, *, where: str) -> None:
             where=where,
             found=f"weights {vae.digest[:12]}, trained with {wanted[:12]}",
         )
+
+
+def generator(path: Path, device: torch.device, direction: str) -> tuple[Pix2PixUNet, Restored]:
+    """The generator of one direction, ``sar2optical`` or ``optical2sar``."""
+    state = checkpoint.load(path, kind="cyclegan", role=CYCLEGAN_ROLE)
+    restored = _network(state, GENERATORS[direction], path, averaged=True)
+    return cast(Pix2PixUNet, restored.network.to(device)), restored

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from rsforge.data.contents import Digests, brief, data_digest, file_digest
 from rsforge.data.items import items_of
@@ -13,6 +16,7 @@ from rsforge.recipes.voice import Voice
 
 Sides = dict[str, list[Tile]]
 Members = dict[str, list[str]]
+H = TypeVar("H")
 
 
 def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
@@ -20,7 +24,7 @@ def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
 
     A split that was made from other images, or from other contents under their names, raises RSF-D012.
     """
-    path = _chosen(choice, index)
+    path = chosen(choice, index.root)
     if path is None:
         return None
     split, contents = load_split(path), _contents(index)
@@ -28,19 +32,37 @@ def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
     if split.facts.get("kind") == "pairs":
         members = _pairs(index)
         contents = {name: tuple(contents[file][0] for file in files) for name, files in members.items()}
+    check(split, contents, show)
+    sides = {side: _there(split.sides[side], members, index) for side in SIDES}
+    say(split, sides, show)
+    return sides
+
+
+def check(split: Split, contents: Digests, show: Voice, *, part: bool = False) -> None:
+    """RSF-D012 unless the split was made of these contents, or where they are a ``part``, of these and more."""
+    if part:
+        split = _narrowed(split, contents)
     split.check(contents)
     split.check_contents(data_digest(contents), brief(contents))
     if split.facts.get("leak"):
         show.warn("the split leaks, as it was allowed to: held-out figures will flatter")
-    sides = {side: _there(split.sides[side], members, index) for side in SIDES}
-    show.say(f"split      {_told(split, sides)}")
-    return sides
 
 
-def _chosen(choice: str, index: TileIndex) -> Path | None:
+def _narrowed(split: Split, contents: Digests) -> Split:
+    """The split of those of its items that are there."""
+    sides = {side: [name for name in names if name in contents] for side, names in split.sides.items()}
+    facts = {name: fact for name, fact in split.facts.items() if name != "data_digest"}
+    then = facts.get("contents", {})
+    if any(then.get(name, digest) != digest for name, digest in brief(contents).items()):
+        facts["data_digest"] = ""
+    return replace(split, sides=sides, left_out=[name for name in split.left_out if name in contents], facts=facts)
+
+
+def chosen(choice: str, root: Path) -> Path | None:
+    """The split file of ``--split``, if there is one; RSF-D012 for one that is named and not there."""
     if choice == "none":
         return None
-    beside = index.root / SPLIT_FILE
+    beside = root / SPLIT_FILE
     if choice == "auto":
         return beside if beside.is_file() else None
     if not Path(choice).is_file():
@@ -52,11 +74,12 @@ def _contents(index: TileIndex) -> Digests:
     """What the split was made of: every image's digest, also of those that cannot be read and of copies."""
     names = {tile.name: tile for tile in index.tiles}
     copies: Digests = {name: (names[kept].digest,) for name, kept in index.duplicates}
-    bad = {name: (_digest_of_bad(index.root / name),) for name, _ in index.bad}
+    bad = {name: (digest_of_bad(index.root / name),) for name, _ in index.bad}
     return {name: (tile.digest,) for name, tile in names.items()} | copies | bad
 
 
-def _digest_of_bad(path: Path) -> str:
+def digest_of_bad(path: Path) -> str:
+    """The digest of a file that is no image; RSF-D012 when it cannot even be read."""
     try:
         return file_digest(path)
     except RsforgeError as error:
@@ -78,9 +101,10 @@ def _there(chosen: list[str], members: Members, index: TileIndex) -> list[Tile]:
     return sorted((tile for tile in index.tiles if tile.name in names), key=lambda tile: tile.digest)
 
 
-def _told(split: Split, sides: Sides) -> str:
-    counts = ", ".join(f"{len(tiles)} {side}" for side, tiles in sides.items() if tiles)
-    return f"by {split.by}: {counts}, digest {split.digest[:12]}"
+def say(split: Split, sides: Mapping[str, Sequence[object]], show: Voice) -> None:
+    """Tell which split is followed and what stands on its sides."""
+    counts = ", ".join(f"{len(members)} {side}" for side, members in sides.items() if members)
+    show.say(f"split      by {split.by}: {counts}, digest {split.digest[:12]}")
 
 
 def one_side(choice: str, side: str, index: TileIndex, show: Voice, *, trained: str) -> list[Tile]:
@@ -93,10 +117,20 @@ def one_side(choice: str, side: str, index: TileIndex, show: Voice, *, trained: 
         return index.tiles
     sides = followed(choice, index, show)
     if sides is None:
-        found = "--split none" if choice == "none" else f"no {SPLIT_FILE} in {index.root}"
-        raise RsforgeError("RSF-U005", f"--side {side} needs a split", where="--side, --split", found=found)
+        raise unsided(choice, side, index.root)
+    return measured(sides, side, show, ours=split_digest(sides["train"], sides["val"]) == trained)
+
+
+def unsided(choice: str, side: str, root: Path) -> RsforgeError:
+    """A side is wanted and there is no split."""
+    found = "--split none" if choice == "none" else f"no {SPLIT_FILE} in {root}"
+    return RsforgeError("RSF-U005", f"--side {side} needs a split", where="--side, --split", found=found)
+
+
+def measured(sides: Mapping[str, list[H]], side: str, show: Voice, *, ours: bool) -> list[H]:
+    """What stands on ``side``; RSF-D004 for nothing, a warning where the split is not ``ours``, the checkpoint's."""
     if not sides[side]:
         raise RsforgeError("RSF-D004", f"the split has no images on its side {side}", where="--side")
-    if split_digest(sides["train"], sides["val"]) != trained:
+    if not ours:
         show.warn(f"the checkpoint was not trained by this split: it may have seen images of the side {side}")
     return sides[side]

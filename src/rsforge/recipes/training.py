@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -21,12 +21,12 @@ from rsforge.engine.keeper import Keeper, NoKeeper
 from rsforge.engine.processes import Alone
 from rsforge.engine.protocol import Task
 from rsforge.engine.stopping import Best, Stopping
-from rsforge.engine.trainer import Listener, Trainer
+from rsforge.engine.trainer import Pictures, Trainer, no_pictures
 from rsforge.engine.update import Update
 from rsforge.engine.validation import NoValidation, Validation
-from rsforge.recipes import folder, launch, layout
+from rsforge.recipes import folder, launch, layout, trackers
 from rsforge.recipes.layout import Layout
-from rsforge.recipes.listeners import Clock, Display, TensorBoard
+from rsforge.recipes.listeners import Display
 from rsforge.recipes.voice import Voice
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
@@ -78,6 +78,7 @@ def start(
     settings: S, own: Layout, kind: str, show: Voice, run_in: Callable[[S, Place, Voice, State], dict[str, Any]]
 ) -> dict[str, Any]:
     """Call ``run_in`` here with the state to go on from, or start the processes that each will."""
+    trackers.check(settings.run)
     if launch.wanted(settings.run):
         return launch.torchrun(settings.run, show)
     with place(settings.run, show) as where:
@@ -99,14 +100,17 @@ def held(run: RunSettings, where: Place) -> Iterator[None]:
 
 def schedule(optim: OptimSettings, *, per_epoch: int, epochs: int) -> rates.Rate:
     """The learning rate that ``--lr-scheduler`` names, in optimizer steps."""
-    peak, total = optim.learning_rate, per_epoch * epochs
-    floor = min(optim.lr_min, peak)
+    peak, whole = optim.learning_rate, per_epoch * epochs
+    start, floor = round(optim.lr_decay_start * whole), min(optim.lr_min, peak)
+    total = whole - start
     curves: dict[str, Callable[[int], float]] = {
         "cosine": partial(rates.cosine, peak=peak, floor=floor, total=total),
         "cosine_warm_restarts": partial(rates.warm_restarts, peak=peak, floor=floor, first=50 * per_epoch),
         "linear": partial(rates.linear, peak=peak, floor=floor, total=total),
     }
     rate = curves.get(optim.lr_scheduler, partial(rates.constant, peak=peak))
+    if start and optim.lr_scheduler in ("linear", "cosine"):
+        rate = partial(rates.later, rate=rate, start=start)
     if optim.lr_warmup_steps:
         rate = partial(rates.warmed_up, rate=rate, warmup=optim.lr_warmup_steps)
     return rates.Plateau(rate, floor=floor) if optim.lr_scheduler == "plateau" else rates.PureRate(rate)
@@ -126,9 +130,9 @@ def feed(samples: Samples, settings: TrainSettings, where: Place, *, training: b
     )
 
 
-def update(task: Task, settings: TrainSettings, where: Place, show: Voice) -> Update:
-    """The optimizer step of ``task``: AdamW, fused."""
-    loop, optim = settings.loop, settings.optim
+def update(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Update:
+    """The optimizer step of the job's task: AdamW, fused."""
+    loop, optim, task = settings.loop, settings.optim, job.task
     chosen = precision.choose(loop.mixed_precision, where.device)
     if chosen.note:
         show.say(f"precision  {chosen.note}")
@@ -144,8 +148,13 @@ def update(task: Task, settings: TrainSettings, where: Place, show: Voice) -> Up
     return Update(
         task,
         make_optimizer=partial(
-            torch.optim.AdamW, lr=optim.learning_rate, weight_decay=optim.weight_decay, fused=where.device.type != "mps"
+            torch.optim.AdamW,
+            lr=optim.learning_rate,
+            betas=optim.betas,
+            weight_decay=optim.weight_decay,
+            fused=where.device.type != "mps",
         ),
+        paces=job.paces,
         average=average,
         device=where.device,
         precision=chosen,
@@ -165,7 +174,11 @@ def compiled(module: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """What a method brings to its training: task, images, names, and the figure to judge by."""
+    """What a method brings to its training: task, images, names, and the figure to judge by.
+
+    ``tracked`` renames figures of epochs for trackers, ``config`` is what they know of the run beside its settings,
+    ``plot`` draws the loss curves when the training ends, however it does.
+    """
 
     task: Task
     train: Samples
@@ -174,9 +187,13 @@ class Job:
     identity: Mapping[str, Any]
     monitor: str
     final_from: int = 0
-    preview: Callable[[int], None] = lambda epochs: None
+    preview: Callable[[int], Pictures] = no_pictures
+    paces: Mapping[str, float] = field(default_factory=dict)
     measure: Callable[[], None] = lambda: None
     own_parts: Mapping[str, Any] | None = None
+    tracked: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    plot: Callable[[], None] = lambda: None
 
     @property
     def judged_by(self) -> str:
@@ -194,7 +211,7 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
                     keep=loop.keep_checkpoints)  # fmt: skip
     path = run.output_dir / layout.JOURNAL
     trainer = Trainer(
-        update(job.task, settings, where, show),
+        update(job, settings, where, show),
         batches,
         epochs=loop.epochs,
         rate=schedule(settings.optim, per_epoch=batches.steps_per_epoch, epochs=loop.epochs),
@@ -210,7 +227,7 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
         ),
         monitor=job.judged_by,
         log_every=run.log_every,
-        preview=job.preview if where.world.writes else lambda epochs: None,
+        preview=job.preview if where.world.writes else no_pictures,
         preview_every=loop.sample_every,
         measure=job.measure,
         resume_hint=resume_hint(show),
@@ -233,16 +250,18 @@ def resume_hint(show: Voice) -> str:
     return shlex.join([*kept, "--resume"])
 
 
-def conduct(trainer: Trainer, settings: TrainSettings, job: Job, where: Place, show: Voice) -> dict[str, Any]:
-    """Train with trackers and display, and say how it ended."""
-    run, output = settings.run, settings.run.output_dir
+def conduct(job: Job, settings: TrainSettings, where: Place, show: Voice, state: State) -> dict[str, Any]:
+    """Train from ``state``, or from the start, with trackers and display, and say how it ended."""
+    output, trainer = settings.run.output_dir, assemble(job, settings, where, show)
+    if state is not None:
+        trainer.load(state, where=str(output))
     with contextlib.ExitStack() as stack:
-        listeners: list[Listener] = [Clock(output / layout.TIMING)] if where.world.writes else []
-        if where.world.writes and "tensorboard" in run.report_to:
-            board = TensorBoard(output / layout.TENSORBOARD, step=trainer.progress.step, log_every=run.log_every)
-            listeners.append(stack.enter_context(contextlib.closing(board)))
+        if where.world.writes:
+            followers = trackers.following(job, settings, show, step=trainer.progress.step)
+            trainer.listeners = stack.enter_context(followers)
+            stack.callback(job.plot)
         meter = stack.enter_context(show.progress("step", trainer.goal, trainer.progress.step))
-        trainer.listeners = (*listeners, Display(meter, epochs=settings.loop.epochs, monitor=job.judged_by))
+        trainer.listeners += (Display(meter, epochs=settings.loop.epochs, monitor=job.judged_by),)
         progress = trainer.run()
     if progress.finished:
         show.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
@@ -252,8 +271,8 @@ def conduct(trainer: Trainer, settings: TrainSettings, job: Job, where: Place, s
         "epochs": progress.epoch,
         "steps": progress.step,
         "best_epoch": trainer.best.epoch + 1,
-        "monitor": job.judged_by,
-        "best": trainer.best.figure,
+        "monitor": job.judged_by.removeprefix("-"),
+        "best": -trainer.best.figure if job.judged_by.startswith("-") else trainer.best.figure,
         "stopped": progress.finished or "done",
     }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rsforge.data.pictures import save_grid
 from rsforge.engine.feed import Samples
-from rsforge.engine.trainer import Pictures, Trainer
+from rsforge.engine.trainer import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
@@ -51,20 +51,7 @@ def run_in(settings: VaeTrainSettings, where: Place, show: Voice, state: dict[st
     with training.held(settings.run, where):
         if where.world.writes:
             folder.prepare(settings.run, layout.VAE, settings, show, fresh=state is None)
-        trainer = training.assemble(job, settings, where, show)
-        return _run(trainer, job, settings, where, show, state)
-
-
-def _run(
-    trainer: Trainer, job: Job, settings: VaeTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None
-) -> dict[str, Any]:
-    if state is not None:
-        trainer.load(state, where=str(settings.run.output_dir))
-    try:
-        return training.conduct(trainer, settings, job, where, show)
-    finally:
-        if where.world.writes:
-            plot(settings.run.output_dir, settings.autoencoder.kl_target)
+        return training.conduct(job, settings, where, show, state)
 
 
 def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
@@ -180,6 +167,7 @@ def _job(settings: VaeTrainSettings, network: Autoencoder, data: images.Images, 
         preview=partial(preview, settings, network, stacked(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
         own_parts={"latents": statistics},
+        plot=partial(plot, settings.run.output_dir, options.kl_target),
     )
 
 

@@ -48,6 +48,7 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 BASE_DIR = "Folder that every relative path of this command is joined to."
 DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` draws scenes instead."
@@ -80,9 +81,11 @@ class RunSettings(Section):
     processes: Count = Field(1, description="Training processes on this machine, one a device.")
     nodes: Count = Field(1, description="Machines of the run, each with --processes.")
     deterministic: bool = Field(False, description="Only deterministic kernels: slower, the same to the bit.")
-    report_to: tuple[Literal["tensorboard", "none"], ...] = Field(
-        ("tensorboard",), description="Trackers fed beside the journal."
+    report_to: tuple[Literal["tensorboard", "wandb", "none"], ...] = Field(
+        ("tensorboard",),
+        description="Trackers fed beside the journal; wandb stays offline without a login or WANDB_API_KEY.",
     )
+    project: str = Field("rsforge", description="Project of the run in Weights & Biases.")
     log_every: Count = Field(10, description="Optimizer steps between two lines of the journal.")
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
     on_nonfinite: Literal["stop", "skip"] = Field(
@@ -122,11 +125,17 @@ class OptimSettings(Section):
     """Optimisation"""
 
     learning_rate: float = Field(1e-4, gt=0, description="Learning rate after warm-up.", json_schema_extra=also("--lr"))
+    betas: tuple[Beta, Beta] = Field(
+        (0.9, 0.999), description="Decay of AdamW's two moments.", json_schema_extra=also(metavar="B1 B2")
+    )
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of AdamW.")
     lr_scheduler: Literal["cosine", "cosine_warm_restarts", "plateau", "linear", "constant", "none"] = Field(
         "none", description="How the learning rate falls; constant and none keep it."
     )
     lr_min: float = Field(1e-5, ge=0, description="Where the learning rate ends.")
+    lr_decay_start: float = Field(
+        0.0, ge=0, lt=1, description="Share of the run after which linear and cosine begin to fall."
+    )
     lr_warmup_steps: int = Field(
         0, ge=0, description="Optimizer steps of linear warm-up.", json_schema_extra=also("--warmup-steps")
     )

@@ -1,0 +1,75 @@
+"""``rsforge cyclegan``: SAR to optical in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsforge.cli.bridge import command
+from rsforge.cli.group import group
+from rsforge.cli.show import Show
+from rsforge.cli.tree import Told
+from rsforge.settings.cyclegan import (
+    CycleGanEvaluateSettings,
+    CycleGanExportSettings,
+    CycleGanTrainSettings,
+    CycleGanTranslateSettings,
+)
+
+app = group("Translate SAR to optical images and back in one pass.")
+
+
+@command(
+    app,
+    "cyclegan train",
+    CycleGanTrainSettings,
+    writes=True,
+    epilog="Example: rsforge cyclegan train --data-dir v_2 --terrains agri --vgg-weights vgg16-397923af.pth",
+)
+def train(settings: CycleGanTrainSettings, show: Show) -> dict[str, Any]:
+    """Train two generators and two critics on a folder of pairs."""
+    from rsforge.recipes import cyclegan
+
+    return cyclegan.train(settings, show)
+
+
+@command(
+    app,
+    "cyclegan translate",
+    CycleGanTranslateSettings,
+    writes=True,
+    epilog="Example: rsforge cyclegan translate --checkpoint cyclegan_models/best_model.pt --input s1 --output optical",
+)
+def translate(settings: CycleGanTranslateSettings, show: Show) -> dict[str, Any]:
+    """Translate images of any size; a GeoTIFF becomes a GeoTIFF."""
+    from rsforge.recipes import cyclegan_translate
+
+    return cyclegan_translate.translate(settings, show)
+
+
+@command(
+    app,
+    "cyclegan evaluate",
+    CycleGanEvaluateSettings,
+    writes=True,
+    epilog="Example: rsforge cyclegan evaluate --checkpoint cyclegan_models/best_model.pt --data-dir v_2 --side val",
+)
+def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Told:
+    """Measure translations beside trivial baselines, with confidence intervals."""
+    from rsforge.recipes import cyclegan_evaluate
+
+    data = cyclegan_evaluate.evaluate(settings, show)
+    return Told(data, cyclegan_evaluate.table(data))
+
+
+@command(
+    app,
+    "cyclegan export",
+    CycleGanExportSettings,
+    writes=True,
+    epilog="Example: rsforge cyclegan export --checkpoint cyclegan_models/best_model.pt --output-dir exported",
+)
+def export(settings: CycleGanExportSettings, show: Show) -> dict[str, Any]:
+    """Package a generator for other programs, checked against the model."""
+    from rsforge.recipes import cyclegan_export
+
+    return cyclegan_export.export(settings, show)

@@ -1,0 +1,133 @@
+"""Which pairs are trained on and which are held out: by a stored split, else whole scenes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsforge.data.contents import Digests, twins
+from rsforge.data.items import Item, item_of
+from rsforge.data.pair_dataset import JudgedPair, Refused
+from rsforge.data.pairs import PairIndex
+from rsforge.data.radiometry import Radiometry
+from rsforge.data.split_file import SIDES, load_split
+from rsforge.data.splits import Wanted, divide
+from rsforge.engine.feed import Samples
+from rsforge.errors import RsforgeError
+from rsforge.recipes import sides
+from rsforge.recipes.found_pairs import is_part
+from rsforge.recipes.voice import Voice
+from rsforge.settings.cyclegan import PairDataSettings, PairTrainingSettings
+
+Divided = tuple[list[JudgedPair], list[JudgedPair]]
+"""Pairs to train on, and those held out."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Training pairs as they are augmented, the same ones plain, and those held out.
+
+    ``matched`` tells whether those held out are true pairs, which figures of likeness need.
+    """
+
+    train: Samples
+    plain: Samples
+    held_out: Samples
+    identity: dict[str, Any]
+    radiometry: Radiometry
+    sar_channels: int
+    matched: bool = True
+
+
+def followed(
+    data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], refused: Sequence[Refused], show: Voice
+) -> dict[str, list[JudgedPair]] | None:
+    """Who stands on each side of the split that is followed; None where none is.
+
+    RSF-D012 for a split of other pairs, or of other contents under their names.
+    """
+    path = sides.chosen(data.split, index.root)
+    if path is None:
+        return None
+    split, there = load_split(path), {one.name: one for one in judged}
+    sides.check(split, _contents(index, judged, refused), show, part=is_part(index, data))
+    found = {side: [there[name] for name in split.sides[side] if name in there] for side in SIDES}
+    sides.say(split, found, show)
+    return found
+
+
+def _contents(index: PairIndex, judged: Sequence[JudgedPair], refused: Sequence[Refused]) -> Digests:
+    """What a split of these pairs was made of, also of those that cannot be used."""
+    bad = {name for name, _ in refused}
+    files = {pair.name: (pair.sar, pair.optical) for pair in index.pairs if pair.name in bad}
+    unread: Digests = {name: tuple(map(sides.digest_of_bad, two)) for name, two in files.items()}
+    return unread | {one.name: one.files for one in judged}
+
+
+def check_followed(found: dict[str, list[JudgedPair]], data: PairTrainingSettings, show: Voice) -> None:
+    """RSF-D004 for a split without training pairs, a warning of a share that was typed beside it."""
+    if "val_fraction" in data.model_fields_set:
+        show.warn("--val-fraction is not used: the split says what is held out (--split none leaves it aside)")
+    if not found["train"]:
+        raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
+
+
+def by_scene(judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, allow_leak: bool, show: Voice) -> Divided:
+    """Whole scenes held out, as ``rsforge data split`` divides; single pairs of unknown scenes where leaks are allowed.
+
+    RSF-D011 for unknown scenes, RSF-D004 for a single one.
+    """
+    if not val_fraction:
+        show.say(f"split      none: {len(judged)} train, nothing held out")
+        return in_order(judged), []
+    items = [item_of(one.pair) for one in judged]
+    held = held_out(items, {one.name: one.files for one in judged}, val_fraction, seed, allow_leak, show)
+    divided = [one for one in judged if one.name not in held], [one for one in judged if one.name in held]
+    scenes = [len({one.pair.scene for one in side if one.pair.scene}) for side in divided]
+    told = f"of {scenes[0]} and {scenes[1]} scenes" if all(scenes) else "of unknown scenes"
+    show.say(f"split      {len(divided[0])} train, {len(divided[1])} held out, {told}")
+    return in_order(divided[0]), in_order(divided[1])
+
+
+def held_out(
+    items: Sequence[Item], contents: Digests, val_fraction: float, seed: int, allow_leak: bool, show: Voice
+) -> set[str]:
+    """Names of the items that are held out, whole scenes at a time; copies stay together."""
+    wanted = Wanted("scene", val=val_fraction, seed=seed, allow_leak=allow_leak)
+    try:
+        split = divide(items, wanted, twins=twins(items, contents))
+    except RsforgeError as error:
+        error.where, error.fix = "--val-fraction", _advice(error.code, items)
+        if error.code == "RSF-D004" and (scenes := len({item.scene for item in items})) > 1:
+            error.found += f"; {scenes} scenes hang together by equal files or common ground"
+        raise
+    if unknown := split.facts.get("unknown_scenes"):
+        show.warn(
+            f"the scenes of {unknown} of {len(items)} are unknown: neighbours may stand on both sides, as --allow-leak "
+            "allows, and held-out figures will flatter"
+        )
+    return set(split.sides["val"])
+
+
+def _advice(code: str, items: Sequence[Item]) -> str:
+    placed = all(item.places for item in items)
+    if code == "RSF-D011":
+        ways = ["divide otherwise by `rsforge data split` (--by region takes folders)", "accept it with --allow-leak"]
+    elif placed:
+        ways = ["cut the scene into blocks by `rsforge data split --by block`"]
+    else:
+        ways = ["add scenes", "divide it by `rsforge data split`: --by block where windows are known, else --by patch "
+                "--allow-leak"]  # fmt: skip
+    return ", or ".join([*ways, "hold nothing out by --val-fraction 0"])
+
+
+def in_order(judged: Sequence[JudgedPair]) -> list[JudgedPair]:
+    """By contents, so that names change nothing."""
+    return sorted(judged, key=lambda one: (one.digest, one.name))
+
+
+def has_split(data: PairDataSettings) -> bool:
+    """Whether there is a split to follow."""
+    return sides.chosen(data.split, Path(data.data_dir)) is not None

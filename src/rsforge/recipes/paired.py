@@ -1,0 +1,250 @@
+"""From the Data section to judged, divided, ready pairs of SAR and optical images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsforge.data.pair_dataset import JudgedPair, PairDataset, Refused
+from rsforge.data.pair_reading import radiometry_of
+from rsforge.data.pairs import PairIndex
+from rsforge.data.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
+from rsforge.data.synth_pairs import PER_SCENE
+from rsforge.data.synthetic_pairs import SyntheticPairs
+from rsforge.data.tiles import split_digest
+from rsforge.data.unpaired import Half, UnpairedDataset
+from rsforge.engine.feed import Samples
+from rsforge.errors import RsforgeError
+from rsforge.recipes import sides, two_sets
+from rsforge.recipes.found_pairs import OnBad, counted, find, judge
+from rsforge.recipes.images import KEEP_BYTES, SYNTHETIC, Part, refuse_same
+from rsforge.recipes.pair_sides import Divided, by_scene, check_followed, followed, has_split, in_order
+from rsforge.recipes.pair_sides import Pairs as Pairs
+from rsforge.recipes.voice import Quiet, Voice
+from rsforge.settings.base import RunSettings
+from rsforge.settings.cyclegan import PairDataSettings, PairTrainingSettings
+
+SYNTHETIC_COUNT = 256
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Pairs to measure and the scene of each, empty where unknown."""
+
+    samples: Samples
+    scenes: list[str]
+
+
+def load(data: PairTrainingSettings, run: RunSettings, show: Voice) -> Pairs:
+    """Find, judge, divide and open the pairs that ``data`` names; nothing is kept in memory for a plan."""
+    keep_bytes = 0 if show.dry_run else KEEP_BYTES
+    if data.data_dir == SYNTHETIC:
+        show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
+        return drawn(SYNTHETIC_COUNT, data, seed=run.seed, keep_bytes=keep_bytes)
+    if "data_dir" not in data.model_fields_set and not Path(data.data_dir).exists():
+        fix = "name the folder of your pairs with --data-dir, or draw some by --data-dir synthetic"
+        raise RsforgeError("RSF-D001", f"no pairs found in {data.data_dir}", where="--data-dir", fix=fix)
+    refuse_same(Path(data.data_dir), run.output_dir)
+    opened = two_sets.load if data.unpaired else _pairs
+    return opened(data, run, show, keep_bytes)
+
+
+def _pairs(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Pairs:
+    index = find(data, show, run.on_bad)
+    radiometry, sentence = radiometry_of(index, data.radiometry, data.clip)
+    show.say(f"radiometry {sentence}")
+    judged, refused = judge(index, radiometry, data, data.image_size, show, run.on_bad)
+    train, held_out = _divided(data, run, index, judged, refused, show)
+    common: dict[str, Any] = {"radiometry": radiometry, "image_size": data.image_size, "seed": run.seed,
+                              "allow_gray_optical": data.allow_gray_optical, "keep_bytes": keep_bytes}  # fmt: skip
+    augmented = PairDataset(train, **common, flip=data.flip)
+    identity = {"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)}
+    kept = PairDataset(held_out, **common)
+    return Pairs(augmented, augmented.plain(), kept, identity, radiometry, judged[0].sar_bands)
+
+
+def _divided(
+    data: PairTrainingSettings,
+    run: RunSettings,
+    index: PairIndex,
+    judged: Sequence[JudgedPair],
+    refused: Sequence[Refused],
+    show: Voice,
+) -> Divided:
+    """By the split that is followed, else by scene."""
+    found = followed(data, index, judged, refused, show)
+    if found is None:
+        options: dict[str, Any] = {"val_fraction": data.val_fraction, "seed": run.seed, "allow_leak": data.allow_leak}
+        return by_scene(judged, **options, show=show)
+    check_followed(found, data, show)
+    return in_order(found["train"]), in_order(found["val"])
+
+
+def drawn(count: int, data: PairTrainingSettings, *, seed: int, keep_bytes: int = KEEP_BYTES) -> Pairs:
+    """``count`` drawn pairs, the last scenes of them held out."""
+    flipped = SyntheticPairs(count, image_size=data.image_size, seed=seed, flip=data.flip, keep_bytes=keep_bytes)
+    plain, edge = flipped.plain(), _edge(count, data.val_fraction)
+    train: Samples = Part(flipped, range(edge))
+    shown: Samples = Part(plain, range(edge))
+    if data.unpaired:
+        names = [shown.name(index) for index in range(edge)]
+        sets = UnpairedDataset(Half(shown, 0), Half(shown, 1), names, seed=seed, flip=data.flip)
+        train, shown = sets, sets.plain()
+    identity = {"split": f"{plain.digest} at {edge}", "train": edge, "held_out": count - edge}
+    return Pairs(train, shown, Part(plain, range(edge, count)), identity, EIGHT_BIT, 1)
+
+
+def _edge(count: int, val_fraction: float) -> int:
+    """How many pairs stand before the scenes that are held out; RSF-D004 for none."""
+    scenes = -(-count // PER_SCENE)
+    held_out = max(round(scenes * val_fraction), int(val_fraction > 0))
+    if held_out >= scenes:
+        raise RsforgeError("RSF-D004", f"--val-fraction {val_fraction:g} leaves nothing to train on")
+    return min((scenes - held_out) * PER_SCENE, count)
+
+
+def one_side(data: PairDataSettings, side: str, show: Voice, *, on_bad: OnBad, state: Mapping[str, Any]) -> Measured:
+    """The pairs of ``side`` as the checkpoint ``state`` takes them: at its image size and radiometry.
+
+    Without a split the division of the training is made again for train and val. RSF-U005 when there is none to make,
+    RSF-D012 when it is another one, RSF-D004 for an empty side, RSF-D009 for SAR bands that the model does not take.
+    """
+    keep_bytes = 0 if show.dry_run else KEEP_BYTES
+    if data.data_dir == SYNTHETIC:
+        return _one_drawn_side(side, show, state, keep_bytes)
+    own = side in ("train", "val") and not has_split(data)
+    data = _as_trained(data, state) if own else data
+    index = find(data, show, on_bad)
+    radiometry, size = _radiometry(index, data, state, show), state["image_size"]
+    judged, refused = judge(index, radiometry, data, size, show, on_bad)
+    _check_bands(judged[0].sar_bands, state)
+    if own:
+        chosen = _made_again(judged, side, state)
+    elif side == "all":
+        chosen = judged
+        _warn_of_trained(data, index, judged, refused, state, show)
+    else:
+        found = followed(data, index, judged, refused, show)
+        if found is None:
+            raise sides.unsided(data.split, side, index.root)
+        ours = _digest((found["train"], found["val"]), state) == _trained(state)
+        chosen = sides.measured(found, side, show, ours=ours)
+    common: dict[str, Any] = {"allow_gray_optical": data.allow_gray_optical, "keep_bytes": keep_bytes}
+    samples = PairDataset(chosen, radiometry=radiometry, image_size=size, seed=0, **common)
+    return Measured(samples, [one.pair.scene for one in chosen])
+
+
+def _trained(state: Mapping[str, Any]) -> str:
+    return str(state.get("images", {}).get("split", ""))
+
+
+def _settings(state: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """What the training was told, as far as the checkpoint says."""
+    return dict(state.get("settings", {}).get(section, {}))
+
+
+def _as_trained(data: PairDataSettings, state: Mapping[str, Any]) -> PairDataSettings:
+    """The same choice of pairs as in the training, where another one is not typed."""
+    before = _settings(state, "data")
+    names = {"layout", "terrains", "max_per_terrain", "allow_gray_optical"} - data.model_fields_set
+    return data.model_copy(update={name: before[name] for name in sorted(names & before.keys())})
+
+
+def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, Any], show: Voice) -> Radiometry:
+    """That of the checkpoint, unless another one is declared."""
+    stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
+    if data.radiometry != "auto":
+        stored, sentence = radiometry_of(index, data.radiometry, data.clip)
+    else:
+        stored = Radiometry(stored.unit, *(data.clip or (stored.low, stored.high)))
+        said = "--clip says" if data.clip else "the model was trained"
+        sentence = f"{stored.unit} kept from {stored.low:g} to {stored.high:g}, as {said}"
+    show.say(f"radiometry {sentence}")
+    return stored
+
+
+def _check_bands(bands: int, state: Mapping[str, Any]) -> None:
+    if bands != state["sar_channels"]:
+        what = f"the SAR images have {counted(bands, 'band')}, the model takes {state['sar_channels']}"
+        raise RsforgeError("RSF-D009", what, where="--data-dir", fix="give the bands that the model was trained with")
+
+
+def _digest(divided: Divided, state: Mapping[str, Any]) -> str:
+    """What a checkpoint of such a training calls the division."""
+    if _settings(state, "data").get("unpaired"):
+        train, held_out = (two_sets.Side(pairs, []) for pairs in divided)
+        return two_sets.digest(train, held_out)
+    return split_digest(*divided)
+
+
+def _division(judged: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided:
+    """The division of the training made again from its settings."""
+    data, run = _settings(state, "data"), _settings(state, "run")
+    share, seed = float(data.get("val_fraction", 0.0)), int(run.get("seed", 0))
+    if data.get("unpaired"):
+        train, held = two_sets.by_scene_or_content(judged, [], val_fraction=share, seed=seed)
+        return train.pairs, held.pairs
+    allow = bool(data.get("allow_leak"))
+    return by_scene(judged, val_fraction=share, seed=seed, allow_leak=allow, show=Quiet())
+
+
+def _made_again(judged: Sequence[JudgedPair], side: str, state: Mapping[str, Any]) -> list[JudgedPair]:
+    fix = "divide the data by `rsforge data split`, or measure --side all"
+    if not _settings(state, "data"):
+        what = f"--side {side} needs a split, and the checkpoint does not say how it was trained"
+        raise RsforgeError("RSF-U005", what, where="--side, --split", fix=fix)
+    train, held_out = _division(judged, state)
+    if _digest((train, held_out), state) != _trained(state):
+        what = "these are not the pairs that the model was trained with, or not as they were divided"
+        raise RsforgeError("RSF-D012", what, where="--side, --data-dir", fix=f"name the data of the training, or {fix}")
+    if side == "val" and not held_out:
+        raise RsforgeError("RSF-D004", "nothing was held out of the training", where="--side", fix=fix)
+    return train if side == "train" else held_out
+
+
+def _warn_of_trained(
+    data: PairDataSettings,
+    index: PairIndex,
+    judged: Sequence[JudgedPair],
+    refused: Sequence[Refused],
+    state: Mapping[str, Any],
+    show: Voice,
+) -> None:
+    """Say when the model was trained on some of the pairs to be measured, as far as that can be told."""
+    divisions = list[Divided]()
+    with suppress(RsforgeError):
+        if (found := followed(data, index, judged, refused, Quiet())) is not None:
+            divisions.append((found["train"], found["val"]))
+    with suppress(RsforgeError):
+        divisions.append(_division(judged, state))
+    ours = next((one for one in divisions if _digest(one, state) == _trained(state)), None)
+    if ours is not None:
+        show.warn(_seen(len(ours[0]), len(judged)))
+
+
+def _seen(count: int, total: int) -> str:
+    return f"the model was trained on {count} of these {total} pairs: figures of the others are those of --side val"
+
+
+def _one_drawn_side(side: str, show: Voice, state: Mapping[str, Any], keep_bytes: int) -> Measured:
+    """Drawn pairs: those of the training where it was on drawn ones."""
+    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
+    _check_bands(1, state)
+    stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
+    if stored not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
+        show.warn(f"the model was trained on SAR images in {stored.unit}, drawn ones are 8-bit grey")
+    data, run = _settings(state, "data"), _settings(state, "run")
+    count, size = SYNTHETIC_COUNT, state["image_size"]
+    whole = SyntheticPairs(count, image_size=size, seed=run.get("seed", 0), keep_bytes=keep_bytes)
+    edge = _edge(count, data.get("val_fraction", 0.0))
+    ours = _trained(state) == f"{whole.digest} at {edge}"
+    if side != "all" and not (ours and side in ("train", "val")):
+        found = "the model was not trained on drawn pairs" if not ours else "they are divided into train and val"
+        raise RsforgeError("RSF-U005", f"drawn pairs have no side {side}", where="--side", found=found)
+    if side == "all" and ours:
+        show.warn(_seen(edge, count))
+    chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[side]
+    return Measured(Part(whole, chosen), [whole.scene(index) for index in chosen])

@@ -1,0 +1,148 @@
+"""What CycleGAN with two pix2pix generators learns: each kind of image from the other, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rsforge.engine.protocol import Turn
+from rsforge.losses.adversarial import GanLoss, critic_loss, generator_loss, gradient_penalty
+from rsforge.metrics.image import psnr, ssim
+from rsforge.tasks.image_pool import ImagePools
+from rsforge.tasks.vae import no_perceptual
+
+Batch = tuple[Tensor, Tensor]
+Terms = dict[str, tuple[float, Tensor]]
+"""Weight and value of each term."""
+
+UNWEIGHTED = "unweighted/"
+GROUPS = {"generators": ("gen_AB", "gen_BA"), "critics": ("disc_X", "disc_Y")}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the generators' terms beside the adversarial ones; ``penalty`` is the critics', of wgan-gp."""
+
+    cycle: float = 10.0
+    l1: float = 100.0
+    content: float = 1.0
+    identity: float = 0.0
+    penalty: float = 10.0
+
+
+def in_channels(image: Tensor, channels: int) -> Tensor:
+    """``image`` as it is where it has ``channels``, else its mean over channels, repeated."""
+    return image if image.shape[1] == channels else image.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+
+
+class CycleGanTask:
+    """``gen_AB`` makes optical images (y) of SAR ones (x), ``gen_BA`` the reverse; ``disc_Y``, ``disc_X`` judge them.
+
+    A batch is ``(x, y)``, SAR ``(B, C, H, W)`` and optical ``(B, 3, H, W)`` in [-1, 1]. Where it is ``paired``, critics
+    see the source before the target, and L1 and ``content`` hold ``gen_AB(x)`` to y; where not, none of the three.
+    ``matched`` says whether held-out images are true pairs, for all figures but ``cycle`` need them.
+    Zhu et al. 2017, Eq. 3 and section 5.2; Isola et al. 2017, Eq. 4.
+    """
+
+    def __init__(
+        self,
+        nets: Mapping[str, nn.Module],
+        *,
+        pools: ImagePools,
+        paired: bool = True,
+        matched: bool = True,
+        gan_loss: GanLoss = "bce",
+        weights: Weights = Weights(),
+        content: Callable[[Tensor, Tensor], Tensor] = no_perceptual,
+    ) -> None:
+        self.nets, self.pools, self.gan_loss = dict(nets), pools, gan_loss
+        self.paired, self.matched, self.weights = paired, matched, weights
+        self.content = content
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        return self.nets
+
+    def groups(self) -> Mapping[str, list[nn.Parameter]]:
+        return {g: list(chain.from_iterable(self.nets[n].parameters() for n in names)) for g, names in GROUPS.items()}
+
+    def open_epoch(self, epoch: int) -> None: ...
+
+    def step(self, batch: Batch, place: int = 0) -> Generator[Turn]:
+        x, y = batch
+        fakes = fake_x, fake_y = self.nets["gen_BA"](y), self.nets["gen_AB"](x)
+        terms = self._adversarial(batch, fakes) | self._cycle(batch, fakes) | self._held(batch, fake_y)
+        total = sum((weight * term for weight, term in terms.values()), x.new_zeros(()))
+        yield Turn("generators", total, _told(terms) | {"Total_G_Loss": total})
+        fake_x, fake_y = fake_x.detach(), fake_y.detach()
+        judged = {"D_Loss_X": self._judged("disc_X", y, x, fake_x, place)}
+        judged |= {"D_Loss_Y": self._judged("disc_Y", x, y, fake_y, place)}
+        loss = judged["D_Loss_X"] + judged["D_Loss_Y"]
+        yield Turn("critics", loss, judged | {"Total_D_Loss": loss})
+
+    def _seen(self, source: Tensor, target: Tensor) -> Tensor:
+        """What a critic is shown."""
+        return torch.cat([source, target.to(source.dtype)], 1) if self.paired else target
+
+    def _adversarial(self, batch: Batch, fakes: Batch) -> Terms:
+        (x, y), (fake_x, fake_y) = batch, fakes
+        logits = {
+            "G_Loss_Adv_AB": self.nets["disc_Y"](self._seen(x, fake_y)),
+            "G_Loss_Adv_BA": self.nets["disc_X"](self._seen(y, fake_x)),
+        }
+        return {name: (1.0, generator_loss(self.gan_loss, fake)) for name, fake in logits.items()}
+
+    def _cycle(self, batch: Batch, fakes: Batch) -> Terms:
+        (x, y), (fake_x, fake_y), weight = batch, fakes, self.weights.cycle
+        if not weight:
+            return {}
+        back = {"G_Loss_Cycle_A": (self.nets["gen_BA"](fake_y), x), "G_Loss_Cycle_B": (self.nets["gen_AB"](fake_x), y)}
+        return {name: (weight, F.l1_loss(*both)) for name, both in back.items()}
+
+    def _held(self, batch: Batch, fake_y: Tensor) -> Terms:
+        """What holds the generators to images that are there."""
+        (x, y), weights, terms = batch, self.weights, Terms()
+        if self.paired and weights.l1:
+            terms["G_Loss_L1_AB"] = weights.l1, F.l1_loss(fake_y, y)
+        if self.paired and weights.content:
+            terms["G_Loss_Content_AB"] = weights.content, self.content(fake_y, y)
+        if weights.identity:
+            for name, net, image, other in (("A", "gen_BA", x, y), ("B", "gen_AB", y, x)):
+                kept = self.nets[net](in_channels(image, other.shape[1]))
+                terms[f"G_Loss_Identity_{name}"] = weights.identity, F.l1_loss(kept, image)
+        return terms
+
+    def _judged(self, name: str, source: Tensor, target: Tensor, fake: Tensor, place: int) -> Tensor:
+        critic = self.nets[name]
+        real, shown = self._seen(source, target), self.pools.query(name, place, self._seen(source, fake))
+        loss = critic_loss(self.gan_loss, critic(real), critic(shown))
+        if self.gan_loss == "wgan-gp":
+            loss = loss + self.weights.penalty * gradient_penalty(critic, real, shown)
+        return loss
+
+    def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
+        """``cycle_A``, ``cycle_B`` and their mean ``cycle``; where images match, of ``gen_AB(x)``: ``l1``, ``psnr_db``,
+        ``ssim``, ``content`` where it has a weight, and ``score``, L1 and content as they are weighted."""
+        x, y = batch
+        fake_x, fake_y = self.nets["gen_BA"](y).to(y), self.nets["gen_AB"](x).to(x)
+        there, back = self.nets["gen_AB"](fake_x), self.nets["gen_BA"](fake_y)
+        ways = {"cycle_A": F.l1_loss(back, x), "cycle_B": F.l1_loss(there, y)}
+        figures = ways | {"cycle": (ways["cycle_A"] + ways["cycle_B"]) / 2}
+        return figures | (self._likeness(fake_y, y) if self.matched else {})
+
+    def _likeness(self, fake_y: Tensor, y: Tensor) -> dict[str, Tensor]:
+        figures = {"l1": F.l1_loss(fake_y, y)}
+        if self.weights.content:
+            figures["content"] = self.content(fake_y, y)
+        score = sum((getattr(self.weights, name) * figure for name, figure in figures.items()), y.new_zeros(()))
+        return figures | {"score": score, "psnr_db": psnr(fake_y, y).mean(), "ssim": ssim(fake_y, y).mean()}
+
+
+def _told(terms: Terms) -> dict[str, Tensor]:
+    """Every term as it is weighted, and where that is not the same, as it is."""
+    weighted = {name: weight * term for name, (weight, term) in terms.items()}
+    return weighted | {UNWEIGHTED + name: term for name, (weight, term) in terms.items() if weight != 1}

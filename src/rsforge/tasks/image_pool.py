@@ -1,0 +1,45 @@
+"""Earlier fakes, shown to critics so that generators cannot only please the newest one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class ImagePools:
+    """Pools of up to ``capacity`` images, one for each name in each place of a step; 0 keeps none.
+
+    A full pool gives back, for each image that comes, an earlier one half of the time, and keeps the new one in its
+    place. Shrivastava et al. 2017, section 2.3; Zhu et al. 2017, section 4. Draws are those of torch's own generator.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.pools: dict[int, dict[str, list[Tensor]]] = {}
+
+    def query(self, name: str, place: int, images: Tensor) -> Tensor:
+        """``images`` ``(B, C, H, W)``, some of them exchanged for earlier ones; those that are not finite stay out."""
+        images = images.detach()
+        if not self.capacity or not bool(images.isfinite().all()):
+            return images
+        pool = self.pools.setdefault(place, {}).setdefault(name, [])
+        return torch.stack([self._exchanged(pool, image) for image in images])
+
+    def _exchanged(self, pool: list[Tensor], image: Tensor) -> Tensor:
+        if len(pool) < self.capacity:
+            pool.append(image.clone())
+            return image
+        coin, place = torch.rand(2, device="cpu").tolist()
+        if coin < 0.5:
+            return image
+        earlier = pool[int(place * self.capacity)]
+        pool[int(place * self.capacity)] = image.clone()
+        return earlier.to(image)
+
+    def state_dict(self) -> dict[Any, Any]:
+        return {p: {name: torch.stack(pool).cpu() for name, pool in own.items()} for p, own in self.pools.items()}
+
+    def load_state_dict(self, state: dict[Any, Any]) -> None:
+        self.pools = {place: {name: list(images) for name, images in own.items()} for place, own in state.items()}

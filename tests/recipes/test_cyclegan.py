@@ -1,0 +1,202 @@
+"""``rsforge cyclegan train`` on drawn pairs of 32 pixels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+
+from rsforge.engine import checkpoint
+from rsforge.engine.journal import read
+from rsforge.models.vgg import VggFeatures
+from rsforge.recipes.cyclegan import build
+from rsforge.settings.cyclegan import CycleGanTrainSettings, PairTrainingSettings
+from tests.recipes.conftest import rsforge
+
+TINY = "--image-size 32 --base-width 4 --num-workers 0 --pool-size 3 --log-every 1 "
+NO_VGG = "--lambda-content 0 "
+LINE = "cyclegan train --data-dir {} --output-dir {} " + TINY + NO_VGG
+NETS = ("gen_AB", "gen_BA", "disc_X", "disc_Y")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs") / "world"
+    assert rsforge("data synth --kind pairs --count 32 --size 32 --output-dir {}", folder) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "cyclegan_models"
+    assert rsforge(LINE + "--epochs 4 --save-every 2 --sample-every 2 --keep-checkpoints 1 --ema", world, folder) == 0
+    return folder
+
+
+def test_a_run_writes_what_the_document_names(run):
+    there = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
+    assert {"best_model.pt", "latest_model.pt", "checkpoint_epoch_4.pt", *(f"{net}.pth" for net in NETS)} <= there
+    assert {f"checkpoints/{net}_epoch_4.pth" for net in NETS} <= there
+    assert not {f"checkpoints/{net}_epoch_2.pth" for net in NETS} & there
+    assert {"output_images/epoch_2_sample.png", "output_images/epoch_4_sample.png"} <= there
+    assert {"loss_plot_avg_epoch.png", "journal.jsonl", "settings.json"} <= there
+    assert any(name.startswith("tensorboard/events") for name in there)
+    with Image.open(run / "output_images/epoch_4_sample.png") as picture:
+        assert picture.size == (3 * 34 + 2, 4 * 34 + 2)
+
+
+def test_the_journal_has_the_documents_names_weighted_and_as_they_are(run):
+    rows = read(run / "journal.jsonl")
+    step = rows[0]
+    assert {"D_Loss_X", "D_Loss_Y", "Total_D_Loss", "G_Loss_Adv_AB", "G_Loss_Adv_BA", "G_Loss_L1_AB", "G_Loss_Cycle_A",
+            "G_Loss_Cycle_B", "Total_G_Loss"} <= set(step)  # fmt: skip
+    assert step["G_Loss_L1_AB"] == pytest.approx(100 * step["unweighted/G_Loss_L1_AB"], rel=1e-5)
+    assert step["G_Loss_Cycle_A"] == pytest.approx(10 * step["unweighted/G_Loss_Cycle_A"], rel=1e-5)
+    closed = [row for row in rows if row.get("closed")]
+    assert [row["epoch"] for row in closed] == [1, 2, 3, 4]
+    assert {"val/l1", "val/score", "val/cycle", "val/psnr_db", "val/ssim", "Total_G_Loss", "Total_D_Loss"} <= set(
+        closed[0]
+    )
+
+
+def test_bare_weights_are_those_of_the_best_model(run):
+    state = checkpoint.load(run / "best_model.pt")
+    shadow = state["parts"]["ema"]["shadow"]
+    weights = torch.load(run / "gen_AB.pth", weights_only=True)
+    name = "to_image.weight"
+    torch.testing.assert_close(weights[name], shadow[f"gen_AB.{name}"])
+    assert not torch.equal(weights[name], state["nets"]["gen_AB"][name])
+
+
+def test_trackers_show_the_pictures_of_each_preview(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert {tag.rsplit("/", 1)[0] if tag.rsplit("/", 1)[-1].isdigit() else tag for tag in events.Tags()["images"]} >= {
+        "Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples/Generated_Color",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more", ["--batch-size 2 --grad-accum 2 --norm batch", "--gan-loss wgan-gp --lr-disc 5e-4 --flip 0.5"]
+)
+def test_a_resumed_run_is_one_never_interrupted(world, tmp_path, more):
+    line = LINE + f"--save-every 2 --sample-every 2 {more} "
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert rsforge(line + "--epochs 3", world, whole) == 0
+    assert rsforge(line + "--epochs 1", world, cut) == 0
+    assert rsforge(line + "--epochs 3 --resume", world, cut) == 0
+    for name in ("journal.jsonl", "output_images/epoch_2_sample.png", *(f"{net}.pth" for net in NETS)):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes(), name
+    first, second = (dict(checkpoint.tensors(checkpoint.load(f / "latest_model.pt"))) for f in (whole, cut))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert {"/parts/own/pools/0/disc_X", "/parts/own/pools/0/disc_Y"} <= first.keys()
+    for group in ("generators", "critics"):
+        assert any(name.startswith(f"/parts/optimizer/{group}/state") for name in first)
+
+
+def test_without_pools_the_run_goes_elsewhere(world, tmp_path):
+    """The comparison above would not notice pools that are never used."""
+    for name, size in (("with", 3), ("without", 0)):
+        assert rsforge(LINE + f"--epochs 2 --pool-size {size}", world, tmp_path / name) == 0
+    assert (tmp_path / "with/disc_X.pth").read_bytes() != (tmp_path / "without/disc_X.pth").read_bytes()
+
+
+def test_content_needs_weights_and_says_both_ways_out(world, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    line = "cyclegan train --data-dir {} --output-dir {} --epochs 1 " + TINY
+    assert rsforge(line, world, tmp_path / "run") == 6
+    told = capsys.readouterr().err
+    assert "RSF-E007" in told and "--vgg-weights" in told and "--lambda-content 0" in told
+    assert not (tmp_path / "run").exists()
+    torch.manual_seed(0)
+    torch.save(VggFeatures().state_dict(), tmp_path / "vgg.pth")
+    assert rsforge(line + "--vgg-weights {} --best-by content", world, tmp_path / "run", tmp_path / "vgg.pth") == 0
+    rows = read(tmp_path / "run" / "journal.jsonl")
+    assert (
+        rows[0]["unweighted/G_Loss_Content_AB" if "unweighted/G_Loss_Content_AB" in rows[0] else "G_Loss_Content_AB"]
+        > 0
+    )
+    closed = rows[-1]
+    assert closed["val/score"] == pytest.approx(100 * closed["val/l1"] + closed["val/content"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        ("--image-size 300", 2, ("RSF-U005", "300", "multiple of 16", "304")),
+        ("--gan-loss wgan-gp --critic-norm batch", 2, ("RSF-U005", "--critic-norm instance")),
+        ("--best-by content", 2, ("RSF-U005", "--lambda-content")),
+        ("--terrains agri nowhere", 2, ("RSF-U007", "nowhere")),
+        ("--data-dir nowhere", 3, ("RSF-D001", "nowhere")),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_anything_is_written(world, tmp_path, capsys, more, code, words):
+    assert rsforge(LINE + more, world, tmp_path / "run") == code
+    told = capsys.readouterr().err
+    assert all(word in told for word in words), told
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_sets_without_pairs_can_be_trained(world, tmp_path, capsys):
+    sets = tmp_path / "sets"
+    shutil.copytree(world, sets)
+    for place in sets.glob("*/s2"):
+        for number, path in enumerate(sorted(place.glob("*.png"))):
+            path.rename(path.with_name(f"other_{number}.png"))
+    (sets / "dataset.json").unlink()
+    line = LINE + "--unpaired --allow-leak --epochs 1 "
+    assert rsforge(line + "--lambda-l1 5", sets, tmp_path / "run") == 0
+    assert "--lambda-l1" in capsys.readouterr().err
+    row = read(tmp_path / "run/journal.jsonl")[0]
+    assert not [name for name in row if "L1" in name or "Content" in name]
+    state = checkpoint.load(tmp_path / "run/best_model.pt")
+    assert state["architecture"]["disc_Y"]["in_channels"] == 3 and not state["paired"]
+
+
+def test_a_plan_tells_the_documents_parameters(world, tmp_path, capsys):
+    assert (
+        rsforge(
+            "cyclegan train --data-dir {} --output-dir {} --lambda-content 0 --dry-run --json", world, tmp_path / "run"
+        )
+        == 0
+    )
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert plan["parameters"] == 54_412_483 + 54_410_433 + 2 * 2_766_657
+    assert plan["training_images"] + plan["held_out_images"] == 32
+    assert not (tmp_path / "run").exists()
+
+
+def test_higher_is_better_for_some(world, tmp_path, capsys):
+    assert rsforge(LINE + "--epochs 3 --best-by ssim --json", world, tmp_path / "run") == 0
+    told = json.loads(capsys.readouterr().out)
+    figures = [row["val/ssim"] for row in read(tmp_path / "run/journal.jsonl") if row.get("closed")]
+    assert told["monitor"] == "val/ssim" and told["best"] == pytest.approx(max(figures))
+    assert told["best_epoch"] == 1 + figures.index(max(figures))
+
+
+def test_defaults_are_the_documents():
+    settings = CycleGanTrainSettings()
+    assert settings.data.data_dir.endswith("/sentinel12-image-pairs-segregated-by-terrain/v_2")
+    assert (settings.data.image_size, settings.data.max_per_terrain) == (256, 1000)
+    assert (settings.loop.batch_size, settings.loop.epochs, settings.loop.sample_every) == (1, 100, 5)
+    assert (settings.optim.learning_rate, settings.optim.lr_disc, settings.optim.betas) == (2e-4, 2e-4, (0.5, 0.999))
+    loss = settings.loss
+    assert (loss.lambda_cycle, loss.lambda_l1, loss.lambda_content, loss.gan_loss) == (10, 100, 1, "bce")
+    assert settings.run.project == "SARcyclegan-colorization-advanced"
+    assert (settings.run.seed, settings.run.num_workers) == (42, 2)
+
+
+def test_critics_are_normalised_as_the_loss_needs():
+    def norms(**loss):
+        settings = CycleGanTrainSettings(
+            data=PairTrainingSettings(image_size=32), gan={"base_width": 4}, loss={"lambda_content": 0, **loss}
+        )
+        return {type(m).__name__ for m in build(settings, 1)["disc_Y"].modules() if "Norm" in type(m).__name__}
+
+    assert norms() == {"BatchNorm2d"}
+    assert norms(gan_loss="wgan-gp") == {"InstanceNorm2d"}
