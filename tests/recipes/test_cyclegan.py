@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from rsforge.data.pictures import to_uint8
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.cyclegan import build
+from rsforge.recipes.cyclegan import config as tracked_config
+from rsforge.recipes.paired import load
+from rsforge.recipes.voice import Quiet
+from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import CycleGanTrainSettings, PairTrainingSettings
 from tests.recipes.conftest import rsforge
 
@@ -25,7 +31,7 @@ NETS = ("gen_AB", "gen_BA", "disc_X", "disc_Y")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pairs") / "world"
-    assert rsforge("data synth --kind pairs --count 32 --size 32 --output-dir {}", folder) == 0
+    assert rsforge("data synth --kind pairs --count 16 --size 32 --output-dir {}", folder) == 0
     return folder
 
 
@@ -44,8 +50,23 @@ def test_a_run_writes_what_the_document_names(run):
     assert {"output_images/epoch_2_sample.png", "output_images/epoch_4_sample.png"} <= there
     assert {"loss_plot_avg_epoch.png", "journal.jsonl", "settings.json"} <= there
     assert any(name.startswith("tensorboard/events") for name in there)
-    with Image.open(run / "output_images/epoch_4_sample.png") as picture:
-        assert picture.size == (3 * 34 + 2, 4 * 34 + 2)
+
+
+def test_previews_show_the_same_held_out_pairs_every_time(world, run):
+    data = PairTrainingSettings(data_dir=str(world), image_size=32)
+    held_out = load(data, RunSettings(output_dir=run), Quiet()).held_out
+    sheets = []
+    for epoch in (2, 4):
+        with Image.open(run / f"output_images/epoch_{epoch}_sample.png") as picture:
+            assert picture.size == (3 * 34 + 2, 4 * 34 + 2)
+            sheets.append(np.asarray(picture.convert("RGB")))
+    for row in range(4):
+        sar, optical = held_out[0, row * len(held_out) // 4]
+        for column, wanted in enumerate((sar, optical)):
+            box = (slice(34 * row + 2, 34 * row + 34), slice(34 * column + 2, 34 * column + 34))
+            for sheet in sheets:
+                np.testing.assert_array_equal(sheet[box], to_uint8(wanted[None])[0])
+    assert not np.array_equal(*sheets)
 
 
 def test_the_journal_has_the_documents_names_weighted_and_as_they_are(run):
@@ -167,7 +188,7 @@ def test_a_plan_tells_the_documents_parameters(world, tmp_path, capsys):
     )
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert plan["parameters"] == 54_412_483 + 54_410_433 + 2 * 2_766_657
-    assert plan["training_images"] + plan["held_out_images"] == 32
+    assert plan["training_images"] + plan["held_out_images"] == 16
     assert not (tmp_path / "run").exists()
 
 
@@ -200,3 +221,39 @@ def test_critics_are_normalised_as_the_loss_needs():
 
     assert norms() == {"BatchNorm2d"}
     assert norms(gan_loss="wgan-gp") == {"InstanceNorm2d"}
+
+
+def test_trackers_are_told_the_documents_names():
+    settings = CycleGanTrainSettings(data=PairTrainingSettings(data_dir="v_2"), optim={"lr_disc": 3e-4})
+    told = tracked_config(settings, torch.device("cpu"))
+    assert told == {
+        "learning_rate_gen": 2e-4, "learning_rate_disc": 3e-4, "batch_size": 1, "num_epochs": 100, "img_size": 256,
+        "lambda_cycle": 10, "lambda_l1": 100, "lambda_content": 1, "chosen_vgg_layer_idx": 15, "dataset": "v_2",
+        "architecture": "CycleGAN-Pix2Pix-VGG-UNet", "device": "cpu",
+    }  # fmt: skip
+
+
+def test_a_run_of_before_an_option_existed_goes_on_with_its_default(world, tmp_path, capsys):
+    assert rsforge(LINE + "--epochs 1", world, tmp_path) == 0
+    path = tmp_path / "latest_model.pt"
+    state = checkpoint.load(path)
+    del state["settings"]["optim"]["betas"], state["settings"]["data"]["flip"]
+    checkpoint.save(path, state)
+    assert rsforge(LINE + "--epochs 2 --resume --flip 0.5", world, tmp_path) == 4
+    assert "--flip was 0.0, is 0.5" in capsys.readouterr().err
+    assert rsforge(LINE + "--epochs 2 --resume", world, tmp_path) == 0
+
+
+def test_translations_of_unseen_scenes_beat_both_trivial_ones(tmp_path, capsys):
+    world, run = tmp_path / "world", tmp_path / "run"
+    assert rsforge("data synth --kind pairs --count 192 --size 32 --output-dir {}", world) == 0
+    line = (
+        "cyclegan train --config cyclegan-tiny --data-dir {} --output-dir {} --image-size 32 --base-width 8 --epochs 5 "
+    )
+    assert rsforge(line + "--num-workers 0 --report-to none", world, run) == 0
+    capsys.readouterr()
+    line = "cyclegan evaluate --checkpoint {} --data-dir {} --side val --json"
+    assert rsforge(line, run / "best_model.pt", world) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    l1 = {name: figures[name]["l1"]["mean"] for name in ("model", "copy_sar", "mean_colour")}
+    assert l1["model"] < 0.9 * l1["mean_colour"] and l1["model"] < 0.6 * l1["copy_sar"], l1

@@ -149,12 +149,12 @@ def _job(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pai
         paces={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
         own_parts={"pools": pools},
         tracked=TRACKED,
-        config=_config(settings, where.device),
+        config=config(settings, where.device),
         plot=partial(plot, settings),
     )
 
 
-def _config(settings: CycleGanTrainSettings, device: torch.device) -> dict[str, Any]:
+def config(settings: CycleGanTrainSettings, device: torch.device) -> dict[str, Any]:
     """What trackers show of the settings under the document's names."""
     loss, optim = settings.loss, settings.optim
     return {
