@@ -16,8 +16,7 @@ from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, perceptual
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet, depth_for
-from rsforge.models.vgg import find_vgg16, load_vgg16
-from rsforge.recipes import folder, layout, paired, plots, training
+from rsforge.recipes import folder, layout, paired, plots, training, vgg
 from rsforge.recipes.paired import Pairs
 from rsforge.recipes.training import Job, Place
 from rsforge.recipes.voice import Voice
@@ -91,15 +90,9 @@ def content_of(loss: GanLossSettings, device: torch.device, *, wanted: bool) -> 
     """The L1 distance of relu3_3 of VGG16; RSF-E007 when it is wanted and its weights are nowhere."""
     if not wanted:
         return no_perceptual
-    path = loss.vgg_weights or find_vgg16()
-    if path is None:
-        raise RsforgeError(
-            "RSF-E007",
-            "the content loss needs the weights of VGG16",
-            found="no --vgg-weights, and no vgg16-*.pth in the torch hub cache",
-            fix="give --vgg-weights FILE (torchvision's vgg16-397923af.pth), or train with --lambda-content 0",
-        )
-    return partial(perceptual, load_vgg16(path).to(device), distance=F.l1_loss)
+    what, without = "the content loss", "--lambda-content 0"
+    network = vgg.features(loss.vgg_weights, device, what=what, without=without)
+    return partial(perceptual, network, distance=F.l1_loss)
 
 
 def monitor_of(loss: GanLossSettings, *, weights: Weights, matched: bool) -> str:

@@ -279,5 +279,5 @@ def _vgg16() -> Finding:
     path = find_vgg16()
     if path is not None:
         return _ok(str(path))
-    fix = "give torchvision's vgg16-397923af.pth with --vgg-weights FILE, or train with --no-perceptual"
-    return _missing("not in the torch hub cache; vae train compares VGG16 features by default", fix)
+    fix = "give torchvision's vgg16-397923af.pth with --vgg-weights FILE, or train without: --no-perceptual"
+    return _missing("not in the torch hub cache; vae train and cyclegan train compare its features by default", fix)

@@ -19,8 +19,7 @@ from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
 from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
-from rsforge.models.vgg import find_vgg16, load_vgg16
-from rsforge.recipes import folder, images, layout, plots, training
+from rsforge.recipes import folder, images, layout, plots, training, vgg
 from rsforge.recipes.training import Job, Place
 from rsforge.recipes.voice import Voice
 from rsforge.seeds import derive
@@ -90,15 +89,8 @@ def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callabl
     """The perceptual distance of the settings; RSF-E007 when its weights are nowhere."""
     if not options.perceptual:
         return no_perceptual
-    path = options.vgg_weights or find_vgg16()
-    if path is None:
-        raise RsforgeError(
-            "RSF-E007",
-            "the perceptual loss needs the weights of VGG16",
-            found="no --vgg-weights, and no vgg16-*.pth in the torch hub cache",
-            fix="give --vgg-weights FILE (torchvision's vgg16-397923af.pth), or train with --no-perceptual",
-        )
-    return partial(perceptual, load_vgg16(path).to(device))
+    what, without = "the perceptual loss", "--no-perceptual"
+    return partial(perceptual, vgg.features(options.vgg_weights, device, what=what, without=without))
 
 
 class LatentStatistics:
