@@ -186,7 +186,8 @@ REGISTRY: dict[str, Fault] = {
     "RSF-E004": Fault(
         _E,
         "out of memory",
-        "Lower --batch-size and raise --grad-accum by the same factor; lower --image-size; set --num-workers 0.",
+        "Lower what the command has of --batch-size (training: raise --grad-accum by the same factor), --image-size, "
+        "--tile and --num-workers.",
     ),
     "RSF-E005": Fault(
         _E,

@@ -91,3 +91,9 @@ def test_explain_lists_all_and_suggests(shell):
     assert len(shell("explain").out.splitlines()) == len(REGISTRY)
     ran = shell("explain", "RSF-B01")
     assert ran.code == 2 and "did you mean RSF-B001?" in ran.err
+
+
+@pytest.mark.parametrize("span", ["5 1", "1 1", "nan 2"])
+def test_a_range_that_does_not_rise_is_a_wrong_setting(shell, span):
+    ran = shell("data", "audit", "--data-dir", ".", "--clip", *span.split())
+    assert ran.code == 2 and "--clip" in ran.err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 import rasterio
 
 from rsforge.data.geotiff_rows import filling
-from rsforge.data.grids import Grid, Notes, RasterInfo
-from rsforge.data.rasters import read
+from rsforge.data.grids import Control, Grid, Notes, RasterInfo
+from rsforge.data.rasters import inspect, read
 
 UTM = Grid(rasterio.crs.CRS.from_epsg(32632).to_wkt(), (10, 0, 500000, 0, -10, 5500000))
 
@@ -41,6 +42,16 @@ def test_rows_come_back_as_they_went_with_place_and_mask(tmp_path, shape, step):
         assert target.profile["tiled"] == (min(shape[:2]) >= 256) and target.compression.value == "DEFLATE"
         assert target.descriptions == (("red", "green", "blue") if shape[2] == 3 else (None,))
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("crs", ["", UTM.crs])
+def test_ground_control_points_are_written_with_and_without_a_coordinate_system(tmp_path, crs):
+    values, path = np.zeros((4, 6, 1), np.uint8), tmp_path / "a.tif"
+    control = Control(crs, ((0.0, 0.0, 5e5, 5e6, 1.0), (4.0, 0.0, 5e5, 4.9e6, 2.0), (0.5, 6.0, 6e5, 5e6, 3.0)))
+    with filling(path, replace(like(path, values), grid=None, control=control), None) as put:
+        put(values, np.ones((4, 6), bool))
+    made = inspect(path).control
+    assert made.points == control.points and bool(made.crs) == bool(crs)
 
 
 def test_a_raster_without_gaps_has_no_mask_and_nodata_needs_none(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.mosaic import Mosaic
+from rsforge.data.mosaic import Mosaic, spread
 from rsforge.data.windows import Window
 
 many = settings(max_examples=60, deadline=None)
@@ -99,3 +99,13 @@ def test_a_tall_image_is_blended_in_the_memory_of_few_rows():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert rows == 20_000 and peak < 20_000 * 64 * 3 * 4 / 5
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (127, 300), (1024, 1000), (5000, 129), (3000, 9000)])
+def test_windows_are_spread_over_an_image_and_cover_what_is_small(height, width):
+    found, seen = spread(height, width), np.zeros((height, width), np.uint8)
+    for window in found:
+        assert 0 < window.height <= 128 and 0 < window.width <= 128
+        seen[window.row : window.row + window.height, window.col : window.col + window.width] += 1
+    assert len(found) <= 64 and seen.max() == 1 and seen.sum() == min(height, 1024) * min(width, 1024)
+    assert seen[: -(-height // 8), : -(-width // 8)].any() and seen[-height // 8 :, -width // 8 :].any()

@@ -96,6 +96,16 @@ def test_both_images_are_scaled_and_cropped_by_one_geometry(tmp_path, height, wi
     torch.testing.assert_close(optical, expected)
 
 
+def test_sixteen_bits_of_the_right_size_stay_as_they_are(tmp_path):
+    values = np.random.default_rng(0).integers(0, 5000, (16, 16)).astype(np.uint16)
+    pair = pictures(tmp_path, "a", values, fields(16, 1)[1])
+    numbers = Radiometry("dn", 0, 4000)
+    found, _ = judge_pairs([pair], numbers)
+    sar, _ = PairDataset(found, radiometry=numbers, image_size=16, seed=0)[0, 0]
+    expected = np.clip(values / 4000 * 2 - 1, -1, 1).astype(np.float32)
+    torch.testing.assert_close(sar[0], torch.from_numpy(expected))
+
+
 def test_a_smaller_sar_image_is_antialiased(tmp_path):
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
     sar, _ = dataset([pictures(tmp_path, "a", board, fields(64, 1)[1])], size=16)[0, 0]

@@ -298,6 +298,11 @@ def test_nothing_to_pair_is_said_with_what_was_looked_for(tmp_path):
     assert error.found == "a, b" and "TERRAIN/s1" in error.fix
     touch(tmp_path / "t", "s1/1.png", "s2/2.png")
     assert "no partner" in refused("RSF-D009", tmp_path / "t").found
+    touch(tmp_path / "e", "agri/s1/1.png", "agri/s2/1.png", "coast/s2/1.png")
+    (tmp_path / "e/coast/s1").mkdir()
+    error = refused("RSF-D009", tmp_path / "e", terrains=["coast"])
+    assert error.what.endswith("there are no images in coast/s1") and "coast/s2/1.png" in error.found
+    assert find_pairs(tmp_path / "e").empty == ["coast/s1"]
     touch(tmp_path / "w", "one/s1.jpg", "one/s2.jpg")
     assert "rsforge data tile" in refused("RSF-D009", tmp_path / "w").fix
     refused("RSF-U005", tmp_path, layout="captions")

@@ -258,6 +258,23 @@ def test_places_that_are_no_grid_are_explained(tmp_path):
         target.gcps = points, rasterio.crs.CRS.from_epsg(4326)
     info = inspect(path)
     assert info.grid is None and "3 ground control points" in info.note
+    assert info.control.points[1] == (0, 8, 10.08, 50, 0) and "WGS 84" in info.control.crs
+    with geotiff.opened(path) as source:  # they are those of the whole image
+        path.write_bytes(geotiff.encode(source.read(Window(4, 4, 4, 4)), source.notes, Window(4, 4, 4, 4)))
+    assert inspect(path).control is None
+    path = write(tmp_path / "c.tif", ramp(8, 8, 1, "uint16"), transform=None)
+    assert "without a transform" in inspect(path).note
+
+
+def test_pixels_that_are_points_stay_at_their_place(tmp_path):
+    path, window = write(tmp_path / "p.tif", ramp(8, 8, 1, "uint16")), Window(2, 1, 4, 4)
+    with rasterio.open(path, "r+") as target:
+        target.update_tags(AREA_OR_POINT="Point")
+    with opened(path) as source:
+        grid = source.info.grid
+        path.write_bytes(geotiff.encode(source.read(window), source.notes, window))
+    with opened(path) as cut:
+        assert cut.info.grid == grid.window(window) and cut.notes.tags["AREA_OR_POINT"] == "Point"
 
 
 def test_south_up_and_rotated_grids_are_kept(tmp_path):

@@ -50,3 +50,10 @@ def test_the_digest_knows_what_determines_them():
         for count, size, seed in ((8, 8, 1), (9, 8, 1), (8, 9, 1), (8, 8, 2))
     }
     assert len(digests) == 4
+
+
+def test_each_drawing_is_told():
+    told = []
+    SyntheticPairs(6, image_size=8, seed=0, progress=lambda: told.append(1))
+    SyntheticPairs(6, image_size=8, seed=0, keep_bytes=0, progress=lambda: told.append(1))
+    assert len(told) == 6

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 
 from rsforge.data.pair_layouts import find_layout
+from rsforge.data.pairs import Pair
 from rsforge.data.radiometry import EIGHT_BIT
-from rsforge.data.unpaired import Half, Lone, UnpairedDataset, judge_image, list_images
+from rsforge.data.rasters import inspect
+from rsforge.data.unpaired import Half, Lone, UnpairedDataset, judge_image, list_images, lone_of
 from tests.data.pair_world import fields, save
+from tests.data.test_rasters import NORTH_UP, write
 
 
 class Numbers:
@@ -81,10 +84,31 @@ def test_images_are_listed_with_the_scenes_that_names_tell(tmp_path):
         ("ROIs1970_fall_s1_4_p10.png", 1, "ROIs1970_fall_4"),
         ("whatever.png", 2, ""),
     ]
+    assert found[0].pairs == ("agri/ROIs1970_fall_s1_4_p9", "agri/ROIs1970_fall_4_p9")
+
+
+def test_a_link_inside_the_folder_is_an_image(tmp_path):
+    sar, optical = fields(16, 0)
+    save(tmp_path / "s2/a.png", optical)
+    (tmp_path / "s1").mkdir()
+    (tmp_path / "s1/b.png").symlink_to(save(tmp_path / "store/b.png", sar))
+    layout = find_layout(tmp_path, "terrain")
+    assert [image.name for image in list_images(tmp_path, layout.name, layout.groups[0])] == ["s1/b.png", "s2/a.png"]
+
+
+def test_the_halves_of_a_pair_know_it(tmp_path):
+    pair = Pair("agri/a", tmp_path / "agri/s1/a.png", tmp_path / "agri/s2/a.png", scene="field")
+    assert lone_of(pair, tmp_path) == [
+        Lone(pair.sar, "agri/s1/a.png", 1, "field", ("agri/a",)),
+        Lone(pair.optical, "agri/s2/a.png", 2, "field", ("agri/a",)),
+    ]
 
 
 def test_an_image_is_judged_by_its_side(tmp_path):
     path = save(tmp_path / "a.png", np.full((4, 6, 3), 9, np.uint8))
     told = [judge_image(Lone(path, "a", side), EIGHT_BIT, False) for side in (1, 2)]
     assert [(one.bands, one.height, one.width, one.name) for one in told] == [(1, 4, 6, "a"), (3, 4, 6, "a")]
-    assert told[0].digest == told[1].digest
+    assert told[0].digest == told[1].digest and told[0].ground is None
+    placed = tmp_path / "b.tif"
+    write(placed, np.full((8, 8, 3), 9, np.uint8), transform=NORTH_UP)
+    assert judge_image(Lone(placed, "b", 2), EIGHT_BIT, False).ground == inspect(placed).ground is not None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.signal import convolve
 
 from rsforge.metrics.image import active_units, psnr, ssim
 
@@ -35,11 +37,42 @@ def test_ssim_is_one_when_equal_and_falls_with_noise_per_image(images, count) ->
     assert similar.shape == (count,) and (similar.diff() < -0.05).all()
 
 
+def reference_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    """Of pictures (C, H, W) from 0 to 255, by scipy: the equation where the whole window lies inside."""
+    steps = np.exp(-np.square(np.arange(-5, 6)) / (2 * 1.5**2))
+    window = np.outer(steps, steps)[None] / steps.sum() ** 2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return convolve(values, window, mode="valid")
+
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mx, my = mean(x), mean(y)
+    vx, vy, covariance = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    local = (2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    return float(local.mean())
+
+
+@pytest.mark.parametrize("sides", [(11, 11), (16, 24), (32, 32)])
+@pytest.mark.parametrize("level", [40, 128, 215])
+def test_ssim_is_that_of_pictures_from_0_to_255(sides, level) -> None:
+    rng = np.random.default_rng(level)
+    x = np.clip(np.round(level + 30 * rng.standard_normal((2, 3, *sides))), 0, 255)
+    y = np.clip(np.round(0.8 * x + 20 + 15 * rng.standard_normal(x.shape)), 0, 255)
+    found = ssim(*(torch.from_numpy(pictures / 127.5 - 1) for pictures in (x, y)))
+    assert found.tolist() == pytest.approx([reference_ssim(*two) for two in zip(x, y, strict=True)], abs=2e-5)
+
+
 def test_ssim_of_flat_images_is_the_luminance_term() -> None:
-    x, y = torch.full((1, 1, 16, 16), 0.2), torch.full((1, 1, 16, 16), 0.6)
-    c1 = (0.01 * 2) ** 2
-    expected = (2 * 0.2 * 0.6 + c1) / (0.2**2 + 0.6**2 + c1)
+    x, y = torch.full((1, 1, 16, 16), -0.2), torch.full((1, 1, 16, 16), 0.2)
+    c1 = 0.01**2
+    expected = (2 * 0.4 * 0.6 + c1) / (0.4**2 + 0.6**2 + c1)
     assert ssim(x, y).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_ssim_of_images_below_the_window_is_a_number() -> None:
+    x = torch.rand(2, 3, 8, 10, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert ssim(x, x).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert ((found := ssim(x, -x)) < 0.9).all() and found.isfinite().all()
 
 
 def test_half_precision_images_are_measured_in_full(images) -> None:

@@ -257,3 +257,67 @@ def test_translations_of_unseen_scenes_beat_both_trivial_ones(tmp_path, capsys):
     figures = json.loads(capsys.readouterr().out)["figures"]
     l1 = {name: figures[name]["l1"]["mean"] for name in ("model", "copy_sar", "mean_colour")}
     assert l1["model"] < 0.9 * l1["mean_colour"] and l1["model"] < 0.6 * l1["copy_sar"], l1
+
+
+def everything(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("place", ["checkpoints", "wandb", "output_images"])
+def test_data_among_a_runs_own_files_are_refused(world, tmp_path, capsys, place):
+    data = tmp_path / "run" / place / "data"
+    shutil.copytree(world, data)
+    before = everything(tmp_path)
+    assert rsforge(LINE + "--epochs 1 --overwrite", data, tmp_path / "run") == 2
+    assert "RSF-U005" in capsys.readouterr().err and everything(tmp_path) == before
+
+
+def test_a_strangers_files_stay_where_a_run_has_its_own(world, tmp_path, capsys):
+    run = tmp_path / "run"
+    for name in ("checkpoints/mine.pth", "wandb/notes.txt", "output_images/holiday.png", "tensorboard/readme"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("mine")
+    before = everything(run)
+    assert rsforge(LINE + "--epochs 1", world, run) == 2
+    assert "RSF-U004" in capsys.readouterr().err and everything(run) == before
+    for _ in range(2):
+        assert rsforge(LINE + "--epochs 1 --overwrite", world, run) == 0
+    after = everything(run)
+    assert all(after[name] == content for name, content in before.items())
+    assert len([name for name in after if name.startswith("tensorboard/events")]) == 1
+
+
+def test_the_last_epoch_is_shown_and_kept(world, tmp_path, capsys):
+    assert rsforge(LINE + "--epochs 1", world, tmp_path) == 0
+    there = everything(tmp_path)
+    assert {"output_images/epoch_1_sample.png", "checkpoints/gen_AB_epoch_1.pth", "checkpoint_epoch_1.pt"} <= set(there)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch 1/1")]
+    assert " val " in lines[-1]
+
+
+def test_without_anything_held_out_the_training_judges(world, tmp_path, capsys):
+    assert rsforge(LINE + "--epochs 1 --val-fraction 0 --json", world, tmp_path / "run") == 0
+    assert json.loads(capsys.readouterr().out)["monitor"] == "unweighted/G_Loss_L1_AB"
+    assert rsforge(LINE + "--epochs 1 --val-fraction 0 --best-by psnr", world, tmp_path / "other") == 2
+    told = capsys.readouterr().err
+    assert "RSF-U005" in told and "--best-by psnr" in told and "0 images held out" in told
+
+
+def test_what_is_typed_and_not_used_is_said_and_nothing_else(world, tmp_path, capsys):
+    line = LINE + "--epochs 1 --dry-run "
+    assert rsforge(line + "--lambda-gp 3", world, tmp_path) == 0
+    assert "--lambda-gp is not used" in capsys.readouterr().err
+    assert rsforge(line + "--vgg-weights {}", world, tmp_path, tmp_path / "none.pth") == 0
+    assert "--vgg-weights is not used" in capsys.readouterr().err
+    assert rsforge(line + "--unpaired", world, tmp_path) == 0
+    assert "not used" not in capsys.readouterr().err
+
+
+def test_a_plan_counts_pools_and_bare_weights(world, tmp_path, capsys):
+    def plan(more):
+        assert rsforge(LINE + "--dry-run --json " + more, world, tmp_path) == 0
+        return json.loads(capsys.readouterr().out)["plan"]
+
+    small, large = plan("--pool-size 0"), plan("--pool-size 100 --grad-accum 2")
+    pools = 2 * 100 * (4 + 4) * 32 * 32 * 4 / 2**20
+    assert large["checkpoint_mib"] - small["checkpoint_mib"] == pytest.approx(pools, abs=0.11)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,50 @@ def test_whole_scenes_are_drawn_where_five_are_known(world, model, tmp_path, cap
         assert f"warning: {told['interval_warning']}" in said.err
 
 
+@pytest.mark.parametrize(
+    ("trained", "said"),
+    [
+        (None, "Mind: whether these were trained on cannot be told."),
+        (18, "Mind: 18 of these 24 pairs were trained on."),
+        (0, ""),
+    ],
+)
+def test_what_was_trained_on_is_told_with_the_figures(measured, tmp_path, monkeypatch, trained, said) -> None:
+    opened = cyclegan_evaluate.one_side
+    monkeypatch.setattr(cyclegan_evaluate, "one_side", lambda *a, **k: replace(opened(*a, **k), trained=trained))
+    monkeypatch.setattr(evaluation, "_draw", lambda path, shown: path.touch())
+    told = measured("--output-dir {}", tmp_path)
+    assert told["trained_on"] == json.loads((tmp_path / "evaluation.json").read_text())["trained_on"] == trained
+    text = evaluation.table(told)
+    assert said in text and ("trained on" in text) == bool(said)
+
+
+def test_the_size_of_measuring_is_told(measured, tmp_path) -> None:
+    large = tmp_path / "large"
+    assert rsforge("data synth --kind pairs --count 3 --size 48 --output-dir {} --quiet", large) == 0
+    told, same = measured(data=large), measured()
+    assert (told["image_size"], told["scaled"]) == (32, 3) and (same["image_size"], same["scaled"]) == (32, 0)
+    line = "Mind: 3 of 3 pairs were scaled to 32 px; translate works at full size."
+    assert line in evaluation.table(told) and "scaled" not in evaluation.table(same)
+    assert measured("--dry-run", data=Path("synthetic"))["plan"]["scaled"] == 0
+
+
+def test_too_few_resamples_are_refused(model, world, capsys) -> None:
+    """The interval of one resample may leave out its own mean."""
+    assert rsforge(f"{LINE} --resamples 99", model, world) == 2
+    assert "--resamples" in (said := capsys.readouterr().err) and "100" in said
+
+
+def test_leftovers_of_killed_evaluations_go_and_no_others(measured, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(evaluation, "_draw", lambda path, shown: path.touch())
+    place = tmp_path / "out"
+    place.mkdir()
+    for name in (".tmp-7-evaluation.json", ".tmp-7-my-evaluation.json"):
+        (place / name).touch()
+    measured("--output-dir {}", place)
+    assert {path.name for path in place.iterdir()} == {".lock", ".tmp-7-my-evaluation.json", *evaluation.FILES}
+
+
 def test_confidence_and_seed_move_the_intervals_and_nothing_else(measured) -> None:
     wide, narrow, other = measured(), measured("--confidence 0.5"), measured("--seed 7")
     for told in (narrow, other):
@@ -161,7 +206,8 @@ def test_files_hold_what_was_told(measured, tmp_path) -> None:
         assert picture.size == (1200, 930) and np.array(picture).std() > 20
 
 
-def test_an_earlier_evaluation_is_kept_unless_it_may_go(model, world, tmp_path, capsys) -> None:
+def test_an_earlier_evaluation_is_kept_unless_it_may_go(model, world, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(evaluation, "_draw", lambda path, shown: path.touch())
     place = tmp_path / "out"
     line = f"{LINE} --output-dir {{}}"
     assert rsforge(line, model, world, place) == 0
@@ -178,6 +224,14 @@ def test_a_dry_run_writes_nothing(measured, tmp_path) -> None:
     told = measured("--output-dir {} --dry-run", tmp_path / "out")
     assert told["dry_run"] and told["plan"]["images"] == 24 and "lpips" in told["plan"]["absent"]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("more", ["", "--dry-run"])
+def test_an_output_that_no_folder_can_be_made_for_is_refused(model, world, capsys, more) -> None:
+    """Root passes every check of /proc, which takes no folders."""
+    assert rsforge(f"{LINE} --output-dir {{}} {more}", model, world, "/proc/x") == 6
+    said = capsys.readouterr().err
+    assert "RSF-E008" in said and "--output-dir /proc/x" in said and "name a place" in said
 
 
 def test_an_output_that_is_a_file_is_refused_before_the_work(model, world, tmp_path, capsys) -> None:
@@ -321,6 +375,7 @@ def test_people_get_a_table(measured, crumbs) -> None:
     l1 = told["figures"]["model"]["l1"]
     assert f"{l1['mean']:.4g} [{l1['low']:.4g}, {l1['high']:.4g}]" in lines["model"]
     assert told["gain"]["l1"]["over"] in lines["over"]
+    assert told["mean_colour_of"] == "the measured images" and "that of the measured images, which is harder" in text
     assert f"Mind: {told['fid_warning']}." in text and "Not measured: lpips" in text
     assert evaluation.table({"images": 3}) == ""
 

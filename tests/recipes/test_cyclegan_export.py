@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +20,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from rsforge import durable
+from rsforge.data.mosaic import Mosaic
 from rsforge.data.pictures import to_uint8
 from rsforge.data.radiometry import Radiometry
 from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes import export_formats, export_program, exporting, restore
 from rsforge.recipes.export_formats import FORMATS, Loaded
@@ -101,6 +104,11 @@ def exported(request, source, tmp_path_factory) -> Exported:
     return Exported(folder, name, given, made, free, net, card, json.loads(result), told)
 
 
+def left(folder: Path) -> set[str]:
+    """What lies there, less the lock."""
+    return {path.name for path in folder.iterdir()} - {durable.LOCK}
+
+
 def agree(run, net: Pix2PixUNet, *, free: bool = True) -> None:
     """Both make the same of one, of three and, where sides are free, of larger images."""
     torch.manual_seed(1)
@@ -143,6 +151,19 @@ def test_onnx_runs_by_another_runtime(exported):
     agree(lambda x: torch.from_numpy(session.run(None, {given.name: x.numpy()})[0]), exported.net, free=exported.free)
 
 
+def test_onnx_refuses_sides_that_the_network_refuses(exported):
+    session = onnxruntime.InferenceSession(exported.file(".onnx"))
+    for rows, cols in [(SIDE + 1, SIDE), (SIDE, 2 * SIDE + 1), (SIDE - 1, SIDE), (SIDE + 8, SIDE + 8)]:
+        x = np.zeros((1, exported.net.in_channels, rows, cols), np.float32)
+        with pytest.raises(Exception, match=r"(?i)reshape|invalid dimensions"):
+            session.run(None, {exported.given: x})
+    evaluator = onnx.reference.ReferenceEvaluator(str(exported.file(".onnx")))
+    if exported.free:
+        with pytest.raises(ValueError, match="reshape"):
+            evaluator.run(None, {exported.given: x})
+    assert "the ONNX and the torch file fail on others" in exported.card["sides"]
+
+
 def test_files_carry_no_paths_of_the_machine_they_were_made_on(exported):
     for path in exported.folder.iterdir():
         content = path.read_bytes()
@@ -177,7 +198,7 @@ def test_the_description_lists_the_files_and_what_was_measured(exported):
         assert row["sides"] == exported.result["sides"][name] == ("multiples of 16" if free else "16 only")
     assert rows["safetensors"]["largest_difference"] == 0.0
     assert rows["onnx"]["checked_by"].startswith("onnxruntime") and rows["onnx"]["opset"] >= 18
-    assert sorted(exported.result["files"]) == sorted(p.name for p in exported.folder.iterdir())
+    assert set(exported.result["files"]) == left(exported.folder)
 
 
 def test_nothing_of_other_libraries_is_told(exported):
@@ -237,7 +258,7 @@ def test_a_file_that_differs_is_refused_and_nothing_stays(source, tmp_path, monk
     told = capsys.readouterr().err
     assert "RSF-E010" in told and "the torch file does not agree with the model" in told
     assert f"{said}" in told and "0.0001 is allowed" in told
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not left(tmp_path / "out")
 
 
 def test_a_small_difference_is_told_and_kept(source, tmp_path, monkeypatch, capsys):
@@ -259,7 +280,7 @@ def test_another_last_bit_in_the_weights_is_refused(source, tmp_path, monkeypatc
 
     monkeypatch.setitem(FORMATS, "safetensors", FORMATS["safetensors"]._replace(encode=other))
     assert rsforge(FEW + "safetensors", source, tmp_path) == 6
-    assert "does not hold the weights of the model" in capsys.readouterr().err and not [*tmp_path.iterdir()]
+    assert "does not hold the weights of the model" in capsys.readouterr().err and not left(tmp_path)
 
 
 def test_a_failed_replacement_leaves_the_earlier_export(source, tmp_path, monkeypatch):
@@ -271,16 +292,49 @@ def test_a_failed_replacement_leaves_the_earlier_export(source, tmp_path, monkey
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_an_earlier_export_stays_unless_it_is_to_be_replaced(source, tmp_path, capsys):
-    for name in ("gen_AB.onnx", "gen_BA.onnx", "mine.txt"):
-        (tmp_path / name).write_text("earlier")
-    assert rsforge(FEW + "safetensors", source, tmp_path) == 2
+def test_an_earlier_export_stays_unless_it_is_to_be_replaced(source, tmp_path, monkeypatch, capsys):
+    spoilt(monkeypatch, "torch", lambda y: y)
+    assert rsforge(FEW + "safetensors", source, tmp_path) == 0
+    (tmp_path / "mine.txt").write_text("mine")
+    assert rsforge(FEW + "torch", source, tmp_path) == 2
     told = capsys.readouterr().err
-    assert "RSF-U004" in told and "gen_AB.onnx" in told and "--overwrite" in told
+    assert "RSF-U004" in told and "gen_AB.safetensors" in told and "--overwrite" in told
+    assert rsforge(FEW + "torch --overwrite", source, tmp_path) == 0
+    assert "removed    gen_AB.safetensors" in capsys.readouterr().err
+    assert left(tmp_path) == {"gen_AB.json", "gen_AB.pt2", "mine.txt"}
+
+
+@pytest.mark.parametrize("description", ["", "[]", '{"files": [{"file": "gen_AB.onnx", "sha256": "0"}]}', None])
+def test_overwriting_leaves_what_no_export_wrote(source, tmp_path, capsys, description):
+    (tmp_path / "gen_AB.onnx").write_text("mine")
+    if description is not None:
+        (tmp_path / "gen_AB.json").write_text(description)
     assert rsforge(FEW + "safetensors --overwrite", source, tmp_path) == 0
-    assert "removed    gen_AB.onnx" in capsys.readouterr().err
-    names = {"gen_AB.json", "gen_AB.safetensors", "gen_BA.onnx", "mine.txt"}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    assert "warning: gen_AB.onnx stays" in capsys.readouterr().err
+    assert (tmp_path / "gen_AB.onnx").read_text() == "mine"
+
+
+def test_leftovers_of_killed_exports_go_and_no_others(source, tmp_path):
+    others = {".tmp-1-my-gen_AB.onnx", ".tmp-1-gen_BA.onnx", ".tmp-x-gen_AB.onnx"}
+    for name in {".tmp-99999-gen_AB.pt2", ".tmp-1-gen_AB.json", *others}:
+        (tmp_path / name).touch()
+    assert rsforge(FEW + "safetensors", source, tmp_path) == 0
+    assert left(tmp_path) == {"gen_AB.safetensors", "gen_AB.json", *others}
+
+
+def test_a_place_that_another_export_holds_is_refused(source, tmp_path, monkeypatch, capsys):
+    """A lock of the own process would not hinder it."""
+    held = RsforgeError("RSF-E003", "in use")
+
+    @contextlib.contextmanager
+    def locked(folder):
+        assert folder == tmp_path
+        raise held
+        yield
+
+    monkeypatch.setattr(durable, "locked", locked)
+    assert rsforge(FEW + "safetensors", source, tmp_path) == 6
+    assert "RSF-E003" in capsys.readouterr().err and not left(tmp_path)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript"])
@@ -301,23 +355,23 @@ def test_a_network_that_onnx_cannot_hold_is_refused(source, tmp_path, monkeypatc
     monkeypatch.setattr(torch.onnx, "export", broken)
     assert rsforge(FEW + "safetensors,onnx", source, tmp_path) == 6
     told = capsys.readouterr().err
-    assert "RSF-E010" in told and "no such operator" in told and not [*tmp_path.iterdir()]
+    assert "RSF-E010" in told and "no such operator" in told and not left(tmp_path)
 
 
 def test_a_full_disk_leaves_nothing(source, tmp_path, monkeypatch, capsys):
     def full(operation: str) -> None:
-        if operation == "write" and sum(path.stat().st_size for path in tmp_path.iterdir()):
+        if operation == "write" and any(path.stat().st_size for path in tmp_path.glob(".tmp-*")):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     spoilt(monkeypatch, "torch", lambda y: y)
     monkeypatch.setattr(durable, "before_operation", full)
     assert rsforge(FEW + "safetensors,torch", source, tmp_path) == 6
-    assert "RSF-E001" in capsys.readouterr().err and not [*tmp_path.iterdir()]
+    assert "RSF-E001" in capsys.readouterr().err and not left(tmp_path)
 
 
 def test_no_format_is_no_export(source, tmp_path, capsys):
     assert rsforge(FEW + "{}", source, tmp_path, "") == 2
-    assert "--formats" in capsys.readouterr().err and not [*tmp_path.iterdir()]
+    assert "--formats" in capsys.readouterr().err and not left(tmp_path)
 
 
 def test_too_many_weights_for_one_onnx_file(source, tmp_path, monkeypatch, capsys):
@@ -337,8 +391,34 @@ def test_dry_run_checks_and_writes_nothing(source, tmp_path, capsys):
     assert rsforge(line, tmp_path / "none.pt", tmp_path / "out") == 4
     (tmp_path / "file").write_text("")
     assert rsforge(line, source, tmp_path / "file" / "out") == 6
+    assert rsforge(line, source, "/proc/x") == 6
+    assert "RSF-E008" in capsys.readouterr().err
     (tmp_path / "gen_AB.json").write_text("")
     assert rsforge(line, source, tmp_path) == 2
+
+
+def test_tiles_blend_as_the_description_says(exported):
+    """Weights computed by the described formula, against the mosaic that translates large images."""
+    tiling = exported.card["tiling"]
+    side, overlap, how = tiling["tile"], tiling["overlap"], tiling["how"]
+    assert (side, overlap) == (SIDE, SIDE // 4)
+    formula = how.split("r(d) = ")[1].split(", a raised")[0].replace("clip", "np.clip").replace("sin", "np.sin")
+
+    def r(d):
+        return eval(formula, {"np": np, "pi": np.pi, "d": d})
+
+    assert "r(p - m) * (1 - r(p - n))" in how and f"start every {side} - {overlap} pixels" in how
+    width = 2 * side + 5
+    starts, p = [0, side - overlap, width - side], np.arange(width) + 0.5
+    middles = [-np.inf, *((a + b + side) / 2 for a, b in pairwise(starts)), np.inf]
+    raw = [r(p - m) * (1 - r(p - n)) for m, n in pairwise(middles)]
+    raw = [w * (s <= p) * (p <= s + side) for w, s in zip(raw, starts, strict=True)]
+    expected = np.stack(raw) / np.sum(raw, 0)
+    for k in range(3):
+        tiles = [np.full((1, side, side), float(k == tile), np.float32) for tile in range(3)]
+        (found,) = Mosaic(side, width, side, overlap).blend(iter(tiles))
+        np.testing.assert_allclose(found[0, 0], expected[k], atol=1e-6)
+    assert {"nodata", "mask", "alpha"} <= set(exported.card["input"]["no_data"].replace(",", "").split())
 
 
 def test_the_same_model_becomes_the_same_file(exported, source, tmp_path):
@@ -347,9 +427,17 @@ def test_the_same_model_becomes_the_same_file(exported, source, tmp_path):
     assert (tmp_path / name).read_bytes() == exported.file(".safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("unit", [("db", -25, 0), ("linear", -25, 0), ("dn", 0, 4000), ("uint8", 0, 255)])
-@pytest.mark.parametrize("direction", list(NAMES))
-def test_each_unit_is_described_as_it_is_computed(tmp_path, unit, direction):
+@pytest.mark.parametrize(
+    ("direction", "unit"),
+    [
+        ("sar2optical", ("linear", -25, 0)),
+        ("sar2optical", ("dn", 0, 4000)),
+        ("sar2optical", ("uint8", 0, 255)),
+        ("optical2sar", ("linear", -25, 0)),
+        ("optical2sar", ("uint8", 0, 255)),
+    ],
+)
+def test_each_unit_is_described_as_it_is_computed(tmp_path, direction, unit):
     """The described formulas, computed as they are written, against the radiometry itself."""
     radiometry = Radiometry(unit[0], *map(float, unit[1:]))
     write_checkpoint(tmp_path / "model.pt", image_size=SIDE, radiometry=radiometry)

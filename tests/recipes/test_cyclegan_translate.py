@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from rasterio.control import GroundControlPoint
 
 from rsforge import durable
 from rsforge.data.radiometry import EIGHT_BIT, Radiometry
@@ -96,7 +99,7 @@ def test_every_size_comes_out_as_it_went_in_under_its_name(checkpoints, tmp_path
     save(tmp_path / "in/photo.JPG", noise(40, 30))
     assert translate("--input {} --output {} --json", checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
     result = told(capsys)
-    assert result["images"] == len(sizes) + 1 == len(files(tmp_path / "out")) and result["left_out"] == 0
+    assert result["images"] == len(sizes) + 1 == len(files(tmp_path / "out")) and result["left_out"] == []
     assert result["direction"] == "sar2optical" and result["tiles"] > 2 * result["images"] and result["device"] == "cpu"
     for height, width in sizes:
         assert load(tmp_path / f"out/{height % 2}/{height}x{width}.png").shape == (height, width, 3)
@@ -158,16 +161,22 @@ def test_no_pixel_moves_whatever_the_size_and_the_tiles(checkpoints, tmp_path, s
         assert np.array_equal(read(tmp_path / "out" / name).values, np.dstack([values] * 3)), name
 
 
-def test_an_interruption_leaves_whole_files_and_overwriting_ends_the_work(checkpoints, tmp_path, same, capsys):
+def test_an_interruption_leaves_whole_files_and_what_is_there_can_be_kept(checkpoints, tmp_path, same, capsys):
     for k in range(3):
         raster(tmp_path / f"in/{k}.tif", noise(90, 70, 1, seed=k))
     paths = checkpoints / "one.pt", tmp_path / "in", tmp_path / "out"
     same(until=5)
     assert translate("--input {} --output {} --batch-size 4", *paths) == 130
     assert files(tmp_path / "out") == ["0.tif"]
+    assert "--batch-size 4 --skip-existing\n" in capsys.readouterr().err
     same()
-    assert "after an interruption" in refused(capsys, "RSF-U004", "--input {} --output {}", *paths)
-    assert translate("--input {} --output {} --overwrite", *paths) == 0
+    assert "go on with --skip-existing" in refused(capsys, "RSF-U004", "--input {} --output {}", *paths)
+    before = (tmp_path / "out/0.tif").stat()
+    for made, there in ((2, 1), (0, 3)):
+        assert translate("--input {} --output {} --skip-existing --json", *paths) == 0
+        result = told(capsys)
+        assert (result["images"], result["there"]) == (made, there)
+    assert (tmp_path / "out/0.tif").stat() == before
     for k in range(3):
         assert np.array_equal(read(tmp_path / f"out/{k}.tif").values[..., :1], noise(90, 70, 1, seed=k))
 
@@ -268,7 +277,8 @@ def test_a_list_is_followed_and_what_is_missing_is_named_with_its_line(checkpoin
         translate(f"{line} --on-bad skip --json", checkpoints / "one.pt", tmp_path / "list.txt", tmp_path / "out") == 0
     )
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["left_out"] == 1 and "list.txt:4" in captured.err
+    (missing,) = json.loads(captured.out)["left_out"]
+    assert missing["name"].endswith("list.txt:4") and "none.png" in missing["reason"] and "list.txt:4" in captured.err
     assert files(tmp_path / "out") == ["in/a.png"]
 
 
@@ -321,7 +331,8 @@ def test_two_images_of_one_name_are_refused(checkpoints, tmp_path, capsys):
         ("--overlap 32", "RSF-U005", "overlap 32, tile 32"),
         ("--radiometry dn", "RSF-U005", "--clip"),
         ("--radiometry db", "RSF-D010", "a.png"),
-        ("--clip 5 5", "RSF-D010", "low below a high"),
+        ("--clip 5 5", "RSF-U001", "--clip"),
+        ("--overwrite --skip-existing", "RSF-U005", "--skip-existing"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(checkpoints, tmp_path, capsys, options, code, said):
@@ -338,7 +349,8 @@ def test_names_that_cannot_hold_the_result_are_refused(checkpoints, tmp_path, ca
     refused(capsys, "RSF-U005", line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "b.png")
     (tmp_path / "empty").mkdir()
     for place in ("empty", "none.png"):
-        refused(capsys, "RSF-D001", line, checkpoints / "one.pt", tmp_path / place, tmp_path / "out")
+        for output in ("out", "b.png")[: 1 + (place == "none.png")]:
+            refused(capsys, "RSF-D001", line, checkpoints / "one.pt", tmp_path / place, tmp_path / output)
 
 
 def test_a_georeferenced_image_loses_its_place_only_with_a_warning(checkpoints, tmp_path, capsys):
@@ -364,7 +376,9 @@ def test_images_that_cannot_be_used_stop_or_are_left_out(checkpoints, tmp_path, 
     assert translate(f"{line} --on-bad skip --json", *paths) == 0
     captured = capsys.readouterr()
     result = json.loads(captured.out)
-    assert (result["images"], result["left_out"]) == (1, 2) and files(tmp_path / "out") == ["a.png"]
+    assert result["images"] == 1 and files(tmp_path / "out") == ["a.png"]
+    reasons = {Path(one["name"]).name: one["reason"] for one in result["left_out"]}
+    assert reasons.keys() == {"c.png", "e.tif"} and reasons["e.tif"].endswith("float32 values are not uint8")
     assert "c.png" in captured.err and "e.tif" in captured.err
     (tmp_path / "in/e.tif").unlink()
     assert "c.png" in refused(capsys, "RSF-D002", f"{line} --overwrite --batch-size 1", *paths)
@@ -373,14 +387,126 @@ def test_images_that_cannot_be_used_stop_or_are_left_out(checkpoints, tmp_path, 
     refused(capsys, "RSF-D001", f"{line} --overwrite --on-bad skip", *paths)
 
 
-def test_values_that_contradict_the_unit_are_found_on_the_way(checkpoints, tmp_path, capsys):
+def test_values_that_contradict_the_unit_are_found_before_the_work(checkpoints, tmp_path, capsys):
+    raster(tmp_path / "in/a.tif", decibels(40, 40))
     values = decibels(200, 40)
-    values[150:] = 3000
-    path = raster(tmp_path / "a.tif", values)
-    assert "a.tif" in refused(
-        capsys, "RSF-D010", "--input {} --output {}", checkpoints / "two.pt", path, tmp_path / "o"
-    )
-    assert files(tmp_path / "o") == []
+    values[50:] = 3000
+    raster(tmp_path / "in/b.tif", values)
+    line, paths = "--input {} --output {}", (checkpoints / "two.pt", tmp_path / "in", tmp_path / "o")
+    assert "b.tif" in refused(capsys, "RSF-D010", line, *paths) and not (tmp_path / "o").exists()
+    assert "b.tif" in refused(capsys, "RSF-D010", f"{line} --dry-run", *paths)
+    assert translate(f"{line} --on-bad skip", *paths) == 0 and files(tmp_path / "o") == ["a.tif"]
+
+
+@pytest.mark.parametrize("tile", [32, 640])
+def test_one_verdict_of_an_image_whatever_the_tiles(checkpoints, tmp_path, capsys, same, tile):
+    """A few negative powers in one place are the noise that was removed there."""
+    same()
+    for name, rows in (("few", 4), ("many", 12)):
+        values = 10 ** (decibels(640, 40, 1) / 10)
+        values[-rows:] = -1e-5
+        raster(tmp_path / f"{name}.tif", values)
+    line = f"--tile {tile} --input {{}} --output {{}}"
+    assert translate(line, checkpoints / "linear.pt", tmp_path / "few.tif", tmp_path / "few") == 0
+    refused(capsys, "RSF-D010", line, checkpoints / "linear.pt", tmp_path / "many.tif", tmp_path / "many")
+
+
+def test_what_is_left_out_is_not_written_over(checkpoints, tmp_path, capsys):
+    good, bad = save(tmp_path / "in/b.jpg", noise(20, 20)), tmp_path / "in/b.png"
+    bad.write_bytes(b"no picture, but mine")
+    line = "--input {} {} --output {} --on-bad skip --overwrite"
+    error = refused(capsys, "RSF-U005", line, checkpoints / "one.pt", good, bad, tmp_path / "in")
+    assert "b.png is one of the images" in error and bad.read_bytes() == b"no picture, but mine"
+
+
+def test_only_files_are_left_alone(checkpoints, tmp_path, capsys):
+    save(tmp_path / "in/a.png", noise(20, 20))
+    (tmp_path / "out/a.png").mkdir(parents=True)
+    line = "--input {} --output {} --skip-existing"
+    assert "a.png" in refused(capsys, "RSF-U004", line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out")
+
+
+def test_what_a_killed_process_left_of_a_file_goes_with_the_next_try(checkpoints, tmp_path):
+    save(tmp_path / "in/a.png", noise(20, 20))
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    (tmp_path / "out").mkdir()
+    kept = [f".tmp-{dead.pid}-b.png", f".tmp-{os.getppid()}-a.png", ".tmp-mine-a.png"]
+    for name in (f".tmp-{dead.pid}-a.png", *kept):
+        (tmp_path / "out" / name).write_bytes(b"part")
+    assert translate("--input {} --output {}", checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
+    assert files(tmp_path / "out") == sorted([*kept, "a.png"])
+
+
+def test_ground_control_points_go_with_the_image(checkpoints, tmp_path, capsys):
+    points = [GroundControlPoint(row, col, 9 + col / 1000, 50 - row / 1000, 7.0) for row in (0, 40) for col in (0, 33)]
+    polynomials = {
+        f"{name}_{kind}": "1" for name in ("LINE", "SAMP", "LAT", "LONG", "HEIGHT") for kind in ("OFF", "SCALE")
+    }
+    polynomials |= {f"{n}_{k}_COEFF": " ".join(["0.5"] * 20) for n in ("LINE", "SAMP") for k in ("NUM", "DEN")}
+    path = raster(tmp_path / "a.tif", noise(40, 33, 1), transform=None, gcps=points)
+    with rasterio.open(path, "r+") as target:
+        target.update_tags(ns="RPC", **polynomials)
+    for name in ("b.tif", "b.png"):
+        assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / name) == 0
+        assert ("not georeferenced" in capsys.readouterr().err) == (name == "b.png")
+    with rasterio.open(path) as source, rasterio.open(tmp_path / "b.tif") as target:
+        given, made = ([(p.row, p.col, p.x, p.y, p.z) for p in image.gcps[0]] for image in (source, target))
+        assert given == made and len(made) == 4 and target.gcps[1].to_epsg() == 32632
+        assert target.tags(ns="RPC") == source.tags(ns="RPC") and target.tags(ns="RPC")["LINE_OFF"] == "1"
+
+
+def test_points_stay_points_and_a_place_by_halves_is_told(checkpoints, tmp_path, capsys):
+    path = raster(tmp_path / "a.tif", noise(40, 33, 1))
+    with rasterio.open(path, "r+") as target:
+        target.update_tags(AREA_OR_POINT="Point")
+    assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "b.tif") == 0
+    with rasterio.open(path) as source, rasterio.open(tmp_path / "b.tif") as target:
+        assert target.tags()["AREA_OR_POINT"] == "Point" and target.transform == source.transform
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        path = raster(tmp_path / "c.tif", noise(40, 33, 1), transform=None)
+    assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "d.tif") == 0
+    assert "without a transform" in capsys.readouterr().err
+
+
+def test_tiles_are_those_that_were_typed_but_no_larger_than_what_they_hold(checkpoints, tmp_path, same, capsys):
+    write_checkpoint(tmp_path / "large.pt", image_size=64)
+    save(tmp_path / "a.png", noise(64, 64))
+    same()
+    line = "--input {} --output {} --json --tile"
+    assert translate(f"{line} 32", tmp_path / "large.pt", tmp_path / "a.png", tmp_path / "b.png") == 0
+    assert told(capsys)["tiles"] == 9
+    path = save(tmp_path / "c.png", noise(70, 130))
+    assert translate(f"{line} 65536", tmp_path / "large.pt", path, tmp_path / "d.png") == 0
+    assert told(capsys)["tiles"] == 1 and np.array_equal(load(tmp_path / "d.png")[..., 0], load(path))
+
+
+def test_a_file_that_is_no_picture_is_no_folder(checkpoints, tmp_path, capsys):
+    path, line = save(tmp_path / "a.png", noise(20, 20)), "--input {} --output {}"
+    assert "o.gif" in refused(capsys, "RSF-U006", line, checkpoints / "one.pt", path, tmp_path / "o.gif")
+    (tmp_path / "there.gif").mkdir()
+    for name in ("there.gif", "run_0.5", "results.v2"):
+        assert translate(line, checkpoints / "one.pt", path, tmp_path / name) == 0
+        assert files(tmp_path / name) == ["a.png"]
+
+
+def test_an_image_without_data_and_the_bands_of_sar_are_named(checkpoints, tmp_path, capsys):
+    alpha = np.zeros((20, 20, 4), np.uint8)
+    save(tmp_path / "in/a.png", alpha)
+    raster(tmp_path / "in/b.tif", noise(20, 20, 3))
+    line = "--direction optical2sar --input {} --output {} --json"
+    assert translate(line, checkpoints / "two.pt", tmp_path / "in", tmp_path / "out") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["empty"] == [str(tmp_path / "in/a.png")] and "no valid pixel" in captured.err
+    with rasterio.open(tmp_path / "out/b.tif") as target:
+        assert target.descriptions == ("sigma0_db_1", "sigma0_db_2")
+
+
+def test_a_training_on_scaled_pairs_is_told(tmp_path, capsys):
+    checkpoint.save(tmp_path / "s.pt", write_checkpoint(tmp_path / "s.pt") | {"scaled": True})
+    save(tmp_path / "a.png", noise(20, 20))
+    assert translate("--input {} --output {}", tmp_path / "s.pt", tmp_path / "a.png", tmp_path / "b.png") == 0
+    assert "scaled to 32 x 32" in capsys.readouterr().err
 
 
 def test_a_dry_run_judges_and_writes_nothing(checkpoints, tmp_path, capsys):

@@ -99,11 +99,11 @@ def test_a_run_below_its_images_does_not_train_on_its_own_pictures(job, tmp_path
 
 
 def test_images_in_the_output_folder_itself_are_refused(job, tmp_path: Path, capsys) -> None:
-    shutil.copytree(job.tiles, tmp_path / "run" / "samples")
+    shutil.copytree(job.tiles, tmp_path / "run" / "tiles")
     line = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 {VAE}"
     assert rsforge(line, tmp_path / "run", tmp_path / "run") == 2
     assert "RSF-U005" in capsys.readouterr().err
-    assert len(list((tmp_path / "run" / "samples").iterdir())) == 30
+    assert len(list((tmp_path / "run" / "tiles").iterdir())) == 30
 
 
 def test_one_image_is_reconstructed(job, tmp_path: Path, capsys) -> None:

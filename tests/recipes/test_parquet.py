@@ -298,9 +298,9 @@ def test_long_captions_are_counted(tmp_path, extract):
 
 
 def test_settings_that_do_not_fit(source, tmp_path, extract):
-    for line in (" --images-dir ../out", " --images-dir /tmp", " --caption-file metadata.jsonl", " --caption-file .",
-                 " --clip 9 9"):  # fmt: skip
+    for line in (" --images-dir ../out", " --images-dir /tmp", " --caption-file metadata.jsonl", " --caption-file ."):
         assert extract(line, source, tmp_path / "out", code=2)["code"] == "RSF-U005"
+    assert extract(" --clip 9 9", source, tmp_path / "out", code=2)["code"] == "RSF-U001"
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from rsforge.data.synthetic import write_tiles
 from rsforge.engine import checkpoint
-from rsforge.recipes.training import resume_hint
+from rsforge.recipes.folder import resume_hint
 from tests.recipes.conftest import DIFFUSION, VAE, command, rsforge
 
 VAE_LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --kl-warmup 0 --report-to none {VAE}"
@@ -56,9 +56,9 @@ def test_a_run_goes_on_in_its_own_folder_only(job, tmp_path, capsys):
 
 def test_images_among_the_runs_own_pictures_are_refused_before_they_could_be_cleared(job, tmp_path, capsys):
     write_tiles(tmp_path / "run" / "samples" / "mine", 4, 16, seed=6)
-    for extra in ("", " --overwrite"):
+    for extra, words in {"": "--overwrite", " --overwrite": "own files"}.items():
         assert rsforge(VAE_LINE + extra, tmp_path / "run" / "samples" / "mine", tmp_path / "run") == 2
-        assert "own files" in capsys.readouterr().err
+        assert words in capsys.readouterr().err
     assert len(list((tmp_path / "run" / "samples" / "mine").iterdir())) == 4
 
 

@@ -165,7 +165,7 @@ def test_two_cuts_are_the_same_to_the_byte(scenes, tmp_path):
     ("line", "code", "exit_code"),
     [
         ("--radiometry db", "RSF-D010", 3),
-        ("--clip 5 5", "RSF-D010", 3),
+        ("--clip 5 5", "RSF-U001", 2),
         ("--size 64", "RSF-D003", 3),
         ("--terrain ../x", "RSF-U001", 2),
         ("--season monsoon", "RSF-U001", 2),

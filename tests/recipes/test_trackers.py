@@ -188,8 +188,8 @@ def events(folder: Path) -> Any:
 
 def test_tensorboard_shows_figures_and_pictures(recording):
     found = events(recording.folder / "tensorboard")
-    assert {"step/loss", "epoch/loss", "epoch/val/neg_elbo"} <= set(found.Tags()["scalars"])
-    assert [e.step for e in found.Scalars("epoch/loss")] == [4, 8, 12, 16]
+    assert {"Batch/loss", "Epoch/loss", "Epoch/val/neg_elbo"} <= set(found.Tags()["scalars"])
+    assert [e.step for e in found.Scalars("Epoch/loss")] == [4, 8, 12, 16]
     shown = {tag: [e.step for e in found.Images(tag)] for tag in found.Tags()["images"]}
     assert shown == {"samples": [8, 16], "reconstructions": [8, 16]}
 
@@ -205,7 +205,7 @@ def test_epochs_have_the_names_of_the_method(tmp_path):
     board.on_pictures({"Examples/Generated_Color": torch.zeros(2, 3, 8, 8)}, 10)
     board.close(0)
     found = events(tmp_path)
-    assert set(found.Tags()["scalars"]) == {"step/lr", "step/Total_G_Loss", "epoch/lr", "epoch/Avg_G_Loss"}
+    assert set(found.Tags()["scalars"]) == {"Batch/lr", "Batch/Total_G_Loss", "Epoch/lr", "Epoch/Avg_G_Loss"}
     (picture,) = found.Images("Examples/Generated_Color")
     assert (picture.step, picture.width, picture.height) == (10, 16, 8)
 

@@ -79,3 +79,14 @@ def test_pools_of_other_names_and_places_are_apart():
         ("disc_X", 1): 1,
         ("disc_Y", 0): 2,
     }
+
+
+def test_a_pool_restored_elsewhere_than_it_grows_can_be_saved(monkeypatch):
+    """Checkpoints are read to the CPU, fakes are made on the device."""
+    pools = ImagePools(4)
+    pools.load_state_dict({0: {"d": numbered(0, 2)}})
+    pools.query("d", 0, numbered(2, 1))
+    far = pools.pools[0]["d"][2].to("meta")
+    pools.pools[0]["d"][2] = far
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda image: torch.zeros(image.shape) if image.is_meta else image)
+    assert pools.state_dict()[0]["d"].shape == (3, 2, 3, 3)

@@ -45,7 +45,7 @@ class Plain:
     def __init__(self, label: str, total: int, done: int, say: Callable[[str], None]) -> None:
         self.label, self.total, self.say = label, total, say
         self.begun, self.first, self.done = time.monotonic(), done, done
-        self.told_at, self.told_done = float("-inf"), -1
+        self.told_at, self.told = float("-inf"), (-1, dict[str, Figure]())
         self.figures: dict[str, Figure] = {}
 
     def step(self, advance: int = 1, **figures: Figure) -> None:
@@ -55,9 +55,10 @@ class Plain:
             self.tell()
 
     def tell(self) -> None:
-        if self.done in (self.told_done, self.first):
+        now = (self.done, dict(self.figures))
+        if now == self.told or self.done == self.first:
             return
-        self.told_at, self.told_done = time.monotonic(), self.done
+        self.told_at, self.told = time.monotonic(), now
         rate = (self.done - self.first) / max(self.told_at - self.begun, 1e-9)
         others = {k: v for k, v in self.figures.items() if k != "epoch"}
         epoch = [f"epoch {self.figures['epoch']}"] if "epoch" in self.figures else []

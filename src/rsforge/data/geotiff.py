@@ -12,11 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import MemoryFile
 from rasterio.windows import Window as Frame
 
-from rsforge.data.grids import Grid, Mask, Notes, Opened, Raster, RasterInfo
+from rsforge.data.grids import Control, Grid, Mask, Notes, Opened, Raster, RasterInfo
 from rsforge.data.images import UnreadableError, first_line, hushed
 from rsforge.data.windows import Window
 
@@ -81,7 +83,9 @@ class _Source:
         dtype, bands = dataset.dtypes[0], 3 if self.palette else len(self.bands)
         grid, note = _grid(dataset)
         mode = _MODES.get((dtype, bands), f"{dtype} x {bands}")
-        self.info = RasterInfo(path, dataset.height, dataset.width, bands, dtype, dataset.nodata, grid, mode, note)
+        self.info = RasterInfo(
+            path, dataset.height, dataset.width, bands, dtype, dataset.nodata, grid, mode, note, _control(dataset)
+        )
 
     def _check(self) -> None:
         dataset, dtype = self.dataset, str(self.dataset.dtypes[0])
@@ -97,8 +101,12 @@ class _Source:
 
     def notes(self) -> Notes:
         d, chosen = self.dataset, [n - 1 for n in self.bands]
+        tags = d.tags()
+        # Area is what GDAL says of every file; beside Point it would write ground control points a pixel off.
+        if tags.get("AREA_OR_POINT") != "Point" or d.gcps[0]:
+            tags.pop("AREA_OR_POINT", None)
         return Notes(
-            {k: v for k, v in d.tags().items() if k != "AREA_OR_POINT"},
+            tags,
             [d.tags(n) for n in self.bands],
             *([values[n] for n in chosen] for values in (d.descriptions, d.units, d.scales, d.offsets)),
         )
@@ -129,10 +137,19 @@ def _grid(dataset: Any) -> tuple[Grid | None, str]:
     transform = dataset.transform
     if transform.is_identity:
         points = len(dataset.gcps[0])
-        return None, f"it is placed by {points} ground control points alone" if points else ""
+        if points:
+            return None, f"it is placed by {points} ground control points alone"
+        return None, "its coordinate system comes without a transform" if crs else ""
     if transform.is_degenerate:
         return None, "its transform has no area"
     return Grid(crs, tuple(transform)[:6]), ""
+
+
+def _control(dataset: Any) -> Control | None:
+    points, crs = dataset.gcps
+    placed = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
+    polynomials = tuple(sorted(dataset.tags(ns="RPC").items()))
+    return Control(crs.to_wkt() if crs else "", placed, polynomials) if placed or polynomials else None
 
 
 def _valid(values: npt.NDArray[Any], nodata: float | None) -> Mask:
@@ -163,7 +180,8 @@ def encode(raster: Raster, notes: Notes | None, window: Window) -> bytes:
     """
     info, grid = raster.info, raster.info.grid and raster.info.grid.window(window)
     height, width, bands = raster.values.shape
-    kept = replace(info, height=height, width=width, bands=bands, dtype=str(raster.values.dtype), grid=grid)
+    dtype = str(raster.values.dtype)
+    kept = replace(info, height=height, width=width, bands=bands, dtype=dtype, grid=grid, control=None)
     with hushed(), rasterio.Env(**MASKED), MemoryFile() as memory:
         with memory.open(**profile(kept)) as target:
             target.write(np.moveaxis(raster.values, -1, 0))
@@ -182,6 +200,9 @@ def profile(info: RasterInfo) -> dict[str, Any]:
         told["photometric"] = "RGB"
     if info.grid is not None:
         told |= {"crs": info.grid.crs or None, "transform": info.grid.affine}
+    elif info.control is not None and info.control.points:
+        points = [GroundControlPoint(*point) for point in info.control.points]
+        told |= {"crs": CRS.from_wkt(info.control.crs) if info.control.crs else CRS(), "gcps": points}
     return told | {"height": info.height, "width": info.width, "nodata": info.nodata} | layout
 
 

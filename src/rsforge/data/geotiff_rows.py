@@ -37,6 +37,8 @@ def filling(path: Path, info: RasterInfo, notes: Notes | None) -> Iterator[Put]:
                 with hushed():
                     target = rasterio.open(temporary, "w", BIGTIFF="IF_SAFER", **profile(info))
                 with target:
+                    if info.control is not None:
+                        target.update_tags(ns="RPC", **dict(info.control.polynomials))
                     if notes is not None:
                         annotate(target, notes)
                     rows = _Rows(target, info)

@@ -95,6 +95,16 @@ def _named(wkt: str) -> str:
 
 
 @dataclass(frozen=True)
+class Control:
+    """What places an image beside a grid: ground control points (row, column, x, y, z) of ``crs`` (WKT, empty when
+    unknown), and rational polynomials as GDAL spells them in its tags ``RPC``."""
+
+    crs: str
+    points: tuple[tuple[float, float, float, float, float], ...]
+    polynomials: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class RasterInfo:
     """What a header says: bands and dtype as ``read`` gives them; ``note`` tells why a place is not a grid."""
 
@@ -107,6 +117,7 @@ class RasterInfo:
     grid: Grid | None
     mode: str
     note: str = ""
+    control: Control | None = None
 
     @property
     def whole(self) -> Window:

@@ -85,6 +85,22 @@ class Mosaic:
         return down, across
 
 
+def spread(height: int, width: int, size: int = 128, most: int = 8) -> list[Window]:
+    """Up to ``most`` x ``most`` windows of at most ``size`` x ``size`` pixels, evenly over ``height`` x ``width``.
+
+    They run row by row and share no pixel; images up to ``size * most`` are covered.
+    """
+    rows, cols = (_parts(side, size, most) for side in (height, width))
+    return [Window(row, col, tall, wide) for row, tall in rows for col, wide in cols]
+
+
+def _parts(side: int, size: int, most: int) -> list[tuple[int, int]]:
+    count = min(most, -(-side // size))
+    parts = [(k * side // count, (k + 1) * side // count) for k in range(count)]
+    lengths = [min(size, end - start) for start, end in parts]
+    return [((start + end - length) // 2, length) for (start, end), length in zip(parts, lengths, strict=True)]
+
+
 def _starts(side: int, tile: int, overlap: int) -> list[int]:
     return [*range(0, side - tile, tile - overlap), max(side - tile, 0)]
 

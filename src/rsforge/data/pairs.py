@@ -19,7 +19,7 @@ from rsforge.data.windows import Window
 from rsforge.errors import RsforgeError
 
 Fault = tuple[str, str]
-_TIFF = (".tif", ".tiff")
+TIFF = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Pair:
 @dataclass
 class PairIndex:
     """What a folder holds: ``orphans`` of (file, reason), ``problems`` of (table or pair, reason), ``doubts`` of
-    (table, reason), ``notes`` to say; ``counts`` are the pairs of each folder before any were cut off."""
+    (table, reason), ``notes`` to say; ``counts`` are the pairs of each folder before any were cut off, ``empty`` those
+    of its folders s1 and s2 without an image."""
 
     root: Path
     layout: str
@@ -56,6 +57,7 @@ class PairIndex:
     doubts: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
 
 
 def find_pairs(
@@ -88,10 +90,17 @@ def find_pairs(
     if read_card(root).get("complete") is False:
         index.problems.append((CARD, "the cut of these patches was not finished"))
     if not index.pairs:
-        found = "; ".join(f"{name}: {reason}" for name, reason in (*index.orphans, *index.problems)[:3])
-        found = found or f"the folders of {', '.join(filter(None, index.counts)) or root.name} are empty"
-        raise RsforgeError("RSF-D009", f"no SAR image in {root} has its optical one", where=str(root), found=found)
+        raise _none(index)
     return index
+
+
+def _none(index: PairIndex) -> RsforgeError:
+    """Nothing pairs: because folders are empty, or else for the first few reasons."""
+    found = "; ".join(f"{name}: {reason}" for name, reason in (*index.orphans, *index.problems)[:3])
+    what = f"no SAR image in {index.root} has its optical one"
+    if index.empty:
+        what += f": there are no images in {', '.join(index.empty[:4])}{', ...' if len(index.empty) > 4 else ''}"
+    return RsforgeError("RSF-D009", what, where=str(index.root), found=found)
 
 
 def chosen(groups: list[Group], terrains: Sequence[str]) -> list[Group]:
@@ -121,6 +130,8 @@ def _paired(index: PairIndex, group: Group, rows: dict[Path, Row]) -> list[Pair]
         index.problems.append((group.name, error.strerror or "it cannot be read"))
         return []
     index.orphans += [(path.relative_to(root).as_posix(), reason) for path, reason in matched.orphans]
+    filled = {path.parent for path, _ in matched.orphans} if not matched.pairs else {group.sar, group.optical}
+    index.empty += [side.relative_to(root).as_posix() for side in (group.sar, group.optical) if side not in filled]
     pairs = [_described(index, group, name, sar, optical, rows) for name, sar, optical in matched.pairs]
     table, paired = table_of(root, group.name).name, {pair.sar for pair in pairs}
     if rows and (bare := len(paired - rows.keys())):
@@ -199,7 +210,7 @@ def _place(index: PairIndex) -> None:
 
 
 def _placed(pair: Pair) -> tuple[Pair, str]:
-    if pair.sar.suffix.lower() not in _TIFF or pair.optical.suffix.lower() not in _TIFF:
+    if pair.sar.suffix.lower() not in TIFF or pair.optical.suffix.lower() not in TIFF:
         return pair, ""
     try:
         sar, optical = rasters.inspect(pair.sar), rasters.inspect(pair.optical)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Callable
 from itertools import chain
 
 import torch
@@ -24,10 +25,20 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
     """The first ``count`` pairs of a world as SAR ``(1, S, S)`` and optical ``(3, S, S)`` float in [-1, 1].
 
     What ``data synth --kind pairs`` writes: SAR is 8-bit grey, each scene is cut into four windows that do not overlap.
-    Addressed by (epoch, index) like ``PairDataset`` and, up to ``keep_bytes``, drawn once here.
+    Addressed by (epoch, index) like ``PairDataset`` and, up to ``keep_bytes``, drawn once here; ``progress`` is called
+    after each.
     """
 
-    def __init__(self, count: int, *, image_size: int, seed: int, flip: float = 0.0, keep_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        image_size: int,
+        seed: int,
+        flip: float = 0.0,
+        keep_bytes: int = 1 << 30,
+        progress: Callable[[], None] | None = None,
+    ) -> None:
         self.count, self.image_size, self.seed, self.flip = count, image_size, seed, flip
         self.sites = sites("terrain", count)
         self.kept: Tensor | None = None
@@ -36,6 +47,8 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
             scenes = in_threads(self._draw, range(len(self.sites)))
             for index, image in zip(range(count), chain.from_iterable(scenes), strict=False):
                 self.kept[index] = image
+                if progress is not None:
+                    progress()
 
     @property
     def digest(self) -> str:

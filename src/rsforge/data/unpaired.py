@@ -14,34 +14,41 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge.data.contents import file_digest
+from rsforge.data.grids import Ground
 from rsforge.data.pair_dataset import mirrored
 from rsforge.data.pair_layouts import Group
 from rsforge.data.pair_names import listing, token_free
 from rsforge.data.pair_reading import open_optical, open_sar
-from rsforge.data.pairs import told_by_name
+from rsforge.data.pairs import TIFF, Pair, told_by_name
 from rsforge.data.radiometry import Radiometry
+from rsforge.data.rasters import inspect
 from rsforge.seeds import derive
 
 
 @dataclass(frozen=True)
 class Lone:
-    """An image file for itself; ``side`` is 1 for SAR and 2 for optical, ``scene`` empty where unknown."""
+    """An image file for itself; ``side`` is 1 for SAR and 2 for optical, ``scene`` empty where unknown.
+
+    ``pairs`` are the names that a pair with it would have.
+    """
 
     path: Path
     name: str
     side: int
     scene: str = ""
+    pairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class JudgedImage:
-    """An image that can be used: SHA-256 of its file, size, bands as networks see them."""
+    """An image that can be used: SHA-256 of its file, size, bands as networks see them, place of a GeoTIFF."""
 
     image: Lone
     digest: str
     height: int
     width: int
     bands: int
+    ground: Ground | None = None
 
     @property
     def name(self) -> str:
@@ -50,14 +57,21 @@ class JudgedImage:
 
 def list_images(root: Path, layout: str, group: Group) -> list[Lone]:
     """The SAR and the optical images of a group, in natural order; links that leave the root are left aside."""
-    home = root.resolve()
+    home, place = root.resolve(), f"{group.name}/" if group.name else ""
     return [
-        Lone(path, path.relative_to(root).as_posix(), side, scene)
+        Lone(path, path.relative_to(root).as_posix(), side, scene, (place + path.stem, place + bare))
         for side, folder in ((1, group.sar), (2, group.optical))
         for path in listing(folder, folders=False)
         if path.resolve().is_relative_to(home)
-        for scene, _ in [told_by_name(layout, group.name, token_free(path.stem, side))]
+        for bare in [token_free(path.stem, side)]
+        for scene, _ in [told_by_name(layout, group.name, bare)]
     ]
+
+
+def lone_of(pair: Pair, root: Path) -> list[Lone]:
+    """The two images of a pair, each for itself."""
+    sides = ((1, pair.sar), (2, pair.optical))
+    return [Lone(path, path.relative_to(root).as_posix(), side, pair.scene, (pair.name,)) for side, path in sides]
 
 
 def judge_image(image: Lone, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
@@ -67,7 +81,8 @@ def judge_image(image: Lone, radiometry: Radiometry, allow_gray_optical: bool) -
     else:
         values = open_optical(image.path, allow_gray_optical=allow_gray_optical)
     height, width, bands = values.shape
-    return JudgedImage(image, file_digest(image.path), height, width, bands)
+    ground = inspect(image.path).ground if image.path.suffix.lower() in TIFF else None
+    return JudgedImage(image, file_digest(image.path), height, width, bands, ground)
 
 
 class Images(Protocol):

@@ -67,9 +67,9 @@ class Keeper:
         for name in others:
             durable.alias(self.folder / first, self.folder / name)
 
-    def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool) -> None:
-        """The commit after ``epochs`` whole epochs."""
-        periodic, whole = due(self.every, epochs), state()
+    def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool, last: bool = False) -> None:
+        """The commit after ``epochs`` whole epochs; the ``last`` is kept like a periodic one where there are any."""
+        periodic, whole = due(self.every, epochs) or (last and self.every > 0), state()
         names = [self.names.periodic.format(epochs)] * periodic + [self.names.best] * best
         for net in self.names.bare if names else ():
             own = [self.names.weights(net, epochs)] * periodic + [f"{net}.pth"] * best
@@ -98,7 +98,7 @@ class NoKeeper(Keeper):
     def commit(self, state: Callable[[], dict[str, Any]], *further: str) -> None:
         state()  # what several processes have to say of it
 
-    def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool) -> None:
+    def commit_epoch(self, state: Callable[[], dict[str, Any]], *, epochs: int, best: bool, last: bool = False) -> None:
         state()
 
 

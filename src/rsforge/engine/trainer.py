@@ -68,9 +68,9 @@ class Trainer:
     """Runs ``epochs`` epochs of ``feed`` through ``update`` and keeps everything that a resume needs.
 
     ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good. Under
-    evaluation with averaged weights,
-    ``preview(epochs)`` is called every ``preview_every`` epochs, and ``measure()`` at every close, before the
-    commit, to fill registered parts. ``resume_hint`` is the command shown after an interruption.
+    evaluation with averaged weights, ``preview(epochs)`` is called every ``preview_every`` epochs and at the last, and
+    ``measure()`` at every close, before the commit, to fill registered parts. ``resume_hint`` is
+    the command shown after an interruption.
     """
 
     def __init__(
@@ -186,13 +186,14 @@ class Trainer:
 
     def _write_epoch(self, row: dict[str, Any], better: bool) -> None:
         self.journal.write({**row, "closed": True})
-        if due(self.preview_every, self.progress.epoch):
+        last = bool(self.progress.finished) or self.progress.epoch >= self.epochs
+        if due(self.preview_every, self.progress.epoch) or (last and self.preview_every):
             with evaluating(self.task.modules().values(), self.update.average):
                 pictures = self.preview(self.progress.epoch)
             for listener in self.listeners:
                 listener.on_pictures(pictures, self.progress.step)
         self.journal.flush()
-        self.keeper.commit_epoch(self.state, epochs=self.progress.epoch, best=better)
+        self.keeper.commit_epoch(self.state, epochs=self.progress.epoch, best=better, last=last)
         self.world.barrier()
 
     def _interrupted(self, number: int) -> None:

@@ -139,8 +139,7 @@ class Update:
                     raise RuntimeError("the task took one turn too many")
 
     def _report(self, report: dict[str, Tensor], turn: Turn, weight: float) -> None:
-        parts = {f"loss/{turn.group}": turn.loss} if len(self.groups) > 1 else {}
-        for key, value in {"loss": turn.loss, **parts, **turn.report}.items():
+        for key, value in {"loss": turn.loss, **turn.report}.items():
             report[key] = report.get(key, torch.zeros_like(value.detach())) + value.detach() * weight
 
     def _figures(self, report: dict[str, Tensor]) -> dict[str, float]:

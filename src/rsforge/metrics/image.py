@@ -9,6 +9,8 @@ from rsforge.compat import ensure_torchvision
 WIDTH = 2.0
 """Of the range [-1, 1]."""
 
+_EDGE = 5
+
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB of images ``(B, C, H, W)`` in [-1, 1]: ``(B,)``, inf when equal."""
@@ -20,15 +22,19 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Structural similarity of ``(B, C, H, W)`` in [-1, 1], 11 pixels a side or more: ``(B,)`` up to 1.
+    """Structural similarity of ``(B, C, H, W)`` in [-1, 1], 6 pixels a side or more: ``(B,)`` up to 1.
 
-    Gaussian window, sigma 1.5. Wang et al. 2004, Eq. 13.
+    Measured in [0, 1], as its luminance term asks for; Gaussian window of 11 pixels, sigma 1.5. The mean is over the
+    pixels that have the whole window inside the image, as in the authors' reference; images below 11 pixels have none,
+    and are mirrored at their edges. Wang et al. 2004, Eq. 13.
     """
     ensure_torchvision()
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    index: Tensor = structural_similarity_index_measure(x.float(), y.float(), data_range=WIDTH, reduction="none")
-    return index.reshape(len(x))
+    x, y = (x.float() + 1) / 2, (y.float() + 1) / 2
+    _, local = structural_similarity_index_measure(x, y, data_range=1.0, reduction="none", return_full_image=True)
+    whole: Tensor = local[..., _EDGE:-_EDGE, _EDGE:-_EDGE] if min(x.shape[-2:]) > 2 * _EDGE else local
+    return whole.flatten(1).mean(1)
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:

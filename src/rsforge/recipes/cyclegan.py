@@ -22,7 +22,7 @@ from rsforge.recipes.training import Job, Place
 from rsforge.recipes.voice import Voice
 from rsforge.seeds import derive
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
-from rsforge.tasks.cyclegan import CycleGanTask, Weights
+from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
 from rsforge.tasks.vae import no_perceptual
 
@@ -42,12 +42,15 @@ def train(settings: CycleGanTrainSettings, show: Voice) -> dict[str, Any]:
 def run_in(settings: CycleGanTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
     folder.check_apart(settings.run, layout.CYCLEGAN, settings.data.data_dir)
     _check(settings, show)
+    weights = weights_of(settings)
+    content = content_of(settings.loss, where.device, wanted=bool(weights.content))
     pairs = paired.load(settings.data, settings.run, show)
     torch.manual_seed(derive(settings.run.seed, "weights"))
     nets = build(settings, pairs.sar_channels)
     if state is not None:
         folder.check_same(state, settings, pairs.identity, where=str(settings.run.output_dir))
-    job = _job(settings, nets, pairs, where)
+    job = _job(settings, nets, pairs, content, where)
+    show.say(f"networks   U-Nets of {depth_for(settings.data.image_size)} levels; best by {job.judged_by.lstrip('-')}")
     if show.dry_run:
         return training.plan(job, settings, where)
     with training.held(settings.run, where):
@@ -66,9 +69,17 @@ def _check(settings: CycleGanTrainSettings, show: Voice) -> None:
     if loss.gan_loss == "wgan-gp" and gan.critic_norm == "batch":
         what = "the gradient penalty is of single images, which batch norm ties together"
         raise RsforgeError("RSF-U005", what, where="--critic-norm", fix="use --critic-norm instance")
-    if data.unpaired and (typed := {"lambda_l1", "lambda_content", "vgg_weights"} & loss.model_fields_set):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(typed))
-        show.warn(f"{options}: not used, since --unpaired has no image to compare with")
+    if loss.best_by == "content" and (data.unpaired or not loss.lambda_content):
+        what = "--unpaired has no content to compare" if data.unpaired else "--best-by content needs --lambda-content"
+        raise RsforgeError("RSF-U005", what, where="--best-by", fix="use --best-by cycle")
+    unused = {
+        "--unpaired has no image to compare with": ("lambda_l1", "lambda_content", "vgg_weights") * data.unpaired,
+        "--lambda-content is 0": ("vgg_weights",) * (not loss.lambda_content),
+        "it is for --gan-loss wgan-gp": ("lambda_gp",) * (loss.gan_loss != "wgan-gp"),
+    }
+    for reason, names in unused.items():
+        for name in (n for n in names if n in loss.model_fields_set and getattr(loss, n)):
+            show.warn(f"--{name.replace('_', '-')} is not used: {reason}")
 
 
 def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Module]:
@@ -95,40 +106,49 @@ def content_of(loss: GanLossSettings, device: torch.device, *, wanted: bool) -> 
     return partial(perceptual, network, distance=F.l1_loss)
 
 
-def monitor_of(loss: GanLossSettings, *, weights: Weights, matched: bool) -> str:
+def monitor_of(loss: GanLossSettings, weights: Weights, pairs: Pairs) -> str:
     """The held-out figure of the best model; for score the way there and back where it has nothing to weigh.
 
-    RSF-U005 for a figure that will not be there.
+    Where nothing is held out, the same of the training. RSF-U005 for a figure that will not be there.
     """
-    if loss.best_by == "score" and not (matched and (weights.l1 or weights.content)):
+    count, matched = len(pairs.held_out), pairs.matched or loss.best_by == "cycle"
+    if "best_by" in loss.model_fields_set and not (count and matched):
+        found = f"{count} images held out{'' if pairs.matched else ', no pairs'}"
+        what = f"--best-by {loss.best_by} has nothing to judge by"
+        raise RsforgeError("RSF-U005", what, where="--best-by", found=found, fix="leave out --best-by")
+    if not count:
+        trained = [name for name, weight in (("L1_AB", weights.l1), ("Cycle_A", weights.cycle)) if weight]
+        return f"{UNWEIGHTED}G_Loss_{trained[0]}" if trained else "Total_G_Loss"
+    if loss.best_by == "score" and not (pairs.matched and (weights.l1 or weights.content)):
         return "val/cycle"
-    missing = "" if matched or loss.best_by == "cycle" else "held-out pairs"
-    if loss.best_by == "content" and not weights.content:
-        missing = "--lambda-content above 0"
-    if missing:
-        fix = "use --best-by cycle"
-        raise RsforgeError("RSF-U005", f"--best-by {loss.best_by} needs {missing}", where="--best-by", fix=fix)
     return MONITORS.get(loss.best_by, f"val/{loss.best_by}")
 
 
-def _job(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, where: Place) -> Job:
+def weights_of(settings: CycleGanTrainSettings) -> Weights:
+    """The weights of the loss; none of what needs pairs where there are none."""
     loss, paired_ = settings.loss, not settings.data.unpaired
-    weights = Weights(
+    return Weights(
         cycle=loss.lambda_cycle,
         l1=loss.lambda_l1 * paired_,
         content=loss.lambda_content * paired_,
         identity=loss.lambda_identity,
         penalty=loss.lambda_gp,
     )
+
+
+def _job(
+    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, content: Distance, where: Place
+) -> Job:
+    loss, weights = settings.loss, weights_of(settings)
     pools = ImagePools(settings.gan.pool_size)
     task = CycleGanTask(
         {name: net.to(where.device) for name, net in nets.items()},
         pools=pools,
-        paired=paired_,
+        paired=not settings.data.unpaired,
         matched=pairs.matched,
         gan_loss=loss.gan_loss,
         weights=weights,
-        content=content_of(loss, where.device, wanted=bool(weights.content)),
+        content=content,
     )
     shown = _spread(pairs.held_out if len(pairs.held_out) else pairs.plain)
     return Job(
@@ -137,7 +157,8 @@ def _job(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pai
         pairs.held_out,
         layout.CYCLEGAN,
         _identity(settings, nets, pairs),
-        monitor=monitor_of(loss, weights=weights, matched=pairs.matched),
+        monitor=monitor_of(loss, weights, pairs),
+        remembered=_pool_bytes(settings, pairs.sar_channels),
         preview=partial(preview, settings, nets["gen_AB"], shown, where.device),
         paces={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
         own_parts={"pools": pools},
@@ -145,6 +166,12 @@ def _job(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pai
         config=config(settings, where.device),
         plot=partial(plot, settings),
     )
+
+
+def _pool_bytes(settings: CycleGanTrainSettings, sar_channels: int) -> int:
+    shown = sar_channels + COLOURS
+    both = shown if settings.data.unpaired else 2 * shown
+    return 4 * settings.gan.pool_size * both * settings.data.image_size**2
 
 
 def config(settings: CycleGanTrainSettings, device: torch.device) -> dict[str, Any]:
@@ -184,6 +211,8 @@ def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs
         "normalisation": {"low": -1.0, "high": 1.0},
         "settings": folder.plain(settings),
         "images": pairs.identity,
+        "trained": list(pairs.trained),
+        "scaled": pairs.scaled,
     }
 
 

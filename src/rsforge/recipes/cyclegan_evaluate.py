@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsforge.data.pair_dataset import PairDataset
 from rsforge.data.pictures import to_uint8
 from rsforge.data.threads import in_threads
 from rsforge.engine import devices
@@ -17,7 +18,7 @@ from rsforge.engine.feed import Samples
 from rsforge.metrics.image import psnr, ssim
 from rsforge.metrics.inception import RANK, FeatureSet, frechet_distance, kernel_distance
 from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.recipes import evaluation, restore
+from rsforge.recipes import evaluation, folder, restore
 from rsforge.recipes.learned_metrics import Learned, learned_metrics
 from rsforge.recipes.paired import Measured, one_side
 from rsforge.recipes.voice import Voice
@@ -55,18 +56,29 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Voice) -> dict[str, Any]:
         "side": settings.side,
         "images": count,
         "scenes": len(set(measured.scenes) - {""}),
+        "image_size": restored.state["image_size"],
+        "scaled": _scaled(measured.samples, restored.state["image_size"]),
+        "trained_on": measured.trained,
     }
     if show.dry_run:
         return told | {"absent": learned.absent, "output_dir": str(settings.output_dir or "nothing is written")}
+    if settings.output_dir is not None:
+        folder.make(settings.output_dir)
     colour = _mean_colour(measured.samples, settings.batch_size, show)
     values, sets = _measured(net, measured.samples, colour, learned, settings.batch_size, device, show)
-    told |= {"colour": [round(float(c), 6) for c in colour.flatten()]}
+    told |= {"colour": [round(float(c), 6) for c in colour.flatten()], "mean_colour_of": "the measured images"}
     told |= _summed(values, measured, settings, show)
     told["absent"] = learned.absent
     _add_distances(told, sets, settings.seed, show)
     if settings.output_dir is not None:
         _write(told, values["model"], measured, net, settings)
     return told
+
+
+def _scaled(samples: Samples, size: int) -> int:
+    """How many pairs come from files whose shorter side is another than ``size``; drawn ones are made at it."""
+    judged = samples.judged if isinstance(samples, PairDataset) else []
+    return sum(min(one.height, one.width) != size for one in judged)
 
 
 def _batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:

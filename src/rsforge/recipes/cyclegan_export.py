@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 
-from rsforge import __version__
+from rsforge import __version__, durable
 from rsforge.data.radiometry import EIGHT_BIT, Radiometry
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes import exporting, folder, restore
 from rsforge.recipes.cyclegan_translate import SHARED
+from rsforge.recipes.evaluation import check_makeable, remove_leftovers
+from rsforge.recipes.export_formats import FORMATS
 from rsforge.recipes.export_program import Subject
 from rsforge.recipes.restore import Restored
-from rsforge.recipes.split import check_writable
 from rsforge.recipes.voice import Voice
 from rsforge.settings.cyclegan import CycleGanExportSettings
 
@@ -24,13 +25,23 @@ Words = dict[str, str]
 
 MIB = 2**20
 
+_TILING = (
+    "the network normalises by what it sees: cut images into tiles of {side} x {side}, the side of the training, that "
+    "start every {side} - {overlap} pixels; shift the last of a row or column inwards, so that it shares more with the "
+    "one before; mirror smaller images at their lower and right edge, the edge itself not repeated; along either axis "
+    "tile k weighs r(p - m) * (1 - r(p - n)), where p is the centre of a pixel, m and n are the middles of what it "
+    "shares with tile k - 1 and with tile k + 1, and r(d) = sin(pi / 2 * clip(d / {overlap} + 1 / 2, 0, 1)) ** 2, a "
+    "raised cosine over {overlap} pixels; at the edges of the image r is 1 and 0; divide the weights of a pixel by "
+    "their sum, and multiply those of rows and columns"
+)
+
 
 def export(settings: CycleGanExportSettings, show: Voice) -> dict[str, Any]:
     """Write the generator of one direction in every format asked for, each checked against it."""
     formats, output = tuple(dict.fromkeys(settings.formats)), settings.output_dir
     name = restore.GENERATORS[settings.direction]
     exporting.check_free(output, name, overwrite=settings.overwrite)
-    check_writable(output, "the export", "--output-dir")
+    check_makeable(output, "the export", "--output-dir")
     exporting.check_packages(formats)
     network, restored = restore.generator(settings.checkpoint, torch.device("cpu"), settings.direction)
     card = _card(settings, network, restored)
@@ -47,7 +58,10 @@ def export(settings: CycleGanExportSettings, show: Voice) -> dict[str, Any]:
         return told
     show.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     folder.make(output)
-    rows = exporting.write(subject, output, name, formats, partial(_described, card), show)
+    with durable.locked(output):
+        remove_leftovers(output, [path.name for path in exporting.files(output, name, list(FORMATS))])
+        exporting.check_free(output, name, overwrite=settings.overwrite)
+        rows = exporting.write(subject, output, name, formats, partial(_described, card), show)
     for row in rows:
         size, largest = row["bytes"] / MIB, row["largest_difference"]
         show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
@@ -97,7 +111,11 @@ def _kind(name: str, values: Radiometry, channels: int, words: Callable[[Radiome
 
 def _normalisation(values: Radiometry, channels: int) -> Words:
     """From the values ``v`` of an image to the input ``x``: ``Radiometry.to_unit`` in words."""
-    words = {"formula": "x = 2 * clip((v - low) / (high - low), 0, 1) - 1", "no_data": "x = -1 where v is no number"}
+    words = {
+        "formula": "x = 2 * clip((v - low) / (high - low), 0, 1) - 1",
+        "no_data": "x = -1 where v is no number, is the nodata value that the file declares, or is left out by its "
+        "mask or by an alpha band",
+    }
     if values.unit == "linear":
         words["first"] = "v = 10 * log10(v), as low and high are decibels"
     if values.unit == "uint8" and channels == 1:
@@ -117,13 +135,11 @@ def _described(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, An
     """The description that lies beside the files."""
     side, factor = card["image_size"], card["factor"]
     return card | {
-        "sides": f"multiples of {factor} where the file allows them; ONNX does not refuse others, and errs",
+        "sides": f"multiples of {factor} where the file allows them; the ONNX and the torch file fail on others",
         "tiling": {
             "tile": side,
             "overlap": side // SHARED,
-            "how": f"cut larger images into tiles of {side} x {side}, the side of the training, as the network "
-            "normalises by what it sees; shift the last of a row or column inwards, mirror smaller images at their "
-            "lower and right edge; let neighbours fade linearly into each other over what they share",
+            "how": _TILING.format(side=side, overlap=side // SHARED),
         },
         "tolerance": exporting.TOLERANCE,
         "torch": torch.__version__,

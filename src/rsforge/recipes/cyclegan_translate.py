@@ -11,7 +11,7 @@ from rsforge import __version__
 from rsforge.data.canvas import RASTERS
 from rsforge.data.grids import Mask, Notes, RasterInfo
 from rsforge.data.images import MAX_PIXELS
-from rsforge.data.mosaic import Floats, Mosaic
+from rsforge.data.mosaic import Floats, Mosaic, spread
 from rsforge.data.pair_reading import grey_of_rgb
 from rsforge.data.radiometry import EIGHT_BIT, Radiometry, check, declared
 from rsforge.data.sources import Source, Sources, find_sources
@@ -64,12 +64,18 @@ class _Translation:
         return grey or info.bands == self.net.in_channels
 
     def mosaic(self, info: RasterInfo) -> Mosaic:
-        whole = info.height == info.width == self.image_size
-        return Mosaic(info.height, info.width, *((self.image_size, 0) if whole else (self.tile, self.overlap)))
+        """The tiles of an image: none is larger than that of the training or what the image fills."""
+        filled = -(-max(info.height, info.width) // self.net.factor) * self.net.factor
+        most = max(self.image_size, filled)
+        tiles = (self.tile, self.overlap) if self.tile <= most else (most, 0)
+        return Mosaic(info.height, info.width, *tiles)
 
 
 def translate(settings: CycleGanTranslateSettings, show: Voice) -> dict[str, Any]:
     """Translate every image and write it under its name."""
+    if settings.overwrite and settings.skip_existing:
+        what = "what is there is either replaced or left alone"
+        raise RsforgeError("RSF-U005", what, where="--overwrite, --skip-existing", fix="give one of them")
     single = mapping.is_single(settings.input, settings.output)
     mapping.check_place(settings.input, settings.output, single=single)
     side, exclude = _SIDES[settings.direction], None if single else settings.output
@@ -80,16 +86,31 @@ def translate(settings: CycleGanTranslateSettings, show: Voice) -> dict[str, Any
     show.say(f"device     {devices.describe(device)}")
     net, restored = restore.generator(settings.checkpoint, device, settings.direction)
     translation = _translation(settings, net, restored)
+    if restored.state.get("scaled"):
+        show.warn(_scaled(translation.image_size))
     left_out = LeftOut(show, settings.on_bad)
-    jobs = _planned(settings, translation, found, left_out, single=single)
+    jobs, there = _planned(settings, translation, found, left_out, single=single)
     if not show.dry_run:
-        steps = (translation.check, translation.before, translation.made.from_unit)
-        tiled = Tiled(lambda x: net(x.to(device)), settings.batch_size, *steps)
-        with show.progress("tile", sum(len(job.mosaic) for job in jobs)) as meter:
-            jobs = list(tiled.run(jobs, left_out, meter))
-        left_out.check_any(jobs)
-    counts = {"images": len(jobs), "tiles": sum(len(job.mosaic) for job in jobs), "left_out": left_out.count}
-    return {"output": str(settings.output), **counts, "direction": settings.direction, "device": str(device)}
+        tiled = Tiled(lambda x: net(x.to(device)), settings.batch_size, translation.before, translation.made.from_unit)
+        jobs = _done(settings, tiled, jobs, left_out)
+    left_out.check_any([*jobs, *there])
+    counts = {"images": len(jobs), "tiles": sum(len(job.mosaic) for job in jobs), "there": len(there)}
+    named = {"left_out": left_out.images, "empty": left_out.empty}
+    return {"output": str(settings.output), **counts, **named, "direction": settings.direction, "device": str(device)}
+
+
+def _scaled(image_size: int) -> str:
+    seen = f"the training saw pairs that were scaled to {image_size} x {image_size} pixels"
+    return f"{seen}: tiles of another ground resolution, as these may have, can look different"
+
+
+def _done(settings: CycleGanTranslateSettings, tiled: Tiled, jobs: list[Job], left_out: LeftOut) -> list[Job]:
+    show = left_out.show
+    if not (settings.overwrite or settings.skip_existing):
+        show.command += " --skip-existing"  # what goes on after an interruption
+    mapping.sweep(job.target.path for job in jobs)
+    with show.progress("tile", sum(len(job.mosaic) for job in jobs)) as meter:
+        return list(tiled.run(jobs, left_out, meter))
 
 
 def _translation(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored: Restored) -> _Translation:
@@ -107,7 +128,8 @@ def _translation(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored
     tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
     if settings.direction == "sar2optical":
         return _Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
-    bands = (_NAMES[sar.unit],) * net.out_channels
+    name, count = _NAMES[sar.unit], net.out_channels
+    bands = (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(1, count + 1))
     return _Translation(net, EIGHT_BIT, sar, image_size, tile, overlap, tags, bands)
 
 
@@ -125,26 +147,59 @@ def _radiometry(settings: CycleGanTranslateSettings, restored: Restored) -> Radi
 
 def _planned(
     settings: CycleGanTranslateSettings, own: _Translation, found: Sources, left_out: LeftOut, *, single: bool
-) -> list[Job]:
-    """What becomes of every image, by their headers alone."""
+) -> tuple[list[Job], list[Job]]:
+    """What becomes of every image that can be used, and what is there already."""
     for where, reason in found.missing:
         with left_out.instead(where):
             raise RsforgeError("RSF-D002", "an image of the list is not there", where=where, found=reason)
-    sources, jobs = [], []
+    jobs = []
     for source, judged in in_threads(lambda source: _judged(own, source), found.images):
-        with left_out.instead(source.name):
+        with left_out.instead(str(source.path)):
             if isinstance(judged, RsforgeError):
                 raise judged
             jobs.append(_job(settings, own, source, *judged, single=single))
-            sources.append(source)
     left_out.check_any(jobs)
-    mapping.check_targets(sources, [job.target.path for job in jobs], overwrite=settings.overwrite)
+    targets = [job.target.path for job in jobs]
+    mapping.check_targets(found.images, [job.source.path for job in jobs], targets)
+    if not settings.overwrite:
+        mapping.check_free(targets, skip_existing=settings.skip_existing)
+    there = [job for job in jobs if settings.skip_existing and job.target.path.is_file()]
+    kept = {job.target.path for job in there}
+    jobs = _credible(own, [job for job in jobs if job.target.path not in kept], left_out)
+    _tell_unplaced(jobs, left_out.show)
+    return jobs, there
+
+
+def _tell_unplaced(jobs: list[Job], show: Voice) -> None:
     unplaced = [(job.target.path.name, reason) for job in jobs if (reason := _unplaced(job))]
     for name, reason in unplaced[: mapping.TOLD]:
-        left_out.show.warn(f"{name} is not georeferenced: {reason}")
+        show.warn(f"{name} is not georeferenced: {reason}")
     if len(unplaced) > mapping.TOLD:
-        left_out.show.warn(f"{len(unplaced) - mapping.TOLD} more are not georeferenced")
-    return jobs
+        show.warn(f"{len(unplaced) - mapping.TOLD} more are not georeferenced")
+
+
+def _credible(own: _Translation, jobs: list[Job], left_out: LeftOut) -> list[Job]:
+    """The jobs whose values can be in the unit, by the same windows of an image whatever its tiles."""
+    if own.given.unit == "uint8":  # the header says it all
+        return jobs
+    kept = []
+    # Two at once: some formats are decoded whole, however small the window.
+    for job, error in in_threads(lambda job: (job, _contradiction(own, job.source)), jobs, 2):
+        with left_out.instead(str(job.source.path)):
+            if error is not None:
+                raise error
+            kept.append(job)
+    return kept
+
+
+def _contradiction(own: _Translation, info: RasterInfo) -> RsforgeError | None:
+    try:
+        with readable(info.path) as raster:
+            parts = [raster.read(window) for window in spread(raster.info.height, raster.info.width)]
+        own.check(np.concatenate([part.values[part.valid] for part in parts]), str(info.path))
+    except RsforgeError as error:
+        return error
+    return None
 
 
 _Header = tuple[RasterInfo, Notes | None]
@@ -182,7 +237,7 @@ def _job(
     floats, bands = own.made.unit != "uint8", len(own.bands)
     target = RasterInfo(
         path, info.height, info.width, bands, "float32" if floats else "uint8", np.nan if floats else None, info.grid,
-        "" if floats or bands != 3 else "RGB",
+        "" if floats or bands != 3 else "RGB", control=info.control,
     )  # fmt: skip
     return Job(info, target, _notes(own, notes), own.mosaic(info))
 
@@ -195,6 +250,6 @@ def _notes(own: _Translation, notes: Notes | None) -> Notes:
 
 
 def _unplaced(job: Job) -> str:
-    if job.source.grid is not None and job.target.path.suffix.lower() not in RASTERS:
-        return "only a .tif says where on the earth it lies"
-    return job.source.note
+    if job.source.grid is None and job.source.control is None:
+        return job.source.note
+    return "" if job.target.path.suffix.lower() in RASTERS else "only a .tif says where on the earth it lies"

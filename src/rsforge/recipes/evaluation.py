@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,8 @@ from torch import Tensor
 
 from rsforge import durable
 from rsforge.data.pictures import to_uint8
-from rsforge.errors import RsforgeError
+from rsforge.errors import RsforgeError, from_os_error
 from rsforge.metrics.bootstrap import mean_intervals
-from rsforge.recipes import folder
 from rsforge.recipes.split import check_writable
 
 PREDICTORS = ("model", "copy_sar", "mean_colour")
@@ -94,15 +95,37 @@ def rows(names: Sequence[str], scenes: Sequence[str], figures: Mapping[str, Any]
     return text.getvalue()
 
 
+def check_makeable(place: Path, name: str, option: str) -> None:
+    """``check_writable``, tried out: RSF-E002 or RSF-E008 where ``name`` could not be written into ``place``.
+
+    Some file systems let root pass every check and hold no files; what is made for the trial is gone at once.
+    """
+    check_writable(place, name, option)
+    there = next(path for path in (place, *place.absolute().parents) if path.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=durable.TEMPORARY, dir=there)).rmdir()
+    except OSError as error:
+        refusal = from_os_error(error)
+        refusal.where, refusal.fix = f"{option} {place}", f"name a place that you may write to with {option}"
+        raise refusal from error
+
+
 def check_output(place: Path | None, *, overwrite: bool) -> None:
     """RSF-U004 where an earlier evaluation lies and may not be replaced; RSF-E002 or RSF-E008 where none can be."""
     if place is None:
         return
-    check_writable(place, "the evaluation", "--output-dir")
+    check_makeable(place, "the evaluation", "--output-dir")
     there = [name for name in FILES if (place / name).exists()]
     if there and not overwrite:
         what, fix = f"{place} holds an evaluation", "replace it with --overwrite, or name another --output-dir"
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)
+
+
+def remove_leftovers(place: Path, names: Iterable[str]) -> None:
+    """Remove what killed writers of ``names`` left in ``place``, and nothing of others; call it under its lock."""
+    ours = re.compile(rf"{re.escape(durable.TEMPORARY)}\d+-({'|'.join(map(re.escape, names))})")
+    for path in filter(lambda path: ours.fullmatch(path.name), [*place.iterdir()]):
+        path.unlink(missing_ok=True)
 
 
 def write(
@@ -110,8 +133,8 @@ def write(
     overwrite: bool,
 ) -> None:  # fmt: skip
     """Picture and tables, ``evaluation.json`` last: where it is there, the others belong to it."""
-    folder.make(place)
     with durable.locked(place):
+        remove_leftovers(place, FILES)
         check_output(place, overwrite=overwrite)
         for name in FILES:
             (place / name).unlink(missing_ok=True)
@@ -157,18 +180,28 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def _head(result: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("checkpoint", "data_dir", "side", "images", "scenes", "interval", "output_dir"):
+    for name in ("checkpoint", "data_dir", "side", "images", "scenes", "image_size", "interval", "output_dir"):
         if name in result:
             yield f"{name:<10}  {result[name]}"
 
 
 def _foot(result: Mapping[str, Any]) -> Iterator[str]:
     yield from ["", "A gain above 0 is the model's, over the better of the two baselines."]
-    for name in ("interval_warning", "fid_warning", "kid_warning"):
-        if result.get(name):
-            yield f"Mind: {result[name]}."
+    yield f"mean_colour is that of {result['mean_colour_of']}, which is harder to beat than that of others."
+    yield from (f"Mind: {doubt}." for doubt in _doubts(result))
     for name, reason in result["absent"].items():
         yield f"Not measured: {name}: {reason}."
+
+
+def _doubts(result: Mapping[str, Any]) -> Iterator[str]:
+    trained, images, scaled, side = (result[name] for name in ("trained_on", "images", "scaled", "image_size"))
+    if trained is None:
+        yield "whether these were trained on cannot be told"
+    elif trained:
+        yield f"{trained} of these {images} pairs were trained on"
+    if scaled:
+        yield f"{scaled} of {images} pairs were scaled to {side} px; translate works at full size"
+    yield from (result[name] for name in ("interval_warning", "fid_warning", "kid_warning") if result.get(name))
 
 
 def _cell(value: Any) -> str:

@@ -100,10 +100,40 @@ def _encode_onnx(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
         reasons = str(error.__cause__ or error).strip().splitlines()
         raise refused("ONNX cannot hold the network", reasons[0][:200]) from error
     model = cast(torch.onnx.ONNXProgram, made).model_proto
+    if free:
+        _refuse_other_sides(model.graph, subject.factor)
     onnx.helper.set_model_props(model, dict(subject.card))
     onnx.checker.check_model(model, full_check=True)
     opset = next(own.version for own in model.opset_import if not own.domain)
     return Encoded(bytes(model.SerializeToString(deterministic=True)), {"opset": opset, "onnx": onnx.__version__}, free)
+
+
+def _refuse_other_sides(graph: Any, factor: int) -> None:
+    """Have every runtime fail on sides that are no multiples of ``factor``: ONNX has no assertion.
+
+    The image goes through a shape of sides divided by the factor and rounded down, which holds all of its pixels only
+    where nothing was lost, and back. Without it an image of one pixel more would come back that pixel smaller.
+    """
+    from onnx import TensorProto, helper
+
+    given = graph.input[0]
+    for node in graph.node:
+        node.input[:] = ["checked" if name == given.name else name for name in node.input]
+    added = [
+        helper.make_node("Shape", [given.name], ["given_shape"]),
+        helper.make_node("Div", ["given_shape", "divisor"], ["fewer"]),
+        helper.make_node("Concat", ["fewer", "lost"], ["blocks_shape"], axis=0),
+        helper.make_node("Reshape", [given.name, "blocks_shape"], ["blocks"], allowzero=1),
+        helper.make_node("Reshape", ["blocks", "given_shape"], ["checked"], allowzero=1),
+    ]
+    nodes = [*added, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for name, values in (("divisor", [1, 1, factor, factor]), ("lost", [factor**2])):
+        graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
+    # Else the number of channels would be unknown to those that follow.
+    graph.value_info.append(given)
+    graph.value_info[-1].name = "checked"
 
 
 def _load_onnx(path: Path) -> Loaded:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rsforge import durable
+from rsforge.data.contents import file_digest
 from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.recipes.export_formats import FORMATS, Loaded
@@ -69,27 +70,39 @@ def write(
 ) -> list[dict[str, Any]]:
     """Write all files or none; what is known of each, which ``describe`` makes the description of.
 
-    Files of an earlier export in other formats are removed: the description would not be of them.
+    Files of an earlier export in other formats are removed: the description would not be of them. Those that no
+    description lists as they are, with their SHA-256, belong to somebody else.
     """
+    asked = files(folder, name, formats)
+    others = [path for path in files(folder, name, list(FORMATS)) if path.is_file() and path not in asked]
+    earlier = _listed(folder / f"{name}{DESCRIPTION}") if others else {}
+    stale = [path for path in others if earlier.get(path.name) == file_digest(path)]
     cases, captured = _cases(subject), functools.cache(lambda: capture(subject))
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack, show.progress("format", len(formats)) as meter:
         # Contexts end in reverse: the description, opened first, gets its name last.
-        opened = [stack.enter_context(durable.replacing(path)) for path in files(folder, name, formats)[::-1]]
+        opened = [stack.enter_context(durable.replacing(path)) for path in asked[::-1]]
         description, *targets = opened[0], *opened[:0:-1]
         for chosen, file in zip(formats, targets, strict=True):
             rows.append({"file": f"{name}{FORMATS[chosen].suffix}", "format": chosen})
             rows[-1] |= _write_one(subject, chosen, file, cases, captured, show)
             meter.step()
         description.write((json.dumps(describe(rows), indent=2) + "\n").encode())
-    _remove(set(files(folder, name, list(FORMATS))) - set(files(folder, name, formats)), show)
+    for path in others:
+        if path in stale:
+            path.unlink()
+            show.say(f"removed    {path.name} of an earlier export")
+        else:
+            show.warn(f"{path.name} stays, and is not of this export: no earlier {name}{DESCRIPTION} lists it so")
     return rows
 
 
-def _remove(stale: set[Path], show: Voice) -> None:
-    for path in sorted(filter(Path.exists, stale)):
-        path.unlink()
-        show.say(f"removed    {path.name} of an earlier export")
+def _listed(description: Path) -> dict[str, str]:
+    """The SHA-256 of the files that an earlier export wrote, by name, as far as its description can be read."""
+    try:
+        return {str(row["file"]): str(row["sha256"]) for row in json.loads(description.read_bytes())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _write_one(
@@ -100,8 +113,8 @@ def _write_one(
     loaded = FORMATS[chosen].load(Path(file.name))
     if loaded.slow:
         show.warn("onnxruntime is not installed: the ONNX file is run by a slow reference, minutes for a large network")
-    asked = cases[: 3 if encoded.free and not loaded.slow else 2]
-    largest = difference(loaded, asked)
+    run = cases[: 3 if encoded.free and not loaded.slow else 2]
+    largest = difference(loaded, run)
     if not largest <= TOLERANCE:
         found = f"a largest absolute difference of {largest:.3g}, where {TOLERANCE:g} is allowed"
         raise refused(f"the {chosen} file does not agree with the model", found)
@@ -113,7 +126,7 @@ def _write_one(
         "sides": f"multiples of {subject.factor}" if encoded.free else f"{subject.side} only",
         "largest_difference": largest,
         "checked_by": loaded.by,
-        "checked_shapes": [list(x.shape) for x, _ in asked],
+        "checked_shapes": [list(x.shape) for x, _ in run],
         **encoded.facts,
     }
 

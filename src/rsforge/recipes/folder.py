@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rsforge.recipes.layout import Layout
 from rsforge.recipes.voice import Voice
 from rsforge.settings.base import RunSettings
 
+RESUMING = ("--resume", "--resume-from")
 # What may change when a run goes on: everything that does not move its trajectory.
 FREE = {
     "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "processes", "nodes", "report_to",
@@ -35,7 +37,7 @@ def resumed(run: RunSettings, own: Layout, *, kind: str, show: Voice) -> dict[st
     """The state to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
     folder = run.output_dir
     if run.resume is None:
-        _refuse_occupied(folder, overwrite=run.overwrite)
+        _refuse_occupied(folder, own, overwrite=run.overwrite)
         return None
     path = newest(folder, own.names) if run.resume == "auto" else Path(run.resume)
     if path is None:
@@ -68,21 +70,34 @@ def _first_sound(path: Path, own: Layout, *, kind: str, show: Voice) -> dict[str
     raise failures[0]
 
 
-def _refuse_occupied(folder: Path, *, overwrite: bool) -> None:
+def _refuse_occupied(folder: Path, own: Layout, *, overwrite: bool) -> None:
     if folder.is_dir() and not overwrite:
-        files = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != ".lock")
+        taken = [p for p in folder.iterdir() if p.name != ".lock" and (p.is_file() or p.name in own.folders)]
+        files = sorted(p.name for p in taken if p.is_file() or any(p.iterdir()))
         if files:
             raise RsforgeError(
                 "RSF-U004", f"the output folder {folder} is not empty", where="--output-dir", found=", ".join(files[:4])
             )
 
 
+def resume_hint(show: Voice) -> str:
+    """The command that goes on with this run from its newest checkpoint."""
+    words, kept = iter(shlex.split(show.command)), []
+    for word in words:
+        name = word.replace("_", "-")
+        if name in RESUMING:
+            following = next(words, "--")
+            kept += [] if not following.startswith("-") else [following] * (following != "--")
+        elif name != "--overwrite" and not name.startswith(tuple(f"{r}=" for r in RESUMING)):
+            kept.append(word)
+    return shlex.join([*kept, "--resume"])
+
+
 def check_apart(run: RunSettings, own: Layout, data_dir: str) -> None:
     """RSF-U005 when the images lie where this run keeps its own pictures, which --overwrite would remove."""
     data = Path(data_dir).resolve()
-    for name in (own.samples, own.reconstructions, f"{layout.LATENTS}/", f"{layout.TENSORBOARD}/"):
-        kept = (run.output_dir / name.split("/")[0]).resolve()
-        if name and (data == kept or kept in data.parents):
+    for kept in ((run.output_dir / name).resolve() for name in own.folders):
+        if data == kept or kept in data.parents:
             raise RsforgeError(
                 "RSF-U005",
                 "the images lie among this run's own files",
@@ -135,7 +150,7 @@ def prepare(run: RunSettings, own: Layout, settings: BaseModel, show: Voice, *, 
     durable.sweep(folder)
     if fresh:
         # Judged again under the lock: another run may have come and gone while the images were read.
-        _refuse_occupied(folder, overwrite=run.overwrite)
+        _refuse_occupied(folder, own, overwrite=run.overwrite)
         own.clear(folder)
     for name in filter(None, (own.samples, own.reconstructions)):
         (folder / name).parent.mkdir(exist_ok=True)

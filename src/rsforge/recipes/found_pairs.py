@@ -30,8 +30,8 @@ def find(data: PairDataSettings, show: Voice, on_bad: OnBad) -> PairIndex:
     )
     for note in index.notes:
         show.say(f"layout     {note}")
-    _check_faults(index, data, show, on_bad)
     _check_empty(index, data, show)
+    _check_faults(index, data, show, on_bad)
     show.say(f"pairs      {_taken(index, data)}")
     return index
 
@@ -83,36 +83,38 @@ def _check_empty(index: PairIndex, data: PairDataSettings, show: Voice) -> None:
         empty += sorted(path.name for path in folders if not any(path.iterdir()))
     if empty and data.terrains:
         fix = "fill it, or leave it out of --terrains"
-        raise RsforgeError("RSF-D009", f"the terrain {empty[0]} has no pairs", where="--terrains", fix=fix)
+        bare = ", ".join(side for side in index.empty if side.startswith(f"{empty[0]}/"))
+        what, found = f"the terrain {empty[0]} has no pairs", f"no images in {bare}" if bare else ""
+        raise RsforgeError("RSF-D009", what, where="--terrains", found=found, fix=fix)
     if empty:
         show.warn(f"no pairs in {', '.join(empty)}")
 
 
 def judge(
     index: PairIndex, radiometry: Radiometry, data: PairDataSettings, image_size: int, show: Voice, on_bad: OnBad
-) -> tuple[list[JudgedPair], list[Refused]]:
-    """The pairs that can be used, all of as many SAR bands, in their order; and what is left out of them.
+) -> list[JudgedPair]:
+    """The pairs that can be used, all of as many SAR bands, in their order.
 
     RSF-D002, D003, D009 or D010 for one that cannot, unless it is to be skipped.
     """
     with show.progress("judged", len(index.pairs)) as meter:
         allow = data.allow_gray_optical
         judged, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow, progress=meter.step)
-    sizes = [(one, (one.height, one.width), one.sar_bands) for one in judged]
-    kept, unfit = fitting(sizes, image_size, show)
+    kept, unfit = fitting([(one, (one.height, one.width), one.sar_bands) for one in judged], image_size)
+    say_small([(one.height, one.width) for one in kept], "pair", image_size, show)
     refused += [(one.name, error) for one, error in unfit]
-    leave_out(refused, len(index.pairs), index.root, show, on_bad)
+    leave_out(refused, counted(len(index.pairs), "pair"), index.root, show, on_bad, all_bad=not kept)
     if kept:
         say_grey(kept[0].pair.sar, show)
-    return kept, refused
+    return kept
 
 
 def fitting(
-    things: Sequence[tuple[T, tuple[int, int], int]], image_size: int, show: Voice
+    things: Sequence[tuple[T, tuple[int, int], int]], image_size: int
 ) -> tuple[list[T], list[tuple[T, RsforgeError]]]:
     """Of (thing, its size, its SAR bands) those that can be scaled and have the bands of most; and the others."""
     usual = Counter(bands for _, _, bands in things if bands).most_common(1)
-    kept, unfit, small = list[T](), list[tuple[T, RsforgeError]](), 0
+    kept, unfit = list[T](), list[tuple[T, RsforgeError]]()
     for thing, size, bands in things:
         try:
             scaled(*size, image_size)
@@ -120,12 +122,16 @@ def fitting(
                 what = f"its SAR image has {counted(bands, 'band')} where most have {usual[0][0]}"
                 raise RsforgeError("RSF-D009", what)
             kept.append(thing)
-            small += min(size) < image_size
         except RsforgeError as error:
             unfit.append((thing, error))
-    if small:
-        show.warn(f"{small} of {len(kept)} images are smaller than --image-size {image_size}: enlarged")
     return kept, unfit
+
+
+def say_small(sizes: Sequence[tuple[int, int]], noun: str, image_size: int, show: Voice) -> None:
+    """Warn of what has to be enlarged."""
+    if small := sum(min(size) < image_size for size in sizes):
+        total = counted(len(sizes), noun)
+        show.warn(f"{small} of {total} are smaller than --image-size {image_size}: enlarged")
 
 
 def say_grey(sar: Path, show: Voice) -> None:
@@ -135,12 +141,12 @@ def say_grey(sar: Path, show: Voice) -> None:
         show.say("sar        stored as 8-bit colours, taken as grey (ITU-R BT.601 luma)")
 
 
-def leave_out(refused: Sequence[Refused], total: int, root: Path, show: Voice, on_bad: OnBad) -> None:
-    """Warn of what is left out; an error where that is not wished or nothing is left.
+def leave_out(refused: Sequence[Refused], total: str, root: Path, show: Voice, on_bad: OnBad, *, all_bad: bool) -> None:
+    """Warn of what is left out of ``total``; an error where that is not wished or it is ``all_bad``.
 
     Its code is that of all of them, else RSF-D002; its fixes are theirs.
     """
-    if on_bad == "skip" and len(refused) < total:
+    if on_bad == "skip" and not all_bad:
         for name, error in refused[:TOLD]:
             show.warn(f"left out {name}: {_reason(error)}")
         if len(refused) > TOLD:
@@ -149,11 +155,11 @@ def leave_out(refused: Sequence[Refused], total: int, root: Path, show: Voice, o
     if not refused:
         return
     codes, fixes = {error.code for _, error in refused}, list(dict.fromkeys(error.fix for _, error in refused))
-    if len(refused) < total and not any("--on-bad skip" in fix for fix in fixes):
+    if not all_bad and not any("--on-bad skip" in fix for fix in fixes):
         fixes.append(SKIP)
     found = "; ".join(f"{name}: {_reason(error)}" for name, error in refused[:TOLD])
     found += f"; and {len(refused) - TOLD} more" if len(refused) > TOLD else ""
-    what = f"{len(refused)} of {counted(total, 'pair')} cannot be used"
+    what = f"{len(refused)} of {total} cannot be used"
     raise RsforgeError(codes.pop() if len(codes) == 1 else "RSF-D002", what, where=str(root), found=found,
                        fix="; or ".join(fixes))  # fmt: skip
 

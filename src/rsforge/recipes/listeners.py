@@ -12,6 +12,7 @@ from rsforge.data.pictures import to_uint8
 from rsforge.engine.trainer import Listener, Pictures
 from rsforge.recipes.voice import Meter, Voice
 
+STEPS, EPOCHS = "Batch", "Epoch"
 PLACE = ("step", "epoch", "best")  # where a row stands; the rest of it are figures
 
 
@@ -68,10 +69,10 @@ class TensorBoard(Tracker):
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
         if row["step"] % self.log_every == 0:
-            self._write(figures(row, "step", {}), row["step"])
+            self._write(figures(row, STEPS, {}), row["step"])
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
-        self._write(figures(row, "epoch", self.names), row["step"])
+        self._write(figures(row, EPOCHS, self.names), row["step"])
         self.writer.flush()
 
     def on_pictures(self, pictures: Pictures, step: int) -> None:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from rsforge import durable
 from rsforge.data.pictures import PICTURE_SUFFIXES, check_picture_path
 from rsforge.data.sources import Source, is_list
 from rsforge.errors import RsforgeError
 from rsforge.recipes.split import check_writable
 
 TOLD = 4
+_FILE = re.compile(r"\.[a-z]{2,4}[0-9]?", re.IGNORECASE)  # results.v2 and run_0.5 are folders
 
 
 def is_single(places: Sequence[Path], output: Path) -> bool:
-    """Whether ``output`` is the file of the only image; RSF-U005 when it names a picture and several may come."""
-    if output.suffix.lower() not in PICTURE_SUFFIXES or output.is_dir():
+    """Whether ``output`` is the file of the only image.
+
+    RSF-U005 when it names a picture and several may come, RSF-U006 when it names another file for a single one.
+    """
+    one, picture = len(places) == 1 and not places[0].is_dir() and not is_list(places[0]), _is_picture(output)
+    if output.is_dir() or not (picture or (one and _FILE.fullmatch(output.suffix))):
         return False
-    if len(places) == 1 and not places[0].is_dir() and not is_list(places[0]):
+    if one:
         check_picture_path(output)
         return True
     what = "--output names one picture, --input more than one image"
     raise RsforgeError(
         "RSF-U005", what, where="--input, --output", found=str(output), fix="name a folder with --output"
     )
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def check_place(places: Sequence[Path], output: Path, *, single: bool) -> None:
@@ -43,23 +55,49 @@ def under(output: Path, source: Source, suffix: str) -> Path:
     return output / PurePosixPath(source.name).with_suffix(suffix)
 
 
-def check_targets(sources: Sequence[Source], targets: Sequence[Path], *, overwrite: bool) -> None:
-    """RSF-U005 when two images would have one file, or one would take the place of an image; RSF-U004 when files are
-    there."""
+def check_targets(sources: Iterable[Source], images: Sequence[Path], targets: Sequence[Path]) -> None:
+    """RSF-U005 when two ``images`` would have one file, or one would take the place of any of ``sources``."""
     owners: dict[Path, Path] = {}
     inputs = {source.path.resolve() for source in sources}
-    for source, target in zip(sources, targets, strict=True):
+    for image, target in zip(images, targets, strict=True):
         if target.resolve() in inputs:
             what = f"{target} is one of the images"
             raise RsforgeError("RSF-U005", what, where="--input, --output", fix="name another --output")
         if target in owners:
-            what, found = f"two images would become {target}", f"{owners[target]} and {source.path}"
+            what, found = f"two images would become {target}", f"{owners[target]} and {image}"
             fix = "give one of them another name, or a command and an --output of its own"
             raise RsforgeError("RSF-U005", what, where="--input", found=found, fix=fix)
-        owners[target] = source.path
-    there = [str(target) for target in targets if os.path.lexists(target)]
-    if there and not overwrite:
+        owners[target] = image
+
+
+def check_free(targets: Sequence[Path], *, skip_existing: bool) -> None:
+    """RSF-U004 when something is there; with ``skip_existing`` only what is no file."""
+    there = [str(t) for t in targets if os.path.lexists(t) and not (skip_existing and t.is_file())]
+    if there:
         what = f"{len(there)} of {len(targets)} files are there already"
         found = ", ".join(there[:TOLD]) + ", ..." * (len(there) > TOLD)
-        fix = "replace them with --overwrite, also after an interruption, or name another --output"
+        fix = "go on with --skip-existing, replace them with --overwrite, or name another --output"
         raise RsforgeError("RSF-U004", what, where="--output", found=found, fix=fix)
+
+
+def sweep(targets: Iterable[Path]) -> None:
+    """Remove what killed processes left of these files; other files, and what living ones write, stay."""
+    names: dict[Path, set[str]] = {}
+    for target in targets:
+        names.setdefault(target.parent, set()).add(target.name)
+    for folder in filter(Path.is_dir, names):
+        for path in folder.glob(f"{durable.TEMPORARY}*"):
+            pid, _, name = path.name.removeprefix(durable.TEMPORARY).partition("-")
+            if name in names[folder] and pid.isdecimal() and _is_dead(int(pid)):
+                with contextlib.suppress(OSError):  # it is in nobody's way
+                    path.unlink()
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rsforge.data.contents import Digests, twins
 from rsforge.data.items import Item, item_of
-from rsforge.data.pair_dataset import JudgedPair, Refused
+from rsforge.data.pair_dataset import JudgedPair
 from rsforge.data.pairs import PairIndex
 from rsforge.data.radiometry import Radiometry
 from rsforge.data.split_file import SIDES, load_split
@@ -23,13 +23,17 @@ from rsforge.settings.cyclegan import PairDataSettings, PairTrainingSettings
 
 Divided = tuple[list[JudgedPair], list[JudgedPair]]
 """Pairs to train on, and those held out."""
+BRIEF = 16
+LEFT_OUT = "left out"
+"""The side of what a split leaves out."""
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Training pairs as they are augmented, the same ones plain, and those held out.
 
-    ``matched`` tells whether those held out are true pairs, which figures of likeness need.
+    ``matched`` tells whether those held out are true pairs, which figures of likeness need; ``trained`` are the files
+    trained on by the first of their digests, ``scaled`` tells whether some had another size.
     """
 
     train: Samples
@@ -39,11 +43,25 @@ class Pairs:
     radiometry: Radiometry
     sar_channels: int
     matched: bool = True
+    trained: tuple[str, ...] = ()
+    scaled: bool = False
 
 
-def followed(
-    data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], refused: Sequence[Refused], show: Voice
-) -> dict[str, list[JudgedPair]] | None:
+def brief(digests: Iterable[str]) -> tuple[str, ...]:
+    """What a checkpoint keeps of the files trained on: enough to know them again."""
+    return tuple(sorted({digest[:BRIEF] for digest in digests}))
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The pairs on each side of a split; the side of every name that it knows, and what pairs hold by their names."""
+
+    pairs: dict[str, list[JudgedPair]]
+    side_of: dict[str, str]
+    contents: Digests
+
+
+def followed(data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Voice) -> Followed | None:
     """Who stands on each side of the split that is followed; None where none is.
 
     RSF-D012 for a split of other pairs, or of other contents under their names.
@@ -52,25 +70,26 @@ def followed(
     if path is None:
         return None
     split, there = load_split(path), {one.name: one for one in judged}
-    sides.check(split, _contents(index, judged, refused), show, part=is_part(index, data))
+    contents = _contents(index, judged)
+    sides.check(split, contents, show, part=is_part(index, data))
     found = {side: [there[name] for name in split.sides[side] if name in there] for side in SIDES}
     sides.say(split, found, show)
-    return found
+    side_of = {name: side for side, names in split.sides.items() for name in names}
+    return Followed(found, side_of | dict.fromkeys(split.left_out, LEFT_OUT), contents)
 
 
-def _contents(index: PairIndex, judged: Sequence[JudgedPair], refused: Sequence[Refused]) -> Digests:
+def _contents(index: PairIndex, judged: Sequence[JudgedPair]) -> Digests:
     """What a split of these pairs was made of, also of those that cannot be used."""
-    bad = {name for name, _ in refused}
-    files = {pair.name: (pair.sar, pair.optical) for pair in index.pairs if pair.name in bad}
-    unread: Digests = {name: tuple(map(sides.digest_of_bad, two)) for name, two in files.items()}
-    return unread | {one.name: one.files for one in judged}
+    known: Digests = {one.name: one.files for one in judged}
+    bad = {pair.name: (pair.sar, pair.optical) for pair in index.pairs if pair.name not in known}
+    return known | {name: tuple(map(sides.digest_of_bad, files)) for name, files in bad.items()}
 
 
-def check_followed(found: dict[str, list[JudgedPair]], data: PairTrainingSettings, show: Voice) -> None:
+def check_followed(found: Followed, data: PairTrainingSettings, show: Voice) -> None:
     """RSF-D004 for a split without training pairs, a warning of a share that was typed beside it."""
     if "val_fraction" in data.model_fields_set:
         show.warn("--val-fraction is not used: the split says what is held out (--split none leaves it aside)")
-    if not found["train"]:
+    if not found.pairs["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
 
 
@@ -83,7 +102,8 @@ def by_scene(judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, al
         show.say(f"split      none: {len(judged)} train, nothing held out")
         return in_order(judged), []
     items = [item_of(one.pair) for one in judged]
-    held = held_out(items, {one.name: one.files for one in judged}, val_fraction, seed, allow_leak, show)
+    held = held_out(items, {one.name: one.files for one in judged}, val_fraction, seed, allow_leak)
+    warn_of_unknown(items, show)
     divided = [one for one in judged if one.name not in held], [one for one in judged if one.name in held]
     scenes = [len({one.pair.scene for one in side if one.pair.scene}) for side in divided]
     told = f"of {scenes[0]} and {scenes[1]} scenes" if all(scenes) else "of unknown scenes"
@@ -91,9 +111,7 @@ def by_scene(judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, al
     return in_order(divided[0]), in_order(divided[1])
 
 
-def held_out(
-    items: Sequence[Item], contents: Digests, val_fraction: float, seed: int, allow_leak: bool, show: Voice
-) -> set[str]:
+def held_out(items: Sequence[Item], contents: Digests, val_fraction: float, seed: int, allow_leak: bool) -> set[str]:
     """Names of the items that are held out, whole scenes at a time; copies stay together."""
     wanted = Wanted("scene", val=val_fraction, seed=seed, allow_leak=allow_leak)
     try:
@@ -103,12 +121,16 @@ def held_out(
         if error.code == "RSF-D004" and (scenes := len({item.scene for item in items})) > 1:
             error.found += f"; {scenes} scenes hang together by equal files or common ground"
         raise
-    if unknown := split.facts.get("unknown_scenes"):
+    return set(split.sides["val"])
+
+
+def warn_of_unknown(items: Sequence[Item], show: Voice) -> None:
+    """Say loudly what was divided without knowing its scene."""
+    if unknown := sum(not item.scene for item in items):
         show.warn(
             f"the scenes of {unknown} of {len(items)} are unknown: neighbours may stand on both sides, as --allow-leak "
             "allows, and held-out figures will flatter"
         )
-    return set(split.sides["val"])
 
 
 def _advice(code: str, items: Sequence[Item]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.pair_dataset import JudgedPair, PairDataset, Refused
+from rsforge.data.pair_dataset import JudgedPair, PairDataset
 from rsforge.data.pair_reading import radiometry_of
 from rsforge.data.pairs import PairIndex
 from rsforge.data.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
@@ -18,10 +17,10 @@ from rsforge.data.tiles import split_digest
 from rsforge.data.unpaired import Half, UnpairedDataset
 from rsforge.engine.feed import Samples
 from rsforge.errors import RsforgeError
-from rsforge.recipes import sides, two_sets
+from rsforge.recipes import set_sides, sides, two_sets
 from rsforge.recipes.found_pairs import OnBad, counted, find, judge
 from rsforge.recipes.images import KEEP_BYTES, SYNTHETIC, Part, refuse_same
-from rsforge.recipes.pair_sides import Divided, by_scene, check_followed, followed, has_split, in_order
+from rsforge.recipes.pair_sides import Divided, brief, by_scene, check_followed, followed, has_split, in_order
 from rsforge.recipes.pair_sides import Pairs as Pairs
 from rsforge.recipes.voice import Quiet, Voice
 from rsforge.settings.base import RunSettings
@@ -36,6 +35,7 @@ class Measured:
 
     samples: Samples
     scenes: list[str]
+    trained: int | None = None
 
 
 def load(data: PairTrainingSettings, run: RunSettings, show: Voice) -> Pairs:
@@ -43,7 +43,7 @@ def load(data: PairTrainingSettings, run: RunSettings, show: Voice) -> Pairs:
     keep_bytes = 0 if show.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
         show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
-        return drawn(SYNTHETIC_COUNT, data, seed=run.seed, keep_bytes=keep_bytes)
+        return drawn(SYNTHETIC_COUNT, data, show, seed=run.seed, keep_bytes=keep_bytes)
     if "data_dir" not in data.model_fields_set and not Path(data.data_dir).exists():
         fix = "name the folder of your pairs with --data-dir, or draw some by --data-dir synthetic"
         raise RsforgeError("RSF-D001", f"no pairs found in {data.data_dir}", where="--data-dir", fix=fix)
@@ -56,37 +56,37 @@ def _pairs(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes
     index = find(data, show, run.on_bad)
     radiometry, sentence = radiometry_of(index, data.radiometry, data.clip)
     show.say(f"radiometry {sentence}")
-    judged, refused = judge(index, radiometry, data, data.image_size, show, run.on_bad)
-    train, held_out = _divided(data, run, index, judged, refused, show)
+    judged = judge(index, radiometry, data, data.image_size, show, run.on_bad)
+    train, held_out = _divided(data, run, index, judged, show)
     common: dict[str, Any] = {"radiometry": radiometry, "image_size": data.image_size, "seed": run.seed,
                               "allow_gray_optical": data.allow_gray_optical, "keep_bytes": keep_bytes}  # fmt: skip
     augmented = PairDataset(train, **common, flip=data.flip)
     identity = {"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)}
     kept = PairDataset(held_out, **common)
-    return Pairs(augmented, augmented.plain(), kept, identity, radiometry, judged[0].sar_bands)
+    trained = brief(digest for one in train for digest in one.files)
+    scaled = any(min(one.height, one.width) != data.image_size for one in train)
+    return Pairs(
+        augmented, augmented.plain(), kept, identity, radiometry, judged[0].sar_bands, trained=trained, scaled=scaled
+    )
 
 
 def _divided(
-    data: PairTrainingSettings,
-    run: RunSettings,
-    index: PairIndex,
-    judged: Sequence[JudgedPair],
-    refused: Sequence[Refused],
-    show: Voice,
+    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Voice
 ) -> Divided:
     """By the split that is followed, else by scene."""
-    found = followed(data, index, judged, refused, show)
+    found = followed(data, index, judged, show)
     if found is None:
         options: dict[str, Any] = {"val_fraction": data.val_fraction, "seed": run.seed, "allow_leak": data.allow_leak}
         return by_scene(judged, **options, show=show)
     check_followed(found, data, show)
-    return in_order(found["train"]), in_order(found["val"])
+    return in_order(found.pairs["train"]), in_order(found.pairs["val"])
 
 
-def drawn(count: int, data: PairTrainingSettings, *, seed: int, keep_bytes: int = KEEP_BYTES) -> Pairs:
+def drawn(count: int, data: PairTrainingSettings, show: Voice, *, seed: int, keep_bytes: int = KEEP_BYTES) -> Pairs:
     """``count`` drawn pairs, the last scenes of them held out."""
-    flipped = SyntheticPairs(count, image_size=data.image_size, seed=seed, flip=data.flip, keep_bytes=keep_bytes)
-    plain, edge = flipped.plain(), _edge(count, data.val_fraction)
+    edge = _edge(count, data.val_fraction)
+    flipped = _draw(count, data.image_size, seed, keep_bytes, show, flip=data.flip)
+    plain = flipped.plain()
     train: Samples = Part(flipped, range(edge))
     shown: Samples = Part(plain, range(edge))
     if data.unpaired:
@@ -95,6 +95,13 @@ def drawn(count: int, data: PairTrainingSettings, *, seed: int, keep_bytes: int 
         train, shown = sets, sets.plain()
     identity = {"split": f"{plain.digest} at {edge}", "train": edge, "held_out": count - edge}
     return Pairs(train, shown, Part(plain, range(edge, count)), identity, EIGHT_BIT, 1)
+
+
+def _draw(count: int, size: int, seed: int, keep_bytes: int, show: Voice, *, flip: float = 0.0) -> SyntheticPairs:
+    voice = show if keep_bytes else Quiet()
+    with voice.progress("drawn", count) as meter:
+        options: dict[str, Any] = {"image_size": size, "flip": flip, "keep_bytes": keep_bytes}
+        return SyntheticPairs(count, seed=seed, **options, progress=meter.step)
 
 
 def _edge(count: int, val_fraction: float) -> int:
@@ -119,22 +126,32 @@ def one_side(data: PairDataSettings, side: str, show: Voice, *, on_bad: OnBad, s
     data = _as_trained(data, state) if own else data
     index = find(data, show, on_bad)
     radiometry, size = _radiometry(index, data, state, show), state["image_size"]
-    judged, refused = judge(index, radiometry, data, size, show, on_bad)
+    judged = judge(index, radiometry, data, size, show, on_bad)
     _check_bands(judged[0].sar_bands, state)
     if own:
         chosen = _made_again(judged, side, state)
     elif side == "all":
         chosen = judged
-        _warn_of_trained(data, index, judged, refused, state, show)
     else:
-        found = followed(data, index, judged, refused, show)
+        found = followed(data, index, judged, show)
         if found is None:
             raise sides.unsided(data.split, side, index.root)
-        ours = _digest((found["train"], found["val"]), state) == _trained(state)
-        chosen = sides.measured(found, side, show, ours=ours)
+        ours = _digest((found.pairs["train"], found.pairs["val"]), state) == _trained(state)
+        chosen = sides.measured(found.pairs, side, show, ours=ours)
+    trained = _trained_on(chosen, state)
+    if trained and side != "train":
+        show.warn(_seen(trained, len(chosen)))
     common: dict[str, Any] = {"allow_gray_optical": data.allow_gray_optical, "keep_bytes": keep_bytes}
     samples = PairDataset(chosen, radiometry=radiometry, image_size=size, seed=0, **common)
-    return Measured(samples, [one.pair.scene for one in chosen])
+    return Measured(samples, [one.pair.scene for one in chosen], trained)
+
+
+def _trained_on(chosen: Sequence[JudgedPair], state: Mapping[str, Any]) -> int | None:
+    """How many of the pairs have a file that the model was trained on; None where the checkpoint does not say."""
+    if "trained" not in state:
+        return None
+    known = set(state["trained"])
+    return sum(not known.isdisjoint(brief(one.files)) for one in chosen)
 
 
 def _trained(state: Mapping[str, Any]) -> str:
@@ -175,20 +192,24 @@ def _check_bands(bands: int, state: Mapping[str, Any]) -> None:
 def _digest(divided: Divided, state: Mapping[str, Any]) -> str:
     """What a checkpoint of such a training calls the division."""
     if _settings(state, "data").get("unpaired"):
-        train, held_out = (two_sets.Side(pairs, []) for pairs in divided)
-        return two_sets.digest(train, held_out)
+        train, held_out = (set_sides.Side(pairs, []) for pairs in divided)
+        return set_sides.digest(train, held_out)
     return split_digest(*divided)
 
 
 def _division(judged: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided:
     """The division of the training made again from its settings."""
     data, run = _settings(state, "data"), _settings(state, "run")
-    share, seed = float(data.get("val_fraction", 0.0)), int(run.get("seed", 0))
+    options: dict[str, Any] = {
+        "val_fraction": float(data.get("val_fraction", 0.0)),
+        "seed": int(run.get("seed", 0)),
+        "allow_leak": bool(data.get("allow_leak")),
+        "show": Quiet(),
+    }
     if data.get("unpaired"):
-        train, held = two_sets.by_scene_or_content(judged, [], val_fraction=share, seed=seed)
+        train, held = set_sides.by_scene_or_content(judged, [], **options)
         return train.pairs, held.pairs
-    allow = bool(data.get("allow_leak"))
-    return by_scene(judged, val_fraction=share, seed=seed, allow_leak=allow, show=Quiet())
+    return by_scene(judged, **options)
 
 
 def _made_again(judged: Sequence[JudgedPair], side: str, state: Mapping[str, Any]) -> list[JudgedPair]:
@@ -205,26 +226,6 @@ def _made_again(judged: Sequence[JudgedPair], side: str, state: Mapping[str, Any
     return train if side == "train" else held_out
 
 
-def _warn_of_trained(
-    data: PairDataSettings,
-    index: PairIndex,
-    judged: Sequence[JudgedPair],
-    refused: Sequence[Refused],
-    state: Mapping[str, Any],
-    show: Voice,
-) -> None:
-    """Say when the model was trained on some of the pairs to be measured, as far as that can be told."""
-    divisions = list[Divided]()
-    with suppress(RsforgeError):
-        if (found := followed(data, index, judged, refused, Quiet())) is not None:
-            divisions.append((found["train"], found["val"]))
-    with suppress(RsforgeError):
-        divisions.append(_division(judged, state))
-    ours = next((one for one in divisions if _digest(one, state) == _trained(state)), None)
-    if ours is not None:
-        show.warn(_seen(len(ours[0]), len(judged)))
-
-
 def _seen(count: int, total: int) -> str:
     return f"the model was trained on {count} of these {total} pairs: figures of the others are those of --side val"
 
@@ -238,8 +239,8 @@ def _one_drawn_side(side: str, show: Voice, state: Mapping[str, Any], keep_bytes
         show.warn(f"the model was trained on SAR images in {stored.unit}, drawn ones are 8-bit grey")
     data, run = _settings(state, "data"), _settings(state, "run")
     count, size = SYNTHETIC_COUNT, state["image_size"]
-    whole = SyntheticPairs(count, image_size=size, seed=run.get("seed", 0), keep_bytes=keep_bytes)
     edge = _edge(count, data.get("val_fraction", 0.0))
+    whole = _draw(count, size, run.get("seed", 0), keep_bytes, show)
     ours = _trained(state) == f"{whole.digest} at {edge}"
     if side != "all" and not (ours and side in ("train", "val")):
         found = "the model was not trained on drawn pairs" if not ours else "they are divided into train and val"
@@ -247,4 +248,5 @@ def _one_drawn_side(side: str, show: Voice, state: Mapping[str, Any], keep_bytes
     if side == "all" and ours:
         show.warn(_seen(edge, count))
     chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[side]
-    return Measured(Part(whole, chosen), [whole.scene(index) for index in chosen])
+    trained = sum(index < edge for index in chosen) if ours else 0
+    return Measured(Part(whole, chosen), [whole.scene(index) for index in chosen], trained)

@@ -48,8 +48,6 @@ class Done(NamedTuple):
 def extract(settings: ParquetSettings, show: Voice) -> dict[str, Any]:
     """Extract, resume or leave alone; RSF-D006 tables, RSF-D007 rows, RSF-U004 a folder of others."""
     caption_images.check_format(settings.format)
-    if settings.clip and settings.clip[0] >= settings.clip[1]:
-        raise RsforgeError("RSF-U005", "LOW must be below HIGH", where="--clip", found=str(settings.clip))
     shards = [
         open_shard(path, image=settings.image_column, captions=settings.caption_column)
         for path in find_shards(settings.parquet_path)

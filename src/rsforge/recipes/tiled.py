@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,12 @@ class Job:
 
 @dataclass
 class LeftOut:
-    """What to do about images that cannot be used, and how many were left out."""
+    """What to do about images that cannot be used, and which were left out; ``empty`` were made of no valid pixel."""
 
     show: Voice
     on_bad: str
-    count: int = 0
+    images: list[dict[str, str]] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
     @contextmanager
     def instead(self, name: str) -> Iterator[None]:
@@ -52,15 +53,20 @@ class LeftOut:
         except RsforgeError as error:
             if self.on_bad == "error" or error.code not in _OF_ONE_IMAGE:
                 raise
-            self.count += 1
             reason = f"{error.what}: {error.found}" if error.found else error.what
+            self.images.append({"name": name, "reason": reason})
             self.show.warn(f"left out {reason if name in reason else f'{name}: {reason}'}")
 
     def check_any(self, jobs: Sequence[object]) -> None:
         """RSF-D001 when no image is left."""
         if not jobs:
-            what, fix = f"No images left: none of {self.count} can be used", "the warnings say why of each"
+            what, fix = f"No images left: none of {len(self.images)} can be used", "the warnings say why of each"
             raise RsforgeError("RSF-D001", what, where="--input", fix=fix)
+
+    def note_empty(self, name: str) -> None:
+        """Tell of an image that holds no data at all."""
+        self.empty.append(name)
+        self.show.warn(f"{name} has no valid pixel, and neither has what is made of it")
 
 
 @contextmanager
@@ -77,13 +83,12 @@ def readable(path: Path) -> Iterator[Opened]:
 class Tiled:
     """``network`` on batches of tiles ``(B, C, T, T)``, between the values of files and what it takes and gives.
 
-    ``check(values, where)`` refuses values (N, C) that hold data, ``before(values, valid)`` makes float32 (T, T, C) of
-    a tile, ``after(x)`` makes values of float32 (h, W, C'). Images whose tiles fit in one batch share it.
+    ``before(values, valid)`` makes float32 (T, T, C) of a tile, ``after(x)`` makes values of float32 (h, W, C').
+    Images whose tiles fit in one batch share it.
     """
 
     network: Callable[[Tensor], Tensor]
     batch_size: int
-    check: Callable[[Values, str], None]
     before: Callable[[Values, Mask], Floats]
     after: Callable[[Floats], Values]
 
@@ -97,7 +102,7 @@ class Tiled:
 
     def _alone(self, job: Job, left_out: LeftOut, meter: Meter) -> Iterator[Job]:
         with left_out.instead(str(job.source.path)), readable(job.source.path) as raster:
-            self._write(job, self._through(self._tiles(job, raster), meter))
+            self._write(job, self._through(self._tiles(job, raster), meter), left_out)
             yield job
 
     def _together(self, jobs: list[Job], left_out: LeftOut, meter: Meter) -> Iterator[Job]:
@@ -107,17 +112,16 @@ class Tiled:
                 read.append((job, list(self._tiles(job, raster))))
         made = self._through(chain.from_iterable(tiles for _, tiles in read), meter)
         for job, _ in read:
-            self._write(job, islice(made, len(job.mosaic)))
+            self._write(job, islice(made, len(job.mosaic)), left_out)
             yield job
 
     def _tiles(self, job: Job, raster: Opened) -> Iterator[Floats]:
         """What the network takes, and as a last channel where it holds data."""
-        where, info = str(job.source.path), raster.info
+        info = raster.info
         if (info.height, info.width, info.bands) != (job.source.height, job.source.width, job.source.bands):
             raise unreadable(job.source.path, "it changed after it was looked at")
         for window in job.mosaic.bands():
             band = raster.read(window)
-            self.check(band.values[band.valid], where)
             for values, valid in zip(job.mosaic.cut(band.values), job.mosaic.cut(band.valid), strict=True):
                 x = np.concatenate([self.before(values, valid), valid[..., None]], axis=-1, dtype=np.float32)
                 yield np.moveaxis(x, -1, 0)
@@ -131,14 +135,17 @@ class Tiled:
             yield from torch.cat([y.float().cpu(), x[:, -1:]], 1).numpy()
             meter.step(len(batch))
 
-    def _write(self, job: Job, tiles: Iterable[Floats]) -> None:
-        info = job.target
+    def _write(self, job: Job, tiles: Iterable[Floats], left_out: LeftOut) -> None:
+        info, holds = job.target, False
         info.path.parent.mkdir(parents=True, exist_ok=True)
         with canvas(info.path, info, job.notes) as put:
             for strip in job.mosaic.blend(tiles):
                 values, valid = self.after(np.moveaxis(strip[:-1], 0, -1)), strip[-1] > 0.5
                 values[~valid] = info.nodata or 0
+                holds = holds or bool(valid.any())
                 put(values, valid)
+        if not holds:
+            left_out.note_empty(str(job.source.path))
 
 
 def _grouped(jobs: Sequence[Job], batch_size: int) -> Iterator[list[Job]]:

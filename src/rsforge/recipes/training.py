@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +30,6 @@ from rsforge.recipes.voice import Voice
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
 READ_ALONE = 2048  # held-out images that are read sooner than processes start
-RESUMING = ("--resume", "--resume-from")
 COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
 
 
@@ -176,8 +174,9 @@ def compiled(module: nn.Module) -> None:
 class Job:
     """What a method brings to its training: task, images, names, and the figure to judge by.
 
-    ``tracked`` renames figures of epochs for trackers, ``config`` is what they know of the run beside its settings,
-    ``plot`` draws the loss curves when the training ends, however it does.
+    ``remembered`` is how many bytes its own parts grow to for each place of a step; ``tracked`` renames figures of
+    epochs for trackers, ``config`` is what they know of the run beside its settings; ``plot`` draws the loss curves
+    when the training ends, however it does.
     """
 
     task: Task
@@ -195,10 +194,13 @@ class Job:
     config: Mapping[str, Any] = field(default_factory=dict)
     plot: Callable[[], None] = lambda: None
 
+    remembered: int = 0
+
     @property
     def judged_by(self) -> str:
-        """The figure that best, stopping and plateau look at: the training loss when nothing is held out."""
-        return self.monitor if len(self.held_out) else "loss"
+        """The figure that best, stopping and plateau look at: one of the training when nothing is held out."""
+        held_out = self.monitor.startswith(("val/", "-val/"))
+        return self.monitor if len(self.held_out) or not held_out else "loss"
 
 
 def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Trainer:
@@ -230,24 +232,11 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
         preview=job.preview if where.world.writes else no_pictures,
         preview_every=loop.sample_every,
         measure=job.measure,
-        resume_hint=resume_hint(show),
+        resume_hint=folder.resume_hint(show),
     )
     for name, part in (job.own_parts or {}).items():
         trainer.register(name, part)
     return trainer
-
-
-def resume_hint(show: Voice) -> str:
-    """The command that goes on with this run from its newest checkpoint."""
-    words, kept = iter(shlex.split(show.command)), []
-    for word in words:
-        name = word.replace("_", "-")
-        if name in RESUMING:
-            following = next(words, "--")
-            kept += [] if not following.startswith("-") else [following] * (following != "--")
-        elif name != "--overwrite" and not name.startswith(tuple(f"{r}=" for r in RESUMING)):
-            kept.append(word)
-    return shlex.join([*kept, "--resume"])
 
 
 def conduct(job: Job, settings: TrainSettings, where: Place, show: Voice, state: State) -> dict[str, Any]:
@@ -283,8 +272,10 @@ def plan(job: Job, settings: TrainSettings, where: Place) -> dict[str, Any]:
     count = sum(p.numel() for p in parameters)
     batches = feed(job.train, settings, where, training=True)
     copies = COPIES_OF_WEIGHTS + settings.average.ema
-    saved = count * 4 * (copies - 1) / 2**20
-    periodic = settings.loop.epochs // settings.loop.save_every
+    saved = (count * 4 * (copies - 1) + job.remembered * batches.per_step) / 2**20
+    periodic = -(-settings.loop.epochs // settings.loop.save_every)
+    kept = 2 + min(periodic, settings.loop.keep_checkpoints or periodic)
+    bare = count * 4 / 2**20 * bool(job.layout.names.bare)
     return {
         "output_dir": str(settings.run.output_dir),
         "training_images": len(job.train),
@@ -294,6 +285,6 @@ def plan(job: Job, settings: TrainSettings, where: Place) -> dict[str, Any]:
         "steps": batches.steps_per_epoch * settings.loop.epochs,
         "weights_and_optimizer_mib": round(count * 4 * copies / 2**20, 1),
         "checkpoint_mib": round(saved, 1),
-        "disk_mib": round(saved * (2 + min(periodic, settings.loop.keep_checkpoints or periodic)), 1),
+        "disk_mib": round((saved + bare) * kept, 1),
         "device": str(where.device),
     }

@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.contents import Digests
-from rsforge.data.items import Item, item_of
 from rsforge.data.pair_dataset import JudgedPair, PairDataset, Refused, judge_pairs, outcomes, squares
 from rsforge.data.pair_layouts import find_layout
 from rsforge.data.pair_reading import radiometry_of_files
 from rsforge.data.pairs import PairIndex, chosen, find_pairs
 from rsforge.data.radiometry import Radiometry
-from rsforge.data.tiles import split_digest
-from rsforge.data.unpaired import JudgedImage, Lone, UnpairedDataset, judge_image, list_images
+from rsforge.data.unpaired import JudgedImage, Lone, UnpairedDataset, judge_image, list_images, lone_of
 from rsforge.errors import RsforgeError
-from rsforge.recipes.found_pairs import counted, fitting, leave_out, say_grey
-from rsforge.recipes.pair_sides import Pairs, check_followed, followed, held_out
-from rsforge.recipes.voice import Quiet, Voice
+from rsforge.recipes.found_pairs import counted, fitting, leave_out, say_grey, say_small
+from rsforge.recipes.pair_sides import Pairs, brief, check_followed, followed
+from rsforge.recipes.set_sides import KINDS, Side, by_scene_or_content, by_split, digest
+from rsforge.recipes.voice import Voice
 from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import PairTrainingSettings
-
-KINDS = {1: "SAR", 2: "optical"}
-
-
-@dataclass(frozen=True)
-class Shot:
-    """An image on a side, by its contents."""
-
-    digest: str
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True)
-class Side:
-    """What stands on one side: true pairs, and images without a partner."""
-
-    pairs: list[JudgedPair]
-    lone: list[JudgedImage]
-
-    def shots(self, side: int) -> list[Shot]:
-        """All SAR (1) or optical (2) images, by their contents."""
-        paths = [(one.pair.sar, one.pair.optical)[side - 1] for one in self.pairs]
-        shots = [Shot(one.files[side - 1], one.name, path) for one, path in zip(self.pairs, paths, strict=True)]
-        shots += [Shot(one.digest, one.name, one.image.path) for one in self.lone if one.image.side == side]
-        return sorted(shots, key=lambda shot: (shot.digest, shot.name))
 
 
 def load(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Pairs:
@@ -57,9 +28,8 @@ def load(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes: 
     sar = [pair.sar for pair in index.pairs] + [image.path for image in lone if image.side == 1]
     radiometry, sentence = radiometry_of_files(index.root, sar, data.radiometry, data.clip)
     show.say(f"radiometry {sentence}")
-    pairs, images, refused = _judged(index, lone, radiometry, data, run, show)
-    say_grey(sar[0], show)
-    train, held = _divided(index, pairs, images, refused, data, run, show)
+    pairs, images = _judged(index, lone, radiometry, data, run, show)
+    train, held = _divided(index, pairs, images, data, run, show)
     bands = {one.sar_bands for one in pairs} | {one.bands for one in images if one.image.side == 1}
     return _opened(train, held, radiometry, bands.pop(), data, run, show, keep_bytes)
 
@@ -109,34 +79,52 @@ def _judged(
     data: PairTrainingSettings,
     run: RunSettings,
     show: Voice,
-) -> tuple[list[JudgedPair], list[JudgedImage], list[Refused]]:
+) -> tuple[list[JudgedPair], list[JudgedImage]]:
     """Pairs, images without a partner, and the pairs that are none: of those each image stands for itself."""
     allow = data.allow_gray_optical
-    with show.progress("judged", len(index.pairs) + len(lone)) as meter:
-        pairs, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow, progress=meter.step)
-        parted, root = {name for name, _ in refused}, index.root
-        files = [
-            Lone(path, path.relative_to(root).as_posix(), side, pair.scene)
-            for pair in index.pairs if pair.name in parted
-            for side, path in ((1, pair.sar), (2, pair.optical))
-        ]  # fmt: skip
-        images, bad = list[JudgedImage](), list[Refused]()
-        judge = partial(judge_image, radiometry=radiometry, allow_gray_optical=allow)
-        for image, outcome in outcomes(judge, [*files, *lone]):
+    judge = partial(judge_image, radiometry=radiometry, allow_gray_optical=allow)
+    images, bad = list[JudgedImage](), list[Refused]()
+    with show.progress("judged", 2 * len(index.pairs) + len(lone)) as meter:
+        step = partial(meter.step, 2)
+        pairs, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow, progress=step)
+        parted = {name for name, _ in refused}
+        files = [image for pair in index.pairs if pair.name in parted for image in lone_of(pair, index.root)]
+        for number, (image, outcome) in enumerate(outcomes(judge, [*files, *lone])):
             if isinstance(outcome, RsforgeError):
                 bad.append((image.name, outcome))
             else:
                 images.append(outcome)
-            meter.step()
+            meter.step(int(number >= len(files)))
+    return _fitting(pairs, images, bad, index.root, data, run, show)
+
+
+def _fitting(
+    pairs: Sequence[JudgedPair],
+    images: Sequence[JudgedImage],
+    bad: list[Refused],
+    root: Path,
+    data: PairTrainingSettings,
+    run: RunSettings,
+    show: Voice,
+) -> tuple[list[JudgedPair], list[JudgedImage]]:
+    """Those that can be used together; the others are left out with the ``bad`` ones."""
+    total = counted(2 * len(pairs) + len(images) + len(bad), "image")
     units: list[JudgedPair | JudgedImage] = [*pairs, *images]
-    kept, unfit = fitting([(one, (one.height, one.width), _bands(one)) for one in units], data.image_size, show)
-    bad += [(one.name, error) for one, error in unfit]
-    leave_out(bad, len(units) + len(bad) - len(unfit), root, show, run.on_bad)
-    return (
-        [one for one in kept if isinstance(one, JudgedPair)],
-        [one for one in kept if isinstance(one, JudgedImage)],
-        refused,
-    )
+    kept, unfit = fitting([(one, (one.height, one.width), _bands(one)) for one in units], data.image_size)
+    bad = [*bad, *((name, error) for one, error in unfit for name in _names(one, root))]
+    whole = [one for one in kept if isinstance(one, JudgedPair)]
+    single = [one for one in kept if isinstance(one, JudgedImage)]
+    sides = [Side(whole, single).shots(side) for side in KINDS]
+    leave_out(bad, total, root, show, run.on_bad, all_bad=not all(sides))
+    sizes = 2 * [(one.height, one.width) for one in whole] + [(one.height, one.width) for one in single]
+    say_small(sizes, "image", data.image_size, show)
+    say_grey(sides[0][0].path, show)
+    return whole, single
+
+
+def _names(one: JudgedPair | JudgedImage, root: Path) -> list[str]:
+    """Of its files."""
+    return [image.name for image in lone_of(one.pair, root)] if isinstance(one, JudgedPair) else [one.name]
 
 
 def _bands(one: JudgedPair | JudgedImage) -> int:
@@ -150,51 +138,17 @@ def _divided(
     index: PairIndex,
     pairs: list[JudgedPair],
     lone: list[JudgedImage],
-    refused: list[Refused],
     data: PairTrainingSettings,
     run: RunSettings,
     show: Voice,
 ) -> tuple[Side, Side]:
-    found = followed(data, index, pairs, refused, show)
+    leak = data.allow_leak
+    found = followed(data, index, pairs, show)
     if found is None:
-        return by_scene_or_content(pairs, lone, val_fraction=data.val_fraction, seed=run.seed)
+        share, seed = data.val_fraction, run.seed
+        return by_scene_or_content(pairs, lone, val_fraction=share, seed=seed, allow_leak=leak, show=show)
     check_followed(found, data, show)
-    of_scene = {one.pair.scene: side for side, members in found.items() for one in members if one.pair.scene}
-    train, val = ([one for one in lone if of_scene.get(one.image.scene, "train") == side] for side in ("train", "val"))
-    return Side(found["train"], train), Side(found["val"], val)
-
-
-def by_scene_or_content(
-    pairs: Sequence[JudgedPair], lone: Sequence[JudgedImage], *, val_fraction: float, seed: int
-) -> tuple[Side, Side]:
-    """(train, held out): whole scenes where they are known, else pairs and images of each kind by themselves."""
-    held = set[str]()
-    items: dict[str, Item] = {one.name: item_of(one.pair) for one in pairs}
-    items |= {one.name: Item(one.name, (one.image.path,), one.image.scene) for one in lone}
-    contents: Digests = {one.name: one.files for one in pairs} | {one.name: (one.digest,) for one in lone}
-    parts = [[one.name for one in pairs], *([o.name for o in lone if o.image.side == side] for side in KINDS)]
-    if any(item.scene for item in items.values()) or _share(parts, contents):
-        parts = [list(items)]
-    for names in parts:
-        if val_fraction and (len(names) > 1 or len(parts) == 1):
-            those = [items[name] for name in names]
-            held |= held_out(those, {name: contents[name] for name in names}, val_fraction, seed, True, Quiet())
-    return (
-        Side([one for one in pairs if one.name not in held], [one for one in lone if one.name not in held]),
-        Side([one for one in pairs if one.name in held], [one for one in lone if one.name in held]),
-    )
-
-
-def _share(parts: Sequence[Sequence[str]], contents: Digests) -> bool:
-    """Whether a file of one part is also one of another."""
-    held = [{digest for name in names for digest in contents[name]} for names in parts]
-    return sum(map(len, held)) > len(set().union(*held))
-
-
-def digest(train: Side, held: Side) -> str:
-    """SHA-256 of which images are on which side."""
-    sides = ([*side.shots(1), *side.shots(2)] for side in (train, held))
-    return split_digest(*sides)
+    return by_split(found, index, lone, allow_leak=leak, show=show)
 
 
 def _opened(
@@ -228,8 +182,12 @@ def _opened(
         _check_both(held, "held out")
         kept = dataset(held, flip=0.0, drawn=False)
     show.say(f"split      {len(augmented)} train, {len(kept)} held out {'as true pairs' if matched else 'in order'}")
+    if matched and held.lone:
+        show.say(f"{counted(len(held.lone), 'held-out image')} without a partner not used")
     identity = {"split": digest(train, held), "train": len(augmented), "held_out": len(kept)}
-    return Pairs(augmented, augmented.plain(), kept, identity, radiometry, bands, matched)
+    shots = [*train.shots(1), *train.shots(2)]
+    trained = brief(shot.digest for shot in shots)
+    return Pairs(augmented, augmented.plain(), kept, identity, radiometry, bands, matched, trained)
 
 
 def _check_both(side: Side, what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -42,6 +42,13 @@ class Section(BaseModel):
         return value
 
 
+def _rising(span: tuple[float, float]) -> tuple[float, float]:
+    if not span[0] < span[1]:
+        raise ValueError("must be a low and a higher number")
+    return span
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
 SplitChoice = Annotated[str, Place(("auto", "none"))]
 DataPlace = Annotated[str, Place(("synthetic",))]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]

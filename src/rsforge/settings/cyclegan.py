@@ -20,6 +20,7 @@ from rsforge.settings.base import (
     Device,
     LoopSettings,
     OptimSettings,
+    Range,
     RunSettings,
     Section,
     Seed,
@@ -28,7 +29,7 @@ from rsforge.settings.base import (
     StoppingSettings,
     also,
 )
-from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Range, Unit
+from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
 
 KAGGLE = "/kaggle/input/sentinel12-image-pairs-segregated-by-terrain/v_2"
 CHECKPOINT = "Checkpoint of the training, e.g. cyclegan_models/best_model.pt."
@@ -79,7 +80,8 @@ class GanSettings(Section):
         None, description="What normalises the critics; when absent batch, and instance for wgan-gp."
     )
     attention: bool = Field(False, description="Self-attention in generators and critics.")
-    pool_size: int = Field(50, ge=0, description="Earlier fakes that each critic is shown half of the time; 0 is none.")
+    pool_size: int = Field(50, ge=0, description="Earlier fakes that each critic is shown half of the time, "
+                           "for each batch of an optimizer step; 0 is none.")  # fmt: skip
 
 
 class GanLossSettings(Section):
@@ -154,6 +156,7 @@ class CycleGanTranslateSettings(Section):
     radiometry: Unit = Field("auto", description="Unit of the SAR values; auto is that of the training.")
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     overwrite: bool = Field(False, description="Replace translations of the same names.")
+    skip_existing: bool = Field(False, description="Leave alone translations that are there already.")
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 
@@ -175,7 +178,7 @@ class CycleGanEvaluateSettings(Section):
         description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "
         "the torch hub cache.",
     )
-    resamples: Count = Field(1000, description="Resamples of the bootstrap behind each confidence interval.")
+    resamples: int = Field(1000, ge=100, description="Resamples of the bootstrap behind each confidence interval.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Share of the resamples that an interval holds.")
     seed: Seed = Field(42, description="Seed of the bootstrap.")
     overwrite: bool = Field(False, description="Replace an earlier evaluation.")

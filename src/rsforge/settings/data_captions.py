@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, ON_BAD, Place, Section, Seed, also
+from rsforge.settings.base import BASE_DIR, ON_BAD, Place, Range, Section, Seed, also
 
 CAPTIONS = (
     "Which of several captions of an image: first, all (a list in metadata.jsonl, one line each in captions.txt), "
@@ -40,7 +40,7 @@ class ParquetSettings(Section):
     format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Format of the images.")
     quality: int = Field(95, ge=1, le=100, description="Quality of JPEG and WebP.")
     captions: Literal["first", "all", "random", "join", "rows"] = Field("first", description=CAPTIONS)
-    clip: tuple[float, float] | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     image_column: str | None = Field(None, description="Column of images; detected when absent.")
     caption_column: str | None = Field(None, description="Column of captions; detected when absent.")
     tokenizer: Path | None = Field(None, description=TOKENIZER)

@@ -8,9 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from rsforge.settings.base import BASE_DIR, Count, Section, Seed, Share, also
+from rsforge.settings.base import BASE_DIR, Count, Range, Section, Seed, Share, also
 
-Range = tuple[float, float]
 Unit = Literal["auto", "db", "linear", "dn", "uint8"]
 
 UNIT = "Unit of the SAR values; auto takes what the data set says of itself, else infers it and says how."

@@ -20,7 +20,7 @@ Batch = tuple[Tensor, Tensor]
 Terms = dict[str, tuple[float, Tensor]]
 """Weight and value of each term."""
 
-UNWEIGHTED = "unweighted/"
+UNWEIGHTED, ADVERSARIAL = "unweighted/", "G_Loss_Adv"
 GROUPS = {"generators": ("gen_AB", "gen_BA"), "critics": ("disc_X", "disc_Y")}
 
 
@@ -143,6 +143,6 @@ class CycleGanTask:
 
 
 def _told(terms: Terms) -> dict[str, Tensor]:
-    """Every term as it is weighted, and where that is not the same, as it is."""
+    """Every term as it is weighted, and all that have a weight as they are."""
     weighted = {name: weight * term for name, (weight, term) in terms.items()}
-    return weighted | {UNWEIGHTED + name: term for name, (weight, term) in terms.items() if weight != 1}
+    return weighted | {UNWEIGHTED + name: term for name, (_, term) in terms.items() if not name.startswith(ADVERSARIAL)}

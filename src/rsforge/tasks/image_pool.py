@@ -39,7 +39,11 @@ class ImagePools:
         return earlier.to(image)
 
     def state_dict(self) -> dict[Any, Any]:
-        return {p: {name: torch.stack(pool).cpu() for name, pool in own.items()} for p, own in self.pools.items()}
+        # After a resume some lie where checkpoints are read to, and others where they were made.
+        return {
+            place: {name: torch.stack([image.cpu() for image in pool]) for name, pool in own.items()}
+            for place, own in self.pools.items()
+        }
 
     def load_state_dict(self, state: dict[Any, Any]) -> None:
         self.pools = {place: {name: list(images) for name, images in own.items()} for place, own in state.items()}
