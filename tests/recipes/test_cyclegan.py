@@ -321,3 +321,16 @@ def test_a_plan_counts_pools_and_bare_weights(world, tmp_path, capsys):
     small, large = plan("--pool-size 0"), plan("--pool-size 100 --grad-accum 2")
     pools = 2 * 100 * (4 + 4) * 32 * 32 * 4 / 2**20
     assert large["checkpoint_mib"] - small["checkpoint_mib"] == pytest.approx(pools, abs=0.11)
+
+
+def test_both_groups_fall_from_their_own_rates(world, tmp_path):
+    line = "--epochs 2 --lr-gen 4e-4 --lr-disc 1e-4 --lr-scheduler linear --lr-decay-start 0.5 --betas 0.4 0.9"
+    assert rsforge(LINE + line, world, tmp_path) == 0
+    rates = [row["lr"] for row in read(tmp_path / "journal.jsonl") if "closed" not in row]
+    half = len(rates) // 2
+    assert rates[: half + 1] == [4e-4] * (half + 1)
+    assert rates[-1] == pytest.approx(4e-4 / half) and sorted(rates, reverse=True) == rates
+    parts = checkpoint.load(tmp_path / "latest_model.pt")["parts"]
+    groups = {name: parts[f"optimizer/{name}"]["param_groups"][0] for name in ("generators", "critics")}
+    assert groups["critics"]["lr"] == pytest.approx(groups["generators"]["lr"] / 4)
+    assert {tuple(group["betas"]) for group in groups.values()} == {(0.4, 0.9)}
