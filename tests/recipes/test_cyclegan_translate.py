@@ -548,3 +548,11 @@ def test_a_long_scene_is_read_and_written_by_rows(checkpoints, tmp_path, monkeyp
     monkeypatch.setattr("rasterio.io.DatasetReader.read", watched, raising=False)
     assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "b.tif") == 0
     assert set(asked) - {256, 1500 % 256} == {32} and read(tmp_path / "b.tif").values.shape == (1500, 33, 3)
+
+
+def test_the_progress_ends_with_the_last_tile(tmp_path, capsys):
+    write_checkpoint(tmp_path / "c.pt")
+    save(tmp_path / "a.png", np.zeros((70, 70), np.uint8))
+    assert rsforge("cyclegan translate --checkpoint {} --input {} --output {} --batch-size 4", tmp_path / "c.pt",
+                   tmp_path / "a.png", tmp_path / "out") == 0  # fmt: skip
+    assert "tile 9/9" in capsys.readouterr().err

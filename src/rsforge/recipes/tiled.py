@@ -132,8 +132,9 @@ class Tiled:
         while batch := list(islice(source, self.batch_size)):
             x = torch.from_numpy(np.stack(batch))
             y = self.network(x[:, :-1])
-            yield from torch.cat([y.float().cpu(), x[:, -1:]], 1).numpy()
+            made = torch.cat([y.float().cpu(), x[:, -1:]], 1).numpy()
             meter.step(len(batch))
+            yield from made
 
     def _write(self, job: Job, tiles: Iterable[Floats], left_out: LeftOut) -> None:
         info, holds = job.target, False
