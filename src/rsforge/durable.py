@@ -175,6 +175,29 @@ def sweep(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def sweep_for(targets: Iterable[Path]) -> None:
+    """Remove what killed processes left of these files; no lock is needed: what living ones write stays."""
+    names: dict[Path, set[str]] = {}
+    for target in targets:
+        names.setdefault(target.parent, set()).add(target.name)
+    for folder in filter(Path.is_dir, names):
+        for path in folder.glob(f"{TEMPORARY}*"):
+            pid, _, name = path.name.removeprefix(TEMPORARY).partition("-")
+            if name in names[folder] and pid.isdecimal() and _is_dead(int(pid)):
+                with contextlib.suppress(OSError):  # it is in nobody's way
+                    path.unlink()
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for this process; a second one is refused with the first one's pid (RSF-E003)."""

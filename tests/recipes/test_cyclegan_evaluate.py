@@ -170,14 +170,17 @@ def test_too_few_resamples_are_refused(model, world, capsys) -> None:
     assert "--resamples" in (said := capsys.readouterr().err) and "100" in said
 
 
+DEAD = 99_999_999  # more than the system gives to any process
+
+
 def test_leftovers_of_killed_evaluations_go_and_no_others(measured, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(evaluation, "_draw", lambda path, shown: path.touch())
     place = tmp_path / "out"
     place.mkdir()
-    for name in (".tmp-7-evaluation.json", ".tmp-7-my-evaluation.json"):
+    for name in (f".tmp-{DEAD}-evaluation.json", f".tmp-{DEAD}-my-evaluation.json"):
         (place / name).touch()
     measured("--output-dir {}", place)
-    assert {path.name for path in place.iterdir()} == {".lock", ".tmp-7-my-evaluation.json", *evaluation.FILES}
+    assert {path.name for path in place.iterdir()} == {".lock", f".tmp-{DEAD}-my-evaluation.json", *evaluation.FILES}
 
 
 def test_confidence_and_seed_move_the_intervals_and_nothing_else(measured) -> None:

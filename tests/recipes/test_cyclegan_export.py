@@ -315,8 +315,9 @@ def test_overwriting_leaves_what_no_export_wrote(source, tmp_path, capsys, descr
 
 
 def test_leftovers_of_killed_exports_go_and_no_others(source, tmp_path):
-    others = {".tmp-1-my-gen_AB.onnx", ".tmp-1-gen_BA.onnx", ".tmp-x-gen_AB.onnx"}
-    for name in {".tmp-99999-gen_AB.pt2", ".tmp-1-gen_AB.json", *others}:
+    dead = 99_999_999  # more than the system gives to any process
+    others = {f".tmp-{dead}-my-gen_AB.onnx", f".tmp-{dead}-gen_BA.onnx", ".tmp-x-gen_AB.onnx", ".tmp-1-gen_AB.onnx"}
+    for name in {f".tmp-{dead}-gen_AB.pt2", f".tmp-{dead}-gen_AB.json", *others}:
         (tmp_path / name).touch()
     assert rsforge(FEW + "safetensors", source, tmp_path) == 0
     assert left(tmp_path) == {"gen_AB.safetensors", "gen_AB.json", *others}

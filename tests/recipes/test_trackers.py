@@ -348,6 +348,17 @@ def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, of
     assert staged.read_bytes().endswith(b"3"), "a later best must not change what waits to be sent"
 
 
+def test_the_last_epochs_weights_are_a_version_whenever_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
+    run = FakeRun(offline=True)
+    versions = Versions(run, tmp_path, Names("c_{}.pt", bare=("a", "b")), every=5, name="m")
+    for epoch in (1, 2, 3):
+        weights(tmp_path, epoch, best=epoch == 1, periodic=epoch == 3)
+        versions.written(epoch, best=epoch == 1)
+    versions.publish()
+    assert [aliases for _, aliases, _ in run.artifacts] == [["epoch-1", "best"], ["epoch-3"]]
+
+
 @pytest.fixture
 def nobody(tmp_path, monkeypatch):
     """A machine where nobody is logged in to W&B."""

@@ -14,7 +14,7 @@ from rsforge.data.radiometry import EIGHT_BIT, Radiometry
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes import exporting, folder, restore
 from rsforge.recipes.cyclegan_translate import SHARED
-from rsforge.recipes.evaluation import check_makeable, remove_leftovers
+from rsforge.recipes.evaluation import check_makeable
 from rsforge.recipes.export_formats import FORMATS
 from rsforge.recipes.export_program import Subject
 from rsforge.recipes.restore import Restored
@@ -59,7 +59,7 @@ def export(settings: CycleGanExportSettings, show: Voice) -> dict[str, Any]:
     show.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     folder.make(output)
     with durable.locked(output):
-        remove_leftovers(output, [path.name for path in exporting.files(output, name, list(FORMATS))])
+        durable.sweep_for(exporting.files(output, name, list(FORMATS)))
         exporting.check_free(output, name, overwrite=settings.overwrite)
         rows = exporting.write(subject, output, name, formats, partial(_described, card), show)
     for row in rows:

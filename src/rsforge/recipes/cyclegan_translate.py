@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rsforge import __version__
+from rsforge import __version__, durable
 from rsforge.data.canvas import RASTERS
 from rsforge.data.grids import Mask, Notes, RasterInfo
 from rsforge.data.images import MAX_PIXELS
@@ -108,7 +108,7 @@ def _done(settings: CycleGanTranslateSettings, tiled: Tiled, jobs: list[Job], le
     show = left_out.show
     if not (settings.overwrite or settings.skip_existing):
         show.command += " --skip-existing"  # what goes on after an interruption
-    mapping.sweep(job.target.path for job in jobs)
+    durable.sweep_for(job.target.path for job in jobs)
     with show.progress("tile", sum(len(job.mosaic) for job in jobs)) as meter:
         return list(tiled.run(jobs, left_out, meter))
 

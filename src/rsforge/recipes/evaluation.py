@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +120,13 @@ def check_output(place: Path | None, *, overwrite: bool) -> None:
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)
 
 
-def remove_leftovers(place: Path, names: Iterable[str]) -> None:
-    """Remove what killed writers of ``names`` left in ``place``, and nothing of others; call it under its lock."""
-    ours = re.compile(rf"{re.escape(durable.TEMPORARY)}\d+-({'|'.join(map(re.escape, names))})")
-    for path in filter(lambda path: ours.fullmatch(path.name), [*place.iterdir()]):
-        path.unlink(missing_ok=True)
-
-
 def write(
     place: Path, result: Mapping[str, Any], csv_text: str, shown: Sequence[tuple[str, Tensor, Tensor, Tensor]], *,
     overwrite: bool,
 ) -> None:  # fmt: skip
     """Picture and tables, ``evaluation.json`` last: where it is there, the others belong to it."""
     with durable.locked(place):
-        remove_leftovers(place, FILES)
+        durable.sweep_for(place / name for name in FILES)
         check_output(place, overwrite=overwrite)
         for name in FILES:
             (place / name).unlink(missing_ok=True)

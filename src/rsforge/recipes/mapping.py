@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from rsforge import durable
 from rsforge.data.pictures import PICTURE_SUFFIXES, check_picture_path
 from rsforge.data.sources import Source, is_list
 from rsforge.errors import RsforgeError
@@ -78,26 +76,3 @@ def check_free(targets: Sequence[Path], *, skip_existing: bool) -> None:
         found = ", ".join(there[:TOLD]) + ", ..." * (len(there) > TOLD)
         fix = "go on with --skip-existing, replace them with --overwrite, or name another --output"
         raise RsforgeError("RSF-U004", what, where="--output", found=found, fix=fix)
-
-
-def sweep(targets: Iterable[Path]) -> None:
-    """Remove what killed processes left of these files; other files, and what living ones write, stay."""
-    names: dict[Path, set[str]] = {}
-    for target in targets:
-        names.setdefault(target.parent, set()).add(target.name)
-    for folder in filter(Path.is_dir, names):
-        for path in folder.glob(f"{durable.TEMPORARY}*"):
-            pid, _, name = path.name.removeprefix(durable.TEMPORARY).partition("-")
-            if name in names[folder] and pid.isdecimal() and _is_dead(int(pid)):
-                with contextlib.suppress(OSError):  # it is in nobody's way
-                    path.unlink()
-
-
-def _is_dead(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -29,10 +29,14 @@ class Versions:
         """Hear that ``epoch`` has its checkpoint, and whether it is the best."""
         if best:
             self.best = epoch
-        if due(self.every, epoch):
+        if due(self.every, epoch) or self._is_kept(epoch):
             self.periodic.add(epoch)
             if not self.run.offline:
                 self.publish()
+
+    def _is_kept(self, epoch: int) -> bool:
+        """The last epoch's are kept too, whenever that is."""
+        return any((self.output / self.names.weights(net, epoch)).exists() for net in self.names.bare)
 
     def publish(self) -> None:
         """Log what has not been logged, in the order of epochs."""
