@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from _paired import THREADS, interleaved, repeats, report, timed
 from torch import Tensor, nn
 
-from rsforge.engine.average import NoAverage
-from rsforge.engine.feed import Micro
-from rsforge.engine.update import Update
+from rsforge.engine.ema import NoAverage
+from rsforge.engine.loader import Micro
+from rsforge.engine.train_step import Update
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.seeds import derive

@@ -16,15 +16,15 @@ import torch
 from _paired import THREADS, Spent, interleaved, repeats, report, timed
 from torch import Tensor
 
-from rsforge.data.latents import LatentDataset, latent_statistics, open_latents, write_latents
-from rsforge.data.synthetic import SyntheticTiles
-from rsforge.engine.average import NoAverage
-from rsforge.engine.feed import Feed, Micro, Samples
-from rsforge.engine.update import Update
+from rsforge.data.latent_cache import LatentDataset, latent_statistics, open_latents, write_latents
+from rsforge.data.synthetic.tile_dataset import SyntheticTiles
+from rsforge.engine.ema import NoAverage
+from rsforge.engine.loader import Feed, Micro, Samples
+from rsforge.engine.train_step import Update
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.recipes.latents import Encoder
+from rsforge.recipes.diffusion.encode_latents import Encoder
 from rsforge.tasks.diffusion import DiffusionTask, already_encoded
 
 COUNT, SIDE, BATCH = 32, 64, 8

@@ -13,9 +13,9 @@ import torch
 from _paired import THREADS, interleaved, repeats, report, timed
 from torch import Tensor, nn
 
-from rsforge.engine.average import ExponentialAverage
-from rsforge.engine.feed import Micro
-from rsforge.engine.update import Update
+from rsforge.engine.ema import ExponentialAverage
+from rsforge.engine.loader import Micro
+from rsforge.engine.train_step import Update
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.seeds import derive

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rsforge.data.pair_reading import open_pair, radiometry_of
-from rsforge.data.pairs import find_pairs
-from rsforge.data.split_file import load_split
+from rsforge.data.pairs.index import find_pairs
+from rsforge.data.pairs.reading import open_pair, radiometry_of
+from rsforge.data.splits.split_file import load_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes import audit, split, synth
-from rsforge.recipes.voice import Quiet
+from rsforge.recipes.console import Quiet
+from rsforge.recipes.data import audit, split, synth
 from rsforge.settings.data_pairs import AuditSettings, SplitSettings
 from rsforge.settings.data_synth import SynthSettings
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rsforge.data.synthetic import write_tiles
+from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import journal
-from rsforge.recipes import diffusion, sample, vae
-from rsforge.recipes.voice import Quiet
+from rsforge.recipes.console import Quiet
+from rsforge.recipes.diffusion import train as diffusion_train
+from rsforge.recipes.sample import images as sample_images
+from rsforge.recipes.vae import train as vae_train
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings, TileSettings
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
@@ -35,7 +37,7 @@ def train_autoencoder() -> Path:
         loop=LoopSettings(epochs=20, batch_size=16),
         optim=OptimSettings(learning_rate=2e-3),
     )
-    return Path(vae.train(settings, Quiet())["best_model"])
+    return Path(vae_train.train(settings, Quiet())["best_model"])
 
 
 def train_denoiser(autoencoder: Path) -> Path:
@@ -46,7 +48,7 @@ def train_denoiser(autoencoder: Path) -> Path:
         loop=LoopSettings(epochs=200, batch_size=32, sample_every=100),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),
     )
-    told = diffusion.train(settings, Quiet())
+    told = diffusion_train.train(settings, Quiet())
     last = journal.read(settings.run.output_dir / "journal.jsonl")[-1]
     print(
         f"denoiser: held-out loss {last['val/loss']:.3f}; one that knows mean and spread alone {last['val/linear']:.3f}"
@@ -59,7 +61,7 @@ def main() -> None:
     autoencoder = train_autoencoder()
     denoiser = train_denoiser(autoencoder)
     # Each checkpoint rebuilds its network alone, and the denoiser's names the autoencoder it belongs to.
-    drawn = sample.draw(
+    drawn = sample_images.draw(
         SampleSettings(
             diffusion_checkpoint=denoiser, vae_checkpoint=autoencoder, num_images=8, ddim_steps=25, seed=3,
             output=Path("generated_images.png"),

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from rsforge.data.synthetic import SyntheticTiles
-from rsforge.engine import checkpoint, journal, rates
-from rsforge.engine.average import ExponentialAverage
-from rsforge.engine.feed import Feed
-from rsforge.engine.keeper import Keeper, Names
-from rsforge.engine.protocol import Turn
-from rsforge.engine.stopping import Best, Stopping
+from rsforge.data.synthetic.tile_dataset import SyntheticTiles
+from rsforge.engine import checkpoint, journal, lr_schedules
+from rsforge.engine.checkpoint_writer import Keeper, Names
+from rsforge.engine.early_stopping import Best, Stopping
+from rsforge.engine.ema import ExponentialAverage
+from rsforge.engine.loader import Feed
+from rsforge.engine.task import Turn
+from rsforge.engine.train_step import Update
 from rsforge.engine.trainer import Trainer
-from rsforge.engine.update import Update
 from rsforge.engine.validation import Validation
 
 
@@ -60,7 +60,7 @@ def trainer(folder: Path, epochs: int) -> Trainer:
     return Trainer(
         Update(task, make_optimizer=AdamW, average=ExponentialAverage(task.modules(), decay=0.95), device=cpu),
         Feed(SyntheticTiles(160, image_size=32, seed=0, flip=0.5), batch_size=8),
-        epochs=epochs, rate=rates.PureRate(partial(rates.warmed_up, rate=lambda step: 3e-3, warmup=10)),
+        epochs=epochs, rate=lr_schedules.PureRate(partial(lr_schedules.warmed_up, rate=lambda step: 3e-3, warmup=10)),
         validation=Validation(task, held_out, device=cpu), monitor="val/mse", best=Best(),
         keeper=Keeper(folder, Names("checkpoint_{:04d}.pt"), identity={"kind": "fill-clouds"}),
         journal=journal.Journal(folder / "log.jsonl"), stopping=Stopping(patience=0, delta=0, window=0, threshold=0),

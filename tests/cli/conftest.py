@@ -9,30 +9,29 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import rsforge.recipes
 from rsforge.cli.main import run
 
 RECIPES = {
-    "parquet": ["extract"],
-    "captions": ["convert"],
-    "classes": ["prepare"],
-    "tile": ["cut"],
-    "stats": ["measure", "table"],
-    "audit": ["judge"],
-    "split": ["divide"],
-    "hsi_patches": ["cut"],
-    "synth": ["draw"],
-    "vae": ["train"],
-    "vae_use": ["reconstruct", "evaluate"],
-    "diffusion": ["train"],
-    "cyclegan": ["train"],
-    "cyclegan_translate": ["translate"],
-    "cyclegan_evaluate": ["evaluate", "table"],
-    "cyclegan_export": ["export"],
-    "sample": ["draw"],
-    "demo": ["run"],
-    "doctor": ["examine"],
-    "info": ["describe"],
+    "data.parquet_to_jsonl": ["extract"],
+    "data.captions_to_jsonl": ["convert"],
+    "data.prepare_classes": ["prepare"],
+    "data.tile": ["cut"],
+    "data.stats": ["measure", "table"],
+    "data.audit": ["judge"],
+    "data.split": ["divide"],
+    "data.hsi_patches": ["cut"],
+    "data.synth": ["draw"],
+    "vae.train": ["train"],
+    "vae.evaluate": ["reconstruct", "evaluate"],
+    "diffusion.train": ["train"],
+    "cyclegan.train": ["train"],
+    "cyclegan.translate": ["translate"],
+    "cyclegan.evaluate": ["evaluate", "table"],
+    "cyclegan.export": ["export"],
+    "sample.images": ["draw"],
+    "tools.demo": ["run"],
+    "tools.doctor": ["examine"],
+    "tools.info": ["describe"],
 }
 
 
@@ -66,7 +65,6 @@ def kitchen(monkeypatch) -> SimpleNamespace:
         for function in functions:
             setattr(module, function, cook(f"{module_name}.{function}"))
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(rsforge.recipes, module_name, module, raising=False)
     return orders
 
 

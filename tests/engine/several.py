@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from rsforge.engine import checkpoint, processes
+from rsforge.engine import checkpoint, distributed
+from rsforge.engine.checkpoint_writer import Keeper, NoKeeper
 from rsforge.engine.journal import Journal, NoJournal
-from rsforge.engine.keeper import Keeper, NoKeeper
 from tests.engine.toys import CPU, NAMES, Noisy, Regress, Remembering, Steady, trainer
 
 TASKS = {"regress": Regress, "noisy": Noisy, "steady": Steady, "remembering": Remembering}
@@ -29,12 +29,12 @@ def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     base, cut = Path(sys.argv[1]), int(sys.argv[2])
-    world = processes.join(CPU)
+    world = distributed.join(CPU)
     for task in TASKS:
         for name, plan in {"whole": (4,), "cut": (cut, 4)}.items():
             for epochs in plan:
                 run(base / task / name, task, world, epochs, 1)
-    processes.leave()
+    distributed.leave()
 
 
 if __name__ == "__main__":

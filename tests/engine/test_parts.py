@@ -20,12 +20,12 @@ from torch.optim.lr_scheduler import (
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rsforge import durable
-from rsforge.engine import checkpoint, precision, rates
-from rsforge.engine.average import ExponentialAverage, averaged_weights
+from rsforge.engine import checkpoint, lr_schedules, precision
 from rsforge.engine.checkpoint import retain
+from rsforge.engine.checkpoint_writer import Keeper, Names, due, newest
+from rsforge.engine.early_stopping import Best, Stopping, judged
+from rsforge.engine.ema import ExponentialAverage, averaged_weights
 from rsforge.engine.journal import Journal, read
-from rsforge.engine.keeper import Keeper, Names, due, newest
-from rsforge.engine.stopping import Best, Stopping, judged
 
 PEAK, FLOOR = 1e-3, 1e-5
 
@@ -43,12 +43,15 @@ def reference(make, steps):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (partial(rates.cosine, peak=PEAK, floor=FLOOR, total=100), lambda o: CosineAnnealingLR(o, 100, FLOOR)),
+        (partial(lr_schedules.cosine, peak=PEAK, floor=FLOOR, total=100), lambda o: CosineAnnealingLR(o, 100, FLOOR)),
         (
-            partial(rates.warm_restarts, peak=PEAK, floor=FLOOR, first=10),
+            partial(lr_schedules.warm_restarts, peak=PEAK, floor=FLOOR, first=10),
             lambda o: CosineAnnealingWarmRestarts(o, T_0=10, T_mult=2, eta_min=FLOOR),
         ),
-        (partial(rates.linear, peak=PEAK, floor=FLOOR, total=100), lambda o: LinearLR(o, 1.0, FLOOR / PEAK, 100)),
+        (
+            partial(lr_schedules.linear, peak=PEAK, floor=FLOOR, total=100),
+            lambda o: LinearLR(o, 1.0, FLOOR / PEAK, 100),
+        ),
     ],
 )
 def test_rates_equal_torch_schedulers(ours, theirs):
@@ -56,7 +59,7 @@ def test_rates_equal_torch_schedulers(ours, theirs):
 
 
 def test_warm_up_reaches_the_peak_and_then_gives_way():
-    rate = partial(rates.warmed_up, rate=partial(rates.constant, peak=PEAK), warmup=10)
+    rate = partial(lr_schedules.warmed_up, rate=partial(lr_schedules.constant, peak=PEAK), warmup=10)
     assert rate(0) == pytest.approx(PEAK / 10) and rate(9) == rate(99) == PEAK
 
 
@@ -64,7 +67,7 @@ def test_warm_up_reaches_the_peak_and_then_gives_way():
 def test_plateau_equals_torch(figures):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=PEAK)
     theirs = ReduceLROnPlateau(optimizer, factor=0.5, patience=3, min_lr=FLOOR, eps=0)
-    ours = rates.Plateau(partial(rates.constant, peak=PEAK), floor=FLOOR, patience=3)
+    ours = lr_schedules.Plateau(partial(lr_schedules.constant, peak=PEAK), floor=FLOOR, patience=3)
     for figure in figures:
         theirs.step(figure)
         ours.observe(figure)
@@ -188,8 +191,8 @@ def test_due():
 
 
 def test_a_later_rate_stays_and_then_falls():
-    falling = partial(rates.linear, peak=1.0, floor=0.0, total=10)
-    curve = [rates.later(step, rate=falling, start=5) for step in range(20)]
+    falling = partial(lr_schedules.linear, peak=1.0, floor=0.0, total=10)
+    curve = [lr_schedules.later(step, rate=falling, start=5) for step in range(20)]
     assert curve[:6] == [1.0] * 6 and curve[10] == pytest.approx(0.5) and curve[15:] == [0.0] * 5
 
 

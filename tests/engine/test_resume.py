@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from rsforge.engine import checkpoint
+from rsforge.engine.early_stopping import Stopping
 from rsforge.engine.journal import read
-from rsforge.engine.protocol import Turn
-from rsforge.engine.stopping import Stopping
+from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
 from tests.engine.toys import Noisy, trainer
 

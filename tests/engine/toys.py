@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rsforge.engine.average import ExponentialAverage
-from rsforge.engine.feed import Feed
+from rsforge.engine.checkpoint_writer import Keeper, Names
+from rsforge.engine.early_stopping import Best, Stopping
+from rsforge.engine.ema import ExponentialAverage
 from rsforge.engine.journal import Journal
-from rsforge.engine.keeper import Keeper, Names
-from rsforge.engine.protocol import Turn
-from rsforge.engine.rates import Plateau
-from rsforge.engine.stopping import Best, Stopping
+from rsforge.engine.loader import Feed
+from rsforge.engine.lr_schedules import Plateau
+from rsforge.engine.task import Turn
+from rsforge.engine.train_step import Update
 from rsforge.engine.trainer import Trainer
-from rsforge.engine.update import Update
 from rsforge.engine.validation import Validation
 from rsforge.seeds import derive
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsforge.data.examine import examine
-from rsforge.data.items import items_of
-from tests.data.pair_world import load, save
-from tests.recipes.conftest import rsforge
+from rsforge.data.audit.inspect_items import examine
+from rsforge.data.splits.items import items_of
+from tests.worlds.commands import rsforge
+from tests.worlds.pairs import load, save
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from rsforge.cli.main import run
-from rsforge.data.images import find_images
-from tests.recipes.conftest import command
+from rsforge.data.io.image_reader import find_images
+from tests.worlds.commands import command
 
 LINE = "data parquet-to-jsonl --parquet-path {} --output-dir {} --json"
 

@@ -11,14 +11,14 @@ import pytest
 import rasterio
 import scipy.io
 
-from rsforge.data import hdf5
-from rsforge.data.cubes import open_cube
-from rsforge.data.images import UnreadableError
-from rsforge.data.responses import SENSORS, integrate, load_response
-from rsforge.data.wavelengths import read_table
-from rsforge.data.windows import Window
+from rsforge.data.cubes.formats import open_cube
+from rsforge.data.cubes.spectral_response import SENSORS, integrate, load_response
+from rsforge.data.cubes.wavelengths import read_table
+from rsforge.data.io import hdf5
+from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError
-from tests.recipes.conftest import rsforge
+from tests.worlds.commands import rsforge
 
 ODD = {
     "b2nd-no-chunkshape.h5": "the filter blosc2, which is not installed",

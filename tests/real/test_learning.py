@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rsforge.engine.journal import read
-from tests.recipes.conftest import rsforge
+from tests.worlds.commands import rsforge
 
 TILES = "tiles/rsscn7_128px_derived"
 

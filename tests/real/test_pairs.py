@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rsforge.cli.main import run
-from rsforge.data.pair_reading import open_pair, radiometry_of
-from rsforge.data.pairs import find_pairs
-from rsforge.data.rasters import inspect, read
+from rsforge.data.io.rasters import inspect, read
+from rsforge.data.pairs.index import find_pairs
+from rsforge.data.pairs.reading import open_pair, radiometry_of
 from rsforge.errors import RsforgeError
 
 

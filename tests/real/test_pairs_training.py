@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes import paired
-from rsforge.recipes.voice import Quiet
+from rsforge.recipes.console import Quiet
+from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import PairTrainingSettings
 
 
-def load(root: Path, **data) -> paired.Pairs:
+def load(root: Path, **data) -> pair_datasets.Pairs:
     settings = PairTrainingSettings(data_dir=str(root), image_size=64, **data)
-    return paired.load(settings, RunSettings(output_dir=root / "absent"), Quiet())
+    return pair_datasets.load(settings, RunSettings(output_dir=root / "absent"), Quiet())
 
 
 @pytest.mark.parametrize(

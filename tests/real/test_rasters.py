@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rsforge.data.rasters import UnreadableError, inspect, read
-from rsforge.data.windows import Window
+from rsforge.data.io.rasters import UnreadableError, inspect, read
+from rsforge.data.io.windows import Window
 
 REFUSED = {
     "broken_data_stream.png",

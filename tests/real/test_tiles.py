@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rsforge.data.images import read_rgb
-from rsforge.data.tiles import TileDataset, scan, split
+from rsforge.data.images.tile_dataset import TileDataset, scan, split
+from rsforge.data.io.image_reader import read_rgb
 from rsforge.errors import RsforgeError
 
 UNREADABLE = {

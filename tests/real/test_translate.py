@@ -8,9 +8,9 @@ import rasterio
 from PIL import Image
 
 from rsforge.cli.main import run
-from rsforge.data.radiometry import Radiometry
-from rsforge.data.rasters import read
-from tests.cyclegan_world import write_checkpoint
+from rsforge.data.io.rasters import read
+from rsforge.data.sar.radiometry import Radiometry
+from tests.worlds.cyclegan import write_checkpoint
 
 
 def translate(*words: object) -> None:

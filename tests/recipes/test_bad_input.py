@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from rsforge import durable
-from rsforge.data.synthetic import write_tiles
+from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import checkpoint
 from rsforge.models.vgg import VggFeatures
-from tests.recipes.conftest import DIFFUSION, VAE, command, rsforge
+from tests.worlds.commands import DIFFUSION, VAE, command, rsforge
 
 VAE_LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --kl-warmup 0 --report-to none {VAE}"
 DIFFUSION_LINE = f"diffusion train --vae {{}} --data-dir {{}} --output-dir {{}} --epochs 1 --report-to none {DIFFUSION}"

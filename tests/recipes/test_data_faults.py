@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 
 from rsforge import durable
-from rsforge.data.synthetic import SyntheticTiles
-from rsforge.data.tiles import TileDataset
+from rsforge.data.images.tile_dataset import TileDataset
+from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.errors import RsforgeError
-from rsforge.recipes import images
-from rsforge.recipes.vae import MEASURED, LatentStatistics
+from rsforge.recipes.datasets import image_folder
+from rsforge.recipes.vae.latent_statistics import MEASURED, LatentStatistics
 from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import VaeTileSettings
-from tests.recipes.conftest import DIFFUSION, VAE, rsforge
+from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 
 class Quiet:
@@ -155,17 +155,17 @@ def test_leftovers_are_swept_at_every_depth_but_not_in_other_runs(tmp_path: Path
     assert len(list(tmp_path.rglob("kept.png"))) == 5
 
 
-def opened(place: object, *, keep: bool = True) -> images.Images:
+def opened(place: object, *, keep: bool = True) -> image_folder.Images:
     data = VaeTileSettings(data_dir=str(place), image_size=16)
-    return images.load(data, RunSettings(output_dir=Path("unused")), Quiet(), keep=keep)  # type: ignore[arg-type]
+    return image_folder.load(data, RunSettings(output_dir=Path("unused")), Quiet(), keep=keep)  # type: ignore[arg-type]
 
 
 def test_each_image_is_opened_twice_and_kept_once(job, monkeypatch) -> None:
-    from rsforge.data import tiles
+    from rsforge.data.images import tile_dataset
 
     seen: list[Path] = []
-    real = tiles.read_bytes
-    monkeypatch.setattr(tiles, "read_bytes", lambda path: seen.append(path) or real(path))
+    real = tile_dataset.read_bytes
+    monkeypatch.setattr(tile_dataset, "read_bytes", lambda path: seen.append(path) or real(path))
     data = opened(job.tiles)
     assert len(seen) == 60  # judged, then resized
     assert isinstance(data.train, TileDataset) and isinstance(data.plain, TileDataset)
@@ -184,10 +184,10 @@ def test_scenes_are_drawn_once(monkeypatch) -> None:
         return real(self, index)
 
     monkeypatch.setattr(SyntheticTiles, "_draw", counted)
-    data = images.drawn(20, VaeTileSettings(data_dir="synthetic", image_size=8), seed=0)
+    data = image_folder.drawn(20, VaeTileSettings(data_dir="synthetic", image_size=8), seed=0)
     assert count == 20 and torch.equal(data.plain[0, 3], data.plain[5, 3])
     with pytest.raises(RsforgeError):
-        images.drawn(20, VaeTileSettings(data_dir="synthetic", image_size=8, val_fraction=0.99), seed=0)
+        image_folder.drawn(20, VaeTileSettings(data_dir="synthetic", image_size=8, val_fraction=0.99), seed=0)
 
 
 def test_the_smallest_preset_ends_near_the_noise_it_starts_from() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
-from tests.recipes.conftest import DIFFUSION, VAE, rsforge
+from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 
 def pixels(path):

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from rsforge.data.synthetic import write_tiles
+from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import checkpoint
-from rsforge.recipes.folder import resume_hint
-from tests.recipes.conftest import DIFFUSION, VAE, command, rsforge
+from rsforge.recipes.training.output_dir import resume_hint
+from tests.worlds.commands import DIFFUSION, VAE, command, rsforge
 
 VAE_LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --kl-warmup 0 --report-to none {VAE}"
 DIFFUSION_LINE = f"diffusion train --vae {{}} --data-dir {{}} --output-dir {{}} --epochs 1 --report-to none {DIFFUSION}"

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from rsforge.compat import ensure_torchvision
-from rsforge.engine.average import NoAverage
-from rsforge.engine.feed import Micro
-from rsforge.engine.update import Update
+from rsforge.engine.ema import NoAverage
+from rsforge.engine.loader import Micro
+from rsforge.engine.train_step import Update
 from rsforge.losses.adversarial import gradient_penalty
 from rsforge.losses.perceptual import perceptual
 from rsforge.models.patch_gan import PatchCritic

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.engine.average import NoAverage
-from rsforge.engine.feed import Feed
-from rsforge.engine.update import Update
+from rsforge.engine.ema import NoAverage
+from rsforge.engine.loader import Feed
+from rsforge.engine.train_step import Update
 from rsforge.engine.validation import Validation
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.noise.process import broadcast, target

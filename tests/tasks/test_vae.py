@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.data.synthetic import SyntheticTiles
-from rsforge.engine.average import NoAverage
-from rsforge.engine.feed import Feed
-from rsforge.engine.update import Update
+from rsforge.data.synthetic.tile_dataset import SyntheticTiles
+from rsforge.engine.ema import NoAverage
+from rsforge.engine.loader import Feed
+from rsforge.engine.train_step import Update
 from rsforge.losses.elbo import kl_to_standard_normal
 from rsforge.models.vector_vae import VectorVae
 from rsforge.tasks.vae import VaeTask

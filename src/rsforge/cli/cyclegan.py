@@ -27,9 +27,9 @@ app = group("Translate SAR to optical images and back in one pass.")
 )
 def train(settings: CycleGanTrainSettings, show: Show) -> dict[str, Any]:
     """Train two generators and two critics on a folder of pairs."""
-    from rsforge.recipes import cyclegan
+    from rsforge.recipes.cyclegan.train import train as recipe
 
-    return cyclegan.train(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -41,9 +41,9 @@ def train(settings: CycleGanTrainSettings, show: Show) -> dict[str, Any]:
 )
 def translate(settings: CycleGanTranslateSettings, show: Show) -> dict[str, Any]:
     """Translate images of any size; a GeoTIFF becomes a GeoTIFF."""
-    from rsforge.recipes import cyclegan_translate
+    from rsforge.recipes.cyclegan.translate import translate as recipe
 
-    return cyclegan_translate.translate(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -55,10 +55,11 @@ def translate(settings: CycleGanTranslateSettings, show: Show) -> dict[str, Any]
 )
 def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Told:
     """Measure translations beside trivial baselines, with confidence intervals."""
-    from rsforge.recipes import cyclegan_evaluate
+    from rsforge.recipes.cyclegan.evaluate import evaluate as recipe
+    from rsforge.recipes.cyclegan.evaluate import table
 
-    data = cyclegan_evaluate.evaluate(settings, show)
-    return Told(data, cyclegan_evaluate.table(data))
+    data = recipe(settings, show)
+    return Told(data, table(data))
 
 
 @command(
@@ -70,6 +71,6 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Told:
 )
 def export(settings: CycleGanExportSettings, show: Show) -> dict[str, Any]:
     """Package a generator for other programs, checked against the model."""
-    from rsforge.recipes import cyclegan_export
+    from rsforge.recipes.cyclegan.export import export as recipe
 
-    return cyclegan_export.export(settings, show)
+    return recipe(settings, show)

@@ -25,9 +25,9 @@ app = group("Prepare, cut, judge and split data.")
 )
 def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:
     """Extract images and captions from Parquet files."""
-    from rsforge.recipes import parquet
+    from rsforge.recipes.data.parquet_to_jsonl import extract as recipe
 
-    return parquet.extract(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -39,9 +39,9 @@ def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:
 )
 def captions_to_jsonl(settings: CaptionsSettings, show: Show) -> dict[str, Any]:
     """Turn a table of captions into JSON lines."""
-    from rsforge.recipes import captions
+    from rsforge.recipes.data.captions_to_jsonl import convert as recipe
 
-    return captions.convert(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -53,9 +53,9 @@ def captions_to_jsonl(settings: CaptionsSettings, show: Show) -> dict[str, Any]:
 )
 def prepare_classes(settings: ClassesSettings, show: Show) -> dict[str, Any]:
     """Sort images by class, with captions."""
-    from rsforge.recipes import classes
+    from rsforge.recipes.data.prepare_classes import prepare as recipe
 
-    return classes.prepare(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -67,26 +67,26 @@ def prepare_classes(settings: ClassesSettings, show: Show) -> dict[str, Any]:
 )
 def tile(settings: TileCutSettings, show: Show) -> dict[str, Any]:
     """Cut aligned SAR and optical scenes into patches."""
-    from rsforge.recipes import tile
+    from rsforge.recipes.data.tile import cut as recipe
 
-    return tile.cut(settings, show)
+    return recipe(settings, show)
 
 
 @command(app, "data stats", StatsSettings, epilog="Example: rsforge data stats --dataset-path Dataset")
 def stats(settings: StatsSettings, show: Show) -> Told:
     """Count what a data set holds: regions, seasons, sizes, modes, ranges."""
-    from rsforge.recipes import stats
+    from rsforge.recipes.data.stats import measure, table
 
-    data = stats.measure(settings, show)
-    return Told(data, stats.table(data))
+    data = measure(settings, show)
+    return Told(data, table(data))
 
 
 @command(app, "data audit", AuditSettings, writes=True, epilog="Example: rsforge data audit --data-dir Dataset")
 def audit(settings: AuditSettings, show: Show) -> dict[str, Any]:
     """Open every file, name every fault, and draw the offenders."""
-    from rsforge.recipes import audit
+    from rsforge.recipes.data.audit import judge as recipe
 
-    return audit.judge(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -98,9 +98,9 @@ def audit(settings: AuditSettings, show: Show) -> dict[str, Any]:
 )
 def split(settings: SplitSettings, show: Show) -> dict[str, Any]:
     """Divide a data set so that nothing stands on both sides."""
-    from rsforge.recipes import split
+    from rsforge.recipes.data.split import divide as recipe
 
-    return split.divide(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -112,9 +112,9 @@ def split(settings: SplitSettings, show: Show) -> dict[str, Any]:
 )
 def hsi_patches(settings: HsiPatchesSettings, show: Show) -> dict[str, Any]:
     """Cut hyperspectral cubes into pairs with the Landsat bands they would give."""
-    from rsforge.recipes import hsi_patches
+    from rsforge.recipes.data.hsi_patches import cut as recipe
 
-    return hsi_patches.cut(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -126,6 +126,6 @@ def hsi_patches(settings: HsiPatchesSettings, show: Show) -> dict[str, Any]:
 )
 def synth(settings: SynthSettings, show: Show) -> dict[str, Any]:
     """Draw a small world of any kind, the same from the same seed."""
-    from rsforge.recipes import synth
+    from rsforge.recipes.data.synth import draw as recipe
 
-    return synth.draw(settings, show)
+    return recipe(settings, show)

@@ -21,6 +21,6 @@ app = group("Train diffusion models.")
 )
 def train(settings: DiffusionTrainSettings, show: Show) -> dict[str, Any]:
     """Train a diffusion model on the latents of a trained autoencoder."""
-    from rsforge.recipes import diffusion
+    from rsforge.recipes.diffusion.train import train as recipe
 
-    return diffusion.train(settings, show)
+    return recipe(settings, show)

@@ -25,6 +25,6 @@ app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": 
 )
 def sample(settings: SampleSettings, show: Show) -> dict[str, Any]:
     """Draw images from a diffusion model, by DDPM or in fewer steps by DDIM."""
-    from rsforge.recipes import sample
+    from rsforge.recipes.sample.images import draw as recipe
 
-    return sample.draw(settings, show)
+    return recipe(settings, show)

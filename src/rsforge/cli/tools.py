@@ -16,23 +16,23 @@ from rsforge.settings.tools import DemoSettings, DoctorSettings, ExplainSettings
 
 def demo(settings: DemoSettings, show: Show) -> dict[str, Any]:
     """Train, sample and judge on drawn scenes: the whole path in minutes, on any machine."""
-    from rsforge.recipes import demo
+    from rsforge.recipes.tools.demo import run as recipe
 
-    return demo.run(settings, show)
+    return recipe(settings, show)
 
 
 def doctor(settings: DoctorSettings, show: Show) -> dict[str, Any]:
     """Show versions, devices and what is missing."""
-    from rsforge.recipes import doctor
+    from rsforge.recipes.tools.doctor import examine as recipe
 
-    return doctor.examine(settings, show)
+    return recipe(settings, show)
 
 
 def info(settings: InfoSettings, show: Show) -> dict[str, Any]:
     """Describe a checkpoint: what it is, how it was made, what it needs."""
-    from rsforge.recipes import info
+    from rsforge.recipes.tools.info import describe as recipe
 
-    return info.describe(settings, show)
+    return recipe(settings, show)
 
 
 def explain(settings: ExplainSettings, show: Show) -> Told:

@@ -21,9 +21,9 @@ app = group("Train, use and judge autoencoders.")
 )
 def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:
     """Train an autoencoder on a folder of images."""
-    from rsforge.recipes import vae
+    from rsforge.recipes.vae.train import train as recipe
 
-    return vae.train(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -35,9 +35,9 @@ def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:
 )
 def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
     """Draw images above their reconstructions."""
-    from rsforge.recipes import vae_use
+    from rsforge.recipes.vae.evaluate import reconstruct as recipe
 
-    return vae_use.reconstruct(settings, show)
+    return recipe(settings, show)
 
 
 @command(
@@ -48,6 +48,6 @@ def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
 )
 def evaluate(settings: VaeEvaluateSettings, show: Show) -> dict[str, Any]:
     """Measure how well an autoencoder reconstructs images."""
-    from rsforge.recipes import vae_use
+    from rsforge.recipes.vae.evaluate import evaluate as recipe
 
-    return vae_use.evaluate(settings, show)
+    return recipe(settings, show)

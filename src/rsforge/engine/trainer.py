@@ -13,14 +13,14 @@ from typing import Any
 from torch import Tensor
 
 from rsforge.engine import checkpoint
-from rsforge.engine.feed import Feed, Micro
+from rsforge.engine.checkpoint_writer import Keeper, due
+from rsforge.engine.early_stopping import Best, Stopping, judged
 from rsforge.engine.journal import Journal
-from rsforge.engine.keeper import Keeper, due
-from rsforge.engine.protocol import Stateful
-from rsforge.engine.rates import Rate
+from rsforge.engine.loader import Feed, Micro
+from rsforge.engine.lr_schedules import Rate
 from rsforge.engine.signals import StopRequest
-from rsforge.engine.stopping import Best, Stopping, judged
-from rsforge.engine.update import Update
+from rsforge.engine.task import Stateful
+from rsforge.engine.train_step import Update
 from rsforge.engine.validation import Validation, evaluating
 from rsforge.errors import RsforgeError
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.average import Average
-from rsforge.engine.feed import Feed, moved
-from rsforge.engine.processes import Alone
-from rsforge.engine.protocol import Task
+from rsforge.engine.distributed import Alone
+from rsforge.engine.ema import Average
+from rsforge.engine.loader import Feed, moved
+from rsforge.engine.task import Task
 from rsforge.seeds import derive
 
 

@@ -64,3 +64,8 @@ def _kl(mu: Tensor, logvar: Tensor) -> Tensor:
     wide = torch.promote_types(mu.dtype, torch.float32)
     mu, logvar = mu.to(wide).flatten(1), logvar.to(wide).flatten(1)
     return 0.5 * (mu.square() + logvar.expm1() - logvar)
+
+
+def sample_latent(mu: Tensor, logvar: Tensor) -> Tensor:
+    """``mu + sigma * eps`` with fresh noise. Kingma & Welling 2014, Eq. 10."""
+    return mu + (0.5 * logvar).exp() * torch.randn_like(mu)

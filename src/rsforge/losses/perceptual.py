@@ -23,3 +23,8 @@ def perceptual(
         with torch.no_grad():
             wanted = features(y.float())
         return distance(features(x.float()), wanted)
+
+
+def no_perceptual(x: Tensor, y: Tensor) -> Tensor:
+    """The perceptual distance when it is off."""
+    return x.new_zeros(())

@@ -1,1 +1,1 @@
-"""The kitchen: settings in, objects assembled, run started."""
+"""Settings in, objects assembled, run started."""

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rsforge.engine.protocol import Turn
+from rsforge.engine.task import Turn
 from rsforge.losses.adversarial import GanLoss, critic_loss, generator_loss, gradient_penalty
+from rsforge.losses.perceptual import no_perceptual
 from rsforge.metrics.image import psnr, ssim
 from rsforge.tasks.image_pool import ImagePools
-from rsforge.tasks.vae import no_perceptual
 
 Batch = tuple[Tensor, Tensor]
 Terms = dict[str, tuple[float, Tensor]]

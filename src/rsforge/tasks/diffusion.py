@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Mapping
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.protocol import Turn
+from rsforge.engine.task import Turn
 from rsforge.losses.denoising import weighted_mse
+from rsforge.losses.elbo import sample_latent
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
 from rsforge.noise.weighting import min_snr_weight
-from rsforge.tasks.vae import sample_latent
 
 
 def already_encoded(batch: Tensor) -> Tensor:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from rsforge.engine.protocol import Turn
-from rsforge.losses.elbo import beta_at, capacity_penalty, free_bits, kl_to_standard_normal, negative_elbo
+from rsforge.engine.task import Turn
+from rsforge.losses.elbo import (
+    beta_at,
+    capacity_penalty,
+    free_bits,
+    kl_to_standard_normal,
+    negative_elbo,
+    sample_latent,
+)
+from rsforge.losses.perceptual import no_perceptual
 from rsforge.models.interfaces import Autoencoder
 
 KlMode = Literal["capacity", "free_bits"]
-
-
-def no_perceptual(x: Tensor, y: Tensor) -> Tensor:
-    """The perceptual distance when it is off."""
-    return x.new_zeros(())
-
-
-def sample_latent(mu: Tensor, logvar: Tensor) -> Tensor:
-    """``mu + sigma * eps`` with fresh noise. Kingma & Welling 2014, Eq. 10."""
-    return mu + (0.5 * logvar).exp() * torch.randn_like(mu)
 
 
 class VaeTask:

@@ -1,0 +1,1 @@
+"""Captioned images: tables, Parquet, image folders."""

@@ -1,0 +1,1 @@
+"""Hyperspectral cubes: formats, wavelengths, spectral response, patches."""

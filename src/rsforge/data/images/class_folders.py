@@ -1,0 +1,143 @@
+"""Images named by class and number, and what a class is called."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from rsforge.data.io.image_reader import SUFFIXES, UnreadableError, decode_rgb, find_images, read_bytes
+from rsforge.data.io.threads import in_threads
+from rsforge.errors import RsforgeError
+
+# What unnamed classes are called, by number and over again: the subjects of the Corel set of the course.
+GENERIC = ("royalguard", "beach", "mountain", "flower", "building", "animal", "vehicle", "person")
+
+_NAME = re.compile(r"(\d+)_(\d+)")
+_NEXT = re.compile(r"(?<=\s)(\d+)[\s,;:=]+(?=[^\W\d])")
+_ENTRY = re.compile(r"(\d+)[\s,;:=]+(\S.*)")
+_HAS_ARTICLE = re.compile(r"(an?|the|some|one)\s", re.IGNORECASE)
+_VOWEL = re.compile(r"[aeiou8]|hon(or|our|est)|hour|heir|1[18]\b")
+# Spelt with a vowel and spoken with a consonant: European, ewe, one-way, unit, usual, utility, uranium.
+_CONSONANT = re.compile(r"eu|ewe|onc?e\b|u(ni(?![mnd])|s[aeu]|t[eio]|r[aei]|biq|k[ru]|[iy]gh)")
+# Said letter by letter: X-ray, MRI, SUV, NDVI; SAR is a word.
+_SPELLED = re.compile(r"[A-Za-z]-|(?!SAR\b)[A-Z]{1,3}\b|[HLMNX][B-DF-HJ-NP-TV-Z][A-Z]*\b")
+_SOUNDS_VOWEL = "aefhilmnorsx"
+
+
+@dataclass(frozen=True)
+class ClassImage:
+    """An image of class ``number``; ``digest`` is the SHA-256 of its bytes."""
+
+    path: Path
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class ClassIndex:
+    """The images of a folder by class, sorted by name; ``bad`` are (name, reason)."""
+
+    images: list[ClassImage]
+    bad: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted({image.number for image in self.images})
+
+
+def scan_classes(root: Path, exclude: Path | None = None) -> ClassIndex:
+    """Read and decode every image below ``root``; odd names, name twins, damage, other kinds are told in ``bad``."""
+    paths, names = find_images(root, exclude=exclude), dict[str, Path]()
+    index = ClassIndex([], [(name, "images of this kind are not read") for name in _unread(root, paths)])
+    for path, judged in zip(paths, in_threads(_judged, paths), strict=True):
+        first = names.setdefault(path.name.lower(), path)
+        twin = f"{first.relative_to(root)} has the same name" if first != path else ""
+        if twin or isinstance(judged, str):
+            index.bad.append((path.relative_to(root).as_posix(), twin or str(judged)))
+        else:
+            index.images.append(judged)
+    return index
+
+
+def _unread(root: Path, images: list[Path]) -> list[str]:
+    """Files named as images by class are, of a kind that is not among them."""
+    near = {*root.rglob("*"), *(p for folder in {image.parent for image in images} for p in folder.iterdir())}
+    odd = (p for p in near if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and p.is_file())
+    return sorted(p.relative_to(root).as_posix() for p in odd)
+
+
+def _judged(path: Path) -> ClassImage | str:
+    found = _NAME.fullmatch(path.stem)
+    if not found:
+        return "its name is not CLASS_NUMBER, as in 0001_0042.png"
+    try:
+        data = read_bytes(path)
+        decode_rgb(data)
+    except UnreadableError as error:
+        return str(error)
+    return ClassImage(path, int(found[1]), hashlib.sha256(data).hexdigest())
+
+
+def read_class_names(path: Path) -> dict[int, str]:
+    """``{1: "royalguard", ...}`` from numbers and names, one a line or several; RSF-D006 names a line of neither."""
+    names: dict[int, str] = {}
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise _unusable(path, "it is not a regular file")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unusable(path, f"byte {error.start + 1} is not UTF-8") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        for part in _entries(line):
+            entry = _ENTRY.fullmatch(part)
+            if not entry:
+                raise _unusable(path, f"line {number} is no number and name: {part[:80]!r}")
+            if names.setdefault(int(entry[1]), entry[2]) != entry[2]:
+                raise _unusable(path, f"line {number} names class {int(entry[1])} a second time")
+    return names
+
+
+def _entries(line: str) -> Iterator[str]:
+    """``1 beach 2 route 66 south`` cut before every number that follows its forerunner: a name may hold others."""
+    first = _ENTRY.match(line.strip())
+    last, cuts = int(first[1]) if first else 0, [0]
+    for found in _NEXT.finditer(line) if first else ():
+        if int(found[1]) == last + 1:
+            last += 1
+            cuts.append(found.start())
+    return (line[a:b].strip(" \t,;") for a, b in pairwise([*cuts, len(line)]))
+
+
+def named(numbers: list[int], names: Mapping[int, str]) -> tuple[dict[int, str], list[int]]:
+    """A name for every class, and the classes that had none.
+
+    Where no class has a name they get those of ``GENERIC``; a class left out of a list is called by its number,
+    so that it cannot share the name of another.
+    """
+    missing = [number for number in numbers if number not in names]
+    generic = {n: f"thing of class {n}" if names else GENERIC[(n - 1) % len(GENERIC)] for n in missing}
+    return {number: names.get(number) or generic[number] for number in numbers}, missing
+
+
+def caption(name: str) -> str:
+    """``a photo of an animal``: the article follows the sound."""
+    return f"a photo of {name if _HAS_ARTICLE.match(name) else f'{article(name)} {name}'}"
+
+
+def article(noun: str) -> str:
+    """``a`` or ``an``, by how usual English words and initials begin when spoken."""
+    if _SPELLED.match(noun):
+        return "an" if noun[0].lower() in _SOUNDS_VOWEL else "a"
+    word = noun.lower()
+    return "an" if _VOWEL.match(word) and not _CONSONANT.match(word) else "a"
+
+
+def _unusable(path: Path, found: str) -> RsforgeError:
+    fix = "write a number and a name a line: 1 royalguard"
+    return RsforgeError("RSF-D006", f"{path.name} cannot be used", where=str(path), found=found, fix=fix)

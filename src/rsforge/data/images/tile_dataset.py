@@ -1,0 +1,214 @@
+"""A folder of image tiles: judged once, split by content, served by index."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rsforge.data.images.augment import augmented, squared
+from rsforge.data.io.image_reader import UnreadableError, decode_rgb, find_images, read_bytes, unreadable
+from rsforge.data.io.threads import in_threads
+from rsforge.errors import RsforgeError
+from rsforge.seeds import derive
+
+Bad = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A readable image; ``name`` is its path below the root, ``digest`` the SHA-256 of its bytes."""
+
+    path: Path
+    name: str
+    digest: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class TileIndex:
+    """What a folder holds: ``bad`` are (name, reason), ``duplicates`` (name, the name that was kept)."""
+
+    root: Path
+    tiles: list[Tile]
+    bad: list[Bad] = field(default_factory=list)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the (name, digest) rows of the tiles."""
+        return _digest(f"{tile.name}\0{tile.digest}" for tile in self.tiles)
+
+    def summary(self) -> str:
+        parts = [_counted(len(self.tiles), "image")]
+        if self.duplicates:
+            parts.append(f"{_counted(len(self.duplicates), 'duplicate')} left out")
+        if self.bad:
+            parts.append(f"{len(self.bad)} unreadable left out")
+        return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _digest(rows: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(rows).encode(errors="surrogateescape")).hexdigest()
+
+
+def scan(
+    root: Path,
+    *,
+    on_bad: Literal["error", "skip"] = "error",
+    exclude: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TileIndex:
+    """Read, hash and fully decode every image under ``root`` once; ``progress`` gets (done, total).
+
+    Byte-identical files are kept once, under their first name; the folder ``exclude`` is not entered. Unreadable
+    ones raise RSF-D002, or are left out by ``on_bad="skip"``; RSF-D001 when none is found or left.
+    """
+    paths = find_images(root, exclude=exclude)
+    index = TileIndex(root, [])
+    kept: dict[str, str] = {}
+    for done, judged in enumerate(in_threads(lambda path: _judge(root, path), paths), 1):
+        if not isinstance(judged, Tile):
+            index.bad.append(judged)
+        elif judged.digest in kept:
+            index.duplicates.append((judged.name, kept[judged.digest]))
+        else:
+            kept[judged.digest] = judged.name
+            index.tiles.append(judged)
+        if progress is not None:
+            progress(done, len(paths))
+    if index.bad and (on_bad == "error" or not index.tiles):
+        raise _refusal(index, on_bad)
+    return index
+
+
+def scan_one(path: Path) -> TileIndex:
+    """The one image at ``path``; RSF-D002 when it cannot be read."""
+    judged = _judge(path.parent, path)
+    if not isinstance(judged, Tile):
+        raise unreadable(path, judged[1])
+    return TileIndex(path, [judged])
+
+
+def _judge(root: Path, path: Path) -> Tile | Bad:
+    name = path.relative_to(root).as_posix()
+    try:
+        data = read_bytes(path)
+        height, width = decode_rgb(data).shape[:2]
+    except UnreadableError as reason:
+        return name, str(reason)
+    return Tile(path, name, hashlib.sha256(data).hexdigest(), width, height)
+
+
+def _refusal(index: TileIndex, on_bad: str) -> RsforgeError:
+    found = "; ".join(f"{name}: {reason}" for name, reason in index.bad[:5])
+    more = len(index.bad) - 5
+    found += f"; and {more} more" if more > 0 else ""
+    where, count = str(index.root), _counted(len(index.bad), "image")
+    if on_bad == "skip":
+        what = f"No images found in {index.root}: none of {count} can be read"
+        return RsforgeError("RSF-D001", what, where=where, found=found)
+    fix = "repair or remove the named files, or continue without them by --on-bad skip"
+    return RsforgeError("RSF-D002", f"{count} cannot be read", where=where, found=found, fix=fix)
+
+
+def split(index: TileIndex, *, val_fraction: float, seed: int) -> tuple[list[Tile], list[Tile]]:
+    """(train, val), each by digest; side and place of an image depend on the images' bytes and ``seed`` alone.
+
+    A positive ``val_fraction`` of two or more images gives at least one to ``val``; an empty ``train`` raises
+    RSF-D004.
+    """
+    tiles = sorted(index.tiles, key=lambda tile: derive(seed, "split", tile.digest))
+    count = round(len(tiles) * val_fraction)
+    if val_fraction > 0 and len(tiles) > 1:
+        count = max(count, 1)
+    if count >= len(tiles):
+        what = f"a validation fraction of {val_fraction:g} leaves none of {_counted(len(tiles), 'image')} to train on"
+        raise RsforgeError("RSF-D004", what, where=str(index.root))
+    return sorted(tiles[count:], key=_content), sorted(tiles[:count], key=_content)
+
+
+def _content(tile: Tile) -> str:
+    return tile.digest
+
+
+class Held(Protocol):
+    """What stands on a side by its contents."""
+
+    @property
+    def digest(self) -> str: ...
+
+
+def split_digest(train: Iterable[Held], val: Iterable[Held]) -> str:
+    """SHA-256 of which contents are on which side, whatever their names and order."""
+    sides = (("train", train), ("val", val))
+    return _digest(f"{side} {digest}" for side, tiles in sides for digest in sorted(t.digest for t in tiles))
+
+
+class TileDataset(Dataset[Tensor]):
+    """Tiles as float ``(3, image_size, image_size)`` in [-1, 1], addressed by (epoch, index).
+
+    The same key gives the same tensor in every process. Up to ``keep_bytes`` the resized tiles are kept in one
+    uint8 tensor made here, which forked loader workers share; above that each is decoded when asked for. A file
+    that vanished or changed since the scan raises RSF-D002.
+    """
+
+    def __init__(
+        self,
+        tiles: Sequence[Tile],
+        *,
+        image_size: int,
+        seed: int,
+        flip: float = 0.5,
+        jitter: float = 0.0,
+        keep_bytes: int = 1 << 30,
+    ) -> None:
+        self.tiles, self.image_size, self.seed = list(tiles), image_size, seed
+        self.flip, self.jitter = flip, jitter
+        self.kept: Tensor | None = None
+        if len(self.tiles) * 3 * image_size**2 <= keep_bytes:
+            self.kept = torch.empty(len(self.tiles), 3, image_size, image_size, dtype=torch.uint8)
+            for index, image in enumerate(in_threads(self._load, range(len(self.tiles)))):
+                self.kept[index] = image
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def plain(self) -> TileDataset:
+        """The same tiles as they are, not augmented; what is kept is shared."""
+        twin = copy.copy(self)
+        twin.flip = twin.jitter = 0.0
+        return twin
+
+    def name(self, index: int) -> str:
+        return self.tiles[index].name
+
+    def __getitem__(self, key: tuple[int, int]) -> Tensor:
+        epoch, index = key
+        image = self._load(index) if self.kept is None else self.kept[index]
+        return augmented(image, seed=self.seed, epoch=epoch, index=index, flip=self.flip, jitter=self.jitter)
+
+    def _load(self, index: int) -> Tensor:
+        tile = self.tiles[index]
+        try:
+            data = read_bytes(tile.path)
+            if hashlib.sha256(data).hexdigest() != tile.digest:
+                raise UnreadableError("the file changed since it was first read")
+            return squared(decode_rgb(data), self.image_size)
+        except UnreadableError as reason:
+            raise unreadable(tile.path, str(reason)) from None
+        except RsforgeError as error:
+            error.where = str(tile.path)
+            raise

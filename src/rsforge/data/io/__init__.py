@@ -1,0 +1,1 @@
+"""Readers, writers, georeference and safe paths that every kind of data uses."""

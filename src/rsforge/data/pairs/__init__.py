@@ -1,0 +1,1 @@
+"""SAR and optical images of the same place: names, layouts, tables, datasets."""

@@ -1,0 +1,1 @@
+"""SAR radiometry: units, ranges and their conversion."""

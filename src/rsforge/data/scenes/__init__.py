@@ -1,0 +1,1 @@
+"""Rasters larger than a network takes, in tiles."""

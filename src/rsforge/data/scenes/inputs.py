@@ -1,0 +1,112 @@
+"""The images that a command is to map: single ones, folders at any depth, and lists in text files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rsforge.data.io.image_reader import find_images
+from rsforge.data.pairs.layouts import Layout, find_layout
+from rsforge.data.pairs.names import listing
+from rsforge.errors import RsforgeError
+
+LIST = ".txt"
+Side = Literal["sar", "optical"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image and its name: the path below the folder or list that it was found by."""
+
+    path: Path
+    name: str
+
+
+@dataclass
+class Sources:
+    """What was found: ``missing`` of (list and line, reason), ``notes`` to say."""
+
+    images: list[Source] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_sources(places: Sequence[Path], *, side: Side, exclude: Path | None = None) -> Sources:
+    """The images of every place in order, each once; folders are sorted, and ``exclude`` is not entered.
+
+    Of a folder that is laid out as pairs only the images of ``side`` are taken. RSF-D001 when a place is not there or
+    holds none, RSF-D006 when a list cannot be read.
+    """
+    found = Sources()
+    for place in places:
+        if place.is_dir():
+            found.images += _in_folder(place, side, exclude, found.notes)
+        elif not place.exists():
+            raise RsforgeError("RSF-D001", f"No images found: there is no file or folder {place}", where=str(place))
+        elif is_list(place):
+            found.images += _listed(place, found.missing)
+        else:
+            found.images.append(Source(place, place.name))
+    found.images = list({(image.path.resolve(), image.name): image for image in found.images}.values())
+    return found
+
+
+def is_list(place: Path) -> bool:
+    """Whether a path names a list of images."""
+    return place.suffix.lower() == LIST and not place.is_dir()
+
+
+def _in_folder(root: Path, side: Side, exclude: Path | None, notes: list[str]) -> list[Source]:
+    laid = _pairs(root)
+    if laid is None:
+        return [_below(root, path) for path in find_images(root, exclude=exclude)]
+    images = [_below(root, path) for group in laid.groups for path in listing(getattr(group, side), folders=False)]
+    notes.append(f"{root} is laid out as {laid.name}: its {len(images)} {'SAR' if side == 'sar' else side} images")
+    notes += [f"left aside {name}: {reason}" for name, reason in laid.problems]
+    if not images:
+        raise RsforgeError("RSF-D001", f"No images found in {root} on the side {side}", where=str(root))
+    return images
+
+
+def _pairs(root: Path) -> Layout | None:
+    try:
+        return find_layout(root, "auto")
+    except RsforgeError:  # no pairs: the folder is taken as it is
+        return None
+
+
+def _below(root: Path, path: Path) -> Source:
+    return Source(path, path.relative_to(root).as_posix())
+
+
+def _listed(file: Path, missing: list[tuple[str, str]]) -> Iterator[Source]:
+    count = 0
+    for number, line in _lines(file):
+        count += 1
+        path = file.parent / line
+        if path.is_file():
+            yield Source(path, _name(file.parent, path))
+        else:
+            reason = "it is no file" if path.exists() else "there is no such file"
+            missing.append((f"{file}:{number}", f"{line}: {reason}"))
+    if not count:
+        raise RsforgeError("RSF-D001", f"No images found: the list {file} names none", where=str(file))
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RsforgeError("RSF-D006", "the list of images is no UTF-8 text", where=str(file)) from None
+    for number, line in enumerate(text.split("\n"), 1):
+        if (path := line.strip()) and not path.startswith("#"):
+            yield number, path
+
+
+def _name(folder: Path, path: Path) -> str:
+    """The path below the list's folder, or for an image elsewhere its name."""
+    relative = os.path.relpath(path, folder)
+    return path.name if relative.startswith("..") else Path(relative).as_posix()

@@ -1,0 +1,1 @@
+"""Drawn data sets of every kind, a pure function of the seed."""

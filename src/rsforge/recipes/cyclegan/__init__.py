@@ -1,0 +1,1 @@
+"""``rsforge cyclegan``: one file a command."""

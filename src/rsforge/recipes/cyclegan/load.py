@@ -1,0 +1,24 @@
+"""CycleGAN generators from their checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.recipes.inference.checkpoints import Restored, rebuild
+
+CYCLEGAN_ROLE = "CycleGAN checkpoint"
+
+
+GENERATORS = {"sar2optical": "gen_AB", "optical2sar": "gen_BA"}
+
+
+def load_generator(path: Path, device: torch.device, direction: str) -> tuple[Pix2PixUNet, Restored]:
+    """The generator of one direction, ``sar2optical`` or ``optical2sar``."""
+    state = checkpoint.load(path, kind="cyclegan", role=CYCLEGAN_ROLE)
+    restored = rebuild(state, GENERATORS[direction], path, averaged=True)
+    return cast(Pix2PixUNet, restored.network.to(device)), restored

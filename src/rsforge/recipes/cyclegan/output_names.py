@@ -1,0 +1,12 @@
+"""Names of every file that ``rsforge cyclegan train`` writes."""
+
+from __future__ import annotations
+
+from rsforge.engine.checkpoint_writer import Names
+from rsforge.recipes.training.output_names import Layout
+
+CYCLEGAN = Layout(
+    Names("checkpoint_epoch_{}.pt", bare=("gen_AB", "gen_BA", "disc_X", "disc_Y")),
+    plot="loss_plot_avg_epoch.png",
+    samples="output_images/epoch_{}_sample.png",
+)

@@ -1,0 +1,239 @@
+"""``rsforge cyclegan train``: SAR to optical and back, from pairs or from two sets."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rsforge.data.io.image_writer import save_grid
+from rsforge.engine.loader import Samples
+from rsforge.engine.trainer import Pictures
+from rsforge.errors import RsforgeError
+from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
+from rsforge.models.patch_gan import PatchCritic
+from rsforge.models.pix2pix import Pix2PixUNet, depth_for
+from rsforge.recipes.console import Voice
+from rsforge.recipes.cyclegan.output_names import CYCLEGAN
+from rsforge.recipes.datasets import pairs as pair_datasets
+from rsforge.recipes.datasets.pairs import Pairs
+from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
+from rsforge.recipes.training import run as training_run
+from rsforge.recipes.training.job import Job, Place
+from rsforge.seeds import derive
+from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
+from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
+from rsforge.tasks.image_pool import ImagePools
+
+SHOWN = 4
+COLOURS = 3
+RELU3_3 = 15
+MONITORS = {"psnr": "-val/psnr_db", "ssim": "-val/ssim"}
+TRACKED = {"Total_G_Loss": "Avg_G_Loss", "Total_D_Loss": "Avg_D_Loss"}
+EXAMPLES = ("Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples/Generated_Color")
+
+
+def train(settings: CycleGanTrainSettings, show: Voice) -> dict[str, Any]:
+    """Train two generators and two critics; returns where they lie and how good they became."""
+    return training_run.start(settings, CYCLEGAN, "cyclegan", show, run_in)
+
+
+def run_in(settings: CycleGanTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+    output_dir.check_apart(settings.run, CYCLEGAN, settings.data.data_dir)
+    _check(settings, show)
+    weights = weights_of(settings)
+    content = content_of(settings.loss, where.device, wanted=bool(weights.content))
+    pairs = pair_datasets.load(settings.data, settings.run, show)
+    torch.manual_seed(derive(settings.run.seed, "weights"))
+    nets = build(settings, pairs.sar_channels)
+    if state is not None:
+        output_dir.check_same(state, settings, pairs.identity, where=str(settings.run.output_dir))
+    job = _job(settings, nets, pairs, content, where)
+    show.say(f"networks   U-Nets of {depth_for(settings.data.image_size)} levels; best by {job.judged_by.lstrip('-')}")
+    if show.dry_run:
+        return training_run.plan(job, settings, where)
+    with training_run.held(settings.run, where):
+        if where.world.writes:
+            output_dir.prepare(settings.run, CYCLEGAN, settings, show, fresh=state is None)
+        return training_run.conduct(job, settings, where, show, state)
+
+
+def _check(settings: CycleGanTrainSettings, show: Voice) -> None:
+    """RSF-U005 for what cannot be trained, and a warning of what is typed and not used."""
+    gan, loss, data = settings.gan, settings.loss, settings.data
+    try:
+        depth_for(data.image_size)
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--image-size") from error
+    if loss.gan_loss == "wgan-gp" and gan.critic_norm == "batch":
+        what = "the gradient penalty is of single images, which batch norm ties together"
+        raise RsforgeError("RSF-U005", what, where="--critic-norm", fix="use --critic-norm instance")
+    if loss.best_by == "content" and (data.unpaired or not loss.lambda_content):
+        what = "--unpaired has no content to compare" if data.unpaired else "--best-by content needs --lambda-content"
+        raise RsforgeError("RSF-U005", what, where="--best-by", fix="use --best-by cycle")
+    unused = {
+        "--unpaired has no image to compare with": ("lambda_l1", "lambda_content", "vgg_weights") * data.unpaired,
+        "--lambda-content is 0": ("vgg_weights",) * (not loss.lambda_content),
+        "it is for --gan-loss wgan-gp": ("lambda_gp",) * (loss.gan_loss != "wgan-gp"),
+    }
+    for reason, names in unused.items():
+        for name in (n for n in names if n in loss.model_fields_set and getattr(loss, n)):
+            show.warn(f"--{name.replace('_', '-')} is not used: {reason}")
+
+
+def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Module]:
+    """The four networks, freshly initialised, on the names that the document gives them."""
+    gan, paired_ = settings.gan, not settings.data.unpaired
+    common: dict[str, Any] = {"base": gan.base_width, "attention": gan.attention}
+    generator = partial(Pix2PixUNet, depth=depth_for(settings.data.image_size), norm=gan.norm, **common)
+    norm = gan.critic_norm or ("instance" if settings.loss.gan_loss == "wgan-gp" else "batch")
+    both = sar_channels + COLOURS
+    return {
+        "gen_AB": generator(in_channels=sar_channels, out_channels=COLOURS),
+        "gen_BA": generator(in_channels=COLOURS, out_channels=sar_channels),
+        "disc_X": PatchCritic(in_channels=both if paired_ else sar_channels, norm=norm, **common),
+        "disc_Y": PatchCritic(in_channels=both if paired_ else COLOURS, norm=norm, **common),
+    }
+
+
+def content_of(loss: GanLossSettings, device: torch.device, *, wanted: bool) -> Distance:
+    """The L1 distance of relu3_3 of VGG16; RSF-E007 when it is wanted and its weights are nowhere."""
+    if not wanted:
+        return no_perceptual
+    what, without = "the content loss", "--lambda-content 0"
+    network = vgg_weights.features(loss.vgg_weights, device, what=what, without=without)
+    return partial(perceptual, network, distance=F.l1_loss)
+
+
+def monitor_of(loss: GanLossSettings, weights: Weights, pairs: Pairs) -> str:
+    """The held-out figure of the best model; for score the way there and back where it has nothing to weigh.
+
+    Where nothing is held out, the same of the training. RSF-U005 for a figure that will not be there.
+    """
+    count, matched = len(pairs.held_out), pairs.matched or loss.best_by == "cycle"
+    if "best_by" in loss.model_fields_set and not (count and matched):
+        found = f"{count} images held out{'' if pairs.matched else ', no pairs'}"
+        what = f"--best-by {loss.best_by} has nothing to judge by"
+        raise RsforgeError("RSF-U005", what, where="--best-by", found=found, fix="leave out --best-by")
+    if not count:
+        trained = [name for name, weight in (("L1_AB", weights.l1), ("Cycle_A", weights.cycle)) if weight]
+        return f"{UNWEIGHTED}G_Loss_{trained[0]}" if trained else "Total_G_Loss"
+    if loss.best_by == "score" and not (pairs.matched and (weights.l1 or weights.content)):
+        return "val/cycle"
+    return MONITORS.get(loss.best_by, f"val/{loss.best_by}")
+
+
+def weights_of(settings: CycleGanTrainSettings) -> Weights:
+    """The weights of the loss; none of what needs pairs where there are none."""
+    loss, paired_ = settings.loss, not settings.data.unpaired
+    return Weights(
+        cycle=loss.lambda_cycle,
+        l1=loss.lambda_l1 * paired_,
+        content=loss.lambda_content * paired_,
+        identity=loss.lambda_identity,
+        penalty=loss.lambda_gp,
+    )
+
+
+def _job(
+    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, content: Distance, where: Place
+) -> Job:
+    loss, weights = settings.loss, weights_of(settings)
+    pools = ImagePools(settings.gan.pool_size)
+    task = CycleGanTask(
+        {name: net.to(where.device) for name, net in nets.items()},
+        pools=pools,
+        paired=not settings.data.unpaired,
+        matched=pairs.matched,
+        gan_loss=loss.gan_loss,
+        weights=weights,
+        content=content,
+    )
+    shown = _spread(pairs.held_out if len(pairs.held_out) else pairs.plain)
+    return Job(
+        task,
+        pairs.train,
+        pairs.held_out,
+        CYCLEGAN,
+        _identity(settings, nets, pairs),
+        monitor=monitor_of(loss, weights, pairs),
+        remembered=_pool_bytes(settings, pairs.sar_channels),
+        preview=partial(preview, settings, nets["gen_AB"], shown, where.device),
+        paces={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
+        own_parts={"pools": pools},
+        tracked=TRACKED,
+        config=config(settings, where.device),
+        plot=partial(plot, settings),
+    )
+
+
+def _pool_bytes(settings: CycleGanTrainSettings, sar_channels: int) -> int:
+    shown = sar_channels + COLOURS
+    both = shown if settings.data.unpaired else 2 * shown
+    return 4 * settings.gan.pool_size * both * settings.data.image_size**2
+
+
+def config(settings: CycleGanTrainSettings, device: torch.device) -> dict[str, Any]:
+    """What trackers show of the settings under the document's names."""
+    loss, optim = settings.loss, settings.optim
+    return {
+        "learning_rate_gen": optim.learning_rate,
+        "learning_rate_disc": optim.lr_disc,
+        "batch_size": settings.loop.batch_size,
+        "num_epochs": settings.loop.epochs,
+        "img_size": settings.data.image_size,
+        "lambda_cycle": loss.lambda_cycle,
+        "lambda_l1": loss.lambda_l1,
+        "lambda_content": loss.lambda_content,
+        "chosen_vgg_layer_idx": RELU3_3,
+        "dataset": settings.data.data_dir,
+        "architecture": "CycleGAN-Pix2Pix-VGG-UNet",
+        "device": str(device),
+    }
+
+
+def _spread(samples: Samples) -> tuple[Tensor, Tensor]:
+    """The same few pairs at every preview, evenly spread over all."""
+    count = min(SHOWN, len(samples))
+    x, y = zip(*(samples[0, i * len(samples) // count] for i in range(count)), strict=True)
+    return torch.stack(x), torch.stack(y)
+
+
+def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs) -> dict[str, Any]:
+    return {
+        "kind": "cyclegan",
+        "architecture": {name: net.architecture for name, net in nets.items()},
+        "image_size": settings.data.image_size,
+        "sar_channels": pairs.sar_channels,
+        "paired": not settings.data.unpaired,
+        "radiometry": pairs.radiometry.as_dict(),
+        "normalisation": {"low": -1.0, "high": 1.0},
+        "settings": output_dir.plain(settings),
+        "images": pairs.identity,
+        "trained": list(pairs.trained),
+        "scaled": pairs.scaled,
+    }
+
+
+def preview(
+    settings: CycleGanTrainSettings, gen_ab: nn.Module, shown: tuple[Tensor, Tensor], device: torch.device, epochs: int
+) -> Pictures:
+    """Input, target and translation of fixed held-out pairs, a row each, and the loss curves so far."""
+    x, y = shown
+    made = torch.cat([gen_ab(image[None].to(device)).float().cpu() for image in x])
+    columns = (x[:, :1].expand(-1, COLOURS, -1, -1), y, made)
+    rows = torch.stack(columns, 1).flatten(0, 1)
+    save_grid(settings.run.output_dir / CYCLEGAN.samples.format(epochs), rows, nrow=len(columns))
+    plot(settings)
+    return dict(zip(EXAMPLES, (x[:, :1], y, made), strict=True))
+
+
+def plot(settings: CycleGanTrainSettings) -> None:
+    """loss_plot_avg_epoch.png, from the journal."""
+    output = settings.run.output_dir
+    rows = loss_plots.closed_epochs(output / output_names.JOURNAL) if (output / output_names.JOURNAL).exists() else []
+    if rows:
+        loss_plots.draw(rows, loss_plots.CYCLEGAN_CURVES, output / CYCLEGAN.plot, marks={})

@@ -1,0 +1,1 @@
+"""``rsforge data``: one file a command."""

@@ -1,0 +1,1 @@
+"""From settings and files to the datasets of a run."""

@@ -1,0 +1,1 @@
+"""``rsforge diffusion``: one file a command."""

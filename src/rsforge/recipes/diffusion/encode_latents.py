@@ -1,0 +1,133 @@
+"""Latents for a diffusion model: encoded once and kept, or anew at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_statistics, open_latents, write_latents
+from rsforge.engine.loader import Samples
+from rsforge.errors import RsforgeError
+from rsforge.models.interfaces import Autoencoder
+from rsforge.recipes.console import Voice
+from rsforge.recipes.datasets.batches import stacked
+from rsforge.recipes.datasets.image_folder import Images
+from rsforge.recipes.inference.checkpoints import Restored
+from rsforge.recipes.training import output_names
+from rsforge.recipes.training.job import Place
+from rsforge.settings.diffusion import DiffusionTrainSettings
+from rsforge.tasks.diffusion import already_encoded
+
+ENCODED_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What a denoiser trains on, how a batch becomes moments, and how latents are standardised."""
+
+    train: Samples
+    held_out: Samples
+    moments_of: Callable[[Tensor], Tensor]
+    mean: Tensor
+    std: Tensor
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Images to moments ``(B, 2, *latent)``: mean and log-variance."""
+
+    autoencoder: Autoencoder
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.stack(self.autoencoder.encode(x), dim=1).float()
+
+
+def fresh(data: Images, autoencoder: Autoencoder, vae: Restored, where: Place) -> Latents:
+    """Images encoded at each step, standardised by what the autoencoder's training measured."""
+    measured = vae.state["parts"]["own/latents"]
+    mean, std = (measured[k].to(where.device) for k in ("mean", "std"))
+    return Latents(data.train, data.held_out, Encoder(autoencoder), mean, std)
+
+
+def cached(
+    settings: DiffusionTrainSettings, data: Images, autoencoder: Autoencoder, vae: Restored, where: Place, show: Voice
+) -> Latents:
+    """Moments of every image on disk, standardised by the training ones' exact statistics.
+
+    Mirroring is kept by storing both views.
+    """
+    store = Store(settings, autoencoder, vae, where, show)
+    train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
+    mean, std = (s.to(where.device) for s in latent_statistics(train))
+    held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
+    seed = settings.run.seed
+    return Latents(
+        LatentDataset(train, names, seed=seed),
+        LatentDataset(held_out, held_names, seed=seed),
+        already_encoded,
+        mean,
+        std,
+    )
+
+
+def check_augmentation(settings: DiffusionTrainSettings) -> None:
+    """RSF-U005 for augmentation that stored latents cannot have."""
+    if settings.denoiser.latent_cache and (settings.data.jitter or settings.data.flip not in (0.0, 0.5)):
+        raise RsforgeError(
+            "RSF-U005",
+            "stored latents know no --jitter and no --flip but 0 and 0.5",
+            where="--jitter, --flip",
+            fix="add --no-latent-cache to encode the images anew at each step",
+        )
+
+
+class Store:
+    """The folder of stored latents; files are named by all that determines their content."""
+
+    def __init__(
+        self, settings: DiffusionTrainSettings, autoencoder: Autoencoder, vae: Restored, where: Place, show: Voice
+    ) -> None:
+        self.folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
+        self.size, self.device, self.world = settings.data.image_size, where.device, where.world
+        self.encode, self.digest, self.show = Encoder(autoencoder), vae.digest, show
+        self.shape = autoencoder.latent_shape(self.size)
+
+    def moments(self, samples: Samples, side: str, data_digest: str, *, mirrored: bool) -> tuple[Moments, list[str]]:
+        """Memory-mapped ``(N, views, 2, *latent)`` and the names of its rows; encoded by rank 0 when missing."""
+        shape = (len(samples), 1 + mirrored, 2, *self.shape)
+        path = self._path(side, data_digest, mirrored=mirrored)
+        if self.world.writes and not _usable(path, shape):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_latents(path, self._encoded(samples, side, mirrored=mirrored), shape)
+        self.world.barrier()
+        return open_latents(path, shape), [samples.name(i) for i in range(len(samples))]
+
+    def _path(self, side: str, data_digest: str, *, mirrored: bool) -> Path:
+        key = cache_key(
+            autoencoder_digest=self.digest,
+            data_digest=f"{data_digest} {side}",
+            image_size=self.size,
+            mirrored=mirrored,
+        )
+        return self.folder / f"{key}.npy"
+
+    def _encoded(self, samples: Samples, side: str, *, mirrored: bool) -> Iterator[Tensor]:
+        with self.show.progress(f"encoding {side}", len(samples)) as meter:
+            for first in range(0, len(samples), ENCODED_AT_ONCE):
+                x = stacked(samples, range(first, first + ENCODED_AT_ONCE)).to(self.device)
+                views = [x, x.flip(-1)] if mirrored else [x]
+                yield torch.stack([self.encode(view) for view in views], dim=1)
+                meter.step(len(x))
+
+
+def _usable(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        open_latents(path, shape)
+    except RsforgeError:
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""Denoisers from their checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError
+from rsforge.models.interfaces import Denoiser
+from rsforge.recipes.inference.checkpoints import Restored, rebuild
+
+DIFFUSION_ROLE = "Diffusion checkpoint"
+
+
+def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[Denoiser, Restored]:
+    """The denoiser of a checkpoint."""
+    state = checkpoint.load(path, kind="diffusion", role=DIFFUSION_ROLE)
+    restored = rebuild(state, "denoiser", path, averaged=averaged)
+    return cast(Denoiser, restored.network.to(device)), restored
+
+
+def check_partners(diffusion: Restored, vae: Restored, *, where: str) -> None:
+    """RSF-C006 unless the denoiser was trained on this autoencoder's latents."""
+    wanted = diffusion.state["vae"]["digest"]
+    if vae.digest != wanted:
+        raise RsforgeError(
+            "RSF-C006",
+            "the autoencoder is not the one that the diffusion model was trained with",
+            where=where,
+            found=f"weights {vae.digest[:12]}, trained with {wanted[:12]}",
+        )

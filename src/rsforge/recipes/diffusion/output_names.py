@@ -1,0 +1,8 @@
+"""Names of every file that ``rsforge diffusion train`` writes."""
+
+from __future__ import annotations
+
+from rsforge.engine.checkpoint_writer import Names
+from rsforge.recipes.training.output_names import Layout
+
+DIFFUSION = Layout(Names("checkpoint_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png")

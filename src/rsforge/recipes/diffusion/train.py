@@ -1,0 +1,206 @@
+"""``rsforge diffusion train``: a denoiser in the latent space of a trained autoencoder."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rsforge.data.io.image_writer import save_grid
+from rsforge.engine.trainer import Pictures
+from rsforge.errors import RsforgeError
+from rsforge.models.interfaces import Autoencoder, Denoiser
+from rsforge.models.latent_mlp import LatentMlp
+from rsforge.models.resnet import group_count
+from rsforge.models.unet import UNet
+from rsforge.noise.schedules import alphas_cumprod
+from rsforge.recipes.console import Voice
+from rsforge.recipes.datasets import image_folder
+from rsforge.recipes.diffusion import encode_latents
+from rsforge.recipes.diffusion.encode_latents import Latents
+from rsforge.recipes.diffusion.output_names import DIFFUSION
+from rsforge.recipes.diffusion.pipeline import Generator
+from rsforge.recipes.inference.checkpoints import Restored
+from rsforge.recipes.training import loss_plots, output_dir, output_names
+from rsforge.recipes.training import run as training_run
+from rsforge.recipes.training.job import Job, Place
+from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.seeds import derive
+from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
+from rsforge.tasks.diffusion import DiffusionTask
+
+SHOWN = 4
+PREVIEW_STEPS = 50
+
+
+def train(settings: DiffusionTrainSettings, show: Voice) -> dict[str, Any]:
+    """Train a denoiser; returns where it lies and how good it became."""
+    return training_run.start(settings, DIFFUSION, "diffusion", show, run_in)
+
+
+def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+    output_dir.check_apart(settings.run, DIFFUSION, settings.data.data_dir)
+    encode_latents.check_augmentation(settings)
+    autoencoder, vae = load_autoencoder(settings.denoiser.vae_checkpoint, where.device)
+    check_size(settings.data.image_size, vae)
+    if state is not None and state["vae"]["digest"] != vae.digest:
+        raise RsforgeError("RSF-C006", "the run to resume was trained with another autoencoder",
+                           where=str(settings.denoiser.vae_checkpoint))  # fmt: skip
+    torch.manual_seed(derive(settings.run.seed, "weights"))
+    network = build(settings.denoiser, autoencoder.latent_shape(settings.data.image_size))
+    data = image_folder.load(settings.data, settings.run, show, keep=not settings.denoiser.latent_cache)
+    if state is not None:
+        output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
+    if show.dry_run:
+        uncached = encode_latents.fresh(data, autoencoder, vae, where)
+        return training_run.plan(_job(settings, network, autoencoder, vae, data, uncached, where), settings, where)
+    with training_run.held(settings.run, where):
+        if where.world.writes:
+            output_dir.prepare(settings.run, DIFFUSION, settings, show, fresh=state is None)
+        ready = _latents(settings, data, autoencoder, vae, where, show)
+        job = _job(settings, network, autoencoder, vae, data, ready, where)
+        return training_run.conduct(job, settings, where, show, state)
+
+
+def _latents(
+    settings: DiffusionTrainSettings,
+    data: image_folder.Images,
+    autoencoder: Autoencoder,
+    vae: Restored,
+    where: Place,
+    show: Voice,
+) -> Latents:
+    if settings.denoiser.latent_cache:
+        return encode_latents.cached(settings, data, autoencoder, vae, where, show)
+    return encode_latents.fresh(data, autoencoder, vae, where)
+
+
+def check_size(image_size: int, vae: Restored) -> None:
+    """RSF-C006 when images of this size are not what the autoencoder was trained on."""
+    trained = vae.state["image_size"]
+    if image_size != trained:
+        raise RsforgeError(
+            "RSF-C006",
+            f"the autoencoder was trained on images of {trained} pixels",
+            where="--image-size",
+            found=str(image_size),
+            fix=f"use --image-size {trained}",
+        )
+
+
+def build(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> Denoiser:
+    """An MLP for vector latents, a U-Net for maps; RSF-U005 when the settings do not fit the latent."""
+    try:
+        if len(latent_shape) == 1:
+            return LatentMlp(
+                latent_dim=latent_shape[0], hidden=options.hidden, time_dim=options.time_dim, dropout=options.dropout
+            )
+        return unet(options, latent_shape)
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--channels, --hidden, --head-width") from error
+
+
+def unet(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> UNet:
+    """Attention on every level but the first and finest, as deep as the latent can be halved."""
+    levels = len(options.channels)
+    if latent_shape[-1] % 2 ** (levels - 1):
+        raise ValueError(
+            f"{levels} --channels halve a latent of {latent_shape[-1]} pixels {levels - 1} times: too often"
+        )
+    down = ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1)
+    up = ("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",)
+    network = UNet(
+        in_channels=latent_shape[0],
+        out_channels=latent_shape[0],
+        block_out_channels=options.channels,
+        layers_per_block=options.layers_per_block,
+        down_block_types=down,
+        up_block_types=up,
+        cross_attention_dim=None,
+        head_width=options.head_width,
+        norm_num_groups=group_count(options.channels),
+    )
+    network.use_checkpointing(options.gradient_checkpointing)
+    return network
+
+
+def _job(
+    settings: DiffusionTrainSettings,
+    network: Denoiser,
+    autoencoder: Autoencoder,
+    vae: Restored,
+    data: image_folder.Images,
+    ready: Latents,
+    where: Place,
+) -> Job:
+    options = settings.denoiser
+    table = alphas_cumprod(options.schedule, options.timesteps, zero_terminal=options.zero_terminal_snr)
+    shape = autoencoder.latent_shape(settings.data.image_size)
+    task = DiffusionTask(
+        network.to(where.device),
+        alphas_cumprod=table,
+        mean=ready.mean,
+        std=ready.std,
+        prediction=options.prediction,
+        min_snr_gamma=options.min_snr_gamma,
+        moments_of=ready.moments_of,
+    )
+    generator = Generator(network, autoencoder, table, options.prediction, shape, ready.mean, ready.std)
+    return Job(
+        task,
+        ready.train,
+        ready.held_out,
+        DIFFUSION,
+        _identity(settings, network, vae, data, ready, shape),
+        monitor="val/loss",
+        preview=partial(preview, settings, generator),
+        plot=partial(plot, settings.run.output_dir),
+    )
+
+
+def _identity(
+    settings: DiffusionTrainSettings,
+    network: Denoiser,
+    vae: Restored,
+    data: image_folder.Images,
+    ready: Latents,
+    shape: tuple[int, ...],
+) -> dict[str, Any]:
+    options = settings.denoiser
+    schedule = {
+        "kind": options.schedule,
+        "timesteps": options.timesteps,
+        "zero_terminal_snr": options.zero_terminal_snr,
+    }
+    return {
+        "kind": "diffusion",
+        "architecture": network.architecture,
+        "image_size": settings.data.image_size,
+        "latent_shape": shape,
+        "prediction": options.prediction,
+        "schedule": schedule,
+        "latent_mean": ready.mean,
+        "latent_std": ready.std,
+        "vae": {"digest": vae.digest, "architecture": vae.state["architecture"]},
+        "settings": output_dir.plain(settings),
+        "images": data.identity,
+    }
+
+
+def preview(settings: DiffusionTrainSettings, generator: Generator, epochs: int) -> Pictures:
+    """The same four images at every preview, in a row, and the loss curves so far."""
+    output = settings.run.output_dir
+    steps = min(PREVIEW_STEPS, settings.denoiser.timesteps)
+    drawn = generator.draw(range(SHOWN), seed=settings.run.seed, ddim_steps=steps)
+    save_grid(output / DIFFUSION.samples.format(epochs), drawn.cpu(), nrow=SHOWN)
+    plot(output)
+    return {"samples": drawn.cpu()}
+
+
+def plot(output: Path) -> None:
+    """loss_history.png, from the journal."""
+    rows = loss_plots.closed_epochs(output / output_names.JOURNAL) if (output / output_names.JOURNAL).exists() else []
+    if rows:
+        loss_plots.draw(rows, loss_plots.DIFFUSION_CURVES, output / DIFFUSION.plot, marks={})

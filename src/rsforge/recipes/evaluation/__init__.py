@@ -1,0 +1,1 @@
+"""Figures, baselines and pages that every ``evaluate`` shares."""

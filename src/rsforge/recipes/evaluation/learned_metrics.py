@@ -1,0 +1,80 @@
+"""The metrics that need the weights of others: built where these are there, named where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from rsforge.errors import RsforgeError
+from rsforge.metrics.inception import inception
+from rsforge.metrics.lpips import Lpips
+from rsforge.models.vgg import find_vgg16
+from rsforge.models.weight_files import misfit, read_weights
+from rsforge.recipes.console import Voice
+
+N = TypeVar("N", bound=nn.Module)
+_FILES = {"lpips": "vgg16-397923af.pth", "fid and kid": "weights-inception-2015-12-05-6726825d.pth"}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Networks that judge, None where their weights are not there; ``absent`` says why, by metric."""
+
+    lpips: Lpips | None
+    inception: Callable[[Tensor], Tensor] | None
+    absent: dict[str, str]
+
+
+def find_inception() -> Path | None:
+    """The last by name of the weights that torch-fidelity or pytorch-fid left in torch's cache; never downloads."""
+    folder = Path(torch.hub.get_dir(), "checkpoints")
+    return max(folder.glob("*inception-2015-12-05-*.pth"), default=None)
+
+
+def learned_metrics(vgg: Path | None, inception_v3: Path | None, device: torch.device, show: Voice) -> Learned:
+    """LPIPS and the network of FID and KID from the files given, else from torch's cache; a line for each that is not.
+
+    RSF-C001, RSF-C003, RSF-C007, RSF-E002 or RSF-E008 for files that cannot be used, RSF-E006 where one is given for
+    Inception and torch-fidelity is missing.
+    """
+    absent: dict[str, str] = {}
+    perceptual = features = None
+    if path := vgg or find_vgg16():
+        perceptual = _built(Lpips, path, "the weights of a VGG16", "--vgg-weights").to(device)
+    else:
+        absent["lpips"] = _nowhere("lpips", "--vgg-weights")
+    if path := inception_v3 or find_inception():
+        try:
+            features = _built(inception, path, "the weights of FID's Inception", "--inception-weights").to(device)
+        except ImportError:
+            if inception_v3:
+                raise _missing(inception_v3) from None
+            absent["fid and kid"] = 'torch-fidelity is missing: pip install "rsforge[metrics]"'
+    else:
+        absent["fid and kid"] = _nowhere("fid and kid", "--inception-weights")
+    for name, reason in absent.items():
+        show.say(f"{name:<10} not measured: {reason}")
+    return Learned(perceptual, features, absent)
+
+
+def _built(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, option: str) -> N:
+    fix = f"name a sound file with {option}, or remove this one and go without"
+    weights = read_weights(path, name=name, fix=fix)
+    try:
+        return build(weights)
+    except (KeyError, RuntimeError) as error:
+        raise misfit(path, error, name=name, fix=fix) from None
+
+
+def _nowhere(name: str, option: str) -> str:
+    return f"no {option}, and no {_FILES[name]} in {Path(torch.hub.get_dir(), 'checkpoints')}"
+
+
+def _missing(path: Path) -> RsforgeError:
+    fix = 'pip install "rsforge[metrics]"'
+    return RsforgeError("RSF-E006", "FID and KID need torch-fidelity", where=f"--inception-weights {path}", fix=fix)

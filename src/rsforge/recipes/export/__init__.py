@@ -1,0 +1,1 @@
+"""Writing networks in formats of other programs."""

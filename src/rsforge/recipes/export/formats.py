@@ -1,0 +1,168 @@
+"""A network as the bytes of a file for other programs, and such a file as something that runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from rsforge.engine import checkpoint
+from rsforge.models.catalogue import build
+from rsforge.recipes.export.torch_program import Captured, Subject, hushed, refused
+
+CARD = "rsforge.json"  # inside a torch.export program
+
+Run = Callable[[Tensor], Tensor]
+
+
+class Loaded(NamedTuple):
+    """A written file as something that runs, by what, whether that is slow, and the digest of weights read as such."""
+
+    run: Run
+    by: str
+    slow: bool = False
+    digest: str = ""
+
+
+class Encoded(NamedTuple):
+    """The contents of a file, what else is known of it, and whether it takes other sides than the training's."""
+
+    contents: bytes
+    facts: dict[str, Any]
+    free: bool = True
+
+
+class Format(NamedTuple):
+    """A kind of file; the program of the network is captured when it is first asked for."""
+
+    suffix: str
+    encode: Callable[[Subject, Callable[[], Captured]], Encoded]
+    load: Callable[[Path], Loaded]
+
+
+def _encode_safetensors(subject: Subject, _: Callable[[], Captured]) -> Encoded:
+    tensors = {name: t.contiguous() for name, t in subject.network.state_dict().items()}
+    contents = _in_order(safetensors.torch.save(tensors, {"format": "pt", **subject.card}))
+    return Encoded(contents, {"tensors": len(tensors)})
+
+
+def _in_order(contents: bytes) -> bytes:
+    """The same file with its metadata sorted: the library writes them in an order of chance."""
+    end = 8 + int.from_bytes(contents[:8], "little")
+    header = json.loads(contents[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + contents[end:]
+
+
+def _load_safetensors(path: Path) -> Loaded:
+    """The network that the header describes, with the weights of the file."""
+    with safetensors.safe_open(path, "pt") as file:
+        network = build(json.loads(file.metadata()["architecture"]))
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    checkpoint.load_weights(network, weights, where=path.name)
+    digest = checkpoint.digest_weights(weights)
+    return Loaded(network.eval().requires_grad_(False), f"torch {torch.__version__}", digest=digest)
+
+
+def _encode_program(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
+    program, _, free = captured()
+    buffer = io.BytesIO()
+    with hushed():
+        torch.export.save(program, buffer, extra_files={CARD: json.dumps(dict(subject.card))})
+    return Encoded(buffer.getvalue(), {"torch": torch.__version__}, free)
+
+
+def _load_program(path: Path) -> Loaded:
+    with hushed():
+        return Loaded(torch.export.load(path).module(), f"torch {torch.__version__}")
+
+
+def _encode_onnx(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
+    import onnx
+
+    program, shapes, free = captured()
+    names = subject.names
+    try:
+        with hushed():
+            made = torch.onnx.export(program, dynamo=True, dynamic_shapes=(shapes,), input_names=names[:1],
+                                     output_names=names[1:], verbose=False)  # fmt: skip
+    except torch.onnx.errors.OnnxExporterError as error:
+        reasons = str(error.__cause__ or error).strip().splitlines()
+        raise refused("ONNX cannot hold the network", reasons[0][:200]) from error
+    model = cast(torch.onnx.ONNXProgram, made).model_proto
+    if free:
+        _refuse_other_sides(model.graph, subject.factor)
+    onnx.helper.set_model_props(model, dict(subject.card))
+    onnx.checker.check_model(model, full_check=True)
+    opset = next(own.version for own in model.opset_import if not own.domain)
+    return Encoded(bytes(model.SerializeToString(deterministic=True)), {"opset": opset, "onnx": onnx.__version__}, free)
+
+
+def _refuse_other_sides(graph: Any, factor: int) -> None:
+    """Have every runtime fail on sides that are no multiples of ``factor``: ONNX has no assertion.
+
+    The image goes through a shape of sides divided by the factor and rounded down, which holds all of its pixels only
+    where nothing was lost, and back. Without it an image of one pixel more would come back that pixel smaller.
+    """
+    from onnx import TensorProto, helper
+
+    given = graph.input[0]
+    for node in graph.node:
+        node.input[:] = ["checked" if name == given.name else name for name in node.input]
+    added = [
+        helper.make_node("Shape", [given.name], ["given_shape"]),
+        helper.make_node("Div", ["given_shape", "divisor"], ["fewer"]),
+        helper.make_node("Concat", ["fewer", "lost"], ["blocks_shape"], axis=0),
+        helper.make_node("Reshape", [given.name, "blocks_shape"], ["blocks"], allowzero=1),
+        helper.make_node("Reshape", ["blocks", "given_shape"], ["checked"], allowzero=1),
+    ]
+    nodes = [*added, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for name, values in (("divisor", [1, 1, factor, factor]), ("lost", [factor**2])):
+        graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
+    # Else the number of channels would be unknown to those that follow.
+    graph.value_info.append(given)
+    graph.value_info[-1].name = "checked"
+
+
+def _load_onnx(path: Path) -> Loaded:
+    """By ONNX Runtime where it is installed, else by the slow reference of the onnx package."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return _by_reference(path)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return Loaded(_of_numpy(session), f"onnxruntime {onnxruntime.__version__}")
+
+
+def _by_reference(path: Path) -> Loaded:
+    import onnx.reference
+
+    evaluator = onnx.reference.ReferenceEvaluator(str(path))
+    return Loaded(_of_numpy(evaluator), f"the reference evaluator of onnx {onnx.__version__}", slow=True)
+
+
+def _of_numpy(session: Any) -> Run:
+    names = session.input_names if hasattr(session, "input_names") else [i.name for i in session.get_inputs()]
+    return lambda x: torch.from_numpy(session.run(None, {names[0]: x.numpy()})[0])
+
+
+FORMATS = {
+    "safetensors": Format(".safetensors", _encode_safetensors, _load_safetensors),
+    "torch": Format(".pt2", _encode_program, _load_program),
+    "onnx": Format(".onnx", _encode_onnx, _load_onnx),
+}

@@ -1,0 +1,1 @@
+"""Pages of HTML with pictures and charts, without scripts."""

@@ -1,0 +1,1 @@
+"""Trained networks from checkpoints, and their use on images of any size."""

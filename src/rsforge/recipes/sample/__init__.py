@@ -1,0 +1,1 @@
+"""``rsforge sample``: one file a kind of sample."""

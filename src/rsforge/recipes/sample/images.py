@@ -1,0 +1,93 @@
+"""``rsforge sample``: images from a diffusion model and its autoencoder."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.data.io.image_writer import check_picture_path, save_grid, save_individuals
+from rsforge.engine import devices
+from rsforge.errors import RsforgeError
+from rsforge.noise.schedules import alphas_cumprod
+from rsforge.recipes.console import Voice
+from rsforge.recipes.diffusion.load import check_partners, load_denoiser
+from rsforge.recipes.diffusion.pipeline import Generator, batches
+from rsforge.recipes.training import output_dir
+from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.settings.sample import SampleSettings
+
+INDIVIDUALS = 16
+
+
+def draw(settings: SampleSettings, show: Voice) -> dict[str, Any]:
+    """Draw images and write them as a grid, and one by one when they are few."""
+    check_picture_path(settings.output)
+    device = devices.choose(settings.device)
+    show.say(f"device     {devices.describe(device)}")
+    generator = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
+    steps = _steps(generator, settings.ddim_steps)
+    seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
+    told = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
+            "sampler": "ddim" if settings.ddim_steps else "ddpm", "steps": steps}  # fmt: skip
+    if show.dry_run:
+        return told
+    output_dir.make(settings.output.parent)
+    drawn = _draw(generator, settings, seed, steps, show)
+    save_grid(settings.output, drawn, nrow=settings.nrow)
+    own = settings.output.with_name(f"{settings.output.stem}_individual")
+    _clear(own)
+    if len(drawn) <= INDIVIDUALS:
+        output_dir.make(own)
+        save_individuals(own, drawn)
+        told["individual"] = str(own)
+    return told
+
+
+def _clear(own: Path) -> None:
+    """Remove the single images of an earlier drawing under the same name, and their folder if that empties it."""
+    if own.is_dir():
+        for stale in filter(Path.is_file, own.glob("image_*.png")):
+            stale.unlink()
+        if not own.is_symlink() and not any(own.iterdir()):
+            own.rmdir()
+
+
+def _steps(generator: Generator, ddim_steps: int | None) -> int:
+    try:
+        return len(generator.steps(ddim_steps))
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--ddim-steps") from error
+
+
+def _draw(generator: Generator, settings: SampleSettings, seed: int, steps: int, show: Voice) -> Tensor:
+    runs = list(batches(settings.num_images, settings.batch_size))
+    parts = []
+    with show.progress("step", steps * len(runs)) as meter:
+        for number, indices in enumerate(runs, 1):
+            counted = f"{number}/{len(runs)}"
+            parts.append(
+                generator.draw(
+                    indices,
+                    seed=seed,
+                    ddim_steps=settings.ddim_steps,
+                    eta=settings.eta,
+                    on_step=lambda done, counted=counted: meter.step(1, batch=counted),  # type: ignore[misc]
+                ).cpu()
+            )
+    return torch.cat(parts)
+
+
+def load(diffusion: Path, vae: Path, device: torch.device, *, averaged: bool) -> Generator:
+    """The generator of two checkpoints that belong together (else RSF-C006)."""
+    denoiser, trained = load_denoiser(diffusion, device, averaged=averaged)
+    autoencoder, partner = load_autoencoder(vae, device)
+    check_partners(trained, partner, where=str(vae))
+    state = trained.state
+    schedule = state["schedule"]
+    table = alphas_cumprod(schedule["kind"], schedule["timesteps"], zero_terminal=schedule["zero_terminal_snr"])
+    mean, std = state["latent_mean"].to(device), state["latent_std"].to(device)
+    return Generator(denoiser, autoencoder, table, state["prediction"], tuple(state["latent_shape"]), mean, std)

@@ -1,0 +1,1 @@
+"""What every training command does around its own method."""

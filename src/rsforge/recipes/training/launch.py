@@ -1,0 +1,176 @@
+"""Starting several training processes: torchrun without its noise, and one ending told for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import NoReturn
+
+from rsforge.engine.distributed import launched
+from rsforge.engine.loader import PR_SET_PDEATHSIG
+from rsforge.errors import ExitCode, RsforgeError
+from rsforge.recipes.console import Voice
+from rsforge.settings.base import RunSettings
+
+EXIT_FOLDER = "RSFORGE_EXIT_FOLDER"
+TORCHRUN = "RSFORGE_TORCHRUN"
+CONSEQUENCES = ("RSF-E009", "RSF-B001")
+STOPS = ("RSF-I130", "RSF-I143")
+PATIENCE = 2
+
+
+def wanted(run: RunSettings) -> bool:
+    """Whether this process should start others instead of training itself."""
+    return run.processes * run.nodes > 1 and not launched()
+
+
+def torchrun(run: RunSettings, show: Voice) -> NoReturn:
+    """Run the same command line in ``processes`` processes, and leave as they leave when all have ended.
+
+    The first of them writes the result to stdout. SIGINT and SIGTERM go on to all of them. An error that one of
+    them met is raised here; RSF-E009 when one was killed.
+    """
+    threads = max(1, (os.cpu_count() or 1) // run.processes)
+    with tempfile.TemporaryDirectory(prefix="rsforge-") as name:
+        environment = {"OMP_NUM_THREADS": str(threads), **os.environ, EXIT_FOLDER: name}
+        own = [sys.executable, "-m", "rsforge.recipes.training.launch", str(os.getpid())]
+        with Relay(Path(name)) as relay:
+            # A session of its own: Ctrl-C reaches the processes once, through the relay.
+            command = [*own, *_place(run), "-m", "rsforge", *show.argv]
+            child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+            relay.attend(child)
+        code = ending(Path(name), child.returncode, relay.received)
+    if code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    raise SystemExit(code)
+
+
+class Relay:
+    """Hands each SIGINT and SIGTERM on to every process that enrolled in ``folder``, the first rank first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.received: list[int] = []
+        self._sent: dict[int, int] = {}
+
+    def __enter__(self) -> Relay:
+        self._former = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received.append(number)
+
+    def attend(self, child: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of ``child``; signals beyond the second end it at once, and its ranks with it."""
+        while child.poll() is None:
+            enrolled = sorted((int(p.stem), int(p.suffix[1:])) for p in self.folder.glob("[0-9]*.[0-9]*"))
+            for _, pid in enrolled:
+                self._hand_on(pid)
+            if len(self.received) > PATIENCE:
+                child.kill()
+            elif self.received and not enrolled:
+                child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(0.1)
+
+    def _hand_on(self, pid: int) -> None:
+        for number in self.received[self._sent.get(pid, 0) :]:
+            self._sent[pid] = self._sent.get(pid, 0) + 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+def ending(folder: Path, status: int, received: list[int]) -> int:
+    """The exit code of a run from what its processes left in ``folder``; raises the error that one of them met.
+
+    ``status`` is torchrun's own exit code. A cause comes before its consequences in the other processes, a stop
+    before anything else, and the first rank's stop before those of ranks that were only told of it.
+    """
+    if status == 0:
+        return int(ExitCode.DONE)
+    errors = _errors(folder)
+    if errors and errors[0].code not in CONSEQUENCES:
+        raise errors[0]
+    if received:
+        return 128 + received[0]
+    if (died := folder / "died").exists():
+        raise RsforgeError("RSF-E009", "a training process died", found=died.read_text("utf-8"))
+    if errors:
+        raise errors[0]
+    codes = [int(p.read_text()) for p in sorted(folder.glob("[0-9]*"), key=_when) if p.name.isdigit()]
+    if first := next((c for c in codes if c), 0):
+        return first
+    said = folder / "failed"
+    raise RsforgeError(
+        "RSF-B001", "torchrun failed", found=said.read_text("utf-8") if said.exists() else f"exit code {status}"
+    )
+
+
+def _errors(folder: Path) -> list[RsforgeError]:
+    """What the processes met: stops by rank, other causes by time, and the loss of a peer last."""
+    found = []
+    for path in folder.glob("[0-9]*.json"):
+        told = json.loads(path.read_text("utf-8"))
+        parts = {name: told[name] for name in ("where", "found", "kept", "fix")}
+        place = (told["code"] == "RSF-E009", 0 if told["code"] in STOPS else _when(path), int(path.stem))
+        found.append((place, RsforgeError(told["code"], told["message"], **parts)))
+    return [error for _, error in sorted(found, key=lambda pair: pair[0])]
+
+
+def _when(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _place(run: RunSettings) -> list[str]:
+    if run.nodes == 1:
+        return ["--standalone", "--nproc-per-node", str(run.processes)]
+    address = os.environ.get("MASTER_ADDR")
+    if not address:
+        raise RsforgeError(
+            "RSF-U005", "--nodes needs the address of the first machine", fix="set MASTER_ADDR (and MASTER_PORT)"
+        )
+    endpoint = f"{address}:{os.environ.get('MASTER_PORT', '29500')}"
+    nodes = ["--nnodes", str(run.nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint]
+    return [*nodes, "--rdzv-id", "rsforge", "--nproc-per-node", str(run.processes)]
+
+
+def _keep(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Leave torchrun's last word for the launcher: which rank a signal killed, or what else it stumbled over."""
+    failures = getattr(error, "failures", {}).items()
+    # SIGTERM is torchrun's own way of ending the others once one is lost.
+    lost = {rank: signal.Signals(-f.exitcode) for rank, f in failures if f.exitcode < 0}
+    causes = {rank: number for rank, number in lost.items() if number != signal.SIGTERM} or lost
+    killed = [f"rank {rank} by {number.name}" for rank, number in causes.items()]
+    text = ", ".join(killed) or f"{kind.__name__}: {next(iter(str(error).splitlines()), '')}"
+    Path(os.environ[EXIT_FOLDER], "died" if killed else "failed").write_text(text, "utf-8")
+
+
+def _as_torchrun(parent: int, words: list[str]) -> None:
+    """Be torchrun, silently, for as long as ``parent`` lives."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    os.environ[TORCHRUN] = str(os.getpid())
+    sys.excepthook = _keep
+    logging.disable(logging.CRITICAL)
+    from torch.distributed.run import main
+
+    main(words)
+
+
+if __name__ == "__main__":
+    _as_torchrun(int(sys.argv[1]), sys.argv[2:])

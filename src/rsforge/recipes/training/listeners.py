@@ -1,0 +1,123 @@
+"""Who hears a run's rows: the display, TensorBoard, the clock; and what makes a tracker harmless."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rsforge.data.io.image_writer import to_uint8
+from rsforge.engine.trainer import Listener, Pictures
+from rsforge.recipes.console import Meter, Voice
+
+STEPS, EPOCHS = "Batch", "Epoch"
+PLACE = ("step", "epoch", "best")  # where a row stands; the rest of it are figures
+
+
+class Display(Listener):
+    """Feeds a progress with the newest loss, and the held-out figure of the last epoch."""
+
+    def __init__(self, meter: Meter, *, epochs: int, monitor: str) -> None:
+        self.meter, self.epochs, self.monitor = meter, epochs, monitor.removeprefix("-")
+
+    def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
+        self.meter.step(epoch=f"{row['epoch']}/{self.epochs}", loss=row.get("loss", "skipped"), lr=row["lr"])
+
+    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        if self.monitor in row:
+            self.meter.step(0, val=f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}")
+
+
+class Clock(Listener):
+    """timing.jsonl: how long each epoch took; apart from the journal, which repeats to the byte."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.seconds, self.steps = path, 0.0, 0
+
+    def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
+        self.seconds, self.steps = self.seconds + seconds, self.steps + 1
+
+    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        line = {"epoch": row["epoch"], "training_s": round(self.seconds, 3), "closing_s": round(seconds, 3)}
+        rate = {"steps_per_s": round(self.steps / max(self.seconds, 1e-9), 3)}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line | rate) + "\n")
+        self.seconds, self.steps = 0.0, 0
+
+
+class Tracker(Listener):
+    """A listener that keeps a record of its own, and is told the exit code at the end."""
+
+    def close(self, code: int) -> None: ...
+
+
+def figures(row: Mapping[str, Any], group: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The figures of a row as ``group/name``, under other ``names`` where there are any."""
+    return {f"{group}/{names.get(name, name)}": value for name, value in row.items() if name not in PLACE}
+
+
+class TensorBoard(Tracker):
+    """Scalars of every logged step and epoch, and pictures; a resumed run writes over what it repeats."""
+
+    def __init__(self, folder: Path, *, step: int, log_every: int, names: Mapping[str, str]) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=step + 1 if step else None)
+        self.log_every, self.names = log_every, names
+
+    def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
+        if row["step"] % self.log_every == 0:
+            self._write(figures(row, STEPS, {}), row["step"])
+
+    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        self._write(figures(row, EPOCHS, self.names), row["step"])
+        self.writer.flush()
+
+    def on_pictures(self, pictures: Pictures, step: int) -> None:
+        for name, images in pictures.items():
+            self.writer.add_images(name, to_uint8(images), step, dataformats="NHWC")
+
+    def _write(self, scalars: Mapping[str, Any], step: int) -> None:
+        for name, value in scalars.items():
+            self.writer.add_scalar(name, value, step)
+
+    def close(self, code: int) -> None:
+        self.writer.close()
+
+
+class Forgiving(Tracker):
+    """A tracker whose first failure is said, and the last thing heard of it: no training ends for its sake."""
+
+    def __init__(self, name: str, make: Callable[[], Tracker], show: Voice) -> None:
+        self.name, self.show, self.tracker = name, show, Tracker()
+        with self._forgiven():
+            self.tracker = make()
+
+    @contextlib.contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            reason = next(iter(str(error).splitlines()), "")
+            self.show.warn(f"{self.name} failed and hears no more of this run: {type(error).__name__}: {reason}")
+            failed, self.tracker = self.tracker, Tracker()
+            with contextlib.suppress(Exception):
+                failed.close(1)
+
+    def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
+        with self._forgiven():
+            self.tracker.on_step(row, seconds)
+
+    def on_pictures(self, pictures: Pictures, step: int) -> None:
+        with self._forgiven():
+            self.tracker.on_pictures(pictures, step)
+
+    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        with self._forgiven():
+            self.tracker.on_epoch(row, seconds)
+
+    def close(self, code: int) -> None:
+        with self._forgiven():
+            self.tracker.close(code)

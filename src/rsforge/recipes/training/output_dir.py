@@ -1,0 +1,173 @@
+"""A run's output folder: whether it may be used, what to go on from, what is written beside the weights."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from rsforge import __version__, durable
+from rsforge.engine import checkpoint
+from rsforge.engine.checkpoint_writer import newest
+from rsforge.errors import RsforgeError, from_os_error
+from rsforge.recipes.console import Voice
+from rsforge.recipes.training import output_names
+from rsforge.recipes.training.output_names import Layout
+from rsforge.settings.base import RunSettings
+
+RESUMING = ("--resume", "--resume-from")
+# What may change when a run goes on: everything that does not move its trajectory.
+FREE = {
+    "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "processes", "nodes", "report_to",
+    "on_bad", "epochs", "save_every", "sample_every", "keep_checkpoints", "compile", "channels_last", "data_dir",
+    "split",
+    "project", "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
+    "early_stopping_delta", "oscillation_window", "oscillation_threshold",
+}  # fmt: skip
+
+
+def resumed(run: RunSettings, own: Layout, *, kind: str, show: Voice) -> dict[str, Any] | None:
+    """The state to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
+    folder = run.output_dir
+    if run.resume is None:
+        _refuse_occupied(folder, own, overwrite=run.overwrite)
+        return None
+    path = newest(folder, own.names) if run.resume == "auto" else Path(run.resume)
+    if path is None:
+        fix = "leave out --resume to start, or name the checkpoint"
+        raise RsforgeError("RSF-C001", f"no checkpoint to resume from in {folder}", where=str(folder), fix=fix)
+    if path.parent.resolve() != folder.resolve():
+        raise RsforgeError(
+            "RSF-U005", "a run goes on in its own folder", where="--resume, --output-dir",
+            found=f"{path} and {folder}", fix=f"use --output-dir {path.parent}, or a copy of that folder",
+        )  # fmt: skip
+    state = _first_sound(path, own, kind=kind, show=show) if run.resume == "auto" else checkpoint.load(path, kind=kind)
+    show.say(f"resuming   {path} at step {state['progress']['step']}")
+    return state
+
+
+def _first_sound(path: Path, own: Layout, *, kind: str, show: Voice) -> dict[str, Any]:
+    """The newest checkpoint that is whole; damaged ones before it are named."""
+    periodic = [p for p in path.parent.glob("*.pt") if own.names.pattern().fullmatch(p.name)]
+    others = sorted(periodic, key=lambda p: p.stat().st_mtime_ns, reverse=True)
+    failures = []
+    for candidate in dict.fromkeys([path, *others, path.with_name(own.names.best)]):
+        try:
+            return checkpoint.load(candidate, kind=kind)
+        except RsforgeError as error:
+            if error.code not in ("RSF-C001", "RSF-C002"):
+                raise
+            failures.append(error)
+            if candidate.exists():
+                show.warn(f"{candidate.name} is damaged and left aside")
+    raise failures[0]
+
+
+def _refuse_occupied(folder: Path, own: Layout, *, overwrite: bool) -> None:
+    if folder.is_dir() and not overwrite:
+        taken = [p for p in folder.iterdir() if p.name != ".lock" and (p.is_file() or p.name in own.folders)]
+        files = sorted(p.name for p in taken if p.is_file() or any(p.iterdir()))
+        if files:
+            raise RsforgeError(
+                "RSF-U004", f"the output folder {folder} is not empty", where="--output-dir", found=", ".join(files[:4])
+            )
+
+
+def resume_hint(show: Voice) -> str:
+    """The command that goes on with this run from its newest checkpoint."""
+    words, kept = iter(shlex.split(show.command)), []
+    for word in words:
+        name = word.replace("_", "-")
+        if name in RESUMING:
+            following = next(words, "--")
+            kept += [] if not following.startswith("-") else [following] * (following != "--")
+        elif name != "--overwrite" and not name.startswith(tuple(f"{r}=" for r in RESUMING)):
+            kept.append(word)
+    return shlex.join([*kept, "--resume"])
+
+
+def check_apart(run: RunSettings, own: Layout, data_dir: str) -> None:
+    """RSF-U005 when the images lie where this run keeps its own pictures, which --overwrite would remove."""
+    data = Path(data_dir).resolve()
+    for kept in ((run.output_dir / name).resolve() for name in own.folders):
+        if data == kept or kept in data.parents:
+            raise RsforgeError(
+                "RSF-U005",
+                "the images lie among this run's own files",
+                where="--data-dir, --output-dir",
+                found=str(kept),
+            )
+
+
+def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[str, Any], *, where: str) -> None:
+    """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with."""
+    # What the run did not know of was as it is by default.
+    before, now = _leaves(_defaults(type(settings))) | _leaves(state["settings"]), _leaves(plain(settings))
+    different = [k for k in before.keys() | now.keys() if k not in FREE and before.get(k) != now.get(k)]
+    if different:
+        rows = [f"--{k.replace('_', '-')} was {before.get(k)}, is {now.get(k)}" for k in sorted(different)]
+        raise RsforgeError("RSF-C008", "settings differ from the run to resume", where=where, found="; ".join(rows[:5]))
+    if state["images"] != dict(images):
+        found = f"{state['images']['train']} training images then, {images['train']} now, or others"
+        raise RsforgeError("RSF-C008", "the images are not those of the run to resume", where=where, found=found)
+
+
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """What the settings of ``model`` are where nothing is said, without those that must be."""
+    tree: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            value = field.get_default(call_default_factory=True)
+            tree[name] = to_jsonable_python(value)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            tree[name] = _defaults(field.annotation)
+    return tree
+
+
+def _leaves(tree: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _leaves(value) if isinstance(value, Mapping) else {key: value}
+    return flat
+
+
+def plain(settings: BaseModel) -> dict[str, Any]:
+    """Settings as a checkpoint holds them."""
+    tree: dict[str, Any] = settings.model_dump(mode="json")
+    return tree
+
+
+def prepare(run: RunSettings, own: Layout, settings: BaseModel, show: Voice, *, fresh: bool) -> None:
+    """Clear and describe the folder, which is held by this process's lock."""
+    folder = run.output_dir
+    durable.sweep(folder)
+    if fresh:
+        # Judged again under the lock: another run may have come and gone while the images were read.
+        _refuse_occupied(folder, own, overwrite=run.overwrite)
+        own.clear(folder)
+    for name in filter(None, (own.samples, own.reconstructions)):
+        (folder / name).parent.mkdir(exist_ok=True)
+    environment = {"rsforge": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    durable.write_json(
+        folder / output_names.SETTINGS,
+        {"command": show.command, "settings": plain(settings), "origins": show.origins, "environment": environment},
+    )
+
+
+def make(folder: Path) -> None:
+    """Create ``folder`` and see that it can be written, before any work; RSF-E002, E008."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f"{durable.TEMPORARY}{os.getpid()}-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        error.filename = error.filename or str(folder)
+        raise from_os_error(error) from error

@@ -1,0 +1,82 @@
+"""Who follows a training: the clock, and the trackers that ``--report-to`` names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from rsforge.errors import ExitCode, RsforgeError, Terminated
+from rsforge.recipes.console import Voice
+from rsforge.recipes.training import output_dir, output_names, wandb_run
+from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
+from rsforge.recipes.training.wandb_artifacts import Versions
+from rsforge.settings.base import RunSettings
+
+if TYPE_CHECKING:
+    from rsforge.engine.trainer import Listener
+    from rsforge.recipes.training.job import Job, TrainSettings
+
+
+def check(run: RunSettings) -> None:
+    """RSF-E006 when a tracker that ``run`` reports to is not installed."""
+    if "wandb" in run.report_to:
+        wandb_run.check()
+
+
+@contextlib.contextmanager
+def following(job: Job, settings: TrainSettings, show: Voice, *, step: int) -> Iterator[tuple[Listener, ...]]:
+    """Listeners of a training that goes on from ``step``; at its end they learn how it ended."""
+    run = settings.run
+    with wandb_run.environment(run.output_dir):
+        trackers: list[Tracker] = []
+        if "tensorboard" in run.report_to:
+            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(job, run, step), show))
+        if "wandb" in run.report_to:
+            trackers.append(Forgiving("W&B", lambda: _wandb(job, settings, show), show))
+        code = int(ExitCode.DONE)
+        try:
+            yield (Clock(run.output_dir / output_names.TIMING), *trackers)
+        except BaseException as error:
+            code = _code(error)
+            raise
+        finally:
+            for tracker in trackers:
+                tracker.close(code)
+
+
+def _tensorboard(job: Job, run: RunSettings, step: int) -> Tracker:
+    return TensorBoard(run.output_dir / output_names.TENSORBOARD, step=step, log_every=run.log_every, names=job.tracked)
+
+
+def _wandb(job: Job, settings: TrainSettings, show: Voice) -> Tracker:
+    run, output = settings.run, settings.run.output_dir
+    begun = wandb_run.begin(output, project=run.project, config={**_flat(settings), **job.config}, show=show)
+    if begun.disabled:
+        return Tracker()
+    name = wandb_run.artifact_name(output)
+    return wandb_run.WandbRun(
+        begun,
+        log_every=run.log_every,
+        names=job.tracked,
+        versions=Versions(begun, output, job.layout.names, every=settings.loop.save_every, name=name),
+        plot=output / job.layout.plot,
+    )
+
+
+def _flat(settings: Any) -> dict[str, Any]:
+    """Every setting by the name of its option."""
+    assert isinstance(settings, BaseModel)
+    tree = output_dir.plain(settings)
+    sections = [value if isinstance(value, Mapping) else {name: value} for name, value in tree.items()]
+    return {name: value for section in sections for name, value in section.items()}
+
+
+def _code(error: BaseException) -> int:
+    if isinstance(error, RsforgeError):
+        return int(error.exit)
+    if isinstance(error, KeyboardInterrupt):
+        return int(ExitCode.TERMINATED if isinstance(error, Terminated) else ExitCode.INTERRUPTED)
+    return int(ExitCode.BUG)

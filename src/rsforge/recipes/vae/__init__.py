@@ -1,0 +1,1 @@
+"""``rsforge vae``: one file a command."""

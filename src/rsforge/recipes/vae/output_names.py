@@ -1,0 +1,13 @@
+"""Names of every file that ``rsforge vae train`` writes."""
+
+from __future__ import annotations
+
+from rsforge.engine.checkpoint_writer import Names
+from rsforge.recipes.training.output_names import Layout
+
+VAE = Layout(
+    Names("checkpoint_{:04d}.pt"),
+    plot="training_losses.png",
+    samples="samples/samples_epoch_{}.png",
+    reconstructions="reconstructions/reconstruction_epoch_{}.png",
+)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsforge.data.captions.token_counts import LIMIT, at_least, counter
+from rsforge.errors import RsforgeError
+
+MERGES = ["a n", "t r", "e e", "tr ee", "tree s</w>", "b e", "a</w> n", "r i", "ri v", "e r</w>", "riv er</w>"]
+TEXTS = [
+    "a river and green trees .",
+    "A RIVER'S bend, 24 boats; it's    wide",
+    "Überfluß am Straßenrand — 東京 42½ 🛰️ \t tab\nline",
+    "",
+    "e\u0301e naïve <|endoftext|> x",
+    "the " * 80,
+]
+
+
+def bytes_as_letters() -> list[str]:
+    """The 256 symbols of byte-level encoding (Radford et al. 2019)."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [b for b in range(256) if b not in shown]
+    return [chr(b) for b in shown] + [chr(256 + k) for k in range(len(hidden))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    letters = bytes_as_letters()
+    pairs = [m for m in MERGES if m != "a</w> n"]
+    words = [*letters, *(f"{c}</w>" for c in letters), *("".join(m.split()) for m in pairs)]
+    words += ["<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(dict.fromkeys(words))}), "utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(pairs) + "\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(folder):
+    transformers = pytest.importorskip("transformers")
+    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
+    merges = [tuple(line.split()) for line in (folder / "merges.txt").read_text("utf-8").splitlines()[1:]]
+    return transformers.CLIPTokenizer(vocab=vocabulary, merges=merges)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_tokens_are_counted_as_clip_counts_them(folder, reference, text):
+    assert counter(folder)(text) == len(reference(text)["input_ids"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=40))
+def test_the_count_is_clip_s_and_the_estimate_never_above_it(folder, reference, text):
+    exact = counter(folder)(text)
+    assert exact == len(reference(text)["input_ids"])
+    assert 2 <= at_least(text) <= exact
+
+
+def test_a_tokenizer_file_is_read_whole_even_where_it_truncates(folder, reference, tmp_path):
+    reference.backend_tokenizer.enable_truncation(5)
+    reference.backend_tokenizer.enable_padding(length=90)
+    reference.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    reference.backend_tokenizer.no_truncation()
+    reference.backend_tokenizer.no_padding()
+    for place in (tmp_path, tmp_path / "tokenizer.json"):
+        assert counter(place)(TEXTS[0]) == counter(folder)(TEXTS[0]) > 7
+
+
+def test_words_are_counted_where_no_tokenizer_is():
+    assert counter(None)("a river's bend, 24 boats") == 2 + 8
+    assert at_least("word " * (LIMIT - 2)) == LIMIT
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", '{"version": "1.0"}', "\0\1"])
+def test_a_file_that_is_no_tokenizer_is_refused(tmp_path, text):
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises(RsforgeError) as caught:
+        counter(tmp_path)
+    assert caught.value.code == "RSF-D006" and str(tmp_path) in caught.value.what
+
+
+def test_a_folder_without_tables_is_named(tmp_path):
+    with pytest.raises(RsforgeError) as caught:
+        counter(tmp_path)
+    assert caught.value.code == "RSF-D006" and "vocab.json is not there" in caught.value.what
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RsforgeError) as caught:
+        counter(tmp_path / "pipe")
+    assert "not a regular file" in caught.value.what
+    (tmp_path / "vocab.json").write_text("{")
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    with pytest.raises(RsforgeError) as caught:
+        counter(tmp_path)
+    assert caught.value.code == "RSF-D006"

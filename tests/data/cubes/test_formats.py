@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import rasterio
+import scipy.io
+
+from rsforge.data.cubes.cube import Cube, band_axis_last, checked_shape, require_held
+from rsforge.data.cubes.formats import find_cubes, open_cube
+from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.io.windows import Window
+from rsforge.errors import RsforgeError
+
+VALUES = np.random.default_rng(0).uniform(1, 2, (6, 4, 5)).astype(np.float32)
+HEADER = "ENVI\nsamples = 4\nlines = 6\nbands = 5\ndata type = 4\ninterleave = bip\nbyte order = 0\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One cube in every format."""
+    root = tmp_path / "cubes"
+    (root / "deep").mkdir(parents=True)
+    (root / "envi.img").write_bytes(VALUES.tobytes())
+    (root / "envi.img.hdr").write_text(HEADER)
+    scipy.io.savemat(root / "matlab.mat", {"cube": VALUES})
+    for name, block in (("deep/hdf.h5", 0), ("deep/blocked.h5", 512)):
+        with h5py.File(root / name, "w", userblock_size=block) as file:
+            file["cube"] = VALUES
+    profile = {"driver": "GTiff", "height": 6, "width": 4, "count": 5, "dtype": "float32", "crs": "EPSG:32633"}
+    with rasterio.open(root / "geo.TIF", "w", transform=rasterio.Affine(30, 0, 9, 0, -30, 9), **profile) as file:
+        file.write(np.moveaxis(VALUES, 2, 0))
+    (root / "notes.txt").write_text("none")
+    return root
+
+
+def code(action) -> RsforgeError:
+    with pytest.raises(RsforgeError) as caught:
+        action()
+    return caught.value
+
+
+def test_every_format_gives_the_same_cube(folder: Path):
+    found = find_cubes(folder)
+    assert list(found) == ["deep/blocked", "deep/hdf", "envi", "geo", "matlab"]
+    for path in found.values():
+        with open_cube(path) as cube:
+            assert np.array_equal(cube.read(Window(1, 1, 4, 2))[0], VALUES[1:5, 1:3])
+    assert find_cubes(folder / "envi.img") == {"envi": folder / "envi.img"}
+
+
+def test_names_that_agree_keep_their_suffix(folder: Path):
+    (folder / "geo.mat").write_bytes((folder / "matlab.mat").read_bytes())
+    assert [name for name in find_cubes(folder) if name.startswith("geo")] == ["geo.TIF", "geo.mat"]
+
+
+def test_files_of_one_name_are_skipped(folder: Path):
+    assert list(find_cubes(folder, skip="hdf.h5")) == ["deep/blocked", "envi", "geo", "matlab"]
+
+
+def test_no_cubes(tmp_path: Path):
+    for place in (tmp_path, tmp_path / "missing"):
+        assert code(lambda place=place: find_cubes(place)).code == "RSF-D001"
+    os.mkfifo(tmp_path / "pipe")
+    error = code(lambda: find_cubes(tmp_path / "pipe"))
+    assert error.code == "RSF-D008" and "neither a file nor a folder" in error.what
+
+
+def test_a_table_of_wavelengths_goes_first(folder: Path, tmp_path: Path):
+    table = tmp_path / "w.txt"
+    table.write_text("".join(f"{k} {0.4 + k / 100:.3f} 0.009\n" for k in range(5)))
+    with open_cube(folder / "matlab.mat", wavelengths=table) as cube:
+        assert cube.wavelength_nm == pytest.approx([400, 410, 420, 430, 440]) and cube.fwhm_nm == pytest.approx([9] * 5)
+        assert cube.kept_bands([(405, 420), (440, 500)]).tolist() == [True, False, False, True, False]
+    table.write_text("400\n500\n")
+    error = code(lambda: open_cube(folder / "matlab.mat", wavelengths=table))
+    assert error.code == "RSF-D014" and "2 wavelengths, the cube 5 bands" in error.what
+
+
+def test_what_is_no_cube_says_so(folder: Path, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.mat")
+    for path, why in ((folder / "notes.txt", "no ENVI file"), (tmp_path / "pipe.mat", "regular"), (folder, "regular")):
+        error = code(lambda path=path: open_cube(path))
+        assert error.code == "RSF-D008" and why in error.what and error.where == str(path)
+    assert code(lambda: open_cube(folder / "missing.mat")).code == "RSF-E008"
+
+
+def test_damage_met_while_reading_is_named(folder: Path):
+    with open_cube(folder / "envi.img") as cube:
+        (folder / "envi.img").unlink()
+        assert code(lambda: cube.read(Window(0, 0, 1, 1))).code == "RSF-E008"
+
+
+def test_shapes():
+    assert band_axis_last((5, 6, 7), None) == (0, 1, 2) and band_axis_last((5, 6, 7), None, reverse=True) == (2, 1, 0)
+    assert band_axis_last((5, 6, 7), np.ones(5)) == (1, 2, 0) and band_axis_last((7, 6, 7), np.ones(7)) == (0, 1, 2)
+    for shape in ((4, 5), (0, 4, 5)):
+        with pytest.raises(UnreadableError):
+            checked_shape(shape)
+    with pytest.raises(UnreadableError):
+        band_axis_last((4, 5), None)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "invalid"),
+    [("float32", -3.4028234663852886e38, True), ("uint8", -9999.0, False), ("int16", 0.5, False), ("uint8", 0.0, True)],
+)
+def test_nodata_is_compared_in_the_stored_type(dtype, nodata, invalid):
+    values = np.ones((2, 2, 1), dtype)
+    values[0, 0] = nodata if invalid else 1
+    cube = Cube(path=Path("x"), height=2, width=2, bands=1, dtype=dtype, nodata=nodata,
+                fetch=lambda w: (values, None), good_bands=np.ones(1, bool))  # fmt: skip
+    assert cube.read(Window(0, 0, 2, 2))[1].sum() == 4 - invalid
+
+
+def test_a_window_of_a_giant_cube_takes_little_memory(tmp_path: Path):
+    giants(tmp_path, 7000)
+    for name in ("giant.hdr", "giant.h5"):
+        tracemalloc.start()
+        with open_cube(tmp_path / name) as cube:
+            values, valid = cube.read(Window(6900, 5000, 100, 100))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000 and not values.any() and valid.all()
+        tracemalloc.stop()
+
+
+def giants(folder: Path, side: int) -> None:
+    """Cubes that declare ``side * side * 20`` bytes, of which none is stored."""
+    (folder / "giant.hdr").write_text(HEADER.replace("= 4\nlines = 6", f"= {side}\nlines = {side}"))
+    with (folder / "giant").open("wb") as file:
+        file.truncate(side * side * 20)
+    with h5py.File(folder / "giant.h5", "w") as file:
+        file.create_dataset("cube", (side, side, 5), "f4", chunks=(64, 64, 5), compression="gzip")
+    profile = {"driver": "GTiff", "height": side, "width": side, "count": 5, "dtype": "float32", "tiled": True}
+    profile |= {"crs": "EPSG:32633", "transform": rasterio.Affine(30, 0, 9, 0, -30, 9)}
+    with rasterio.open(folder / "giant.tif", "w", sparse_ok=True, BIGTIFF="YES", **profile):
+        pass
+
+
+def test_a_cube_of_nothing_is_refused(tmp_path: Path):
+    giants(tmp_path, 30_000)
+    for name in ("giant.hdr", "giant.h5", "giant.tif"):
+        error = code(lambda name=name: open_cube(tmp_path / name))
+        assert error.code == "RSF-D008" and "it declares 18,000,000,000 bytes of values" in error.what
+    with (tmp_path / "giant").open("r+b") as file:
+        for k in range(20):  # a thousandth is there, in pieces
+            file.seek(k * 900_000_000)
+            file.write(bytes(1 << 20))
+    with open_cube(tmp_path / "giant.hdr") as cube:
+        assert cube.height == 30_000
+
+
+def test_what_compression_explains_is_not_refused():
+    require_held(1 << 30, 0)
+    require_held(1032 << 30, 1 << 30)
+    with pytest.raises(UnreadableError):
+        require_held(1033 << 30, 1 << 30)
+
+
+def held(values: np.ndarray, **more) -> Cube:
+    height, width, bands = values.shape
+    return Cube(path=Path("x"), height=height, width=width, bands=bands, dtype=str(values.dtype),
+                fetch=lambda w: (values, None), good_bands=np.ones(bands, bool), **more)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_values_that_stand_for_nothing_are_taken_so_where_nothing_else_is_declared(dtype):
+    values = np.ones((2, 3, 1), dtype)
+    values[0, 0], values[0, 1], values[0, 2], values[1, 0] = -9999, -32768, -9998, -1
+    cube = held(values)
+    assert cube.filled == set()
+    assert np.argwhere(~cube.read(Window(0, 0, 2, 3))[1]).tolist() == [[0, 0], [0, 1]]
+    assert cube.filled == {-9999, -32768}
+    declared = held(values, nodata=-1.0)
+    assert np.argwhere(~declared.read(Window(0, 0, 2, 3))[1]).tolist() == [[1, 0]] and declared.filled == set()
+
+
+def test_values_beyond_float32_are_invalid():
+    values = np.array([[[1e300, 1]], [[2, 3]]])
+    assert held(values).read(Window(0, 0, 2, 1))[1].tolist() == [[False], [True]]
+    assert not held(values, gain=np.array([1, 1e39])).read(Window(0, 0, 2, 1))[1].any()
+
+
+@pytest.mark.parametrize(
+    ("field", "why"),
+    [
+        ("wavelength units = GHz\nwavelength = {400, 500, 600, 700, 800}\n", "'GHz'"),
+        ("wavelength = {400, 500, 500, 700, 800}\n", "500 is given for 2 bands"),
+        ("wavelength = {400, -1, 600, 700, 800}\n", "-1 is none"),
+    ],
+)
+def test_strange_wavelengths_are_named_unless_others_are_given(folder: Path, tmp_path: Path, field, why):
+    (folder / "envi.img.hdr").write_text(HEADER + field)
+    error = code(lambda: open_cube(folder / "envi.img"))
+    assert error.code == "RSF-D014" and why in error.what and "envi.img" in error.where
+    (tmp_path / "w.txt").write_text("400\n500\n600\n700\n800\n")
+    with open_cube(folder / "envi.img", wavelengths=tmp_path / "w.txt") as cube:
+        assert cube.wavelength_nm.tolist() == [400, 500, 600, 700, 800]
+
+
+def test_strange_wavelengths_of_other_formats_are_named(tmp_path: Path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"], file["wavelength"] = VALUES, [400.0, 500, 600, 700, 700]
+    scipy.io.savemat(tmp_path / "b.mat", {"cube": VALUES, "wavelength": [400.0, 500, 600, 700, 0]})
+    profile = {"driver": "GTiff", "height": 6, "width": 4, "count": 5, "dtype": "float32", "crs": "EPSG:32633"}
+    with rasterio.open(tmp_path / "c.tif", "w", transform=rasterio.Affine(30, 0, 9, 0, -30, 9), **profile) as file:
+        for band in range(1, 6):
+            file.update_tags(band, wavelength=400 + band, wavelength_units="Wavenumber")
+    for name, why in (("a.h5", "700 is given"), ("b.mat", "0 is none"), ("c.tif", "'Wavenumber'")):
+        error = code(lambda name=name: open_cube(tmp_path / name))
+        assert error.code == "RSF-D014" and why in error.what

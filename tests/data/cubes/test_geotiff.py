@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import rasterio
+
+from rsforge.data.cubes.geotiff import open_geotiff
+from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.io.windows import Window
+
+VALUES = np.random.default_rng(0).uniform(0, 100, (6, 9, 4)).astype(np.float32)
+
+
+def write(path, tags=(), names=(), dtype="float32", values=VALUES, mask=None, **more):
+    profile = {"driver": "GTiff", "height": 6, "width": 9, "count": values.shape[2], "dtype": dtype, **more}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **profile) as file:
+            file.write(np.moveaxis(values, 2, 0).astype(dtype))
+            for k, tag in enumerate(tags, 1):
+                file.update_tags(k, **tag)
+            for k, name in enumerate(names, 1):
+                file.set_band_description(k, name)
+            if mask is not None:
+                with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                    file.write_mask(mask)
+    return path
+
+
+def spectrum(unit, by=1.0):
+    return [
+        {"wavelength": str((400 + 10 * k) * by), "fwhm": str(8 * by), "bbl": str(int(k != 2)), "wavelength_units": unit}
+        for k in range(4)
+    ]
+
+
+@pytest.mark.parametrize(("unit", "by"), [("Nanometers", 1), ("Micrometers", 0.001), ("", 1), ("", 0.001)])
+def test_tags_say_wavelengths_widths_and_bad_bands(tmp_path, unit, by):
+    with open_geotiff(write(tmp_path / "a.tif", spectrum(unit, by))) as cube:
+        assert cube.wavelength_nm == pytest.approx([400, 410, 420, 430]) and cube.fwhm_nm == pytest.approx([8] * 4)
+        assert cube.good_bands.tolist() == [True, True, False, True] and bool(cube.notes) == (unit == "")
+        values, valid = cube.read(Window(1, 2, 3, 4))
+        assert np.array_equal(values, VALUES[1:4, 2:6]) and valid.all() and cube.grid is None
+
+
+def test_names_say_wavelengths_where_tags_do_not(tmp_path):
+    names = [f"band {k} ({400 + k} Nanometers)" for k in range(4)]
+    with open_geotiff(write(tmp_path / "a.tif", names=names)) as cube:
+        assert cube.wavelength_nm == pytest.approx([400, 401, 402, 403]) and "descriptions" in cube.notes[0]
+    with open_geotiff(write(tmp_path / "b.tif", spectrum("nm")[:3])) as cube:
+        assert cube.wavelength_nm is None
+
+
+def test_nodata_grid_and_integers(tmp_path):
+    values = VALUES.round()
+    values[0, 0, 1] = 7
+    values[values == 7] = 8
+    values[0, 0, 1] = 7
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(30, 0, 366015, 0, -30, 5809965)}
+    with open_geotiff(write(tmp_path / "a.tif", dtype="int16", values=values, nodata=7, **place)) as cube:
+        assert cube.grid.transform == (30, 0, 366015, 0, -30, 5809965) and "33N" in cube.grid.crs
+        assert np.argwhere(~cube.read(Window(0, 0, 6, 9))[1]).tolist() == [[0, 0]]
+
+
+def test_the_mask_in_the_file_holds(tmp_path):
+    mask, values = np.ones((6, 9), bool), VALUES.copy()
+    mask[2, 3] = False
+    values[4, 4, 1] = np.nan
+    with open_geotiff(write(tmp_path / "a.tif", values=values, mask=mask)) as cube:
+        assert np.argwhere(~cube.read(Window(0, 0, 6, 9))[1]).tolist() == [[2, 3], [4, 4]]
+        keep = np.array([True, False, True, True])
+        assert np.argwhere(~cube.read(Window(0, 0, 6, 9), keep)[1]).tolist() == [[2, 3]]
+
+
+def test_bands_without_values_are_told_from_pixels_without(tmp_path):
+    values = np.full((6, 9, 4), -1, np.float32)
+    with open_geotiff(write(tmp_path / "a.tif", values=values, nodata=-1)) as cube:
+        assert not cube.empty_bands().any()
+    values[..., [0, 2, 3]] = VALUES[..., [0, 2, 3]]
+    values[:3] = -1
+    with open_geotiff(write(tmp_path / "b.tif", values=values, nodata=-1)) as cube:
+        assert cube.empty_bands().tolist() == cube.kept_bands([]).__invert__().tolist() == [False, True, False, False]
+        assert cube.wavelength_nm is None
+
+
+def test_damage_and_other_formats_are_refused(tmp_path):
+    path = write(tmp_path / "a.tif", compress="deflate")
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(UnreadableError):
+        open_geotiff(path).read(Window(0, 0, 6, 9))
+    path.write_text("<VRTDataset rasterXSize='1' rasterYSize='1'/>")
+    with pytest.raises(UnreadableError):
+        open_geotiff(path)
+    with pytest.raises(UnreadableError, match="complex"):
+        open_geotiff(write(tmp_path / "c.tif", dtype="complex64"))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from rsforge.data.cubes.hdf5 import open_hdf5
+from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.io.windows import Window
+
+VALUES = np.random.default_rng(0).uniform(0, 1, (6, 4, 9)).astype(np.float32)  # rows, columns, bands
+ALL, PART = Window(0, 0, 6, 4), Window(2, 1, 3, 2)
+
+
+@pytest.fixture
+def file(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        yield file
+
+
+def opened(file, variable=None, wavelength_nm=None, size=None):
+    path = Path(file.filename)
+    file.close()
+    return open_hdf5(path, variable, wavelength_nm, size)
+
+
+def test_the_largest_cube_is_found_and_read_by_windows(file):
+    file["small"] = VALUES[:2]
+    made = file.create_dataset("deep/radiance", data=VALUES, chunks=(2, 2, 9), compression="gzip")
+    made.attrs["units"], made.attrs["_FillValue"] = "uW/cm2/nm/sr", np.float32(VALUES[3, 2, 5])
+    file["sensor/wavelengths"] = np.linspace(400, 480, 9)
+    file["sensor/wavelengths"].attrs["units"] = "nm"
+    file["sensor/fwhm"] = np.full(9, 8.0)
+    with opened(file) as cube:
+        values, valid = cube.read(PART)
+        assert np.array_equal(values, VALUES[2:5, 1:3]) and np.argwhere(~valid).tolist() == [[1, 1]]
+        assert cube.wavelength_nm.tolist() == list(range(400, 490, 10)) and cube.fwhm_nm.tolist() == [8] * 9
+        assert cube.unit == "uW/cm2/nm/sr" and cube.notes == ("the cube is /deep/radiance",)
+
+
+def test_bands_are_the_axis_as_long_as_the_wavelengths(file):
+    file["cube"] = VALUES.transpose(2, 0, 1)
+    file["cube"].attrs["wavelength"] = np.linspace(0.4, 0.48, 9)
+    with opened(file) as cube:
+        assert np.array_equal(cube.read(ALL)[0], VALUES) and cube.wavelength_nm[-1] == pytest.approx(480)
+
+
+def test_given_wavelengths_go_before_those_of_the_file(file):
+    file["cube"] = VALUES.transpose(0, 2, 1)
+    with opened(file, None, np.arange(1.0, 10)) as cube:
+        assert np.array_equal(cube.read(ALL)[0], VALUES)
+
+
+def test_matlab_stores_axes_in_reverse(file):
+    file["cube"] = VALUES.transpose(2, 1, 0)
+    file["cube"].attrs["MATLAB_class"] = np.bytes_("single")
+    with opened(file) as cube:
+        assert np.array_equal(cube.read(PART)[0], VALUES[2:5, 1:3])
+
+
+def test_a_matrix_is_named_and_sized(file):
+    file["Y"] = VALUES.transpose(2, 0, 1).reshape(9, 24, order="F").T
+    file["Y"].attrs["MATLAB_class"] = np.bytes_("single")
+    file["nRow"], file["nCol"] = np.float64(6), np.float64(4)
+    with opened(file, "Y") as cube:
+        assert np.array_equal(cube.read(ALL)[0], VALUES)
+
+
+@pytest.mark.parametrize(
+    ("variable", "why"),
+    [
+        (None, "no numeric array of three axes"),
+        ("line", "no cube"),
+        ("words", "no real numbers"),
+        ("away", "another file"),
+        ("nothing", "holds no nothing"),
+    ],
+)
+def test_what_is_no_cube_is_refused(file, variable, why):
+    file["line"], file["words"] = np.arange(5), "words"
+    file["away"] = h5py.ExternalLink("other.h5", "/cube")
+    with pytest.raises(UnreadableError, match=why):
+        opened(file, variable)

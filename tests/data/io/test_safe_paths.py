@@ -1,0 +1,55 @@
+"""A name in a table reaches only what lies in the data folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from rsforge.data.io.safe_paths import inside
+from rsforge.errors import RsforgeError
+
+OUTSIDE = [
+    "../secret.png",
+    "a/../../secret.png",
+    "..\\secret.png",
+    "/etc/passwd",
+    "\\\\server\\share\\a.png",
+    "C:\\a.png",
+    "c:a.png",
+    "file:///etc/passwd",
+    "http://host/a.png",
+    "s3:bucket/a.png",
+    "a\0.png",
+    "",
+    "  ",
+    "link/a.png",
+    "chain/a.png",
+]
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "data"
+    (root / "r_000" / "s1_000").mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path)
+    (root / "chain").symlink_to(root / "link")
+    (root / "home").symlink_to(root / "r_000")
+    return root
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_leaves_the_folder_is_refused(root, name):
+    with pytest.raises(RsforgeError, match="leaves the data folder") as caught:
+        inside(root, name, where="data_r_000.csv, row 2")
+    assert (caught.value.code, caught.value.where) == ("RSF-D005", "data_r_000.csv, row 2")
+
+
+@pytest.mark.parametrize(
+    "name", ["r_000\\s1_000/img_p1.png", "r_000/s1_000/img_p1.png", "./r_000/../r_000/x", "home/x", "."]
+)
+def test_what_stays_is_found(root, name):
+    path = inside(root, name, where="table")
+    assert path.resolve().is_relative_to(root.resolve()) and "\\" not in str(path)
+
+
+def test_a_colon_in_a_later_folder_is_a_name(root):
+    assert inside(root, "r_000/12:30.png", where="table") == root / "r_000" / "12:30.png"

@@ -1,0 +1,200 @@
+"""Pairs are judged once, squared alike, mirrored alike, and never swapped for other files unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from rsforge.data.images.augment import squared
+from rsforge.data.pairs.dataset import PairDataset, Squares, judge_pairs, optical_square, sar_square
+from rsforge.data.pairs.index import Pair, find_pairs
+from rsforge.data.pairs.reading import grey_of_rgb, open_pair
+from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
+from rsforge.errors import RsforgeError
+from tests.worlds.geotiff_pairs import geotiffs
+from tests.worlds.pairs import fields, save, write_pairs
+
+
+@pytest.fixture
+def world(tmp_path):
+    write_pairs(tmp_path, ("agri", "urban"), count=3, size=24)
+    return find_pairs(tmp_path).pairs
+
+
+def judged(pairs, **options):
+    found, refused = judge_pairs(pairs, EIGHT_BIT, **options)
+    assert refused == []
+    return found
+
+
+def dataset(pairs, size=24, **options):
+    return PairDataset(judged(pairs), radiometry=EIGHT_BIT, image_size=size, seed=3, **options)
+
+
+def pictures(root, name, sar, optical) -> Pair:
+    return Pair(name, save(root / "s1" / f"{name}.png", sar), save(root / "s2" / f"{name}.png", optical))
+
+
+def test_a_judged_pair_tells_size_bands_and_contents(world):
+    one = judged(world)[0]
+    files = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in (world[0].sar, world[0].optical))
+    assert (one.name, one.height, one.width, one.sar_bands, one.files) == (world[0].name, 24, 24, 1, files)
+    assert one.digest == hashlib.sha256("".join(files).encode()).hexdigest()
+
+
+def test_what_cannot_be_used_is_named_with_its_reason(world, tmp_path):
+    steps = []
+    world[0].sar.write_bytes(b"broken")
+    save(world[1].optical, np.zeros((24, 24), np.uint8))
+    save(world[2].optical, np.zeros((24, 20, 3), np.uint8))
+    float_pair = geotiffs(tmp_path / "agri", np.full((24, 24, 1), -9.0), np.ones((24, 24, 3), np.uint8))
+    found, refused = judge_pairs([*world, float_pair], EIGHT_BIT, progress=lambda: steps.append(1))
+    assert [one.name for one in found] == [pair.name for pair in world[3:]] and len(steps) == 7
+    assert [(name, error.code) for name, error in refused] == [
+        (world[0].name, "RSF-D002"),
+        (world[1].name, "RSF-D009"),
+        (world[2].name, "RSF-D009"),
+        ("a", "RSF-D010"),
+    ]
+    assert len(judge_pairs(world, EIGHT_BIT, allow_gray_optical=True)[0]) == 4
+
+
+def test_a_pair_of_the_right_size_stays_as_it_is(world):
+    data = dataset(world)
+    sar, optical = data[5, 1]
+    first, second = open_pair(world[1], EIGHT_BIT)
+    assert sar.dtype == optical.dtype == torch.float32 and sar.shape == (1, 24, 24) and optical.shape == (3, 24, 24)
+    assert np.array_equal(sar.permute(1, 2, 0).numpy(), first)
+    assert np.array_equal(optical.permute(1, 2, 0).numpy(), second)
+
+
+def test_decibels_of_the_right_size_stay_as_they_are(tmp_path):
+    values = np.random.default_rng(0).uniform(-30, 5, (16, 16, 2)).astype(np.float32)
+    pair = geotiffs(tmp_path, values, np.ones((16, 16, 3), np.uint8))
+    decibel = Radiometry("db", -25, 0)
+    found, _ = judge_pairs([pair], decibel)
+    assert found[0].sar_bands == 2
+    sar, _ = PairDataset(found, radiometry=decibel, image_size=16, seed=0)[0, 0]
+    assert np.array_equal(sar.permute(1, 2, 0).numpy(), decibel.to_unit(values))
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 48), (30, 50), (50, 31), (10, 14)])
+def test_both_images_are_scaled_and_cropped_by_one_geometry(tmp_path, height, width):
+    """The same picture on both sides stays the same picture, up to the two roundings of eight bits."""
+    grey = np.asarray(Image.fromarray(fields(64, 4)[0]).resize((width, height)))
+    pair = pictures(tmp_path, "a", grey, np.repeat(grey[..., None], 3, 2))
+    sar, optical = dataset([pair], size=24)[0, 0]
+    assert sar.shape == (1, 24, 24) and sar.abs().max() <= 1
+    assert (sar - optical).abs().max() <= 2.01 / 255
+    expected = squared(np.repeat(grey[..., None], 3, 2), 24).float() / 255 * 2 - 1
+    torch.testing.assert_close(optical, expected)
+
+
+def test_sixteen_bits_of_the_right_size_stay_as_they_are(tmp_path):
+    values = np.random.default_rng(0).integers(0, 5000, (16, 16)).astype(np.uint16)
+    pair = pictures(tmp_path, "a", values, fields(16, 1)[1])
+    numbers = Radiometry("dn", 0, 4000)
+    found, _ = judge_pairs([pair], numbers)
+    sar, _ = PairDataset(found, radiometry=numbers, image_size=16, seed=0)[0, 0]
+    expected = np.clip(values / 4000 * 2 - 1, -1, 1).astype(np.float32)
+    torch.testing.assert_close(sar[0], torch.from_numpy(expected))
+
+
+def test_a_smaller_sar_image_is_antialiased(tmp_path):
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    sar, _ = dataset([pictures(tmp_path, "a", board, fields(64, 1)[1])], size=16)[0, 0]
+    assert sar[:, 2:-2, 2:-2].abs().max() < 0.02
+
+
+def test_colours_of_sar_images_count_as_grey(tmp_path):
+    rgb = fields(24, 2)[1]
+    pair = pictures(tmp_path, "a", rgb, rgb)
+    one = judged([pair])[0]
+    assert one.sar_bands == 1
+    luma = np.asarray(Image.fromarray(rgb).convert("L"))
+    sar, _ = dataset([pair])[0, 0]
+    torch.testing.assert_close(sar[0], torch.from_numpy(luma / np.float32(255) * 2 - 1))
+    assert np.array_equal(grey_of_rgb(rgb)[..., 0], luma)
+    floats = rgb.astype(np.float32)
+    assert grey_of_rgb(floats) is floats and grey_of_rgb(rgb[..., :2]).shape[-1] == 2
+
+
+def test_both_images_are_mirrored_alike_by_epoch_and_index_alone(world):
+    data, plain = dataset(world, flip=0.5), dataset(world)
+    coins = []
+    for epoch in range(12):
+        for index in range(6):
+            (sar, optical), (x, y) = data[epoch, index], plain[0, index]
+            coin = not torch.equal(sar, x)
+            assert torch.equal(sar, x.flip(-1) if coin else x) and torch.equal(optical, y.flip(-1) if coin else y)
+            coins.append(coin)
+    assert 18 < sum(coins) < 54 and coins[:6] != coins[6:12]
+    assert all(torch.equal(data.plain()[3, k][1], plain[0, k][1]) for k in range(6))
+
+
+def test_kept_or_opened_and_helped_by_workers_are_the_same(world):
+    kept, opened = dataset(world, 16, flip=0.5), dataset(world, 16, flip=0.5, keep_bytes=6 * 7 * 16**2 - 1)
+    assert kept.sar.kept is not None and opened.sar.kept is None and kept.optical.kept.dtype == torch.uint8
+    keys = [(epoch, index) for epoch in range(2) for index in range(6)]
+    for sampled in (kept, opened):
+        helped = DataLoader(sampled, batch_size=6, sampler=keys, num_workers=2, multiprocessing_context="fork")
+        for key, (sar, optical) in zip((0, 1), helped, strict=True):
+            assert torch.equal(sar, torch.stack([kept[key, i][0] for i in range(6)]))
+            assert torch.equal(optical, torch.stack([kept[key, i][1] for i in range(6)]))
+
+
+def test_what_is_kept_cannot_be_changed_from_outside(world):
+    data = dataset(world)
+    sar, optical = data[0, 0]
+    before = sar.clone()
+    sar.zero_(), optical.zero_()
+    assert torch.equal(data[0, 0][0], before) and len(data) == 6 and data.name(0) == world[0].name
+
+
+@pytest.mark.parametrize("side", ["sar", "optical"])
+@pytest.mark.parametrize("fate", ["vanished", "changed"])
+@pytest.mark.parametrize("keep_bytes", [0, 1 << 30])
+def test_a_file_that_is_not_what_was_judged_is_named(world, side, fate, keep_bytes):
+    found, path = judged(world), getattr(world[2], side)
+    if fate == "vanished":
+        path.unlink()
+    else:
+        save(path, fields(24, 99)[side == "optical"])
+    with pytest.raises(RsforgeError) as caught:
+        PairDataset(found, radiometry=EIGHT_BIT, image_size=24, seed=0, keep_bytes=keep_bytes)[0, 2]
+    assert caught.value.code == "RSF-D002" and str(path) in caught.value.what and caught.value.where == str(path)
+
+
+def test_sides_too_unequal_are_named(tmp_path):
+    pair = pictures(tmp_path, "a", np.zeros((2, 8000), np.uint8), np.zeros((2, 8000, 3), np.uint8))
+    with pytest.raises(RsforgeError) as caught:
+        dataset([pair], size=256)
+    assert caught.value.code == "RSF-D003" and str(pair.sar) == caught.value.where
+
+
+def test_squares_of_nothing_are_nothing(world):
+    assert len(PairDataset([], radiometry=EIGHT_BIT, image_size=16, seed=0)) == 0
+    assert len(Squares([], lambda path: torch.zeros(1), keep=True)) == 0
+
+
+def test_one_image_alone_is_the_one_of_the_pair(world):
+    sar, optical = dataset(world, 16)[0, 4]
+    assert torch.equal(sar_square(world[4].sar, EIGHT_BIT, 16), sar)
+    assert torch.equal(optical_square(world[4].optical, 16, False).float() / 255 * 2 - 1, optical)
+
+
+def test_renamed_files_keep_their_digest(world, tmp_path):
+    pair = world[0]
+    moved = replace(pair, name="other", sar=pair.sar.rename(tmp_path / "other.png"))
+    assert (
+        judged([moved])[0].digest
+        == hashlib.sha256(
+            "".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in (moved.sar, moved.optical)).encode()
+        ).hexdigest()
+    )

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsforge import durable
+from rsforge.data import latent_cache
+from rsforge.data.latent_cache import LatentDataset, cache_key, latent_statistics, open_latents, write_latents
+from rsforge.errors import RsforgeError
+
+SHAPE = (5, 2, 2, 3, 4, 4)
+MOMENTS = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+KEY = {"autoencoder_digest": "a", "data_digest": "b", "image_size": 64, "mirrored": True}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "latents.npy"
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (5, 1, 2, 7)])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_what_is_written_is_read(path: Path, shape: tuple[int, ...], batch: int) -> None:
+    moments = torch.randn(shape)
+    write_latents(path, moments.split(batch), shape)
+    read = open_latents(path, shape)
+    assert isinstance(read, np.memmap) and not read.flags.writeable and read.dtype == np.float32
+    assert np.array_equal(read, moments.numpy())
+    assert np.array_equal(np.load(path, allow_pickle=False), moments.numpy())
+
+
+def test_half_precision_and_strided_batches_are_written_right(path: Path) -> None:
+    moments = torch.randn(4, 2, 2, 6, dtype=torch.float16).requires_grad_().transpose(0, 1)
+    write_latents(path, [moments], moments.shape)
+    assert np.array_equal(open_latents(path, (2, 4, 2, 6)), moments.detach().float().numpy())
+
+
+@pytest.mark.parametrize("shape", [(6, *SHAPE[1:]), (4, *SHAPE[1:]), (5, 1, *SHAPE[2:])])
+def test_batches_that_do_not_add_up_leave_no_file(path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError):
+        write_latents(path, MOMENTS.split(2), shape)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_fault_at_any_operation_leaves_all_or_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations: list[str] = []
+    monkeypatch.setattr(durable, "before_operation", operations.append)
+    write_latents(path, MOMENTS.split(2), SHAPE)
+    assert {"write", "fsync", "rename", "fsync folder"} <= set(operations)
+    path.unlink()
+    for fatal in range(operations.index("rename") + 1):
+        count = 0
+
+        def fail(operation: str, fatal: int = fatal) -> None:
+            nonlocal count
+            count += 1
+            if count > fatal:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(durable, "before_operation", fail)
+        with pytest.raises(OSError, match="No space left"):
+            write_latents(path, MOMENTS.split(2), SHAPE)
+        assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "short", "header", "shape", "type", "order", "objects"])
+def test_unusable_latents_are_refused(path: Path, damage: str) -> None:
+    write_latents(path, [MOMENTS], SHAPE)
+    data = path.read_bytes()
+    if damage == "absent":
+        path.unlink()
+    elif damage == "objects":
+        np.save(path, np.array([{}, {}], object), allow_pickle=True)
+    elif damage in ("shape", "type", "order"):
+        changed = {"shape": MOMENTS[:4], "type": MOMENTS.double(), "order": MOMENTS}[damage].numpy()
+        np.save(path, np.asfortranarray(changed) if damage == "order" else changed)
+    else:
+        path.write_bytes({"empty": b"", "short": data[:-1], "header": b"\0" + data[1:]}[damage])
+    with pytest.raises(RsforgeError) as caught:
+        open_latents(path, SHAPE)
+    assert caught.value.code == "RSF-D003" and str(path) in caught.value.what
+
+
+def test_the_key_knows_everything_that_matters() -> None:
+    keys = {cache_key(**KEY)}
+    for change in ({"autoencoder_digest": "c"}, {"data_digest": "c"}, {"image_size": 32}, {"mirrored": False}):
+        keys.add(cache_key(**{**KEY, **change}))
+    assert len(keys) == 5 and cache_key(**KEY) in keys
+    assert all(len(key) == 16 for key in keys)
+
+
+def test_the_view_is_picked_by_the_key() -> None:
+    data = LatentDataset(MOMENTS.numpy(), list("abcde"), seed=1)
+    assert len(data) == 5 and data.name(2) == "c"
+    picked = [[torch.equal(data[epoch, k], MOMENTS[k, 1]) for k in range(5)] for epoch in range(80)]
+    for epoch, row in enumerate(picked):
+        assert all(torch.equal(data[epoch, k], MOMENTS[k, int(one)]) for k, one in enumerate(row))
+    assert np.mean(picked) == pytest.approx(0.5, abs=0.1)
+    assert data[0, 0].shape == (2, 3, 4, 4)
+    single = LatentDataset(MOMENTS[:, :1].numpy(), list("abcde"), seed=1)
+    assert all(torch.equal(single[epoch, 0], MOMENTS[0, 0]) for epoch in range(5))
+
+
+def test_items_are_copies_that_may_be_changed(path: Path) -> None:
+    write_latents(path, [MOMENTS], SHAPE)
+    data = LatentDataset(open_latents(path, SHAPE), list("abcde"), seed=1)
+    data[0, 0].zero_()
+    assert torch.equal(data[0, 0], LatentDataset(MOMENTS.numpy(), list("abcde"), seed=1)[0, 0])
+
+
+@pytest.mark.parametrize("latent", [(3, 8, 8), (6,)])
+def test_statistics_are_those_of_sampled_latents(latent: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    mu = 3 + torch.randn(50, 2, *latent, generator=generator) * 2
+    logvar = torch.randn(50, 2, *latent, generator=generator) * 0.5 - 1
+    mean, std = latent_statistics(torch.stack([mu, logvar], dim=2).numpy())
+    eps = torch.randn(400, *mu.shape, generator=generator)
+    samples = mu + (0.5 * logvar).exp() * eps
+    dims = (0, 1, 2, *range(4, samples.ndim))
+    assert mean.shape == std.shape == (latent[0], *[1] * (len(latent) - 1))
+    torch.testing.assert_close(mean.flatten(), samples.mean(dims), atol=0.02, rtol=0)
+    torch.testing.assert_close(std.flatten(), samples.std(dims), atol=0.02, rtol=0)
+
+
+@given(st.integers(1, 40))
+def test_statistics_do_not_depend_on_how_they_stream(chunk: int) -> None:
+    whole = latent_statistics(MOMENTS.numpy())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latent_cache, "_CHUNK", chunk * 24)
+        streamed = latent_statistics(MOMENTS.numpy())
+    torch.testing.assert_close(streamed, whole)
+
+
+def test_a_far_mean_costs_no_precision_and_a_dead_channel_is_floored() -> None:
+    moments = np.zeros((4, 1, 2, 2), np.float32)
+    moments[:, 0, 0, 0] = 1e4 + np.array([-1, 1, -1, 1])
+    moments[:, 0, 1] = -60
+    mean, std = latent_statistics(moments)
+    assert mean.tolist() == [1e4, 0] and math.isclose(std[0], 1, rel_tol=1e-6)
+    assert std[1].item() == pytest.approx(1e-6)
+
+
+def test_names_must_fit() -> None:
+    with pytest.raises(ValueError, match="5 latents and 1 names"):
+        LatentDataset(MOMENTS.numpy(), ["a"], seed=0)

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from rsforge.engine.ema import NoAverage
+from rsforge.engine.loader import Feed, Micro
+from rsforge.engine.precision import Precision
+from rsforge.engine.task import Turn
+from rsforge.errors import RsforgeError
+from tests.engine.toys import Gan, Points, Quiet, Regress, update
+
+
+def drive(task, *, batch_size, accumulate=1, steps=6, count=64, lr=1e-2, **options):
+    move = update(task, **options)
+    feed = Feed(Points(count), batch_size=batch_size, accumulate=accumulate, seed=2)
+    return [move(micros, step, lr) for step, micros in enumerate(feed.steps(0, steps))]
+
+
+def weights(task):
+    return {k: v.clone() for name, m in task.modules().items() for k, v in m.state_dict(prefix=f"{name}.").items()}
+
+
+def test_accumulation_equals_the_large_batch():
+    whole, parts = Regress(), Regress()
+    drive(whole, batch_size=8)
+    drive(parts, batch_size=4, accumulate=2)
+    torch.testing.assert_close(weights(whole), weights(parts))
+
+
+def test_the_uneven_tail_of_an_epoch_counts_every_sample_once():
+    """22 samples as 5 x 4 + 2 accumulated by 6 are one batch of 22: the short micro-batch has its own weight."""
+    whole, parts = Regress(), Regress()
+    drive(whole, batch_size=22, count=22, steps=3)
+    drive(parts, batch_size=4, accumulate=6, count=22, steps=3)
+    torch.testing.assert_close(weights(whole), weights(parts))
+
+
+def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():
+    """22 samples by 4, accumulated by 4: steps of 16 and of 6 samples, the same as a hand-written loop."""
+    task, hand = Regress(), Regress()
+    drive(task, batch_size=4, accumulate=4, count=22, steps=4, average=NoAverage())
+    feed, optimizer = (
+        Feed(Points(22), batch_size=4, accumulate=4, seed=2),
+        torch.optim.AdamW(hand.net.parameters(), 1e-2),
+    )
+    for micros in feed.steps(0, 4):
+        batch = torch.cat([m.batch for m in micros])
+        optimizer.zero_grad()
+        next(hand.step(batch, 0)).loss.backward()
+        optimizer.step()
+    torch.testing.assert_close(weights(task), weights(hand))
+
+
+def test_turns_are_isolated():
+    log = []
+    drive(Gan(log), batch_size=8, accumulate=2, steps=3)
+    assert log and all(untouched for untouched, _ in log[::2]) and all(moved for _, moved in log)
+
+
+class CycleGan(Quiet):
+    def __init__(self):
+        torch.manual_seed(0)
+        self.nets = nn.ModuleDict({k: nn.Linear(2, o) for k, o in {"ab": 2, "ba": 2, "a": 1, "b": 1}.items()})
+
+    def modules(self):
+        return dict(self.nets)
+
+    def groups(self):
+        pair = lambda *names: [p for n in names for p in self.nets[n].parameters()]  # noqa: E731
+        return {"generators": pair("ab", "ba"), "critics": pair("a", "b")}
+
+    def step(self, batch, place):
+        n, (a, b) = self.nets, batch.split(2, dim=1)
+        fool = lambda d, x: (d(x) - 1).square().mean()  # noqa: E731
+        fake_b, fake_a = n["ab"](a), n["ba"](b)
+        cycle = (n["ba"](fake_b) - a).abs().mean() + (n["ab"](fake_a) - b).abs().mean()
+        yield Turn("generators", fool(n["b"], fake_b) + fool(n["a"], fake_a) + 10 * cycle, {"cycle": cycle})
+        judge = lambda d, real, fake: fool(d, real) + d(fake.detach()).square().mean()  # noqa: E731
+        yield Turn("critics", judge(n["b"], b, fake_b) + judge(n["a"], a, fake_a))
+
+
+def test_two_turns_equal_the_handwritten_loop():
+    task, hand = CycleGan(), CycleGan()
+    drive(task, batch_size=8, average=NoAverage())
+    groups = {k: torch.optim.AdamW(list(v), lr=1e-2) for k, v in hand.groups().items()}
+    for micros in Feed(Points(64), batch_size=8, seed=2).steps(0, 6):
+        story = hand.step(micros[0].batch, 0)
+        for optimizer in groups.values():
+            optimizer.zero_grad()
+            next(story).loss.backward()
+            optimizer.step()
+    torch.testing.assert_close(weights(task), weights(hand))
+
+
+class Misnamed(Regress):
+    def groups(self):
+        return {"other": self.net.parameters()}
+
+
+class Silent(Regress):
+    def step(self, batch, place):
+        return
+        yield
+
+
+class Greedy(Regress):
+    def step(self, batch, place):
+        yield from super().step(batch, place)
+        yield from super().step(batch, place)
+
+
+@pytest.mark.parametrize("task", [Misnamed, Silent])
+def test_a_wrong_or_missing_turn_is_an_error(task):
+    with pytest.raises(RuntimeError, match="expected the turn"):
+        drive(task(), batch_size=8)
+
+
+def test_an_extra_turn_is_an_error():
+    with pytest.raises(RuntimeError, match="too many"):
+        drive(Greedy(), batch_size=8)
+
+
+class Clamped(Regress):
+    def step(self, batch, place):
+        yield from super().step(batch, place)
+        self.net.weight.clamp_(max=0.1)
+
+
+def test_code_after_the_last_turn_runs_once_the_optimizer_moved():
+    task = Clamped()
+    drive(task, batch_size=8)
+    assert task.net.weight.max() <= 0.1
+
+
+class Frozen(Regress):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Linear(4, 4).requires_grad_(False)
+
+    def step(self, batch, place):
+        yield Turn("net", (self.net(self.encoder(batch)) - 1).square().mean())
+
+
+def test_what_is_in_no_group_stays_frozen():
+    task = Frozen()
+    before = task.encoder.weight.clone()
+    drive(task, batch_size=8)
+    assert not task.encoder.weight.requires_grad and torch.equal(task.encoder.weight, before)
+
+
+def test_autocast_learns_nearly_the_same():
+    exact, cast = Gan(), Gan()
+    drive(exact, batch_size=8, max_norm=1.0)
+    drive(cast, batch_size=8, max_norm=1.0, precision=Precision(torch.bfloat16))
+    torch.testing.assert_close(weights(exact), weights(cast), atol=2e-2, rtol=2e-2)
+
+
+class Loud(Gan):
+    """Its loss overflows half precision under the first gradient scales."""
+
+    def step(self, batch, place):
+        for turn in super().step(batch, place):
+            yield Turn(turn.group, turn.loss * 100)
+
+
+def test_one_gradient_scale_serves_two_optimizers_and_an_overflow_is_no_step():
+    task = Loud()
+    move = update(task, precision=Precision(torch.float16))
+    for step, micros in enumerate(Feed(Points(64), batch_size=8, seed=2).steps(0, 16)):
+        move(micros, step, 1e-2)
+    halved = math.log2(65536 / move.scaler.get_scale())
+    assert 0 < halved < 16 and move.average.updates == 16 - halved
+    assert all(v.isfinite().all() for v in weights(task).values())
+
+
+class Poisoned(Regress):
+    """Its loss is not finite at the third step."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def step(self, batch, place):
+        self.calls += 1
+        bad = math.inf if self.calls == 3 else 1.0
+        yield Turn("net", (self.net(batch) - 1).square().mean() * bad)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_batch():
+    task = Poisoned()
+    with pytest.raises(RsforgeError, match="not finite at step 2") as caught:
+        drive(task, batch_size=4)
+    assert caught.value.code == "RSF-T001" and caught.value.where.count("point ") == 4
+    assert all(v.isfinite().all() for v in weights(task).values())
+
+
+def test_skipping_leaves_out_exactly_the_poisoned_step_average_included():
+    task = Poisoned()
+    move = update(task, skip_nonfinite=True)
+    feed, seen = Feed(Points(64), batch_size=4, seed=2), []
+    for step, micros in enumerate(feed.steps(0, 5)):
+        move(micros, step, 1e-2)
+        seen.append((weights(task), move.average.updates))
+    same = [all(torch.equal(a[k], b[k]) for k in a) for (a, _), (b, _) in itertools.pairwise(seen)]
+    assert same == [False, True, False, False] and [n for _, n in seen] == [1, 2, 2, 3, 4]
+
+
+class Hopeless(Regress):
+    def step(self, batch, place):
+        yield Turn("net", (self.net(batch)).mean() * math.inf)
+
+
+class Infinite(torch.autograd.Function):
+    """A finite value with a gradient that is not."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * math.inf
+
+
+class Overflowing(Regress):
+    def step(self, batch, place):
+        yield Turn("net", Infinite.apply(self.net(batch)).float().mean())
+
+
+def test_skipping_has_an_end():
+    with pytest.raises(RsforgeError) as caught:
+        drive(Hopeless(), batch_size=4, steps=9, skip_nonfinite=True, patience=5)
+    assert caught.value.code == "RSF-T001"
+
+
+def test_a_collapsing_gradient_scale_is_an_error_not_a_silent_standstill():
+    with pytest.raises(RsforgeError) as caught:
+        drive(Overflowing(), batch_size=64, steps=40, precision=Precision(torch.float16))
+    assert caught.value.code == "RSF-T002"
+
+
+def test_clipping_bounds_the_step_and_zero_does_not():
+    sgd = lambda p: torch.optim.SGD(p, lr=1.0)  # noqa: E731
+    batch = Points(8).x * 100
+    for max_norm in (0.5, 0.0):
+        task = Regress()
+        before = torch.cat([p.detach().flatten().clone() for p in task.net.parameters()])
+        update(task, make_optimizer=sgd, max_norm=max_norm)([Micro(batch, 1.0, 0, ())], 0, 1.0)
+        moved = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
+        assert (moved.norm() <= 0.5 + 1e-5) == bool(max_norm)
+
+
+class Normalised(Quiet):
+    """Batch statistics, and a batch that is not finite at the third step."""
+
+    def __init__(self):
+        torch.manual_seed(1)
+        self.net, self.calls = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 1)), 0
+
+    def modules(self):
+        return {"net": self.net}
+
+    def groups(self):
+        return {"net": self.net.parameters()}
+
+    def step(self, batch, place):
+        self.calls += 1
+        yield Turn("net", self.net(batch * (math.nan if self.calls == 3 else 1.0)).square().mean())
+
+
+def test_skipping_gives_back_the_running_statistics_too():
+    task = Normalised()
+    drive(task, batch_size=8, steps=5, skip_nonfinite=True)
+    assert all(v.isfinite().all() for v in weights(task).values())
+    assert int(task.net[0].num_batches_tracked) == 4
+
+
+def test_half_precision_forgives_gradients_but_not_a_loss_that_is_not_finite():
+    task = Poisoned()
+    with pytest.raises(RsforgeError) as caught:
+        drive(task, batch_size=4, precision=Precision(torch.float16))
+    assert caught.value.code == "RSF-T001" and "point " in caught.value.where
+
+
+def test_each_group_moves_at_its_own_pace():
+    """The first step of Adam is as long as its rate."""
+    task = Gan()
+    before = {name: [p.detach().clone() for p in group] for name, group in task.groups().items()}
+    move = update(task, make_optimizer=lambda p: torch.optim.Adam(p, lr=1.0, eps=1e-12), paces={"critic": 0.25})
+    move([Micro(torch.randn(8, 4), 1.0, 0, ())], 0, 1e-2)
+    moved = {
+        name: max(float((p.detach() - q).abs().max()) for p, q in zip(group, before[name], strict=True))
+        for name, group in task.groups().items()
+    }
+    assert moved == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)

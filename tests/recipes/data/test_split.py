@@ -1,0 +1,212 @@
+"""``data split`` through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import h5py
+import numpy as np
+import pytest
+from affine import Affine
+
+from rsforge.data.io.dataset_card import write_card
+from rsforge.data.splits.items import items_of
+from rsforge.data.splits.leaks import leaks
+from rsforge.data.splits.split_file import Split, load_split, write_split
+from tests.worlds.commands import rsforge
+from tests.worlds.cube_patches import write_patches
+from tests.worlds.pairs import fields, save, write_pairs
+from tests.worlds.rasters import write
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    write_pairs(tmp_path / "data", ("a", "b", "c", "d", "e"), 2, 32)
+    return tmp_path / "data"
+
+
+def test_scenes_are_divided_and_stored(pairs, capsys):
+    assert rsforge("data split --data-dir {} --val 0.2 --test 0.2 --json", pairs) == 0
+    told = json.loads(capsys.readouterr().out)
+    split = load_split(pairs / "split.json")
+    assert (told["train"], told["val"], told["test"]) == (6, 2, 2) and told["digest"] == split.digest
+    assert len({name.split("_p")[0] for name in split.sides["val"]}) == 1
+    assert split.facts["kind"] == "pairs" and len(split.facts["data_digest"]) == 64
+
+
+def test_the_same_split_again_is_nothing_to_do_and_another_needs_overwrite(pairs, capsys):
+    assert rsforge("data split --data-dir {} --json", pairs) == 0
+    assert rsforge("data split --data-dir {} --json", pairs) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["written"] is False
+    assert rsforge("data split --data-dir {} --seed 1", pairs) == 2
+    assert "RSF-U004" in capsys.readouterr().err
+    assert rsforge("data split --data-dir {} --seed 1 --overwrite", pairs) == 0
+    assert load_split(pairs / "split.json").seed == 1
+
+
+def test_a_dry_run_writes_nothing(pairs, capsys):
+    assert rsforge("data split --data-dir {} --dry-run --json", pairs) == 0
+    assert json.loads(capsys.readouterr().out)["plan"]["val"] == 2
+    assert not (pairs / "split.json").exists()
+
+
+@pytest.mark.parametrize("by", ["scene", "patch", "block", "coordinate"])
+def test_what_is_not_known_is_refused(tmp_path, capsys, by):
+    for k in range(4):
+        for side, pixels in zip(("s1", "s2"), fields(32, k), strict=True):
+            save(tmp_path / "agri" / side / f"{k}.png", pixels)
+    assert rsforge("data split --data-dir {} --by {}", tmp_path, by) == 3
+    assert "RSF-D011" in capsys.readouterr().err and not (tmp_path / "split.json").exists()
+    if by != "block":
+        assert rsforge("data split --data-dir {} --by {} --allow-leak", tmp_path, by) == 0
+        assert load_split(tmp_path / "split.json").facts["leak"] is True
+        assert "will flatter" in capsys.readouterr().err
+
+
+def test_photographs_part_but_not_the_same_one_twice(tmp_path, capsys):
+    for k in range(20):
+        save(tmp_path / f"{k % 2}" / f"{k:02d}.png", fields(16, k // 2)[1])
+    assert rsforge("data split --data-dir {} --val 0.3", tmp_path) == 0
+    assert "scene of its own" in capsys.readouterr().err
+    split = load_split(tmp_path / "split.json")
+    side = dict(zip(names := [f"{k % 2}/{k:02d}.png" for k in range(20)], split.side_of(names), strict=True))
+    assert [side[a] == side[b] for a, b in zip(names[::2], names[1::2], strict=True)] == [True] * 10
+    assert len(split.sides["val"]) == 6
+
+
+def test_patches_of_overlapping_windows(tmp_path, capsys):
+    write_patches(tmp_path / "a.h5", 16)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["scene"][:] = ["s"] * 16
+        file["window"][:] = np.array([(0, 4 * k, 8, 8) for k in range(16)])
+    assert rsforge("data split --data-dir {} --by patch", tmp_path) == 3
+    assert "RSF-D011" in capsys.readouterr().err
+    assert rsforge("data split --data-dir {} --by block --block-size 24", tmp_path) == 0
+    split = load_split(tmp_path / "split.json")
+    assert split.left_out and split.sides["val"] and split.sides["train"][0].startswith("a.h5#")
+
+
+def test_shares_that_leave_nothing(pairs, capsys):
+    assert rsforge("data split --data-dir {} --val 0.6 --test 0.6", pairs) == 2
+    assert "RSF-U005" in capsys.readouterr().err
+
+
+def cut_scene(folder, stride=16, layout="terrain", **place):
+    """A set cut from scenes of 64 x 64 pixels: one PNG scene, or GeoTIFF scenes by the place of their corner."""
+    scenes = folder / "scenes"
+    for name, corner in (place or {"scene1": None}).items():
+        sar, optical = fields(64, len(name))
+        if corner is None:
+            save(scenes / name / "s1.png", sar)
+            save(scenes / name / "s2.png", optical)
+        else:
+            (scenes / name).mkdir(parents=True)
+            transform = Affine(10, 0, 500000 + 10 * corner, 0, -10, 5500000)
+            write(scenes / name / "s1.tif", sar[..., None], transform=transform)
+            write(scenes / name / "s2.tif", optical, transform=transform)
+    line = f"data tile --sar {{}} --optical {{}} --output-dir {{}} --size 16 --stride {stride} --layout {layout}"
+    assert rsforge(line, scenes, scenes, folder / "cut") == 0
+    return folder / "cut"
+
+
+@pytest.mark.parametrize("place", ["card", "names"])
+@pytest.mark.parametrize("layout", ["tiles", "auto"])
+def test_patches_taken_for_plain_images_do_not_leak(tmp_path, capsys, place, layout):
+    cut = cut_scene(tmp_path, 8)
+    root = cut if layout == "tiles" else cut / "scene1" / "s2"
+    if place == "names":
+        (cut / "dataset.json").unlink()
+    assert rsforge("data split --data-dir {} --by patch --layout {}", root, layout) == 3
+    assert "RSF-D011" in capsys.readouterr().err
+    assert rsforge("data split --data-dir {} --layout {}", root, layout) == 3
+    assert "RSF-D004" in capsys.readouterr().err
+    assert rsforge("data split --data-dir {} --by block --block-size 32 --layout {}", root, layout) == 0
+    split, items = load_split(root / "split.json"), items_of(root, layout=layout).items
+    assert split.sides["val"] and not leaks(split, items)
+    windows = {item.window for item in items}
+    assert len(windows) == 49 and {item.scene for item in items} == {items[0].scene}
+
+
+@pytest.mark.parametrize(("folder", "layout"), [("", "tiles"), ("r_000", "tiles"), ("r_000/s2_000", "auto")])
+def test_places_of_patches_are_those_of_their_tables(tmp_path, capsys, folder, layout):
+    root = cut_scene(tmp_path, 8, "regions") / folder
+    assert rsforge("data split --data-dir {} --by patch --layout {}", root, layout) == 3
+    assert "RSF-D011" in capsys.readouterr().err
+    (tmp_path / "dataset.json").write_text("of another make")
+    (tmp_path / "cut" / "dataset.json").unlink()
+    assert rsforge("data split --data-dir {} --by patch --layout {}", root, layout) == 0
+
+
+def test_scenes_that_lie_over_each_other_stay_on_one_side(tmp_path, capsys):
+    cut = cut_scene(tmp_path, a=0, b=32, c=1000)
+    for seed in range(4):
+        assert rsforge("data split --data-dir {} --val 0.3 --seed {} --overwrite", cut, seed) == 0
+        side = load_split(cut / "split.json").side_of(f"{s}/{s}_r00000_c00000" for s in "abc")
+        assert side[0] == side[1] != side[2]
+    items = items_of(cut).items
+    names = {s: [item.name for item in items if item.scene == s] for s in "abc"}
+    assert items[0].ground.window.row == -550000 and items[0].ground.plane.startswith("EPSG:32632")
+    hand = Split("hand", 0, {"train": names["a"] + names["c"], "val": names["b"], "test": []})
+    write_split(cut / "hand.json", hand)
+    assert rsforge("data audit --data-dir {} --split {}", cut, cut / "hand.json") == 3
+    assert json.loads((cut / "audit.json").read_text())["counts"]["leak"] == 8
+    capsys.readouterr()
+
+
+def test_a_block_smaller_than_a_patch_is_refused_at_once(tmp_path, capsys):
+    cut = cut_scene(tmp_path)
+    for block in (1, 15):
+        assert rsforge("data split --data-dir {} --by block --block-size {}", cut, block) == 2
+        assert "RSF-U005" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--block-size 99", "--guard 3", "--distance-km 9", "--by block --distance-km 9"])
+def test_options_of_another_way_of_dividing_are_refused(pairs, capsys, option):
+    assert rsforge(f"data split --data-dir {{}} {option}", pairs) == 2
+    assert "RSF-U005" in capsys.readouterr().err
+
+
+def test_terrains_are_for_pairs(tmp_path, capsys):
+    save(tmp_path / "a" / "1.png", fields(16, 0)[1])
+    for option in ("--terrains a", "--max-per-terrain 1"):
+        assert rsforge(f"data split --data-dir {{}} {option}", tmp_path) == 2
+        assert "RSF-U005" in capsys.readouterr().err
+
+
+def test_an_unfinished_cut_is_not_divided(pairs, capsys):
+    write_card(pairs, "pairs", complete=False)
+    assert rsforge("data split --data-dir {}", pairs) == 3
+    said = capsys.readouterr().err
+    assert "RSF-D013" in said and "data tile" in said and not (pairs / "split.json").exists()
+    assert rsforge("data stats --data-dir {}", pairs) == 0
+    assert "1 problems (dataset.json" in capsys.readouterr().err
+
+
+def test_a_device_is_never_replaced(pairs, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "data"):
+        assert rsforge("data split --data-dir {} --output {} --overwrite", pairs, tmp_path / name) == 6
+        assert "RSF-E008" in capsys.readouterr().err
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_shares_that_are_missed_by_far_are_warned_of(tmp_path, capsys):
+    write_pairs(tmp_path / "data", ("a", "b"), 2, 32)
+    for k in range(20):
+        for side, pixels in zip((1, 2), fields(32, 50 + k), strict=True):
+            save(tmp_path / "data" / "b" / f"s{side}" / f"ROIs1970_fall_s{side}_1_p{50 + k}.png", pixels)
+    assert rsforge("data split --data-dir {} --val 0.4", tmp_path / "data") == 0
+    assert "the val side has 8.3% of the items where 40.0% were asked for" in capsys.readouterr().err
+
+
+def test_much_that_is_left_out_is_warned_of(tmp_path, capsys):
+    cut = cut_scene(tmp_path)
+    assert rsforge("data split --data-dir {} --by block --block-size 32 --guard 16", cut) in (0, 3)
+    said = capsys.readouterr().err
+    assert "left out" in said
+
+
+def test_shares_are_judged_before_anything_is_read(tmp_path, capsys):
+    assert rsforge("data split --data-dir {} --val 0.6 --test 0.6", tmp_path / "missing") == 2
+    assert "RSF-U005" in capsys.readouterr().err

@@ -1,0 +1,166 @@
+"""The demo in miniature, end to end; its command lines are those of the porch."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from torch import nn
+
+from rsforge.cli.config_files import Entry
+from rsforge.cli.leaves import spellings
+from rsforge.cli.sources import resolve
+from rsforge.engine.task import Turn
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Quiet
+from rsforge.recipes.tools import demo
+from rsforge.settings.diffusion import DiffusionTrainSettings
+from rsforge.settings.sample import SampleSettings
+from rsforge.settings.tools import DemoSettings
+from rsforge.settings.vae import VaeTrainSettings
+
+SMALL = demo.Plan(
+    scenes=20,
+    unseen=11,
+    image_size=16,
+    vae={**demo.VAE, "channels": (32, 32)},
+    vae_epochs=2,
+    diffusion={**demo.DIFFUSION, "channels": (32, 64), "batch_size": 8},
+    diffusion_epochs=2,
+    images=4,
+    ddim_steps=2,
+)
+
+
+class Recorder(Quiet):
+    def __init__(self, *, dry_run: bool = False) -> None:
+        super().__init__()
+        self.dry_run, self.lines = dry_run, []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    output = tmp_path_factory.mktemp("demo") / "<b>&run"
+    show = Recorder()
+    return output, show, demo.run(DemoSettings(output_dir=output, device="cpu", seed=5), show, SMALL)
+
+
+def test_everything_is_there(done):
+    output, show, told = done
+    names = {p.name for p in output.iterdir()} - {".lock"}
+    assert names == set(demo.OWN)
+    assert told["epochs"] == {"autoencoder": 2, "diffusion": 2}
+    assert list(told["stages"]) == list(demo.STAGES)
+    assert [line for line in show.lines if line[0].isdigit()] == [
+        f"{i}/5 {name}" for i, name in enumerate(demo.STAGES, 1)
+    ]
+    assert sum(told["stages"].values()) == pytest.approx(told["seconds"], abs=1.0)
+
+
+def test_the_report_is_one_file(done):
+    output, _, told = done
+    text = (output / "report.html").read_text()
+    assert told["report"] == str(output / "report.html")
+    assert len(text) < 3_000_000
+
+    class Page(HTMLParser):
+        sources, tags = [], []
+
+        def handle_starttag(self, tag, attrs):
+            self.tags.append(tag)
+            self.sources += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
+
+    Page().feed(text)
+    assert len(Page.sources) == 5
+    assert all(source.startswith("data:image/png;base64,") for source in Page.sources)
+    assert not {"script", "link", "iframe", "b>&run"} & set(Page.tags)
+    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+    assert "<b>&run" not in text and "&lt;b&gt;&amp;run" in text
+    assert Page.tags.count("svg") == 2
+
+
+def test_the_figures_are_those_of_the_recipes(done):
+    _, _, told = done
+    vae = told["autoencoder"]
+    assert vae["psnr_db"] == pytest.approx(10 * math.log10(4 / vae["mse"]), abs=0.01)
+    assert 0 < told["samples"]["unseen_nearest_mse"] < 4
+    assert told["diffusion"]["best_epoch"] in (1, 2)
+
+
+def test_a_second_demo_needs_overwrite(done):
+    output, _, _ = done
+    with pytest.raises(RsforgeError) as refused:
+        demo.run(DemoSettings(output_dir=output, device="cpu"), Recorder(), SMALL)
+    assert refused.value.code == "RSF-U004"
+
+
+def test_dry_run_writes_nothing(tmp_path):
+    output = tmp_path / "demo"
+    told = demo.run(DemoSettings(output_dir=output, device="cpu"), Recorder(dry_run=True), SMALL)
+    assert not output.exists()
+    assert told["autoencoder"].startswith("rsforge vae train")
+
+
+@pytest.mark.parametrize(
+    ("model", "which"), [(VaeTrainSettings, "_vae"), (DiffusionTrainSettings, "_diffusion"), (SampleSettings, "")]
+)
+def test_a_command_line_makes_the_settings_it_tells(tmp_path, model, which):
+    work = demo.Demo(DemoSettings(output_dir=tmp_path / "a b", device="cpu", seed=9), Recorder(), demo.Plan())
+    options = (
+        getattr(work, which)(7)
+        if which
+        else {"diffusion_checkpoint": work.denoiser, "vae_checkpoint": work.vae, "ddim_steps": 50, "seed": 9}
+    )
+    words = shlex.split(demo.command_line("x", options))[2:]
+    entries, known = [], spellings(model)
+    while words:
+        name = words.pop(0).removeprefix("--").replace("-", "_")
+        negative = name.startswith("no_") and name not in known
+        flag = negative or known[name].kind is bool
+        entries.append(
+            Entry((name.removeprefix("no_") if negative else name,), not negative if flag else words.pop(0), "option")
+        )
+    typed, origins = resolve(model, [entries])
+    assert typed == demo.composed(model, options)
+    aside = demo.Aside(Recorder(), "x", options, typed)
+    assert {k for k, v in aside.origins.items() if v == "demo"} == {k for k, v in origins.items() if v == "option"}
+
+
+def test_epochs_fit_the_time(tmp_path):
+    work = demo.Demo(DemoSettings(output_dir=tmp_path, device="cpu"), Recorder(), demo.Plan(scenes=100))
+    trial = demo.composed(VaeTrainSettings, {**work._vae(1), "batch_size": 30})
+    assert work._epochs(50, 1e9, 1.0, trial) == 50
+    assert work._epochs(50, 10 * 3 * demo.OVERHEAD + 0.1, 1.0, trial) == 10
+    assert work._epochs(50, -5.0, 1.0, trial) == 1
+
+
+def test_pace_is_that_of_a_step():
+    class Slow:
+        def __init__(self):
+            self.network, self.calls = nn.Linear(1, 1), 0
+
+        def step(self, batch, place):
+            self.calls += 1
+            yield Turn("g", self.network(batch).sum(), {})
+
+    task = Slow()
+    assert 0 < demo.pace(task, torch.ones(1, 1)) < 1
+    assert task.calls == 1 + demo.TIMED_STEPS
+
+
+def test_an_interruption_tells_both_ways_on(tmp_path, monkeypatch):
+    def stopped(settings, show):
+        raise RsforgeError("RSF-I130", "stopped", fix=f"{show.command} --resume")
+
+    monkeypatch.setattr(demo.vae, "train", stopped)
+    with pytest.raises(RsforgeError) as error:
+        demo.run(DemoSettings(output_dir=tmp_path, device="cpu"), Recorder(), SMALL)
+    assert "rsforge vae train" in error.value.fix and "--resume" in error.value.fix
+    assert error.value.fix.endswith("rsforge --overwrite for the whole demo")

@@ -1,0 +1,194 @@
+"""Several processes behave as one: one result, one error, one exit code, and nobody left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rsforge.data.synthetic.tile_dataset import write_tiles
+from rsforge.errors import RsforgeError
+from rsforge.recipes.training import launch
+
+TINY = "--image-size 16 --channels 8,16 --no-perceptual --num-workers 0 --batch-size 8 --jitter 0 --device cpu"
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are counted by /proc")
+SAID = {"where": "", "found": "", "kept": "", "fix": "so"}
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """Starts a training of two processes in its own folder, and ends what is left of it."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    write_tiles(tmp_path / "tiles", 16, 16, seed=1)
+    children = []
+
+    def start(*words: str, epochs: int = 100_000) -> subprocess.Popen[str]:
+        line = (
+            f"vae train --data-dir {tmp_path}/tiles --output-dir {tmp_path}/out --processes 2 --epochs {epochs} {TINY}"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-m", "rsforge", *line.split(), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+    for pid in members(tmp_path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def members(folder: Path) -> list[int]:
+    """Living processes of the run in ``folder``."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (place / "cmdline").read_bytes()
+            if f"{folder}/out".encode() in words.split(b"\0"):
+                found.append(int(place.name))
+    return found
+
+
+def ranks(folder: Path) -> dict[int, int]:
+    """Process ids by rank."""
+    found = {}
+    for pid in members(folder):
+        with contextlib.suppress(OSError):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            found |= {int(v[5:]): pid for v in variables if v.startswith(b"RANK=")}
+    return found
+
+
+def until(condition, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def training(folder: Path) -> bool:
+    journal = folder / "out" / "journal.jsonl"
+    return journal.exists() and len(journal.read_text().splitlines()) > 3
+
+
+@LINUX
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_the_launcher_stops_every_process_with_a_checkpoint(started, tmp_path, number, code):
+    child = started("--quiet")
+    until(lambda: training(tmp_path))
+    os.killpg(child.pid, number)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (code, "")
+    assert err.startswith(f"error[RSF-I{code}]: ") and len(err.splitlines()) <= 8
+    assert err.count("error[") == 1 and "--resume" in err and "Traceback" not in err
+    assert (tmp_path / "out" / "latest_model.pt").exists()
+    assert members(tmp_path) == []
+
+
+@LINUX
+def test_nobody_survives_a_launcher_that_was_killed(started, tmp_path):
+    child = started("--quiet")
+    until(lambda: training(tmp_path))
+    assert len(members(tmp_path)) == 4
+    child.kill()
+    child.wait()
+    until(lambda: not members(tmp_path), seconds=5)
+
+
+@LINUX
+def test_a_process_that_was_killed_is_told(started, tmp_path):
+    child = started("--json")
+    until(lambda: training(tmp_path))
+    os.kill(ranks(tmp_path)[1], signal.SIGKILL)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (6, "")
+    told = json.loads(err.splitlines()[-1])
+    assert (told["code"], told["found"]) == ("RSF-E009", "rank 1 by SIGKILL")
+    assert "Traceback" not in err and err.count('"code"') == 1
+
+
+def test_the_launcher_hands_on_one_result(started, tmp_path):
+    out, err = (child := started("--json", "--quiet", epochs=1)).communicate(timeout=120)
+    assert (child.returncode, err) == (0, "")
+    assert json.loads(out)["epochs"] == 1
+
+
+def test_an_error_that_all_met_is_told_once(started, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "best_model.pt").write_bytes(b"mine")
+    out, err = (child := started("--quiet")).communicate(timeout=120)
+    assert (child.returncode, out) == (2, "")
+    assert err.startswith("error[RSF-U004]: ") and err.count("error[") == 1 and len(err.splitlines()) <= 8
+
+
+def left(folder: Path, rank: int, code: str, at: float) -> None:
+    path = folder / f"{rank}.json"
+    path.write_text(json.dumps({"code": code, "message": f"rank {rank}", **SAID}))
+    os.utime(path, (at, at))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "who"),
+    [
+        ([(0, "RSF-D002", 2), (1, "RSF-D003", 1)], "RSF-D003", 1),
+        ([(0, "RSF-E009", 1), (1, "RSF-D002", 2)], "RSF-D002", 1),
+        ([(0, "RSF-E009", 1), (1, "RSF-B001", 2)], "RSF-B001", 1),
+        ([(0, "RSF-I130", 2), (1, "RSF-I143", 1)], "RSF-I130", 0),
+        ([(0, "RSF-T001", 1), (10, "RSF-I143", 2), (2, "RSF-I143", 3)], "RSF-I143", 2),
+    ],
+)
+def test_causes_are_told_before_consequences_and_stops_by_rank(tmp_path, words, code, who):
+    for word in words:
+        left(tmp_path, *word)
+    with pytest.raises(RsforgeError) as raised:
+        launch.ending(tmp_path, 1, [])
+    assert (raised.value.code, raised.value.what, raised.value.fix) == (code, f"rank {who}", "so")
+
+
+def test_an_ending_without_an_error_of_a_process(tmp_path):
+    assert launch.ending(tmp_path, 0, []) == 0
+    assert launch.ending(tmp_path, 1, [signal.SIGTERM, signal.SIGINT]) == 143
+    (tmp_path / "failed").write_text("TimeoutError: nobody came")
+    with pytest.raises(RsforgeError) as raised:
+        launch.ending(tmp_path, 1, [])
+    assert (raised.value.code, raised.value.found) == ("RSF-B001", "TimeoutError: nobody came")
+    for rank, code, at in ((0, 0, 1), (1, 7, 3), (2, 5, 2)):
+        (tmp_path / str(rank)).write_text(str(code))
+        os.utime(tmp_path / str(rank), (at, at))
+    assert launch.ending(tmp_path, 1, []) == 5
+    left(tmp_path, 0, "RSF-E009", 1)
+    (tmp_path / "died").write_text("rank 1 by SIGKILL")
+    with pytest.raises(RsforgeError) as raised:
+        launch.ending(tmp_path, 1, [])
+    assert raised.value.found == "rank 1 by SIGKILL"
+    assert launch.ending(tmp_path, 1, [signal.SIGINT]) == 130
+
+
+def test_the_relay_gives_the_launcher_its_handlers_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with launch.Relay(tmp_path) as relay:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert relay.received == [signal.SIGTERM]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_third_signal_ends_processes_that_do_not_listen(tmp_path):
+    deaf = "import signal, sys; signal.signal(2, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", deaf], **pipes) as child, launch.Relay(tmp_path) as relay:
+        child.stdout.readline()
+        (tmp_path / f"0.{child.pid}").touch()
+        relay.received = [signal.SIGINT] * 3
+        relay.attend(child)
+    assert child.returncode == -signal.SIGKILL

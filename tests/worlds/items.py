@@ -1,0 +1,21 @@
+"""Items of a data set that stand nowhere on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rsforge.data.io.windows import windows
+from rsforge.data.splits.items import Item
+from rsforge.data.splits.split_file import Split
+
+
+def item(name: str, **facts) -> Item:
+    return Item(name, (Path(name),), **facts)
+
+
+def cut(stride: int, extent: int = 512, size: int = 64, scene: str = "s") -> list[Item]:
+    return [item(f"{scene}/{w.row}_{w.col}", scene=scene, window=w) for w in windows(extent, extent, size, stride)]
+
+
+def sides_of(split: Split) -> dict[str, str]:
+    return {name: side for side, names in split.sides.items() for name in names}

@@ -1,0 +1,30 @@
+"""GeoTIFF files drawn small for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from rsforge.data.io.image_reader import hushed
+
+UTM = "EPSG:32632"
+
+
+NORTH_UP = Affine(10, 0, 500000, 0, -10, 5500000)
+
+
+def write(path: Path, values: np.ndarray, **profile) -> Path:
+    """A TIFF of (H, W, C), georeferenced unless told otherwise."""
+    height, width, bands = values.shape
+    place = {"crs": UTM, "transform": NORTH_UP}
+    options = {"driver": "GTiff", "dtype": values.dtype, "count": bands, "height": height, "width": width}
+    with hushed(), rasterio.open(path, "w", **options | place | profile) as target:
+        target.write(np.moveaxis(values, -1, 0))
+    return path
+
+
+def ramp(height: int, width: int, bands: int, dtype: str) -> np.ndarray:
+    return np.arange(height * width * bands).reshape(height, width, bands).astype(dtype)
