@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from _paired import THREADS, interleaved, repeats, report, timed
 from torch import Tensor, nn
 
-from rsforge.engine.ema import NoAverage
-from rsforge.engine.loader import Micro
+from rsforge.engine.ema import NoEma
+from rsforge.engine.loader import MicroBatch
 from rsforge.engine.train_step import Update
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet
@@ -49,10 +49,10 @@ def engine(x: Tensor, y: Tensor) -> Step:
     update = Update(
         task,
         make_optimizer=lambda p: torch.optim.AdamW(p, RATE, betas=BETAS, weight_decay=0.0, fused=True),
-        average=NoAverage(),
+        average=NoEma(),
         device=torch.device("cpu"),
     )
-    return lambda step: update([Micro((x, y), 1.0, 0, ("pair",))], step, RATE)["Total_G_Loss"]
+    return lambda step: update([MicroBatch((x, y), 1.0, 0, ("pair",))], step, RATE)["Total_G_Loss"]
 
 
 def bce(logits: Tensor, wanted: float) -> Tensor:

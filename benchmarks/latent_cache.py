@@ -18,8 +18,8 @@ from torch import Tensor
 
 from rsforge.data.latent_cache import LatentDataset, latent_statistics, open_latents, write_latents
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
-from rsforge.engine.ema import NoAverage
-from rsforge.engine.loader import Feed, Micro, Samples
+from rsforge.engine.ema import NoEma
+from rsforge.engine.loader import BatchLoader, IndexedDataset, MicroBatch
 from rsforge.engine.train_step import Update
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.unet import UNet
@@ -55,7 +55,9 @@ def stored(encode: Encoder, images: Drawn, folder: Path) -> LatentDataset:
     return LatentDataset(open_latents(path, shape), [str(i) for i in range(COUNT)], seed=0)
 
 
-def stepper(samples: Samples, moments_of: Callable[[Tensor], Tensor], mean: Tensor, std: Tensor) -> Callable[[], Spent]:
+def stepper(
+    samples: IndexedDataset, moments_of: Callable[[Tensor], Tensor], mean: Tensor, std: Tensor
+) -> Callable[[], Spent]:
     """One training step after the other of a network that starts the same on both sides."""
     torch.manual_seed(0)
     network = UNet(
@@ -67,8 +69,8 @@ def stepper(samples: Samples, moments_of: Callable[[Tensor], Tensor], mean: Tens
     table = alphas_cumprod("linear", 1000)
     task = DiffusionTask(network, alphas_cumprod=table, mean=mean, std=std, moments_of=moments_of)
     optimizer = partial(torch.optim.AdamW, lr=1e-4, fused=True)
-    update = Update(task, make_optimizer=optimizer, average=NoAverage(), device=torch.device("cpu"), max_norm=1.0)
-    feed: Iterator[list[Micro]] = Feed(samples, batch_size=BATCH).steps(0, 10**6)
+    update = Update(task, make_optimizer=optimizer, average=NoEma(), device=torch.device("cpu"), max_norm=1.0)
+    feed: Iterator[list[MicroBatch]] = BatchLoader(samples, batch_size=BATCH).steps(0, 10**6)
     return lambda: timed(lambda: update(next(feed), 0, 1e-4))
 
 

@@ -72,8 +72,8 @@ def ran(command: list[str], source: Path, folder: Path) -> tuple[Spent, float]:
     """What one process takes, and the MiB it held at most."""
     target = folder / "out"
     shutil.rmtree(target, ignore_errors=True)
-    places = iter((str(source), str(target)))
-    words = [next(places) if word == "{}" else word for word in command]
+    slots = iter((str(source), str(target)))
+    words = [next(slots) if word == "{}" else word for word in command]
     began = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -87,8 +87,8 @@ def ran(command: list[str], source: Path, folder: Path) -> tuple[Spent, float]:
 def main() -> None:
     rounds = repeats(5)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as slot:
+        folder = Path(slot)
         timed, weighed = write(folder / "timed.parquet", TIMED), write(folder / "weighed.parquet", WEIGHED)
         sides = {n: lambda c=c: ran(c, timed, folder)[0] for n, c in SIDES.items()}
         interleaved(sides, 1)  # the first start reads the disk and compiles

@@ -13,8 +13,8 @@ import torch
 from _paired import THREADS, interleaved, repeats, report, timed
 from torch import Tensor, nn
 
-from rsforge.engine.ema import ExponentialAverage
-from rsforge.engine.loader import Micro
+from rsforge.engine.ema import ExponentialMovingAverage
+from rsforge.engine.loader import MicroBatch
 from rsforge.engine.train_step import Update
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
@@ -45,11 +45,11 @@ def engine(batch: Tensor) -> Step:
     update = Update(
         task,
         make_optimizer=partial(torch.optim.AdamW, lr=RATE, fused=True),
-        average=ExponentialAverage(task.modules(), decay=DECAY),
+        average=ExponentialMovingAverage(task.modules(), decay=DECAY),
         device=torch.device("cpu"),
         max_norm=NORM,
     )
-    micro = Micro(batch, 1.0, 0, ("batch",))
+    micro = MicroBatch(batch, 1.0, 0, ("batch",))
     return lambda step: update([micro], step, RATE)["loss"]
 
 

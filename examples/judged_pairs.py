@@ -12,7 +12,7 @@ from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.reading import open_pair, radiometry_of
 from rsforge.data.splits.split_file import load_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.data import audit, split, synth
 from rsforge.settings.data_pairs import AuditSettings, SplitSettings
 from rsforge.settings.data_synth import SynthSettings
@@ -28,17 +28,17 @@ def spoil() -> None:
 
 
 def main() -> None:
-    synth.draw(SynthSettings(kind="pairs", count=32, size=128, output_dir=WORLD, seed=0), Quiet())
+    synth.draw(SynthSettings(kind="pairs", count=32, size=128, output_dir=WORLD, seed=0), SilentConsole())
     spoil()
     try:
-        audit.judge(AuditSettings(data_dir=WORLD), Quiet())
+        audit.judge(AuditSettings(data_dir=WORLD), SilentConsole())
     except RsforgeError as error:  # what the command prints, with exit code 3
         print(f"{error.code}: {error.what}\n  {error.found}\n  {error.fix}")
     report = json.loads((WORLD / "audit.json").read_text())
     print("counted:", report["counts"])
 
     # Patches of one scene stay together: the figures of the held-out side are then those of unseen places.
-    print("divided:", split.divide(SplitSettings(data_dir=WORLD, by="scene", val=0.25), Quiet()))
+    print("divided:", split.divide(SplitSettings(data_dir=WORLD, by="scene", val=0.25), SilentConsole()))
     held_out = load_split(WORLD / "split.json").sides["val"]
 
     index = find_pairs(WORLD)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import journal
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.vae import train as vae_train
@@ -37,7 +37,7 @@ def train_autoencoder() -> Path:
         loop=LoopSettings(epochs=20, batch_size=16),
         optim=OptimSettings(learning_rate=2e-3),
     )
-    return Path(vae_train.train(settings, Quiet())["best_model"])
+    return Path(vae_train.train(settings, SilentConsole())["best_model"])
 
 
 def train_denoiser(autoencoder: Path) -> Path:
@@ -48,7 +48,7 @@ def train_denoiser(autoencoder: Path) -> Path:
         loop=LoopSettings(epochs=200, batch_size=32, sample_every=100),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),
     )
-    told = diffusion_train.train(settings, Quiet())
+    told = diffusion_train.train(settings, SilentConsole())
     last = journal.read(settings.run.output_dir / "journal.jsonl")[-1]
     print(
         f"denoiser: held-out loss {last['val/loss']:.3f}; one that knows mean and spread alone {last['val/linear']:.3f}"
@@ -66,7 +66,7 @@ def main() -> None:
             diffusion_checkpoint=denoiser, vae_checkpoint=autoencoder, num_images=8, ddim_steps=25, seed=3,
             output=Path("generated_images.png"),
         ),
-        Quiet(),
+        SilentConsole(),
     )  # fmt: skip
     print(f"drew {drawn['images']} images by {drawn['sampler']} in {drawn['steps']} steps: {drawn['output']}")
 

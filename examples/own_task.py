@@ -14,10 +14,10 @@ from torch.optim import AdamW
 
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine import checkpoint, journal, lr_schedules
-from rsforge.engine.checkpoint_writer import Keeper, Names
+from rsforge.engine.checkpoint_writer import CheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping
-from rsforge.engine.ema import ExponentialAverage
-from rsforge.engine.loader import Feed
+from rsforge.engine.ema import ExponentialMovingAverage
+from rsforge.engine.loader import BatchLoader
 from rsforge.engine.task import Turn
 from rsforge.engine.train_step import Update
 from rsforge.engine.trainer import Trainer
@@ -40,7 +40,7 @@ class FillClouds:
 
     def open_epoch(self, epoch: int) -> None: ...
 
-    def step(self, batch: Tensor, place: int) -> Generator[Turn]:
+    def step(self, batch: Tensor, slot: int) -> Generator[Turn]:
         # Random clouds, and yet the same in every repetition: the engine seeds each turn of each step.
         yield Turn("net", self.evaluate(batch)["mse"])
 
@@ -56,13 +56,13 @@ class FillClouds:
 def trainer(folder: Path, epochs: int) -> Trainer:
     folder.mkdir(exist_ok=True)
     task, cpu = FillClouds(), torch.device("cpu")
-    held_out = Feed(SyntheticTiles(40, image_size=32, seed=1), batch_size=20, shuffle=False)
+    held_out = BatchLoader(SyntheticTiles(40, image_size=32, seed=1), batch_size=20, shuffle=False)
     return Trainer(
-        Update(task, make_optimizer=AdamW, average=ExponentialAverage(task.modules(), decay=0.95), device=cpu),
-        Feed(SyntheticTiles(160, image_size=32, seed=0, flip=0.5), batch_size=8),
+        Update(task, make_optimizer=AdamW, average=ExponentialMovingAverage(task.modules(), decay=0.95), device=cpu),
+        BatchLoader(SyntheticTiles(160, image_size=32, seed=0, flip=0.5), batch_size=8),
         epochs=epochs, rate=lr_schedules.PureRate(partial(lr_schedules.warmed_up, rate=lambda step: 3e-3, warmup=10)),
         validation=Validation(task, held_out, device=cpu), monitor="val/mse", best=Best(),
-        keeper=Keeper(folder, Names("checkpoint_{:04d}.pt"), identity={"kind": "fill-clouds"}),
+        checkpoint_writer=CheckpointWriter(folder, CheckpointNames("epoch_{}.pt"), identity={"kind": "fill-clouds"}),
         journal=journal.Journal(folder / "log.jsonl"), stopping=Stopping(patience=0, delta=0, window=0, threshold=0),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import journal
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.vae import evaluate as vae_evaluate
 from rsforge.recipes.vae import train as vae_train
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
@@ -34,7 +34,7 @@ SETTINGS = VaeTrainSettings(
 def main() -> None:
     write_tiles(TILES, 200, size=32, seed=0)
     # A recipe says what it does through a voice; yours may be a window, a log or, here, nothing.
-    told = vae_train.train(SETTINGS, Quiet())
+    told = vae_train.train(SETTINGS, SilentConsole())
     print(f"trained {told['steps']} steps, best after epoch {told['best_epoch']}: {told['best_model']}")
 
     for row in journal.read(OUTPUT / "journal.jsonl"):
@@ -42,7 +42,7 @@ def main() -> None:
             print(f"  epoch {row['epoch']:2}  held-out mse {row['val/mse']:.4f}  kl {row['val/kl']:5.1f} nats")
 
     checkpoint = Path(told["best_model"])
-    measured = vae_evaluate.evaluate(VaeEvaluateSettings(checkpoint=checkpoint, data_dir=str(TILES)), Quiet())
+    measured = vae_evaluate.evaluate(VaeEvaluateSettings(checkpoint=checkpoint, data_dir=str(TILES)), SilentConsole())
     print(f"PSNR {measured['psnr_db']:.1f} dB, {measured['active_units']} of {measured['latent_numbers']} units active")
     print(f"mse {measured['mse']:.4f}; always answering the mean image would give {measured['mean_image_mse']:.4f}")
 

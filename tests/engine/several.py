@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from rsforge.engine import checkpoint, distributed
-from rsforge.engine.checkpoint_writer import Keeper, NoKeeper
+from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWriter
 from rsforge.engine.journal import Journal, NoJournal
 from tests.engine.toys import CPU, NAMES, Noisy, Regress, Remembering, Steady, trainer
 
@@ -16,8 +16,17 @@ TASKS = {"regress": Regress, "noisy": Noisy, "steady": Steady, "remembering": Re
 
 
 def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:
-    keeper = Keeper(folder, NAMES, identity={"kind": "toy"}) if world.writes else NoKeeper()
-    job = trainer(folder, task=TASKS[task](), epochs=epochs, accumulate=accumulate, world=world, keeper=keeper)
+    checkpoint_writer = (
+        CheckpointWriter(folder, NAMES, identity={"kind": "toy"}) if world.writes else NoCheckpointWriter()
+    )
+    job = trainer(
+        folder,
+        task=TASKS[task](),
+        epochs=epochs,
+        accumulate=accumulate,
+        world=world,
+        checkpoint_writer=checkpoint_writer,
+    )
     job.journal = Journal(folder / "journal.jsonl") if world.writes else NoJournal(folder)
     latest = folder / "latest_model.pt"
     if latest.exists():

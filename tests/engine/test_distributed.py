@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rsforge.engine import checkpoint
-from rsforge.engine.distributed import Alone
+from rsforge.engine.distributed import SingleProcess
 from tests.engine.several import TASKS, run
 
 LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
@@ -38,20 +38,20 @@ def nets(path):
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(two, tmp_path):
-    run(tmp_path, "regress", Alone(), 4, 2)
+    run(tmp_path, "regress", SingleProcess(), 4, 2)
     expected, found = nets(tmp_path / "latest_model.pt"), nets(two / "regress" / "whole" / "latest_model.pt")
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     assert (two / "regress" / "whole" / "best_model.pt").exists()
 
 
 def test_two_processes_draw_the_noise_that_one_draws_for_the_same_micro_batches(two, tmp_path):
-    run(tmp_path, "steady", Alone(), 4, 2)
+    run(tmp_path, "steady", SingleProcess(), 4, 2)
     expected, found = nets(tmp_path / "latest_model.pt"), nets(two / "steady" / "whole" / "latest_model.pt")
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_remembered_by_place_does_not_depend_on_who_took_it(two, tmp_path):
-    run(tmp_path, "remembering", Alone(), 4, 2)
+    run(tmp_path, "remembering", SingleProcess(), 4, 2)
     alone, found = (checkpoint.load(f / "latest_model.pt") for f in (tmp_path, two / "remembering" / "whole"))
     assert set(alone["parts"]["own/memory"]) == {0, 1}
     torch.testing.assert_close(found["parts"]["own/memory"], alone["parts"]["own/memory"])

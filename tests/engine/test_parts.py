@@ -22,9 +22,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from rsforge import durable
 from rsforge.engine import checkpoint, lr_schedules, precision
 from rsforge.engine.checkpoint import retain
-from rsforge.engine.checkpoint_writer import Keeper, Names, due, newest
-from rsforge.engine.early_stopping import Best, Stopping, judged
-from rsforge.engine.ema import ExponentialAverage, averaged_weights
+from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter, due, newest
+from rsforge.engine.early_stopping import Best, Stopping, monitored_value
+from rsforge.engine.ema import ExponentialMovingAverage, averaged_weights
 from rsforge.engine.journal import Journal, read
 
 PEAK, FLOOR = 1e-3, 1e-5
@@ -79,7 +79,7 @@ def test_average_equals_torch_once_warmed_up():
     net = nn.Linear(3, 3)
     theirs = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.5))
     theirs.update_parameters(net)
-    ours = ExponentialAverage({"net": net}, decay=0.5)
+    ours = ExponentialMovingAverage({"net": net}, decay=0.5)
     ours.updates = 1000
     for _ in range(5):
         with torch.no_grad():
@@ -91,7 +91,7 @@ def test_average_equals_torch_once_warmed_up():
 
 
 def test_the_decay_is_warmed_up():
-    average = ExponentialAverage({"net": nn.Linear(1, 1)}, decay=0.995)
+    average = ExponentialMovingAverage({"net": nn.Linear(1, 1)}, decay=0.995)
     assert average.decay_now() == pytest.approx(0.1)
     average.updates = 10_000
     assert average.decay_now() == 0.995
@@ -99,7 +99,7 @@ def test_the_decay_is_warmed_up():
 
 def test_applied_lends_the_average_and_gives_the_weights_back():
     net = nn.Linear(2, 2)
-    average = ExponentialAverage({"net": net}, decay=0.9)
+    average = ExponentialMovingAverage({"net": net}, decay=0.9)
     trained = net.weight.detach().clone() + 1
     net.weight.data.copy_(trained)
     with average.applied():
@@ -172,7 +172,7 @@ def test_retention_counts_by_number_and_spares_strangers(tmp_path):
         "best_model.pt",
     ):
         (tmp_path / name).touch()
-    names = Names("checkpoint_{:04d}.pt")
+    names = CheckpointNames("checkpoint_{:04d}.pt")
     retain(tmp_path, names.pattern(), 0)
     assert len(list(tmp_path.iterdir())) == 5
     retain(tmp_path, names.pattern(), 1)
@@ -182,7 +182,7 @@ def test_retention_counts_by_number_and_spares_strangers(tmp_path):
 
 @pytest.mark.parametrize("form", ["checkpoint_{:04d}.pt", "checkpoint_epoch_{}.pt"])
 def test_periodic_names_are_recognised(form):
-    match = re.fullmatch(Names(form).pattern(), form.format(20))
+    match = re.fullmatch(CheckpointNames(form).pattern(), form.format(20))
     assert match and int(match[1]) == 20
 
 
@@ -198,13 +198,17 @@ def test_a_later_rate_stays_and_then_falls():
 
 def test_low_or_high_figures_are_good_as_the_monitor_says():
     figures = {"val/l1": 0.2, "val/psnr_db": 20.0}
-    assert (judged(figures, "val/l1"), judged(figures, "-val/psnr_db")) == (0.2, -20.0)
-    assert judged(figures, "val/ssim") == judged(figures, "-val/ssim") == math.inf
+    assert (monitored_value(figures, "val/l1"), monitored_value(figures, "-val/psnr_db")) == (0.2, -20.0)
+    assert monitored_value(figures, "val/ssim") == monitored_value(figures, "-val/ssim") == math.inf
     best = Best()
-    assert [best.improved(judged({"p": p}, "-p"), e) for e, p in enumerate([10, 12, 11])] == [True, True, False]
+    assert [best.improved(monitored_value({"p": p}, "-p"), e) for e, p in enumerate([10, 12, 11])] == [
+        True,
+        True,
+        False,
+    ]
 
 
-BARE = Names("checkpoint_{:04d}.pt", bare=("a", "b"))
+BARE = CheckpointNames("checkpoint_{:04d}.pt", weights_only=("a", "b"))
 
 
 def state_of(epoch, ema=None):
@@ -217,9 +221,9 @@ def weight(path):
 
 
 def test_bare_weights_are_those_of_the_best_epoch_and_of_every_periodic_one(tmp_path):
-    keeper = Keeper(tmp_path, BARE, identity={"kind": "toy"}, every=2, keep=1)
+    checkpoint_writer = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}, every=2, keep=1)
     for epoch in range(1, 6):
-        keeper.commit_epoch(lambda epoch=epoch: state_of(epoch), epochs=epoch, best=epoch in (1, 3))
+        checkpoint_writer.commit_epoch(lambda epoch=epoch: state_of(epoch), epochs=epoch, best=epoch in (1, 3))
     assert (weight(tmp_path / "a.pth"), weight(tmp_path / "b.pth")) == ([3, 3], [4, 4])
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["a_epoch_4.pth", "b_epoch_4.pth"]
     assert weight(tmp_path / "checkpoints" / "a_epoch_4.pth") == [4, 4]
@@ -228,13 +232,13 @@ def test_bare_weights_are_those_of_the_best_epoch_and_of_every_periodic_one(tmp_
 
 def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
     net = nn.Linear(2, 1)
-    average = ExponentialAverage({"a": net, "b": nn.Linear(1, 1)}, decay=0.5)
+    average = ExponentialMovingAverage({"a": net, "b": nn.Linear(1, 1)}, decay=0.5)
     with torch.no_grad():
         net.weight.add_(1)
     average.update()
     nets = {"a": net.state_dict(), "b": nn.Linear(1, 1).state_dict()}
-    keeper = Keeper(tmp_path, BARE, identity={"kind": "toy"})
-    keeper.commit_epoch(lambda: {"nets": nets, "parts": {"ema": average.state_dict()}}, epochs=1, best=True)
+    checkpoint_writer = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"})
+    checkpoint_writer.commit_epoch(lambda: {"nets": nets, "parts": {"ema": average.state_dict()}}, epochs=1, best=True)
     with average.applied():
         wanted = net.weight.clone()
     assert not torch.equal(wanted, net.weight)
@@ -243,10 +247,10 @@ def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
 
 def test_a_run_killed_before_its_checkpoint_writes_its_bare_weights_again(tmp_path, monkeypatch):
     """Bare weights come first: a checkpoint that is there never lacks them."""
-    keeper, order = Keeper(tmp_path, BARE, identity={"kind": "toy"}, every=1), []
+    checkpoint_writer, order = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}, every=1), []
     monkeypatch.setattr(checkpoint, "save", lambda path, state: (order.append(path.name), path.touch()))
     replacing = durable.replacing
     monkeypatch.setattr(durable, "replacing", lambda path: (order.append(path.name), replacing(path))[1])
-    keeper.commit_epoch(lambda: state_of(1), epochs=1, best=True)
+    checkpoint_writer.commit_epoch(lambda: state_of(1), epochs=1, best=True)
     assert order == ["a_epoch_1.pth", "b_epoch_1.pth", "checkpoint_0001.pt"]
     assert (tmp_path / "a.pth").samefile(tmp_path / "checkpoints" / "a_epoch_1.pth")

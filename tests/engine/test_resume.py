@@ -41,11 +41,11 @@ class StopAt(Noisy):
         super().__init__()
         self.calls, self.at, self.number = 0, at, number
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         self.calls += 1
         if self.calls == self.at:
             os.kill(os.getpid(), self.number)
-        yield from super().step(batch, place)
+        yield from super().step(batch, slot)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, "RSF-I130"), (signal.SIGTERM, "RSF-I143")])
@@ -139,8 +139,8 @@ def test_losing_any_part_of_the_state_would_show(tmp_path, lost):
 class Poisoned(Noisy):
     """The second step of each epoch is not finite."""
 
-    def step(self, batch, place):
-        for turn in super().step(batch, place):
+    def step(self, batch, slot):
+        for turn in super().step(batch, slot):
             yield Turn(turn.group, turn.loss * (math.nan if len(batch) == 3 else 1.0), turn.report)
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.engine.ema import NoAverage
-from rsforge.engine.loader import Feed, Micro
+from rsforge.engine.ema import NoEma
+from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.precision import Precision
 from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
@@ -17,7 +17,7 @@ from tests.engine.toys import Gan, Points, Quiet, Regress, update
 
 def drive(task, *, batch_size, accumulate=1, steps=6, count=64, lr=1e-2, **options):
     move = update(task, **options)
-    feed = Feed(Points(count), batch_size=batch_size, accumulate=accumulate, seed=2)
+    feed = BatchLoader(Points(count), batch_size=batch_size, accumulate=accumulate, seed=2)
     return [move(micros, step, lr) for step, micros in enumerate(feed.steps(0, steps))]
 
 
@@ -43,9 +43,9 @@ def test_the_uneven_tail_of_an_epoch_counts_every_sample_once():
 def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():
     """22 samples by 4, accumulated by 4: steps of 16 and of 6 samples, the same as a hand-written loop."""
     task, hand = Regress(), Regress()
-    drive(task, batch_size=4, accumulate=4, count=22, steps=4, average=NoAverage())
+    drive(task, batch_size=4, accumulate=4, count=22, steps=4, average=NoEma())
     feed, optimizer = (
-        Feed(Points(22), batch_size=4, accumulate=4, seed=2),
+        BatchLoader(Points(22), batch_size=4, accumulate=4, seed=2),
         torch.optim.AdamW(hand.net.parameters(), 1e-2),
     )
     for micros in feed.steps(0, 4):
@@ -59,7 +59,7 @@ def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():
 def test_turns_are_isolated():
     log = []
     drive(Gan(log), batch_size=8, accumulate=2, steps=3)
-    assert log and all(untouched for untouched, _ in log[::2]) and all(moved for _, moved in log)
+    assert log and all(untouched for untouched, _ in log[::2]) and all(to_device for _, to_device in log)
 
 
 class CycleGan(Quiet):
@@ -74,7 +74,7 @@ class CycleGan(Quiet):
         pair = lambda *names: [p for n in names for p in self.nets[n].parameters()]  # noqa: E731
         return {"generators": pair("ab", "ba"), "critics": pair("a", "b")}
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         n, (a, b) = self.nets, batch.split(2, dim=1)
         fool = lambda d, x: (d(x) - 1).square().mean()  # noqa: E731
         fake_b, fake_a = n["ab"](a), n["ba"](b)
@@ -86,9 +86,9 @@ class CycleGan(Quiet):
 
 def test_two_turns_equal_the_handwritten_loop():
     task, hand = CycleGan(), CycleGan()
-    drive(task, batch_size=8, average=NoAverage())
+    drive(task, batch_size=8, average=NoEma())
     groups = {k: torch.optim.AdamW(list(v), lr=1e-2) for k, v in hand.groups().items()}
-    for micros in Feed(Points(64), batch_size=8, seed=2).steps(0, 6):
+    for micros in BatchLoader(Points(64), batch_size=8, seed=2).steps(0, 6):
         story = hand.step(micros[0].batch, 0)
         for optimizer in groups.values():
             optimizer.zero_grad()
@@ -103,15 +103,15 @@ class Misnamed(Regress):
 
 
 class Silent(Regress):
-    def step(self, batch, place):
+    def step(self, batch, slot):
         return
         yield
 
 
 class Greedy(Regress):
-    def step(self, batch, place):
-        yield from super().step(batch, place)
-        yield from super().step(batch, place)
+    def step(self, batch, slot):
+        yield from super().step(batch, slot)
+        yield from super().step(batch, slot)
 
 
 @pytest.mark.parametrize("task", [Misnamed, Silent])
@@ -126,8 +126,8 @@ def test_an_extra_turn_is_an_error():
 
 
 class Clamped(Regress):
-    def step(self, batch, place):
-        yield from super().step(batch, place)
+    def step(self, batch, slot):
+        yield from super().step(batch, slot)
         self.net.weight.clamp_(max=0.1)
 
 
@@ -142,7 +142,7 @@ class Frozen(Regress):
         super().__init__()
         self.encoder = nn.Linear(4, 4).requires_grad_(False)
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         yield Turn("net", (self.net(self.encoder(batch)) - 1).square().mean())
 
 
@@ -163,15 +163,15 @@ def test_autocast_learns_nearly_the_same():
 class Loud(Gan):
     """Its loss overflows half precision under the first gradient scales."""
 
-    def step(self, batch, place):
-        for turn in super().step(batch, place):
+    def step(self, batch, slot):
+        for turn in super().step(batch, slot):
             yield Turn(turn.group, turn.loss * 100)
 
 
 def test_one_gradient_scale_serves_two_optimizers_and_an_overflow_is_no_step():
     task = Loud()
     move = update(task, precision=Precision(torch.float16))
-    for step, micros in enumerate(Feed(Points(64), batch_size=8, seed=2).steps(0, 16)):
+    for step, micros in enumerate(BatchLoader(Points(64), batch_size=8, seed=2).steps(0, 16)):
         move(micros, step, 1e-2)
     halved = math.log2(65536 / move.scaler.get_scale())
     assert 0 < halved < 16 and move.average.updates == 16 - halved
@@ -185,7 +185,7 @@ class Poisoned(Regress):
         super().__init__()
         self.calls = 0
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         self.calls += 1
         bad = math.inf if self.calls == 3 else 1.0
         yield Turn("net", (self.net(batch) - 1).square().mean() * bad)
@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch():
 def test_skipping_leaves_out_exactly_the_poisoned_step_average_included():
     task = Poisoned()
     move = update(task, skip_nonfinite=True)
-    feed, seen = Feed(Points(64), batch_size=4, seed=2), []
+    feed, seen = BatchLoader(Points(64), batch_size=4, seed=2), []
     for step, micros in enumerate(feed.steps(0, 5)):
         move(micros, step, 1e-2)
         seen.append((weights(task), move.average.updates))
@@ -211,7 +211,7 @@ def test_skipping_leaves_out_exactly_the_poisoned_step_average_included():
 
 
 class Hopeless(Regress):
-    def step(self, batch, place):
+    def step(self, batch, slot):
         yield Turn("net", (self.net(batch)).mean() * math.inf)
 
 
@@ -228,7 +228,7 @@ class Infinite(torch.autograd.Function):
 
 
 class Overflowing(Regress):
-    def step(self, batch, place):
+    def step(self, batch, slot):
         yield Turn("net", Infinite.apply(self.net(batch)).float().mean())
 
 
@@ -250,9 +250,9 @@ def test_clipping_bounds_the_step_and_zero_does_not():
     for max_norm in (0.5, 0.0):
         task = Regress()
         before = torch.cat([p.detach().flatten().clone() for p in task.net.parameters()])
-        update(task, make_optimizer=sgd, max_norm=max_norm)([Micro(batch, 1.0, 0, ())], 0, 1.0)
-        moved = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
-        assert (moved.norm() <= 0.5 + 1e-5) == bool(max_norm)
+        update(task, make_optimizer=sgd, max_norm=max_norm)([MicroBatch(batch, 1.0, 0, ())], 0, 1.0)
+        to_device = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
+        assert (to_device.norm() <= 0.5 + 1e-5) == bool(max_norm)
 
 
 class Normalised(Quiet):
@@ -268,7 +268,7 @@ class Normalised(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         self.calls += 1
         yield Turn("net", self.net(batch * (math.nan if self.calls == 3 else 1.0)).square().mean())
 
@@ -291,10 +291,10 @@ def test_each_group_moves_at_its_own_pace():
     """The first step of Adam is as long as its rate."""
     task = Gan()
     before = {name: [p.detach().clone() for p in group] for name, group in task.groups().items()}
-    move = update(task, make_optimizer=lambda p: torch.optim.Adam(p, lr=1.0, eps=1e-12), paces={"critic": 0.25})
-    move([Micro(torch.randn(8, 4), 1.0, 0, ())], 0, 1e-2)
-    moved = {
+    move = update(task, make_optimizer=lambda p: torch.optim.Adam(p, lr=1.0, eps=1e-12), lr_scale={"critic": 0.25})
+    move([MicroBatch(torch.randn(8, 4), 1.0, 0, ())], 0, 1e-2)
+    to_device = {
         name: max(float((p.detach() - q).abs().max()) for p, q in zip(group, before[name], strict=True))
         for name, group in task.groups().items()
     }
-    assert moved == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)
+    assert to_device == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rsforge.engine.checkpoint_writer import Keeper, Names
+from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping
-from rsforge.engine.ema import ExponentialAverage
+from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.engine.journal import Journal
-from rsforge.engine.loader import Feed
+from rsforge.engine.loader import BatchLoader
 from rsforge.engine.lr_schedules import Plateau
 from rsforge.engine.task import Turn
 from rsforge.engine.train_step import Update
@@ -20,7 +20,7 @@ from rsforge.engine.validation import Validation
 from rsforge.seeds import derive
 
 CPU = torch.device("cpu")
-NAMES = Names("checkpoint_{:04d}.pt")
+NAMES = CheckpointNames("checkpoint_{:04d}.pt")
 
 
 class Points:
@@ -62,7 +62,7 @@ class Regress(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         yield Turn("net", (self.net(batch) - batch.sum(1, keepdim=True)).square().mean())
 
     def evaluate(self, batch):
@@ -81,13 +81,13 @@ class Gan(Quiet):
     def groups(self):
         return {"generator": self.g.parameters(), "critic": self.d.parameters()}
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         fake = self.g(torch.randn(len(batch), 3))
         before = self.g.weight.detach().clone()
         yield Turn("generator", (self.d(fake) - 1).square().mean())
         self.log.append((self.d.weight.grad is None, bool((self.g.weight != before).any())))
-        judged = (self.d(batch) - 1).square().mean() + self.d(fake.detach()).square().mean()
-        yield Turn("critic", judged / 2)
+        monitored_value = (self.d(batch) - 1).square().mean() + self.d(fake.detach()).square().mean()
+        yield Turn("critic", monitored_value / 2)
 
 
 class Noisy(Quiet):
@@ -103,7 +103,7 @@ class Noisy(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch, place):
+    def step(self, batch, slot):
         eps = torch.randn_like(batch)
         loss = (self.net(batch + 0.3 * eps) - eps).square().mean() * (1 + self.epoch)
         yield Turn("net", loss, {"size": loss.detach().sqrt()})
@@ -128,9 +128,9 @@ class Remembering(Regress):
         super().__init__()
         self.memory = Memory()
 
-    def step(self, batch, place):
-        before = self.memory.seen.get(place, torch.zeros(4))
-        self.memory.seen[place] = batch.mean(0) + 0.5 * before
+    def step(self, batch, slot):
+        before = self.memory.seen.get(slot, torch.zeros(4))
+        self.memory.seen[slot] = batch.mean(0) + 0.5 * before
         yield Turn("net", (self.net(batch + before) - batch.sum(1, keepdim=True)).square().mean())
 
 
@@ -153,7 +153,7 @@ def update(task, **options):
     options = {
         "make_optimizer": adamw,
         "device": CPU,
-        "average": ExponentialAverage(task.modules(), decay=0.9),
+        "average": ExponentialMovingAverage(task.modules(), decay=0.9),
     } | options
     return Update(task, **options)
 
@@ -161,15 +161,16 @@ def update(task, **options):
 def trainer(folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world=None, **options) -> Trainer:
     """A run with workers, EMA, accumulation over an uneven tail, plateau, best and periodic checkpoints."""
     task = task or Noisy()
-    feed = Feed(Points(22, 0.1), batch_size=4, accumulate=accumulate, seed=5, workers=workers, world=world)
-    held_out = Feed(Points(6), batch_size=4, shuffle=False, world=world)
+    feed = BatchLoader(Points(22, 0.1), batch_size=4, accumulate=accumulate, seed=5, workers=workers, world=world)
+    held_out = BatchLoader(Points(6), batch_size=4, shuffle=False, world=world)
     made = Trainer(
         update(task, max_norm=1.0, world=world),
         feed,
         epochs=epochs,
         rate=Plateau(lambda step: 1e-2 / (1 + step / 10), floor=1e-5, patience=0),
         validation=Validation(task, held_out, device=CPU, world=world),
-        keeper=options.pop("keeper", None) or Keeper(folder, NAMES, identity={"kind": "toy"}, every=2),
+        checkpoint_writer=options.pop("keeper", None)
+        or CheckpointWriter(folder, NAMES, identity={"kind": "toy"}, every=2),
         journal=Journal(folder / "journal.jsonl"),
         best=Best(from_epoch=1),
         stopping=Stopping(patience=0, delta=0, window=0, threshold=0),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import PairTrainingSettings
@@ -15,7 +15,7 @@ from rsforge.settings.cyclegan import PairTrainingSettings
 
 def load(root: Path, **data) -> pair_datasets.Pairs:
     settings = PairTrainingSettings(data_dir=str(root), image_size=64, **data)
-    return pair_datasets.load(settings, RunSettings(output_dir=root / "absent"), Quiet())
+    return pair_datasets.load(settings, RunSettings(output_dir=root / "absent"), SilentConsole())
 
 
 @pytest.mark.parametrize(

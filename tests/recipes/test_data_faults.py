@@ -24,7 +24,7 @@ from rsforge.settings.vae import VaeTileSettings
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 
-class Quiet:
+class SilentConsole:
     """The parts of a voice that loading images speaks through."""
 
     dry_run = False
@@ -157,7 +157,7 @@ def test_leftovers_are_swept_at_every_depth_but_not_in_other_runs(tmp_path: Path
 
 def opened(place: object, *, keep: bool = True) -> image_folder.Images:
     data = VaeTileSettings(data_dir=str(place), image_size=16)
-    return image_folder.load(data, RunSettings(output_dir=Path("unused")), Quiet(), keep=keep)  # type: ignore[arg-type]
+    return image_folder.load(data, RunSettings(output_dir=Path("unused")), SilentConsole(), keep=keep)  # type: ignore[arg-type]
 
 
 def test_each_image_is_opened_twice_and_kept_once(job, monkeypatch) -> None:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from rsforge.compat import ensure_torchvision
-from rsforge.engine.ema import NoAverage
-from rsforge.engine.loader import Micro
+from rsforge.engine.ema import NoEma
+from rsforge.engine.loader import MicroBatch
 from rsforge.engine.train_step import Update
 from rsforge.losses.adversarial import gradient_penalty
 from rsforge.losses.perceptual import perceptual
@@ -47,8 +47,8 @@ def engine(task: CycleGanTask, **options) -> Update:
     return Update(
         task,
         make_optimizer=lambda p: torch.optim.AdamW(p, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True),
-        paces={"critics": RATES["critics"] / RATES["generators"]},
-        average=NoAverage(),
+        lr_scale={"critics": RATES["critics"] / RATES["generators"]},
+        average=NoEma(),
         device=torch.device("cpu"),
         **options,
     )
@@ -102,7 +102,7 @@ def test_steps_agree_with_the_documents_formulas_by_hand():
     update, hand, steps = engine(task), nets(), [batch(seed=k) for k in range(3)]
     by_hand(hand, steps, content=reference_content(vgg.state_dict()))
     for step, (x, y) in enumerate(steps):
-        update([Micro((x, y), 1.0, 0, ("a", "b"))], step, RATES["generators"])
+        update([MicroBatch((x, y), 1.0, 0, ("a", "b"))], step, RATES["generators"])
     before = nets()
     for name, net in hand.items():
         for (key, wanted), got, start in zip(
@@ -178,12 +178,12 @@ def test_critics_get_no_gradient_in_the_generators_turn():
     task = CycleGanTask(nets(), pools=ImagePools(0), weights=Weights(content=0))
     update, (x, y) = engine(task), batch()
     before = {name: {k: v.clone() for k, v in net.named_parameters()} for name, net in task.nets.items()}
-    update.paces = {"critics": 0.0}
-    update([Micro((x, y), 1.0, 0, ("a", "b"))], 0, 1e-3)
-    moved = {
+    update.lr_scale = {"critics": 0.0}
+    update([MicroBatch((x, y), 1.0, 0, ("a", "b"))], 0, 1e-3)
+    to_device = {
         n: any(not torch.equal(v, before[n][k]) for k, v in net.named_parameters()) for n, net in task.nets.items()
     }
-    assert moved == {"gen_AB": True, "gen_BA": True, "disc_X": False, "disc_Y": False}
+    assert to_device == {"gen_AB": True, "gen_BA": True, "disc_X": False, "disc_Y": False}
 
 
 def test_critics_are_shown_earlier_fakes_beside_their_own_sources():
@@ -223,7 +223,7 @@ def test_every_loss_can_be_stepped(gan_loss):
     )
     update = engine(task)
     for step in range(2):
-        told = update([Micro(batch(1, seed=step), 1.0, 0, ("a",))], step, 2e-4)
+        told = update([MicroBatch(batch(1, seed=step), 1.0, 0, ("a",))], step, 2e-4)
     assert told["Total_G_Loss"] > 0
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.engine.ema import NoAverage
-from rsforge.engine.loader import Feed
+from rsforge.engine.ema import NoEma
+from rsforge.engine.loader import BatchLoader
 from rsforge.engine.train_step import Update
 from rsforge.engine.validation import Validation
 from rsforge.models.latent_mlp import LatentMlp
@@ -57,8 +57,8 @@ def task(network, **options):
 
 
 def train(job, steps, lr=2e-3):
-    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoAverage(), device=CPU, max_norm=1.0)
-    return [move(m, s, lr)["loss"] for s, m in enumerate(Feed(Moments(), batch_size=64, seed=1).steps(0, steps))]
+    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
+    return [move(m, s, lr)["loss"] for s, m in enumerate(BatchLoader(Moments(), batch_size=64, seed=1).steps(0, steps))]
 
 
 def test_every_step_draws_its_own_timesteps_from_the_whole_schedule():
@@ -116,7 +116,7 @@ def test_it_learns_and_its_samples_are_the_data(prediction):
     train(job, 500)
     network.eval()
     with torch.no_grad():
-        held_out = Feed(Moments(), batch_size=64, shuffle=False)
+        held_out = BatchLoader(Moments(), batch_size=64, shuffle=False)
         figures = Validation(job, held_out, device=CPU)()
         best = Validation(task(Oracle(prediction), prediction=prediction), held_out, device=CPU)()["val/loss"]
     assert best <= figures["val/loss"] < best + 0.35 * (figures["val/linear"] - best)

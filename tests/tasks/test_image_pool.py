@@ -71,8 +71,8 @@ def test_a_restored_pool_goes_on_as_if_nothing_had_been():
 
 def test_pools_of_other_names_and_places_are_apart():
     pools = ImagePools(2)
-    for number, (name, place) in enumerate([("disc_X", 0), ("disc_X", 1), ("disc_Y", 0)]):
-        pools.query(name, place, numbered(number, 1))
+    for number, (name, slot) in enumerate([("disc_X", 0), ("disc_X", 1), ("disc_Y", 0)]):
+        pools.query(name, slot, numbered(number, 1))
     state = pools.state_dict()
     assert {(name, p): images.unique().item() for p, own in state.items() for name, images in own.items()} == {
         ("disc_X", 0): 0,

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
-from rsforge.engine.ema import NoAverage
-from rsforge.engine.loader import Feed
+from rsforge.engine.ema import NoEma
+from rsforge.engine.loader import BatchLoader
 from rsforge.engine.train_step import Update
 from rsforge.losses.elbo import kl_to_standard_normal
 from rsforge.models.vector_vae import VectorVae
@@ -22,10 +22,11 @@ def task(**options):
 
 
 def train(job, steps=150):
-    move = Update(
-        job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoAverage(), device=CPU, max_norm=1.0
-    )
-    return [move(micros, step, 3e-3) for step, micros in enumerate(Feed(TILES, batch_size=32, seed=1).steps(0, steps))]
+    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoEma(), device=CPU, max_norm=1.0)
+    return [
+        move(micros, step, 3e-3)
+        for step, micros in enumerate(BatchLoader(TILES, batch_size=32, seed=1).steps(0, steps))
+    ]
 
 
 def batch():

@@ -22,17 +22,17 @@ def due(every: int, count: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class CheckpointNames:
     """File names of a run; ``periodic`` holds one integer field such as ``checkpoint_{:04d}.pt``.
 
-    Of the nets in ``bare`` the weights alone are written too: of the best epoch as ``NET.pth``, and the periodic ones
-    into ``folder``.
+    Of the nets in ``weights_only`` the weights alone are written too: of the best epoch as ``NET.pth``, and the
+    periodic ones into ``folder``.
     """
 
     periodic: str
     latest: str = "latest_model.pt"
     best: str = "best_model.pt"
-    bare: tuple[str, ...] = ()
+    weights_only: tuple[str, ...] = ()
     folder: str = "checkpoints"
 
     def pattern(self) -> re.Pattern[str]:
@@ -44,7 +44,7 @@ class Names:
         return f"{self.folder}/{net}_epoch_{epochs}.pth"
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes a run's checkpoints into ``folder``.
 
     Each commit is written once, as the latest; best and periodic ones are further names of the same file. Older
@@ -52,7 +52,7 @@ class Keeper:
     """
 
     def __init__(
-        self, folder: Path, names: Names, *, identity: Mapping[str, Any], every: int = 0, keep: int = 0
+        self, folder: Path, names: CheckpointNames, *, identity: Mapping[str, Any], every: int = 0, keep: int = 0
     ) -> None:
         self.folder, self.names, self.identity, self.every, self.keep = folder, names, identity, every, keep
 
@@ -71,13 +71,13 @@ class Keeper:
         """The commit after ``epochs`` whole epochs; the ``last`` is kept like a periodic one where there are any."""
         periodic, whole = due(self.every, epochs) or (last and self.every > 0), state()
         names = [self.names.periodic.format(epochs)] * periodic + [self.names.best] * best
-        for net in self.names.bare if names else ():
+        for net in self.names.weights_only if names else ():
             own = [self.names.weights(net, epochs)] * periodic + [f"{net}.pth"] * best
             self._publish(whole["nets"][net] | averaged_weights(whole["parts"].get("ema", {}), net), own)
         self.commit(lambda: whole, *names)
         if periodic:
             checkpoint.retain(self.folder, self.names.pattern(), self.keep)
-            for net in self.names.bare:
+            for net in self.names.weights_only:
                 pattern = re.compile(re.escape(f"{net}_epoch_") + r"(\d+)\.pth")
                 checkpoint.retain(self.folder / self.names.folder, pattern, self.keep)
 
@@ -90,7 +90,7 @@ class Keeper:
             durable.alias(first, path)
 
 
-class NoKeeper(Keeper):
+class NoCheckpointWriter(CheckpointWriter):
     """The keeper of a process that does not write."""
 
     def __init__(self) -> None: ...
@@ -102,7 +102,7 @@ class NoKeeper(Keeper):
         state()
 
 
-def newest(folder: Path, names: Names) -> Path | None:
+def newest(folder: Path, names: CheckpointNames) -> Path | None:
     """The latest checkpoint, else the highest periodic one, else the best; None when there is none."""
     periodic = [p for p in folder.glob("*.pt") if names.pattern().fullmatch(p.name)]
     numbered = sorted(periodic, key=lambda p: int(re.findall(r"\d+", p.name)[-1]), reverse=True)

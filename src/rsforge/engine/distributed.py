@@ -13,7 +13,7 @@ from torch import Tensor, nn
 BUCKET_ELEMENTS = 1 << 23
 
 
-class Alone:
+class SingleProcess:
     """One process: everything is already agreed on."""
 
     rank = 0
@@ -41,9 +41,9 @@ class Alone:
         """The ``value`` that rank 0 has."""
         return value
 
-    def takes(self, place: int) -> bool:
+    def takes(self, slot: int) -> bool:
         """Whether the micro-batch of this place is this process's."""
-        return place % self.size == self.rank
+        return slot % self.size == self.rank
 
     def merged(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
         """The entries of all processes, in the order of their names; of equal ones those of the first."""
@@ -52,7 +52,7 @@ class Alone:
     def barrier(self) -> None: ...
 
 
-class Group(Alone):
+class ProcessGroup(SingleProcess):
     """One of several processes of a torch.distributed group.
 
     Gradients travel in flat buckets fixed by the order of the parameters: DistributedDataParallel rebuilds its
@@ -137,13 +137,13 @@ def local_device(device: torch.device) -> torch.device:
     return own
 
 
-def join(device: torch.device) -> Alone:
+def join(device: torch.device) -> SingleProcess:
     """This process's place among those torchrun started; alone when it started none."""
     if not launched() or int(os.environ["WORLD_SIZE"]) == 1:
-        return Alone()
+        return SingleProcess()
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Group(device)
+    return ProcessGroup(device)
 
 
 def leave() -> None:

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 
-def judged(figures: Mapping[str, float], monitor: str) -> float:
+def monitored_value(figures: Mapping[str, float], monitor: str) -> float:
     """The figure that ``monitor`` names, after a ``-`` its negative: low is good. Infinite where it is not there."""
     sign = -1.0 if monitor.startswith("-") else 1.0
     return sign * figures.get(monitor.removeprefix("-"), sign * math.inf)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average(Protocol):
+class Ema(Protocol):
     """Weights to judge and draw with, beside the ones that are trained."""
 
     def update(self) -> None: ...
@@ -22,7 +22,7 @@ class Average(Protocol):
     def load_state_dict(self, state: dict[str, Any], /) -> None: ...
 
 
-class NoAverage:
+class NoEma:
     """An average that is the model itself."""
 
     def update(self) -> None: ...
@@ -36,7 +36,7 @@ class NoAverage:
     def load_state_dict(self, state: dict[str, Any], /) -> None: ...
 
 
-class ExponentialAverage:
+class ExponentialMovingAverage:
     """EMA of every parameter of ``modules``; buffers are the live model's.
 
     The decay is warmed up as ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates, so that a short run's

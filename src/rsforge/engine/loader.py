@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from rsforge.engine.distributed import Alone
+from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
@@ -22,7 +22,7 @@ Key = tuple[int, int]
 PR_SET_PDEATHSIG = 1
 
 
-class Samples(Protocol):
+class IndexedDataset(Protocol):
     """A dataset whose item is a pure function of (epoch, index)."""
 
     def __len__(self) -> int: ...
@@ -33,12 +33,12 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Micro:
+class MicroBatch:
     """A micro-batch: its share of the optimizer step, its place in it, and whom it holds."""
 
     batch: Any
     weight: float
-    place: int
+    slot: int
     names: tuple[str, ...]
 
 
@@ -61,7 +61,7 @@ class DieWithParent:
 class _Guarded:
     """Hands an expected error over as a value: a loader would rebuild it as another type."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: IndexedDataset) -> None:
         self.samples = samples
 
     def __len__(self) -> int:
@@ -82,18 +82,18 @@ class _Collate:
         return next((i for i in items if isinstance(i, RsforgeError)), None) or self.collate(items)
 
 
-def moved(batch: Any, device: torch.device) -> Any:
+def to_device(batch: Any, device: torch.device) -> Any:
     """``batch`` on ``device``: a tensor, or mappings, sequences and objects with ``to`` that hold tensors."""
     if isinstance(batch, Tensor) or hasattr(batch, "to"):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, Mapping):
-        return {k: moved(v, device) for k, v in batch.items()}
+        return {k: to_device(v, device) for k, v in batch.items()}
     if isinstance(batch, (list, tuple)):
-        return type(batch)(moved(v, device) for v in batch)
+        return type(batch)(to_device(v, device) for v in batch)
     return batch
 
 
-class Feed:
+class BatchLoader:
     """Shuffled micro-batches of one process, epoch after epoch, from any optimizer step on.
 
     An optimizer step takes ``accumulate * world.size`` micro-batches of the epoch's permutation; micro-batch
@@ -103,19 +103,19 @@ class Feed:
 
     def __init__(
         self,
-        samples: Samples,
+        samples: IndexedDataset,
         *,
         batch_size: int,
         accumulate: int = 1,
         seed: int = 0,
         workers: int = 0,
-        world: Alone | None = None,
+        world: SingleProcess | None = None,
         shuffle: bool = True,
         pin_memory: bool = False,
         collate: Callable[[list[Any]], Any] = default_collate,
     ) -> None:
         self.samples, self.batch_size, self.seed, self.shuffle = samples, batch_size, seed, shuffle
-        self.world = world or Alone()
+        self.world = world or SingleProcess()
         self.per_step = accumulate * self.world.size
         self.micro_per_epoch = -(-len(samples) // batch_size)
         self.steps_per_epoch = -(-self.micro_per_epoch // self.per_step)
@@ -126,7 +126,7 @@ class Feed:
             "worker_init_fn": DieWithParent(),
         }
 
-    def places(self, step: int) -> list[tuple[int, list[Key]]]:
+    def slots(self, step: int) -> list[tuple[int, list[Key]]]:
         """Every micro-batch of optimizer step ``step``, over all processes: (place, keys)."""
         epoch, within = divmod(step, self.steps_per_epoch)
         count, micros, first = len(self.samples), self.micro_per_epoch, within * self.per_step
@@ -136,15 +136,17 @@ class Feed:
         chunks = range(first, min(first + self.per_step, micros))
         return [(m - first, [(epoch, i) for i in order[edges[m] : edges[m + 1]]]) for m in chunks]
 
-    def steps(self, start: int, stop: int) -> Generator[list[Micro]]:
+    def steps(self, start: int, stop: int) -> Generator[list[MicroBatch]]:
         """This process's micro-batches of the steps ``start`` to ``stop``; a share may be empty."""
         batches = self._load(start, stop)
         for step in range(start, stop):
-            total = sum(len(keys) for _, keys in self.places(step))
-            yield [Micro(next(batches), len(keys) / total, place, self._names(keys)) for place, keys in self._own(step)]
+            total = sum(len(keys) for _, keys in self.slots(step))
+            yield [
+                MicroBatch(next(batches), len(keys) / total, slot, self._names(keys)) for slot, keys in self._own(step)
+            ]
 
     def _own(self, step: int) -> list[tuple[int, list[Key]]]:
-        return [(p, keys) for p, keys in self.places(step) if self.world.takes(p)]
+        return [(p, keys) for p, keys in self.slots(step) if self.world.takes(p)]
 
     def _names(self, keys: Sequence[Key]) -> tuple[str, ...]:
         return tuple(self.samples.name(index) for _, index in keys)
@@ -171,7 +173,7 @@ class Feed:
 class _Keys:
     """The keys of this process's micro-batches, made as the loader asks for them."""
 
-    def __init__(self, feed: Feed, start: int, stop: int) -> None:
+    def __init__(self, feed: BatchLoader, start: int, stop: int) -> None:
         self.feed, self.span = feed, range(start, stop)
 
     def __iter__(self) -> Iterator[list[Key]]:

@@ -34,10 +34,10 @@ class Task(Protocol):
         """Parameters of each optimizer, in the order of their turns."""
         ...
 
-    def step(self, batch: Any, place: int) -> Generator[Turn]:
+    def step(self, batch: Any, slot: int) -> Generator[Turn]:
         """Yield one ``Turn`` per group; after each yield that group has moved.
 
-        ``place`` is the micro-batch's in its optimizer step, over all processes: what a task remembers from step to
+        ``slot`` is the micro-batch's in its optimizer step, over all processes: what a task remembers from step to
         step it keeps by place, since then it does not matter who takes it.
         """
         ...

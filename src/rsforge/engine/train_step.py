@@ -8,15 +8,15 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.distributed import Alone
-from rsforge.engine.ema import Average
-from rsforge.engine.loader import Micro, moved
+from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.ema import Ema
+from rsforge.engine.loader import MicroBatch, to_device
 from rsforge.engine.precision import Precision
 from rsforge.engine.task import Task, Turn
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
-Stories = Sequence[tuple[Micro, Generator[Turn]]]
+Stories = Sequence[tuple[MicroBatch, Generator[Turn]]]
 MakeOptimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 SMALLEST_SCALE = 1.0
 
@@ -39,7 +39,7 @@ class Update:
 
     Random state is a function of (seed, step, place of the micro-batch, turn), so that neither interruption, nor
     validation, nor the number of processes that share the micro-batches can move a trajectory. ``max_norm`` 0
-    clips nothing. ``paces`` multiply the learning rate of the groups they name. ``skip_nonfinite`` leaves a poisoned
+    clips nothing. ``lr_scale`` multiply the learning rate of the groups they name. ``skip_nonfinite`` leaves a poisoned
     step out instead of stopping, ``patience`` times in a row.
     """
 
@@ -48,28 +48,28 @@ class Update:
         task: Task,
         *,
         make_optimizer: MakeOptimizer,
-        paces: Mapping[str, float] | None = None,
-        average: Average,
+        lr_scale: Mapping[str, float] | None = None,
+        average: Ema,
         device: torch.device,
         precision: Precision | None = None,
-        world: Alone | None = None,
+        world: SingleProcess | None = None,
         max_norm: float = 0.0,
         seed: int = 0,
         skip_nonfinite: bool = False,
         patience: int = 50,
     ) -> None:
         self.task, self.average, self.device = task, average, device
-        self.precision, self.world = precision or Precision(), world or Alone()
-        self.max_norm, self.seed, self.paces = max_norm, seed, paces or {}
+        self.precision, self.world = precision or Precision(), world or SingleProcess()
+        self.max_norm, self.seed, self.lr_scale = max_norm, seed, lr_scale or {}
         self.skip_nonfinite, self.patience, self.skipped = skip_nonfinite, patience, 0
         self.groups = {name: list(parameters) for name, parameters in task.groups().items()}
         self.everything = [p for parameters in self.groups.values() for p in parameters]
         self.optimizers = {name: make_optimizer(parameters) for name, parameters in self.groups.items()}
         self.scaler = self.precision.scaler(device)
 
-    def __call__(self, micros: Sequence[Micro], step: int, lr: float) -> dict[str, float]:
+    def __call__(self, micros: Sequence[MicroBatch], step: int, lr: float) -> dict[str, float]:
         """Move every group once and return the step's figures, averaged over its samples on all processes."""
-        stories = [(micro, self.task.step(moved(micro.batch, self.device), micro.place)) for micro in micros]
+        stories = [(micro, self.task.step(to_device(micro.batch, self.device), micro.slot)) for micro in micros]
         report: dict[str, Tensor] = {}
         scale, statistics = self.scaler.get_scale(), self._statistics()
         taken = [self._turn(turn, stories, step, lr, report) for turn in range(len(self.optimizers))]
@@ -94,12 +94,12 @@ class Update:
         name, optimizer = list(self.optimizers.items())[turn]
         parameters = self.groups[name]
         for group in optimizer.param_groups:
-            group["lr"] = lr * self.paces.get(name, 1.0)
+            group["lr"] = lr * self.lr_scale.get(name, 1.0)
         optimizer.zero_grad(set_to_none=True)
         finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
         with only_trainable(parameters, self.everything):
             for micro, story in stories:
-                torch.manual_seed(derive(self.seed, "step", step, micro.place, turn))
+                torch.manual_seed(derive(self.seed, "step", step, micro.slot, turn))
                 with self.precision.autocast(self.device):
                     taken = _take(story, name)
                 self.scaler.scale(taken.loss * micro.weight).backward()

@@ -13,10 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from rsforge.engine import checkpoint
-from rsforge.engine.checkpoint_writer import Keeper, due
-from rsforge.engine.early_stopping import Best, Stopping, judged
+from rsforge.engine.checkpoint_writer import CheckpointWriter, due
+from rsforge.engine.early_stopping import Best, Stopping, monitored_value
 from rsforge.engine.journal import Journal
-from rsforge.engine.loader import Feed, Micro
+from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Rate
 from rsforge.engine.signals import StopRequest
 from rsforge.engine.task import Stateful
@@ -76,12 +76,12 @@ class Trainer:
     def __init__(
         self,
         update: Update,
-        feed: Feed,
+        feed: BatchLoader,
         *,
         epochs: int,
         rate: Rate,
         validation: Validation,
-        keeper: Keeper,
+        checkpoint_writer: CheckpointWriter,
         journal: Journal,
         best: Best,
         stopping: Stopping,
@@ -94,7 +94,7 @@ class Trainer:
         resume_hint: str = "",
     ) -> None:
         self.update, self.feed, self.epochs, self.rate = update, feed, epochs, rate
-        self.validation, self.keeper, self.journal = validation, keeper, journal
+        self.validation, self.checkpoint_writer, self.journal = validation, checkpoint_writer, journal
         self.best, self.stopping, self.monitor, self.log_every = best, stopping, monitor, log_every
         self.preview, self.preview_every, self.measure = preview, preview_every, measure
         self.listeners, self.resume_hint = listeners, resume_hint
@@ -128,7 +128,7 @@ class Trainer:
             self._loop(steps, stop)
         return self.progress
 
-    def _loop(self, steps: Iterator[list[Micro]], stop: StopRequest) -> None:
+    def _loop(self, steps: Iterator[list[MicroBatch]], stop: StopRequest) -> None:
         state, per_epoch = self.progress, self.feed.steps_per_epoch
         self.task.open_epoch(state.epoch)
         while not state.finished:
@@ -143,7 +143,7 @@ class Trainer:
             if self.world.any(bool(stop)):
                 self._interrupted(stop.signal or signal.SIGTERM)
 
-    def _step(self, micros: list[Micro]) -> None:
+    def _step(self, micros: list[MicroBatch]) -> None:
         state, began = self.progress, self.clock()
         lr = self.rate.at(state.step)
         figures = self.update(micros, state.step, lr)
@@ -167,7 +167,7 @@ class Trainer:
         with evaluating(self.task.modules().values(), self.update.average):
             figures = {**means, **self.validation()}
             self.measure()
-        monitored = judged(figures, self.monitor)
+        monitored = monitored_value(figures, self.monitor)
         better = self.best.improved(monitored, state.epoch)
         self.rate.observe(monitored)
         state.finished, state.epoch = self.stopping.reason(monitored), state.epoch + 1
@@ -193,12 +193,12 @@ class Trainer:
             for listener in self.listeners:
                 listener.on_pictures(pictures, self.progress.step)
         self.journal.flush()
-        self.keeper.commit_epoch(self.state, epochs=self.progress.epoch, best=better, last=last)
+        self.checkpoint_writer.commit_epoch(self.state, epochs=self.progress.epoch, best=better, last=last)
         self.world.barrier()
 
     def _interrupted(self, number: int) -> None:
         self.journal.flush()
-        self.keeper.commit(self.state)
+        self.checkpoint_writer.commit(self.state)
         self.world.barrier()
         state, code = self.progress, STOP_CODES.get(signal.Signals(number), "RSF-I143")
         raise RsforgeError(

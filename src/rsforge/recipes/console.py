@@ -13,7 +13,7 @@ class Meter(Protocol):
     def step(self, advance: int = 1, **figures: float | str) -> None: ...
 
 
-class Voice(Protocol):
+class Console(Protocol):
     """Messages, warnings, progress; and the command line that was typed."""
 
     command: str
@@ -32,7 +32,7 @@ class _Nobody:
     def step(self, advance: int = 1, **figures: float | str) -> None: ...
 
 
-class Quiet:
+class SilentConsole:
     """A voice for programs that call a recipe themselves."""
 
     command = "rsforge"

@@ -72,27 +72,27 @@ class CycleGanTask:
 
     def open_epoch(self, epoch: int) -> None: ...
 
-    def step(self, batch: Batch, place: int = 0) -> Generator[Turn]:
+    def step(self, batch: Batch, slot: int = 0) -> Generator[Turn]:
         x, y = batch
         fakes = fake_x, fake_y = self.nets["gen_BA"](y), self.nets["gen_AB"](x)
-        terms = self._adversarial(batch, fakes) | self._cycle(batch, fakes) | self._held(batch, fake_y)
+        terms = self._adversarial(batch, fakes) | self._cycle(batch, fakes) | self._supervised_terms(batch, fake_y)
         total = sum((weight * term for weight, term in terms.values()), x.new_zeros(()))
-        yield Turn("generators", total, _told(terms) | {"Total_G_Loss": total})
+        yield Turn("generators", total, _logged(terms) | {"Total_G_Loss": total})
         fake_x, fake_y = fake_x.detach(), fake_y.detach()
-        judged = {"D_Loss_X": self._judged("disc_X", y, x, fake_x, place)}
-        judged |= {"D_Loss_Y": self._judged("disc_Y", x, y, fake_y, place)}
+        judged = {"D_Loss_X": self._critic_loss("disc_X", y, x, fake_x, slot)}
+        judged |= {"D_Loss_Y": self._critic_loss("disc_Y", x, y, fake_y, slot)}
         loss = judged["D_Loss_X"] + judged["D_Loss_Y"]
         yield Turn("critics", loss, judged | {"Total_D_Loss": loss})
 
-    def _seen(self, source: Tensor, target: Tensor) -> Tensor:
+    def _critic_input(self, source: Tensor, target: Tensor) -> Tensor:
         """What a critic is shown."""
         return torch.cat([source, target.to(source.dtype)], 1) if self.paired else target
 
     def _adversarial(self, batch: Batch, fakes: Batch) -> Terms:
         (x, y), (fake_x, fake_y) = batch, fakes
         logits = {
-            "G_Loss_Adv_AB": self.nets["disc_Y"](self._seen(x, fake_y)),
-            "G_Loss_Adv_BA": self.nets["disc_X"](self._seen(y, fake_x)),
+            "G_Loss_Adv_AB": self.nets["disc_Y"](self._critic_input(x, fake_y)),
+            "G_Loss_Adv_BA": self.nets["disc_X"](self._critic_input(y, fake_x)),
         }
         return {name: (1.0, generator_loss(self.gan_loss, fake)) for name, fake in logits.items()}
 
@@ -103,7 +103,7 @@ class CycleGanTask:
         back = {"G_Loss_Cycle_A": (self.nets["gen_BA"](fake_y), x), "G_Loss_Cycle_B": (self.nets["gen_AB"](fake_x), y)}
         return {name: (weight, F.l1_loss(*both)) for name, both in back.items()}
 
-    def _held(self, batch: Batch, fake_y: Tensor) -> Terms:
+    def _supervised_terms(self, batch: Batch, fake_y: Tensor) -> Terms:
         """What holds the generators to images that are there."""
         (x, y), weights, terms = batch, self.weights, Terms()
         if self.paired and weights.l1:
@@ -116,9 +116,9 @@ class CycleGanTask:
                 terms[f"G_Loss_Identity_{name}"] = weights.identity, F.l1_loss(kept, image)
         return terms
 
-    def _judged(self, name: str, source: Tensor, target: Tensor, fake: Tensor, place: int) -> Tensor:
+    def _critic_loss(self, name: str, source: Tensor, target: Tensor, fake: Tensor, slot: int) -> Tensor:
         critic = self.nets[name]
-        real, shown = self._seen(source, target), self.pools.query(name, place, self._seen(source, fake))
+        real, shown = self._critic_input(source, target), self.pools.query(name, slot, self._critic_input(source, fake))
         loss = critic_loss(self.gan_loss, critic(real), critic(shown))
         if self.gan_loss == "wgan-gp":
             loss = loss + self.weights.penalty * gradient_penalty(critic, real, shown)
@@ -142,7 +142,7 @@ class CycleGanTask:
         return figures | {"score": score, "psnr_db": psnr(fake_y, y).mean(), "ssim": ssim(fake_y, y).mean()}
 
 
-def _told(terms: Terms) -> dict[str, Tensor]:
+def _logged(terms: Terms) -> dict[str, Tensor]:
     """Every term as it is weighted, and all that have a weight as they are."""
     weighted = {name: weight * term for name, (weight, term) in terms.items()}
     return weighted | {UNWEIGHTED + name: term for name, (_, term) in terms.items() if not name.startswith(ADVERSARIAL)}

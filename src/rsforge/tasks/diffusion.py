@@ -50,7 +50,7 @@ class DiffusionTask:
 
     def open_epoch(self, epoch: int) -> None: ...
 
-    def step(self, batch: Tensor, place: int = 0) -> Generator[Turn]:
+    def step(self, batch: Tensor, slot: int = 0) -> Generator[Turn]:
         x_t, t, alpha_bar, wanted = self._question(batch)
         weight = min_snr_weight(self.prediction, alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
         yield Turn("denoiser", weighted_mse(self.denoiser(x_t, t), wanted, weight).mean())

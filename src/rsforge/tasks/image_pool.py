@@ -19,31 +19,31 @@ class ImagePools:
         self.capacity = capacity
         self.pools: dict[int, dict[str, list[Tensor]]] = {}
 
-    def query(self, name: str, place: int, images: Tensor) -> Tensor:
+    def query(self, name: str, slot: int, images: Tensor) -> Tensor:
         """``images`` ``(B, C, H, W)``, some of them exchanged for earlier ones; those that are not finite stay out."""
         images = images.detach()
         if not self.capacity or not bool(images.isfinite().all()):
             return images
-        pool = self.pools.setdefault(place, {}).setdefault(name, [])
+        pool = self.pools.setdefault(slot, {}).setdefault(name, [])
         return torch.stack([self._exchanged(pool, image) for image in images])
 
     def _exchanged(self, pool: list[Tensor], image: Tensor) -> Tensor:
         if len(pool) < self.capacity:
             pool.append(image.clone())
             return image
-        coin, place = torch.rand(2, device="cpu").tolist()
+        coin, slot = torch.rand(2, device="cpu").tolist()
         if coin < 0.5:
             return image
-        earlier = pool[int(place * self.capacity)]
-        pool[int(place * self.capacity)] = image.clone()
+        earlier = pool[int(slot * self.capacity)]
+        pool[int(slot * self.capacity)] = image.clone()
         return earlier.to(image)
 
     def state_dict(self) -> dict[Any, Any]:
         # After a resume some lie where checkpoints are read to, and others where they were made.
         return {
-            place: {name: torch.stack([image.cpu() for image in pool]) for name, pool in own.items()}
-            for place, own in self.pools.items()
+            slot: {name: torch.stack([image.cpu() for image in pool]) for name, pool in own.items()}
+            for slot, own in self.pools.items()
         }
 
     def load_state_dict(self, state: dict[Any, Any]) -> None:
-        self.pools = {place: {name: list(images) for name, images in own.items()} for place, own in state.items()}
+        self.pools = {slot: {name: list(images) for name, images in own.items()} for slot, own in state.items()}

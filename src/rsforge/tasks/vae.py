@@ -54,7 +54,7 @@ class VaeTask:
     def open_epoch(self, epoch: int) -> None:
         self.beta = beta_at(epoch, self.kl_weight, self.kl_warmup)
 
-    def step(self, batch: Tensor, place: int = 0) -> Generator[Turn]:
+    def step(self, batch: Tensor, slot: int = 0) -> Generator[Turn]:
         mu, logvar = self.autoencoder.encode(batch)
         restored = self.autoencoder.decode(sample_latent(mu, logvar)).float()
         mse = (restored - batch).square().mean()

@@ -116,7 +116,7 @@ except OSError as error:
 def test_a_disk_that_is_really_full_ends_in_an_error(tmp_path, room):
     """The library itself would end the process, at the failure or when it ends."""
     command = [sys.executable, "-c", FULL, str(tmp_path / "x.h5"), str(room)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     assert (done.returncode, done.stdout, done.stderr) == (0, "RSF-E001\n", "")
     assert list(tmp_path.iterdir()) == []
 

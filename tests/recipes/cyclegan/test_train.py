@@ -14,7 +14,7 @@ from rsforge.data.io.image_writer import to_uint8
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.models.vgg import VggFeatures
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.cyclegan.train import build
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load
@@ -54,7 +54,7 @@ def test_a_run_writes_what_the_document_names(run):
 
 def test_previews_show_the_same_held_out_pairs_every_time(world, run):
     data = PairTrainingSettings(data_dir=str(world), image_size=32)
-    held_out = load(data, RunSettings(output_dir=run), Quiet()).held_out
+    held_out = load(data, RunSettings(output_dir=run), SilentConsole()).held_out
     sheets = []
     for epoch in (2, 4):
         with Image.open(run / f"output_images/epoch_{epoch}_sample.png") as picture:

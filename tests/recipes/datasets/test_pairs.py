@@ -21,7 +21,7 @@ from rsforge.data.pairs.tables import write_table
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.splits.split_file import load_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.pairs_of_checkpoint import Measured, one_side
 from rsforge.recipes.training import output_dir
@@ -36,7 +36,7 @@ from tests.worlds.rasters import NORTH_UP, write
 TERRAINS = ("agri", "coast", "river", "urban")
 
 
-class Ear(Quiet):
+class Ear(SilentConsole):
     """Keeps what is said."""
 
     def __init__(self) -> None:

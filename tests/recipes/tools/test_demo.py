@@ -16,7 +16,7 @@ from rsforge.cli.leaves import spellings
 from rsforge.cli.sources import resolve
 from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.tools import demo
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
@@ -36,7 +36,7 @@ SMALL = demo.Plan(
 )
 
 
-class Recorder(Quiet):
+class Recorder(SilentConsole):
     def __init__(self, *, dry_run: bool = False) -> None:
         super().__init__()
         self.dry_run, self.lines = dry_run, []

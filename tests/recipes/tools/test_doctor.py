@@ -15,17 +15,17 @@ import pytest
 import torch
 
 from rsforge.cli.main import run
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.tools import doctor
 from rsforge.recipes.tools.doctor import Requirement, examine
 from rsforge.settings.tools import DoctorSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Usage = namedtuple("Usage", "total used free")
 
 
 def examined():
-    return examine(DoctorSettings(), Quiet())
+    return examine(DoctorSettings(), SilentConsole())
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import torch
 from rsforge import __version__
 from rsforge.cli.main import run
 from rsforge.engine import checkpoint
-from rsforge.engine.ema import ExponentialAverage
+from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.errors import RsforgeError
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.vector_vae import VectorVae
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.diffusion.load import load_denoiser
 from rsforge.recipes.tools.info import describe
 from rsforge.recipes.training import output_dir
@@ -30,11 +30,11 @@ IMAGES = {"split": "abc", "train": 27, "held_out": 3}
 
 
 def told(path: Path):
-    return describe(InfoSettings(checkpoint=path), Quiet())
+    return describe(InfoSettings(checkpoint=path), SilentConsole())
 
 
 def run_state(nets, *, ema=True, figure=0.5, **parts):
-    average = ExponentialAverage(nets, decay=0.9)
+    average = ExponentialMovingAverage(nets, decay=0.9)
     with torch.no_grad():
         for shadow in average.shadow.values():
             shadow.mul_(0.5).add_(0.1)

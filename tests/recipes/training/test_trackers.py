@@ -18,10 +18,10 @@ import torch
 import wandb
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
-from rsforge.engine.checkpoint_writer import Names
+from rsforge.engine.checkpoint_writer import CheckpointNames
 from rsforge.engine.journal import read
 from rsforge.errors import RsforgeError, Terminated
-from rsforge.recipes.console import Quiet
+from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.training import trackers, wandb_run
 from rsforge.recipes.training.job import Job
@@ -235,7 +235,7 @@ class FakeRun:
         self.code = exit_code
 
 
-class Told(Quiet):
+class Told(SilentConsole):
     def __init__(self) -> None:
         super().__init__()
         self.warnings: list[str] = []
@@ -328,7 +328,7 @@ def weights(folder: Path, epoch: int, *, best: bool, periodic: bool) -> None:
 def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, offline):
     """Best in epochs 1 and 3, periodic in 2 and 4: the best between is replaced before anything is logged of it."""
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
-    run, names = FakeRun(offline=offline), Names("c_{}.pt", bare=("a", "b"))
+    run, names = FakeRun(offline=offline), CheckpointNames("c_{}.pt", weights_only=("a", "b"))
     versions = Versions(run, tmp_path, names, every=2, name="m")
     for epoch in (1, 2, 3, 4):
         weights(tmp_path, epoch, best=epoch in (1, 3), periodic=epoch in (2, 4))
@@ -351,7 +351,7 @@ def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, of
 def test_the_last_epochs_weights_are_a_version_whenever_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
     run = FakeRun(offline=True)
-    versions = Versions(run, tmp_path, Names("c_{}.pt", bare=("a", "b")), every=5, name="m")
+    versions = Versions(run, tmp_path, CheckpointNames("c_{}.pt", weights_only=("a", "b")), every=5, name="m")
     for epoch in (1, 2, 3):
         weights(tmp_path, epoch, best=epoch == 1, periodic=epoch == 3)
         versions.written(epoch, best=epoch == 1)

@@ -14,11 +14,11 @@ from rsforge.data.io.image_writer import to_uint8
 from rsforge.data.io.threads import in_threads
 from rsforge.data.pairs.dataset import PairDataset
 from rsforge.engine import devices
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.image import psnr, ssim
 from rsforge.metrics.inception import RANK, FeatureSet, frechet_distance, kernel_distance
 from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.datasets.pairs_of_checkpoint import Measured, one_side
 from rsforge.recipes.evaluation import report as evaluation_report
@@ -39,7 +39,7 @@ table = evaluation_report.table
 
 
 @torch.no_grad()
-def evaluate(settings: CycleGanEvaluateSettings, show: Voice) -> dict[str, Any]:
+def evaluate(settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any]:
     """Figures of the model and of two baselines by image and over the set, and what the model gains.
 
     The baselines are the SAR image as grey (its first band) and the mean colour of the optical images measured, which
@@ -77,20 +77,20 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Voice) -> dict[str, Any]:
     return told
 
 
-def _scaled(samples: Samples, size: int) -> int:
+def _scaled(samples: IndexedDataset, size: int) -> int:
     """How many pairs come from files whose shorter side is another than ``size``; drawn ones are made at it."""
     judged = samples.judged if isinstance(samples, PairDataset) else []
     return sum(min(one.height, one.width) != size for one in judged)
 
 
-def _batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(samples: IndexedDataset, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     items = in_threads(lambda i: samples[0, i], range(len(samples)))
     while batch := list(islice(items, size)):
         sar, optical = zip(*batch, strict=True)
         yield torch.stack(sar), torch.stack(optical)
 
 
-def _mean_colour(samples: Samples, size: int, show: Voice) -> Tensor:
+def _mean_colour(samples: IndexedDataset, size: int, show: Console) -> Tensor:
     total = torch.zeros(3, dtype=torch.float64)
     with show.progress("mean colour", len(samples)) as meter:
         for _, optical in _batches(samples, size):
@@ -100,7 +100,13 @@ def _mean_colour(samples: Samples, size: int, show: Voice) -> Tensor:
 
 
 def _measured(
-    net: Pix2PixUNet, samples: Samples, colour: Tensor, learned: Learned, size: int, device: torch.device, show: Voice
+    net: Pix2PixUNet,
+    samples: IndexedDataset,
+    colour: Tensor,
+    learned: Learned,
+    size: int,
+    device: torch.device,
+    show: Console,
 ) -> tuple[Values, dict[str, FeatureSet]]:
     """Figures by image, and the features of every set where there is a network for them."""
     rows: list[dict[str, dict[str, Tensor]]] = []
@@ -138,7 +144,7 @@ def _figures(y: Tensor, optical: Tensor, learned: Learned) -> dict[str, Tensor]:
     return {name: value.cpu() for name, value in found.items()}
 
 
-def _summed(values: Values, measured: Measured, settings: CycleGanEvaluateSettings, show: Voice) -> dict[str, Any]:
+def _summed(values: Values, measured: Measured, settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any]:
     groups, what, doubt = evaluation_report.groups_of(measured.scenes)
     if doubt:
         show.warn(doubt)
@@ -155,7 +161,7 @@ def _summed(values: Values, measured: Measured, settings: CycleGanEvaluateSettin
     return {"interval": interval, "interval_warning": doubt or None, "figures": figures, "gain": gain}
 
 
-def _add_distances(told: dict[str, Any], sets: Mapping[str, FeatureSet], seed: int, show: Voice) -> None:
+def _add_distances(told: dict[str, Any], sets: Mapping[str, FeatureSet], seed: int, show: Console) -> None:
     """FID and KID of every predictor, null where they are not measured, and their warnings where images are few."""
     count = told["images"]
     if sets and count < 2:

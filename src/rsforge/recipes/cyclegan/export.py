@@ -12,13 +12,13 @@ import torch
 from rsforge import __version__, durable
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
 from rsforge.recipes.cyclegan.translate import SHARED
 from rsforge.recipes.export import write as export_files
 from rsforge.recipes.export.formats import FORMATS
 from rsforge.recipes.export.torch_program import Subject
-from rsforge.recipes.inference.checkpoints import Restored
+from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.output_checks import check_makeable
 from rsforge.recipes.training import output_dir
 from rsforge.settings.cyclegan import CycleGanExportSettings
@@ -38,7 +38,7 @@ _TILING = (
 )
 
 
-def export(settings: CycleGanExportSettings, show: Voice) -> dict[str, Any]:
+def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
     """Write the generator of one direction in every format asked for, each checked against it."""
     formats, output = tuple(dict.fromkeys(settings.formats)), settings.output_dir
     name = GENERATORS[settings.direction]
@@ -71,7 +71,7 @@ def export(settings: CycleGanExportSettings, show: Voice) -> dict[str, Any]:
     return {**told, "largest_difference": differences, "sides": {row["format"]: row["sides"] for row in rows}}
 
 
-def _card(settings: CycleGanExportSettings, network: Pix2PixUNet, restored: Restored) -> dict[str, Any]:
+def _card(settings: CycleGanExportSettings, network: Pix2PixUNet, restored: LoadedModel) -> dict[str, Any]:
     """What is known of the generator before any file of it is written."""
     state = restored.state
     sar = Radiometry.from_dict(state.get("radiometry"), where=str(settings.checkpoint))

@@ -9,7 +9,7 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.recipes.inference.checkpoints import Restored, rebuild
+from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
 
 CYCLEGAN_ROLE = "CycleGAN checkpoint"
 
@@ -17,7 +17,7 @@ CYCLEGAN_ROLE = "CycleGAN checkpoint"
 GENERATORS = {"sar2optical": "gen_AB", "optical2sar": "gen_BA"}
 
 
-def load_generator(path: Path, device: torch.device, direction: str) -> tuple[Pix2PixUNet, Restored]:
+def load_generator(path: Path, device: torch.device, direction: str) -> tuple[Pix2PixUNet, LoadedModel]:
     """The generator of one direction, ``sar2optical`` or ``optical2sar``."""
     state = checkpoint.load(path, kind="cyclegan", role=CYCLEGAN_ROLE)
     restored = rebuild(state, GENERATORS[direction], path, averaged=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rsforge.engine.checkpoint_writer import Names
-from rsforge.recipes.training.output_names import Layout
+from rsforge.engine.checkpoint_writer import CheckpointNames
+from rsforge.recipes.training.output_names import OutputLayout
 
-CYCLEGAN = Layout(
-    Names("checkpoint_epoch_{}.pt", bare=("gen_AB", "gen_BA", "disc_X", "disc_Y")),
+CYCLEGAN = OutputLayout(
+    CheckpointNames("checkpoint_epoch_{}.pt", weights_only=("gen_AB", "gen_BA", "disc_X", "disc_Y")),
     plot="loss_plot_avg_epoch.png",
     samples="output_images/epoch_{}_sample.png",
 )

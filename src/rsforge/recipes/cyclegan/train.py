@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rsforge.data.io.image_writer import save_grid
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.engine.trainer import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet, depth_for
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.pairs import Pairs
 from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
-from rsforge.recipes.training import run as training_run
-from rsforge.recipes.training.job import Job, Place
+from rsforge.recipes.training.job import Compute, TrainingSpec
+from rsforge.recipes.training.run import conduct, held, plan, start
 from rsforge.seeds import derive
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
@@ -36,12 +36,14 @@ TRACKED = {"Total_G_Loss": "Avg_G_Loss", "Total_D_Loss": "Avg_D_Loss"}
 EXAMPLES = ("Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples/Generated_Color")
 
 
-def train(settings: CycleGanTrainSettings, show: Voice) -> dict[str, Any]:
+def train(settings: CycleGanTrainSettings, show: Console) -> dict[str, Any]:
     """Train two generators and two critics; returns where they lie and how good they became."""
-    return training_run.start(settings, CYCLEGAN, "cyclegan", show, run_in)
+    return start(settings, CYCLEGAN, "cyclegan", show, run_in)
 
 
-def run_in(settings: CycleGanTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+def run_in(
+    settings: CycleGanTrainSettings, where: Compute, show: Console, state: dict[str, Any] | None
+) -> dict[str, Any]:
     output_dir.check_apart(settings.run, CYCLEGAN, settings.data.data_dir)
     _check(settings, show)
     weights = weights_of(settings)
@@ -54,14 +56,14 @@ def run_in(settings: CycleGanTrainSettings, where: Place, show: Voice, state: di
     job = _job(settings, nets, pairs, content, where)
     show.say(f"networks   U-Nets of {depth_for(settings.data.image_size)} levels; best by {job.judged_by.lstrip('-')}")
     if show.dry_run:
-        return training_run.plan(job, settings, where)
-    with training_run.held(settings.run, where):
+        return plan(job, settings, where)
+    with held(settings.run, where):
         if where.world.writes:
             output_dir.prepare(settings.run, CYCLEGAN, settings, show, fresh=state is None)
-        return training_run.conduct(job, settings, where, show, state)
+        return conduct(job, settings, where, show, state)
 
 
-def _check(settings: CycleGanTrainSettings, show: Voice) -> None:
+def _check(settings: CycleGanTrainSettings, show: Console) -> None:
     """RSF-U005 for what cannot be trained, and a warning of what is typed and not used."""
     gan, loss, data = settings.gan, settings.loss, settings.data
     try:
@@ -139,8 +141,8 @@ def weights_of(settings: CycleGanTrainSettings) -> Weights:
 
 
 def _job(
-    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, content: Distance, where: Place
-) -> Job:
+    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, content: Distance, where: Compute
+) -> TrainingSpec:
     loss, weights = settings.loss, weights_of(settings)
     pools = ImagePools(settings.gan.pool_size)
     task = CycleGanTask(
@@ -153,7 +155,7 @@ def _job(
         content=content,
     )
     shown = _spread(pairs.held_out if len(pairs.held_out) else pairs.plain)
-    return Job(
+    return TrainingSpec(
         task,
         pairs.train,
         pairs.held_out,
@@ -162,7 +164,7 @@ def _job(
         monitor=monitor_of(loss, weights, pairs),
         remembered=_pool_bytes(settings, pairs.sar_channels),
         preview=partial(preview, settings, nets["gen_AB"], shown, where.device),
-        paces={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
+        lr_scale={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
         own_parts={"pools": pools},
         tracked=TRACKED,
         config=config(settings, where.device),
@@ -195,7 +197,7 @@ def config(settings: CycleGanTrainSettings, device: torch.device) -> dict[str, A
     }
 
 
-def _spread(samples: Samples) -> tuple[Tensor, Tensor]:
+def _spread(samples: IndexedDataset) -> tuple[Tensor, Tensor]:
     """The same few pairs at every preview, evenly spread over all."""
     count = min(SHOWN, len(samples))
     x, y = zip(*(samples[0, i * len(samples) // count] for i in range(count)), strict=True)

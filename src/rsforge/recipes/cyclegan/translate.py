@@ -19,11 +19,11 @@ from rsforge.data.scenes.tiling import Floats, Mosaic, spread
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.inference import output_paths
-from rsforge.recipes.inference.checkpoints import Restored
-from rsforge.recipes.inference.tiled import Job, LeftOut, Tiled, Values, readable
+from rsforge.recipes.inference.checkpoints import LoadedModel
+from rsforge.recipes.inference.tiled import ImageJob, LeftOut, Tiled, Values, readable
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
 
 SHARED = 4  # a tile shares this part of its side with the next
@@ -72,7 +72,7 @@ class _Translation:
         return Mosaic(info.height, info.width, *tiles)
 
 
-def translate(settings: CycleGanTranslateSettings, show: Voice) -> dict[str, Any]:
+def translate(settings: CycleGanTranslateSettings, show: Console) -> dict[str, Any]:
     """Translate every image and write it under its name."""
     if settings.overwrite and settings.skip_existing:
         what = "what is there is either replaced or left alone"
@@ -105,7 +105,7 @@ def _scaled(image_size: int) -> str:
     return f"{seen}: tiles of another ground resolution, as these may have, can look different"
 
 
-def _done(settings: CycleGanTranslateSettings, tiled: Tiled, jobs: list[Job], left_out: LeftOut) -> list[Job]:
+def _done(settings: CycleGanTranslateSettings, tiled: Tiled, jobs: list[ImageJob], left_out: LeftOut) -> list[ImageJob]:
     show = left_out.show
     if not (settings.overwrite or settings.skip_existing):
         show.command += " --skip-existing"  # what goes on after an interruption
@@ -114,7 +114,7 @@ def _done(settings: CycleGanTranslateSettings, tiled: Tiled, jobs: list[Job], le
         return list(tiled.run(jobs, left_out, meter))
 
 
-def _translation(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored: Restored) -> _Translation:
+def _translation(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored: LoadedModel) -> _Translation:
     image_size = restored.state["image_size"]
     tile = settings.tile or image_size
     overlap = tile // SHARED if settings.overlap is None else settings.overlap
@@ -134,7 +134,7 @@ def _translation(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored
     return _Translation(net, EIGHT_BIT, sar, image_size, tile, overlap, tags, bands)
 
 
-def _radiometry(settings: CycleGanTranslateSettings, restored: Restored) -> Radiometry:
+def _radiometry(settings: CycleGanTranslateSettings, restored: LoadedModel) -> Radiometry:
     """That of the training, unless a unit or a window is given; decibels and powers share their windows."""
     stored = Radiometry.from_dict(restored.state.get("radiometry"), where=str(settings.checkpoint))
     unit = stored.unit if settings.radiometry == "auto" else settings.radiometry
@@ -148,7 +148,7 @@ def _radiometry(settings: CycleGanTranslateSettings, restored: Restored) -> Radi
 
 def _planned(
     settings: CycleGanTranslateSettings, own: _Translation, found: Sources, left_out: LeftOut, *, single: bool
-) -> tuple[list[Job], list[Job]]:
+) -> tuple[list[ImageJob], list[ImageJob]]:
     """What becomes of every image that can be used, and what is there already."""
     for where, reason in found.missing:
         with left_out.instead(where):
@@ -171,7 +171,7 @@ def _planned(
     return jobs, there
 
 
-def _tell_unplaced(jobs: list[Job], show: Voice) -> None:
+def _tell_unplaced(jobs: list[ImageJob], show: Console) -> None:
     unplaced = [(job.target.path.name, reason) for job in jobs if (reason := _unplaced(job))]
     for name, reason in unplaced[: output_paths.TOLD]:
         show.warn(f"{name} is not georeferenced: {reason}")
@@ -179,7 +179,7 @@ def _tell_unplaced(jobs: list[Job], show: Voice) -> None:
         show.warn(f"{len(unplaced) - output_paths.TOLD} more are not georeferenced")
 
 
-def _credible(own: _Translation, jobs: list[Job], left_out: LeftOut) -> list[Job]:
+def _credible(own: _Translation, jobs: list[ImageJob], left_out: LeftOut) -> list[ImageJob]:
     """The jobs whose values can be in the unit, by the same windows of an image whatever its tiles."""
     if own.given.unit == "uint8":  # the header says it all
         return jobs
@@ -229,7 +229,7 @@ def _job(
     notes: Notes | None,
     *,
     single: bool,
-) -> Job:
+) -> ImageJob:
     as_raster = not own.in_pictures or notes is not None or info.path.suffix.lower() in RASTERS
     path = settings.output if single else output_paths.under(settings.output, source, ".tif" if as_raster else ".png")
     if path.suffix.lower() not in RASTERS and (not own.in_pictures or info.height * info.width > MAX_PIXELS):
@@ -240,7 +240,7 @@ def _job(
         path, info.height, info.width, bands, "float32" if floats else "uint8", np.nan if floats else None, info.grid,
         "" if floats or bands != 3 else "RGB", control=info.control,
     )  # fmt: skip
-    return Job(info, target, _notes(own, notes), own.mosaic(info))
+    return ImageJob(info, target, _notes(own, notes), own.mosaic(info))
 
 
 def _notes(own: _Translation, notes: Notes | None) -> Notes:
@@ -250,7 +250,7 @@ def _notes(own: _Translation, notes: Notes | None) -> Notes:
     return Notes(tags, [{}] * count, list(own.bands), [unit] * count, [1.0] * count, [0.0] * count)
 
 
-def _unplaced(job: Job) -> str:
+def _unplaced(job: ImageJob) -> str:
     if job.source.grid is None and job.source.control is None:
         return job.source.note
     return "" if job.target.path.suffix.lower() in RASTERS else "only a .tif says where on the earth it lies"

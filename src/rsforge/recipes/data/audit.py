@@ -25,7 +25,7 @@ from rsforge.data.splits.items import Holdings
 from rsforge.data.splits.leaks import leaks
 from rsforge.data.splits.split_file import SPLIT_FILE, load_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.data.audit_html import Findings, page
 from rsforge.recipes.data.split import holdings_of
 from rsforge.recipes.output_checks import check_writable
@@ -35,7 +35,7 @@ JSON, HTML = "audit.json", "audit.html"
 NAMED = 4
 
 
-def judge(settings: AuditSettings, show: Voice) -> dict[str, Any]:
+def judge(settings: AuditSettings, show: Console) -> dict[str, Any]:
     """Open every file, write ``audit.json`` and ``audit.html``; RSF-D013 after that when there are errors."""
     holdings = holdings_of(settings, show, judged=True)
     files = len({path for item in holdings.items for path in item.paths}) + len(holdings.orphans)
@@ -68,7 +68,7 @@ def _declared(settings: AuditSettings) -> Radiometry | None:
     return Radiometry.from_dict(said, where=str(settings.data_dir)) if said else None
 
 
-def _faults(settings: AuditSettings, holdings: Holdings, exams: Sequence[Exam], show: Voice) -> list[Fault]:
+def _faults(settings: AuditSettings, holdings: Holdings, exams: Sequence[Exam], show: Console) -> list[Fault]:
     names = {item.name for item in holdings.items}
     found = [fault for exam in exams for fault in exam.faults]
     found += [Fault("orphan", name, reason) for name, reason in holdings.orphans]
@@ -101,7 +101,7 @@ def _problem(root: Path, name: str) -> str:
     return "orphan" if (root / name).is_dir() else "grid"
 
 
-def _split_faults(path: Path, holdings: Holdings, names: set[str], show: Voice) -> list[Fault]:
+def _split_faults(path: Path, holdings: Holdings, names: set[str], show: Console) -> list[Fault]:
     try:
         split = load_split(path)
         split.check(names)

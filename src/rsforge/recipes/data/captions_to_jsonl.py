@@ -12,13 +12,13 @@ from rsforge.data.captions.tables import EXTRACT, Line, json_line, read_lines
 from rsforge.data.captions.token_counts import LIMIT, counter
 from rsforge.data.io.safe_paths import inside
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.data_captions import CaptionsSettings
 
 NAMED = 5
 
 
-def convert(settings: CaptionsSettings, show: Voice) -> dict[str, Any]:
+def convert(settings: CaptionsSettings, show: Console) -> dict[str, Any]:
     """Judge every line, then write; RSF-D007 for lines that are no captions, RSF-U004 for another output."""
     _check(settings)
     judged = _judge(settings, counter(settings.tokenizer), show)
@@ -41,7 +41,7 @@ def _check(settings: CaptionsSettings) -> None:
             raise RsforgeError("RSF-U005", f"the output is the input {option}", where="--output-file", found=found)
 
 
-def _judge(settings: CaptionsSettings, tokens: Callable[[str], int], show: Voice) -> dict[str, int]:
+def _judge(settings: CaptionsSettings, tokens: Callable[[str], int], show: Console) -> dict[str, int]:
     captions = over = 0
     bad: list[str] = []
     for line in _judged(settings):

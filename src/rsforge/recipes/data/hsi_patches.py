@@ -19,7 +19,7 @@ from rsforge.data.splits.items import Item
 from rsforge.data.splits.split_file import SPLIT_FILE
 from rsforge.engine.signals import StopRequest
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Meter, Voice
+from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.data import split
 from rsforge.recipes.data.hsi_scenes import Scene, Seen, Work, judged, work_of
 from rsforge.recipes.training import output_dir
@@ -27,7 +27,7 @@ from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import SplitSettings
 
 
-def cut(settings: HsiPatchesSettings, show: Voice) -> dict[str, Any]:
+def cut(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
     """Judge every cube, then write the pairs of each; SIGINT and SIGTERM end it between two patches."""
     with StopRequest() as stop:
         work = work_of(settings, stop)
@@ -36,7 +36,7 @@ def cut(settings: HsiPatchesSettings, show: Voice) -> dict[str, Any]:
     return result
 
 
-def _cut(work: Work, show: Voice) -> dict[str, Any]:
+def _cut(work: Work, show: Console) -> dict[str, Any]:
     settings, out = work.settings, work.settings.output_dir
     found = find_cubes(settings.input, skip=NAME)
     _refuse_occupied(out, found, overwrite=settings.overwrite)
@@ -70,7 +70,7 @@ def _items(scenes: list[Scene]) -> list[Item]:
     return [Item(f"{s.name}/{NAME}#{k}", (), s.name, window) for s in scenes for k, window in enumerate(s.windows)]
 
 
-def _divided(settings: HsiPatchesSettings, show: Voice) -> dict[str, Any]:
+def _divided(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
     """The split of what was written, as ``data split`` makes it."""
     if settings.split_by == "none":
         return {}
@@ -129,7 +129,7 @@ def _most(work: Work, scenes: list[Scene]) -> dict[str, int]:
     return {"patches_at_most": sum(counts.values()), "bytes_at_most": 4 * work.settings.patch_size**2 * values}
 
 
-def _written(scenes: list[Scene], work: Work, show: Voice) -> dict[str, int]:
+def _written(scenes: list[Scene], work: Work, show: Console) -> dict[str, int]:
     """Patches written of each scene."""
     counts: dict[str, int] = {}
     with show.progress("cutting", sum(len(scene.windows) for scene in scenes)) as meter:

@@ -25,7 +25,7 @@ from rsforge.data.cubes.spectral_response import (
 from rsforge.data.io.windows import Frames
 from rsforge.engine.signals import StopRequest
 from rsforge.errors import RsforgeError, Terminated
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.data_cubes import HsiPatchesSettings
 
 NEGATIVE = 0.01  # reflectance is a little below zero in places, radiance next to never
@@ -120,7 +120,7 @@ def _check_range(settings: HsiPatchesSettings) -> None:
         raise RsforgeError("RSF-U005", "the range of valid values is empty", where="--valid-range", found=found)
 
 
-def judged(name: str, path: Path, work: Work, show: Voice, *, alone: bool) -> Scene | None:
+def judged(name: str, path: Path, work: Work, show: Console, *, alone: bool) -> Scene | None:
     """The scene in a file; None, with a warning, where one file of several is no spectrum, as companions are."""
     s = work.settings
     work.heed()

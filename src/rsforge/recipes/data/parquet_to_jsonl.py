@@ -19,7 +19,7 @@ from rsforge.data.captions.token_counts import LIMIT, counter
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.threads import in_threads
 from rsforge.errors import RsforgeError, Terminated, from_os_error
-from rsforge.recipes.console import Meter, Voice
+from rsforge.recipes.console import Console, Meter
 from rsforge.settings.data_captions import ParquetSettings
 
 CHUNK = 64  # images whose names and rows are committed together
@@ -45,7 +45,7 @@ class Done(NamedTuple):
     images: int = 0
 
 
-def extract(settings: ParquetSettings, show: Voice) -> dict[str, Any]:
+def extract(settings: ParquetSettings, show: Console) -> dict[str, Any]:
     """Extract, resume or leave alone; RSF-D006 tables, RSF-D007 rows, RSF-U004 a folder of others."""
     resize.check_format(settings.format)
     shards = [
@@ -158,7 +158,7 @@ def _begun(folder: CaptionFolder, *, resumed: bool) -> Done:
 class _Extraction:
     """The work itself: many images at once, committed in order and in chunks."""
 
-    def __init__(self, folder: CaptionFolder, settings: ParquetSettings, shards: list[Shard], show: Voice) -> None:
+    def __init__(self, folder: CaptionFolder, settings: ParquetSettings, shards: list[Shard], show: Console) -> None:
         self.folder, self.settings, self.shards, self.show = folder, settings, shards, show
         self.images = 0
 
@@ -253,7 +253,7 @@ def _until_bad(made: Iterator[Made], on_bad: str) -> Iterator[Made]:
             return
 
 
-def _warn(summary: Summary, settings: ParquetSettings, show: Voice) -> None:
+def _warn(summary: Summary, settings: ParquetSettings, show: Console) -> None:
     if summary.over_77_tokens:
         least = "" if settings.tokenizer else "at least "
         show.warn(

@@ -16,7 +16,7 @@ from rsforge.data.captions.resize import shaped
 from rsforge.data.images.class_folders import ClassIndex, caption, named, read_class_names, scan_classes
 from rsforge.data.io.image_reader import SUFFIXES, decode_rgb, read_bytes
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.data_captions import ClassesSettings
 
 ALL = "corel_all"
@@ -30,7 +30,7 @@ Digests = dict[str, str]
 Record = dict[str, list[str]]  # of every file, what an earlier run wrote or was about to write
 
 
-def prepare(settings: ClassesSettings, show: Voice) -> dict[str, Any]:
+def prepare(settings: ClassesSettings, show: Console) -> dict[str, Any]:
     """Judge all, then copy what is new; RSF-D002 names or pixels, RSF-D006 the list, RSF-U004 files of others."""
     _check_apart(settings)
     index = _scanned(settings, show)
@@ -68,7 +68,7 @@ def _check_apart(settings: ClassesSettings) -> None:
         raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name an --output-dir apart")
 
 
-def _scanned(settings: ClassesSettings, show: Voice) -> ClassIndex:
+def _scanned(settings: ClassesSettings, show: Console) -> ClassIndex:
     index = scan_classes(settings.data_dir, exclude=settings.output_dir)
     found = "; ".join(f"{name}: {reason}" for name, reason in index.bad[:5])
     found += f"; and {len(index.bad) - 5} more" if len(index.bad) > 5 else ""
@@ -81,7 +81,7 @@ def _scanned(settings: ClassesSettings, show: Voice) -> ClassIndex:
     return index
 
 
-def _names(settings: ClassesSettings, index: ClassIndex, show: Voice) -> dict[int, str]:
+def _names(settings: ClassesSettings, index: ClassIndex, show: Console) -> dict[int, str]:
     path = settings.data_dir / CLASSES
     given = read_class_names(path) if path.exists() else {}
     names, missing = named(index.numbers, given)
@@ -133,7 +133,7 @@ def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
         )
 
 
-def _new(root: Path, wanted: Digests, before: Record, show: Voice) -> list[str]:
+def _new(root: Path, wanted: Digests, before: Record, show: Console) -> list[str]:
     """Files to write. What a user changed is kept while its source is the same; RSF-U004 when both changed."""
     there = {name: _digest(root / name) for name in wanted}
     changed = [n for n, digest in there.items() if digest and digest not in (wanted[n], *before.get(n, []))]
@@ -146,7 +146,9 @@ def _new(root: Path, wanted: Digests, before: Record, show: Voice) -> list[str]:
     return [name for name, digest in there.items() if digest != wanted[name] and name not in kept]
 
 
-def _write(settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], show: Voice) -> None:
+def _write(
+    settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], show: Console
+) -> None:
     root, sources = settings.output_dir, {image.path.name: image.path for image in index.images}
     durable.sweep(root)
     with show.progress("files", len(new)) as meter:
@@ -162,7 +164,7 @@ def _write(settings: ClassesSettings, index: ClassIndex, new: list[str], texts: 
             meter.step()
 
 
-def _remove(root: Path, stale: list[str], before: Record, show: Voice) -> int:
+def _remove(root: Path, stale: list[str], before: Record, show: Console) -> int:
     """Remove what an earlier run wrote and no source is left of, unless somebody changed it since."""
     there = {name: digest for name in stale if (digest := _digest(root / name))}
     gone = [name for name, digest in there.items() if digest in before[name]]

@@ -12,12 +12,12 @@ from rsforge.data.splits.duplicates import brief, data_digest, digests, twins
 from rsforge.data.splits.items import Holdings, items_of
 from rsforge.data.splits.split_file import SPLIT_FILE, Split, load_split, write_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import PairFields, SplitSettings
 
 
-def holdings_of(settings: PairFields, show: Voice, *, judged: bool = False) -> Holdings:
+def holdings_of(settings: PairFields, show: Console, *, judged: bool = False) -> Holdings:
     """What the data folder holds, with the notes on how it was taken said; tables may be bad where all is judged."""
     holdings = items_of(
         settings.data_dir,
@@ -32,7 +32,7 @@ def holdings_of(settings: PairFields, show: Voice, *, judged: bool = False) -> H
     return holdings
 
 
-def warn_of(holdings: Holdings, show: Voice) -> None:
+def warn_of(holdings: Holdings, show: Console) -> None:
     """Say what fits nowhere: how much of it, and the first."""
     for found, what in (
         (holdings.problems + holdings.doubts, "problems"),
@@ -45,7 +45,7 @@ def warn_of(holdings: Holdings, show: Voice) -> None:
         show.warn(f"{len(holdings.strays)} images belong to nothing found ({holdings.strays[0]})")
 
 
-def divide(settings: SplitSettings, show: Voice) -> dict[str, Any]:
+def divide(settings: SplitSettings, show: Console) -> dict[str, Any]:
     """Divide the data set and store who stands where."""
     wanted = Wanted(**{name: getattr(settings, name) for name in Wanted.__dataclass_fields__})
     _check_options(settings)
@@ -90,7 +90,7 @@ def _check_finished(holdings: Holdings) -> None:
             raise RsforgeError("RSF-D013", reason, where=str(holdings.root / name), fix=fix)
 
 
-def _warn_of_shares(split: Split, show: Voice) -> None:
+def _warn_of_shares(split: Split, show: Console) -> None:
     sided = sum(map(len, split.sides.values()))
     if 3 * len(split.left_out) > sided + len(split.left_out):
         show.warn(

@@ -12,7 +12,7 @@ import numpy as np
 from rsforge.data.audit.faults import Seen, Span
 from rsforge.data.audit.inspect_items import Exam, examine
 from rsforge.data.splits.items import Holdings
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.data.split import holdings_of, warn_of
 from rsforge.settings.data_pairs import StatsSettings
 
@@ -20,7 +20,7 @@ _COUNTED = ("region", "season", "terrain", "country", "scene")
 _SHOWN = 12
 
 
-def measure(settings: StatsSettings, show: Voice) -> dict[str, Any]:
+def measure(settings: StatsSettings, show: Console) -> dict[str, Any]:
     """Counts of what is known by name, sizes, modes and ranges of what is seen; which files cannot be read."""
     holdings = holdings_of(settings, show)
     warn_of(holdings, show)

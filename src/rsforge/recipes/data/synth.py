@@ -17,7 +17,7 @@ from rsforge.data.io.safe_paths import inside
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.data.synthetic import write_captions, write_cube, write_pairs, write_scene, write_tiles
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.data_synth import SynthSettings
 
 NOTE = ".world.json"  # what an unfinished world is: its card comes last
@@ -65,7 +65,7 @@ WORLDS = {
 }  # fmt: skip
 
 
-def draw(settings: SynthSettings, show: Voice) -> dict[str, Any]:
+def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
     """Draw the world that ``settings`` ask for; RSF-U004 when the folder holds files that are not to be replaced."""
     world, root, size = WORLDS[settings.kind], settings.output_dir, settings.size
     count = settings.count or world.count

@@ -15,7 +15,7 @@ from rsforge.data.pairs.scene_pairs import Scene, find_scenes
 from rsforge.data.pairs.tables import COLUMNS, table_of, write_table
 from rsforge.data.sar.radiometry import Radiometry, check, extent, settle
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import TileCutSettings
 
@@ -27,7 +27,7 @@ Plan = list[tuple[Scene, list[Window]]]
 _HEADER = ",".join(COLUMNS)
 
 
-def cut(settings: TileCutSettings, show: Voice) -> dict[str, Any]:
+def cut(settings: TileCutSettings, show: Console) -> dict[str, Any]:
     """Find the scenes, settle the unit of their SAR values, cut them, and write tables and card."""
     output = settings.output_dir
     if settings.layout == "regions" and settings.terrain is not None:
@@ -58,7 +58,7 @@ def cut(settings: TileCutSettings, show: Voice) -> dict[str, Any]:
     return result | {"radiometry": sentence}
 
 
-def _planned(settings: TileCutSettings, show: Voice) -> Plan:
+def _planned(settings: TileCutSettings, show: Console) -> Plan:
     """The scenes and their windows; RSF-D003 when no scene has room for one."""
     sar, optical = settings.sar, settings.optical
     if sar.is_file() and optical.is_file() and sar.samefile(optical):
@@ -93,7 +93,7 @@ def _check_output(settings: TileCutSettings) -> None:
     raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there[:4]), fix=fix)
 
 
-def _windows(scene: Scene, settings: TileCutSettings, show: Voice) -> list[Window]:
+def _windows(scene: Scene, settings: TileCutSettings, show: Console) -> list[Window]:
     frames = windows(scene.sar.height, scene.sar.width, settings.size, settings.stride or settings.size)
     if not frames:
         show.warn(f"scene {scene.name} has {scene.sar.height} x {scene.sar.width} pixels, too few for one patch")
@@ -143,7 +143,7 @@ def _clear(output: Path) -> None:
     (output / CARD).unlink(missing_ok=True)
 
 
-def _write(plan: Plan, settings: TileCutSettings, show: Voice) -> dict[str, int]:
+def _write(plan: Plan, settings: TileCutSettings, show: Console) -> dict[str, int]:
     """Patches and tables; how many patches each scene gave."""
     rows: dict[str, list[dict[str, Any]]] = {}
     with show.progress("windows", _count(plan)) as meter:

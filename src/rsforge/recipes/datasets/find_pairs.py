@@ -14,7 +14,7 @@ from rsforge.data.pairs.index import PairIndex, find_pairs
 from rsforge.data.pairs.reading import grey_of_rgb
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.cyclegan import PairDataSettings
 
 OnBad = Literal["error", "skip"]
@@ -23,7 +23,7 @@ TOLD = 5
 SKIP = "continue without them by --on-bad skip"
 
 
-def find(data: PairDataSettings, show: Voice, on_bad: OnBad) -> PairIndex:
+def find(data: PairDataSettings, show: Console, on_bad: OnBad) -> PairIndex:
     """The pairs that ``data`` names; RSF-D009 for what does not pair, unless it is to be skipped, and empty folders."""
     index = find_pairs(
         Path(data.data_dir), layout=data.layout, terrains=data.terrains, max_per_terrain=data.max_per_terrain
@@ -54,7 +54,7 @@ def _taken(index: PairIndex, data: PairDataSettings) -> str:
     return f"{len(index.pairs)} of {sum(index.counts.values())} taken, the first by --max-per-terrain ({of})"
 
 
-def _check_faults(index: PairIndex, data: PairDataSettings, show: Voice, on_bad: OnBad) -> None:
+def _check_faults(index: PairIndex, data: PairDataSettings, show: Console, on_bad: OnBad) -> None:
     """What has no partner and what tables or folders get wrong, in the terrains that are taken."""
     for name, reason in index.doubts:
         show.warn(f"{name}: {reason}")
@@ -75,7 +75,7 @@ def _is_taken(name: str, data: PairDataSettings) -> bool:
     return not data.terrains or name.split("/")[0] in data.terrains
 
 
-def _check_empty(index: PairIndex, data: PairDataSettings, show: Voice) -> None:
+def _check_empty(index: PairIndex, data: PairDataSettings, show: Console) -> None:
     """A warning of folders without a single pair; RSF-D009 for one that was asked for."""
     empty = [name for name, count in index.counts.items() if not count]
     if index.layout == "terrain" and not data.terrains and "" not in index.counts:
@@ -91,7 +91,7 @@ def _check_empty(index: PairIndex, data: PairDataSettings, show: Voice) -> None:
 
 
 def judge(
-    index: PairIndex, radiometry: Radiometry, data: PairDataSettings, image_size: int, show: Voice, on_bad: OnBad
+    index: PairIndex, radiometry: Radiometry, data: PairDataSettings, image_size: int, show: Console, on_bad: OnBad
 ) -> list[JudgedPair]:
     """The pairs that can be used, all of as many SAR bands, in their order.
 
@@ -127,21 +127,23 @@ def fitting(
     return kept, unfit
 
 
-def say_small(sizes: Sequence[tuple[int, int]], noun: str, image_size: int, show: Voice) -> None:
+def say_small(sizes: Sequence[tuple[int, int]], noun: str, image_size: int, show: Console) -> None:
     """Warn of what has to be enlarged."""
     if small := sum(min(size) < image_size for size in sizes):
         total = counted(len(sizes), noun)
         show.warn(f"{small} of {total} are smaller than --image-size {image_size}: enlarged")
 
 
-def say_grey(sar: Path, show: Voice) -> None:
+def say_grey(sar: Path, show: Console) -> None:
     """Tell when SAR images are stored as 8-bit colours."""
     values = rasters.read(sar).values
     if grey_of_rgb(values).shape != values.shape:
         show.say("sar        stored as 8-bit colours, taken as grey (ITU-R BT.601 luma)")
 
 
-def leave_out(refused: Sequence[Refused], total: str, root: Path, show: Voice, on_bad: OnBad, *, all_bad: bool) -> None:
+def leave_out(
+    refused: Sequence[Refused], total: str, root: Path, show: Console, on_bad: OnBad, *, all_bad: bool
+) -> None:
     """Warn of what is left out of ``total``; an error where that is not wished or it is ``all_bad``.
 
     Its code is that of all of them, else RSF-D002; its fixes are theirs.

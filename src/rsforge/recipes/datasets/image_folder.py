@@ -9,9 +9,9 @@ from typing import Any
 
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split, split_digest
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.stored_split import followed
 from rsforge.settings.base import RunSettings, TileSettings
 
@@ -24,16 +24,16 @@ KEEP_BYTES = 1 << 30
 class Images:
     """Training images as they are augmented, the same ones plain, and those held out."""
 
-    train: Samples
-    plain: Samples
-    held_out: Samples
+    train: IndexedDataset
+    plain: IndexedDataset
+    held_out: IndexedDataset
     identity: dict[str, Any]
 
 
 class Part:
     """Some of a dataset's items under new numbers."""
 
-    def __init__(self, whole: Samples, chosen: Sequence[int]) -> None:
+    def __init__(self, whole: IndexedDataset, chosen: Sequence[int]) -> None:
         self.whole, self.chosen = whole, chosen
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Part:
         return self.whole[key[0], self.chosen[key[1]]]
 
 
-def load(data: TileSettings, run: RunSettings, show: Voice, *, keep: bool = True) -> Images:
+def load(data: TileSettings, run: RunSettings, show: Console, *, keep: bool = True) -> Images:
     """Judge, split and open the images that ``data`` names.
 
     They are kept in memory where they fit, unless ``keep`` is off: for those who read each image once or never.
@@ -56,7 +56,7 @@ def load(data: TileSettings, run: RunSettings, show: Voice, *, keep: bool = True
     return opened(data, run, show, keep_bytes)
 
 
-def _folder(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Images:
+def _folder(data: TileSettings, run: RunSettings, show: Console, keep_bytes: int) -> Images:
     place = Path(data.data_dir)
     refuse_same(place, run.output_dir)
     index = scan(place, on_bad=run.on_bad, exclude=run.output_dir)
@@ -77,7 +77,7 @@ def _folder(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) 
     )
 
 
-def _divided(index: TileIndex, data: TileSettings, run: RunSettings, show: Voice) -> tuple[list[Tile], list[Tile]]:
+def _divided(index: TileIndex, data: TileSettings, run: RunSettings, show: Console) -> tuple[list[Tile], list[Tile]]:
     """(train, held out): by the split that is followed, else by content."""
     sides = followed(data.split, index, show)
     if sides is None:
@@ -98,7 +98,7 @@ def refuse_same(place: Path, output: Path) -> None:
         )  # fmt: skip
 
 
-def _synthetic(data: TileSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Images:
+def _synthetic(data: TileSettings, run: RunSettings, show: Console, keep_bytes: int) -> Images:
     show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
     return drawn(SYNTHETIC_COUNT, data, seed=run.seed, keep_bytes=keep_bytes)
 

@@ -14,9 +14,9 @@ from rsforge.data.splits.assign import Wanted, divide
 from rsforge.data.splits.duplicates import Digests, twins
 from rsforge.data.splits.items import Item, item_of
 from rsforge.data.splits.split_file import SIDES, load_split
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
 from rsforge.settings.cyclegan import PairDataSettings, PairTrainingSettings
@@ -36,9 +36,9 @@ class Pairs:
     trained on by the first of their digests, ``scaled`` tells whether some had another size.
     """
 
-    train: Samples
-    plain: Samples
-    held_out: Samples
+    train: IndexedDataset
+    plain: IndexedDataset
+    held_out: IndexedDataset
     identity: dict[str, Any]
     radiometry: Radiometry
     sar_channels: int
@@ -61,7 +61,7 @@ class Followed:
     contents: Digests
 
 
-def followed(data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Voice) -> Followed | None:
+def followed(data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Console) -> Followed | None:
     """Who stands on each side of the split that is followed; None where none is.
 
     RSF-D012 for a split of other pairs, or of other contents under their names.
@@ -85,7 +85,7 @@ def _contents(index: PairIndex, judged: Sequence[JudgedPair]) -> Digests:
     return known | {name: tuple(map(stored_split.digest_of_bad, files)) for name, files in bad.items()}
 
 
-def check_followed(found: Followed, data: PairTrainingSettings, show: Voice) -> None:
+def check_followed(found: Followed, data: PairTrainingSettings, show: Console) -> None:
     """RSF-D004 for a split without training pairs, a warning of a share that was typed beside it."""
     if "val_fraction" in data.model_fields_set:
         show.warn("--val-fraction is not used: the split says what is held out (--split none leaves it aside)")
@@ -93,7 +93,9 @@ def check_followed(found: Followed, data: PairTrainingSettings, show: Voice) -> 
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
 
 
-def by_scene(judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, allow_leak: bool, show: Voice) -> Divided:
+def by_scene(
+    judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, allow_leak: bool, show: Console
+) -> Divided:
     """Whole scenes held out, as ``rsforge data split`` divides; single pairs of unknown scenes where leaks are allowed.
 
     RSF-D011 for unknown scenes, RSF-D004 for a single one.
@@ -124,7 +126,7 @@ def held_out(items: Sequence[Item], contents: Digests, val_fraction: float, seed
     return set(split.sides["val"])
 
 
-def warn_of_unknown(items: Sequence[Item], show: Voice) -> None:
+def warn_of_unknown(items: Sequence[Item], show: Console) -> None:
     """Say loudly what was divided without knowing its scene."""
     if unknown := sum(not item.scene for item in items):
         show.warn(

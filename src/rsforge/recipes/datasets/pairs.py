@@ -14,9 +14,9 @@ from rsforge.data.pairs.unpaired_dataset import Half, UnpairedDataset
 from rsforge.data.sar.radiometry import EIGHT_BIT
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
 from rsforge.data.synthetic.write_pairs import PER_SCENE
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Quiet, Voice
+from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import unpaired
 from rsforge.recipes.datasets.find_pairs import find, judge
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, Part, refuse_same
@@ -28,7 +28,7 @@ from rsforge.settings.cyclegan import PairTrainingSettings
 SYNTHETIC_COUNT = 256
 
 
-def load(data: PairTrainingSettings, run: RunSettings, show: Voice) -> Pairs:
+def load(data: PairTrainingSettings, run: RunSettings, show: Console) -> Pairs:
     """Find, judge, divide and open the pairs that ``data`` names; nothing is kept in memory for a plan."""
     keep_bytes = 0 if show.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
@@ -42,7 +42,7 @@ def load(data: PairTrainingSettings, run: RunSettings, show: Voice) -> Pairs:
     return opened(data, run, show, keep_bytes)
 
 
-def _pairs(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Pairs:
+def _pairs(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> Pairs:
     index = find(data, show, run.on_bad)
     radiometry, sentence = radiometry_of(index, data.radiometry, data.clip)
     show.say(f"radiometry {sentence}")
@@ -61,7 +61,7 @@ def _pairs(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes
 
 
 def _divided(
-    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Voice
+    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Console
 ) -> Divided:
     """By the split that is followed, else by scene."""
     found = followed(data, index, judged, show)
@@ -72,13 +72,13 @@ def _divided(
     return in_order(found.pairs["train"]), in_order(found.pairs["val"])
 
 
-def drawn(count: int, data: PairTrainingSettings, show: Voice, *, seed: int, keep_bytes: int = KEEP_BYTES) -> Pairs:
+def drawn(count: int, data: PairTrainingSettings, show: Console, *, seed: int, keep_bytes: int = KEEP_BYTES) -> Pairs:
     """``count`` drawn pairs, the last scenes of them held out."""
     edge = held_out_edge(count, data.val_fraction)
     flipped = draw_pairs(count, data.image_size, seed, keep_bytes, show, flip=data.flip)
     plain = flipped.plain()
-    train: Samples = Part(flipped, range(edge))
-    shown: Samples = Part(plain, range(edge))
+    train: IndexedDataset = Part(flipped, range(edge))
+    shown: IndexedDataset = Part(plain, range(edge))
     if data.unpaired:
         names = [shown.name(index) for index in range(edge)]
         sets = UnpairedDataset(Half(shown, 0), Half(shown, 1), names, seed=seed, flip=data.flip)
@@ -87,8 +87,10 @@ def drawn(count: int, data: PairTrainingSettings, show: Voice, *, seed: int, kee
     return Pairs(train, shown, Part(plain, range(edge, count)), identity, EIGHT_BIT, 1)
 
 
-def draw_pairs(count: int, size: int, seed: int, keep_bytes: int, show: Voice, *, flip: float = 0.0) -> SyntheticPairs:
-    voice = show if keep_bytes else Quiet()
+def draw_pairs(
+    count: int, size: int, seed: int, keep_bytes: int, show: Console, *, flip: float = 0.0
+) -> SyntheticPairs:
+    voice = show if keep_bytes else SilentConsole()
     with voice.progress("drawn", count) as meter:
         options: dict[str, Any] = {"image_size": size, "flip": flip, "keep_bytes": keep_bytes}
         return SyntheticPairs(count, seed=seed, **options, progress=meter.step)

@@ -11,9 +11,9 @@ from rsforge.data.pairs.dataset import JudgedPair, PairDataset
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.reading import radiometry_of
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Quiet, Voice
+from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import stored_split, unpaired_split
 from rsforge.recipes.datasets.find_pairs import OnBad, counted, find, judge
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, Part
@@ -27,12 +27,12 @@ from rsforge.settings.cyclegan import PairDataSettings
 class Measured:
     """Pairs to measure and the scene of each, empty where unknown."""
 
-    samples: Samples
+    samples: IndexedDataset
     scenes: list[str]
     trained: int | None = None
 
 
-def one_side(data: PairDataSettings, side: str, show: Voice, *, on_bad: OnBad, state: Mapping[str, Any]) -> Measured:
+def one_side(data: PairDataSettings, side: str, show: Console, *, on_bad: OnBad, state: Mapping[str, Any]) -> Measured:
     """The pairs of ``side`` as the checkpoint ``state`` takes them: at its image size and radiometry.
 
     Without a split the division of the training is made again for train and val. RSF-U005 when there is none to make,
@@ -89,7 +89,7 @@ def _as_trained(data: PairDataSettings, state: Mapping[str, Any]) -> PairDataSet
     return data.model_copy(update={name: before[name] for name in sorted(names & before.keys())})
 
 
-def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, Any], show: Voice) -> Radiometry:
+def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, Any], show: Console) -> Radiometry:
     """That of the checkpoint, unless another one is declared."""
     stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
     if data.radiometry != "auto":
@@ -123,7 +123,7 @@ def _division(judged: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided
         "val_fraction": float(data.get("val_fraction", 0.0)),
         "seed": int(run.get("seed", 0)),
         "allow_leak": bool(data.get("allow_leak")),
-        "show": Quiet(),
+        "show": SilentConsole(),
     }
     if data.get("unpaired"):
         train, held = unpaired_split.by_scene_or_content(judged, [], **options)
@@ -149,7 +149,7 @@ def _seen(count: int, total: int) -> str:
     return f"the model was trained on {count} of these {total} pairs: figures of the others are those of --side val"
 
 
-def _one_drawn_side(side: str, show: Voice, state: Mapping[str, Any], keep_bytes: int) -> Measured:
+def _one_drawn_side(side: str, show: Console, state: Mapping[str, Any], keep_bytes: int) -> Measured:
     """Drawn pairs: those of the training where it was on drawn ones."""
     show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
     _check_bands(1, state)

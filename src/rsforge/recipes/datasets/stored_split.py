@@ -13,14 +13,14 @@ from rsforge.data.splits.duplicates import Digests, brief, data_digest
 from rsforge.data.splits.items import items_of
 from rsforge.data.splits.split_file import SIDES, SPLIT_FILE, Split, load_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 
 Sides = dict[str, list[Tile]]
 Members = dict[str, list[str]]
 H = TypeVar("H")
 
 
-def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
+def followed(choice: str, index: TileIndex, show: Console) -> Sides | None:
     """The images of ``index`` by side, each in the order of their contents; None where no split is followed.
 
     A split that was made from other images, or from other contents under their names, raises RSF-D012.
@@ -39,7 +39,7 @@ def followed(choice: str, index: TileIndex, show: Voice) -> Sides | None:
     return sides
 
 
-def check(split: Split, contents: Digests, show: Voice, *, part: bool = False) -> None:
+def check(split: Split, contents: Digests, show: Console, *, part: bool = False) -> None:
     """RSF-D012 unless the split was made of these contents, or where they are a ``part``, of these and more."""
     if part:
         split = _narrowed(split, contents)
@@ -102,13 +102,13 @@ def _there(chosen: list[str], members: Members, index: TileIndex) -> list[Tile]:
     return sorted((tile for tile in index.tiles if tile.name in names), key=lambda tile: tile.digest)
 
 
-def say(split: Split, sides: Mapping[str, Sequence[object]], show: Voice) -> None:
+def say(split: Split, sides: Mapping[str, Sequence[object]], show: Console) -> None:
     """Tell which split is followed and what stands on its sides."""
     counts = ", ".join(f"{len(members)} {side}" for side, members in sides.items() if members)
     show.say(f"split      by {split.by}: {counts}, digest {split.digest[:12]}")
 
 
-def one_side(choice: str, side: str, index: TileIndex, show: Voice, *, trained: str) -> list[Tile]:
+def one_side(choice: str, side: str, index: TileIndex, show: Console, *, trained: str) -> list[Tile]:
     """The images to measure, with a warning where the checkpoint was not trained by this split.
 
     ``trained`` is what the checkpoint says of its own. RSF-U005 when a side is wanted and there is no split,
@@ -128,7 +128,7 @@ def unsided(choice: str, side: str, root: Path) -> RsforgeError:
     return RsforgeError("RSF-U005", f"--side {side} needs a split", where="--side, --split", found=found)
 
 
-def measured(sides: Mapping[str, list[H]], side: str, show: Voice, *, ours: bool) -> list[H]:
+def measured(sides: Mapping[str, list[H]], side: str, show: Console, *, ours: bool) -> list[H]:
     """What stands on ``side``; RSF-D004 for nothing, a warning where the split is not ``ours``, the checkpoint's."""
     if not sides[side]:
         raise RsforgeError("RSF-D004", f"the split has no images on its side {side}", where="--side")

@@ -14,7 +14,7 @@ from rsforge.data.pairs.reading import radiometry_of_files
 from rsforge.data.pairs.unpaired_dataset import JudgedImage, Lone, UnpairedDataset, judge_image, list_images, lone_of
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.find_pairs import counted, fitting, leave_out, say_grey, say_small
 from rsforge.recipes.datasets.pair_split import Pairs, brief, check_followed, followed
 from rsforge.recipes.datasets.unpaired_split import KINDS, Side, by_scene_or_content, by_split, digest
@@ -22,7 +22,7 @@ from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import PairTrainingSettings
 
 
-def load(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes: int) -> Pairs:
+def load(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> Pairs:
     """Find, judge, divide and open the images of both sets; names and numbers need not match."""
     index, lone = _found(data, show)
     sar = [pair.sar for pair in index.pairs] + [image.path for image in lone if image.side == 1]
@@ -34,7 +34,7 @@ def load(data: PairTrainingSettings, run: RunSettings, show: Voice, keep_bytes: 
     return _opened(train, held, radiometry, bands.pop(), data, run, show, keep_bytes)
 
 
-def _found(data: PairTrainingSettings, show: Voice) -> tuple[PairIndex, list[Lone]]:
+def _found(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, list[Lone]]:
     """True pairs, and the images that belong to none, up to as many of each terrain as are asked for."""
     root, most = Path(data.data_dir), data.max_per_terrain
     layout = find_layout(root, data.layout)
@@ -61,7 +61,7 @@ def _found(data: PairTrainingSettings, show: Voice) -> tuple[PairIndex, list[Lon
     return index, lone
 
 
-def _say_sets(index: PairIndex, lone: list[Lone], total: int, data: PairTrainingSettings, show: Voice) -> None:
+def _say_sets(index: PairIndex, lone: list[Lone], total: int, data: PairTrainingSettings, show: Console) -> None:
     """RSF-D001 where one of the sets is empty."""
     counts = {kind: len(index.pairs) + sum(image.side == side for image in lone) for side, kind in KINDS.items()}
     for kind, count in counts.items():
@@ -78,7 +78,7 @@ def _judged(
     radiometry: Radiometry,
     data: PairTrainingSettings,
     run: RunSettings,
-    show: Voice,
+    show: Console,
 ) -> tuple[list[JudgedPair], list[JudgedImage]]:
     """Pairs, images without a partner, and the pairs that are none: of those each image stands for itself."""
     allow = data.allow_gray_optical
@@ -105,7 +105,7 @@ def _fitting(
     root: Path,
     data: PairTrainingSettings,
     run: RunSettings,
-    show: Voice,
+    show: Console,
 ) -> tuple[list[JudgedPair], list[JudgedImage]]:
     """Those that can be used together; the others are left out with the ``bad`` ones."""
     total = counted(2 * len(pairs) + len(images) + len(bad), "image")
@@ -140,7 +140,7 @@ def _divided(
     lone: list[JudgedImage],
     data: PairTrainingSettings,
     run: RunSettings,
-    show: Voice,
+    show: Console,
 ) -> tuple[Side, Side]:
     leak = data.allow_leak
     found = followed(data, index, pairs, show)
@@ -158,7 +158,7 @@ def _opened(
     bands: int,
     data: PairTrainingSettings,
     run: RunSettings,
-    show: Voice,
+    show: Console,
     keep_bytes: int,
 ) -> Pairs:
     _check_both(train, "to train on")

@@ -14,7 +14,7 @@ from rsforge.data.pairs.unpaired_dataset import JudgedImage
 from rsforge.data.splits.duplicates import Digests
 from rsforge.data.splits.items import Item, item_of
 from rsforge.data.splits.overlap import same_ground
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.find_pairs import counted
 from rsforge.recipes.datasets.pair_split import LEFT_OUT, Followed, held_out, warn_of_unknown
 
@@ -63,7 +63,7 @@ def digest(train: Side, held: Side) -> str:
 
 
 def by_split(
-    found: Followed, index: PairIndex, lone: Sequence[JudgedImage], *, allow_leak: bool, show: Voice
+    found: Followed, index: PairIndex, lone: Sequence[JudgedImage], *, allow_leak: bool, show: Console
 ) -> tuple[Side, Side]:
     """(train, held out): pairs as the split says, each other image with those that it equals, overlaps or is near to.
 
@@ -132,7 +132,7 @@ def by_scene_or_content(
     val_fraction: float,
     seed: int,
     allow_leak: bool,
-    show: Voice,
+    show: Console,
 ) -> tuple[Side, Side]:
     """(train, held out), whole scenes at a time; where none is known, pairs and images of each kind by themselves.
 

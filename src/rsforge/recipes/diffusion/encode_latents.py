@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_statistics, open_latents, write_latents
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import stacked
 from rsforge.recipes.datasets.image_folder import Images
-from rsforge.recipes.inference.checkpoints import Restored
+from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import output_names
-from rsforge.recipes.training.job import Place
+from rsforge.recipes.training.job import Compute
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import already_encoded
 
@@ -29,8 +29,8 @@ ENCODED_AT_ONCE = 32
 class Latents:
     """What a denoiser trains on, how a batch becomes moments, and how latents are standardised."""
 
-    train: Samples
-    held_out: Samples
+    train: IndexedDataset
+    held_out: IndexedDataset
     moments_of: Callable[[Tensor], Tensor]
     mean: Tensor
     std: Tensor
@@ -47,7 +47,7 @@ class Encoder:
         return torch.stack(self.autoencoder.encode(x), dim=1).float()
 
 
-def fresh(data: Images, autoencoder: Autoencoder, vae: Restored, where: Place) -> Latents:
+def fresh(data: Images, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
     """Images encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]
     mean, std = (measured[k].to(where.device) for k in ("mean", "std"))
@@ -55,7 +55,12 @@ def fresh(data: Images, autoencoder: Autoencoder, vae: Restored, where: Place) -
 
 
 def cached(
-    settings: DiffusionTrainSettings, data: Images, autoencoder: Autoencoder, vae: Restored, where: Place, show: Voice
+    settings: DiffusionTrainSettings,
+    data: Images,
+    autoencoder: Autoencoder,
+    vae: LoadedModel,
+    where: Compute,
+    show: Console,
 ) -> Latents:
     """Moments of every image on disk, standardised by the training ones' exact statistics.
 
@@ -90,14 +95,21 @@ class Store:
     """The folder of stored latents; files are named by all that determines their content."""
 
     def __init__(
-        self, settings: DiffusionTrainSettings, autoencoder: Autoencoder, vae: Restored, where: Place, show: Voice
+        self,
+        settings: DiffusionTrainSettings,
+        autoencoder: Autoencoder,
+        vae: LoadedModel,
+        where: Compute,
+        show: Console,
     ) -> None:
         self.folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
         self.size, self.device, self.world = settings.data.image_size, where.device, where.world
         self.encode, self.digest, self.show = Encoder(autoencoder), vae.digest, show
         self.shape = autoencoder.latent_shape(self.size)
 
-    def moments(self, samples: Samples, side: str, data_digest: str, *, mirrored: bool) -> tuple[Moments, list[str]]:
+    def moments(
+        self, samples: IndexedDataset, side: str, data_digest: str, *, mirrored: bool
+    ) -> tuple[Moments, list[str]]:
         """Memory-mapped ``(N, views, 2, *latent)`` and the names of its rows; encoded by rank 0 when missing."""
         shape = (len(samples), 1 + mirrored, 2, *self.shape)
         path = self._path(side, data_digest, mirrored=mirrored)
@@ -116,7 +128,7 @@ class Store:
         )
         return self.folder / f"{key}.npy"
 
-    def _encoded(self, samples: Samples, side: str, *, mirrored: bool) -> Iterator[Tensor]:
+    def _encoded(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.show.progress(f"encoding {side}", len(samples)) as meter:
             for first in range(0, len(samples), ENCODED_AT_ONCE):
                 x = stacked(samples, range(first, first + ENCODED_AT_ONCE)).to(self.device)

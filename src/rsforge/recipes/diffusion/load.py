@@ -10,19 +10,19 @@ import torch
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Denoiser
-from rsforge.recipes.inference.checkpoints import Restored, rebuild
+from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
 
 DIFFUSION_ROLE = "Diffusion checkpoint"
 
 
-def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[Denoiser, Restored]:
+def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[Denoiser, LoadedModel]:
     """The denoiser of a checkpoint."""
     state = checkpoint.load(path, kind="diffusion", role=DIFFUSION_ROLE)
     restored = rebuild(state, "denoiser", path, averaged=averaged)
     return cast(Denoiser, restored.network.to(device)), restored
 
 
-def check_partners(diffusion: Restored, vae: Restored, *, where: str) -> None:
+def check_partners(diffusion: LoadedModel, vae: LoadedModel, *, where: str) -> None:
     """RSF-C006 unless the denoiser was trained on this autoencoder's latents."""
     wanted = diffusion.state["vae"]["digest"]
     if vae.digest != wanted:

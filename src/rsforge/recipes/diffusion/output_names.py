@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rsforge.engine.checkpoint_writer import Names
-from rsforge.recipes.training.output_names import Layout
+from rsforge.engine.checkpoint_writer import CheckpointNames
+from rsforge.recipes.training.output_names import OutputLayout
 
-DIFFUSION = Layout(Names("checkpoint_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png")
+DIFFUSION = OutputLayout(
+    CheckpointNames("checkpoint_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png"
+)

@@ -16,16 +16,16 @@ from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import Generator
-from rsforge.recipes.inference.checkpoints import Restored
+from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import loss_plots, output_dir, output_names
-from rsforge.recipes.training import run as training_run
-from rsforge.recipes.training.job import Job, Place
+from rsforge.recipes.training.job import Compute, TrainingSpec
+from rsforge.recipes.training.run import conduct, held, plan, start
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.seeds import derive
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
@@ -35,12 +35,14 @@ SHOWN = 4
 PREVIEW_STEPS = 50
 
 
-def train(settings: DiffusionTrainSettings, show: Voice) -> dict[str, Any]:
+def train(settings: DiffusionTrainSettings, show: Console) -> dict[str, Any]:
     """Train a denoiser; returns where it lies and how good it became."""
-    return training_run.start(settings, DIFFUSION, "diffusion", show, run_in)
+    return start(settings, DIFFUSION, "diffusion", show, run_in)
 
 
-def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+def run_in(
+    settings: DiffusionTrainSettings, where: Compute, show: Console, state: dict[str, Any] | None
+) -> dict[str, Any]:
     output_dir.check_apart(settings.run, DIFFUSION, settings.data.data_dir)
     encode_latents.check_augmentation(settings)
     autoencoder, vae = load_autoencoder(settings.denoiser.vae_checkpoint, where.device)
@@ -55,29 +57,29 @@ def run_in(settings: DiffusionTrainSettings, where: Place, show: Voice, state: d
         output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
     if show.dry_run:
         uncached = encode_latents.fresh(data, autoencoder, vae, where)
-        return training_run.plan(_job(settings, network, autoencoder, vae, data, uncached, where), settings, where)
-    with training_run.held(settings.run, where):
+        return plan(_job(settings, network, autoencoder, vae, data, uncached, where), settings, where)
+    with held(settings.run, where):
         if where.world.writes:
             output_dir.prepare(settings.run, DIFFUSION, settings, show, fresh=state is None)
         ready = _latents(settings, data, autoencoder, vae, where, show)
         job = _job(settings, network, autoencoder, vae, data, ready, where)
-        return training_run.conduct(job, settings, where, show, state)
+        return conduct(job, settings, where, show, state)
 
 
 def _latents(
     settings: DiffusionTrainSettings,
     data: image_folder.Images,
     autoencoder: Autoencoder,
-    vae: Restored,
-    where: Place,
-    show: Voice,
+    vae: LoadedModel,
+    where: Compute,
+    show: Console,
 ) -> Latents:
     if settings.denoiser.latent_cache:
         return encode_latents.cached(settings, data, autoencoder, vae, where, show)
     return encode_latents.fresh(data, autoencoder, vae, where)
 
 
-def check_size(image_size: int, vae: Restored) -> None:
+def check_size(image_size: int, vae: LoadedModel) -> None:
     """RSF-C006 when images of this size are not what the autoencoder was trained on."""
     trained = vae.state["image_size"]
     if image_size != trained:
@@ -130,11 +132,11 @@ def _job(
     settings: DiffusionTrainSettings,
     network: Denoiser,
     autoencoder: Autoencoder,
-    vae: Restored,
+    vae: LoadedModel,
     data: image_folder.Images,
     ready: Latents,
-    where: Place,
-) -> Job:
+    where: Compute,
+) -> TrainingSpec:
     options = settings.denoiser
     table = alphas_cumprod(options.schedule, options.timesteps, zero_terminal=options.zero_terminal_snr)
     shape = autoencoder.latent_shape(settings.data.image_size)
@@ -148,7 +150,7 @@ def _job(
         moments_of=ready.moments_of,
     )
     generator = Generator(network, autoencoder, table, options.prediction, shape, ready.mean, ready.std)
-    return Job(
+    return TrainingSpec(
         task,
         ready.train,
         ready.held_out,
@@ -163,7 +165,7 @@ def _job(
 def _identity(
     settings: DiffusionTrainSettings,
     network: Denoiser,
-    vae: Restored,
+    vae: LoadedModel,
     data: image_folder.Images,
     ready: Latents,
     shape: tuple[int, ...],

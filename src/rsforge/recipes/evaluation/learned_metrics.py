@@ -15,7 +15,7 @@ from rsforge.metrics.inception import inception
 from rsforge.metrics.lpips import Lpips
 from rsforge.models.vgg import find_vgg16
 from rsforge.models.weight_files import misfit, read_weights
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 
 N = TypeVar("N", bound=nn.Module)
 _FILES = {"lpips": "vgg16-397923af.pth", "fid and kid": "weights-inception-2015-12-05-6726825d.pth"}
@@ -36,7 +36,7 @@ def find_inception() -> Path | None:
     return max(folder.glob("*inception-2015-12-05-*.pth"), default=None)
 
 
-def learned_metrics(vgg: Path | None, inception_v3: Path | None, device: torch.device, show: Voice) -> Learned:
+def learned_metrics(vgg: Path | None, inception_v3: Path | None, device: torch.device, show: Console) -> Learned:
     """LPIPS and the network of FID and KID from the files given, else from torch's cache; a line for each that is not.
 
     RSF-C001, RSF-C003, RSF-C007, RSF-E002 or RSF-E008 for files that cannot be used, RSF-E006 where one is given for

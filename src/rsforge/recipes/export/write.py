@@ -18,7 +18,7 @@ from rsforge import durable
 from rsforge.data.io.digests import file_digest
 from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.export.formats import FORMATS, Loaded
 from rsforge.recipes.export.torch_program import Captured, Subject, capture, refused
 from rsforge.seeds import derive
@@ -66,7 +66,7 @@ def write(
     name: str,
     formats: Sequence[str],
     describe: Callable[[list[dict[str, Any]]], dict[str, Any]],
-    show: Voice,
+    show: Console,
 ) -> list[dict[str, Any]]:
     """Write all files or none; what is known of each, which ``describe`` makes the description of.
 
@@ -106,7 +106,7 @@ def _listed(description: Path) -> dict[str, str]:
 
 
 def _write_one(
-    subject: Subject, chosen: str, file: BinaryIO, cases: Cases, captured: Callable[[], Captured], show: Voice
+    subject: Subject, chosen: str, file: BinaryIO, cases: Cases, captured: Callable[[], Captured], show: Console
 ) -> dict[str, Any]:
     encoded = FORMATS[chosen].encode(subject, captured)
     file.write(encoded.contents)

@@ -15,7 +15,7 @@ from rsforge.models.catalogue import build
 
 
 @dataclass(frozen=True)
-class Restored:
+class LoadedModel:
     """A frozen network, what its checkpoint says, and the digest of the weights in use."""
 
     network: nn.Module
@@ -23,7 +23,7 @@ class Restored:
     digest: str
 
 
-def rebuild(state: dict[str, Any], name: str, path: Path, *, averaged: bool) -> Restored:
+def rebuild(state: dict[str, Any], name: str, path: Path, *, averaged: bool) -> LoadedModel:
     missing = [key for key in ("architecture", "nets", "parts", "image_size") if key not in state]
     if missing:
         raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=str(path),
@@ -36,4 +36,4 @@ def rebuild(state: dict[str, Any], name: str, path: Path, *, averaged: bool) -> 
         weights |= averaged_weights(state["parts"].get("ema", {}), name)
     checkpoint.load_weights(network, weights, where=str(path))
     digest = checkpoint.digest_weights(network.state_dict())
-    return Restored(network.eval().requires_grad_(False), state, digest)
+    return LoadedModel(network.eval().requires_grad_(False), state, digest)

@@ -20,14 +20,14 @@ from rsforge.data.io.raster_writer import canvas
 from rsforge.data.io.rasters import opened
 from rsforge.data.scenes.tiling import Floats, Mosaic
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Meter, Voice
+from rsforge.recipes.console import Console, Meter
 
 Values = npt.NDArray[Any]
 _OF_ONE_IMAGE = ("RSF-D002", "RSF-D003", "RSF-D010")
 
 
 @dataclass(frozen=True)
-class Job:
+class ImageJob:
     """An image, the one that is made of it, what to say in that, and the tiles between them."""
 
     source: RasterInfo
@@ -40,7 +40,7 @@ class Job:
 class LeftOut:
     """What to do about images that cannot be used, and which were left out; ``empty`` were made of no valid pixel."""
 
-    show: Voice
+    show: Console
     on_bad: str
     images: list[dict[str, str]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Tiled:
     before: Callable[[Values, Mask], Floats]
     after: Callable[[Floats], Values]
 
-    def run(self, jobs: Sequence[Job], left_out: LeftOut, meter: Meter) -> Iterator[Job]:
+    def run(self, jobs: Sequence[ImageJob], left_out: LeftOut, meter: Meter) -> Iterator[ImageJob]:
         """Do the jobs in order, ``meter`` counting tiles; those that were done."""
         for group in _grouped(jobs, self.batch_size):
             if len(group) > 1:
@@ -100,13 +100,13 @@ class Tiled:
             else:
                 yield from self._alone(group[0], left_out, meter)
 
-    def _alone(self, job: Job, left_out: LeftOut, meter: Meter) -> Iterator[Job]:
+    def _alone(self, job: ImageJob, left_out: LeftOut, meter: Meter) -> Iterator[ImageJob]:
         with left_out.instead(str(job.source.path)), readable(job.source.path) as raster:
             self._write(job, self._through(self._tiles(job, raster), meter), left_out)
             yield job
 
-    def _together(self, jobs: list[Job], left_out: LeftOut, meter: Meter) -> Iterator[Job]:
-        read: list[tuple[Job, list[Floats]]] = []
+    def _together(self, jobs: list[ImageJob], left_out: LeftOut, meter: Meter) -> Iterator[ImageJob]:
+        read: list[tuple[ImageJob, list[Floats]]] = []
         for job in jobs:
             with left_out.instead(str(job.source.path)), readable(job.source.path) as raster:
                 read.append((job, list(self._tiles(job, raster))))
@@ -115,7 +115,7 @@ class Tiled:
             self._write(job, islice(made, len(job.mosaic)), left_out)
             yield job
 
-    def _tiles(self, job: Job, raster: Opened) -> Iterator[Floats]:
+    def _tiles(self, job: ImageJob, raster: Opened) -> Iterator[Floats]:
         """What the network takes, and as a last channel where it holds data."""
         info = raster.info
         if (info.height, info.width, info.bands) != (job.source.height, job.source.width, job.source.bands):
@@ -136,7 +136,7 @@ class Tiled:
             meter.step(len(batch))
             yield from made
 
-    def _write(self, job: Job, tiles: Iterable[Floats], left_out: LeftOut) -> None:
+    def _write(self, job: ImageJob, tiles: Iterable[Floats], left_out: LeftOut) -> None:
         info, holds = job.target, False
         info.path.parent.mkdir(parents=True, exist_ok=True)
         with canvas(info.path, info, job.notes) as put:
@@ -149,9 +149,9 @@ class Tiled:
             left_out.note_empty(str(job.source.path))
 
 
-def _grouped(jobs: Sequence[Job], batch_size: int) -> Iterator[list[Job]]:
+def _grouped(jobs: Sequence[ImageJob], batch_size: int) -> Iterator[list[ImageJob]]:
     """Images whose tiles fill no more than a batch together; larger ones alone."""
-    group: list[Job] = []
+    group: list[ImageJob] = []
     for job in jobs:
         size = sum(len(other.mosaic) for other in group) + len(job.mosaic)
         if group and (size > batch_size or job.mosaic.tile != group[0].mosaic.tile):

@@ -13,7 +13,7 @@ from rsforge.data.io.image_writer import check_picture_path, save_grid, save_ind
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.load import check_partners, load_denoiser
 from rsforge.recipes.diffusion.pipeline import Generator, batches
 from rsforge.recipes.training import output_dir
@@ -23,7 +23,7 @@ from rsforge.settings.sample import SampleSettings
 INDIVIDUALS = 16
 
 
-def draw(settings: SampleSettings, show: Voice) -> dict[str, Any]:
+def draw(settings: SampleSettings, show: Console) -> dict[str, Any]:
     """Draw images and write them as a grid, and one by one when they are few."""
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
@@ -63,7 +63,7 @@ def _steps(generator: Generator, ddim_steps: int | None) -> int:
         raise RsforgeError("RSF-U005", str(error), where="--ddim-steps") from error
 
 
-def _draw(generator: Generator, settings: SampleSettings, seed: int, steps: int, show: Voice) -> Tensor:
+def _draw(generator: Generator, settings: SampleSettings, seed: int, steps: int, show: Console) -> Tensor:
     runs = list(batches(settings.num_images, settings.batch_size))
     parts = []
     with show.progress("step", steps * len(runs)) as meter:

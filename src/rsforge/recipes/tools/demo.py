@@ -21,7 +21,7 @@ from rsforge.engine import devices
 from rsforge.engine.task import Task
 from rsforge.errors import RsforgeError
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.recipes.console import Meter, Voice
+from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.html.page import Stage
 from rsforge.recipes.sample import images as sample_images
@@ -81,7 +81,7 @@ class Aside:
 
     dry_run = False
 
-    def __init__(self, show: Voice, path: str, options: Options, settings: BaseModel) -> None:
+    def __init__(self, show: Console, path: str, options: Options, settings: BaseModel) -> None:
         self.show, self.command = show, command_line(path, options)
         self.argv = shlex.split(self.command)[1:]
         self.origins = {name: "demo" if name in options else "default" for name in _names(type(settings))}
@@ -131,7 +131,7 @@ def composed(model: type[S], options: Options) -> S:
     return model.model_validate(tree)
 
 
-def run(settings: DemoSettings, show: Voice, plan: Plan | None = None) -> dict[str, Any]:
+def run(settings: DemoSettings, show: Console, plan: Plan | None = None) -> dict[str, Any]:
     """Draw scenes, train both models, draw images, judge all of it; returns the figures and where the report lies."""
     demo = Demo(settings, show, plan or Plan())
     demo.check_folder()
@@ -145,7 +145,7 @@ def run(settings: DemoSettings, show: Voice, plan: Plan | None = None) -> dict[s
 class Demo:
     """One run of the demo: its folder, its clock, and what the stages have told so far."""
 
-    def __init__(self, settings: DemoSettings, show: Voice, plan: Plan) -> None:
+    def __init__(self, settings: DemoSettings, show: Console, plan: Plan) -> None:
         self.settings, self.show, self.plan, self.output = settings, show, plan, settings.output_dir
         self.began, self.stages, self.asides = time.monotonic(), list[Stage](), list[tuple[Aside, BaseModel]]()
         self.device = devices.choose(settings.device)

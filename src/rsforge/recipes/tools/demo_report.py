@@ -16,7 +16,7 @@ from torch import Tensor
 from rsforge import __version__
 from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.data.io.image_writer import save_grid
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import stacked
 from rsforge.recipes.html import page
 from rsforge.recipes.html.page import Chart, Headline, Picture, Report, Section, Stage
@@ -107,7 +107,7 @@ def _images(place: Path) -> Tensor:
 
 
 def write(
-    output: Path, told: Figures, stages: Sequence[Stage], settings: DemoSettings, show: Voice, *, seconds: float
+    output: Path, told: Figures, stages: Sequence[Stage], settings: DemoSettings, show: Console, *, seconds: float
 ) -> None:
     """Write the report of a finished demo."""
     own = Stage("demo", seconds, show.command, output_dir.plain(settings), show.origins)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from rsforge import __version__
 from rsforge.compat import ensure_torchvision
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.tools import DoctorSettings
 
 TESTED_TORCH = "2.13.0"  # as in constraints.txt
@@ -36,7 +36,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 Finding = dict[str, str]
 
 
-def examine(settings: DoctorSettings, show: Voice) -> dict[str, Any]:
+def examine(settings: DoctorSettings, show: Console) -> dict[str, Any]:
     """Findings by room, each a ``state`` (ok, warn, missing), what was ``found``, and a ``fix``; never fails.
 
     ``ready`` is whether everything that all commands need is there, ``attention`` names what is not ok.

@@ -18,7 +18,7 @@ from rsforge.engine import checkpoint
 from rsforge.engine.ema import averaged_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names
 from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.diffusion import DiffusionTrainSettings
@@ -36,7 +36,7 @@ PLAIN = (
 )  # fmt: skip
 
 
-def describe(settings: InfoSettings, show: Voice) -> dict[str, Any]:
+def describe(settings: InfoSettings, show: Console) -> dict[str, Any]:
     """What the checkpoint holds of kind, progress, network, data, settings and weights; nothing for what it lacks.
 
     ``weights`` are the digests of the weights in use, averaged ones where there are any: the identity that a

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import torch
 
-from rsforge.engine.distributed import Alone
-from rsforge.engine.loader import Samples
+from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.loader import IndexedDataset
 from rsforge.engine.task import Task
 from rsforge.engine.trainer import Pictures, no_pictures
-from rsforge.recipes.training.output_names import Layout
+from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
 
@@ -32,15 +32,15 @@ class TrainSettings(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class Compute:
     """Where a run computes."""
 
     device: torch.device
-    world: Alone
+    world: SingleProcess
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingSpec:
     """What a method brings to its training: task, images, names, and the figure to judge by.
 
     ``remembered`` is how many bytes its own parts grow to for each place of a step; ``tracked`` renames figures of
@@ -49,14 +49,14 @@ class Job:
     """
 
     task: Task
-    train: Samples
-    held_out: Samples
-    layout: Layout
+    train: IndexedDataset
+    held_out: IndexedDataset
+    layout: OutputLayout
     identity: Mapping[str, Any]
     monitor: str
     final_from: int = 0
     preview: Callable[[int], Pictures] = no_pictures
-    paces: Mapping[str, float] = field(default_factory=dict)
+    lr_scale: Mapping[str, float] = field(default_factory=dict)
     measure: Callable[[], None] = lambda: None
     own_parts: Mapping[str, Any] | None = None
     tracked: Mapping[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from typing import NoReturn
 from rsforge.engine.distributed import launched
 from rsforge.engine.loader import PR_SET_PDEATHSIG
 from rsforge.errors import ExitCode, RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.settings.base import RunSettings
 
 EXIT_FOLDER = "RSFORGE_EXIT_FOLDER"
@@ -33,7 +33,7 @@ def wanted(run: RunSettings) -> bool:
     return run.processes * run.nodes > 1 and not launched()
 
 
-def torchrun(run: RunSettings, show: Voice) -> NoReturn:
+def torchrun(run: RunSettings, show: Console) -> NoReturn:
     """Run the same command line in ``processes`` processes, and leave as they leave when all have ended.
 
     The first of them writes the result to stdout. SIGINT and SIGTERM go on to all of them. An error that one of

@@ -10,7 +10,7 @@ from typing import Any
 
 from rsforge.data.io.image_writer import to_uint8
 from rsforge.engine.trainer import Listener, Pictures
-from rsforge.recipes.console import Meter, Voice
+from rsforge.recipes.console import Console, Meter
 
 STEPS, EPOCHS = "Batch", "Epoch"
 PLACE = ("step", "epoch", "best")  # where a row stands; the rest of it are figures
@@ -90,7 +90,7 @@ class TensorBoard(Tracker):
 class Forgiving(Tracker):
     """A tracker whose first failure is said, and the last thing heard of it: no training ends for its sake."""
 
-    def __init__(self, name: str, make: Callable[[], Tracker], show: Voice) -> None:
+    def __init__(self, name: str, make: Callable[[], Tracker], show: Console) -> None:
         self.name, self.show, self.tracker = name, show, Tracker()
         with self._forgiven():
             self.tracker = make()

@@ -17,9 +17,9 @@ from rsforge import __version__, durable
 from rsforge.engine import checkpoint
 from rsforge.engine.checkpoint_writer import newest
 from rsforge.errors import RsforgeError, from_os_error
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names
-from rsforge.recipes.training.output_names import Layout
+from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
@@ -33,7 +33,7 @@ FREE = {
 }  # fmt: skip
 
 
-def resumed(run: RunSettings, own: Layout, *, kind: str, show: Voice) -> dict[str, Any] | None:
+def resumed(run: RunSettings, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any] | None:
     """The state to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
     folder = run.output_dir
     if run.resume is None:
@@ -53,7 +53,7 @@ def resumed(run: RunSettings, own: Layout, *, kind: str, show: Voice) -> dict[st
     return state
 
 
-def _first_sound(path: Path, own: Layout, *, kind: str, show: Voice) -> dict[str, Any]:
+def _first_sound(path: Path, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any]:
     """The newest checkpoint that is whole; damaged ones before it are named."""
     periodic = [p for p in path.parent.glob("*.pt") if own.names.pattern().fullmatch(p.name)]
     others = sorted(periodic, key=lambda p: p.stat().st_mtime_ns, reverse=True)
@@ -70,7 +70,7 @@ def _first_sound(path: Path, own: Layout, *, kind: str, show: Voice) -> dict[str
     raise failures[0]
 
 
-def _refuse_occupied(folder: Path, own: Layout, *, overwrite: bool) -> None:
+def _refuse_occupied(folder: Path, own: OutputLayout, *, overwrite: bool) -> None:
     if folder.is_dir() and not overwrite:
         taken = [p for p in folder.iterdir() if p.name != ".lock" and (p.is_file() or p.name in own.folders)]
         files = sorted(p.name for p in taken if p.is_file() or any(p.iterdir()))
@@ -80,7 +80,7 @@ def _refuse_occupied(folder: Path, own: Layout, *, overwrite: bool) -> None:
             )
 
 
-def resume_hint(show: Voice) -> str:
+def resume_hint(show: Console) -> str:
     """The command that goes on with this run from its newest checkpoint."""
     words, kept = iter(shlex.split(show.command)), []
     for word in words:
@@ -93,7 +93,7 @@ def resume_hint(show: Voice) -> str:
     return shlex.join([*kept, "--resume"])
 
 
-def check_apart(run: RunSettings, own: Layout, data_dir: str) -> None:
+def check_apart(run: RunSettings, own: OutputLayout, data_dir: str) -> None:
     """RSF-U005 when the images lie where this run keeps its own pictures, which --overwrite would remove."""
     data = Path(data_dir).resolve()
     for kept in ((run.output_dir / name).resolve() for name in own.folders):
@@ -144,7 +144,7 @@ def plain(settings: BaseModel) -> dict[str, Any]:
     return tree
 
 
-def prepare(run: RunSettings, own: Layout, settings: BaseModel, show: Voice, *, fresh: bool) -> None:
+def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, show: Console, *, fresh: bool) -> None:
     """Clear and describe the folder, which is held by this process's lock."""
     folder = run.output_dir
     durable.sweep(folder)

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsforge.engine.checkpoint_writer import Names
+from rsforge.engine.checkpoint_writer import CheckpointNames
 
 JOURNAL = "journal.jsonl"
 SETTINGS = "settings.json"
@@ -23,10 +23,10 @@ OTHERS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class OutputLayout:
     """The tree of one method's output folder; ``{}`` stands for the number of whole epochs."""
 
-    names: Names
+    names: CheckpointNames
     plot: str
     samples: str
     reconstructions: str = ""
@@ -35,15 +35,15 @@ class Layout:
     def folders(self) -> list[str]:
         """The folders below the output folder that are a run's own."""
         pictures = [name.split("/")[0] for name in (self.samples, self.reconstructions) if name]
-        return [LATENTS, TENSORBOARD, WANDB, *pictures, *([self.names.folder] if self.names.bare else [])]
+        return [LATENTS, TENSORBOARD, WANDB, *pictures, *([self.names.folder] if self.names.weights_only else [])]
 
     def owned(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote: by the names of files, since others may stand among them."""
         names = [JOURNAL, SETTINGS, TIMING, self.plot, self.names.latest, self.names.best]
-        names += [f"{net}.pth" for net in self.names.bare] + OTHERS
+        names += [f"{net}.pth" for net in self.names.weights_only] + OTHERS
         patterns = [glob.escape(name) if "*" not in name else name for name in names]
         patterns += [name.format("[0-9]*") for name in (self.samples, self.reconstructions) if name]
-        patterns += [self.names.weights(net, "[0-9]*") for net in self.names.bare]
+        patterns += [self.names.weights(net, "[0-9]*") for net in self.names.weights_only]
         periodic = [p for p in folder.glob("*.pt") if self.names.pattern().fullmatch(p.name)]
         return [path for pattern in patterns for path in sorted(folder.glob(pattern))] + periodic
 

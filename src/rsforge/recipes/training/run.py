@@ -12,19 +12,19 @@ from torch import nn
 
 from rsforge import durable
 from rsforge.engine import devices, distributed, lr_schedules, precision
-from rsforge.engine.checkpoint_writer import Keeper, NoKeeper
+from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping
-from rsforge.engine.ema import Average, ExponentialAverage, NoAverage
+from rsforge.engine.ema import Ema, ExponentialMovingAverage, NoEma
 from rsforge.engine.journal import Journal, NoJournal
-from rsforge.engine.loader import Feed, Samples
+from rsforge.engine.loader import BatchLoader, IndexedDataset
 from rsforge.engine.train_step import Update
 from rsforge.engine.trainer import Trainer, no_pictures
 from rsforge.engine.validation import NoValidation, Validation
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.training import launch, output_dir, output_names, trackers
-from rsforge.recipes.training.job import Job, Place, TrainSettings
+from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
 from rsforge.recipes.training.listeners import Display
-from rsforge.recipes.training.output_names import Layout
+from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.settings.base import OptimSettings, RunSettings
 
 READ_ALONE = 2048  # held-out images that are read sooner than processes start
@@ -36,19 +36,23 @@ State = dict[str, Any] | None
 
 
 @contextlib.contextmanager
-def place(run: RunSettings, show: Voice) -> Iterator[Place]:
+def place(run: RunSettings, show: Console) -> Iterator[Compute]:
     """The device and this process's part among others; said in one line."""
     device = distributed.local_device(devices.choose(run.device, deterministic=run.deterministic))
     world = distributed.join(device)
     show.say(f"device     {devices.describe(device)}" + (f", {world.size} processes" if world.size > 1 else ""))
     try:
-        yield Place(device, world)
+        yield Compute(device, world)
     finally:
         distributed.leave()
 
 
 def start(
-    settings: S, own: Layout, kind: str, show: Voice, run_in: Callable[[S, Place, Voice, State], dict[str, Any]]
+    settings: S,
+    own: OutputLayout,
+    kind: str,
+    show: Console,
+    run_in: Callable[[S, Compute, Console, State], dict[str, Any]],
 ) -> dict[str, Any]:
     """Call ``run_in`` here with the state to go on from, or start the processes that each will."""
     trackers.check(settings.run)
@@ -59,7 +63,7 @@ def start(
 
 
 @contextlib.contextmanager
-def held(run: RunSettings, where: Place) -> Iterator[None]:
+def held(run: RunSettings, where: Compute) -> Iterator[None]:
     """The output folder, made and locked by the process that writes."""
     if not where.world.writes:
         where.world.barrier()
@@ -89,9 +93,9 @@ def schedule(optim: OptimSettings, *, per_epoch: int, epochs: int) -> lr_schedul
     return lr_schedules.Plateau(rate, floor=floor) if optim.lr_scheduler == "plateau" else lr_schedules.PureRate(rate)
 
 
-def feed(samples: Samples, settings: TrainSettings, where: Place, *, training: bool) -> Feed:
+def feed(samples: IndexedDataset, settings: TrainSettings, where: Compute, *, training: bool) -> BatchLoader:
     """Training batches shuffled and accumulated, or held-out ones in order."""
-    return Feed(
+    return BatchLoader(
         samples,
         batch_size=settings.loop.batch_size,
         accumulate=settings.loop.grad_accum if training else 1,
@@ -103,7 +107,7 @@ def feed(samples: Samples, settings: TrainSettings, where: Place, *, training: b
     )
 
 
-def update(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Update:
+def update(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Console) -> Update:
     """The optimizer step of the job's task: AdamW, fused."""
     loop, optim, task = settings.loop, settings.optim, job.task
     chosen = precision.choose(loop.mixed_precision, where.device)
@@ -115,9 +119,9 @@ def update(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Upda
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if loop.compile:
             compiled(module)
-    average: Average = NoAverage()
+    average: Ema = NoEma()
     if settings.average.ema:
-        average = ExponentialAverage(task.modules(), decay=settings.average.ema_decay)
+        average = ExponentialMovingAverage(task.modules(), decay=settings.average.ema_decay)
     return Update(
         task,
         make_optimizer=partial(
@@ -127,7 +131,7 @@ def update(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Upda
             weight_decay=optim.weight_decay,
             fused=where.device.type != "mps",
         ),
-        paces=job.paces,
+        lr_scale=job.lr_scale,
         average=average,
         device=where.device,
         precision=chosen,
@@ -145,13 +149,13 @@ def compiled(module: nn.Module) -> None:
         child.compile()
 
 
-def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Trainer:
+def assemble(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Console) -> Trainer:
     """The trainer of ``job``, with nothing written yet."""
     run, loop, stop = settings.run, settings.loop, settings.stopping
     batches = feed(job.train, settings, where, training=True)
     held_out = feed(job.held_out, settings, where, training=False) if len(job.held_out) else None
     check = Validation(job.task, held_out, device=where.device, seed=run.seed, world=where.world) if held_out else None
-    keeper = Keeper(run.output_dir, job.layout.names, identity=job.identity, every=loop.save_every,
+    checkpoint_writer = CheckpointWriter(run.output_dir, job.layout.names, identity=job.identity, every=loop.save_every,
                     keep=loop.keep_checkpoints)  # fmt: skip
     path = run.output_dir / output_names.JOURNAL
     trainer = Trainer(
@@ -160,7 +164,7 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
         epochs=loop.epochs,
         rate=schedule(settings.optim, per_epoch=batches.steps_per_epoch, epochs=loop.epochs),
         validation=check or NoValidation(),
-        keeper=keeper if where.world.writes else NoKeeper(),
+        checkpoint_writer=checkpoint_writer if where.world.writes else NoCheckpointWriter(),
         journal=Journal(path) if where.world.writes else NoJournal(path),
         best=Best(from_epoch=min(job.final_from, loop.epochs - 1)),
         stopping=Stopping(
@@ -181,7 +185,7 @@ def assemble(job: Job, settings: TrainSettings, where: Place, show: Voice) -> Tr
     return trainer
 
 
-def conduct(job: Job, settings: TrainSettings, where: Place, show: Voice, state: State) -> dict[str, Any]:
+def conduct(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Console, state: State) -> dict[str, Any]:
     """Train from ``state``, or from the start, with trackers and display, and say how it ended."""
     output, trainer = settings.run.output_dir, assemble(job, settings, where, show)
     if state is not None:
@@ -208,7 +212,7 @@ def conduct(job: Job, settings: TrainSettings, where: Place, show: Voice, state:
     }
 
 
-def plan(job: Job, settings: TrainSettings, where: Place) -> dict[str, Any]:
+def plan(job: TrainingSpec, settings: TrainSettings, where: Compute) -> dict[str, Any]:
     """What a run would be: sizes, steps, memory, disk."""
     parameters = [p for m in job.task.modules().values() for p in m.parameters()]
     count = sum(p.numel() for p in parameters)
@@ -217,7 +221,7 @@ def plan(job: Job, settings: TrainSettings, where: Place) -> dict[str, Any]:
     saved = (count * 4 * (copies - 1) + job.remembered * batches.per_step) / 2**20
     periodic = -(-settings.loop.epochs // settings.loop.save_every)
     kept = 2 + min(periodic, settings.loop.keep_checkpoints or periodic)
-    bare = count * 4 / 2**20 * bool(job.layout.names.bare)
+    weights_only = count * 4 / 2**20 * bool(job.layout.names.weights_only)
     return {
         "output_dir": str(settings.run.output_dir),
         "training_images": len(job.train),
@@ -227,6 +231,6 @@ def plan(job: Job, settings: TrainSettings, where: Place) -> dict[str, Any]:
         "steps": batches.steps_per_epoch * settings.loop.epochs,
         "weights_and_optimizer_mib": round(count * 4 * copies / 2**20, 1),
         "checkpoint_mib": round(saved, 1),
-        "disk_mib": round((saved + bare) * kept, 1),
+        "disk_mib": round((saved + weights_only) * kept, 1),
         "device": str(where.device),
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from rsforge.errors import ExitCode, RsforgeError, Terminated
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_dir, output_names, wandb_run
 from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
 from rsforge.recipes.training.wandb_artifacts import Versions
@@ -17,7 +17,7 @@ from rsforge.settings.base import RunSettings
 
 if TYPE_CHECKING:
     from rsforge.engine.trainer import Listener
-    from rsforge.recipes.training.job import Job, TrainSettings
+    from rsforge.recipes.training.job import TrainingSpec, TrainSettings
 
 
 def check(run: RunSettings) -> None:
@@ -27,7 +27,9 @@ def check(run: RunSettings) -> None:
 
 
 @contextlib.contextmanager
-def following(job: Job, settings: TrainSettings, show: Voice, *, step: int) -> Iterator[tuple[Listener, ...]]:
+def following(
+    job: TrainingSpec, settings: TrainSettings, show: Console, *, step: int
+) -> Iterator[tuple[Listener, ...]]:
     """Listeners of a training that goes on from ``step``; at its end they learn how it ended."""
     run = settings.run
     with wandb_run.environment(run.output_dir):
@@ -47,11 +49,11 @@ def following(job: Job, settings: TrainSettings, show: Voice, *, step: int) -> I
                 tracker.close(code)
 
 
-def _tensorboard(job: Job, run: RunSettings, step: int) -> Tracker:
+def _tensorboard(job: TrainingSpec, run: RunSettings, step: int) -> Tracker:
     return TensorBoard(run.output_dir / output_names.TENSORBOARD, step=step, log_every=run.log_every, names=job.tracked)
 
 
-def _wandb(job: Job, settings: TrainSettings, show: Voice) -> Tracker:
+def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker:
     run, output = settings.run, settings.run.output_dir
     begun = wandb_run.begin(output, project=run.project, config={**_flat(settings), **job.config}, show=show)
     if begun.disabled:

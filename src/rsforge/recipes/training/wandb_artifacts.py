@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable
-from rsforge.engine.checkpoint_writer import Names, due
+from rsforge.engine.checkpoint_writer import CheckpointNames, due
 
 STAGING = "artifacts/staging"  # below WANDB_DATA_DIR; wandb removes there what it has uploaded
 
@@ -20,7 +20,7 @@ class Versions:
     them, and take no room until those are deleted.
     """
 
-    def __init__(self, run: Any, output: Path, names: Names, *, every: int, name: str) -> None:
+    def __init__(self, run: Any, output: Path, names: CheckpointNames, *, every: int, name: str) -> None:
         self.run, self.output, self.names, self.every, self.name = run, output, names, every, name
         self.periodic: set[int] = set()
         self.best = 0
@@ -36,7 +36,7 @@ class Versions:
 
     def _is_kept(self, epoch: int) -> bool:
         """The last epoch's are kept too, whenever that is."""
-        return any((self.output / self.names.weights(net, epoch)).exists() for net in self.names.bare)
+        return any((self.output / self.names.weights(net, epoch)).exists() for net in self.names.weights_only)
 
     def publish(self) -> None:
         """Log what has not been logged, in the order of epochs."""
@@ -48,10 +48,10 @@ class Versions:
 
     def _files(self, epoch: int) -> dict[str, Path]:
         """Name in the artifact, and where the weights of ``epoch`` are."""
-        if not self.names.bare:
+        if not self.names.weights_only:
             return {self.names.best: self.output / self.names.best} if epoch == self.best else {}
         place = self.names.weights if epoch in self.periodic else lambda net, _: f"{net}.pth"
-        return {f"{net}.pth": self.output / place(net, epoch) for net in self.names.bare}
+        return {f"{net}.pth": self.output / place(net, epoch) for net in self.names.weights_only}
 
     def _log(self, epoch: int, files: dict[str, Path], aliases: list[str]) -> None:
         from wandb import Artifact

@@ -15,7 +15,7 @@ from rsforge import durable
 from rsforge.data.io.image_writer import to_uint8
 from rsforge.engine.trainer import Pictures
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names
 from rsforge.recipes.training.listeners import Tracker, figures
 from rsforge.recipes.training.wandb_artifacts import Versions
@@ -68,7 +68,7 @@ def mode() -> str:
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
 
 
-def begin(output: Path, *, project: str, config: Mapping[str, Any], show: Voice) -> Any:
+def begin(output: Path, *, project: str, config: Mapping[str, Any], show: Console) -> Any:
     """The run of W&B that belongs to the folder ``output``, begun or gone on with; offline where online fails."""
     import wandb
 

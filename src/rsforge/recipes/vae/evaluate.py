@@ -14,12 +14,12 @@ from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan,
 from rsforge.data.io.image_writer import check_picture_path, save_grid
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine import devices
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
 from rsforge.metrics.image import active_units, psnr, ssim
 from rsforge.models.interfaces import Autoencoder
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import stacked
 from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT
 from rsforge.recipes.datasets.stored_split import one_side
@@ -38,8 +38,8 @@ def _everything(index: TileIndex) -> list[Tile]:
 
 
 def _images(
-    place: str, image_size: int, show: Voice, *, on_bad: Any = "error", chosen: Chosen = _everything
-) -> Samples:
+    place: str, image_size: int, show: Console, *, on_bad: Any = "error", chosen: Chosen = _everything
+) -> IndexedDataset:
     """Images as they are, those ``chosen`` of a folder, from one file, or drawn."""
     if place == SYNTHETIC:
         show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
@@ -55,7 +55,7 @@ def _found(place: Path, on_bad: Any) -> TileIndex:
     return scan_one(place) if place.is_file() else scan(place, on_bad=on_bad)
 
 
-def reconstruct(settings: VaeReconstructSettings, show: Voice) -> dict[str, Any]:
+def reconstruct(settings: VaeReconstructSettings, show: Console) -> dict[str, Any]:
     """Write images above their reconstructions, eight in a row."""
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
@@ -79,12 +79,12 @@ def _filled(rows: Sequence[Tensor]) -> list[Tensor]:
     return [torch.cat([r, r.new_full((width - len(r), *r.shape[1:]), -1.0)]) for r in rows]
 
 
-def _batches(samples: Samples, count: int, size: int) -> Iterator[Tensor]:
+def _batches(samples: IndexedDataset, count: int, size: int) -> Iterator[Tensor]:
     return (stacked(samples, range(i, min(i + size, count))) for i in range(0, count, size))
 
 
 @torch.no_grad()
-def evaluate(settings: VaeEvaluateSettings, show: Voice) -> dict[str, Any]:
+def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
     """Reconstruction and latent figures, beside those of giving every image the mean image."""
     device = devices.choose(settings.device)
     network, restored = load_autoencoder(settings.checkpoint, device)

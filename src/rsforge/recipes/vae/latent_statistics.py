@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rsforge.engine.loader import Samples
+from rsforge.engine.loader import IndexedDataset
 from rsforge.models.interfaces import Autoencoder
 
 SHOWN = 16
@@ -18,7 +18,7 @@ MEASURED = 256
 class LatentStatistics:
     """Mean and deviation of sampled latents by channel, measured when an epoch closes and saved with the run."""
 
-    def __init__(self, network: Autoencoder, samples: Samples, device: torch.device) -> None:
+    def __init__(self, network: Autoencoder, samples: IndexedDataset, device: torch.device) -> None:
         self.network, self.samples, self.device = network, samples, device
         self.mean, self.std = torch.zeros(()), torch.ones(())
 

@@ -9,12 +9,12 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.models.interfaces import Autoencoder
-from rsforge.recipes.inference.checkpoints import Restored, rebuild
+from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
 
 VAE_ROLE = "VAE checkpoint"
 
 
-def load_autoencoder(path: Path, device: torch.device) -> tuple[Autoencoder, Restored]:
+def load_autoencoder(path: Path, device: torch.device) -> tuple[Autoencoder, LoadedModel]:
     """The autoencoder of a checkpoint, with averaged weights where it has them."""
     restored = rebuild(checkpoint.load(path, kind="vae", role=VAE_ROLE), "autoencoder", path, averaged=True)
     return cast(Autoencoder, restored.network.to(device)), restored

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rsforge.engine.checkpoint_writer import Names
-from rsforge.recipes.training.output_names import Layout
+from rsforge.engine.checkpoint_writer import CheckpointNames
+from rsforge.recipes.training.output_names import OutputLayout
 
-VAE = Layout(
-    Names("checkpoint_{:04d}.pt"),
+VAE = OutputLayout(
+    CheckpointNames("checkpoint_{:04d}.pt"),
     plot="training_losses.png",
     samples="samples/samples_epoch_{}.png",
     reconstructions="reconstructions/reconstruction_epoch_{}.png",

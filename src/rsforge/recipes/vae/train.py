@@ -18,12 +18,12 @@ from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
 from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
-from rsforge.recipes.console import Voice
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.batches import stacked
 from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
-from rsforge.recipes.training import run as training_run
-from rsforge.recipes.training.job import Job, Place
+from rsforge.recipes.training.job import Compute, TrainingSpec
+from rsforge.recipes.training.run import conduct, held, plan, start
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.seeds import derive
@@ -33,12 +33,12 @@ from rsforge.tasks.vae import VaeTask
 RECONSTRUCTED = 8
 
 
-def train(settings: VaeTrainSettings, show: Voice) -> dict[str, Any]:
+def train(settings: VaeTrainSettings, show: Console) -> dict[str, Any]:
     """Train an autoencoder; returns where it lies and how good it became."""
-    return training_run.start(settings, VAE, "vae", show, run_in)
+    return start(settings, VAE, "vae", show, run_in)
 
 
-def run_in(settings: VaeTrainSettings, where: Place, show: Voice, state: dict[str, Any] | None) -> dict[str, Any]:
+def run_in(settings: VaeTrainSettings, where: Compute, show: Console, state: dict[str, Any] | None) -> dict[str, Any]:
     output_dir.check_apart(settings.run, VAE, settings.data.data_dir)
     torch.manual_seed(derive(settings.run.seed, "weights"))
     network = build(settings.autoencoder, settings.data.image_size)
@@ -48,11 +48,11 @@ def run_in(settings: VaeTrainSettings, where: Place, show: Voice, state: dict[st
         output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
     job = _job(settings, network, data, where)
     if show.dry_run:
-        return training_run.plan(job, settings, where)
-    with training_run.held(settings.run, where):
+        return plan(job, settings, where)
+    with held(settings.run, where):
         if where.world.writes:
             output_dir.prepare(settings.run, VAE, settings, show, fresh=state is None)
-        return training_run.conduct(job, settings, where, show, state)
+        return conduct(job, settings, where, show, state)
 
 
 def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
@@ -95,7 +95,7 @@ def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callabl
     return partial(perceptual, vgg_weights.features(options.vgg_weights, device, what=what, without=without))
 
 
-def _job(settings: VaeTrainSettings, network: Autoencoder, data: image_folder.Images, where: Place) -> Job:
+def _job(settings: VaeTrainSettings, network: Autoencoder, data: image_folder.Images, where: Compute) -> TrainingSpec:
     options = settings.autoencoder
     task = VaeTask(
         network,
@@ -116,7 +116,7 @@ def _job(settings: VaeTrainSettings, network: Autoencoder, data: image_folder.Im
         "normalisation": {"low": -1.0, "high": 1.0},
     }
     shown = data.held_out if len(data.held_out) else data.plain
-    return Job(
+    return TrainingSpec(
         task,
         data.train,
         data.held_out,
