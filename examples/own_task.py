@@ -14,7 +14,7 @@ from torch.optim import AdamW
 
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine import checkpoint, journal, lr_schedules
-from rsforge.engine.checkpoint_writer import CheckpointWriter
+from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping
 from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.engine.loader import BatchLoader
