@@ -10,8 +10,8 @@ import pytest
 from pydantic import Field, model_validator
 
 from rsforge.cli.leaves import leaves
-from rsforge.settings.base import Section, Widths, also
-from rsforge.settings.sections import Prefix
+from rsforge.settings.base import Widths
+from rsforge.settings.sections import Prefix, Section, also
 from rsforge.settings.vae import AutoencoderSettings
 
 

@@ -137,7 +137,7 @@ class Leaf:
 
 def _marks(annotation: Any) -> list[Any]:
     """The bounds of a number that may be absent, or of those in a list."""
-    marks = []
+    marks: list[Any] = []
     for mark in getattr(annotation, "__metadata__", ()):
         marks += getattr(mark, "metadata", [mark])
     for inner in get_args(annotation):

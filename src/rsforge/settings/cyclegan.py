@@ -22,15 +22,14 @@ from rsforge.settings.base import (
     OptimSettings,
     Range,
     RunSettings,
-    Section,
     Seed,
     StoppingSettings,
     Weight,
     Width,
-    also,
 )
 from rsforge.settings.data_pairs import CLIP, Unit
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
+from rsforge.settings.sections import Section, also
 
 CHECKPOINT = "Checkpoint of the training, e.g. cyclegan_models/best_model.pt."
 Direction = Literal["sar2optical", "optical2sar"]

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, ON_BAD, PathText, Range, Section, Seed, Workers, also
+from rsforge.settings.base import BASE_DIR, ON_BAD, Range, Seed, Workers
+from rsforge.settings.sections import PathText, Section, also
 
 CAPTIONS = (
     "Which of several captions of an image: first, all (a list in metadata.jsonl, one line each in captions.txt), "

@@ -8,17 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from rsforge.settings.base import (
-    BASE_DIR,
-    ImageSize,
-    PathText,
-    Pixels,
-    Section,
-    Seed,
-    Share,
-    ShareBelowOne,
-    also,
-)
+from rsforge.settings.base import BASE_DIR, ImageSize, Pixels, Seed, Share, ShareBelowOne
+from rsforge.settings.sections import PathText, Section, also
 
 
 def _factor(text: str) -> str:

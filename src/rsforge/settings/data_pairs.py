@@ -8,18 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from rsforge.settings.base import (
-    BASE_DIR,
-    Count,
-    ImageSize,
-    Pixels,
-    Range,
-    Section,
-    Seed,
-    Share,
-    ShareBelowOne,
-    also,
-)
+from rsforge.settings.base import BASE_DIR, Count, ImageSize, Pixels, Range, Seed, Share, ShareBelowOne
+from rsforge.settings.sections import Section, also
 
 Unit = Literal["auto", "db", "linear", "dn", "uint8"]
 

@@ -13,15 +13,14 @@ from rsforge.settings.base import (
     LoopSettings,
     OptimSettings,
     RunSettings,
-    Section,
     ShareBelowOne,
     StoppingSettings,
-    TileSettings,
     Weight,
     Width,
     Widths,
-    also,
 )
+from rsforge.settings.images import TileSettings
+from rsforge.settings.sections import Section, also
 
 
 class DenoiserSettings(Section):

@@ -6,18 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import (
-    SPLIT,
-    Count,
-    DataFolder,
-    Range,
-    Section,
-    Share,
-    ShareBelowOne,
-    SplitChoice,
-    also,
-)
+from rsforge.settings.base import SPLIT, Count, DataFolder, Range, Share, ShareBelowOne, SplitChoice
 from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
+from rsforge.settings.sections import Section, also
 
 PairLayout = Literal["auto", "regions", "terrain", "names"]
 

@@ -6,19 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rsforge.settings.base import (
-    BASE_DIR,
-    BATCH,
-    DEVICE,
-    DEVICES,
-    BatchSize,
-    Count,
-    Device,
-    Section,
-    Seed,
-    Share,
-    also,
-)
+from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, Seed, Share
+from rsforge.settings.sections import Section, also
 
 
 class SampleSettings(Section):

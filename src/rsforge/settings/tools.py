@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, Device, Section, Seed, also
+from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, Device, Seed
+from rsforge.settings.sections import Section, also
 
 
 class DemoSettings(Section):

@@ -26,16 +26,15 @@ from rsforge.settings.base import (
     LoopSettings,
     OptimSettings,
     RunSettings,
-    Section,
     Share,
     SplitChoice,
     StoppingSettings,
-    TileSettings,
     Weight,
     Width,
     Widths,
-    also,
 )
+from rsforge.settings.images import TileSettings
+from rsforge.settings.sections import Section, also
 
 # A map latent has thousands of numbers, so its KL term is a light leash without a target.
 MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0}

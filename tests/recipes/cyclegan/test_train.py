@@ -19,7 +19,8 @@ from rsforge.recipes.cyclegan.train import build
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load
 from rsforge.settings.base import RunSettings
-from rsforge.settings.cyclegan import CycleGanTrainSettings, PairTrainingSettings
+from rsforge.settings.cyclegan import CycleGanTrainSettings
+from rsforge.settings.pairs import PairTrainingSettings
 from tests.worlds.commands import rsforge
 
 TINY = "--image-size 32 --base-width 4 --num-workers 0 --pool-size 3 --log-every 1 "

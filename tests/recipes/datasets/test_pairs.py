@@ -26,7 +26,8 @@ from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.pairs_of_checkpoint import Measured, one_side
 from rsforge.recipes.training import output_dir
 from rsforge.settings.base import RunSettings
-from rsforge.settings.cyclegan import CycleGanTrainSettings, PairDataSettings, PairTrainingSettings
+from rsforge.settings.cyclegan import CycleGanTrainSettings
+from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from tests.worlds.commands import rsforge
 from tests.worlds.geotiff_pairs import geotiffs
 from tests.worlds.pairs import fields, save, write_pairs
