@@ -75,11 +75,16 @@ def _problems(model: type[BaseModel], error: ValidationError, given: dict[str, G
             message = item["msg"].removeprefix("Value error, ")
             found[message] = Problem(_with_prefixes(model, loc, message), "")
         elif item["type"] == "missing":
-            found.setdefault(leaf.name, Problem(f"{leaf.option} is required", "not given"))
+            found.setdefault(leaf.name, Problem(f"{leaf.option} is required: {_meaning(leaf)}", "not given"))
         else:
             what = f"{leaf.option} {_sentence(leaf, item)}"
             found.setdefault(leaf.name, Problem(what, _where(leaf, given), shortened(item["input"])))
     return list(found.values())
+
+
+def _meaning(leaf: Leaf) -> str:
+    text = (leaf.field.description or "").rstrip(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _where(leaf: Leaf, given: dict[str, Given]) -> str:
