@@ -103,7 +103,7 @@ def feed(samples: IndexedDataset, settings: TrainSettings, where: Compute, *, tr
         workers=settings.run.num_workers if training or len(samples) > READ_ALONE else 0,
         world=where.world,
         shuffle=training,
-        pin_memory=where.device.type == "cuda",
+        pin_memory=settings.run.pin_memory and where.device.type == "cuda",
     )
 
 
@@ -128,6 +128,7 @@ def update(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Con
             torch.optim.AdamW,
             lr=optim.learning_rate,
             betas=optim.betas,
+            eps=optim.adam_epsilon,
             weight_decay=optim.weight_decay,
             fused=where.device.type != "mps",
         ),

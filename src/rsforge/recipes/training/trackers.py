@@ -50,7 +50,8 @@ def following(
 
 
 def _tensorboard(job: TrainingSpec, run: RunSettings, step: int) -> Tracker:
-    return TensorBoard(run.output_dir / output_names.TENSORBOARD, step=step, log_every=run.log_every, names=job.tracked)
+    folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
+    return TensorBoard(folder, step=step, log_every=run.log_every, names=job.tracked)
 
 
 def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker:
