@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from rsforge.errors import ExitCode, RsforgeError, Terminated
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import output_dir, output_names, wandb_run
+from rsforge.recipes.training import output_names, wandb_run
 from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
 from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.base import RunSettings
+from rsforge.settings.sections import flat
 
 if TYPE_CHECKING:
     from rsforge.engine.trainer import Listener
@@ -56,7 +57,9 @@ def _tensorboard(job: TrainingSpec, run: RunSettings, step: int) -> Tracker:
 
 def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker:
     run, output = settings.run, settings.run.output_dir
-    begun = wandb_run.begin(output, project=run.project, config={**_flat(settings), **job.config}, show=show)
+    assert isinstance(settings, BaseModel)
+    config = {**flat(settings, type(settings)), **job.config}
+    begun = wandb_run.begin(output, project=run.project, config=config, show=show)
     if begun.disabled:
         return Tracker()
     name = wandb_run.artifact_name(output)
@@ -67,14 +70,6 @@ def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker
         versions=Versions(begun, output, job.layout.names, every=settings.loop.save_every, name=name),
         plot=output / job.layout.plot,
     )
-
-
-def _flat(settings: Any) -> dict[str, Any]:
-    """Every setting by the name of its option."""
-    assert isinstance(settings, BaseModel)
-    tree = output_dir.plain(settings)
-    sections = [value if isinstance(value, Mapping) else {name: value} for name, value in tree.items()]
-    return {name: value for section in sections for name, value in section.items()}
 
 
 def _code(error: BaseException) -> int:
