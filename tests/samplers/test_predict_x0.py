@@ -13,7 +13,7 @@ from rsforge.samplers.predict_x0 import x0_denoiser
 from rsforge.samplers.timesteps import timesteps
 
 
-@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0", "flow"])
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4), (2, 5)])
 def test_every_prediction_comes_through_the_door_as_x_0(prediction, shape) -> None:
     table = alphas_cumprod("cosine")
@@ -39,7 +39,7 @@ def test_clip_bounds_x_0_and_only_when_asked() -> None:
 
 def test_a_half_precision_network_does_not_narrow_the_walk() -> None:
     x_t = torch.randn(2, 3)
-    for prediction in ("eps", "v", "x_0"):
+    for prediction in ("eps", "v", "x_0", "flow"):
         denoise = x0_denoiser(lambda x, t: x.bfloat16(), alphas_cumprod("linear"), prediction)
         assert denoise(x_t, 5).dtype == torch.float32
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsforge.samplers.timesteps import step_table, timesteps
+from rsforge.samplers.timesteps import default_num_steps, step_table, timesteps
 
 SPACINGS = ["linspace", "trailing", "leading"]
 
@@ -68,3 +68,8 @@ def test_the_step_table_ends_at_the_data() -> None:
     for steps in ([], [0, 2], [1, 1], [3, 0], [1, -1]):
         with pytest.raises(ValueError, match="descend"):
             step_table(table, steps)
+
+
+def test_only_flow_is_drawn_in_four_steps_by_default() -> None:
+    assert [default_num_steps(p, 1000) for p in ("eps", "v", "x_0", "flow")] == [1000, 1000, 1000, 4]
+    assert default_num_steps("flow", 3) == 3

@@ -8,6 +8,9 @@ from typing import Literal
 
 from torch import Tensor
 
+from rsforge.noise.process import Prediction
+
+FLOW_STEPS = 4
 Spacing = Literal["linspace", "trailing", "leading"]
 
 
@@ -42,6 +45,11 @@ def step_table(alphas_cumprod: Tensor, steps: Sequence[int]) -> list[tuple[int, 
     if not inside or any(t <= t_next for t, t_next in pairwise(steps)):
         raise ValueError(f"steps must descend strictly within [0, {len(table)}), not {list(steps)}")
     return list(zip(steps, [table[t] for t in steps], [*(table[t] for t in steps[1:]), 1.0], strict=True))
+
+
+def default_num_steps(prediction: Prediction, num_train_steps: int) -> int:
+    """Steps of a walk that nobody counted: four along the straight path of ``flow``, else every timestep."""
+    return min(FLOW_STEPS, num_train_steps) if prediction == "flow" else num_train_steps
 
 
 def ignore_progress(done: int) -> None:
