@@ -28,7 +28,8 @@ class DenoiserSettings(Section):
     """Denoiser"""
 
     vae_checkpoint: Path = Field(
-        description="Checkpoint of the autoencoder whose latents are learnt.", json_schema_extra=also("--vae")
+        description="Checkpoint of the autoencoder whose latents are learnt.",
+        json_schema_extra=also("--vae", made="vae_models/best_model.pt", by="vae train"),
     )
     prediction: Literal["eps", "v", "x_0"] = Field(
         "eps", description="What the network predicts: the noise, the velocity or the clean latent."
