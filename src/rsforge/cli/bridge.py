@@ -56,14 +56,16 @@ def _help(leaf: Leaf) -> str:
     # Aliases are mended in argv and told here: Typer would cut a column of long names short.
     others = [*leaf.options[1:], *leaf.negatives]
     variable = leaf.variable and f"Also the variable {leaf.variable}."
-    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable]
-    required = leaf.field.is_required() and not leaf.argument and _required(leaf)
-    return " ".join(p.replace("[", r"\[") for p in [*parts, required] if p)
+    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable, _when_absent(leaf)]
+    return " ".join(p.replace("[", r"\[") for p in parts if p)
 
 
-def _required(leaf: Leaf) -> str:
-    made = leaf.extra.get("made")
-    return f"Required, or {made} where `rsforge {leaf.extra['by']}` made it." if made else "Required."
+def _when_absent(leaf: Leaf) -> str:
+    if "absent" in leaf.extra:
+        return f"When absent {leaf.extra['absent']}."
+    if "made" in leaf.extra:
+        return f"When absent {leaf.extra['made']}, which `rsforge {leaf.extra['by']}` makes."
+    return "Required." if leaf.field.is_required() and not leaf.argument else ""
 
 
 def _argument(leaf: Leaf, text: str) -> Any:
@@ -75,7 +77,12 @@ def _option(leaf: Leaf, text: str) -> Any:
         return typer.Option(f"{leaf.option}/--no-{leaf.option[2:]}", help=text, metavar="", rich_help_panel=leaf.panel)
     complete = (lambda: leaf.choices) if leaf.choices else None
     return typer.Option(
-        leaf.option, help=text, metavar=leaf.metavar, rich_help_panel=leaf.panel, autocompletion=complete
+        leaf.option,
+        help=text,
+        metavar=leaf.metavar,
+        rich_help_panel=leaf.panel,
+        autocompletion=complete,
+        show_default="absent" not in leaf.extra,
     )
 
 

@@ -19,9 +19,10 @@ class SampleSettings(Section):
     )
     vae_checkpoint: Path | None = Field(
         None,
-        description="Checkpoint of the autoencoder it was trained with; when absent the one that the diffusion model "
-        "names, looked for beside it and where it was then.",
-        json_schema_extra=also("--vae"),
+        description="Checkpoint of the autoencoder it was trained with.",
+        json_schema_extra=also(
+            "--vae", absent="the one that the diffusion model names, looked for beside it and where it was then"
+        ),
     )
     output: Path = Field(Path("generated_images.png"), description="Picture to write, all images in a grid.")
     base_dir: Path = Field(Path(), description=BASE_DIR)

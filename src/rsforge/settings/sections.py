@@ -38,7 +38,8 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
 
     ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
     for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
-    ``made`` is the file that is taken when nobody names one, and ``by`` the command that makes it.
+    ``made`` is the file that is taken when nobody names one, and ``by`` the command that makes it; ``absent`` says
+    what else the command takes.
     """
     return {"aliases": list(aliases), **more}
 
