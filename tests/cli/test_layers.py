@@ -151,7 +151,9 @@ def test_the_file_that_a_former_command_makes_is_taken_where_it_is(shell, toy):
     assert shell("toy", "--data-dir", "x", "--start", "y").err == ""
     Path("w").mkdir()
     assert shell("toy", "--data-dir", "x", "--base-dir", "w").code == 2
-    assert "Required, or base/best_model.pt where" in " ".join(shell("toy", "--help").out.replace("│", " ").split())
+    assert "When absent base/best_model.pt, which `rsforge base train` makes." in " ".join(
+        shell("toy", "--help").out.replace("│", " ").split()
+    )
 
 
 def test_a_command_may_know_further_inputs_from_those_that_are_given(shell, toy):
