@@ -15,24 +15,25 @@ from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
-from rsforge.noise.schedules import alphas_cumprod
+from rsforge.noise.schedules import table_of
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.output_names import DIFFUSION
-from rsforge.recipes.diffusion.pipeline import Generator
+from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import loss_plots, output_dir, output_names
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.run import conduct, held, plan, start
 from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.samplers.timesteps import StepGrid, default_spacing
 from rsforge.seeds import derive
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
-PREVIEW_STEPS = 50
+PREVIEW_SAMPLER = "ddim"
 
 
 def train(settings: DiffusionTrainSettings, show: Console) -> dict[str, Any]:
@@ -138,7 +139,8 @@ def _job(
     where: Compute,
 ) -> TrainingSpec:
     options = settings.denoiser
-    table = alphas_cumprod(options.schedule, options.timesteps, zero_terminal=options.zero_terminal_snr)
+    schedule = describe_schedule(options)
+    table = table_of(schedule)
     shape = autoencoder.latent_shape(settings.data.image_size)
     task = DiffusionTask(
         network.to(where.device),
@@ -147,9 +149,11 @@ def _job(
         std=ready.std,
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
+        timestep_sampling=options.timestep_sampling,
         moments_of=ready.moments_of,
     )
-    generator = Generator(network, autoencoder, table, options.prediction, shape, ready.mean, ready.std)
+    grid = StepGrid.stored(schedule)
+    pipeline = LatentPipeline(network, autoencoder, table, options.prediction, shape, ready.mean, ready.std, grid)
     return TrainingSpec(
         task,
         ready.train,
@@ -157,9 +161,20 @@ def _job(
         DIFFUSION,
         _identity(settings, network, vae, data, ready, shape),
         monitor="val/loss",
-        preview=partial(preview, settings, generator),
+        preview=partial(preview, settings, pipeline),
         plot=partial(plot, settings.run.output_dir),
     )
+
+
+def describe_schedule(options: DenoiserSettings) -> dict[str, Any]:
+    """The noise levels of training and where a walk visits them, as a checkpoint says it."""
+    spacing = default_spacing(options.prediction, zero_terminal_snr=options.zero_terminal_snr)
+    return {
+        "kind": options.schedule,
+        "timesteps": options.timesteps,
+        "zero_terminal_snr": options.zero_terminal_snr,
+        **StepGrid(spacing).as_dict(),
+    }
 
 
 def _identity(
@@ -170,19 +185,14 @@ def _identity(
     ready: Latents,
     shape: tuple[int, ...],
 ) -> dict[str, Any]:
-    options = settings.denoiser
-    schedule = {
-        "kind": options.schedule,
-        "timesteps": options.timesteps,
-        "zero_terminal_snr": options.zero_terminal_snr,
-    }
     return {
         "kind": "diffusion",
         "architecture": network.architecture,
         "image_size": settings.data.image_size,
         "latent_shape": shape,
-        "prediction": options.prediction,
-        "schedule": schedule,
+        "prediction": settings.denoiser.prediction,
+        "schedule": describe_schedule(settings.denoiser),
+        "timestep_sampling": settings.denoiser.timestep_sampling,
         "latent_mean": ready.mean,
         "latent_std": ready.std,
         "vae": {"digest": vae.digest, "architecture": vae.state["architecture"]},
@@ -191,11 +201,10 @@ def _identity(
     }
 
 
-def preview(settings: DiffusionTrainSettings, generator: Generator, epochs: int) -> Pictures:
+def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, epochs: int) -> Pictures:
     """The same four images at every preview, in a row, and the loss curves so far."""
     output = settings.run.output_dir
-    steps = min(PREVIEW_STEPS, settings.denoiser.timesteps)
-    drawn = generator.draw(range(SHOWN), seed=settings.run.seed, ddim_steps=steps)
+    drawn = pipeline.draw(range(SHOWN), pipeline.walk(PREVIEW_SAMPLER), seed=settings.run.seed)
     save_grid(output / DIFFUSION.samples.format(epochs), drawn.cpu(), nrow=SHOWN)
     plot(output)
     return {"samples": drawn.cpu()}
