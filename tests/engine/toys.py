@@ -169,7 +169,7 @@ def trainer(folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world
         epochs=epochs,
         rate=Plateau(lambda step: 1e-2 / (1 + step / 10), floor=1e-5, patience=0),
         validation=Validation(task, held_out, device=CPU, world=world),
-        checkpoint_writer=options.pop("keeper", None)
+        checkpoint_writer=options.pop("checkpoint_writer", None)
         or CheckpointWriter(folder, NAMES, identity={"kind": "toy"}, every=2),
         journal=Journal(folder / "journal.jsonl"),
         best=Best(from_epoch=1),
