@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.pairs import Pairs
+from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
 from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.run import conduct, held, plan, start
@@ -60,7 +63,14 @@ def run_in(
     with held(settings.run, where):
         if where.world.writes:
             output_dir.prepare(settings.run, CYCLEGAN, settings, show, fresh=state is None)
+            job = _with_baselines(job, pairs, state)
         return conduct(job, settings, where, show, state)
+
+
+def _with_baselines(job: TrainingSpec, pairs: Pairs, state: dict[str, Any] | None) -> TrainingSpec:
+    """The job whose checkpoints hold the baselines of its optical training images."""
+    fitted = baselines_for(state, partial(fit_baselines, pairs.plain, image_of=itemgetter(1)))
+    return replace(job, identity={**job.identity, KEY: fitted})
 
 
 def _check(settings: CycleGanTrainSettings, show: Console) -> None:

@@ -27,6 +27,7 @@ from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.tools import demo_report
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae import evaluate as vae_evaluate
+from rsforge.recipes.vae import reconstruct as vae_reconstruct
 from rsforge.recipes.vae import train as vae_train
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.seeds import derive
@@ -270,7 +271,7 @@ class Demo:
     def _evaluate(self) -> dict[str, Any]:
         on = {"checkpoint": self.vae, "data_dir": str(self.output / "unseen"), **self.common}
         pictures = {"num_images": 8, "output": self.output / demo_report.RECONSTRUCTIONS}
-        vae_evaluate.reconstruct(*self._aside("vae reconstruct", VaeReconstructSettings, {**on, **pictures}))
+        vae_reconstruct.reconstruct(*self._aside("vae reconstruct", VaeReconstructSettings, {**on, **pictures}))
         return vae_evaluate.evaluate(*self._aside("vae evaluate", VaeEvaluateSettings, on))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.batches import stacked
+from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
 from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.run import conduct, held, plan, start
@@ -52,7 +54,17 @@ def run_in(settings: VaeTrainSettings, where: Compute, show: Console, state: dic
     with held(settings.run, where):
         if where.world.writes:
             output_dir.prepare(settings.run, VAE, settings, show, fresh=state is None)
+            job = _with_baselines(job, network, data, state)
         return conduct(job, settings, where, show, state)
+
+
+def _with_baselines(
+    job: TrainingSpec, network: Autoencoder, data: image_folder.Images, state: dict[str, Any] | None
+) -> TrainingSpec:
+    """The job whose checkpoints hold the baselines of its training images."""
+    shape = network.latent_shape(job.identity["image_size"])
+    fitted = baselines_for(state, partial(fit_baselines, data.plain, latent_shape=shape))
+    return replace(job, identity={**job.identity, KEY: fitted})
 
 
 def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
