@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from statistics import fmean, stdev
+
 import pytest
 import torch
 from torch import nn
 
+from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.train_step import Update
@@ -213,22 +216,24 @@ class Linear(nn.Module):
         return 0.98 * noise * x_t
 
 
-def losses_of_seeds(draws, images, seeds=48):
+def figures_of_seeds(draws, images, seeds=48):
     job = task(Linear(), mean=torch.zeros(()), std=torch.ones(()), validation_draws=draws)
     figures = []
     for seed in range(seeds):
         torch.manual_seed(seed)
-        figures.append(job.evaluate(images))
+        accumulator = job.validation()
+        accumulator.update(images, len(images))
+        figures.append(accumulator.compute(SingleProcess()))
     return figures
 
 
 def test_stratified_validation_has_a_small_error_and_knows_it():
-    """On the same two images with other noise and timesteps: as the trainer's seed would give."""
+    """On the same two images with other noise and timesteps: as another seed of the trainer's would give."""
     torch.manual_seed(0)
     images = moments(2, dim=64)
-    single, stratified = losses_of_seeds(1, images), losses_of_seeds(16, images)
-    before, after = (torch.stack([f["loss"] for f in figures]).std() for figures in (single, stratified))
+    single, stratified = figures_of_seeds(1, images), figures_of_seeds(16, images)
+    before, after = (stdev(f["loss"] for f in figures) for figures in (single, stratified))
     assert after < before / 5
-    reported = torch.stack([f["loss_variance"] for f in stratified]).mean().div(len(images)).sqrt()
-    assert 0.5 < float(reported / after) < 2
-    assert "loss_variance" not in single[0]
+    reported = fmean(f["loss_se"] ** 2 for f in stratified) ** 0.5
+    assert 0.5 < reported / after < 2
+    assert set(single[0]) == {"loss", "linear"}

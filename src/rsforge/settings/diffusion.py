@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -51,6 +51,11 @@ class DenoiserSettings(Section):
     timestep_sampling: Literal["uniform", "logit_normal"] = Field(
         "uniform", description="Which timesteps training draws: all alike, or those in the middle more often."
     )
+    validation_draws: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None,
+        description="Timesteps at which each held-out image is judged, 1 or an even number; without it 4 to 256, "
+        "the more the fewer images are held out.",
+    )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
     hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
     time_dim: int = Field(256, ge=2, le=65_536, multiple_of=2, description="Width of the embedding of the timestep.")
@@ -77,6 +82,12 @@ class DenoiserSettings(Section):
             raise ValueError(
                 "--schedule flow ends without signal, where --prediction eps says nothing; use --prediction flow"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _draws_in_pairs(self) -> Self:
+        if self.validation_draws is not None and self.validation_draws > 1 and self.validation_draws % 2:
+            raise ValueError("--validation-draws must be 1 or even: two from each part of the schedule")
         return self
 
     @model_validator(mode="after")

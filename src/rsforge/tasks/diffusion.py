@@ -17,6 +17,7 @@ from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
 from rsforge.noise.weighting import min_snr_weight
+from rsforge.tasks.denoising_figures import DenoisingFigures
 
 DrawTimesteps = Callable[[int], Tensor]
 
@@ -79,6 +80,9 @@ class DiffusionTask:
         inputs = self.conditioning.drop(self.conditioning.select(batch))
         weight = min_snr_weight(self.prediction, noisy.alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
         yield Turn("denoiser", weighted_mse(self._predict(noisy, inputs), noisy.wanted, weight).mean())
+
+    def validation(self) -> DenoisingFigures:
+        return DenoisingFigures(self.evaluate)
 
     def evaluate(self, batch: Any) -> Mapping[str, Tensor]:
         """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid, default_spacing
 from rsforge.seeds import derive
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
+from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
@@ -58,12 +60,12 @@ def run_in(
         output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
     if show.dry_run:
         uncached = encode_latents.fresh(data, autoencoder, vae, where)
-        return plan(_job(settings, network, autoencoder, vae, data, uncached, where), settings, where)
+        return plan(_job(settings, network, autoencoder, vae, data, uncached, where, state), settings, where)
     with held(settings.run, where):
         if where.world.writes:
             output_dir.prepare(settings.run, DIFFUSION, settings, show, fresh=state is None)
         ready = _latents(settings, data, autoencoder, vae, where, show)
-        job = _job(settings, network, autoencoder, vae, data, ready, where)
+        job = _job(settings, network, autoencoder, vae, data, ready, where, state)
         return conduct(job, settings, where, show, state)
 
 
@@ -137,8 +139,10 @@ def _job(
     data: image_folder.Images,
     ready: Latents,
     where: Compute,
+    state: dict[str, Any] | None,
 ) -> TrainingSpec:
     options = settings.denoiser
+    draws = validation_draws(options, ready, state)
     schedule = describe_schedule(options)
     table = table_of(schedule)
     shape = autoencoder.latent_shape(settings.data.image_size)
@@ -150,6 +154,7 @@ def _job(
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
         timestep_sampling=options.timestep_sampling,
+        validation_draws=draws,
         moments_of=ready.moments_of,
     )
     grid = StepGrid.stored(schedule)
@@ -159,11 +164,18 @@ def _job(
         ready.train,
         ready.held_out,
         DIFFUSION,
-        _identity(settings, network, vae, data, ready, shape),
+        _identity(settings, network, vae, data, ready, shape) | {"validation_draws": draws},
         monitor="val/loss",
         preview=partial(preview, settings, pipeline),
         plot=partial(plot, settings.run.output_dir),
     )
+
+
+def validation_draws(options: DenoiserSettings, latents: Latents, state: Mapping[str, Any] | None) -> int:
+    """Timesteps of each held-out image; those of the run to resume, whose best figure was measured by them."""
+    if state is not None:
+        return int(state.get("validation_draws", 1))
+    return options.validation_draws or draws_per_latent(len(latents.held_out), len(latents.train))
 
 
 def describe_schedule(options: DenoiserSettings) -> dict[str, Any]:

@@ -59,6 +59,7 @@ DIFFUSION_OPTIONS: Options = {
     "prediction": "v", "schedule": "cosine", "channels": (32, 64, 64), "layers_per_block": 1,
     "dropout": 0.0, "batch_size": 16, "learning_rate": 2e-3, "lr_scheduler": "cosine", "lr_warmup_steps": 50,
     "ema_decay": 0.99, "early_stopping_patience": 0, "oscillation_threshold": 0.0, "num_workers": 0,
+    "validation_draws": 8,
 }  # fmt: skip
 
 
