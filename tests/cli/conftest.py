@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rsforge.cli.app import app
+from rsforge.cli.app import app, load_all
 from rsforge.cli.bridge import command
 from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS
 from rsforge.recipes.training import resume
+
+load_all()
 
 RECIPES = {
     "data.parquet_to_jsonl": ["extract"],

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic.fields import FieldInfo
 
-from rsforge.cli import app as _tree
+from rsforge.cli.app import load_all
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS
 
@@ -37,7 +37,7 @@ def is_bounded(marks: list[Any]) -> bool:
 
 
 def unbounded() -> set[str]:
-    assert _tree
+    load_all()
     return {
         leaf.name
         for command in COMMANDS.values()

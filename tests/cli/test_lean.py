@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -35,3 +36,18 @@ def test_no_help_imports_anything_heavy():
     script = (PROBE % HEAVY).replace("code = run(sys.argv[1:])", f"{every}\ncode = 0")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_reads_the_settings_of_its_own_group_alone():
+    script = (PROBE % HEAVY).replace("set(sys.modules)", "{m for m in sys.modules if m == 'rsforge.settings.cyclegan'}")
+    script = script.replace(f"set({HEAVY!r}.split()) & ", "")
+    for argv in (["--help"], ["diffusion", "train", "--help"], ["explain"]):
+        done = subprocess.run([sys.executable, "-c", script, *argv], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_variable_of_another_command_is_no_misspelt_one(tmp_path):
+    line = [sys.executable, "-m", "rsforge", "diffusion", "train"]
+    for name, warned in (("RSFORGE_KL_WEIGHT", False), ("RSFORGE_KL_WEIGTH", True)):
+        done = subprocess.run(line, env={**os.environ, name: "1"}, capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and ("did you mean RSFORGE_KL_WEIGHT?" in done.stderr) is warned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rsforge.cli import app as _tree
+from rsforge.cli.app import load_all
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS, added
 
@@ -13,7 +13,7 @@ FROZEN = Path(__file__).with_name("options.txt")
 
 def listed() -> str:
     """One line a command and option: its spellings and its default."""
-    assert _tree
+    load_all()
     lines = []
     for path, command in sorted(COMMANDS.items()):
         lines.append(" ".join(["rsforge", *path]))

@@ -1,19 +1,32 @@
-"""The command tree."""
+"""The command tree: the groups there are, and as much of them as a command line needs."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from rsforge import __version__
-from rsforge.cli import config, cyclegan, data, diffusion, sample, tools, vae
+from rsforge.cli import tools
 from rsforge.cli.group import group
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 usage or settings, 3 input data, 4 checkpoint, 5 training went wrong, "
     "6 environment, 130 interrupted, 143 terminated. Start with: rsforge demo"
 )
+# The module rsforge.cli.NAME of a group holds its commands.
+GROUPS = {
+    "data": "Prepare, cut, judge and split data.",
+    "vae": "Train, use and judge autoencoders.",
+    "diffusion": "Train diffusion models.",
+    "cyclegan": "Translate SAR to optical images and back in one pass.",
+    "sample": "Draw images from trained models.",
+    "config": "List, copy, show and check settings.",
+}
+HELP = {"-h", "--help"}
+# Groups that speak of the commands of all others.
+WIDE = ("config",)
 
 app = group("Generative remote sensing: prepare, train, sample, evaluate and map.", epilog=EPILOG, completion=True)
 
@@ -33,10 +46,30 @@ def root(
     pass
 
 
-app.add_typer(data.app, name="data")
-app.add_typer(vae.app, name="vae")
-app.add_typer(diffusion.app, name="diffusion")
-app.add_typer(cyclegan.app, name="cyclegan")
-app.add_typer(sample.app, name="sample")
-app.add_typer(config.app, name="config")
 tools.register(app)
+
+
+def load(words: list[str]) -> typer.Typer:
+    """The tree with the group that ``words`` name; the others stand in it by name and help alone.
+
+    Reading the settings of all methods takes longer than the rest of a command that only tells its help.
+    """
+    named = next((word for word in words if not word.startswith("-")), "")
+    wide = named in WIDE and not HELP.intersection(words)
+    wanted = GROUPS if wide else [name for name in GROUPS if name == named]
+    app.registered_groups = []
+    for name, text in GROUPS.items():
+        inner = import_module(f"rsforge.cli.{name}").app if name in wanted else _unopened()
+        app.add_typer(inner, name=name, help=text)
+    return app
+
+
+def load_all() -> typer.Typer:
+    """The whole tree."""
+    return load([WIDE[0]])
+
+
+def _unopened() -> typer.Typer:
+    closed = typer.Typer()
+    closed.callback()(lambda: None)
+    return closed

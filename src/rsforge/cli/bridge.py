@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from rsforge.cli.config_files import Entry, entries
 from rsforge.cli.failures import interruption
 from rsforge.cli.layers import Layers, complete
-from rsforge.cli.leaves import Leaf, canonical, leaves, nearest, spellings
+from rsforge.cli.leaves import Leaf, leaves
 from rsforge.cli.resolve import resolve
 from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets
@@ -151,20 +151,12 @@ def _understood(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tu
     )
     for line in lines:
         show.say(line)
-    _warn_of_misspelt(variables, show)
     return settings, show
 
 
 def _was_typed(ctx: typer.Context, name: str) -> bool:
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _warn_of_misspelt(variables: dict[str, str], show: Show) -> None:
-    known = {canonical(name) for c in COMMANDS.values() for name in spellings(c.model)}
-    for name in variables:
-        if name not in known and (near := nearest(name, sorted(known))):
-            show.warn(f"no command knows RSFORGE_{name.upper()}; did you mean RSFORGE_{near.upper()}?")
 
 
 def _outcome(result: Any, settings: BaseModel, show: Show) -> Any:

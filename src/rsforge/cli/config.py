@@ -27,7 +27,7 @@ from rsforge.settings.config import (
 )
 from rsforge.settings.sections import flat
 
-app = group("List, copy, show and check settings.")
+app = group()
 
 
 @command(app, "config ls", ConfigListSettings, tunable=False, epilog="Example: rsforge config ls")

@@ -15,7 +15,7 @@ from rsforge.settings.cyclegan import (
     CycleGanTranslateSettings,
 )
 
-app = group("Translate SAR to optical images and back in one pass.")
+app = group()
 
 
 def _method() -> Any:

@@ -14,7 +14,7 @@ from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import AuditSettings, SplitSettings, StatsSettings, TileCutSettings
 from rsforge.settings.data_synth import SynthSettings
 
-app = group("Prepare, cut, judge and split data.")
+app = group()
 
 
 def _found_set(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:

@@ -10,7 +10,7 @@ from rsforge.cli.group import group
 from rsforge.cli.show import Show
 from rsforge.settings.diffusion import DiffusionTrainSettings
 
-app = group("Train diffusion models.")
+app = group()
 
 
 def _method() -> Any:

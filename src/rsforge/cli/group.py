@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 
-def group(help: str, *, epilog: str | None = None, completion: bool = False) -> typer.Typer:
+def group(help: str | None = None, *, epilog: str | None = None, completion: bool = False) -> typer.Typer:
     """A group that shows its help when nothing is asked of it, and answers to -h."""
     return typer.Typer(
         help=help,

@@ -13,11 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from rsforge.cli.app import app
-from rsforge.cli.argv import expanded
+from rsforge.cli.app import load, load_all
+from rsforge.cli.argv import expanded, located
 from rsforge.cli.failures import interruption, told
 from rsforge.cli.render import as_json, block, error_json, escaped, lines
-from rsforge.cli.tree import TYPED, Told
+from rsforge.cli.show import Show
+from rsforge.cli.sources import nearest_variable, unknown_variables
+from rsforge.cli.tree import COMMANDS, TYPED, Told
 from rsforge.compat import share_processors
 from rsforge.errors import ExitCode, RsforgeError, Terminated
 
@@ -95,6 +97,8 @@ def run(argv: list[str]) -> int:
         os.environ.setdefault("TERMINAL_WIDTH", "120")
     own = argv[: argv.index("--")] if "--" in argv else argv
     try:
+        app = load_all() if "_RSFORGE_COMPLETE" in os.environ else load(argv)
+        _warn_of_misspelt_variables(argv)
         outcome = app(expanded(argv), prog_name="rsforge", standalone_mode=False)
         if isinstance(outcome, int):
             return outcome
@@ -107,6 +111,16 @@ def run(argv: list[str]) -> int:
         return int(ExitCode.DONE)
     except Exception as error:
         return _fail(error, own)
+
+
+def _warn_of_misspelt_variables(argv: list[str]) -> None:
+    """Warn of them where the command that is named reads the environment."""
+    command = COMMANDS.get(tuple(located(argv)[0]))
+    if command and command.tunable and unknown_variables():
+        load_all()  # they may be those of another command
+        for name in unknown_variables():
+            if near := nearest_variable(name):
+                Show().warn(f"no command knows {name}; did you mean {near}?")
 
 
 def _emit(outcome: Any, as_object: bool) -> None:

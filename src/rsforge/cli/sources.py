@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from rsforge.cli.config_files import Entry
-from rsforge.cli.leaves import spellings, variables_of
+from rsforge.cli.leaves import canonical, nearest, spellings, variables_of
+from rsforge.cli.tree import COMMANDS
 from rsforge.errors import RsforgeError
 from rsforge.settings.sections import Location
 
@@ -17,11 +18,23 @@ PREFIX = "RSFORGE_"
 
 def environment() -> dict[str, str]:
     """The ``RSFORGE_*`` variables that hold something, by lower-case option name."""
-    from pydantic_settings import BaseSettings, EnvSettingsSource
+    variables = {name.upper(): value for name, value in os.environ.items()}
+    return {k.removeprefix(PREFIX).lower(): v for k, v in variables.items() if k.startswith(PREFIX) and v}
 
-    variables = EnvSettingsSource(BaseSettings, case_sensitive=False, env_ignore_empty=True).env_vars
-    prefix = PREFIX.lower()
-    return {k.removeprefix(prefix): v for k, v in variables.items() if k.startswith(prefix) and v}
+
+def unknown_variables() -> list[str]:
+    """The ``RSFORGE_*`` variables that no loaded command knows."""
+    return sorted(f"{PREFIX}{name.upper()}" for name in environment().keys() - _known())
+
+
+def nearest_variable(name: str) -> str:
+    """The variable of a loaded command that is most like ``name``, or nothing."""
+    near = nearest(canonical(name.removeprefix(PREFIX)), sorted(_known()))
+    return near and f"{PREFIX}{near.upper()}"
+
+
+def _known() -> set[str]:
+    return {canonical(name) for command in COMMANDS.values() for name in spellings(command.model)}
 
 
 def from_environment(model: type[BaseModel], variables: dict[str, str]) -> list[Entry]:

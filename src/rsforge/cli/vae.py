@@ -10,7 +10,7 @@ from rsforge.cli.show import Show
 from rsforge.cli.tree import Told
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
 
-app = group("Train, use and judge autoencoders.")
+app = group()
 
 
 def _method() -> Any:
