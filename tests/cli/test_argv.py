@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rsforge.cli.argv import expanded
+from rsforge.cli.argv import expand
 
 DIFFUSION = ("diffusion", "train", "--vae-checkpoint", "v.pt", "--image-dir", "x")
 DRAW = ("sample", "--diffusion-checkpoint", "d.pt", "--vae-checkpoint", "v.pt")
@@ -47,7 +47,7 @@ def test_resume(shell, kitchen, words, value):
 def test_underscores_in_options_are_mended_and_in_values_left_alone(shell, kitchen):
     assert shell(*DIFFUSION, "--output_dir", "my_runs", "--lr_scheduler=cosine_warm_restarts").code == 0
     assert kitchen.settings.run.output_dir == Path("my_runs")
-    assert expanded(["vae", "train", "--output-dir", "--data_dir"])[-1] == "--data_dir"
+    assert expand(["vae", "train", "--output-dir", "--data_dir"])[-1] == "--data_dir"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_aliases(shell, kitchen, alias, value, where):
 
 
 def test_behind_two_dashes_nothing_is_touched():
-    assert expanded(["info", "--", "--a_b"]) == ["info", "--", "--a_b"]
+    assert expand(["info", "--", "--a_b"]) == ["info", "--", "--a_b"]
 
 
 def test_a_negative_number_is_a_value(shell, kitchen):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rsforge.cli.argv import located
+from rsforge.cli.argv import locate
 from rsforge.cli.main import run
-from rsforge.cli.tree import COMMANDS, added
+from rsforge.cli.tree import COMMANDS, common_options
 from tests.worlds.document_lines import ALL, COMING, LINES
 from tests.worlds.vgg16 import write_vgg16
 
@@ -103,8 +103,10 @@ def at_work(world, tmp_path, monkeypatch):
 
 
 def dry(argv: list[str]) -> list[str]:
-    command = COMMANDS.get(tuple(located(argv)[0]))
-    return [*argv, "--dry-run"] if command and "dry_run" in added(command) and "--dry-run" not in argv else argv
+    command = COMMANDS.get(tuple(locate(argv)[0]))
+    return (
+        [*argv, "--dry-run"] if command and "dry_run" in common_options(command) and "--dry-run" not in argv else argv
+    )
 
 
 def rows(table: dict[str, list[str]]) -> list[object]:

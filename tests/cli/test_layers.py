@@ -14,7 +14,7 @@ from rsforge.engine.checkpoint_writer import CheckpointNames
 from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
 from rsforge.settings.images import TileSettings
-from rsforge.settings.sections import Section, also, anchored, nested
+from rsforge.settings.sections import Section, also, anchor, nest
 
 OUTPUTS = OutputLayout(CheckpointNames("checkpoint_{:04d}.pt"), plot="losses.png", samples="samples/epoch_{}.png")
 
@@ -38,8 +38,8 @@ def resumable(toy):
 
 def save(path: str, kind: str = "toy", **options) -> Path:
     """A checkpoint of a run with these settings, as a training writes them."""
-    tree = nested(ToySettings, {"data_dir": "images", "start": "base.pt", **options})
-    settings = anchored(ToySettings.model_validate(tree)).model_dump(mode="json")
+    tree = nest(ToySettings, {"data_dir": "images", "start": "base.pt", **options})
+    settings = anchor(ToySettings.model_validate(tree)).model_dump(mode="json")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(Path(path), {"kind": kind, "settings": settings, "nets": {"n": {"w": torch.ones(2)}}})
     return Path(path)
@@ -109,7 +109,7 @@ def test_paths_of_the_checkpoint_are_not_joined_to_another_base(shell, resumable
     save("w/toy_models/latest_model.pt")
     for words in (["--resume"], ["--resume", "toy_models/latest_model.pt"]):
         assert shell("toy", *words, "--base-dir", "w").code == 0
-        s = anchored(resumable.settings)
+        s = anchor(resumable.settings)
         assert (s.data.data_dir, s.start) == (str(Path.cwd() / "images"), Path.cwd() / "base.pt")
         assert s.run.output_dir == Path("w/toy_models")
 

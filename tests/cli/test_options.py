@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rsforge.cli.app import load_all
 from rsforge.cli.leaves import leaves
-from rsforge.cli.tree import COMMANDS, added
+from rsforge.cli.tree import COMMANDS, common_options
 
 FROZEN = Path(__file__).with_name("options.txt")
 
@@ -20,7 +20,7 @@ def listed() -> str:
         for leaf in leaves(command.model).values():
             default = "required" if leaf.field.is_required() else repr(leaf.default())
             lines.append(f"    {' '.join([*leaf.options, *leaf.negatives])} = {default}")
-        lines.append(f"    + {' '.join(added(command))}")
+        lines.append(f"    + {' '.join(common_options(command))}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Sections refuse what coercion would hide; paths are anchored once."""
+"""Sections refuse what coercion would hide; paths are anchor once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings, StoppingSettings
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
-from rsforge.settings.sections import anchored
+from rsforge.settings.sections import anchor
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
 
 
@@ -55,26 +55,26 @@ def test_anchored_joins_relative_paths_and_leaves_absolute_ones_and_words():
         data={"data_dir": "images"},
         denoiser=DenoiserSettings(vae_checkpoint=Path("/abs/vae.pt"), latent_cache_dir=Path("cache")),
     )
-    there = anchored(settings)
+    there = anchor(settings)
     assert there.run.output_dir == Path("/base/out")
     assert there.run.resume == "/base/last.pt"
     assert there.data.data_dir == "/base/images"
     assert there.denoiser.vae_checkpoint == Path("/abs/vae.pt")
     assert there.denoiser.latent_cache_dir == Path("/base/cache")
-    assert anchored(there) == there
+    assert anchor(there) == there
     assert there.run.model_fields_set == settings.run.model_fields_set
 
 
 def test_anchored_leaves_synthetic_and_auto_alone():
     run = RunSettings(base_dir=Path("/base"), resume="auto")
-    there = anchored(VaeTrainSettings(run=run, data=VaeTileSettings(data_dir="synthetic")))
+    there = anchor(VaeTrainSettings(run=run, data=VaeTileSettings(data_dir="synthetic")))
     assert (there.data.data_dir, there.run.resume) == ("synthetic", "auto")
     assert there.autoencoder.vgg_weights is None
 
 
 def test_anchored_reads_a_base_dir_outside_sections():
     sample = SampleSettings(diffusion_checkpoint=Path("d.pt"), vae_checkpoint=Path("/v.pt"), base_dir=Path("/w"))
-    there = anchored(sample)
+    there = anchor(sample)
     assert (there.diffusion_checkpoint, there.vae_checkpoint) == (Path("/w/d.pt"), Path("/v.pt"))
     assert there.output == Path("/w/generated_images.png")
 

@@ -59,7 +59,7 @@ def load(words: list[str]) -> typer.Typer:
     wanted = GROUPS if wide else [name for name in GROUPS if name == named]
     app.registered_groups = []
     for name, text in GROUPS.items():
-        inner = import_module(f"rsforge.cli.{name}").app if name in wanted else _unopened()
+        inner = import_module(f"rsforge.cli.{name}").app if name in wanted else _closed_group()
         app.add_typer(inner, name=name, help=text)
     return app
 
@@ -69,7 +69,7 @@ def load_all() -> typer.Typer:
     return load([WIDE[0]])
 
 
-def _unopened() -> typer.Typer:
+def _closed_group() -> typer.Typer:
     closed = typer.Typer()
     closed.callback()(lambda: None)
     return closed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rsforge.cli.leaves import leaves
-from rsforge.cli.tree import COMMANDS, Command, added
+from rsforge.cli.tree import COMMANDS, Command, common_options
 
 _NUMBER = re.compile(r"-(\d|\.\d)")
 
@@ -36,12 +36,12 @@ def grammar(command: Command) -> Grammar:
         if "bare" in leaf.extra:
             known.bare[leaf.option] = leaf.extra["bare"]
         known.negative.update(dict.fromkeys(leaf.negatives, (leaf.option, leaf.extra.get("negative", ""))))
-    if "config" in added(command):
+    if "config" in common_options(command):
         several.update(["--config", "-c", "--set"])
     return known
 
 
-def located(argv: list[str]) -> tuple[list[str], int]:
+def locate(argv: list[str]) -> tuple[list[str], int]:
     """The command or group that ``argv`` names, underscores mended, and where its own words begin."""
     path: list[str] = []
     for index, word in enumerate(argv):
@@ -56,12 +56,12 @@ def located(argv: list[str]) -> tuple[list[str], int]:
     return path, len(argv)
 
 
-def expanded(argv: list[str]) -> list[str]:
+def expand(argv: list[str]) -> list[str]:
     """``argv`` with - for _ and no aliases in names, one value per list option, and values for options left bare.
 
     A group without a command asks for its help.
     """
-    path, begin = located(argv)
+    path, begin = locate(argv)
     head = [w if w.startswith("-") else w.replace("_", "-") for w in argv[:begin]]
     command = COMMANDS.get(tuple(path))
     if command is None:

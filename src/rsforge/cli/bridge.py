@@ -17,9 +17,9 @@ from rsforge.cli.leaves import Leaf, leaves
 from rsforge.cli.resolve import resolve
 from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets
-from rsforge.cli.tree import COMMANDS, COMMON, TYPED, Command, Told, added
+from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, Result, common_options
 from rsforge.errors import RsforgeError
-from rsforge.settings.sections import anchored
+from rsforge.settings.sections import anchor
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -110,15 +110,15 @@ def command(
         def call(ctx: typer.Context, **values: Any) -> Any:
             if ctx.invoked_subcommand is not None:
                 return None
-            settings, show = _understood(ctx, spec, values)
+            settings, show = _read_settings(ctx, spec, values)
             try:
-                return _outcome(run(anchored(settings), show), settings, show)
+                return _outcome(run(anchor(settings), show), settings, show)
             except KeyboardInterrupt as error:
                 raise interruption(error, show.command) from None
 
         call.__doc__ = run.__doc__
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        params = [context, *map(_parameter, leaves(model).values()), *map(_common, added(spec))]
+        params = [context, *map(_parameter, leaves(model).values()), *map(_common, common_options(spec))]
         call.__signature__ = inspect.Signature(params)  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in params}
         if group:
@@ -130,7 +130,7 @@ def command(
     return decorate
 
 
-def _understood(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tuple[Any, Show]:
+def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tuple[Any, Show]:
     common = {name: values.pop(f"common_{name}", None) for name in COMMON}
     typed = [Entry((k,), v, "option") for k, v in values.items() if _was_typed(ctx, k)]
     variables = environment() if spec.tunable else {}
@@ -143,8 +143,8 @@ def _understood(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tu
         error.fix = error.fix.replace("COMMAND", spec.name)
         raise
     show = Show(
-        command=shlex.join(["rsforge", *TYPED.argv]),
-        argv=list(TYPED.argv),
+        command=shlex.join(["rsforge", *COMMAND_LINE.argv]),
+        argv=list(COMMAND_LINE.argv),
         origins=origins,
         dry_run=bool(common["dry_run"]),
         quiet=bool(common["quiet"]),
@@ -162,5 +162,5 @@ def _was_typed(ctx: typer.Context, name: str) -> bool:
 def _outcome(result: Any, settings: BaseModel, show: Show) -> Any:
     if not show.dry_run:
         return result
-    data = result.data if isinstance(result, Told) else dict(result or {})
+    data = result.data if isinstance(result, Result) else dict(result or {})
     return {"dry_run": True, "settings": settings.model_dump(mode="json"), "origins": show.origins, "plan": data}

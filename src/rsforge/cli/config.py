@@ -11,11 +11,11 @@ from rsforge.cli.config_files import Entry, entries, headline, preset, presets, 
 from rsforge.cli.group import group
 from rsforge.cli.keys import is_known
 from rsforge.cli.leaves import nearest
-from rsforge.cli.render import shown
+from rsforge.cli.render import format_value
 from rsforge.cli.resolve import resolve
 from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets
-from rsforge.cli.tree import COMMANDS, Command, Told
+from rsforge.cli.tree import COMMANDS, Command, Result
 from rsforge.durable import write_text
 from rsforge.errors import RsforgeError
 from rsforge.settings.config import (
@@ -25,18 +25,18 @@ from rsforge.settings.config import (
     ConfigShowSettings,
     ConfigValidateSettings,
 )
-from rsforge.settings.sections import flat
+from rsforge.settings.sections import flatten
 
 app = group()
 
 
 @command(app, "config ls", ConfigListSettings, tunable=False, epilog="Example: rsforge config ls")
-def ls(settings: ConfigListSettings, show: Show) -> Told:
+def ls(settings: ConfigListSettings, show: Show) -> Result:
     """List the shipped presets."""
     heads = {name: headline(text) for name, text in presets().items()}
     data = {name: {"command": cmd, "description": text} for name, (cmd, text) in heads.items()}
     rows = [f"{name:<20} {cmd:<16} {text}" for name, (cmd, text) in heads.items()]
-    return Told(data, "\n".join(rows))
+    return Result(data, "\n".join(rows))
 
 
 @command(app, "config cp", ConfigCopySettings, writes=True, tunable=False, epilog="Example: rsforge config cp vae-tiny")
@@ -63,25 +63,25 @@ def cp(settings: ConfigCopySettings, show: Show) -> dict[str, Any]:
     tunable=False,
     epilog="Example: rsforge config show vae train --config vae-tiny --set epochs=5",
 )
-def show_values(settings: ConfigShowSettings, show: Show) -> Told:
+def show_values(settings: ConfigShowSettings, show: Show) -> Result:
     """Show every value of a command and where it comes from."""
-    model = _named(settings.command).model
+    model = _find_command(settings.command).model
     layers = [entries(source) for source in settings.config]
     layers += [from_environment(model, environment()), from_sets(settings.set)]
     values, origins = resolve(model, layers, lenient=True)
-    by_name = flat(values, model)
+    by_name = flatten(values, model)
     data = {name: {"value": value, "origin": origins[name]} for name, value in by_name.items()}
     wide = max(map(len, by_name), default=0)
-    texts = {name: shown(value) for name, value in by_name.items()}
+    texts = {name: format_value(value) for name, value in by_name.items()}
     column = max(map(len, texts.values()), default=0)
-    return Told(data, "\n".join(f"{n:<{wide}}  {t:<{column}}  {origins[n]}" for n, t in texts.items()))
+    return Result(data, "\n".join(f"{n:<{wide}}  {t:<{column}}  {origins[n]}" for n, t in texts.items()))
 
 
 @command(app, "config schema", ConfigSchemaSettings, tunable=False, epilog="Example: rsforge config schema vae train")
-def schema(settings: ConfigSchemaSettings, show: Show) -> Told:
+def schema(settings: ConfigSchemaSettings, show: Show) -> Result:
     """Print the JSON Schema of a command's settings."""
-    data = _named(settings.command).model.model_json_schema()
-    return Told(data, json.dumps(data, indent=2))
+    data = _find_command(settings.command).model.model_json_schema()
+    return Result(data, json.dumps(data, indent=2))
 
 
 @command(
@@ -89,11 +89,11 @@ def schema(settings: ConfigSchemaSettings, show: Show) -> Told:
 )
 def validate(settings: ConfigValidateSettings, show: Show) -> dict[str, Any]:
     """Say which commands each settings file fits, or what is wrong with it."""
-    fits = {str(file): _fitting(str(file)) for file in settings.files}
+    fits = {str(file): _fitting_commands(str(file)) for file in settings.files}
     return {file: ", ".join(f"rsforge {' '.join(c.path)}" for c in found) for file, found in fits.items()}
 
 
-def _fitting(file: str) -> list[Command]:
+def _fitting_commands(file: str) -> list[Command]:
     """The commands that take ``file``; raises what is wrong with it for the one it comes nearest to."""
     given = entries(file)
     meant, _ = headline(text_of(file)[0])
@@ -106,17 +106,17 @@ def _fitting(file: str) -> list[Command]:
             resolve(candidate.model, [given], lenient=True)
             fitting.append(candidate)
         except RsforgeError as error:
-            failures.append((_strangers(candidate, given), error))
+            failures.append((_count_unknown_keys(candidate, given), error))
     if not fitting:
         raise min(failures, key=lambda pair: pair[0])[1]
     return fitting
 
 
-def _strangers(candidate: Command, given: list[Entry]) -> int:
+def _count_unknown_keys(candidate: Command, given: list[Entry]) -> int:
     return sum(not is_known(candidate.model, entry) for entry in given)
 
 
-def _named(words: tuple[str, ...]) -> Command:
+def _find_command(words: tuple[str, ...]) -> Command:
     path = tuple(" ".join(words).replace(".", " ").replace("_", "-").split())
     if path in COMMANDS:
         return COMMANDS[path]

@@ -7,7 +7,7 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.show import Show
-from rsforge.cli.tree import Told
+from rsforge.cli.tree import Result
 from rsforge.settings.cyclegan import (
     CycleGanEvaluateSettings,
     CycleGanExportSettings,
@@ -61,13 +61,13 @@ def translate(settings: CycleGanTranslateSettings, show: Show) -> dict[str, Any]
     writes=True,
     epilog="Example: rsforge cyclegan evaluate --checkpoint cyclegan_models/best_model.pt --data-dir v_2 --side val",
 )
-def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Told:
+def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Result:
     """Measure translations beside trivial baselines, with confidence intervals."""
     from rsforge.recipes.cyclegan.evaluate import evaluate as recipe
     from rsforge.recipes.cyclegan.evaluate import table
 
     data = recipe(settings, show)
-    return Told(data, table(data))
+    return Result(data, table(data))
 
 
 @command(

@@ -8,7 +8,7 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.show import Show
-from rsforge.cli.tree import Told
+from rsforge.cli.tree import Result
 from rsforge.settings.data_captions import CaptionsSettings, ClassesSettings, ParquetSettings
 from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import AuditSettings, SplitSettings, StatsSettings, TileCutSettings
@@ -17,10 +17,10 @@ from rsforge.settings.data_synth import SynthSettings
 app = group()
 
 
-def _found_set(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    from rsforge.recipes.data.find_parquet import found_set
+def _find_set(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    from rsforge.recipes.data.find_parquet import find_set
 
-    return found_set(given)
+    return find_set(given)
 
 
 @command(
@@ -28,7 +28,7 @@ def _found_set(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     "data parquet-to-jsonl",
     ParquetSettings,
     writes=True,
-    inputs=_found_set,
+    inputs=_find_set,
     epilog="Example: rsforge data parquet-to-jsonl --parquet-path train.parquet --output-dir rsicd",
 )
 def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def tile(settings: TileCutSettings, show: Show) -> dict[str, Any]:
 
 
 @command(app, "data stats", StatsSettings, epilog="Example: rsforge data stats --dataset-path Dataset")
-def stats(settings: StatsSettings, show: Show) -> Told:
+def stats(settings: StatsSettings, show: Show) -> Result:
     """Count what a data set holds: regions, seasons, sizes, modes, ranges."""
     from rsforge.recipes.data.stats import measure, table
 
     data = measure(settings, show)
-    return Told(data, table(data))
+    return Result(data, table(data))
 
 
 @command(app, "data audit", AuditSettings, writes=True, epilog="Example: rsforge data audit --data-dir Dataset")

@@ -20,10 +20,10 @@ def _method() -> Any:
     return RunFiles("diffusion", DIFFUSION)
 
 
-def _inherited(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    from rsforge.recipes.diffusion.inherit import inherited
+def _inherit(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    from rsforge.recipes.diffusion.inherit import inherit
 
-    return inherited(given)
+    return inherit(given)
 
 
 @command(
@@ -32,7 +32,7 @@ def _inherited(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     DiffusionTrainSettings,
     writes=True,
     method=_method,
-    inputs=_inherited,
+    inputs=_inherit,
     epilog="Example: rsforge diffusion train --vae vae_models/best_model.pt",
 )
 def train(settings: DiffusionTrainSettings, show: Show) -> dict[str, Any]:

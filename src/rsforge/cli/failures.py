@@ -17,7 +17,7 @@ _MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory
 _PEER = ("connection closed by peer", "connection reset by peer", "broken pipe")
 
 
-def told(error: BaseException, command: str) -> RsforgeError:
+def to_failure(error: BaseException, command: str) -> RsforgeError:
     """``error`` as an expected failure, or as a bug whose traceback lies in a log file (RSF-B001)."""
     if isinstance(error, RsforgeError):
         return error
@@ -57,7 +57,7 @@ def _usage(error: Any) -> RsforgeError:
     command = getattr(getattr(error, "ctx", None), "command_path", "rsforge")
     option = getattr(error, "option_name", "")
     near = nearest(option, getattr(error, "possibilities", None) or [])
-    # Typer's own list of near options is shortened to the nearest.
+    # Typer's own list of near options is shorten to the nearest.
     message = (error.message if near else error.format_message()).strip()
     hint = f"did you mean {near}? " if near else ""
     return RsforgeError("RSF-U002", message.rstrip("."), where=command, fix=f"{hint}see {command} --help")

@@ -35,7 +35,7 @@ class Given(NamedTuple):
     key: str = ""
 
 
-def shortened(value: Any) -> str:
+def shorten(value: Any) -> str:
     return value[:80] if isinstance(value, str) and value else reprlib.repr(value)
 
 
@@ -53,9 +53,9 @@ def understand(model: type[BaseModel], layer: list[Entry], problems: list[Proble
             _check_fixed(meaning, entry, problems)
         else:
             shown = f"there is no key {'.'.join(entry.loc)}: {_advice(model, loc)}"
-            problems.append(Problem(shown, entry.origin, shortened(entry.value)))
+            problems.append(Problem(shown, entry.origin, shorten(entry.value)))
     for key, entries in together.items():
-        yield from _combined(model, key, entries, problems)
+        yield from _combine(model, key, entries, problems)
 
 
 def is_known(model: type[BaseModel], entry: Entry) -> bool:
@@ -94,10 +94,10 @@ def _sections(model: type[BaseModel], leaf: Leaf) -> list[str]:
 def _check_fixed(key: FixedKey, entry: Entry, problems: list[Problem]) -> None:
     # Written so that true is not taken for 1.
     if not any(type(value) is type(entry.value) and value == entry.value for value in key.values):
-        problems.append(Problem(f"the key {key.key} {key.reason}", entry.origin, shortened(entry.value)))
+        problems.append(Problem(f"the key {key.key} {key.reason}", entry.origin, shorten(entry.value)))
 
 
-def _combined(model: type[BaseModel], key: FileKey, entries: list[Entry], problems: list[Problem]) -> Iterator[Given]:
+def _combine(model: type[BaseModel], key: FileKey, entries: list[Entry], problems: list[Problem]) -> Iterator[Given]:
     origin, name = _joint_origin(entries), ", ".join(".".join(entry.loc) for entry in entries)
     given = {canonical(entry.loc[-1]): entry.value for entry in entries}
     if len(given) < len(entries):
@@ -106,7 +106,7 @@ def _combined(model: type[BaseModel], key: FileKey, entries: list[Entry], proble
     try:
         yield Given(leaves(model)[key.option], key.value(**given), origin, name)
     except ValueError as error:
-        found = ", ".join(shortened(value) for value in given.values())
+        found = ", ".join(shorten(value) for value in given.values())
         problems.append(Problem(f"the key {name} {error}", origin, found))
 
 

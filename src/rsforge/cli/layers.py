@@ -12,7 +12,7 @@ from rsforge.cli.config_files import Entry
 from rsforge.cli.keys import Given, Problem, understand
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import Command
-from rsforge.settings.sections import flat, joined
+from rsforge.settings.sections import flatten, join_paths
 
 # What a resumed run does not take over from its checkpoint: it is said of one process, not of the run.
 OF_ONE_PROCESS = {"output_dir", "base_dir", "resume", "overwrite", "multi_gpu", "distributed"}
@@ -36,18 +36,20 @@ class Complete(NamedTuple):
 
 def complete(command: Command, said: Layers) -> Complete:
     """The layers that ``said`` makes with the settings of the run to resume, else with what the command finds."""
-    given = _given(command.model, [*said.files, said.environment, said.sets, said.typed])
+    given = _given_values(command.model, [*said.files, said.environment, said.sets, said.typed])
     if command.method is not None and given.get("resume") is not None:
-        return _resumed(command, said, given)
-    found = _made_before(command.model, given)
+        return _with_checkpoint(command, said, given)
+    found = _find_made_files(command.model, given)
     known = given | {entry.loc[0]: entry.value for entry in found}
     if command.inputs is not None:
         values, origin = command.inputs(known)
         found += [Entry((name,), value, origin) for name, value in values.items() if name not in known]
-    return Complete([found, *said.files, said.environment, said.sets, said.typed], _taken(command.model, found))
+    return Complete(
+        [found, *said.files, said.environment, said.sets, said.typed], _describe_inputs(command.model, found)
+    )
 
 
-def _taken(model: type[BaseModel], found: list[Entry]) -> list[str]:
+def _describe_inputs(model: type[BaseModel], found: list[Entry]) -> list[str]:
     """One line for each place that values were taken from."""
     lines: dict[str, list[str]] = {}
     for entry in found:
@@ -55,7 +57,7 @@ def _taken(model: type[BaseModel], found: list[Entry]) -> list[str]:
     return [f"taken      {', '.join(values)} ({origin})" for origin, values in lines.items()]
 
 
-def _given(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Any]:
+def _given_values(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Any]:
     """The values by flat name that somebody gave, unchecked; what is wrong with them is told when they are resolved."""
     return {name: item.value for name, item in _items(model, layers).items()}
 
@@ -65,7 +67,7 @@ def _items(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Given
     return {item.leaf.name: item for layer in layers for item in understand(model, layer, ignored)}
 
 
-def _made_before(model: type[BaseModel], given: Mapping[str, Any]) -> list[Entry]:
+def _find_made_files(model: type[BaseModel], given: Mapping[str, Any]) -> list[Entry]:
     """The files that a former command makes by default, for the inputs that nobody named and where they exist."""
     base = Path(str(given.get("base_dir", "")))
     return [
@@ -75,7 +77,7 @@ def _made_before(model: type[BaseModel], given: Mapping[str, Any]) -> list[Entry
     ]
 
 
-def _resumed(command: Command, said: Layers, given: Mapping[str, Any]) -> Complete:
+def _with_checkpoint(command: Command, said: Layers, given: Mapping[str, Any]) -> Complete:
     """With the layer of the checkpoint: above files and environment, under what was typed."""
     from rsforge.recipes.training.resume import stored_settings
 
@@ -84,41 +86,41 @@ def _resumed(command: Command, said: Layers, given: Mapping[str, Any]) -> Comple
     folder = base / str(given.get("output_dir", leaves(command.model)["output_dir"].default()))
     path, settings = stored_settings(command.method(), folder, resume if resume == "auto" else str(base / resume))
     origin = f"checkpoint {path}"
-    stored = [Entry((name,), value, origin) for name, value in _values(command.model, settings, given).items()]
+    stored = [Entry((name,), value, origin) for name, value in _stored_values(command.model, settings, given).items()]
     if resume != "auto":
         stored.append(Entry(("output_dir",), str(Path(resume).parent), origin))
-    lines = [_whose(command.model, said, path), *_unused(command.model, said, stored, path)]
+    lines = [_describe_source(command.model, said, path), *_describe_unused(command.model, said, stored, path)]
     return Complete([*said.files, said.environment, stored, said.sets, said.typed], lines)
 
 
-def _whose(model: type[BaseModel], said: Layers, path: Path) -> str:
-    typed = _typed(model, said) - OF_ONE_PROCESS
+def _describe_source(model: type[BaseModel], said: Layers, path: Path) -> str:
+    typed = _typed_names(model, said) - OF_ONE_PROCESS
     options = ", ".join(leaf.option for name, leaf in leaves(model).items() if name in typed)
     return f"settings   of {path}" + (f", but for {options}" if options else "")
 
 
-def _typed(model: type[BaseModel], said: Layers) -> set[str]:
+def _typed_names(model: type[BaseModel], said: Layers) -> set[str]:
     return set(_items(model, [said.sets, said.typed]))
 
 
-def _values(model: type[BaseModel], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _stored_values(model: type[BaseModel], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The stored settings by flat name; paths of another folder than --base-dir are not joined to it."""
-    values = {name: value for name, value in flat(settings, model).items() if name not in OF_ONE_PROCESS}
+    values = {name: value for name, value in flatten(settings, model).items() if name not in OF_ONE_PROCESS}
     if "base_dir" not in given:
         return values
-    return {name: _absolute(model, name, value) for name, value in values.items()}
+    return {name: _make_absolute(model, name, value) for name, value in values.items()}
 
 
-def _absolute(model: type[BaseModel], name: str, value: Any) -> Any:
+def _make_absolute(model: type[BaseModel], name: str, value: Any) -> Any:
     leaf = leaves(model)[name]
     if leaf.kind is Path and isinstance(value, str):
         return str(Path.cwd() / value)
-    return joined(leaf.field, value, Path.cwd())
+    return join_paths(leaf.field, value, Path.cwd())
 
 
-def _unused(model: type[BaseModel], said: Layers, stored: list[Entry], path: Path) -> list[str]:
+def _describe_unused(model: type[BaseModel], said: Layers, stored: list[Entry], path: Path) -> list[str]:
     """Which values of files and environment give way to those of the checkpoint."""
-    before, typed = _items(model, [*said.files, said.environment]), _typed(model, said)
+    before, typed = _items(model, [*said.files, said.environment]), _typed_names(model, said)
     now = _items(model, [stored])
     different = [
         f"{item.leaf.option} of {item.origin}"

@@ -14,12 +14,12 @@ from types import FrameType
 from typing import Any, TextIO
 
 from rsforge.cli.app import load, load_all
-from rsforge.cli.argv import expanded, located
-from rsforge.cli.failures import interruption, told
-from rsforge.cli.render import as_json, block, error_json, escaped, lines
+from rsforge.cli.argv import expand, locate
+from rsforge.cli.failures import interruption, to_failure
+from rsforge.cli.render import as_json, block, error_json, escape, lines
 from rsforge.cli.show import Show
 from rsforge.cli.sources import nearest_variable, unknown_variables
-from rsforge.cli.tree import COMMANDS, TYPED, Told
+from rsforge.cli.tree import COMMAND_LINE, COMMANDS, Result
 from rsforge.compat import share_processors
 from rsforge.errors import ExitCode, RsforgeError, Terminated
 
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     share_processors()
     _heed_sigterm()
-    code = run(words) if _enrolled() else int(ExitCode.TERMINATED)
+    code = run(words) if _enroll() else int(ExitCode.TERMINATED)
     _leave_word(code)
     sys.exit(code)
 
@@ -47,7 +47,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _enrolled() -> bool:
+def _enroll() -> bool:
     """Let the launcher of several processes know whom to signal; whether it still lives."""
     if not (folder := os.environ.get("RSFORGE_EXIT_FOLDER")):
         return True
@@ -80,7 +80,7 @@ def _let_first_speak(word: Path) -> None:
         time.sleep(0.05)
 
 
-def _left_to_launcher(failure: RsforgeError) -> bool:
+def _leave_to_launcher(failure: RsforgeError) -> bool:
     """Whether the launcher of several processes will tell ``failure``, once for all of them."""
     if folder := os.environ.get("RSFORGE_EXIT_FOLDER"):
         with contextlib.suppress(OSError):
@@ -91,7 +91,7 @@ def _left_to_launcher(failure: RsforgeError) -> bool:
 
 def run(argv: list[str]) -> int:
     """Run the command line and return its exit code."""
-    TYPED.argv = list(argv)
+    COMMAND_LINE.argv = list(argv)
     if sys.stdout is not None and not sys.stdout.isatty():
         # Help that is read by a program or a pager keeps its option names whole.
         os.environ.setdefault("TERMINAL_WIDTH", "120")
@@ -99,7 +99,7 @@ def run(argv: list[str]) -> int:
     try:
         app = load_all() if "_RSFORGE_COMPLETE" in os.environ else load(argv)
         _warn_of_misspelt_variables(argv)
-        outcome = app(expanded(argv), prog_name="rsforge", standalone_mode=False)
+        outcome = app(expand(argv), prog_name="rsforge", standalone_mode=False)
         if isinstance(outcome, int):
             return outcome
         _emit(outcome, "--json" in own)
@@ -115,7 +115,7 @@ def run(argv: list[str]) -> int:
 
 def _warn_of_misspelt_variables(argv: list[str]) -> None:
     """Warn of them where the command that is named reads the environment."""
-    command = COMMANDS.get(tuple(located(argv)[0]))
+    command = COMMANDS.get(tuple(locate(argv)[0]))
     if command and command.tunable and unknown_variables():
         load_all()  # they may be those of another command
         for name in unknown_variables():
@@ -127,9 +127,9 @@ def _emit(outcome: Any, as_object: bool) -> None:
     if outcome is None or _rank() != 0:
         return
     if as_object:
-        text = as_json(outcome.data if isinstance(outcome, Told) else outcome)
+        text = as_json(outcome.data if isinstance(outcome, Result) else outcome)
     else:
-        text = outcome.text if isinstance(outcome, Told) else lines(outcome)
+        text = outcome.text if isinstance(outcome, Result) else lines(outcome)
     if sys.stdout is not None and text:
         sys.stdout.write(text.rstrip("\n").encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
         sys.stdout.write("\n")
@@ -137,12 +137,12 @@ def _emit(outcome: Any, as_object: bool) -> None:
 
 
 def _fail(error: BaseException, argv: list[str]) -> int:
-    failure = told(error, shlex.join(["rsforge", *argv]))
+    failure = to_failure(error, shlex.join(["rsforge", *argv]))
     if "--debug" in argv:
         _write(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
     if failure.result is not None:
         _emit(failure.result, "--json" in argv)
-    if not _left_to_launcher(failure):
+    if not _leave_to_launcher(failure):
         _write(sys.stderr, error_json(failure) if "--json" in argv else block(failure))
     _silence_if_broken(sys.stdout)
     return int(failure.exit)
@@ -151,7 +151,7 @@ def _fail(error: BaseException, argv: list[str]) -> int:
 def _write(stream: TextIO | None, text: str) -> None:
     try:
         if stream is not None:
-            stream.write(escaped(text, keep="\n") + "\n")
+            stream.write(escape(text, keep="\n") + "\n")
             stream.flush()
     except OSError:
         _silence(stream)

@@ -14,24 +14,24 @@ _LINES = 8
 _FINDING = {"state", "found", "fix"}
 
 
-def escaped(text: str, keep: str = "") -> str:
+def escape(text: str, keep: str = "") -> str:
     """``text`` with control characters written out, so that no file name can steer the terminal."""
-    return "".join(c if c.isprintable() or c in keep or c == " " else _written(c) for c in text)
+    return "".join(c if c.isprintable() or c in keep or c == " " else _write_escape(c) for c in text)
 
 
-def _written(character: str) -> str:
+def _write_escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
 def block(error: RsforgeError) -> str:
     """The error as people read it, at most eight lines."""
-    lines = [f"error[{error.code}]: {escaped(error.what)}"]
+    lines = [f"error[{error.code}]: {escape(error.what)}"]
     fields = error.fields()
     room = _LINES - 1 - len(fields)
     for name, text in fields.items():
         first, *rest = text.rstrip("\n").split("\n")
-        lines.append(f"  {name + ':':<6} {escaped(first)}")
-        lines += [" " * 9 + escaped(line) for line in rest[:room]]
+        lines.append(f"  {name + ':':<6} {escape(first)}")
+        lines += [" " * 9 + escape(line) for line in rest[:room]]
         room -= min(room, len(rest))
     return "\n".join(lines)
 
@@ -66,21 +66,21 @@ def lines(result: Mapping[str, Any]) -> str:
 
 def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in result.items():
-        name = escaped(f"{prefix}{key}")
+        name = escape(f"{prefix}{key}")
         if isinstance(value, Mapping) and value.keys() == _FINDING:
-            yield name, f"{shown(value['state']):<7}  {shown(value['found'])}"
+            yield name, f"{format_value(value['state']):<7}  {format_value(value['found'])}"
             if value["fix"]:
-                yield "", f"{'':<7}  fix: {shown(value['fix'])}"
+                yield "", f"{'':<7}  fix: {format_value(value['fix'])}"
         elif isinstance(value, Mapping) and value:
             yield from _rows(value, f"{name}.")
         elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
             for index, item in enumerate(value):
                 yield from _rows({str(index): item}, f"{name}.")
         else:
-            yield name, shown(value)
+            yield name, format_value(value)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """One value as people read it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -89,5 +89,5 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
-        return ", ".join(shown(v) for v in value) or "-"
-    return escaped(str(value))
+        return ", ".join(format_value(v) for v in value) or "-"
+    return escape(str(value))

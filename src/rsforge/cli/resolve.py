@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rsforge.cli.config_files import Entry
-from rsforge.cli.keys import Given, Problem, shortened, understand
+from rsforge.cli.keys import Given, Problem, shorten, understand
 from rsforge.cli.leaves import Leaf, canonical, leaves, nearest
 from rsforge.errors import RsforgeError
-from rsforge.settings.sections import nested
+from rsforge.settings.sections import nest
 
 S = TypeVar("S", bound=BaseModel)
 _SHOWN = 5
@@ -46,11 +46,11 @@ def resolve(model: type[S], layers: Iterable[list[Entry]], *, lenient: bool = Fa
             if leaf.field.is_required() and leaf.name not in values:
                 values[leaf.name], origins[leaf.name] = "(required)", "required"
     try:
-        settings = model.model_validate(nested(model, values))
+        settings = model.model_validate(nest(model, values))
     except ValidationError as error:
-        raise _rejected(problems + _problems(model, error, given)) from None
+        raise _rejection(problems + _problems(model, error, given)) from None
     if problems:
-        raise _rejected(problems)
+        raise _rejection(problems)
     return settings, origins
 
 
@@ -78,7 +78,7 @@ def _problems(model: type[BaseModel], error: ValidationError, given: dict[str, G
             found.setdefault(leaf.name, Problem(f"{leaf.option} is required: {_meaning(leaf)}", "not given"))
         else:
             what = f"{leaf.option} {_sentence(leaf, item)}"
-            found.setdefault(leaf.name, Problem(what, _where(leaf, given), shortened(item["input"])))
+            found.setdefault(leaf.name, Problem(what, _where(leaf, given), shorten(item["input"])))
     return list(found.values())
 
 
@@ -121,7 +121,7 @@ def _sentence(leaf: Leaf, item: ErrorDetails) -> str:
     return message[0].lower() + message[1:] + (f"; did you mean {near}?" if near else "")
 
 
-def _rejected(problems: list[Problem]) -> RsforgeError:
+def _rejection(problems: list[Problem]) -> RsforgeError:
     together = all(not p.where for p in problems)
     code = "RSF-U005" if together else "RSF-U001"
     if len(problems) == 1:

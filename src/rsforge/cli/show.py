@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from rsforge.cli.render import escaped
+from rsforge.cli.render import escape
 
 INTERVAL_S = 10.0
 Figure = float | str
@@ -35,7 +35,7 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
 
 
-def described(figures: dict[str, Figure]) -> str:
+def format_figures(figures: dict[str, Figure]) -> str:
     return " ".join(f"{k} {v if isinstance(v, str) else f'{v:.4g}'}" for k, v in figures.items())
 
 
@@ -63,7 +63,7 @@ class Plain:
         others = {k: v for k, v in self.figures.items() if k != "epoch"}
         epoch = [f"epoch {self.figures['epoch']}"] if "epoch" in self.figures else []
         left = f"eta {duration(max(0, self.total - self.done) / rate)}"
-        parts = [*epoch, f"{self.label} {self.done}/{self.total}", described(others), f"{rate:.1f} it/s", left]
+        parts = [*epoch, f"{self.label} {self.done}/{self.total}", format_figures(others), f"{rate:.1f} it/s", left]
         self.say(" ".join(p for p in parts if p))
 
 
@@ -76,7 +76,7 @@ class Bar:
 
     def step(self, advance: int = 1, **figures: Figure) -> None:
         self.figures |= figures
-        self.progress.update(self.task, advance=advance, figures=described(self.figures))
+        self.progress.update(self.task, advance=advance, figures=format_figures(self.figures))
 
 
 class Show:
@@ -115,9 +115,9 @@ class Show:
         """Show ``total`` steps, of which ``done`` lie behind a resumed run."""
         if self.quiet:
             yield Silent()
-        elif animated():
+        elif is_animated():
             with self._bars() as bars:
-                yield Bar(bars, bars.add_task(escaped(label), total=total, completed=done, figures=""))
+                yield Bar(bars, bars.add_task(escape(label), total=total, completed=done, figures=""))
         else:
             lines = Plain(label, total, done, self._write)
             try:
@@ -147,13 +147,13 @@ class Show:
         # A reader that went away (`| head`) must not end a training.
         with contextlib.suppress(BrokenPipeError, ValueError):
             if self._console is not None:
-                self._console.print(escaped(line), markup=False, highlight=False, soft_wrap=True)
+                self._console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
             elif sys.stderr is not None:
-                sys.stderr.write(escaped(line) + "\n")
+                sys.stderr.write(escape(line) + "\n")
                 sys.stderr.flush()
 
 
-def animated() -> bool:
+def is_animated() -> bool:
     """Whether a moving bar can be read: on a terminal that is neither a CI's nor dumb."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
     return terminal and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"

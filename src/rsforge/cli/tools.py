@@ -9,7 +9,7 @@ import typer
 from rsforge.cli.bridge import command
 from rsforge.cli.leaves import nearest
 from rsforge.cli.show import Show
-from rsforge.cli.tree import Told
+from rsforge.cli.tree import Result
 from rsforge.errors import REGISTRY, RsforgeError
 from rsforge.settings.tools import DemoSettings, DoctorSettings, ExplainSettings, InfoSettings
 
@@ -35,11 +35,11 @@ def info(settings: InfoSettings, show: Show) -> dict[str, Any]:
     return recipe(settings, show)
 
 
-def explain(settings: ExplainSettings, show: Show) -> Told:
+def explain(settings: ExplainSettings, show: Show) -> Result:
     """Explain the code of an error, or list all codes."""
     if settings.code is None:
         data = {code: fault.title for code, fault in REGISTRY.items()}
-        return Told(data, "\n".join(f"{code}  {title}" for code, title in data.items()))
+        return Result(data, "\n".join(f"{code}  {title}" for code, title in data.items()))
     code = settings.code.upper()
     if code not in REGISTRY:
         near = nearest(code, list(REGISTRY))
@@ -49,7 +49,7 @@ def explain(settings: ExplainSettings, show: Show) -> Told:
         )
     fault = REGISTRY[code]
     told = {"code": code, "exit": int(fault.exit), "title": fault.title, "advice": fault.advice}
-    return Told(told, f"{code} (exit {int(fault.exit)}): {fault.title}\n{fault.advice}")
+    return Result(told, f"{code} (exit {int(fault.exit)}): {fault.title}\n{fault.advice}")
 
 
 def register(app: typer.Typer) -> None:

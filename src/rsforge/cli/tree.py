@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
-class Told:
+class Result:
     """A result with its own form for people beside the one for programs."""
 
     data: dict[str, Any]
@@ -38,14 +38,14 @@ class Command:
 
 
 @dataclass
-class Typed:
+class CommandLine:
     """The words behind ``rsforge``, as the user typed them."""
 
     argv: list[str] = field(default_factory=list)
 
 
 COMMANDS: dict[tuple[str, ...], Command] = {}
-TYPED = Typed()
+COMMAND_LINE = CommandLine()
 
 COMMON: dict[str, tuple[Any, list[str], str]] = {
     "config": (
@@ -61,7 +61,7 @@ COMMON: dict[str, tuple[Any, list[str], str]] = {
 }
 
 
-def added(command: Command) -> list[str]:
+def common_options(command: Command) -> list[str]:
     """The options that every command of this sort has beside its own."""
     missing = set() if command.tunable else {"config", "set"}
     missing |= set() if command.writes else {"dry_run"}

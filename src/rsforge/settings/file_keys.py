@@ -35,7 +35,7 @@ class FixedKey:
     reason: str
 
 
-def number(value: Any) -> float:
+def read_number(value: Any) -> float:
     """``value``, or the number that a text spells."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number")
@@ -45,26 +45,26 @@ def number(value: Any) -> float:
         raise ValueError("must be a number") from None
 
 
-def numbers(value: Any) -> list[float]:
+def read_numbers(value: Any) -> list[float]:
     """The numbers of a list, or of a text with commas."""
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, Sequence):
         raise ValueError("must be a list of numbers")
-    return [number(item) for item in value]
+    return [read_number(item) for item in value]
 
 
-def rest_of_one(train_split: Any) -> float:
+def held_out_share(train_split: Any) -> float:
     """The share held out, from the share to train on."""
     # 1 - 0.8 is 0.19999999999999996 in floating point.
-    return round(1 - number(train_split), 12)
+    return round(1 - read_number(train_split), 12)
 
 
 def adam_betas(beta1: Any = 0.9, beta2: Any = 0.999) -> tuple[float, float]:
     """Both decays of Adam's moments, from one key each."""
-    return number(beta1), number(beta2)
+    return read_number(beta1), read_number(beta2)
 
 
 def level_widths(model_channels: Any = 320, channel_mult: Any = (1, 2, 4, 4)) -> tuple[float, ...]:
     """The width of each level, from the first one's and their multiples."""
-    return tuple(number(model_channels) * factor for factor in numbers(channel_mult))
+    return tuple(read_number(model_channels) * factor for factor in read_numbers(channel_mult))

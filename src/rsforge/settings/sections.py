@@ -121,7 +121,7 @@ def _with_default(field: FieldInfo, default: Any) -> FieldInfo:
     return changed
 
 
-def nested(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+def nest(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` by flat name put into their sections, over what the defaults of the command's sections set."""
     tree: dict[str, Any] = {}
     for name, field in model.model_fields.items():
@@ -134,7 +134,7 @@ def nested(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def flat(settings: BaseModel | Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+def flatten(settings: BaseModel | Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """The values of ``settings``, as a model or as its dump, by flat name; without those that a dump lacks."""
     tree = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else settings
     values: dict[str, Any] = {}
@@ -146,30 +146,30 @@ def flat(settings: BaseModel | Mapping[str, Any], model: type[BaseModel]) -> dic
     return values
 
 
-def anchored(settings: S) -> S:
+def anchor(settings: S) -> S:
     """``settings`` with every relative path joined to its ``base_dir``, which then is the current folder."""
     run = getattr(settings, "run", settings)
     base = getattr(run, "base_dir", Path())
-    return _joined(settings, base)
+    return _anchor_section(settings, base)
 
 
-def joined(field: FieldInfo, value: Any, base: Path) -> Any:
+def join_paths(field: FieldInfo, value: Any, base: Path) -> Any:
     """``value`` of a setting, joined to ``base`` where it is a relative path or several of them."""
     mark = next((m for m in field.metadata if isinstance(m, PathText)), None)
     if isinstance(value, tuple):
-        return tuple(joined(field, item, base) for item in value)
+        return tuple(join_paths(field, item, base) for item in value)
     if isinstance(value, Path):
         return base / value
     return str(base / value) if mark and isinstance(value, str) and value not in mark.words else value
 
 
-def _joined(settings: S, base: Path) -> S:
+def _anchor_section(settings: S, base: Path) -> S:
     values: dict[str, Any] = {}
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, BaseModel):
-            values[name] = _joined(value, base)
+            values[name] = _anchor_section(value, base)
         else:
-            values[name] = Path() if name == "base_dir" else joined(field, value, base)
+            values[name] = Path() if name == "base_dir" else join_paths(field, value, base)
     # Unlike model_copy, this keeps the record of what the user gave.
     return type(settings).model_construct(settings.model_fields_set, **values)

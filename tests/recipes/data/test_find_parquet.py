@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.data.find_parquet import found_set
+from rsforge.recipes.data.find_parquet import find_set
 from tests.worlds.commands import rsforge
 
 
@@ -34,7 +34,7 @@ def make(*names: str) -> None:
 )
 def test_the_one_set(names, found):
     make(*names)
-    assert found_set({})[0].get("parquet_path") == found
+    assert find_set({})[0].get("parquet_path") == found
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_the_one_set(names, found):
 def test_of_several_none_is_chosen_and_all_are_named(names):
     make(*names)
     with pytest.raises(RsforgeError) as caught:
-        found_set({})
+        find_set({})
     assert caught.value.code == "RSF-U001" and "--parquet-path" in caught.value.fix
     assert len(caught.value.found.split(", ")) == 2
 
 
 def test_one_that_is_named_is_left_alone():
     make("a.parquet", "b.parquet")
-    assert found_set({"parquet_path": "a.parquet"})[0] == {}
+    assert find_set({"parquet_path": "a.parquet"})[0] == {}
 
 
 def test_the_base_folder_is_searched():
     make("w/data/train.parquet", "other.parquet")
-    assert found_set({"base_dir": "w"})[0] == {"parquet_path": "data/train.parquet"}
+    assert find_set({"base_dir": "w"})[0] == {"parquet_path": "data/train.parquet"}
 
 
 def test_the_command_alone(captioned, capsys):

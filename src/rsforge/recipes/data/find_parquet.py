@@ -14,7 +14,7 @@ SHARD = re.compile(r"(.*)-\d+-of-(\d+)\.parquet", re.IGNORECASE)
 SHOWN = 4
 
 
-def found_set(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def find_set(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The one set of the current folder and its ``data``: a file, or the shards of one name as a glob.
 
     RSF-U001 where there are several: none of them is chosen.

@@ -12,7 +12,7 @@ from rsforge.recipes.vae.load import VAE_ROLE
 WORDS = ("synthetic", "auto", "none")
 
 
-def inherited(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Image size, folder of images and what divides it, by flat name; and the checkpoint that says so.
 
     ``given`` are the values that somebody gave. The division goes with its folder: of another one only the size is

@@ -33,7 +33,7 @@ from rsforge.recipes.vae.output_names import VAE
 from rsforge.seeds import derive
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
-from rsforge.settings.sections import nested, settings_of
+from rsforge.settings.sections import nest, settings_of
 from rsforge.settings.tools import DemoSettings
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask
@@ -112,7 +112,7 @@ def _words(name: str, value: Any) -> list[str]:
 
 def composed(model: type[S], options: Options) -> S:
     """The settings that the command line of ``options`` makes."""
-    return model.model_validate(nested(model, options))
+    return model.model_validate(nest(model, options))
 
 
 def run(settings: DemoSettings, show: Console, plan: Plan | None = None) -> dict[str, Any]:

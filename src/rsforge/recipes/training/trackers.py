@@ -14,7 +14,7 @@ from rsforge.recipes.training import output_names, wandb_run
 from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
 from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.base import RunSettings
-from rsforge.settings.sections import flat
+from rsforge.settings.sections import flatten
 
 if TYPE_CHECKING:
     from rsforge.engine.trainer import Listener
@@ -58,7 +58,7 @@ def _tensorboard(job: TrainingSpec, run: RunSettings, step: int) -> Tracker:
 def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker:
     run, output = settings.run, settings.run.output_dir
     assert isinstance(settings, BaseModel)
-    config = {**flat(settings, type(settings)), **job.config}
+    config = {**flatten(settings, type(settings)), **job.config}
     begun = wandb_run.begin(output, project=run.project, config=config, show=show)
     if begun.disabled:
         return Tracker()
