@@ -14,8 +14,9 @@ from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.vae import train as vae_train
-from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings, TileSettings
+from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
+from rsforge.settings.images import TileSettings
 from rsforge.settings.sample import SampleSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
 

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from rsforge.cli.app import app
+from rsforge.cli.bridge import command
 from rsforge.cli.main import run
+from rsforge.cli.tree import COMMANDS
 
 RECIPES = {
     "data.parquet_to_jsonl": ["extract"],
@@ -75,3 +78,23 @@ def shell(capsys) -> Callable[..., Ran]:
         return Ran(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def toy(monkeypatch) -> Callable[..., SimpleNamespace]:
+    """Makes ``rsforge toy`` of a settings model for one test; what it is called with stands in the result."""
+
+    def make(model: type[Any], **more: Any) -> SimpleNamespace:
+        monkeypatch.setattr(app, "registered_commands", list(app.registered_commands))
+        monkeypatch.setitem(COMMANDS, ("toy",), None)
+        called = SimpleNamespace(settings=None, show=None)
+
+        @command(app, "toy", model, **more)
+        def remember(settings: Any, show: Any) -> dict[str, Any]:
+            """Do nothing with many options."""
+            called.settings, called.show = settings, show
+            return {"done": 1}
+
+        return called
+
+    return make

@@ -119,6 +119,13 @@ def test_a_required_setting_is_named(shell, kitchen):
     assert "`rsforge config schema vae.train`" in ran.err
 
 
+@pytest.mark.parametrize("words", [("train",), ("evaluate", "--checkpoint", "c.pt")])
+def test_pairs_are_nowhere_by_default(shell, words):
+    ran = shell("cyclegan", *words)
+    told = "--data-dir is required: folder of SAR and optical pairs; the word `synthetic` draws pairs instead"
+    assert ran.code == 2 and told in ran.err
+
+
 def test_settings_that_do_not_fit_together(shell, kitchen):
     ran = shell("diffusion", "train", "--vae", "v", "--data-dir", "x", "--zero-terminal-snr")
     assert ran.code == 2 and ran.err.startswith("error[RSF-U005]: --zero-terminal-snr does not fit --prediction eps")

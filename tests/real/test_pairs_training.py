@@ -10,7 +10,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.settings.base import RunSettings
-from rsforge.settings.cyclegan import PairTrainingSettings
+from rsforge.settings.pairs import PairTrainingSettings
 
 
 def load(root: Path, **data) -> pair_datasets.Pairs:

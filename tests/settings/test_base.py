@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings, StoppingSettings, anchored
+from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings, StoppingSettings
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
+from rsforge.settings.sections import anchored
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
 
 

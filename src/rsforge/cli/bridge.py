@@ -13,11 +13,12 @@ from pydantic import BaseModel
 from rsforge.cli.config_files import Entry, entries
 from rsforge.cli.failures import interruption
 from rsforge.cli.leaves import Leaf, canonical, leaves, nearest, spellings
+from rsforge.cli.resolve import resolve
 from rsforge.cli.show import Show
-from rsforge.cli.sources import environment, from_environment, from_sets, resolve
+from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.tree import COMMANDS, COMMON, TYPED, Command, Told, added
 from rsforge.errors import RsforgeError
-from rsforge.settings.base import anchored
+from rsforge.settings.sections import anchored
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -53,7 +54,8 @@ def _parameter(leaf: Leaf) -> inspect.Parameter:
 def _help(leaf: Leaf) -> str:
     # Aliases are mended in argv and told here: Typer would cut a column of long names short.
     others = [*leaf.options[1:], *leaf.negatives]
-    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}."]
+    variable = leaf.variable and f"Also the variable {leaf.variable}."
+    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable]
     required = leaf.field.is_required() and not leaf.argument and "Required."
     return " ".join(p.replace("[", r"\[") for p in [*parts, required] if p)
 

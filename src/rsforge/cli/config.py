@@ -9,10 +9,12 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.config_files import Entry, entries, headline, preset, presets, text_of
 from rsforge.cli.group import group
-from rsforge.cli.leaves import leaves, nearest
+from rsforge.cli.keys import is_known
+from rsforge.cli.leaves import nearest
 from rsforge.cli.render import shown
+from rsforge.cli.resolve import resolve
 from rsforge.cli.show import Show
-from rsforge.cli.sources import environment, from_environment, from_sets, resolve
+from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.tree import COMMANDS, Command, Told
 from rsforge.durable import write_text
 from rsforge.errors import RsforgeError
@@ -23,6 +25,7 @@ from rsforge.settings.config import (
     ConfigShowSettings,
     ConfigValidateSettings,
 )
+from rsforge.settings.sections import flat
 
 app = group("List, copy, show and check settings.")
 
@@ -66,14 +69,10 @@ def show_values(settings: ConfigShowSettings, show: Show) -> Told:
     layers = [entries(source) for source in settings.config]
     layers += [from_environment(model, environment()), from_sets(settings.set)]
     values, origins = resolve(model, layers, lenient=True)
-    dump = values.model_dump(mode="json")
-    flat = {
-        name: dump[leaf.loc[0]][leaf.loc[1]] if len(leaf.loc) > 1 else dump[name]
-        for name, leaf in leaves(model).items()
-    }
-    data = {name: {"value": value, "origin": origins[name]} for name, value in flat.items()}
-    wide = max(map(len, flat), default=0)
-    texts = {name: shown(value) for name, value in flat.items()}
+    by_name = flat(values, model)
+    data = {name: {"value": value, "origin": origins[name]} for name, value in by_name.items()}
+    wide = max(map(len, by_name), default=0)
+    texts = {name: shown(value) for name, value in by_name.items()}
     column = max(map(len, texts.values()), default=0)
     return Told(data, "\n".join(f"{n:<{wide}}  {t:<{column}}  {origins[n]}" for n, t in texts.items()))
 
@@ -114,7 +113,7 @@ def _fitting(file: str) -> list[Command]:
 
 
 def _strangers(candidate: Command, given: list[Entry]) -> int:
-    return sum(entry.loc[-1].replace("-", "_") not in leaves(candidate.model) for entry in given)
+    return sum(not is_known(candidate.model, entry) for entry in given)
 
 
 def _named(words: tuple[str, ...]) -> Command:

@@ -7,14 +7,17 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rsforge.cli.leaves import nearest
 from rsforge.errors import RsforgeError, from_os_error
+from rsforge.settings.sections import Location
 
-Location = tuple[str, ...]
 _LARGEST = 1 << 20
+_DEEPEST = 8
+_MOST_KEYS = 10_000
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]|\n')
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY = re.compile(r"\s*([\w.\"'-]+)\s*=")
@@ -73,27 +76,41 @@ def text_of(source: str) -> tuple[str, str]:
 
 
 def entries(source: str) -> list[Entry]:
-    """Every key of a settings file or preset, with its origin ``file:line``; sections one level deep."""
+    """Every key of a settings file or preset, at any depth, with its origin ``file:line``."""
     text, kind = text_of(source)
     try:
         tree, lines = {"toml": _toml, "json": _json, "yaml": _yaml}[kind](text)
+        if not isinstance(tree, dict):
+            raise ValueError("it does not hold a table of keys")
+        keys = list(islice(_keys(tree), _MOST_KEYS + 1))
+        if len(keys) > _MOST_KEYS:
+            raise ValueError(f"it holds more than {_MOST_KEYS} keys")
     except (ValueError, RecursionError) as error:
         raise _unreadable(source, str(error).splitlines()[0]) from None
-    if not isinstance(tree, dict):
-        raise _unreadable(source, "it does not hold a table of keys")
-    return [Entry(loc, value, f"{source}:{lines.get(loc, 1)}") for loc, value in _flat(tree)]
+    return [Entry(loc, value, f"{source}:{_line(lines, loc)}") for loc, value in keys]
 
 
 def _unreadable(source: str, why: str) -> RsforgeError:
     return RsforgeError("RSF-U003", f"the settings file cannot be read: {why}", where=source)
 
 
-def _flat(tree: dict[Any, Any]) -> Iterator[tuple[Location, Any]]:
+def _line(lines: dict[Location, int], loc: Location) -> int:
+    """The line of ``loc``, or of the nearest table around it whose line is known."""
+    around = (loc[:end] for end in range(len(loc), 0, -1))
+    return next((lines[place] for place in around if place in lines), 1)
+
+
+def _keys(tree: dict[Any, Any], path: Location = ()) -> Iterator[tuple[Location, Any]]:
+    """Every value that is no table, with its place."""
+    # Anchors of YAML can make a tree that contains itself, or one of billions of keys from a few lines.
+    if len(path) == _DEEPEST:
+        raise ValueError(f"its tables are nested deeper than {_DEEPEST}")
     for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from (((str(key), str(inner)), v) for inner, v in value.items())
-        elif not isinstance(value, dict):
-            yield (str(key),), value
+        loc = (*path, str(key))
+        if isinstance(value, dict):
+            yield from _keys(value, loc)
+        else:
+            yield loc, value
 
 
 def _toml(text: str) -> tuple[Any, dict[Location, int]]:
@@ -101,11 +118,14 @@ def _toml(text: str) -> tuple[Any, dict[Location, int]]:
     section: Location = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
-            section = (header[1].strip("\"'"),)
+            section = _dotted(header[1])
         elif key := _KEY.match(line):
-            parts = tuple(p.strip("\"'") for p in key[1].split("."))
-            lines.setdefault((*section, *parts), number)
+            lines.setdefault((*section, *_dotted(key[1])), number)
     return tomllib.loads(text), lines
+
+
+def _dotted(name: str) -> Location:
+    return tuple(part.strip(" \"'") for part in name.split("."))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -153,5 +173,6 @@ def _yaml(text: str) -> tuple[Any, dict[Location, int]]:
             if loc in lines:
                 raise ValueError(f"the key {key.value!r} stands twice")
             lines[loc] = key.start_mark.line + 1
-            stack += [(loc, value)] if len(loc) < 2 else []
+            if len(loc) < _DEEPEST and len(lines) < _MOST_KEYS:
+                stack.append((loc, value))
     return tree, lines

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -15,7 +13,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-Location = tuple[str, ...]
+from rsforge.settings.sections import Location, Setting, settings_of
+
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _NAMES = {int: "INT", float: "FLOAT", Path: "PATH"}
 
@@ -32,15 +31,26 @@ def nearest(name: str, names: Iterator[str] | list[str]) -> str:
 
 @dataclass(frozen=True)
 class Leaf:
-    """One scalar or list setting of a command."""
+    """One scalar or list setting of a command, and the environment variable of its own that it has, if any."""
 
-    loc: Location
-    field: FieldInfo
-    panel: str
+    setting: Setting
+    variable: str = ""
 
     @property
     def name(self) -> str:
-        return self.loc[-1]
+        return self.setting.name
+
+    @property
+    def loc(self) -> Location:
+        return self.setting.loc
+
+    @property
+    def field(self) -> FieldInfo:
+        return self.setting.field
+
+    @property
+    def panel(self) -> str:
+        return self.setting.panel
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -56,7 +66,16 @@ class Leaf:
 
     @property
     def options(self) -> list[str]:
-        return [self.option, *self.extra.get("aliases", [])]
+        return [self.option, *map(self._prefixed, self.extra.get("aliases", []))]
+
+    @property
+    def keys(self) -> list[str]:
+        """What a file may call it inside its section: names without the prefix of the section."""
+        return [canonical(name) for name in (self.loc[-1], *self.extra.get("aliases", []))]
+
+    def _prefixed(self, option: str) -> str:
+        prefix = self.setting.prefix
+        return f"--{prefix}-{option.lstrip('-')}" if prefix and option.startswith("--") else option
 
     @property
     def negatives(self) -> list[str]:
@@ -96,11 +115,10 @@ class Leaf:
         """The values that may be given, e.g. ``>=0 <1`` or the names to choose from."""
         if self.choices or "choices" in self.extra:
             return " | ".join(self.choices or self.extra["choices"])
-        bounds = [f"{sign}{value:g}" for key, sign in _BOUNDS.items() if (value := self._bound(key)) is not None]
+        marks = [*self.field.metadata, *_marks(self.field.annotation)]
+        found = {key: getattr(mark, key) for key in _BOUNDS for mark in marks if getattr(mark, key, None) is not None}
+        bounds = [f"{_BOUNDS[key]}{value:g}" for key, value in found.items()]
         return " ".join(b for b in bounds if len(b) < 8)
-
-    def _bound(self, key: str) -> float | None:
-        return next((getattr(m, key) for m in self.field.metadata if hasattr(m, key)), None)
 
     def read(self, value: Any) -> Any:
         """``value`` as the model wants it: lists split, ``none`` understood, flags of choices spelt out."""
@@ -117,35 +135,28 @@ class Leaf:
         return self.field.get_default(call_default_factory=True)
 
 
+def _marks(annotation: Any) -> list[Any]:
+    """The bounds of a number that may be absent, or of those in a list."""
+    marks: list[Any] = []
+    for mark in getattr(annotation, "__metadata__", ()):
+        marks += getattr(mark, "metadata", [mark])
+    for inner in get_args(annotation):
+        if get_origin(annotation) is not Literal:
+            marks += _marks(inner)
+    return marks
+
+
 def _parts(item: Any) -> list[Any]:
     return [p.strip() for p in item.split(",") if p.strip()] if isinstance(item, str) else [item]
 
 
-def _leaves(model: type[BaseModel], prefix: Location, given: BaseModel | None) -> Iterator[Leaf]:
-    panel = (model.__doc__ or "Options").splitlines()[0].rstrip(".") if prefix else "Options"
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if inspect.isclass(inner) and issubclass(inner, BaseModel):
-            yield from _leaves(inner, (*prefix, name), None if field.is_required() else field.get_default())
-        elif given is not None:
-            yield Leaf((*prefix, name), _with_default(field, getattr(given, name)), panel)
-        else:
-            yield Leaf((*prefix, name), field, panel)
-
-
-def _with_default(field: FieldInfo, default: Any) -> FieldInfo:
-    changed = copy(field)
-    changed.default = default
-    return changed
-
-
 @lru_cache
 def leaves(model: type[BaseModel]) -> dict[str, Leaf]:
-    """The leaves of ``model`` by name, sections flattened, with the defaults of this command."""
-    found = list(_leaves(model, (), None))
-    by_name = {leaf.name: leaf for leaf in found}
-    spellings = [canonical(option) for leaf in found for option in leaf.options]
-    if len(set(spellings)) != len(spellings):
+    """The leaves of ``model`` by flat name, sections flattened, with the defaults of this command."""
+    variables = {option: name for name, option in variables_of(model).items()}
+    by_name = {name: Leaf(setting, variables.get(name, "")) for name, setting in settings_of(model).items()}
+    spelt = [canonical(option) for leaf in by_name.values() for option in leaf.options]
+    if len(set(spelt)) != len(spelt):
         raise TypeError(f"{model.__name__}: two settings share a name")
     return by_name
 
@@ -154,3 +165,8 @@ def leaves(model: type[BaseModel]) -> dict[str, Leaf]:
 def spellings(model: type[BaseModel]) -> dict[str, Leaf]:
     """The leaves of ``model`` by every name a user may call them."""
     return {canonical(o): leaf for leaf in leaves(model).values() for o in leaf.options}
+
+
+def variables_of(model: type[BaseModel]) -> dict[str, str]:
+    """The environment variables without our prefix that ``model`` reads, and the flat name that each sets."""
+    return dict(getattr(model, "variables", {}))

@@ -3,43 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field
 
-S = TypeVar("S", bound=BaseModel)
-
-
-class Place(NamedTuple):
-    """Marks text that is a path unless it is one of ``words``."""
-
-    words: tuple[str, ...] = ()
-
-
-def also(*aliases: str, **more: Any) -> dict[str, Any]:
-    """What an option has beside its field: ``--aliases``, and for the shell ``bare``, ``negative``, ``metavar``.
-
-    ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
-    for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
-    """
-    return {"aliases": list(aliases), **more}
-
-
-class Section(BaseModel):
-    """A frozen, strict group of settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what coercion would hide: true for 1, an unset shell variable for the current folder."""
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and kind is not bool:
-            raise ValueError("must not be true or false")
-        if isinstance(value, str) and (not value or "\0" in value):
-            raise ValueError("must not be empty or hold a NUL character")
-        return value
+from rsforge.settings.sections import PathText, Section, also
 
 
 def _rising(span: tuple[float, float]) -> tuple[float, float]:
@@ -49,13 +17,25 @@ def _rising(span: tuple[float, float]) -> tuple[float, float]:
 
 
 Range = Annotated[tuple[float, float], AfterValidator(_rising)]
-SplitChoice = Annotated[str, Place(("auto", "none"))]
-DataPlace = Annotated[str, Place(("synthetic",))]
+SplitChoice = Annotated[str, PathText(("auto", "none"))]
+DataFolder = Annotated[str, PathText(("synthetic",))]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Count = Annotated[int, Field(ge=1)]
+# Every number has two bounds: beyond them no machine could follow, and a slip of the keyboard is a usage error.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+Workers = Annotated[int, Field(ge=0, le=256)]
+Processes = Annotated[int, Field(ge=1, le=1024)]
+Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
+ImageSize = Annotated[int, Field(ge=8, le=16_384)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=16)]
+Layers = Annotated[int, Field(ge=1, le=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+LearningRate = Annotated[float, Field(gt=0, le=100)]
 
 BASE_DIR = "Folder that every relative path of this command is joined to."
 DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` draws scenes instead."
@@ -76,7 +56,7 @@ class RunSettings(Section):
         Path("runs"), description="Folder for everything the run writes.", json_schema_extra=also("--save-dir")
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    resume: Annotated[str | None, Place(("auto",))] = Field(
+    resume: Annotated[str | None, PathText(("auto",))] = Field(
         None,
         description="Checkpoint to continue from; without a value the newest in the output folder.",
         json_schema_extra=also("--resume-from", bare="auto", metavar="[PATH]"),
@@ -84,9 +64,9 @@ class RunSettings(Section):
     overwrite: bool = Field(False, description="Replace what the output folder holds of an earlier run.")
     seed: Seed = Field(42, description="Seed of everything random.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
-    num_workers: int = Field(4, ge=0, description="Processes that read data; 0 reads in the main process.")
-    processes: Count = Field(1, description="Training processes on this machine, one a device.")
-    nodes: Count = Field(1, description="Machines of the run, each with --processes.")
+    num_workers: Workers = Field(4, description="Processes that read data; 0 reads in the main process.")
+    processes: Processes = Field(1, description="Training processes on this machine, one a device.")
+    nodes: Processes = Field(1, description="Machines of the run, each with --processes.")
     deterministic: bool = Field(False, description="Only deterministic kernels: slower, the same to the bit.")
     report_to: tuple[Literal["tensorboard", "wandb", "none"], ...] = Field(
         ("tensorboard",),
@@ -104,15 +84,14 @@ class LoopSettings(Section):
     """Training loop"""
 
     epochs: Count = Field(100, description="Passes over the training images.")
-    batch_size: Count = Field(16, description=BATCH)
+    batch_size: BatchSize = Field(16, description=BATCH)
     grad_accum: Count = Field(
         1,
         description="Batches whose gradients make one optimizer step.",
         json_schema_extra=also("--gradient-accumulation-steps"),
     )
-    max_grad_norm: float = Field(
+    max_grad_norm: Weight = Field(
         1.0,
-        ge=0,
         description="Largest norm of the gradient; 0 does not clip.",
         json_schema_extra=also("--grad-clip-norm"),
     )
@@ -123,7 +102,7 @@ class LoopSettings(Section):
     )
     save_every: Count = Field(10, description="Epochs between two kept checkpoints.")
     sample_every: Count = Field(10, description="Epochs between two sample pictures.")
-    keep_checkpoints: int = Field(0, ge=0, description="Periodic checkpoints kept; 0 keeps all.")
+    keep_checkpoints: CountOrZero = Field(0, description="Periodic checkpoints kept; 0 keeps all.")
     compile: bool = Field(False, description="Compile the networks with torch.compile.")
     channels_last: bool = Field(False, description="Store images with the channels last; faster on some GPUs.")
 
@@ -131,20 +110,24 @@ class LoopSettings(Section):
 class OptimSettings(Section):
     """Optimisation"""
 
-    learning_rate: float = Field(1e-4, gt=0, description="Learning rate after warm-up.", json_schema_extra=also("--lr"))
-    betas: tuple[Beta, Beta] = Field(
+    learning_rate: LearningRate = Field(
+        1e-4, description="Learning rate after warm-up.", json_schema_extra=also("--lr")
+    )
+    betas: tuple[ShareBelowOne, ShareBelowOne] = Field(
         (0.9, 0.999), description="Decay of AdamW's two moments.", json_schema_extra=also(metavar="B1 B2")
     )
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of AdamW.")
+    weight_decay: Weight = Field(0.0, description="Decoupled weight decay of AdamW.")
     lr_scheduler: Literal["cosine", "cosine_warm_restarts", "plateau", "linear", "constant", "none"] = Field(
         "none", description="How the learning rate falls; constant and none keep it."
     )
-    lr_min: float = Field(1e-5, ge=0, description="Where the learning rate ends.")
-    lr_decay_start: float = Field(
-        0.0, ge=0, lt=1, description="Share of the run after which linear and cosine begin to fall."
+    lr_min: Annotated[float, Field(ge=0, le=100)] = Field(
+        1e-5, description="Where the learning rate ends.", json_schema_extra=also("--min-lr")
     )
-    lr_warmup_steps: int = Field(
-        0, ge=0, description="Optimizer steps of linear warm-up.", json_schema_extra=also("--warmup-steps")
+    lr_decay_start: ShareBelowOne = Field(
+        0.0, description="Share of the run after which linear and cosine begin to fall."
+    )
+    lr_warmup_steps: CountOrZero = Field(
+        0, description="Optimizer steps of linear warm-up.", json_schema_extra=also("--warmup-steps")
     )
 
 
@@ -152,55 +135,17 @@ class AverageSettings(Section):
     """Averaging"""
 
     ema: bool = Field(False, description="Keep an exponential moving average of the weights and sample with it.")
-    ema_decay: float = Field(0.995, ge=0, lt=1, description="Share of the old average kept at each step.")
+    ema_decay: ShareBelowOne = Field(0.995, description="Share of the old average kept at each step.")
 
 
 class StoppingSettings(Section):
     """Stopping"""
 
-    early_stopping_patience: int = Field(
-        0, ge=0, description="Epochs without improvement before the run ends; 0 never ends it."
+    early_stopping_patience: CountOrZero = Field(
+        0, description="Epochs without improvement before the run ends; 0 never ends it."
     )
-    early_stopping_delta: float = Field(1e-5, ge=0, description="Smallest fall of the loss that is improvement.")
-    oscillation_window: int = Field(10, ge=2, description="Epochs over which a loss may be found flat.")
-    oscillation_threshold: float = Field(
-        0.0, ge=0, description="End when the loss of the window moves less than this; 0 never does."
+    early_stopping_delta: Weight = Field(1e-5, description="Smallest fall of the loss that is improvement.")
+    oscillation_window: int = Field(10, ge=2, le=1_000_000, description="Epochs over which a loss may be found flat.")
+    oscillation_threshold: Weight = Field(
+        0.0, description="End when the loss of the window moves less than this; 0 never does."
     )
-
-
-class TileSettings(Section):
-    """Data"""
-
-    data_dir: DataPlace = Field(
-        description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
-    )
-    image_size: int = Field(128, ge=8, description="Side in pixels that images are scaled and cropped to.")
-    val_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the images held out for validation.")
-    split: SplitChoice = Field("auto", description=SPLIT)
-    flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")
-    jitter: Share = Field(0.0, description="Strength of random brightness, contrast and saturation.")
-
-
-def anchored(settings: S) -> S:
-    """``settings`` with every relative path joined to its ``base_dir``, which then is the current folder."""
-    run = getattr(settings, "run", settings)
-    base = getattr(run, "base_dir", Path())
-    return _joined(settings, base)
-
-
-def _joined(settings: S, base: Path) -> S:
-    values: dict[str, Any] = {}
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        place = next((m for m in field.metadata if isinstance(m, Place)), None)
-        if isinstance(value, BaseModel):
-            value = _joined(value, base)
-        elif name == "base_dir":
-            value = Path()
-        elif isinstance(value, Path):
-            value = base / value
-        elif place and isinstance(value, str) and value not in place.words:
-            value = str(base / value)
-        values[name] = value
-    # Unlike model_copy, this keeps the record of what the user gave.
-    return type(settings).model_construct(settings.model_fields_set, **values)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rsforge.settings.base import Section, also
+from rsforge.settings.sections import Section, also
 
 COMMAND = "Command, e.g. `vae train` or vae.train."
 

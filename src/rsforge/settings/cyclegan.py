@@ -13,64 +13,32 @@ from rsforge.settings.base import (
     DEVICE,
     DEVICES,
     ON_BAD,
-    SPLIT,
     AverageSettings,
-    Count,
-    DataPlace,
+    BatchSize,
+    CountOrZero,
     Device,
+    LearningRate,
     LoopSettings,
     OptimSettings,
     Range,
     RunSettings,
-    Section,
     Seed,
-    Share,
-    SplitChoice,
     StoppingSettings,
-    also,
+    Weight,
+    Width,
 )
-from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
+from rsforge.settings.data_pairs import CLIP, Unit
+from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
+from rsforge.settings.sections import Section, also
 
-KAGGLE = "/kaggle/input/sentinel12-image-pairs-segregated-by-terrain/v_2"
 CHECKPOINT = "Checkpoint of the training, e.g. cyclegan_models/best_model.pt."
 Direction = Literal["sar2optical", "optical2sar"]
-PairLayout = Literal["auto", "regions", "terrain", "names"]
-
-
-class PairDataSettings(Section):
-    """Data"""
-
-    data_dir: DataPlace = Field(
-        KAGGLE,
-        description="Folder of SAR and optical pairs; the word `synthetic` draws pairs instead.",
-        json_schema_extra=also("--dataset-path", "--image-dir", metavar="PATH"),
-    )
-    layout: PairLayout = Field("auto", description="How the files are laid out; auto looks.")
-    terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
-    max_per_terrain: Count | None = Field(
-        1000, description="Pairs of each terrain, in sorted order; none takes all of them."
-    )
-    split: SplitChoice = Field("auto", description=SPLIT)
-    radiometry: Unit = Field("auto", description=UNIT)
-    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
-    allow_gray_optical: bool = Field(False, description=GRAY)
-
-
-class PairTrainingSettings(PairDataSettings):
-    """Data"""
-
-    image_size: int = Field(256, ge=32, description="Side in pixels that images are scaled and cropped to.",
-                            json_schema_extra=also("--img-size"))  # fmt: skip
-    val_fraction: float = Field(0.2, ge=0, lt=1, description="Share of the pairs held out, whole scenes at a time.")
-    allow_leak: bool = Field(False, description="Hold out single patches where their scenes are unknown.")
-    unpaired: bool = Field(False, description="Use SAR and optical images as two sets: no L1, no content, no sources.")
-    flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")
 
 
 class GanSettings(Section):
     """Networks"""
 
-    base_width: Count = Field(64, description="Features of the outermost level; the inner ones have up to 8 times.")
+    base_width: Width = Field(64, description="Features of the outermost level; the inner ones have up to 8 times.")
     norm: Literal["instance", "batch"] = Field(
         "instance",
         description="What normalises the generators. At batch size 1 both train alike to the last bit but rounding; "
@@ -80,8 +48,11 @@ class GanSettings(Section):
         None, description="What normalises the critics; when absent batch, and instance for wgan-gp."
     )
     attention: bool = Field(False, description="Self-attention in generators and critics.")
-    pool_size: int = Field(50, ge=0, description="Earlier fakes that each critic is shown half of the time, "
-                           "for each batch of an optimizer step; 0 is none.")  # fmt: skip
+    pool_size: CountOrZero = Field(
+        50,
+        description="Earlier fakes that each critic is shown half of the time, for each batch of an optimizer step; "
+        "0 is none.",
+    )
 
 
 class GanLossSettings(Section):
@@ -90,11 +61,11 @@ class GanLossSettings(Section):
     gan_loss: Literal["bce", "lsgan", "wgan-gp", "hinge"] = Field(
         "bce", description="What generators and critics want."
     )
-    lambda_cycle: float = Field(10.0, ge=0, description="Weight of the way there and back, both directions.")
-    lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error of the optical image.")
-    lambda_content: float = Field(1.0, ge=0, description="Weight of VGG16 features of the optical image; 0 needs none.")
-    lambda_identity: float = Field(0.0, ge=0, description="Weight of leaving images of the target kind as they are.")
-    lambda_gp: float = Field(10.0, ge=0, description="Weight of the gradient penalty of wgan-gp.")
+    lambda_cycle: Weight = Field(10.0, description="Weight of the way there and back, both directions.")
+    lambda_l1: Weight = Field(100.0, description="Weight of the mean absolute error of the optical image.")
+    lambda_content: Weight = Field(1.0, description="Weight of VGG16 features of the optical image; 0 needs none.")
+    lambda_identity: Weight = Field(0.0, description="Weight of leaving images of the target kind as they are.")
+    lambda_gp: Weight = Field(10.0, description="Weight of the gradient penalty of wgan-gp.")
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
     best_by: Literal["score", "l1", "content", "cycle", "psnr", "ssim"] = Field(
         "score", description="Held-out figure of the best model; score is L1 and content as they are weighted."
@@ -104,14 +75,13 @@ class GanLossSettings(Section):
 class GanOptimSettings(OptimSettings):
     """Optimisation"""
 
-    learning_rate: float = Field(
+    learning_rate: LearningRate = Field(
         2e-4,
-        gt=0,
         description="Learning rate of the generators.",
         json_schema_extra=also("--lr", "--lr-gen", "--learning-rate-gen"),
     )
-    lr_disc: float = Field(
-        2e-4, gt=0, description="Learning rate of the critics.", json_schema_extra=also("--learning-rate-disc")
+    lr_disc: LearningRate = Field(
+        2e-4, description="Learning rate of the critics.", json_schema_extra=also("--learning-rate-disc")
     )
 
 
@@ -121,7 +91,7 @@ class CycleGanTrainSettings(Section):
     run: RunSettings = RunSettings(
         output_dir=Path("cyclegan_models"), num_workers=2, project="SARcyclegan-colorization-advanced"
     )
-    data: PairTrainingSettings = PairTrainingSettings()
+    data: PairTrainingSettings
     gan: GanSettings = GanSettings()
     loss: GanLossSettings = GanLossSettings()
     loop: LoopSettings = LoopSettings(
@@ -146,11 +116,11 @@ class CycleGanTranslateSettings(Section):
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     direction: Direction = Field("sar2optical", description="What to make of what.")
-    batch_size: Count = Field(8, description="Tiles per batch; lower it when memory runs out.")
-    tile: Annotated[int, Field(ge=16)] | None = Field(
+    batch_size: BatchSize = Field(8, description="Tiles per batch; lower it when memory runs out.")
+    tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
         None, description="Side of the tiles that images are translated in; that of the training when absent."
     )
-    overlap: Annotated[int, Field(ge=0)] | None = Field(
+    overlap: Annotated[int, Field(ge=0, le=16_384)] | None = Field(
         None, description="Pixels that neighbouring tiles share, and are blended over; a quarter tile when absent."
     )
     radiometry: Unit = Field("auto", description="Unit of the SAR values; auto is that of the training.")
@@ -165,20 +135,22 @@ class CycleGanEvaluateSettings(Section):
     """Settings of ``rsforge cyclegan evaluate``."""
 
     checkpoint: Path = Field(description=CHECKPOINT)
-    data: PairDataSettings = PairDataSettings()
+    data: PairDataSettings
     side: Literal["all", "train", "val", "test"] = Field("all", description="Which side of the split to measure.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
     output_dir: Path | None = Field(
         None, description="Folder for evaluation.json, per_image.csv and examples.png; nothing is written when absent."
     )
-    batch_size: Count = Field(8, description=BATCH)
+    batch_size: BatchSize = Field(8, description=BATCH)
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights for LPIPS; else the torch hub cache.")
     inception_weights: Path | None = Field(
         None,
         description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "
         "the torch hub cache.",
     )
-    resamples: int = Field(1000, ge=100, description="Resamples of the bootstrap behind each confidence interval.")
+    resamples: int = Field(
+        1000, ge=100, le=1_000_000, description="Resamples of the bootstrap behind each confidence interval."
+    )
     confidence: float = Field(0.95, gt=0, lt=1, description="Share of the resamples that an interval holds.")
     seed: Seed = Field(42, description="Seed of the bootstrap.")
     overwrite: bool = Field(False, description="Replace an earlier evaluation.")

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, ON_BAD, Place, Range, Section, Seed, also
+from rsforge.settings.base import BASE_DIR, ON_BAD, Range, Seed, Workers
+from rsforge.settings.sections import PathText, Section, also
 
 CAPTIONS = (
     "Which of several captions of an image: first, all (a list in metadata.jsonl, one line each in captions.txt), "
@@ -25,7 +26,7 @@ TOKENIZER = "CLIP's tokenizer.json, or its folder, to count tokens exactly; with
 class ParquetSettings(Section):
     """Settings of ``rsforge data parquet-to-jsonl``."""
 
-    parquet_path: Annotated[str, Place()] = Field(
+    parquet_path: Annotated[str, PathText()] = Field(
         description="Parquet file, folder of shards, or quoted glob.",
         json_schema_extra=also("--parquet", metavar="PATH"),
     )
@@ -45,7 +46,7 @@ class ParquetSettings(Section):
     caption_column: str | None = Field(None, description="Column of captions; detected when absent.")
     tokenizer: Path | None = Field(None, description=TOKENIZER)
     seed: Seed = Field(42, description="Seed of --captions random.")
-    num_workers: int = Field(0, ge=0, description="Threads that decode and encode; 0 takes one a core.")
+    num_workers: Workers = Field(0, description="Threads that decode and encode; 0 takes one a core.")
     overwrite: bool = Field(False, description=OVERWRITE)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from rsforge.settings.base import BASE_DIR, Count, Place, Section, Seed, Share, also
+from rsforge.settings.base import BASE_DIR, ImageSize, Pixels, Seed, Share, ShareBelowOne
+from rsforge.settings.sections import PathText, Section, also
 
 
 def _factor(text: str) -> str:
@@ -29,21 +30,21 @@ class HsiPatchesSettings(Section):
     input: Path = Field(description="Cube (ENVI, GeoTIFF, MATLAB, HDF5), or a folder of cubes.")
     output_dir: Path = Field(description="Folder for SCENE/test_patches.h5.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    sensor: Annotated[str, Place(("landsat7", "landsat8", "landsat9"))] = Field(
+    sensor: Annotated[str, PathText(("landsat7", "landsat8", "landsat9"))] = Field(
         "landsat8",
         description="Response functions: landsat7, landsat8, landsat9, or a CSV or TSV file of wavelengths and bands.",
         json_schema_extra=also(metavar="NAME|FILE"),
     )
     bands: tuple[str, ...] = Field((), description="Bands of the sensor to make, by name; all when absent.")
-    patch_size: int = Field(256, ge=8, description="Side of a patch in pixels of the cube.")
-    stride: Count | None = Field(None, description="Pixels between two patches; the patch size when absent.")
+    patch_size: ImageSize = Field(256, description="Side of a patch in pixels of the cube.")
+    stride: Pixels | None = Field(None, description="Pixels between two patches; the patch size when absent.")
     factor: Annotated[str, AfterValidator(_factor)] = Field(
         "7.5", description="How many cube pixels a Landsat pixel is wide: a decimal or a fraction such as 15/2."
     )
     min_valid: Share = Field(0.95, description="Least share of valid pixels in a patch.")
     wavelengths: Path | None = Field(None, description="Text file of wavelengths (and FWHM) for a cube without them.")
     variable: str | None = Field(None, description="Name of the cube in a MATLAB or HDF5 file; detected when absent.")
-    size: Annotated[tuple[int, int] | None, Field()] = Field(
+    size: tuple[Pixels, Pixels] | None = Field(
         None, description="Rows and columns of a cube stored as a matrix.", json_schema_extra=also(metavar="ROWS COLS")
     )
     drop_nm: tuple[Annotated[str, AfterValidator(_span)], ...] = Field(
@@ -54,6 +55,6 @@ class HsiPatchesSettings(Section):
         json_schema_extra=also(metavar="LOW HIGH"),
     )  # fmt: skip
     split_by: Literal["none", "scene", "block"] = Field("none", description="Also write split.json by scene or block.")
-    val: float = Field(0.2, ge=0, lt=1, description="Share for validation.", json_schema_extra=also("--val-fraction"))
+    val: ShareBelowOne = Field(0.2, description="Share for validation.", json_schema_extra=also("--val-fraction"))
     seed: Seed = Field(42, description="Seed of the split.")
     overwrite: bool = Field(False, description="Replace earlier patches.")

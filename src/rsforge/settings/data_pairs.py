@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from rsforge.settings.base import BASE_DIR, Count, Range, Section, Seed, Share, also
+from rsforge.settings.base import BASE_DIR, Count, ImageSize, Pixels, Range, Seed, Share, ShareBelowOne
+from rsforge.settings.sections import Section, also
 
 Unit = Literal["auto", "db", "linear", "dn", "uint8"]
 
@@ -41,8 +42,8 @@ class TileCutSettings(Section):
     layout: Literal["terrain", "regions"] = Field(
         "terrain", description="Folders of patches: TERRAIN/s1 and s2, or r_XXX/s1_XXX and s2_XXX with CSV tables."
     )
-    size: int = Field(256, ge=8, description="Side of a patch in pixels.")
-    stride: Count | None = Field(None, description="Pixels between two patches; the size when absent: no overlap.")
+    size: ImageSize = Field(256, description="Side of a patch in pixels.")
+    stride: Pixels | None = Field(None, description="Pixels between two patches; the size when absent: no overlap.")
     min_valid: Share = Field(1.0, description="Least share of a patch that must hold data in both images.")
     terrain: str | None = Field(None, description="Terrain folder of layout terrain; one a scene when absent.")
     region: Literal["tropical", "temperate", "arctic"] | None = Field(
@@ -80,8 +81,8 @@ class AuditSettings(PairFields):
         None, description="Folder for audit.json and audit.html; the data folder when absent."
     )
     split: Path | None = Field(None, description="Split to check for leaks; split.json of the data folder when absent.")
-    image_size: Count | None = Field(None, description="Side that every image must have; the commonest when absent.")
-    max_shift: float = Field(2.0, gt=0, description="Shift in pixels from which a pair is misregistered.")
+    image_size: Pixels | None = Field(None, description="Side that every image must have; the commonest when absent.")
+    max_shift: float = Field(2.0, gt=0, le=1e6, description="Shift in pixels from which a pair is misregistered.")
 
 
 class SplitSettings(PairFields):
@@ -90,12 +91,14 @@ class SplitSettings(PairFields):
     by: Literal["scene", "region", "coordinate", "block", "patch"] = Field(
         "scene", description="What stays on one side: a scene, a region, near coordinates, or a block of pixels."
     )
-    val: float = Field(0.2, ge=0, lt=1, description="Share for validation.", json_schema_extra=also("--val-fraction"))
-    test: float = Field(0.0, ge=0, lt=1, description="Share for test.", json_schema_extra=also("--test-fraction"))
+    val: ShareBelowOne = Field(0.2, description="Share for validation.", json_schema_extra=also("--val-fraction"))
+    test: ShareBelowOne = Field(0.0, description="Share for test.", json_schema_extra=also("--test-fraction"))
     seed: Seed = Field(42, description="Seed of the draw.")
-    block_size: Count | None = Field(None, description="Side of a block in pixels; four patches when absent.")
-    guard: int = Field(0, ge=0, description="Least distance in pixels between patches of different sides.")
-    distance_km: float = Field(25.0, gt=0, description="Coordinates nearer than this stay together.")
+    block_size: Pixels | None = Field(None, description="Side of a block in pixels; four patches when absent.")
+    guard: int = Field(
+        0, ge=0, le=1_000_000, description="Least distance in pixels between patches of different sides."
+    )
+    distance_km: float = Field(25.0, gt=0, le=20_038, description="Coordinates nearer than this stay together.")
     output: Path | None = Field(None, description="Split file; split.json of the data folder when absent.")
     allow_leak: bool = Field(False, description="Split although overlapping or unknown neighbours part.")
     overwrite: bool = Field(False, description="Replace the split file.")

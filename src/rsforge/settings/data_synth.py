@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, Count, Section, Seed
+from rsforge.settings.base import BASE_DIR, Count, Seed
+from rsforge.settings.sections import Section
 
 
 class SynthSettings(Section):

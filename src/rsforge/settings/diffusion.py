@@ -9,15 +9,18 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     AverageSettings,
-    Count,
+    Layers,
     LoopSettings,
     OptimSettings,
     RunSettings,
-    Section,
+    ShareBelowOne,
     StoppingSettings,
-    TileSettings,
-    also,
+    Weight,
+    Width,
+    Widths,
 )
+from rsforge.settings.images import TileSettings
+from rsforge.settings.sections import Section, also
 
 
 class DenoiserSettings(Section):
@@ -30,17 +33,17 @@ class DenoiserSettings(Section):
         "eps", description="What the network predicts: the noise, the velocity or the clean latent."
     )
     schedule: Literal["linear", "cosine", "scaled_linear"] = Field("linear", description="Noise schedule.")
-    timesteps: int = Field(1000, ge=2, description="Steps of the noise schedule.")
+    timesteps: int = Field(1000, ge=2, le=100_000, description="Steps of the noise schedule.")
     zero_terminal_snr: bool = Field(
         False, description="Rescale the schedule so that the last step is pure noise; needs prediction v or x_0."
     )
-    min_snr_gamma: float = Field(0.0, ge=0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
-    hidden: tuple[Count, ...] = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
-    time_dim: int = Field(256, ge=2, multiple_of=2, description="Width of the embedding of the timestep.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations dropped in training.")
-    channels: tuple[Count, ...] = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
-    layers_per_block: Count = Field(2, description="Residual layers in each level of the U-Net.")
-    head_width: Count = Field(32, description="Channels of one attention head.")
+    min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
+    hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
+    time_dim: int = Field(256, ge=2, le=65_536, multiple_of=2, description="Width of the embedding of the timestep.")
+    dropout: ShareBelowOne = Field(0.1, description="Share of activations dropped in training.")
+    channels: Widths = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
+    layers_per_block: Layers = Field(2, description="Residual layers in each level of the U-Net.")
+    head_width: Width = Field(32, description="Channels of one attention head.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
     latent_cache: bool = Field(True, description="Encode the images once and train on the stored latents.")
     latent_cache_dir: Path | None = Field(None, description="Folder of stored latents; else in the output folder.")

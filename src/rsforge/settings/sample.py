@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, Count, Device, Section, Seed, also
+from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, Seed, Share
+from rsforge.settings.sections import Section, also
 
 
 class SampleSettings(Section):
@@ -22,8 +23,8 @@ class SampleSettings(Section):
     ddim_steps: Count | None = Field(
         None, description="Draw by DDIM in this many steps (faster); without it DDPM takes every step."
     )
-    eta: float = Field(0.0, ge=0, le=1, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
-    batch_size: Count = Field(16, description=BATCH)
+    eta: Share = Field(0.0, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
+    batch_size: BatchSize = Field(16, description=BATCH)
     seed: Seed | None = Field(None, description="Seed of the images; without it every call draws others.")
     nrow: Count = Field(4, description="Images in a row of the grid.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, Device, Section, Seed, also
+from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, Device, Seed
+from rsforge.settings.sections import Section, also
 
 
 class DemoSettings(Section):
@@ -17,7 +18,7 @@ class DemoSettings(Section):
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     seed: Seed = Field(0, description="Seed of everything random.")
-    minutes: float = Field(3.0, gt=0, description="Longest time the demo may take.")
+    minutes: float = Field(3.0, gt=0, le=10_080, description="Longest time the demo may take.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     overwrite: bool = Field(False, description="Replace an earlier demo.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,21 +16,26 @@ from rsforge.settings.base import (
     ON_BAD,
     SPLIT,
     AverageSettings,
+    BatchSize,
     Count,
-    DataPlace,
+    CountOrZero,
+    DataFolder,
     Device,
+    ImageSize,
+    Layers,
     LoopSettings,
     OptimSettings,
     RunSettings,
-    Section,
     Share,
     SplitChoice,
     StoppingSettings,
-    TileSettings,
-    also,
+    Weight,
+    Width,
+    Widths,
 )
+from rsforge.settings.images import TileSettings
+from rsforge.settings.sections import Section, also
 
-Widths = tuple[Count, ...]
 # A map latent has thousands of numbers, so its KL term is a light leash without a target.
 MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0}
 
@@ -49,22 +54,22 @@ class AutoencoderSettings(Section):
         description="Shape of the latent: numbers for the whole image, or a small image of channels. "
         f"map changes the defaults to kl-weight {MAP_DEFAULTS['kl_weight']}, kl-target 0, kl-warmup 0.",
     )
-    latent_dim: Count = Field(128, description="Numbers in a vector latent.")
-    latent_channels: Count = Field(4, description="Channels of a map latent.")
+    latent_dim: Width = Field(128, description="Numbers in a vector latent.")
+    latent_channels: Width = Field(4, description="Channels of a map latent.")
     channels: Widths = Field(
         (),
         description="Widths of the levels; when empty 64 128 256 512 for vector, 128 256 512 512 for map. "
         "Each level of a vector, each but the last of a map, halves the side.",
     )
-    layers_per_block: Count = Field(2, description="Residual layers in each level of a map autoencoder.")
-    kl_weight: float = Field(1.0, ge=0, description="Weight of the KL term after its warm-up.")
-    kl_warmup: int = Field(150, ge=0, description="Epochs over which the KL weight rises from 0.")
-    kl_target: float = Field(25.0, ge=0, description="Information in nats that the latent may carry; 0 is no target.")
+    layers_per_block: Layers = Field(2, description="Residual layers in each level of a map autoencoder.")
+    kl_weight: Weight = Field(1.0, description="Weight of the KL term after its warm-up.")
+    kl_warmup: CountOrZero = Field(150, description="Epochs over which the KL weight rises from 0.")
+    kl_target: Weight = Field(25.0, description="Information in nats that the latent may carry; 0 is no target.")
     kl_mode: Literal["capacity", "free_bits"] = Field(
         "capacity", description="How the target is kept: pull the KL to it, or charge only what exceeds it."
     )
     perceptual: bool = Field(True, description="Also compare VGG16 features.")
-    perceptual_weight: float = Field(0.03, ge=0, description="Weight of the perceptual term.")
+    perceptual_weight: Weight = Field(0.03, description="Weight of the perceptual term.")
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
 
     @model_validator(mode="before")
@@ -94,7 +99,7 @@ class VaeReconstructSettings(Section):
     """Settings of ``rsforge vae reconstruct``."""
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae"))
-    data_dir: DataPlace = Field(
+    data_dir: DataFolder = Field(
         description="Folder of images, or one image; the word `synthetic` draws scenes instead.",
         json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH"),
     )
@@ -103,7 +108,7 @@ class VaeReconstructSettings(Section):
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     num_images: Count = Field(16, description="Images to reconstruct.")
-    batch_size: Count = Field(16, description=BATCH)
+    batch_size: BatchSize = Field(16, description=BATCH)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 
 
@@ -111,14 +116,12 @@ class VaeEvaluateSettings(Section):
     """Settings of ``rsforge vae evaluate``."""
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae"))
-    data_dir: DataPlace = Field(
+    data_dir: DataFolder = Field(
         description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    batch_size: Count = Field(16, description=BATCH)
-    image_size: Annotated[int, Field(ge=8)] | None = Field(
-        None, description="Side in pixels; when absent the one of the checkpoint."
-    )
+    batch_size: BatchSize = Field(16, description=BATCH)
+    image_size: ImageSize | None = Field(None, description="Side in pixels; when absent the one of the checkpoint.")
     split: SplitChoice = Field("auto", description=SPLIT)
     side: Literal["all", "train", "val", "test"] = Field("all", description="Which side of the split to measure.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)

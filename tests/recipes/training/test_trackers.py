@@ -248,7 +248,7 @@ class Told(SilentConsole):
 def followed(tmp_path, monkeypatch):
     """``following`` of a job whose run of W&B is the given one."""
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if not k.startswith("WANDB")})
-    values = CycleGanTrainSettings().model_dump(exclude_defaults=True)
+    values = CycleGanTrainSettings(data={"data_dir": "v_2"}).model_dump(exclude_defaults=True)
     values["run"] = {"output_dir": tmp_path, "report_to": ("wandb",), "log_every": 5}
     settings, show = CycleGanTrainSettings(**values), Told()
     job = Job(None, [], [], CYCLEGAN, {}, "x", tracked=RENAMED, config={"num_epochs": 100, "dataset": "drawn"})

@@ -15,7 +15,7 @@ from rsforge.data.pairs.reading import grey_of_rgb
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.settings.cyclegan import PairDataSettings
+from rsforge.settings.pairs import PairDataSettings
 
 OnBad = Literal["error", "skip"]
 T = TypeVar("T")

@@ -13,7 +13,8 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.stored_split import followed
-from rsforge.settings.base import RunSettings, TileSettings
+from rsforge.settings.base import RunSettings
+from rsforge.settings.images import TileSettings
 
 SYNTHETIC = "synthetic"
 SYNTHETIC_COUNT = 512

@@ -19,7 +19,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
-from rsforge.settings.cyclegan import PairDataSettings, PairTrainingSettings
+from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 
 Divided = tuple[list[JudgedPair], list[JudgedPair]]
 """Pairs to train on, and those held out."""

@@ -23,7 +23,7 @@ from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, Part, r
 from rsforge.recipes.datasets.pair_split import Divided, brief, by_scene, check_followed, followed, in_order
 from rsforge.recipes.datasets.pair_split import Pairs as Pairs
 from rsforge.settings.base import RunSettings
-from rsforge.settings.cyclegan import PairTrainingSettings
+from rsforge.settings.pairs import PairTrainingSettings
 
 SYNTHETIC_COUNT = 256
 

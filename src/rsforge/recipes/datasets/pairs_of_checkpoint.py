@@ -20,7 +20,7 @@ from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, Part
 from rsforge.recipes.datasets.pair_split import Divided, brief, by_scene, followed, has_split
 from rsforge.recipes.datasets.pair_split import Pairs as Pairs
 from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, held_out_edge
-from rsforge.settings.cyclegan import PairDataSettings
+from rsforge.settings.pairs import PairDataSettings
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from rsforge.recipes.datasets.find_pairs import counted, fitting, leave_out, say
 from rsforge.recipes.datasets.pair_split import Pairs, brief, check_followed, followed
 from rsforge.recipes.datasets.unpaired_split import KINDS, Side, by_scene_or_content, by_split, digest
 from rsforge.settings.base import RunSettings
-from rsforge.settings.cyclegan import PairTrainingSettings
+from rsforge.settings.pairs import PairTrainingSettings
 
 
 def load(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> Pairs:

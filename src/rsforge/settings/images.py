@@ -1,0 +1,21 @@
+"""What the user may say about a folder of images to train on."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rsforge.settings.base import DATA_DIR, SPLIT, DataFolder, ImageSize, Share, ShareBelowOne, SplitChoice
+from rsforge.settings.sections import Section, also
+
+
+class TileSettings(Section):
+    """Data"""
+
+    data_dir: DataFolder = Field(
+        description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
+    )
+    image_size: ImageSize = Field(128, description="Side in pixels that images are scaled and cropped to.")
+    val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
+    split: SplitChoice = Field("auto", description=SPLIT)
+    flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")
+    jitter: Share = Field(0.0, description="Strength of random brightness, contrast and saturation.")

@@ -1,0 +1,45 @@
+"""What the user may say about pairs of SAR and optical images to train on and to measure with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rsforge.settings.base import SPLIT, Count, DataFolder, Range, Share, ShareBelowOne, SplitChoice
+from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
+from rsforge.settings.sections import Section, also
+
+PairLayout = Literal["auto", "regions", "terrain", "names"]
+
+
+class PairDataSettings(Section):
+    """Data"""
+
+    data_dir: DataFolder = Field(
+        description="Folder of SAR and optical pairs; the word `synthetic` draws pairs instead.",
+        json_schema_extra=also("--dataset-path", "--image-dir", metavar="PATH"),
+    )
+    layout: PairLayout = Field("auto", description="How the files are laid out; auto looks.")
+    terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
+    max_per_terrain: Count | None = Field(
+        1000, description="Pairs of each terrain, in sorted order; none takes all of them."
+    )
+    split: SplitChoice = Field("auto", description=SPLIT)
+    radiometry: Unit = Field("auto", description=UNIT)
+    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    allow_gray_optical: bool = Field(False, description=GRAY)
+
+
+class PairTrainingSettings(PairDataSettings):
+    """Data"""
+
+    image_size: Annotated[int, Field(ge=32, le=16_384)] = Field(
+        256,
+        description="Side in pixels that images are scaled and cropped to.",
+        json_schema_extra=also("--img-size"),
+    )
+    val_fraction: ShareBelowOne = Field(0.2, description="Share of the pairs held out, whole scenes at a time.")
+    allow_leak: bool = Field(False, description="Hold out single patches where their scenes are unknown.")
+    unpaired: bool = Field(False, description="Use SAR and optical images as two sets: no L1, no content, no sources.")
+    flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")

@@ -1,0 +1,169 @@
+"""How settings are built: strict sections, what an option has beside its field, flat names and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import copy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+
+from rsforge.settings.file_keys import FileKey, FixedKey
+
+Location = tuple[str, ...]
+S = TypeVar("S", bound=BaseModel)
+
+
+class PathText(NamedTuple):
+    """Marks text that is a path unless it is one of ``words``."""
+
+    words: tuple[str, ...] = ()
+
+
+class Prefix(NamedTuple):
+    """Marks a section whose options begin with ``text``: ``unet: Annotated[UNetSettings, Prefix("unet")]``.
+
+    Two sections with equal names inside can so stand in one command: ``--vae-channels`` and ``--unet-channels``.
+    In a file they are ``channels`` of their sections.
+    """
+
+    text: str
+
+
+def also(*aliases: str, **more: Any) -> dict[str, Any]:
+    """What an option has beside its field: ``--aliases``, and for the shell ``bare``, ``negative``, ``metavar``.
+
+    ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
+    for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
+    """
+    return {"aliases": list(aliases), **more}
+
+
+class Section(BaseModel):
+    """A frozen, strict group of settings.
+
+    Settings of a command may say more of it: ``file_keys`` are keys of other programs' settings files and what
+    they mean here, ``file_sections`` further names of sections in files and the sections that they hold,
+    ``variables`` environment variables without our prefix and the options that they set.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+    file_keys: ClassVar[tuple[FileKey | FixedKey, ...]] = ()
+    file_sections: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    variables: ClassVar[Mapping[str, str]] = {}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what coercion would hide: true for 1, an unset shell variable for the current folder."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind not in (bool, bool | None):
+            raise ValueError("must not be true or false")
+        if isinstance(value, str) and (not value or "\0" in value):
+            raise ValueError("must not be empty or hold a NUL character")
+        return value
+
+
+class Setting(NamedTuple):
+    """One option of a command: where it stands in the model, and its field with the default of this command."""
+
+    loc: Location
+    field: FieldInfo
+    prefix: str = ""
+    panel: str = "Options"
+
+    @property
+    def name(self) -> str:
+        """The flat name, which options and environment variables spell."""
+        return f"{self.prefix}_{self.loc[-1]}" if self.prefix else self.loc[-1]
+
+
+@lru_cache
+def settings_of(model: type[BaseModel]) -> dict[str, Setting]:
+    """The settings of ``model`` by their flat names."""
+    found = list(_settings(model))
+    by_name = {setting.name: setting for setting in found}
+    if len(by_name) != len(found):
+        raise TypeError(f"{model.__name__}: two settings share a name")
+    return by_name
+
+
+def _settings(model: type[BaseModel]) -> Iterator[Setting]:
+    for name, field in model.model_fields.items():
+        section = section_of(field)
+        if section is None:
+            yield Setting((name,), field)
+            continue
+        prefix = next((mark.text for mark in field.metadata if isinstance(mark, Prefix)), "")
+        title = (section.__doc__ or "Options").splitlines()[0].rstrip(".")
+        panel = f"{title} (--{prefix}-...)" if prefix else title
+        given = None if field.is_required() else field.get_default()
+        for key, inner in section.model_fields.items():
+            own = inner if given is None else _with_default(inner, getattr(given, key))
+            yield Setting((name, key), own, prefix, panel)
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that ``field`` holds, or None for a setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _with_default(field: FieldInfo, default: Any) -> FieldInfo:
+    changed = copy(field)
+    changed.default = default
+    return changed
+
+
+def nested(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` by flat name put into their sections, over what the defaults of the command's sections set."""
+    tree: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if section_of(field) is not None:
+            tree[name] = {} if field.is_required() else field.get_default().model_dump(exclude_unset=True)
+    for name, value in values.items():
+        *sections, key = settings_of(model)[name].loc
+        holder = tree[sections[0]] if sections else tree
+        holder[key] = value
+    return tree
+
+
+def flat(settings: BaseModel | Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The values of ``settings``, as a model or as its dump, by flat name; without those that a dump lacks."""
+    tree = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else settings
+    values: dict[str, Any] = {}
+    for name, setting in settings_of(model).items():
+        *sections, key = setting.loc
+        holder = tree.get(sections[0], {}) if sections else tree
+        if key in holder:
+            values[name] = holder[key]
+    return values
+
+
+def anchored(settings: S) -> S:
+    """``settings`` with every relative path joined to its ``base_dir``, which then is the current folder."""
+    run = getattr(settings, "run", settings)
+    base = getattr(run, "base_dir", Path())
+    return _joined(settings, base)
+
+
+def _joined(settings: S, base: Path) -> S:
+    values: dict[str, Any] = {}
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        mark = next((m for m in field.metadata if isinstance(m, PathText)), None)
+        if isinstance(value, BaseModel):
+            value = _joined(value, base)
+        elif name == "base_dir":
+            value = Path()
+        elif isinstance(value, Path):
+            value = base / value
+        elif mark and isinstance(value, str) and value not in mark.words:
+            value = str(base / value)
+        values[name] = value
+    # Unlike model_copy, this keeps the record of what the user gave.
+    return type(settings).model_construct(settings.model_fields_set, **values)
