@@ -20,7 +20,7 @@ from rsforge.data.latent_cache import LatentDataset, latent_statistics, open_lat
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader, IndexedDataset, MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
@@ -69,7 +69,7 @@ def stepper(
     table = alphas_cumprod("linear", 1000)
     task = DiffusionTask(network, alphas_cumprod=table, mean=mean, std=std, moments_of=moments_of)
     optimizer = partial(torch.optim.AdamW, lr=1e-4, fused=True)
-    update = Update(task, make_optimizer=optimizer, average=NoEma(), device=torch.device("cpu"), max_norm=1.0)
+    update = TrainStep(task, make_optimizer=optimizer, average=NoEma(), device=torch.device("cpu"), max_norm=1.0)
     feed: Iterator[list[MicroBatch]] = BatchLoader(samples, batch_size=BATCH).steps(0, 10**6)
     return lambda: timed(lambda: update(next(feed), 0, 1e-4))
 

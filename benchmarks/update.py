@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.engine.loader import MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.seeds import derive
@@ -42,7 +42,7 @@ def learning(net: UNet) -> DiffusionTask:
 
 def engine(batch: Tensor) -> Step:
     task = learning(network())
-    update = Update(
+    update = TrainStep(
         task,
         make_optimizer=partial(torch.optim.AdamW, lr=RATE, fused=True),
         average=ExponentialMovingAverage(task.modules(), decay=DECAY),

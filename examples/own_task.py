@@ -19,7 +19,7 @@ from rsforge.engine.early_stopping import Best, Stopping
 from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.task import Turn
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.engine.trainer import Trainer
 from rsforge.engine.validation import Validation
 
@@ -58,7 +58,7 @@ def trainer(folder: Path, epochs: int) -> Trainer:
     task, cpu = FillClouds(), torch.device("cpu")
     held_out = BatchLoader(SyntheticTiles(40, image_size=32, seed=1), batch_size=20, shuffle=False)
     return Trainer(
-        Update(task, make_optimizer=AdamW, average=ExponentialMovingAverage(task.modules(), decay=0.95), device=cpu),
+        TrainStep(task, make_optimizer=AdamW, average=ExponentialMovingAverage(task.modules(), decay=0.95), device=cpu),
         BatchLoader(SyntheticTiles(160, image_size=32, seed=0, flip=0.5), batch_size=8),
         epochs=epochs, rate=lr_schedules.PureRate(partial(lr_schedules.warmed_up, rate=lambda step: 3e-3, warmup=10)),
         validation=Validation(task, held_out, device=cpu), monitor="val/mse", best=Best(),

@@ -14,7 +14,7 @@ from rsforge.engine.journal import Journal
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.lr_schedules import Plateau
 from rsforge.engine.task import Turn
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.engine.trainer import Trainer
 from rsforge.engine.validation import Validation
 from rsforge.seeds import derive
@@ -155,7 +155,7 @@ def update(task, **options):
         "device": CPU,
         "average": ExponentialMovingAverage(task.modules(), decay=0.9),
     } | options
-    return Update(task, **options)
+    return TrainStep(task, **options)
 
 
 def trainer(folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world=None, **options) -> Trainer:

@@ -12,7 +12,7 @@ from torch import nn
 from rsforge.compat import ensure_torchvision
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.losses.adversarial import gradient_penalty
 from rsforge.losses.perceptual import perceptual
 from rsforge.models.patch_gan import PatchCritic
@@ -43,8 +43,8 @@ def batch(count: int = 2, seed: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     return draw(count, 1, SIZE, SIZE) * 2 - 1, draw(count, 3, SIZE, SIZE) * 2 - 1
 
 
-def engine(task: CycleGanTask, **options) -> Update:
-    return Update(
+def engine(task: CycleGanTask, **options) -> TrainStep:
+    return TrainStep(
         task,
         make_optimizer=lambda p: torch.optim.AdamW(p, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True),
         lr_scale={"critics": RATES["critics"] / RATES["generators"]},

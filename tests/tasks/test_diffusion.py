@@ -6,7 +6,7 @@ from torch import nn
 
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.engine.validation import Validation
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.noise.process import broadcast, target
@@ -57,7 +57,7 @@ def task(network, **options):
 
 
 def train(job, steps, lr=2e-3):
-    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
+    move = TrainStep(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
     return [move(m, s, lr)["loss"] for s, m in enumerate(BatchLoader(Moments(), batch_size=64, seed=1).steps(0, steps))]
 
 

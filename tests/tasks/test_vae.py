@@ -6,7 +6,7 @@ import torch
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.losses.elbo import kl_to_standard_normal
 from rsforge.models.vector_vae import VectorVae
 from rsforge.tasks.vae import VaeTask
@@ -22,7 +22,9 @@ def task(**options):
 
 
 def train(job, steps=150):
-    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoEma(), device=CPU, max_norm=1.0)
+    move = TrainStep(
+        job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoEma(), device=CPU, max_norm=1.0
+    )
     return [
         move(micros, step, 3e-3)
         for step, micros in enumerate(BatchLoader(TILES, batch_size=32, seed=1).steps(0, steps))

@@ -139,7 +139,7 @@ class _Gather(torch.autograd.Function):
     """Rows of all processes; backwards, each process gets what all of them would change of its rows."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, group: ProcessGroup) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, values: Tensor, group: ProcessGroup) -> Tensor:
         counts = torch.zeros(group.size, dtype=torch.int64, device=values.device)
         counts[group.rank] = len(values)
         dist.all_reduce(counts)
@@ -152,7 +152,7 @@ class _Gather(torch.autograd.Function):
         return torch.cat([part[:count] for part, count in zip(parts, ctx.counts, strict=True)])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
         return total.split(ctx.counts)[ctx.rank], None

@@ -24,11 +24,11 @@ PR_SET_PDEATHSIG = 1
 
 
 class IndexedDataset(Protocol):
-    """A dataset whose item, a mapping of named tensors, strings or records, is a pure function of (epoch, index)."""
+    """A dataset whose item is a pure function of (epoch, index); a loader wants mappings of named values."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, key: Key, /) -> Mapping[str, Any]: ...
+    def __getitem__(self, key: Key, /) -> Any: ...
 
     def name(self, index: int) -> str: ...
 

@@ -38,6 +38,7 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
 
     ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
     for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
+    ``replaces`` names the field in whose place it stands: of the two the stronger source is taken.
     """
     return {"aliases": list(aliases), **more}
 

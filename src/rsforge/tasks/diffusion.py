@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.task import Turn
+from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import weighted_mse
 from rsforge.losses.elbo import sample_latent
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
 from rsforge.noise.weighting import min_snr_weight
 
+Batch = Mapping[str, Any]
 
-def already_encoded(batch: Tensor) -> Tensor:
-    """The moments of a batch that holds them."""
-    return batch
+
+def already_encoded(batch: Batch) -> Tensor:
+    """The moments of a batch that holds them as ``latents``."""
+    latents: Tensor = batch["latents"]
+    return latents
 
 
 class DiffusionTask:
@@ -36,7 +41,7 @@ class DiffusionTask:
         std: Tensor,
         prediction: Prediction = "eps",
         min_snr_gamma: float = 0.0,
-        moments_of: Callable[[Tensor], Tensor] = already_encoded,
+        moments_of: Callable[[Batch], Tensor] = already_encoded,
     ) -> None:
         self.denoiser, self.prediction, self.moments_of = denoiser, prediction, moments_of
         self.alphas_cumprod, self.mean, self.std = alphas_cumprod, mean, std
@@ -48,14 +53,15 @@ class DiffusionTask:
     def groups(self) -> Mapping[str, list[nn.Parameter]]:
         return {"denoiser": list(self.denoiser.parameters())}
 
-    def open_epoch(self, epoch: int) -> None: ...
-
-    def step(self, batch: Tensor, slot: int = 0) -> Generator[Turn]:
+    def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         x_t, t, alpha_bar, wanted = self._question(batch)
         weight = min_snr_weight(self.prediction, alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
         yield Turn("denoiser", weighted_mse(self.denoiser(x_t, t), wanted, weight).mean())
 
-    def evaluate(self, batch: Tensor) -> Mapping[str, Tensor]:
+    def validation(self) -> MeanOverSamples:
+        return MeanOverSamples(self.evaluate)
+
+    def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance."""
         x_t, t, alpha_bar, wanted = self._question(batch)
         signal = broadcast(alpha_bar, x_t).to(x_t)
@@ -65,7 +71,7 @@ class DiffusionTask:
             "linear": weighted_mse(linear, wanted).mean(),
         }
 
-    def _question(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _question(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         with torch.no_grad():
             mu, logvar = self.moments_of(batch).unbind(1)
             x_0 = (sample_latent(mu, logvar) - self.mean) / self.std

@@ -26,7 +26,8 @@ RESUMING = ("--resume", "--resume-from")
 # What may change when a run goes on: everything that does not move its trajectory.
 FREE = {
     "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "processes", "nodes", "report_to",
-    "on_bad", "epochs", "save_every", "sample_every", "keep_checkpoints", "compile", "channels_last", "data_dir",
+    "on_bad", "epochs", "max_train_steps", "save_every", "save_every_steps", "save_every_minutes", "sample_every",
+    "sample_every_steps", "copy_partners", "keep_checkpoints", "compile", "channels_last", "data_dir",
     "split",
     "project", "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
     "early_stopping_delta", "oscillation_window", "oscillation_threshold",

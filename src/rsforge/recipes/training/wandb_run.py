@@ -133,7 +133,7 @@ class WandbRun(Tracker):
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
         self.run.log({"epoch": row["epoch"], **figures(row, "Epoch", self.names)}, step=row["step"])
-        self.versions.written(row["epoch"], best=row["best"])
+        self.versions.add(row)
 
     def close(self, code: int) -> None:
         from wandb import Image
