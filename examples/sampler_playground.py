@@ -12,7 +12,7 @@ from torch import Tensor
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.samplers.ddim import ddim
 from rsforge.samplers.ddpm import ddpm
-from rsforge.samplers.walk import timesteps
+from rsforge.samplers.timesteps import timesteps
 
 MEAN, STD = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 0.1])
 COUNT = 20_000

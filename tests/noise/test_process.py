@@ -1,4 +1,4 @@
-"""The three parametrisations say the same thing, for every amount of noise."""
+"""The four parametrisations say the same thing, for every amount of noise."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.noise.process import broadcast, q_sample, target, to_eps, to_x_0
+from rsforge.noise.process import broadcast, path_time, q_sample, target, to_eps, to_x_0
 
-PREDICTIONS = ["eps", "v", "x_0"]
+PREDICTIONS = ["eps", "v", "x_0", "flow"]
 SHAPES = [(3, 2, 4, 5), (3, 7)]
 
 
@@ -34,12 +34,12 @@ def test_conversions_round_trip(prediction, shape, levels, seed) -> None:
     torch.testing.assert_close(to_eps(prediction, output, x_t, alpha_bar), eps, atol=1e-8, rtol=0)
 
 
-@pytest.mark.parametrize("prediction", ["v", "x_0"])
-def test_x_0_is_had_from_pure_noise_by_v_and_x_0(prediction) -> None:
+@pytest.mark.parametrize("prediction", ["v", "x_0", "flow"])
+def test_x_0_is_had_from_pure_noise_by_all_but_eps(prediction) -> None:
     x_0, eps = pair((3, 7))
     nothing_left = torch.zeros(3, dtype=torch.float64)
     output = target(prediction, x_0, eps, nothing_left)
-    assert torch.equal(to_x_0(prediction, output, eps, nothing_left), x_0)
+    torch.testing.assert_close(to_x_0(prediction, output, eps, nothing_left), x_0, atol=1e-15, rtol=1e-15)
     assert torch.equal(to_eps(prediction, output, eps, nothing_left), eps)
 
 
@@ -55,6 +55,18 @@ def test_v_is_the_derivative_along_the_circle() -> None:
     x_t = q_sample(x_0, eps, angle.cos() ** 2)
     slope = torch.stack([torch.autograd.grad(x, angle, retain_graph=True)[0] for x in x_t[0]]).T
     torch.testing.assert_close(target("v", x_0, eps, angle.detach().cos() ** 2), slope)
+
+
+def test_flow_is_the_velocity_of_a_straight_path_through_the_same_states() -> None:
+    x_0, eps = pair((5, 3))
+    alpha_bar = torch.tensor([1.0, 0.9, 0.5, 1e-3, 0.0], dtype=torch.float64)
+    s = path_time(alpha_bar)[:, None]
+    z = (1 - s) * x_0 + s * eps
+    scale = (alpha_bar.sqrt() + (1 - alpha_bar).sqrt())[:, None]
+    torch.testing.assert_close(q_sample(x_0, eps, alpha_bar), scale * z)
+    later = z + 0.01 * target("flow", x_0, eps, alpha_bar)
+    torch.testing.assert_close(later, (1 - s - 0.01) * x_0 + (s + 0.01) * eps)
+    assert path_time(alpha_bar)[[0, 2, 4]].tolist() == [0.0, 0.5, 1.0]
 
 
 def test_diffusion_of_unit_data_keeps_unit_variance() -> None:

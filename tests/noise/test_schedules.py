@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rsforge.noise import schedules
+from rsforge.noise.process import path_time
 from rsforge.noise.schedules import alphas_cumprod, zero_terminal_snr
 
 KINDS = ["linear", "scaled_linear", "cosine"]
@@ -74,8 +75,15 @@ def test_cosine_is_recomputed_after_clipping() -> None:
     assert (1 - table[1:] / table[:-1]).max() <= 0.999 + 1e-12
 
 
+def test_flow_is_the_straight_path_at_equal_times() -> None:
+    table = alphas_cumprod("flow", 1000)
+    torch.testing.assert_close(path_time(table), torch.arange(1, 1001, dtype=torch.float64) / 1000, atol=1e-12, rtol=0)
+    assert table[-1].item() == 0.0 and (table.diff() < 0).all()
+    torch.testing.assert_close(alphas_cumprod("flow", 1000, zero_terminal=True), table, atol=1e-15, rtol=0)
+
+
 def test_what_is_no_schedule_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"quadratic.*cosine, linear, scaled_linear"):
+    with pytest.raises(ValueError, match=r"quadratic.*cosine, flow, linear, scaled_linear"):
         alphas_cumprod("quadratic")
     with pytest.raises(ValueError, match="at least 2"):
         alphas_cumprod("linear", 1)

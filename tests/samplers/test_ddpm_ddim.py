@@ -11,7 +11,8 @@ import torch
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.samplers.ddim import ddim
 from rsforge.samplers.ddpm import ddpm
-from rsforge.samplers.walk import denoiser, timesteps
+from rsforge.samplers.predict_x0 import x0_denoiser
+from rsforge.samplers.timesteps import timesteps
 
 KINDS = ["linear", "scaled_linear", "cosine"]
 SPACINGS = ["linspace", "trailing", "leading"]
@@ -51,7 +52,9 @@ def walked(sampler, table, prediction, steps, seed=1, **options):
         return outputs[-1]
 
     x_T = noise()(torch.empty(SHAPE, dtype=torch.float64))  # noqa: N806
-    states_end = sampler(denoiser(listening, table, prediction), x_T, table, steps=steps, draw=noise(seed), **options)
+    states_end = sampler(
+        x0_denoiser(listening, table, prediction), x_T, table, steps=steps, draw=noise(seed), **options
+    )
     return [*states, states_end], outputs
 
 
@@ -213,7 +216,7 @@ def test_the_walk_keeps_its_dtype_and_builds_no_graph(sampler) -> None:
 def test_the_walk_never_waits_for_a_device(sampler) -> None:
     # Tensors on "meta" have no values: whatever asks for one fails, as it would stall an accelerator.
     table = alphas_cumprod("linear")
-    denoise = denoiser(lambda x, t: x, table, "v", clip=1.0)
+    denoise = x0_denoiser(lambda x, t: x, table, "v", clip=1.0)
     x_T = torch.empty(2, 3, device="meta")  # noqa: N806
     assert sampler(denoise, x_T, table, steps=[999, 500, 0], draw=torch.empty_like).device.type == "meta"
 

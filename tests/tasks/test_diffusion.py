@@ -14,7 +14,8 @@ from rsforge.noise.schedules import alphas_cumprod
 from rsforge.noise.weighting import min_snr_weight
 from rsforge.samplers.ddim import ddim
 from rsforge.samplers.noise_source import SeededNoise
-from rsforge.samplers.walk import denoiser, timesteps
+from rsforge.samplers.predict_x0 import x0_denoiser
+from rsforge.samplers.timesteps import timesteps
 from rsforge.tasks.diffusion import DiffusionTask
 
 CPU = torch.device("cpu")
@@ -121,7 +122,7 @@ def test_it_learns_and_its_samples_are_the_data(prediction):
         best = Validation(task(Oracle(prediction), prediction=prediction), held_out, device=CPU)()["val/loss"]
     assert best <= figures["val/loss"] < best + 0.35 * (figures["val/linear"] - best)
     noise = SeededNoise(0, range(128))
-    walk = denoiser(network, TABLE, prediction)
+    walk = x0_denoiser(network, TABLE, prediction)
     x = ddim(walk, noise.draw(torch.empty(128, 2)), TABLE, steps=timesteps(1000, 50), draw=noise.draw)
     assert ((x.abs() - 1).abs() < 0.3).all(1).float().mean() > 0.9
     assert 0.25 < (x[:, 0] > 0).float().mean() < 0.75

@@ -73,6 +73,8 @@ def _meanings(model: type[BaseModel]) -> dict[Location, Leaf | FileKey | FixedKe
                 if meanings.setdefault((section, key), leaf) is not leaf:
                     raise TypeError(f"{model.__name__}: {section}.{key} means two settings")
     for foreign in getattr(model, "file_keys", ()):
+        if isinstance(foreign, FileKey) and foreign.option not in leaves(model):
+            raise TypeError(f"{model.__name__}: no setting is called {foreign.option}")
         keys = foreign.keys if isinstance(foreign, FileKey) else (foreign.key,)
         for loc in (tuple(key.split(".")) for key in keys):
             meanings[loc] = foreign

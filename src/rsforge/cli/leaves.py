@@ -155,6 +155,8 @@ def leaves(model: type[BaseModel]) -> dict[str, Leaf]:
     """The leaves of ``model`` by flat name, sections flattened, with the defaults of this command."""
     variables = {option: name for name, option in variables_of(model).items()}
     by_name = {name: Leaf(setting, variables.get(name, "")) for name, setting in settings_of(model).items()}
+    if unknown := variables.keys() - by_name.keys():
+        raise TypeError(f"{model.__name__}: no setting is called {', '.join(sorted(unknown))}")
     spelt = [canonical(option) for leaf in by_name.values() for option in leaf.options]
     if len(set(spelt)) != len(spelt):
         raise TypeError(f"{model.__name__}: two settings share a name")

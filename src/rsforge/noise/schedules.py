@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Schedule = Literal["linear", "cosine", "scaled_linear"]
+Schedule = Literal["linear", "cosine", "scaled_linear", "flow"]
 
 
 def linear_betas(num_steps: int = 1000, start: float = 1e-4, end: float = 0.02) -> Tensor:
@@ -36,6 +36,17 @@ def cosine_alphas_cumprod(num_steps: int = 1000, s: float = 0.008, max_beta: flo
     return torch.cumprod(1 - betas, dim=0)
 
 
+def flow_alphas_cumprod(num_steps: int = 1000) -> Tensor:
+    """The straight path at the times ``s = 1/T … 1``, as signal power of unit variance, float64 ``(num_steps,)``.
+
+    ``(1 - s)^2 / ((1 - s)^2 + s^2)``, exactly 0 at the end. Liu et al. 2023 (arXiv 2209.03003), Eq. 1, on the scale
+    of :mod:`rsforge.noise.process`.
+    """
+    s = torch.arange(1, num_steps + 1, dtype=torch.float64) / num_steps
+    signal, noise = (1 - s).square(), s.square()
+    return signal / (signal + noise)
+
+
 def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
     """Shift and scale a table so that it keeps its first value and ends at exactly 0.
 
@@ -50,6 +61,7 @@ _TABLES: dict[str, Callable[[int], Tensor]] = {
     "linear": lambda num_steps: torch.cumprod(1 - linear_betas(num_steps), dim=0),
     "scaled_linear": lambda num_steps: torch.cumprod(1 - scaled_linear_betas(num_steps), dim=0),
     "cosine": cosine_alphas_cumprod,
+    "flow": flow_alphas_cumprod,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from rsforge.noise.process import Prediction
+from rsforge.noise.process import Prediction, path_time
 
 
 def snr(alpha_bar: Tensor) -> Tensor:
@@ -26,4 +26,7 @@ def min_snr_weight(prediction: Prediction, alpha_bar: Tensor, gamma: float = 5.0
             return ratio.clamp(max=gamma) / (ratio + 1)
         case "x_0":
             return ratio.clamp(max=gamma)
-    raise ValueError(f"unknown prediction {prediction!r}; known are eps, v, x_0")
+        case "flow":
+            # An error of the velocity is path_time times as large in x_0.
+            return ratio.clamp(max=gamma) * path_time(alpha_bar).square()
+    raise ValueError(f"unknown prediction {prediction!r}; known are eps, v, x_0, flow")

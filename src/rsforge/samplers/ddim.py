@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from rsforge.samplers.walk import Denoise, nothing, stages
+from rsforge.samplers.predict_x0 import Denoise
+from rsforge.samplers.timesteps import ignore_progress, step_table
 
 
 @torch.no_grad()
@@ -20,7 +21,7 @@ def ddim(
     steps: Sequence[int],
     eta: float = 0.0,
     draw: Callable[[Tensor], Tensor],
-    on_step: Callable[[int], None] = nothing,
+    on_step: Callable[[int], None] = ignore_progress,
 ) -> Tensor:
     """Walk from noise ``x_T`` to x_0, in the dtype of ``x_T``; ``eta`` 0 is deterministic, 1 is DDPM.
 
@@ -29,7 +30,7 @@ def ddim(
     Eq. 12 and 16. Raises ``ValueError`` for unusable ``steps``.
     """
     x_t = x_T
-    for done, (t, alpha_bar, alpha_bar_next) in enumerate(stages(alphas_cumprod, steps), start=1):
+    for done, (t, alpha_bar, alpha_bar_next) in enumerate(step_table(alphas_cumprod, steps), start=1):
         x_0 = denoise(x_t, t).to(x_t.dtype)
         eps = (x_t - math.sqrt(alpha_bar) * x_0) / math.sqrt(1 - alpha_bar)
         kept, sigma = shares(alpha_bar, alpha_bar_next, eta)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from rsforge.samplers.walk import Denoise, nothing, stages
+from rsforge.samplers.predict_x0 import Denoise
+from rsforge.samplers.timesteps import ignore_progress, step_table
 
 
 def posterior(x_0: Tensor, x_t: Tensor, alpha_bar: float, alpha_bar_next: float) -> tuple[Tensor, float]:
@@ -30,7 +31,7 @@ def ddpm(
     *,
     steps: Sequence[int],
     draw: Callable[[Tensor], Tensor],
-    on_step: Callable[[int], None] = nothing,
+    on_step: Callable[[int], None] = ignore_progress,
 ) -> Tensor:
     """Walk from noise ``x_T`` to x_0 with the posterior variance ("fixed small"), in the dtype of ``x_T``.
 
@@ -39,7 +40,7 @@ def ddpm(
     ``ValueError`` for unusable ``steps``.
     """
     x_t = x_T
-    for done, (t, alpha_bar, alpha_bar_next) in enumerate(stages(alphas_cumprod, steps), start=1):
+    for done, (t, alpha_bar, alpha_bar_next) in enumerate(step_table(alphas_cumprod, steps), start=1):
         x_t, sigma = posterior(denoise(x_t, t).to(x_t.dtype), x_t, alpha_bar, alpha_bar_next)
         if sigma > 0:
             x_t = x_t + sigma * draw(x_t)

@@ -66,7 +66,10 @@ class RunSettings(Section):
     seed: Seed = Field(42, description="Seed of everything random.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     num_workers: Workers = Field(4, description="Processes that read data; 0 reads in the main process.")
+    pin_memory: bool = Field(True, description="Page-locked memory for batches on their way to a CUDA device.")
     processes: Processes = Field(1, description="Training processes on this machine, one a device.")
+    multi_gpu: bool = Field(False, description="One training process for each GPU of this machine, as --processes.")
+    distributed: bool = Field(False, description="Refuse to run unless torchrun or --processes started the process.")
     nodes: Processes = Field(1, description="Machines of the run, each with --processes.")
     deterministic: bool = Field(False, description="Only deterministic kernels: slower, the same to the bit.")
     report_to: tuple[Literal["tensorboard", "wandb", "none"], ...] = Field(
@@ -75,6 +78,9 @@ class RunSettings(Section):
     )
     copy_partners: bool = Field(
         False, description="Keep the checkpoints of the models that this one builds on in the output folder."
+    )
+    log_dir: Path | None = Field(
+        None, description="Folder of TensorBoard's files; tensorboard in the output folder when absent."
     )
     project: str = Field("rsforge", description="Project of the run in Weights & Biases.")
     log_every: Count = Field(10, description="Optimizer steps between two lines of the journal.")
@@ -144,6 +150,9 @@ class OptimSettings(Section):
     )
     betas: tuple[ShareBelowOne, ShareBelowOne] = Field(
         (0.9, 0.999), description="Decay of AdamW's two moments.", json_schema_extra=also(metavar="B1 B2")
+    )
+    adam_epsilon: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-8, description="Added to the root of AdamW's second moment."
     )
     weight_decay: Weight = Field(0.0, description="Weight decay: decoupled with adamw, an L2 penalty with adam.")
     decay_norms: bool = Field(True, description="Weight decay of norms and biases too, not of weights alone.")

@@ -28,6 +28,7 @@ from rsforge.settings.base import (
     Width,
 )
 from rsforge.settings.data_pairs import CLIP, Unit
+from rsforge.settings.document_keys import ADAM, DIVISION, MIRRORING, SECTIONS
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from rsforge.settings.sections import Section, also
 
@@ -87,6 +88,9 @@ class GanOptimSettings(OptimSettings):
 
 class CycleGanTrainSettings(Section):
     """Settings of ``rsforge cyclegan train``."""
+
+    file_sections = SECTIONS
+    file_keys = (*ADAM, *DIVISION, *MIRRORING)
 
     run: RunSettings = RunSettings(
         output_dir=Path("cyclegan_models"), num_workers=2, project="SARcyclegan-colorization-advanced"

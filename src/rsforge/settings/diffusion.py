@@ -19,6 +19,7 @@ from rsforge.settings.base import (
     Width,
     Widths,
 )
+from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SECTIONS
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also
 
@@ -60,6 +61,9 @@ class DenoiserSettings(Section):
 
 class DiffusionTrainSettings(Section):
     """Settings of ``rsforge diffusion train``."""
+
+    file_sections = SECTIONS
+    file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)
 
     run: RunSettings = RunSettings(output_dir=Path("diffusion_models"), seed=42)
     data: TileSettings

@@ -33,6 +33,7 @@ from rsforge.settings.base import (
     Width,
     Widths,
 )
+from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SECTIONS
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also
 
@@ -82,6 +83,9 @@ class AutoencoderSettings(Section):
 
 class VaeTrainSettings(Section):
     """Settings of ``rsforge vae train``."""
+
+    file_sections = SECTIONS
+    file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)
 
     run: RunSettings = RunSettings(output_dir=Path("vae_models"))
     data: VaeTileSettings

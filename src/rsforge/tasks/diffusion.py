@@ -1,4 +1,4 @@
-"""What a denoiser learns: the noise, the velocity or the clean latent behind a noisy one."""
+"""What a denoiser learns: the noise, a velocity or the clean latent behind a noisy one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rsforge.losses.denoising import weighted_mse
 from rsforge.losses.elbo import sample_latent
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
+from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps
 from rsforge.noise.weighting import min_snr_weight
 
 Batch = Mapping[str, Any]
@@ -41,11 +42,12 @@ class DiffusionTask:
         std: Tensor,
         prediction: Prediction = "eps",
         min_snr_gamma: float = 0.0,
+        timestep_sampling: TimestepSampling = "uniform",
         moments_of: Callable[[Batch], Tensor] = already_encoded,
     ) -> None:
         self.denoiser, self.prediction, self.moments_of = denoiser, prediction, moments_of
         self.alphas_cumprod, self.mean, self.std = alphas_cumprod, mean, std
-        self.min_snr_gamma = min_snr_gamma
+        self.min_snr_gamma, self.timestep_sampling = min_snr_gamma, timestep_sampling
 
     def modules(self) -> Mapping[str, nn.Module]:
         return {"denoiser": self.denoiser}
@@ -76,7 +78,7 @@ class DiffusionTask:
             mu, logvar = self.moments_of(batch).unbind(1)
             x_0 = (sample_latent(mu, logvar) - self.mean) / self.std
         # Drawn on the host, where the float64 table is: no device has to be waited for.
-        t = torch.randint(len(self.alphas_cumprod), (len(x_0),))
+        t = sample_timesteps(self.timestep_sampling, len(self.alphas_cumprod), len(x_0))
         eps, alpha_bar = torch.randn_like(x_0), self.alphas_cumprod[t]
         x_t, wanted = q_sample(x_0, eps, alpha_bar), target(self.prediction, x_0, eps, alpha_bar)
         return x_t, t.to(x_0.device), alpha_bar, wanted

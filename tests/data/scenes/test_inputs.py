@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsforge.data.scenes.inputs import Source, find_sources
+from rsforge.data.scenes.inputs import InputImage, find_inputs
 from rsforge.errors import RsforgeError
 from tests.worlds.pairs import save, write_pairs
 
@@ -15,12 +15,12 @@ def picture(path: Path) -> Path:
 
 
 def names(*places: Path, **more) -> list[str]:
-    return [source.name for source in find_sources(places, side="sar", **more).images]
+    return [source.name for source in find_inputs(places, modality="sar", **more).images]
 
 
 def refused(*places: Path) -> RsforgeError:
     with pytest.raises(RsforgeError) as caught:
-        find_sources(places, side="sar")
+        find_inputs(places, modality="sar")
     return caught.value
 
 
@@ -36,9 +36,9 @@ def test_a_list_names_images_below_it_or_anywhere(tmp_path):
     far = picture(tmp_path / "far" / "b.png")
     text = f"\ufeff# two images\r\n\r\n  in/a.png  \n{far}\n../far/b.png\nin/none.png\n{tmp_path}\n"
     (tmp_path / "data" / "list.TXT").write_text(text, "utf-8")
-    found = find_sources([tmp_path / "data" / "list.TXT"], side="sar")
+    found = find_inputs([tmp_path / "data" / "list.TXT"], modality="sar")
     assert [source.name for source in found.images] == ["in/a.png", "b.png"]
-    assert found.images[1] == Source(tmp_path / "data" / "../far/b.png", "b.png")
+    assert found.images[1] == InputImage(tmp_path / "data" / "../far/b.png", "b.png")
     (first, why), (second, other) = found.missing
     assert first.endswith("list.TXT:6") and "in/none.png" in why and "no such file" in why
     assert second.endswith(":7") and "no file" in other
@@ -57,11 +57,11 @@ def test_places_without_images_are_refused(tmp_path):
         assert refused(place).code == "RSF-D001"
 
 
-def test_of_pairs_only_the_wanted_side_is_taken(tmp_path):
+def test_of_pairs_only_the_wanted_modality_is_taken(tmp_path):
     write_pairs(tmp_path, ("agri", "urban"), count=2, size=16)
     (tmp_path / "lone" / "s1").mkdir(parents=True)
-    for side, folder in (("sar", "s1"), ("optical", "s2")):
-        found = find_sources([tmp_path], side=side)
+    for modality, folder in (("sar", "s1"), ("optical", "s2")):
+        found = find_inputs([tmp_path], modality=modality)
         assert [source.name.rsplit("/", 1)[0] for source in found.images] == [f"agri/{folder}"] * 2 + [
             f"urban/{folder}"
         ] * 2

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from rsforge import durable
 from rsforge.data.io.image_writer import to_uint8
 from rsforge.data.sar.radiometry import Radiometry
-from rsforge.data.scenes.tiling import Mosaic
+from rsforge.data.scenes.tiling import TileGrid
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
 from rsforge.models.pix2pix import Pix2PixUNet
@@ -419,7 +419,7 @@ def test_tiles_blend_as_the_description_says(exported):
     expected = np.stack(raw) / np.sum(raw, 0)
     for k in range(3):
         tiles = [np.full((1, side, side), float(k == tile), np.float32) for tile in range(3)]
-        (found,) = Mosaic(side, width, side, overlap).blend(iter(tiles))
+        (found,) = TileGrid(side, width, side, overlap).blend(iter(tiles))
         np.testing.assert_allclose(found[0, 0], expected[k], atol=1e-6)
     assert {"nodata", "mask", "alpha"} <= set(exported.card["input"]["no_data"].replace(",", "").split())
 

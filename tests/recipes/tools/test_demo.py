@@ -13,7 +13,7 @@ from torch import nn
 
 from rsforge.cli.config_files import Entry
 from rsforge.cli.leaves import spellings
-from rsforge.cli.sources import resolve
+from rsforge.cli.resolve import resolve
 from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole

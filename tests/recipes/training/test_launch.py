@@ -16,6 +16,7 @@ import pytest
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.errors import RsforgeError
 from rsforge.recipes.training import launch
+from rsforge.settings.base import RunSettings
 
 TINY = "--image-size 16 --channels 8,16 --no-perceptual --num-workers 0 --batch-size 8 --jitter 0 --device cpu"
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are counted by /proc")
@@ -192,3 +193,42 @@ def test_a_third_signal_ends_processes_that_do_not_listen(tmp_path):
         relay.received = [signal.SIGINT] * 3
         relay.attend(child)
     assert child.returncode == -signal.SIGKILL
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Makes torch see so many GPUs, in a process that nobody launched."""
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    return lambda count: monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+
+
+@pytest.mark.parametrize(("count", "several"), [(1, False), (4, True)])
+def test_multi_gpu_is_one_process_a_card(cards, count, several):
+    cards(count)
+    run = RunSettings(multi_gpu=True)
+    assert launch.local_processes(run) == count
+    assert launch.wanted(run) is several
+    assert launch.wanted(RunSettings(multi_gpu=True, nodes=2))
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "code"),
+    [(0, {}, "RSF-E005"), (2, {"processes": 2}, "RSF-U005"), (0, {"nodes": 2}, "RSF-E005")],
+)
+def test_multi_gpu_that_cannot_be(cards, count, options, code):
+    cards(count)
+    with pytest.raises(RsforgeError) as caught:
+        launch.wanted(RunSettings(multi_gpu=True, **options))
+    assert caught.value.code == code and "--multi-gpu" in caught.value.where
+
+
+def test_distributed_needs_someone_who_started_it(cards, monkeypatch):
+    with pytest.raises(RsforgeError) as caught:
+        launch.wanted(RunSettings(distributed=True))
+    assert caught.value.code == "RSF-U005" and "torchrun" in caught.value.fix
+    assert launch.wanted(RunSettings(distributed=True, processes=2))
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert not launch.wanted(RunSettings(distributed=True))
+    assert not launch.wanted(RunSettings(distributed=True, multi_gpu=True))

@@ -24,7 +24,7 @@ from rsforge.errors import RsforgeError, Terminated
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.training import trackers, wandb_run
-from rsforge.recipes.training.job import Job
+from rsforge.recipes.training.job import TrainingSpec
 from rsforge.recipes.training.listeners import Forgiving, TensorBoard, Tracker
 from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.cyclegan import CycleGanTrainSettings
@@ -210,6 +210,25 @@ def test_epochs_have_the_names_of_the_method(tmp_path):
     assert (picture.step, picture.width, picture.height) == (10, 16, 8)
 
 
+def test_a_new_run_in_the_same_folder_hides_the_one_before(tmp_path):
+    for step, loss in ((0, 1.0), (0, 2.0), (1, 3.0)):
+        board = TensorBoard(tmp_path, step=step, log_every=1, names={})
+        board.on_step({"step": step + 1, "epoch": 1, "loss": loss}, 0.1)
+        board.close(0)
+    assert [(row.step, row.value) for row in events(tmp_path).Scalars("Batch/loss")] == [(1, 2.0), (2, 3.0)]
+
+
+@pytest.mark.parametrize(("options", "folder"), [({}, "out/tensorboard"), ({"log_dir": "logs/a"}, "logs/a")])
+def test_the_folder_of_tensorboard(tmp_path, monkeypatch, options, folder):
+    monkeypatch.chdir(tmp_path)
+    settings = CycleGanTrainSettings(data={"data_dir": "v_2"}, run={"output_dir": "out", "log_every": 1, **options})
+    Path("out").mkdir()
+    job = TrainingSpec(None, [], [], CYCLEGAN, {}, "x")
+    with trackers.following(job, settings, SilentConsole(), step=0) as (_, board):
+        board.on_step({"step": 1, "epoch": 1, "loss": 1.0}, 0.1)
+    assert events(Path(folder)).Tags()["scalars"] == ["Batch/loss"]
+
+
 class FakeRun:
     """What is used of a run of W&B."""
 
@@ -251,7 +270,7 @@ def followed(tmp_path, monkeypatch):
     values = CycleGanTrainSettings(data={"data_dir": "v_2"}).model_dump(exclude_defaults=True)
     values["run"] = {"output_dir": tmp_path, "report_to": ("wandb",), "log_every": 5}
     settings, show = CycleGanTrainSettings(**values), Told()
-    job = Job(None, [], [], CYCLEGAN, {}, "x", tracked=RENAMED, config={"num_epochs": 100, "dataset": "drawn"})
+    job = TrainingSpec(None, [], [], CYCLEGAN, {}, "x", tracked=RENAMED, config={"num_epochs": 100, "dataset": "drawn"})
 
     def follow(run: Any) -> Any:
         begun: dict[str, Any] = {}

@@ -14,11 +14,11 @@ from rsforge.data.pairs.names import listing
 from rsforge.errors import RsforgeError
 
 LIST = ".txt"
-Side = Literal["sar", "optical"]
+Modality = Literal["sar", "optical"]
 
 
 @dataclass(frozen=True)
-class Source:
+class InputImage:
     """An image and its name: the path below the folder or list that it was found by."""
 
     path: Path
@@ -26,30 +26,30 @@ class Source:
 
 
 @dataclass
-class Sources:
+class InputImages:
     """What was found: ``missing`` of (list and line, reason), ``notes`` to say."""
 
-    images: list[Source] = field(default_factory=list)
+    images: list[InputImage] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def find_sources(places: Sequence[Path], *, side: Side, exclude: Path | None = None) -> Sources:
+def find_inputs(places: Sequence[Path], *, modality: Modality, exclude: Path | None = None) -> InputImages:
     """The images of every place in order, each once; folders are sorted, and ``exclude`` is not entered.
 
-    Of a folder that is laid out as pairs only the images of ``side`` are taken. RSF-D001 when a place is not there or
-    holds none, RSF-D006 when a list cannot be read.
+    Of a folder that is laid out as pairs only the images of ``modality`` are taken. RSF-D001 when a place is not there
+    or holds none, RSF-D006 when a list cannot be read.
     """
-    found = Sources()
+    found = InputImages()
     for place in places:
         if place.is_dir():
-            found.images += _in_folder(place, side, exclude, found.notes)
+            found.images += _in_folder(place, modality, exclude, found.notes)
         elif not place.exists():
             raise RsforgeError("RSF-D001", f"No images found: there is no file or folder {place}", where=str(place))
         elif is_list(place):
             found.images += _listed(place, found.missing)
         else:
-            found.images.append(Source(place, place.name))
+            found.images.append(InputImage(place, place.name))
     found.images = list({(image.path.resolve(), image.name): image for image in found.images}.values())
     return found
 
@@ -59,15 +59,17 @@ def is_list(place: Path) -> bool:
     return place.suffix.lower() == LIST and not place.is_dir()
 
 
-def _in_folder(root: Path, side: Side, exclude: Path | None, notes: list[str]) -> list[Source]:
+def _in_folder(root: Path, modality: Modality, exclude: Path | None, notes: list[str]) -> list[InputImage]:
     laid = _pairs(root)
     if laid is None:
         return [_below(root, path) for path in find_images(root, exclude=exclude)]
-    images = [_below(root, path) for group in laid.groups for path in listing(getattr(group, side), folders=False)]
-    notes.append(f"{root} is laid out as {laid.name}: its {len(images)} {'SAR' if side == 'sar' else side} images")
+    images = [_below(root, path) for group in laid.groups for path in listing(getattr(group, modality), folders=False)]
+    notes.append(
+        f"{root} is laid out as {laid.name}: its {len(images)} {'SAR' if modality == 'sar' else modality} images"
+    )
     notes += [f"left aside {name}: {reason}" for name, reason in laid.problems]
     if not images:
-        raise RsforgeError("RSF-D001", f"No images found in {root} on the side {side}", where=str(root))
+        raise RsforgeError("RSF-D001", f"No images found in {root} on the side {modality}", where=str(root))
     return images
 
 
@@ -78,17 +80,17 @@ def _pairs(root: Path) -> Layout | None:
         return None
 
 
-def _below(root: Path, path: Path) -> Source:
-    return Source(path, path.relative_to(root).as_posix())
+def _below(root: Path, path: Path) -> InputImage:
+    return InputImage(path, path.relative_to(root).as_posix())
 
 
-def _listed(file: Path, missing: list[tuple[str, str]]) -> Iterator[Source]:
+def _listed(file: Path, missing: list[tuple[str, str]]) -> Iterator[InputImage]:
     count = 0
     for number, line in _lines(file):
         count += 1
         path = file.parent / line
         if path.is_file():
-            yield Source(path, _name(file.parent, path))
+            yield InputImage(path, _name(file.parent, path))
         else:
             reason = "it is no file" if path.exists() else "there is no such file"
             missing.append((f"{file}:{number}", f"{line}: {reason}"))

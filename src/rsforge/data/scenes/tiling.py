@@ -1,54 +1,88 @@
-"""Images of any size as square tiles that overlap: cut row by row of tiles, and blended back the same way."""
+"""Images of any size as square tiles that overlap: cut row by row of tiles, and blended back at any rational scale."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.io.windows import Window
+from rsforge.data.scenes.blend_weights import Floats, blend_weights
 
-Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+class TileWindow(NamedTuple):
+    """Where one tile lies: ``source`` in pixels of the image, ``target`` in pixels of the result.
+
+    Both may reach past the lower and right edge, where the tile is mirrored.
+    """
+
+    source: Window
+    target: Window
 
 
 @dataclass(frozen=True)
-class Mosaic:
-    """Tiles of ``tile`` x ``tile`` over ``height`` x ``width`` pixels, the last of a row or column shifted inwards.
+class TileGrid:
+    """Tiles of ``tile`` x ``tile`` over ``height`` x ``width`` pixels, each to become ``tile * scale`` pixels wide.
 
-    Neighbours share ``overlap`` pixels or more, and fade into each other over ``overlap`` of them in the middle; at 0
-    they meet hard. Smaller images are mirrored at their lower and right edge up to a tile. Tiles run left to right,
-    then downwards. ``ValueError`` unless ``0 <= overlap < tile`` and there are pixels.
+    The image and the result begin at the same upper left edge, and the result holds the whole pixels that the image
+    covers: 34 pixels at scale 15/2 are 255, 100 at 1/3 are 33. So that no tile of the result lies between two of its
+    pixels, tiles begin and end at multiples of ``step``, the denominator of the scale.
+
+    Neighbours share ``overlap`` pixels or more and fade into each other over ``overlap`` of them in the middle; at 0
+    they meet hard. The last tile of a row or column is shifted inwards as far as ``step`` allows. What is missing of a
+    tile at the lower and right edge is mirrored. Tiles run left to right, then downwards. ``ValueError`` unless
+    ``0 <= overlap <= tile - step``, ``tile`` is a multiple of ``step``, and the result has pixels.
     """
 
     height: int
     width: int
     tile: int
     overlap: int
+    scale: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.overlap < self.tile or min(self.height, self.width) < 1:
-            raise ValueError(f"no tiles of {self.tile} with overlap {self.overlap} over {self.height} x {self.width}")
+        named = f"tiles of {self.tile} with overlap {self.overlap} over {self.height} x {self.width}"
+        if self.scale <= 0 or min(self.result_size) < 1:
+            raise ValueError(f"no {named}: at scale {self.scale} they have no pixels")
+        if self.tile % self.step or not 0 <= self.overlap <= self.tile - self.step:
+            raise ValueError(f"no {named} at scale {self.scale}, whose tiles are multiples of {self.step} pixels")
 
     def __len__(self) -> int:
         return len(self._rows) * len(self._cols)
 
-    @cached_property
-    def _rows(self) -> list[int]:
-        return _starts(self.height, self.tile, self.overlap)
+    @property
+    def step(self) -> int:
+        """What positions and sizes of tiles are multiples of, so that they are whole pixels of the result too."""
+        return self.scale.denominator
 
-    @cached_property
-    def _cols(self) -> list[int]:
-        return _starts(self.width, self.tile, self.overlap)
+    @property
+    def result_size(self) -> tuple[int, int]:
+        """(height, width) of the result."""
+        return math.floor(self.height * self.scale), math.floor(self.width * self.scale)
+
+    @property
+    def result_tile(self) -> int:
+        """The side of a tile of the result."""
+        return self._scaled(self.tile)
+
+    def windows(self) -> Iterator[TileWindow]:
+        """Every tile in order."""
+        for row in self._rows:
+            for col in self._cols:
+                target = Window(self._scaled(row), self._scaled(col), self.result_tile, self.result_tile)
+                yield TileWindow(Window(row, col, self.tile, self.tile), target)
 
     def bands(self) -> Iterator[Window]:
         """The rows of tiles, as windows of the whole width inside the image."""
-        height = min(self.tile, self.height)
-        return (Window(row, 0, height, self.width) for row in self._rows)
+        return (Window(row, 0, min(self.tile, self.height - row), self.width) for row in self._rows)
 
     def cut(self, band: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
         """The tiles ``(tile, tile, ...)`` of one band ``(h, width, ...)``, from left to right."""
@@ -58,70 +92,65 @@ class Mosaic:
             yield np.pad(part, missing, mode="reflect")
 
     def blend(self, tiles: Iterable[Floats]) -> Iterator[Floats]:
-        """The image ``(C, height, width)`` of all tiles ``(C, tile, tile)`` in order, as strips from top to bottom.
+        """The result ``(C, *result_size)`` of all tiles ``(C, result_tile, result_tile)``, as strips from the top.
 
-        No more than one row of tiles is held. A tile whose pixels equal its neighbours' leaves them as they are, to the
-        rounding of float32.
+        No more than one row of tiles is held: of it a strip is finished where the next row begins, and what lies below
+        moves up. A tile whose pixels equal its neighbours' leaves them as they are, to the rounding of float32.
         """
         source, (down, across) = iter(tiles), self._weights
-        ends = [*self._rows[1:], self._rows[-1] + self.tile]
+        rows, cols = ([self._scaled(start) for start in starts] for starts in (self._rows, self._cols))
+        tile, (height, width) = self.result_tile, self.result_size
+        ends = [*rows[1:], rows[-1] + tile]
         # Where many tiles meet in a pixel, their sum in float32 would be off by more than 1e-6.
         precision = np.float64 if 2 * self.overlap > self.tile else np.float32
-        held: npt.NDArray[Any] = np.zeros((0, self.tile, 0), precision)
-        for row, end, rise in zip(self._rows, ends, down, strict=True):
-            for col, run in zip(self._cols, across, strict=True):
-                tile = next(source)
+        held: npt.NDArray[Any] = np.zeros((0, tile, 0), precision)
+        for row, end, rise in zip(rows, ends, down, strict=True):
+            for col, run in zip(cols, across, strict=True):
+                pixels = next(source)
                 if not held.size:
-                    held = np.zeros((len(tile), self.tile, self._cols[-1] + self.tile), precision)
-                held[:, :, col : col + self.tile] += tile * (rise[:, None] * run)
+                    held = np.zeros((len(pixels), tile, cols[-1] + tile), precision)
+                held[:, :, col : col + tile] += pixels * (rise[:, None] * run)
             done = end - row
-            yield held[:, : min(done, self.height - row), : self.width].astype(np.float32)
-            held[:, : self.tile - done] = held[:, done:]
-            held[:, self.tile - done :] = 0
+            yield held[:, : min(done, height - row), :width].astype(np.float32)
+            held[:, : tile - done] = held[:, done:]
+            held[:, tile - done :] = 0
+
+    @cached_property
+    def _rows(self) -> list[int]:
+        return _tile_starts(self.height, self.tile, self.overlap, self.step)
+
+    @cached_property
+    def _cols(self) -> list[int]:
+        return _tile_starts(self.width, self.tile, self.overlap, self.step)
 
     @cached_property
     def _weights(self) -> tuple[list[Floats], list[Floats]]:
-        down, across = (_fading(starts, self.tile, self.overlap) for starts in (self._rows, self._cols))
-        return down, across
+        """Of the rows and of the columns of tiles, at the scale of the result."""
+        fade = float(self.overlap * self.scale)
+        rows, cols = ([self._scaled(start) for start in starts] for starts in (self._rows, self._cols))
+        return blend_weights(rows, self.result_tile, fade), blend_weights(cols, self.result_tile, fade)
+
+    def _scaled(self, pixels: int) -> int:
+        """A multiple of ``step`` in pixels of the result."""
+        return pixels // self.scale.denominator * self.scale.numerator
 
 
-def spread(height: int, width: int, size: int = 128, most: int = 8) -> list[Window]:
-    """Up to ``most`` x ``most`` windows of at most ``size`` x ``size`` pixels, evenly over ``height`` x ``width``.
-
-    They run row by row and share no pixel; images up to ``size * most`` are covered.
-    """
-    rows, cols = (_parts(side, size, most) for side in (height, width))
-    return [Window(row, col, tall, wide) for row, tall in rows for col, wide in cols]
+def _tile_starts(size: int, tile: int, overlap: int, step: int) -> list[int]:
+    """Where tiles begin along an axis of ``size`` pixels, all at multiples of ``step``."""
+    stride = (tile - overlap) // step * step
+    last = -(-max(size - tile, 0) // step) * step
+    return [*range(0, last, stride), last]
 
 
-def _parts(side: int, size: int, most: int) -> list[tuple[int, int]]:
-    count = min(most, -(-side // size))
-    parts = [(k * side // count, (k + 1) * side // count) for k in range(count)]
-    lengths = [min(size, end - start) for start, end in parts]
-    return [((start + end - length) // 2, length) for (start, end), length in zip(parts, lengths, strict=True)]
-
-
-def _starts(side: int, tile: int, overlap: int) -> list[int]:
-    return [*range(0, side - tile, tile - overlap), max(side - tile, 0)]
-
-
-def _fading(starts: list[int], tile: int, overlap: int) -> list[Floats]:
-    """The weight of every tile along one axis; over each pixel they add up to one."""
-    total, raw = np.zeros(starts[-1] + tile), []
-    # Halfway between tile k - 1 and tile k; the outer edges never fade.
-    middles = [-np.inf, *((a + b + tile) / 2 for a, b in pairwise(starts)), np.inf]
-    for start, (left, right) in zip(starts, pairwise(middles), strict=True):
-        centres = start + np.arange(0.5, tile)
-        weight = _rise(centres - left, overlap) * (1 - _rise(centres - right, overlap))
-        total[start : start + tile] += weight
-        raw.append(weight)
-    return [
-        (weight / total[start : start + tile]).astype(np.float32) for start, weight in zip(starts, raw, strict=True)
-    ]
-
-
-def _rise(x: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
-    """A raised cosine from 0 to 1 over ``width`` pixels around 0; a step where that is none."""
-    if width == 0:
-        return (x >= 0).astype(float)
-    return np.square(np.sin(np.pi / 2 * np.clip(x / width + 0.5, 0, 1)))
+def scale_mask(valid: Mask, scale: Fraction) -> Mask:
+    """Which pixels of an image at another scale lie on pixels ``(H, W)`` that are all valid."""
+    for axis in (0, 1):
+        size = valid.shape[axis]
+        pixels = range(math.floor(size * scale))
+        first = [math.floor(i / scale) for i in pixels]
+        end = [math.ceil((i + 1) / scale) for i in pixels]
+        # How many pixels of [first, end) are invalid is a difference of running counts.
+        counts = np.cumsum(~valid, axis=axis)
+        counts = np.insert(counts, 0, 0, axis=axis)
+        valid = np.take(counts, end, axis=axis) == np.take(counts, first, axis=axis)
+    return valid

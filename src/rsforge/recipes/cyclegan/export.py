@@ -14,7 +14,7 @@ from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
-from rsforge.recipes.cyclegan.translate import SHARED
+from rsforge.recipes.cyclegan.translation import SHARED
 from rsforge.recipes.export import write as export_files
 from rsforge.recipes.export.formats import FORMATS
 from rsforge.recipes.export.torch_program import Subject

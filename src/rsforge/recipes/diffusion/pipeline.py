@@ -13,8 +13,8 @@ from rsforge.noise.process import Prediction
 from rsforge.samplers.ddim import ddim
 from rsforge.samplers.ddpm import ddpm
 from rsforge.samplers.noise_source import SeededNoise
-from rsforge.samplers.walk import denoiser as door
-from rsforge.samplers.walk import nothing, timesteps
+from rsforge.samplers.predict_x0 import x0_denoiser
+from rsforge.samplers.timesteps import ignore_progress, timesteps
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Generator:
         seed: int,
         ddim_steps: int | None = None,
         eta: float = 0.0,
-        on_step: Callable[[int], None] = nothing,
+        on_step: Callable[[int], None] = ignore_progress,
     ) -> Tensor:
         """Images ``(len(indices), 3, H, W)`` in [-1, 1]; each depends on ``seed`` and its index alone."""
         noise = SeededNoise(seed, indices)
         x_T = noise.draw(torch.empty(len(indices), *self.latent_shape, device=self.mean.device))  # noqa: N806
-        denoise = door(self.denoiser, self.alphas_cumprod, self.prediction)
+        denoise = x0_denoiser(self.denoiser, self.alphas_cumprod, self.prediction)
         steps = self.steps(ddim_steps)
         common = {"steps": steps, "draw": noise.draw, "on_step": on_step}
         if ddim_steps is None:

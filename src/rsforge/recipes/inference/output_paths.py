@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from rsforge.data.io.image_writer import PICTURE_SUFFIXES, check_picture_path
-from rsforge.data.scenes.inputs import Source, is_list
+from rsforge.data.scenes.inputs import InputImage, is_list
 from rsforge.errors import RsforgeError
 from rsforge.recipes.output_checks import check_writable
 
-TOLD = 4
+NAMED = 4
 _FILE = re.compile(r"\.[a-z]{2,4}[0-9]?", re.IGNORECASE)  # results.v2 and run_0.5 are folders
 
 
@@ -21,8 +21,9 @@ def is_single(places: Sequence[Path], output: Path) -> bool:
 
     RSF-U005 when it names a picture and several may come, RSF-U006 when it names another file for a single one.
     """
-    one, picture = len(places) == 1 and not places[0].is_dir() and not is_list(places[0]), _is_picture(output)
-    if output.is_dir() or not (picture or (one and _FILE.fullmatch(output.suffix))):
+    one = len(places) == 1 and not places[0].is_dir() and not is_list(places[0])
+    names_a_file = _is_picture(output) or (one and _FILE.fullmatch(output.suffix))
+    if output.is_dir() or not names_a_file:
         return False
     if one:
         check_picture_path(output)
@@ -48,12 +49,12 @@ def check_place(places: Sequence[Path], output: Path, *, single: bool) -> None:
     return check_writable(output, "the results", "--output")
 
 
-def under(output: Path, source: Source, suffix: str) -> Path:
+def under(output: Path, source: InputImage, suffix: str) -> Path:
     """The file of ``source`` in the folder ``output``: its name with another suffix."""
     return output / PurePosixPath(source.name).with_suffix(suffix)
 
 
-def check_targets(sources: Iterable[Source], images: Sequence[Path], targets: Sequence[Path]) -> None:
+def check_targets(sources: Iterable[InputImage], images: Sequence[Path], targets: Sequence[Path]) -> None:
     """RSF-U005 when two ``images`` would have one file, or one would take the place of any of ``sources``."""
     owners: dict[Path, Path] = {}
     inputs = {source.path.resolve() for source in sources}
@@ -73,6 +74,6 @@ def check_free(targets: Sequence[Path], *, skip_existing: bool) -> None:
     there = [str(t) for t in targets if os.path.lexists(t) and not (skip_existing and t.is_file())]
     if there:
         what = f"{len(there)} of {len(targets)} files are there already"
-        found = ", ".join(there[:TOLD]) + ", ..." * (len(there) > TOLD)
+        found = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
         fix = "go on with --skip-existing, replace them with --overwrite, or name another --output"
         raise RsforgeError("RSF-U004", what, where="--output", found=found, fix=fix)

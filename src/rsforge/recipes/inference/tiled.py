@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,55 +19,35 @@ from rsforge.data.io.georeference import Mask, Notes, Opened, RasterInfo
 from rsforge.data.io.image_reader import UnreadableError, unreadable
 from rsforge.data.io.raster_writer import canvas
 from rsforge.data.io.rasters import opened
-from rsforge.data.scenes.tiling import Floats, Mosaic
-from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Console, Meter
+from rsforge.data.scenes.blend_weights import Floats
+from rsforge.data.scenes.tiling import TileGrid, TileWindow, scale_mask
+from rsforge.recipes.console import Meter
+from rsforge.recipes.inference.skipped_images import SkippedImages
 
 Values = npt.NDArray[Any]
-_OF_ONE_IMAGE = ("RSF-D002", "RSF-D003", "RSF-D010")
+TileNetwork = Callable[[Tensor, Sequence[TileWindow]], Tensor]
+"""Tiles ``(B, C, T, T)`` and where each lies to tiles ``(B, C', T * scale, T * scale)``."""
 
 
 @dataclass(frozen=True)
 class ImageJob:
-    """An image, the one that is made of it, what to say in that, and the tiles between them."""
+    """An image, the one that is made of it, what to say in that, and the tiles between them.
+
+    ``target`` is of the size that the grid's result has.
+    """
 
     source: RasterInfo
     target: RasterInfo
     notes: Notes | None
-    mosaic: Mosaic
+    grid: TileGrid
 
 
-@dataclass
-class LeftOut:
-    """What to do about images that cannot be used, and which were left out; ``empty`` were made of no valid pixel."""
+class _Tile(NamedTuple):
+    """What the network takes and as a last channel where it holds data ``(C + 1, T, T)``; and where it lies."""
 
-    show: Console
-    on_bad: str
-    images: list[dict[str, str]] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def instead(self, name: str) -> Iterator[None]:
-        """Leave an image out that cannot be read, has another shape or other values, where that is wanted."""
-        try:
-            yield
-        except RsforgeError as error:
-            if self.on_bad == "error" or error.code not in _OF_ONE_IMAGE:
-                raise
-            reason = f"{error.what}: {error.found}" if error.found else error.what
-            self.images.append({"name": name, "reason": reason})
-            self.show.warn(f"left out {reason if name in reason else f'{name}: {reason}'}")
-
-    def check_any(self, jobs: Sequence[object]) -> None:
-        """RSF-D001 when no image is left."""
-        if not jobs:
-            what, fix = f"No images left: none of {len(self.images)} can be used", "the warnings say why of each"
-            raise RsforgeError("RSF-D001", what, where="--input", fix=fix)
-
-    def note_empty(self, name: str) -> None:
-        """Tell of an image that holds no data at all."""
-        self.empty.append(name)
-        self.show.warn(f"{name} has no valid pixel, and neither has what is made of it")
+    x: Floats
+    window: TileWindow
+    scale: Fraction
 
 
 @contextmanager
@@ -81,82 +62,89 @@ def readable(path: Path) -> Iterator[Opened]:
 
 @dataclass(frozen=True)
 class Tiled:
-    """``network`` on batches of tiles ``(B, C, T, T)``, between the values of files and what it takes and gives.
+    """``network`` on batches of tiles, between the values of files and what it takes and gives.
 
-    ``before(values, valid)`` makes float32 (T, T, C) of a tile, ``after(x)`` makes values of float32 (h, W, C').
-    Images whose tiles fit in one batch share it.
+    It is handed the window of every tile beside its pixels: noise drawn for a place, or an encoding of positions, then
+    agree where tiles overlap. ``before(values, valid)`` makes float32 (T, T, C) of a tile, ``after(x)`` makes values of
+    float32 (h, W, C'). Images whose tiles fit in one batch share it.
     """
 
-    network: Callable[[Tensor], Tensor]
+    network: TileNetwork
     batch_size: int
     before: Callable[[Values, Mask], Floats]
     after: Callable[[Floats], Values]
 
-    def run(self, jobs: Sequence[ImageJob], left_out: LeftOut, meter: Meter) -> Iterator[ImageJob]:
+    def run(self, jobs: Sequence[ImageJob], skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
         """Do the jobs in order, ``meter`` counting tiles; those that were done."""
-        for group in _grouped(jobs, self.batch_size):
+        for group in _jobs_by_batch(jobs, self.batch_size):
             if len(group) > 1:
-                yield from self._together(group, left_out, meter)
+                yield from self._run_together(group, skipped, meter)
             else:
-                yield from self._alone(group[0], left_out, meter)
+                yield from self._run_alone(group[0], skipped, meter)
 
-    def _alone(self, job: ImageJob, left_out: LeftOut, meter: Meter) -> Iterator[ImageJob]:
-        with left_out.instead(str(job.source.path)), readable(job.source.path) as raster:
-            self._write(job, self._through(self._tiles(job, raster), meter), left_out)
+    def _run_alone(self, job: ImageJob, skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
+        with skipped.skip_unusable(str(job.source.path)), readable(job.source.path) as raster:
+            self._write(job, self._predict(self._read_tiles(job, raster), meter), skipped)
             yield job
 
-    def _together(self, jobs: list[ImageJob], left_out: LeftOut, meter: Meter) -> Iterator[ImageJob]:
-        read: list[tuple[ImageJob, list[Floats]]] = []
+    def _run_together(self, jobs: list[ImageJob], skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
+        read: list[tuple[ImageJob, list[_Tile]]] = []
         for job in jobs:
-            with left_out.instead(str(job.source.path)), readable(job.source.path) as raster:
-                read.append((job, list(self._tiles(job, raster))))
-        made = self._through(chain.from_iterable(tiles for _, tiles in read), meter)
+            with skipped.skip_unusable(str(job.source.path)), readable(job.source.path) as raster:
+                read.append((job, list(self._read_tiles(job, raster))))
+        made = self._predict(chain.from_iterable(tiles for _, tiles in read), meter)
         for job, _ in read:
-            self._write(job, islice(made, len(job.mosaic)), left_out)
+            self._write(job, islice(made, len(job.grid)), skipped)
             yield job
 
-    def _tiles(self, job: ImageJob, raster: Opened) -> Iterator[Floats]:
-        """What the network takes, and as a last channel where it holds data."""
-        info = raster.info
+    def _read_tiles(self, job: ImageJob, raster: Opened) -> Iterator[_Tile]:
+        info, windows = raster.info, job.grid.windows()
         if (info.height, info.width, info.bands) != (job.source.height, job.source.width, job.source.bands):
             raise unreadable(job.source.path, "it changed after it was looked at")
-        for window in job.mosaic.bands():
-            band = raster.read(window)
-            for values, valid in zip(job.mosaic.cut(band.values), job.mosaic.cut(band.valid), strict=True):
+        for band_window in job.grid.bands():
+            band = raster.read(band_window)
+            for values, valid in zip(job.grid.cut(band.values), job.grid.cut(band.valid), strict=True):
                 x = np.concatenate([self.before(values, valid), valid[..., None]], axis=-1, dtype=np.float32)
-                yield np.moveaxis(x, -1, 0)
+                yield _Tile(np.moveaxis(x, -1, 0), next(windows), job.grid.scale)
 
     @torch.no_grad()
-    def _through(self, tiles: Iterable[Floats], meter: Meter) -> Iterator[Floats]:
+    def _predict(self, tiles: Iterable[_Tile], meter: Meter) -> Iterator[Floats]:
+        """What the network makes of tiles, and as a last channel where it holds data."""
         source = iter(tiles)
         while batch := list(islice(source, self.batch_size)):
-            x = torch.from_numpy(np.stack(batch))
-            y = self.network(x[:, :-1])
-            made = torch.cat([y.float().cpu(), x[:, -1:]], 1).numpy()
+            x = torch.from_numpy(np.stack([tile.x for tile in batch]))
+            # The network gets a view: kernels round by the strides of what they are given.
+            y = self.network(x[:, :-1], [tile.window for tile in batch]).float().cpu().numpy()
             meter.step(len(batch))
-            yield from made
+            for pixels, tile in zip(y, batch, strict=True):
+                valid = scale_mask(tile.x[-1] > 0, tile.scale)
+                yield np.concatenate([pixels, valid[None]], dtype=np.float32)
 
-    def _write(self, job: ImageJob, tiles: Iterable[Floats], left_out: LeftOut) -> None:
+    def _write(self, job: ImageJob, tiles: Iterable[Floats], skipped: SkippedImages) -> None:
         info, holds = job.target, False
         info.path.parent.mkdir(parents=True, exist_ok=True)
         with canvas(info.path, info, job.notes) as put:
-            for strip in job.mosaic.blend(tiles):
+            for strip in job.grid.blend(tiles):
                 values, valid = self.after(np.moveaxis(strip[:-1], 0, -1)), strip[-1] > 0.5
                 values[~valid] = info.nodata or 0
                 holds = holds or bool(valid.any())
                 put(values, valid)
         if not holds:
-            left_out.note_empty(str(job.source.path))
+            skipped.note_empty(str(job.source.path))
 
 
-def _grouped(jobs: Sequence[ImageJob], batch_size: int) -> Iterator[list[ImageJob]]:
+def _jobs_by_batch(jobs: Sequence[ImageJob], batch_size: int) -> Iterator[list[ImageJob]]:
     """Images whose tiles fill no more than a batch together; larger ones alone."""
     group: list[ImageJob] = []
     for job in jobs:
-        size = sum(len(other.mosaic) for other in group) + len(job.mosaic)
-        if group and (size > batch_size or job.mosaic.tile != group[0].mosaic.tile):
+        size = sum(len(other.grid) for other in group) + len(job.grid)
+        if group and (size > batch_size or not _share_batch(job.grid, group[0].grid)):
             yield group
             group = []
         group.append(job)
     if group:
         yield group
+
+
+def _share_batch(grid: TileGrid, other: TileGrid) -> bool:
+    return (grid.tile, grid.scale) == (other.tile, other.scale)

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from rsforge import durable
 from rsforge.data.synthetic.tile_dataset import write_tiles
@@ -33,6 +32,7 @@ from rsforge.recipes.vae.output_names import VAE
 from rsforge.seeds import derive
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
+from rsforge.settings.sections import nested, settings_of
 from rsforge.settings.tools import DemoSettings
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask
@@ -84,7 +84,7 @@ class Aside:
     def __init__(self, show: Console, path: str, options: Options, settings: BaseModel) -> None:
         self.show, self.command = show, command_line(path, options)
         self.argv = shlex.split(self.command)[1:]
-        self.origins = {name: "demo" if name in options else "default" for name in _names(type(settings))}
+        self.origins = {name: "demo" if name in options else "default" for name in settings_of(type(settings))}
 
     def say(self, line: str) -> None:
         self.show.say(f"    {line}")
@@ -108,27 +108,9 @@ def _words(name: str, value: Any) -> list[str]:
     return [f"--{option}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
 
 
-def _names(model: type[BaseModel]) -> Iterator[str]:
-    for name, inner in model.model_fields.items():
-        if (section := _section(inner)) is not None:
-            yield from _names(section)
-        else:
-            yield name
-
-
-def _section(inner: FieldInfo) -> type[BaseModel] | None:
-    kind = inner.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
 def composed(model: type[S], options: Options) -> S:
-    """The settings that the command line of ``options`` makes: flat names, put into their sections."""
-    tree: dict[str, Any] = {k: v for k, v in options.items() if k in model.model_fields}
-    for name, inner in model.model_fields.items():
-        if (section := _section(inner)) is not None:
-            own = {} if inner.is_required() else inner.get_default().model_dump(exclude_unset=True)
-            tree[name] = own | {k: v for k, v in options.items() if k in section.model_fields}
-    return model.model_validate(tree)
+    """The settings that the command line of ``options`` makes."""
+    return model.model_validate(nested(model, options))
 
 
 def run(settings: DemoSettings, show: Console, plan: Plan | None = None) -> dict[str, Any]:
@@ -297,7 +279,7 @@ def pace(task: Task, batch: torch.Tensor) -> float:
     taken = []
     for _ in range(1 + TIMED_STEPS):
         began = time.monotonic()
-        loss = next(task.step(batch, 0)).loss
+        loss = next(task.step(batch, StepContext())).loss
         loss.backward()
         loss.item()
         taken.append(time.monotonic() - began)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import BaseModel
 from torch import nn
 
 from rsforge.engine.cadence import Moment
@@ -40,6 +41,12 @@ class TrainSettings(Protocol):
     def average(self) -> AverageSettings: ...
     @property
     def stopping(self) -> StoppingSettings: ...
+
+
+def as_model(settings: TrainSettings) -> BaseModel:
+    """The settings as the pydantic model that they are: a protocol cannot say so."""
+    assert isinstance(settings, BaseModel)
+    return settings
 
 
 @dataclass(frozen=True)

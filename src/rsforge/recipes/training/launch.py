@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+import torch
+
 from rsforge.engine.distributed import launched
 from rsforge.engine.loader import PR_SET_PDEATHSIG
 from rsforge.errors import ExitCode, RsforgeError
@@ -29,8 +31,37 @@ PATIENCE = 2
 
 
 def wanted(run: RunSettings) -> bool:
-    """Whether this process should start others instead of training itself."""
-    return run.processes * run.nodes > 1 and not launched()
+    """Whether this process should start others instead of training itself; RSF-U005 and E005 as ``local_processes``.
+
+    RSF-U005 also where --distributed asks for processes that nobody started.
+    """
+    if launched():
+        return False
+    several = local_processes(run) * run.nodes > 1
+    if run.distributed and not several:
+        raise RsforgeError(
+            "RSF-U005",
+            "--distributed is for a process that torchrun started, and none did",
+            where="--distributed",
+            fix="torchrun --nproc-per-node N -m rsforge ..., or --processes N in place of --distributed",
+        )
+    return several
+
+
+def local_processes(run: RunSettings) -> int:
+    """The processes of ``run`` on this machine: those asked for, or with --multi-gpu one a GPU.
+
+    RSF-E005 where there is no GPU, RSF-U005 where both options say how many.
+    """
+    if not run.multi_gpu:
+        return run.processes
+    if run.processes > 1:
+        raise RsforgeError("RSF-U005", "--multi-gpu and --processes both say how many processes there are",
+                           where="--multi-gpu, --processes", fix="leave one of them out")  # fmt: skip
+    if not (count := torch.cuda.device_count()):
+        raise RsforgeError("RSF-E005", "--multi-gpu needs a CUDA device, and there is none", where="--multi-gpu",
+                           fix="leave it out, or start processes on the CPU with --processes N")  # fmt: skip
+    return count
 
 
 def torchrun(run: RunSettings, show: Console) -> NoReturn:
@@ -39,7 +70,7 @@ def torchrun(run: RunSettings, show: Console) -> NoReturn:
     The first of them writes the result to stdout. SIGINT and SIGTERM go on to all of them. An error that one of
     them met is raised here; RSF-E009 when one was killed.
     """
-    threads = max(1, (os.cpu_count() or 1) // run.processes)
+    threads = max(1, (os.cpu_count() or 1) // local_processes(run))
     with tempfile.TemporaryDirectory(prefix="rsforge-") as name:
         environment = {"OMP_NUM_THREADS": str(threads), **os.environ, EXIT_FOLDER: name}
         own = [sys.executable, "-m", "rsforge.recipes.training.launch", str(os.getpid())]
@@ -136,7 +167,7 @@ def _when(path: Path) -> int:
 
 def _place(run: RunSettings) -> list[str]:
     if run.nodes == 1:
-        return ["--standalone", "--nproc-per-node", str(run.processes)]
+        return ["--standalone", "--nproc-per-node", str(local_processes(run))]
     address = os.environ.get("MASTER_ADDR")
     if not address:
         raise RsforgeError(
@@ -144,7 +175,7 @@ def _place(run: RunSettings) -> list[str]:
         )
     endpoint = f"{address}:{os.environ.get('MASTER_PORT', '29500')}"
     nodes = ["--nnodes", str(run.nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint]
-    return [*nodes, "--rdzv-id", "rsforge", "--nproc-per-node", str(run.processes)]
+    return [*nodes, "--rdzv-id", "rsforge", "--nproc-per-node", str(local_processes(run))]
 
 
 def _keep(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -59,12 +59,12 @@ def figures(row: Mapping[str, Any], group: str, names: Mapping[str, str]) -> dic
 
 
 class TensorBoard(Tracker):
-    """Scalars of every logged step and epoch, and pictures; a resumed run writes over what it repeats."""
+    """Scalars of every logged step and epoch, and pictures; what stood in ``folder`` from its step on is hidden."""
 
     def __init__(self, folder: Path, *, step: int, log_every: int, names: Mapping[str, str]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=step + 1 if step else None)
+        self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=step + 1 if step else 0)
         self.log_every, self.names = log_every, names
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None:

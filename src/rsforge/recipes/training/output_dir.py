@@ -25,7 +25,8 @@ from rsforge.settings.base import RunSettings
 RESUMING = ("--resume", "--resume-from")
 # What may change when a run goes on: everything that does not move its trajectory.
 FREE = {
-    "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "processes", "nodes", "report_to",
+    "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "pin_memory", "processes", "multi_gpu",
+    "distributed", "nodes", "report_to", "log_dir",
     "on_bad", "epochs", "max_train_steps", "save_every", "save_every_steps", "save_every_minutes", "sample_every",
     "sample_every_steps", "copy_partners", "keep_checkpoints", "compile", "channels_last", "data_dir",
     "split",

@@ -20,7 +20,8 @@ WANDB = "wandb"
 # What others write for a run: trackers below its folder, and the cache of latents.
 OTHERS = [
     f"{LATENTS}/*.npy", f"{PARTNERS}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
-    f"{WANDB}/run-*", f"{WANDB}/offline-run-*", f"{WANDB}/latest-run", f"{WANDB}/debug*.log", f"{WANDB}/wandb", f"{WANDB}/artifacts",
+    f"{WANDB}/run-*", f"{WANDB}/offline-run-*", f"{WANDB}/latest-run", f"{WANDB}/debug*.log", f"{WANDB}/wandb",
+    f"{WANDB}/artifacts",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from rsforge.engine.trainer import Pictures, Trainer
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import launch, output_dir, output_names, partners, trackers
 from rsforge.recipes.training.build import build_trainer
-from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
+from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Display
 from rsforge.recipes.training.loss_plots import plot_run
 from rsforge.recipes.training.method import HasIdentity, Method
@@ -63,13 +63,13 @@ def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: C
     networks = method.networks(settings, datasets, compute)
     spec = method.spec(settings, datasets, networks, compute, console)
     if state is not None:
-        output_dir.check_same(state, settings, datasets.identity, where=str(run.output_dir))
+        output_dir.check_same(state, as_model(settings), datasets.identity, where=str(run.output_dir))
         partners.check_same(state, spec.partners)
     if console.dry_run:
         return plan(spec, settings, method.outputs, compute)
     with locked_output_dir(run, compute):
         if compute.world.writes:
-            output_dir.prepare(run, method.outputs, settings, console, fresh=state is None)
+            output_dir.prepare(run, method.outputs, as_model(settings), console, fresh=state is None)
         prepared = method.prepare(settings, datasets, compute, console)
         if prepared is not datasets:
             spec = method.spec(settings, prepared, networks, compute, console)
@@ -98,7 +98,7 @@ def _identity(
     identity: dict[str, Any] = {
         "kind": method.kind,
         **spec.identity,
-        "settings": output_dir.plain(settings),
+        "settings": output_dir.plain(as_model(settings)),
         "given": given if state is None else state.get("given", []),
         "images": dict(datasets.identity),
         "partners": partners.describe(spec.partners),

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from pydantic import BaseModel
+from collections.abc import Iterator
 
 from rsforge.engine.trainer import Listener
 from rsforge.errors import ExitCode, RsforgeError, Terminated
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import output_dir, output_names, wandb_run
-from rsforge.recipes.training.job import TrainingSpec, TrainSettings
+from rsforge.recipes.training import output_names, wandb_run
+from rsforge.recipes.training.job import TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
 from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.base import RunSettings
+from rsforge.settings.sections import flat
 
 
 def check(run: RunSettings) -> None:
@@ -55,16 +53,17 @@ def open_trackers(
 
 
 def _tensorboard(spec: TrainingSpec, run: RunSettings, step: int) -> Tracker:
-    return TensorBoard(
-        run.output_dir / output_names.TENSORBOARD, step=step, log_every=run.log_every, names=spec.tracked
-    )
+    folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
+    return TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
 
 
 def _wandb(
     spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, steps_per_epoch: int, show: Console
 ) -> Tracker:
     run, output = settings.run, settings.run.output_dir
-    begun = wandb_run.begin(output, project=run.project, config={**_flat(settings), **spec.config}, show=show)
+    model = as_model(settings)
+    config = {**flat(model, type(model)), **spec.config}
+    begun = wandb_run.begin(output, project=run.project, config=config, show=show)
     if begun.disabled:
         return Tracker()
     name = wandb_run.artifact_name(output)
@@ -75,14 +74,6 @@ def _wandb(
         versions=Versions(begun, output, outputs.names, steps_per_epoch=steps_per_epoch, name=name),
         plot=output / outputs.plot,
     )
-
-
-def _flat(settings: Any) -> dict[str, Any]:
-    """Every setting by the name of its option."""
-    assert isinstance(settings, BaseModel)
-    tree = output_dir.plain(settings)
-    sections = [value if isinstance(value, Mapping) else {name: value} for name, value in tree.items()]
-    return {name: value for section in sections for name, value in section.items()}
 
 
 def _code(error: BaseException) -> int:

@@ -1,19 +1,16 @@
-"""What every sampler shares: which timesteps to visit, and the one door from a network to x_0."""
+"""Which timesteps a sampler visits, and how much signal is left at each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from rsforge.noise.process import Prediction, to_x_0
+from rsforge.noise.process import Prediction
 
-Denoise = Callable[[Tensor, int], Tensor]
-"""From ``(x_t, t)`` to the expected x_0, of the shape of x_t."""
-LEAST_SIGNAL = 3e-5  # just below the end of the linear schedule, which can still be walked
+FLOW_STEPS = 4
 Spacing = Literal["linspace", "trailing", "leading"]
 
 
@@ -38,7 +35,7 @@ def timesteps(num_train_steps: int, num_steps: int, spacing: Spacing = "linspace
     raise ValueError(f"unknown spacing {spacing!r}; known are linspace, trailing, leading")
 
 
-def stages(alphas_cumprod: Tensor, steps: Sequence[int]) -> list[tuple[int, float, float]]:
+def step_table(alphas_cumprod: Tensor, steps: Sequence[int]) -> list[tuple[int, float, float]]:
     """Each step's ``(t, alpha_bar, alpha_bar_next)`` as host numbers; the last ``alpha_bar_next`` is 1.
 
     Raises ``ValueError`` unless ``steps`` descend strictly within the table.
@@ -50,32 +47,10 @@ def stages(alphas_cumprod: Tensor, steps: Sequence[int]) -> list[tuple[int, floa
     return list(zip(steps, [table[t] for t in steps], [*(table[t] for t in steps[1:]), 1.0], strict=True))
 
 
-def denoiser(
-    network: Callable[[Tensor, Tensor], Tensor],
-    alphas_cumprod: Tensor,
-    prediction: Prediction,
-    clip: float | None = None,
-) -> Denoise:
-    """Make ``network(x_t, t (B,)) -> output`` a denoiser of unit-variance x_0; ``clip`` bounds x_0 to ±clip.
-
-    Where the signal's share falls below ``LEAST_SIGNAL``, x_0 is the linear guess whatever ``eps`` says. Raises
-    ``ValueError`` where the network predicts ``eps`` and the table reaches 0: no x_0 can be had there.
-    """
-    table = alphas_cumprod.double().cpu()
-    if prediction == "eps" and not table.min() > 0:
-        raise ValueError("eps-prediction cannot start from zero terminal SNR; predict v or x_0")
-
-    def denoise(x_t: Tensor, t: int) -> Tensor:
-        output = network(x_t, torch.full((len(x_t),), t, dtype=torch.long, device=x_t.device))
-        if prediction == "eps" and table[t] < LEAST_SIGNAL:
-            # Dividing by the root of so little would make a thousandfold of the network's smallest error.
-            x_0 = table[t].sqrt() * x_t
-        else:
-            x_0 = to_x_0(prediction, output.to(x_t.dtype), x_t, table[t])
-        return x_0 if clip is None else x_0.clamp(-clip, clip)
-
-    return denoise
+def default_num_steps(prediction: Prediction, num_train_steps: int) -> int:
+    """Steps of a walk that nobody counted: four along the straight path of ``flow``, else every timestep."""
+    return min(FLOW_STEPS, num_train_steps) if prediction == "flow" else num_train_steps
 
 
-def nothing(done: int) -> None:
-    """The listener that does not care."""
+def ignore_progress(done: int) -> None:
+    """The ``on_step`` of a caller that shows no progress."""

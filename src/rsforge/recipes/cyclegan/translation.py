@@ -1,0 +1,101 @@
+"""A generator with the values on either side of it, its tiles, and what its images say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsforge import __version__
+from rsforge.data.io.georeference import Mask, RasterInfo
+from rsforge.data.pairs.reading import grey_of_rgb
+from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, check, declared
+from rsforge.data.scenes.blend_weights import Floats
+from rsforge.data.scenes.tiling import TileGrid
+from rsforge.errors import RsforgeError
+from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.recipes.inference.checkpoints import LoadedModel
+from rsforge.recipes.inference.tiled import Values
+from rsforge.settings.cyclegan import CycleGanTranslateSettings
+
+UNIT_SYMBOLS = {"db": "dB", "linear": "1"}
+SHARED = 4  # a tile shares this part of its side with the next
+_SAR_NAMES = {"db": "sigma0_db", "linear": "sigma0", "dn": "dn", "uint8": "sar"}
+_COLOURS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """``net`` takes values of the radiometry ``given`` and makes those of ``made``, in ``bands`` of these names."""
+
+    net: Pix2PixUNet
+    given: Radiometry
+    made: Radiometry
+    image_size: int
+    tile: int
+    overlap: int
+    tags: dict[str, str]
+    bands: tuple[str, ...]
+
+    def before(self, values: Values, valid: Mask) -> Floats:
+        """What the generator takes of the values of a file; gaps are -1."""
+        x = self.given.to_unit(grey_of_rgb(values) if self.net.in_channels == 1 else values)
+        x[~valid] = -1
+        return x
+
+    def check(self, values: Values, where: str) -> None:
+        """RSF-D010 for values that cannot be in the unit."""
+        fix = "" if self.bands == _COLOURS else "save optical images as red, green and blue of 8 bits"
+        check(self.given, values, where=where, fix=fix)
+
+    @property
+    def in_pictures(self) -> bool:
+        """Whether what is made fits in pictures of 8 bits."""
+        return self.made.unit == "uint8" and self.net.out_channels in (1, 3)
+
+    def fits(self, info: RasterInfo) -> bool:
+        """Whether the generator takes the bands of an image."""
+        grey = self.net.in_channels == 1 and (info.dtype, info.bands) == ("uint8", 3)
+        return grey or info.bands == self.net.in_channels
+
+    def tile_grid(self, info: RasterInfo) -> TileGrid:
+        """The tiles of an image: none is larger than that of the training or what the image fills."""
+        filled = -(-max(info.height, info.width) // self.net.factor) * self.net.factor
+        most = max(self.image_size, filled)
+        tiles = (self.tile, self.overlap) if self.tile <= most else (most, 0)
+        return TileGrid(info.height, info.width, *tiles)
+
+
+def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored: LoadedModel) -> Translation:
+    """The translation that settings and checkpoint describe; RSF-U005 for tiles that the generator does not take."""
+    image_size = restored.state["image_size"]
+    tile = settings.tile or image_size
+    overlap = tile // SHARED if settings.overlap is None else settings.overlap
+    _check_tiles(tile, overlap, net.factor)
+    sar = _sar_radiometry(settings, restored)
+    tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
+    if settings.direction == "sar2optical":
+        return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
+    name, count = _SAR_NAMES[sar.unit], net.out_channels
+    bands = (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(1, count + 1))
+    return Translation(net, EIGHT_BIT, sar, image_size, tile, overlap, tags, bands)
+
+
+def _check_tiles(tile: int, overlap: int, factor: int) -> None:
+    if tile % factor:
+        near = max(factor, round(tile / factor) * factor)
+        what, fix = f"the generator takes tiles whose side is a multiple of {factor}", f"--tile {near}"
+        raise RsforgeError("RSF-U005", what, where="--tile, --checkpoint", found=str(tile), fix=fix)
+    if overlap >= tile:
+        what, found = "the overlap of tiles must be less than their side", f"overlap {overlap}, tile {tile}"
+        raise RsforgeError("RSF-U005", what, where="--overlap, --tile", found=found)
+
+
+def _sar_radiometry(settings: CycleGanTranslateSettings, restored: LoadedModel) -> Radiometry:
+    """That of the training, unless a unit or a window is given; decibels and powers share their windows."""
+    stored = Radiometry.from_dict(restored.state.get("radiometry"), where=str(settings.checkpoint))
+    unit = stored.unit if settings.radiometry == "auto" else settings.radiometry
+    kept = unit == stored.unit or {unit, stored.unit} <= UNIT_SYMBOLS.keys()
+    if settings.clip is None and unit == "dn" and not kept:
+        what = f"the training says nothing of the range of digital numbers: it had {stored.unit}"
+        fix = "give it with --clip LOW HIGH"
+        raise RsforgeError("RSF-U005", what, where="--radiometry, --clip", found="--radiometry dn", fix=fix)
+    return declared(unit, settings.clip or ((stored.low, stored.high) if kept else None), 0)

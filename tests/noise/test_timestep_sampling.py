@@ -1,0 +1,39 @@
+"""Timesteps of training: the whole table, or mostly the middle of the straight path."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy import stats
+
+from rsforge.noise.timestep_sampling import sample_timesteps
+
+
+def test_uniform_is_every_timestep_alike() -> None:
+    torch.manual_seed(0)
+    t = sample_timesteps("uniform", 10, 20_000)
+    assert t.dtype == torch.int64 and stats.chisquare(t.bincount(minlength=10)).pvalue > 0.01
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 0.6)])
+def test_logit_normal_times_are_normal_before_the_sigmoid(mean, std) -> None:
+    torch.manual_seed(0)
+    t = sample_timesteps("logit_normal", 1000, 20_000, mean=mean, std=std)
+    s = (t.double() + 0.5) / 1000  # the middle of what was rounded up to (t + 1) / 1000
+    assert stats.kstest(torch.logit(s), stats.norm(mean, std).cdf).statistic < 0.012
+
+
+@pytest.mark.parametrize("kind", ["uniform", "logit_normal"])
+@pytest.mark.parametrize("num_train_steps", [2, 1000])
+def test_timesteps_lie_in_the_table_and_follow_the_global_state(kind, num_train_steps) -> None:
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(sample_timesteps(kind, num_train_steps, 5000, std=8.0))
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert draws[0].min() == 0 and draws[0].max() == num_train_steps - 1
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="cosmap"):
+        sample_timesteps("cosmap", 10, 1)

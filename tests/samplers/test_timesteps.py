@@ -1,0 +1,75 @@
+"""Which timesteps are visited, and where a walk ends."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsforge.samplers.timesteps import default_num_steps, step_table, timesteps
+
+SPACINGS = ["linspace", "trailing", "leading"]
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from diffusers import DDIMScheduler
+    return DDIMScheduler
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_numbers_are_those_of_diffusers(scheduler, spacing) -> None:
+    reference = scheduler(timestep_spacing=spacing, steps_offset=0)
+    compared = 0
+    for num_steps in range(2, 1001):
+        reference.set_timesteps(num_steps)
+        theirs = reference.timesteps.tolist()
+        # Its trailing spacing now and then gives one step too many, numbered -1.
+        assert timesteps(1000, num_steps, spacing) == [t for t in theirs if t >= 0]
+        compared += len(theirs) == num_steps
+    assert compared > 900
+
+
+@given(data=st.data(), spacing=st.sampled_from(SPACINGS), num_train_steps=st.integers(1, 3000))
+def test_steps_descend_within_the_table(data, spacing, num_train_steps) -> None:
+    num_steps = data.draw(st.integers(1, num_train_steps))
+    steps = timesteps(num_train_steps, num_steps, spacing)
+    assert len(steps) == num_steps and all(a > b for a, b in pairwise(steps))
+    assert steps[-1] >= 0 and steps[0] < num_train_steps
+    if spacing != "leading":
+        assert steps[0] == num_train_steps - 1
+    if spacing == "leading" or (spacing == "linspace" and num_steps > 1):
+        assert steps[-1] == 0
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("num_train_steps", [1, 7, 1000])
+def test_as_many_steps_as_trained_are_all_of_them(spacing, num_train_steps) -> None:
+    assert timesteps(num_train_steps, num_train_steps, spacing) == list(range(num_train_steps))[::-1]
+
+
+def test_unusable_numbers_are_refused() -> None:
+    for num_steps in (0, -1, 1001):
+        with pytest.raises(ValueError, match="1 to 1000"):
+            timesteps(1000, num_steps)
+    with pytest.raises(ValueError, match="karras"):
+        timesteps(1000, 10, "karras")
+
+
+def test_the_step_table_ends_at_the_data() -> None:
+    table = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64)
+    assert step_table(table, [2, 0]) == [(2, 0.1, 0.9), (0, 0.9, 1.0)]
+    for steps in ([], [0, 2], [1, 1], [3, 0], [1, -1]):
+        with pytest.raises(ValueError, match="descend"):
+            step_table(table, steps)
+
+
+def test_only_flow_is_drawn_in_four_steps_by_default() -> None:
+    assert [default_num_steps(p, 1000) for p in ("eps", "v", "x_0", "flow")] == [1000, 1000, 1000, 4]
+    assert default_num_steps("flow", 3) == 3
