@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from rsforge import durable
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import devices
-from rsforge.engine.task import Task
+from rsforge.engine.task import StepContext, Task
 from rsforge.errors import RsforgeError
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console, Meter
