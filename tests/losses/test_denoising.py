@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.losses.denoising import weighted_mse
+from rsforge.losses.denoising import variance_of_mean, weighted_mse
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 4, 4), (3, 7)])
@@ -33,3 +33,13 @@ def test_a_weight_of_zero_stops_the_gradient() -> None:
     output = torch.ones(2, 3, requires_grad=True)
     weighted_mse(output, torch.zeros(2, 3), torch.tensor([0.0, 1.0])).sum().backward()
     torch.testing.assert_close(output.grad, torch.tensor([[0.0] * 3, [2 / 3] * 3]))
+
+
+def test_the_variance_of_a_mean_over_strata_is_that_of_many_repetitions() -> None:
+    """Strata of different means and spreads; their differences are no error of the mean."""
+    g = torch.Generator().manual_seed(0)
+    centre, spread = torch.tensor([0.0, 5.0, -3.0]), torch.tensor([0.1, 1.0, 2.0])
+    draws = centre.repeat_interleave(2).view(6, 1) + spread.repeat_interleave(2).view(6, 1) * torch.randn(
+        6, 20_000, generator=g
+    )
+    torch.testing.assert_close(variance_of_mean(draws).mean(), draws.mean(0).var(), atol=0, rtol=0.03)

@@ -21,6 +21,17 @@ def test_attention_is_the_softmax_formula() -> None:
     torch.testing.assert_close(attention(x, context), attention.to_out(torch.cat(heads, dim=2)))
 
 
+def test_tokens_that_do_not_count_get_no_weight() -> None:
+    attention = Attention(8, heads=2, context_width=6).double()
+    x, context = torch.randn(2, 5, 8).double(), torch.randn(2, 7, 6).double()
+    mask = torch.tensor([[1, 1, 0, 1, 0, 0, 0], [1] * 7]).bool()
+    first, second = attention(x, context, mask)
+    torch.testing.assert_close(first, attention(x[:1], context[:1, [0, 1, 3]])[0])
+    torch.testing.assert_close(second, attention(x[1:], context[1:])[0])
+    nothing = attention(x, context, torch.zeros_like(mask))
+    torch.testing.assert_close(nothing, attention.to_out[0].bias.expand_as(nothing))
+
+
 def test_tokens_and_image_are_two_views_of_the_same_numbers() -> None:
     x = torch.randn(2, 3, 4, 5)
     tokens = to_tokens(x)

@@ -50,7 +50,7 @@ def test_the_way_up_meets_every_result_of_the_way_down_but_the_last() -> None:
     assert wide == [24 + 16, 16 + 8]
 
 
-@pytest.mark.parametrize("extra", ["context", "condition"])
+@pytest.mark.parametrize("extra", ["context", "condition", "context_mask", "vector"])
 def test_context_and_condition_are_refused(extra: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         LatentMlp(latent_dim=4, hidden=(8,))(torch.zeros(1, 4), 0, **{extra: torch.zeros(1, 4)})

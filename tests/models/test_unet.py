@@ -69,6 +69,36 @@ def test_the_reference_computes_the_same(diffusers, stirred, norm_constants, opt
         torch.testing.assert_close(ours(x_t, t, context), expected, atol=1e-5, rtol=1e-5)
 
 
+MASK = torch.tensor([[True, True, False, False, True], [True] * 5])
+
+
+@pytest.mark.parametrize("name", ["text", "three stages, deep, lopsided, conditioned"])
+def test_a_context_mask_is_the_references(diffusers, stirred, name) -> None:
+    options = CONFIGURATIONS[name]
+    theirs, ours = stirred(_reference(diffusers, options)), UNet(**options).eval()
+    ours.load_state_dict(theirs.state_dict())
+    x_t, t, context = _inputs(options)
+    with torch.no_grad():
+        expected = theirs(x_t, t, encoder_hidden_states=context, encoder_attention_mask=MASK).sample
+        masked = ours(x_t, t, context, context_mask=MASK)
+        torch.testing.assert_close(masked, expected, atol=1e-5, rtol=1e-5)
+        everything = ours(x_t, t, context, context_mask=torch.ones_like(MASK))
+        torch.testing.assert_close(everything, ours(x_t, t, context), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(masked[0], everything[0]) and torch.allclose(masked[1], everything[1], atol=1e-5)
+
+
+def test_a_vector_is_added_to_the_time_embedding_as_in_the_reference(diffusers, stirred) -> None:
+    options = CONFIGURATIONS["text"] | {"projection_class_embeddings_input_dim": 6}
+    theirs = stirred(_reference(diffusers, options | {"class_embed_type": "projection"}))
+    ours = UNet(**options).eval()
+    ours.load_state_dict(theirs.state_dict())
+    (x_t, t, context), vector = _inputs(options), torch.randn(2, 6)
+    with torch.no_grad():
+        expected = theirs(x_t, t, encoder_hidden_states=context, class_labels=vector).sample
+        torch.testing.assert_close(ours(x_t, t, context, vector=vector), expected, atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(ours(x_t, t, context, vector=2 * vector), expected, atol=1e-3)
+
+
 @every_configuration
 def test_our_weights_load_in_the_reference(diffusers, options) -> None:
     _reference(diffusers, options).load_state_dict(UNet(**options).state_dict(), strict=True)
@@ -114,6 +144,10 @@ def test_what_the_network_has_no_place_for_is_refused(unconditional: UNet) -> No
         textual(x, 0)
     with pytest.raises(ValueError, match="16 wide, cross_attention_dim is 24"):
         textual(x, 0, torch.zeros(1, 5, 16))
+    with pytest.raises(ValueError, match=r"context_mask of \(1, 4\)"):
+        textual(x, 0, torch.zeros(1, 5, 24), context_mask=torch.ones(1, 4).bool())
+    with pytest.raises(ValueError, match="the vector is 3 wide, projection_class_embeddings_input_dim is None"):
+        textual(x, 0, torch.zeros(1, 5, 24), vector=torch.zeros(1, 3))
 
 
 def test_items_of_a_batch_do_not_meet_and_a_scalar_serves_all(stirred) -> None:
@@ -179,7 +213,7 @@ def test_every_parameter_learns(options) -> None:
 
 def test_checkpointing_recomputes_and_changes_no_gradient(stirred) -> None:
     options = CONFIGURATIONS["text"]
-    unet, inputs = stirred(UNet(**options)).train(), _inputs(options)
+    unet, inputs = stirred(UNet(**options)).train(), (*_inputs(options), None, MASK)
     passes = []
     block = unet.down_blocks[0].resnets[0]
     block.register_forward_hook(lambda *_: passes.append(1))

@@ -9,7 +9,7 @@ import torch
 
 from rsforge.noise import schedules
 from rsforge.noise.process import path_time
-from rsforge.noise.schedules import alphas_cumprod, zero_terminal_snr
+from rsforge.noise.schedules import alphas_cumprod, table_of, trained_alphas_cumprod, zero_terminal_snr
 
 KINDS = ["linear", "scaled_linear", "cosine"]
 
@@ -87,3 +87,24 @@ def test_what_is_no_schedule_is_refused() -> None:
         alphas_cumprod("quadratic")
     with pytest.raises(ValueError, match="at least 2"):
         alphas_cumprod("linear", 1)
+
+
+def test_trained_betas_give_the_table_of_diffusers(ddpm_scheduler) -> None:
+    betas = (0.01 + 0.005 * torch.linspace(0, 9, 500).sin()).tolist()
+    reference = ddpm_scheduler(num_train_timesteps=500, trained_betas=betas).alphas_cumprod.double()
+    torch.testing.assert_close(trained_alphas_cumprod(betas), reference, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("betas", [[], [0.1], [0.1, 0.0], [0.1, 1.0], [0.1, float("nan")]])
+def test_betas_outside_their_range_are_refused(betas) -> None:
+    with pytest.raises(ValueError, match="trained betas"):
+        trained_alphas_cumprod(betas)
+
+
+def test_a_table_comes_back_from_what_a_checkpoint_says() -> None:
+    said = {"kind": "cosine", "timesteps": 50, "zero_terminal_snr": True}
+    assert torch.equal(table_of(said), alphas_cumprod("cosine", 50, zero_terminal=True))
+    betas = [0.1, 0.2, 0.3]
+    assert torch.equal(table_of({"kind": "linear", "trained_betas": betas}), trained_alphas_cumprod(betas))
+    zero = table_of({"trained_betas": betas, "zero_terminal_snr": True})
+    assert torch.equal(zero, zero_terminal_snr(trained_alphas_cumprod(betas)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from rsforge.noise.timestep_sampling import sample_timesteps
+from rsforge.noise.timestep_sampling import sample_timesteps, timesteps_of_stratum
 
 
 def test_uniform_is_every_timestep_alike() -> None:
@@ -37,3 +37,14 @@ def test_timesteps_lie_in_the_table_and_follow_the_global_state(kind, num_train_
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="cosmap"):
         sample_timesteps("cosmap", 10, 1)
+
+
+@pytest.mark.parametrize(("num_train_steps", "strata"), [(1000, 4), (1000, 7), (3, 8)])
+def test_strata_are_equal_parts_that_make_up_the_table(num_train_steps, strata) -> None:
+    torch.manual_seed(0)
+    parts = [timesteps_of_stratum(num_train_steps, k, strata, 4000) for k in range(strata)]
+    for k, t in enumerate(parts):
+        assert t.dtype == torch.int64
+        assert t.min() >= k * num_train_steps // strata and t.max() <= (k + 1) * num_train_steps / strata
+    counts = torch.cat(parts).bincount(minlength=num_train_steps)
+    assert len(counts) == num_train_steps and stats.chisquare(counts).pvalue > 0.01

@@ -16,15 +16,7 @@ from rsforge.samplers.ddim import ddim
 from rsforge.samplers.euler import euler
 from rsforge.samplers.predict_x0 import x0_denoiser
 from rsforge.samplers.timesteps import default_num_steps, timesteps
-
-
-def refuse(like):
-    raise AssertionError("no noise is needed here")
-
-
-def network(x_t, t):
-    """Any smooth function of both arguments will do."""
-    return torch.tanh(x_t) + 0.3 * torch.cos(t / 100).view(-1, 1)
+from tests.worlds.sampling import network, refuse
 
 
 def start():

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsforge.samplers.timesteps import default_num_steps, step_table, timesteps
+from rsforge.samplers.timesteps import StepGrid, default_num_steps, step_table, timesteps
 
 SPACINGS = ["linspace", "trailing", "leading"]
 
@@ -54,6 +54,29 @@ def test_as_many_steps_as_trained_are_all_of_them(spacing, num_train_steps) -> N
     assert timesteps(num_train_steps, num_train_steps, spacing) == list(range(num_train_steps))[::-1]
 
 
+@pytest.mark.parametrize("offset", [0, 1, 19])
+def test_an_offset_shifts_leading_alone(scheduler, offset) -> None:
+    reference = scheduler(timestep_spacing="leading", steps_offset=offset)
+    reference.set_timesteps(50)
+    assert timesteps(1000, 50, "leading", steps_offset=offset) == reference.timesteps.tolist()
+    for spacing in ("linspace", "trailing"):
+        assert timesteps(1000, 50, spacing, steps_offset=offset) == timesteps(1000, 50, spacing)
+
+
+@pytest.mark.parametrize(("num_steps", "offset"), [(1000, 1), (50, 20), (50, -1)])
+def test_an_offset_past_the_table_is_refused(num_steps, offset) -> None:
+    with pytest.raises(ValueError, match="steps_offset must be 0 to"):
+        timesteps(1000, num_steps, "leading", steps_offset=offset)
+
+
+def test_a_grid_is_plain_and_comes_back() -> None:
+    grid, table = StepGrid("leading", 1, False), torch.tensor([0.9, 0.5])
+    assert StepGrid(**grid.as_dict()) == grid and set(map(type, grid.as_dict().values())) == {str, int, bool}
+    assert grid.timesteps(1000, 4) == [751, 501, 251, 1]
+    assert StepGrid().timesteps(1000, 4) == timesteps(1000, 4)
+    assert (grid.final_alpha_bar(table), StepGrid().final_alpha_bar(table)) == (float(table[0]), 1.0)
+
+
 def test_unusable_numbers_are_refused() -> None:
     for num_steps in (0, -1, 1001):
         with pytest.raises(ValueError, match="1 to 1000"):
@@ -65,6 +88,9 @@ def test_unusable_numbers_are_refused() -> None:
 def test_the_step_table_ends_at_the_data() -> None:
     table = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64)
     assert step_table(table, [2, 0]) == [(2, 0.1, 0.9), (0, 0.9, 1.0)]
+    assert step_table(table, [1, 0], 0.9) == [(1, 0.5, 0.9), (0, 0.9, 0.9)]
+    with pytest.raises(ValueError, match="below that of the last step"):
+        step_table(table, [1, 0], 0.8)
     for steps in ([], [0, 2], [1, 1], [3, 0], [1, -1]):
         with pytest.raises(ValueError, match="descend"):
             step_table(table, steps)

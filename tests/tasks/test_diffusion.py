@@ -8,6 +8,7 @@ from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.train_step import TrainStep
 from rsforge.engine.validation import Validation
+from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.noise.process import broadcast, target
 from rsforge.noise.schedules import alphas_cumprod
@@ -81,14 +82,15 @@ def test_latents_are_drawn_anew_and_standardised():
     assert len({tuple(row) for row in x_0.tolist()}) > len(Moments())
 
 
-@pytest.mark.parametrize("prediction", ["eps", "v", "x_0"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x_0", "flow"])
 def test_the_linear_baseline_is_the_best_linear_denoiser(prediction):
     """For Gaussian latents of unit variance nothing beats it: any other multiple of x_t is worse."""
     torch.manual_seed(0)
     job = task(Spy(), prediction=prediction, mean=torch.zeros(2), std=torch.ones(2))
     moments = torch.stack([torch.zeros(4096, 2), torch.zeros(4096, 2)], dim=1)
     figures = job.evaluate(moments)
-    expected = {"eps": TABLE.mean(), "v": torch.tensor(1.0), "x_0": (1 - TABLE).mean()}[prediction]
+    flow = (1 + 2 * (TABLE * (1 - TABLE)).sqrt()).mean()
+    expected = {"eps": TABLE.mean(), "v": torch.tensor(1.0), "x_0": (1 - TABLE).mean(), "flow": flow}[prediction]
     assert float(figures["linear"]) == pytest.approx(float(expected), rel=0.06)
 
 
@@ -138,3 +140,95 @@ def test_min_snr_weights_the_loss():
         losses.append(turn.loss.item())
     expected = float(min_snr_weight("eps", TABLE, 5.0).mean())
     assert expected < 0.95 and losses[1] / losses[0] == pytest.approx(expected, rel=0.04)
+
+
+def moments(count, dim=2):
+    """Latents of unit Gaussians, each surely known."""
+    return torch.stack([torch.randn(count, dim), torch.full((count, dim), -6.0)], dim=1)
+
+
+def test_named_latents_are_learnt_as_bare_ones_are():
+    batch, losses = moments(64), []
+    for form in (batch, {"latents": batch, "names": ["a"] * 64}):
+        torch.manual_seed(1)
+        losses.append(next(task(Spy()).step(form)).loss)
+    assert torch.equal(*losses)
+
+
+class Conditioned(Spy):
+    """Notes what it is told beside the latents."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts, self.sars = [], []
+
+    def forward(self, x_t, t, context, condition):
+        self.texts.append(context)
+        self.sars.append(condition)
+        return super().forward(x_t, t)
+
+
+TEXT = ConditionInput("text", "context", 0.25, torch.full((1, 3), 9.0))
+CONDITIONING = Conditioning((TEXT, ConditionInput("sar", "condition")))
+
+
+def test_inputs_are_left_out_in_training_and_whole_in_validation():
+    network = Conditioned()
+    job = task(network, conditioning=CONDITIONING, validation_draws=2)
+    batch = {"latents": moments(2000), "text": torch.ones(2000, 4, 3), "sar": torch.ones(2000, 2)}
+    torch.manual_seed(0)
+    next(job.step(batch))
+    absent = (network.texts[0] == 9).all((1, 2))
+    assert float(absent.float().mean()) == pytest.approx(0.25, abs=0.04)
+    assert (network.texts[0][~absent] == 1).all() and torch.equal(network.sars[0], batch["sar"])
+    job.evaluate(batch)
+    assert len(network.texts) == 3 and all(torch.equal(text, batch["text"]) for text in network.texts[1:])
+
+
+def test_conditions_do_not_move_the_noise_of_training():
+    """The same latents, timesteps and noise, whether or not inputs are left out afterwards."""
+    batch = {"latents": moments(16), "text": torch.ones(16, 4, 3), "sar": torch.ones(16, 2)}
+    inputs = []
+    for network, options in ((Spy(), {}), (Conditioned(), {"conditioning": CONDITIONING})):
+        torch.manual_seed(5)
+        next(task(network, **options).step(batch))
+        inputs.append(network.inputs[0])
+    assert torch.equal(*inputs)
+
+
+def test_validation_asks_every_latent_in_every_part_of_the_schedule():
+    spy = Spy()
+    task(spy, validation_draws=8, timestep_sampling="logit_normal").evaluate(moments(50))
+    parts = torch.tensor(spy.seen).view(8, 50) // 250
+    assert parts.tolist() == [[part] * 50 for part in (0, 0, 1, 1, 2, 2, 3, 3)]
+    with pytest.raises(ValueError, match="even"):
+        task(spy, validation_draws=3)
+
+
+class Linear(nn.Module):
+    """The best eps of unit Gaussians; wrong by a little, as a network is."""
+
+    def forward(self, x_t, t, context=None, condition=None):
+        noise = (1 - broadcast(TABLE[t].float(), x_t)).sqrt()
+        return 0.98 * noise * x_t
+
+
+def losses_of_seeds(draws, images, seeds=48):
+    job = task(Linear(), mean=torch.zeros(()), std=torch.ones(()), validation_draws=draws)
+    figures = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        figures.append(job.evaluate(images))
+    return figures
+
+
+def test_stratified_validation_has_a_small_error_and_knows_it():
+    """On the same two images with other noise and timesteps: as the trainer's seed would give."""
+    torch.manual_seed(0)
+    images = moments(2, dim=64)
+    single, stratified = losses_of_seeds(1, images), losses_of_seeds(16, images)
+    before, after = (torch.stack([f["loss"] for f in figures]).std() for figures in (single, stratified))
+    assert after < before / 5
+    reported = torch.stack([f["loss_variance"] for f in stratified]).mean().div(len(images)).sqrt()
+    assert 0.5 < float(reported / after) < 2
+    assert "loss_variance" not in single[0]

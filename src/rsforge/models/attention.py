@@ -19,9 +19,10 @@ class _Attend(nn.Module):
         self.to_v = nn.Linear(context_width or width, width, bias=bias)
         self.to_out = nn.Sequential(nn.Linear(width, width))
 
-    def attend(self, tokens: Tensor, context: Tensor) -> Tensor:
+    def attend(self, tokens: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         q, k, v = (self._split(x) for x in (self.to_q(tokens), self.to_k(context), self.to_v(context)))
-        mixed: Tensor = self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        counting = None if mask is None else mask[:, None, None]
+        mixed: Tensor = self.to_out(F.scaled_dot_product_attention(q, k, v, counting).transpose(1, 2).flatten(2))
         return mixed
 
     def _split(self, x: Tensor) -> Tensor:
@@ -29,13 +30,16 @@ class _Attend(nn.Module):
 
 
 class Attention(_Attend):
-    """Attention of tokens ``(B, N, width)`` to ``context`` ``(B, M, context_width)``, or to themselves."""
+    """Attention of tokens ``(B, N, width)`` to ``context`` ``(B, M, context_width)``, or to themselves.
+
+    Tokens of the context count where ``mask`` ``(B, M)`` is True; where none does, the result is the output's bias.
+    """
 
     def __init__(self, width: int, *, heads: int, context_width: int | None = None) -> None:
         super().__init__(width, heads=heads, context_width=context_width, bias=False)
 
-    def forward(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.attend(tokens, tokens if context is None else context)
+    def forward(self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        return self.attend(tokens, tokens if context is None else context, mask)
 
 
 class PixelAttention(_Attend):
@@ -109,10 +113,10 @@ class TransformerBlock(nn.Module):
             self.norm2 = nn.LayerNorm(width)
             self.attn2 = Attention(width, heads=heads, context_width=context_width)
 
-    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None, mask: Tensor | None = None) -> Tensor:
         x = x + self.attn1(self.norm1(x))
         if self.attends_to_context:
-            x = x + self.attn2(self.norm2(x), context)
+            x = x + self.attn2(self.norm2(x), context, mask)
         y: Tensor = x + self.ff(self.norm3(x))
         return y
 
@@ -136,11 +140,11 @@ class SpatialTransformer(nn.Module):
         )
         self.proj_out = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None, mask: Tensor | None = None) -> Tensor:
         h = self.norm(x)
         tokens = self.proj_in(to_tokens(h)) if self.linear else to_tokens(self.proj_in(h))
         for block in self.transformer_blocks:
-            tokens = block(tokens, context)
+            tokens = block(tokens, context, mask)
         if self.linear:
             return x + to_image(self.proj_out(tokens), x)
         y: Tensor = x + self.proj_out(to_image(tokens, x))

@@ -1,4 +1,4 @@
-"""Timesteps as vectors."""
+"""Timesteps and other numbers as vectors of the embedding's width."""
 
 from __future__ import annotations
 
@@ -34,4 +34,17 @@ class TimeEmbedding(nn.Module):
         steps = torch.as_tensor(t, device=x_t.device).expand(len(x_t))
         hidden: Tensor = self.linear_1(sinusoidal(steps, self.sinusoids).to(x_t.dtype))
         embedding: Tensor = self.linear_2(F.silu(hidden))
+        return embedding
+
+
+class VectorEmbedding(nn.Module):
+    """Two-layer perceptron that brings a vector ``(B, D)`` to the width of the time embedding."""
+
+    def __init__(self, in_width: int, width: int) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(in_width, width)
+        self.linear_2 = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        embedding: Tensor = self.linear_2(F.silu(self.linear_1(x)))
         return embedding

@@ -59,9 +59,13 @@ class Denoiser(nn.Module, ABC):
         t: Tensor | int,
         context: Tensor | None = None,
         condition: Tensor | None = None,
+        context_mask: Tensor | None = None,
+        vector: Tensor | None = None,
     ) -> Tensor:
-        """Predict eps, v or x_0, whichever the network was trained for.
+        """Predict eps, v, x_0 or flow, whichever the network was trained for.
 
-        ``t`` is ``(B,)`` or a scalar; ``context`` is a text of ``(B, tokens, width)``; ``condition`` has the
-        spatial size of ``x_t``. ``ValueError`` for an input the network has no place for.
+        ``t`` is ``(B,)`` or a scalar; ``context`` is a text of ``(B, tokens, width)``, whose tokens count where
+        ``context_mask`` ``(B, tokens)`` is True or not given; ``condition`` has the spatial size of ``x_t`` and is
+        concatenated behind it; ``vector`` ``(B, D)`` is added to the time embedding. ``ValueError`` for an input the
+        network has no place for, and for one that it misses.
         """

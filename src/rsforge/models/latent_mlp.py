@@ -39,7 +39,7 @@ class LatentMlp(Denoiser):
     """Predict ``(B, latent_dim)`` from ``x_t`` of that shape; ``hidden`` widths are multiples of 8.
 
     The way down has one block per width, the way up meets its results in reverse, the deepest excepted. Takes
-    neither ``context`` nor ``condition`` (``ValueError``).
+    ``x_t`` and ``t`` alone (``ValueError``).
     """
 
     def __init__(
@@ -66,9 +66,11 @@ class LatentMlp(Denoiser):
         t: Tensor | int,
         context: Tensor | None = None,
         condition: Tensor | None = None,
+        context_mask: Tensor | None = None,
+        vector: Tensor | None = None,
     ) -> Tensor:
-        if context is not None or condition is not None:
-            raise ValueError("a LatentMlp takes neither context nor condition")
+        if any(x is not None for x in (context, condition, context_mask, vector)):
+            raise ValueError("a LatentMlp takes neither context, condition nor vector")
         emb = self.time_embedding(t, x_t)
         x, skips = self.enter(x_t), []
         for block in self.down:

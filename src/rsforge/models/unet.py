@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rsforge.models.attention import SpatialTransformer
-from rsforge.models.embedding import TimeEmbedding
+from rsforge.models.embedding import TimeEmbedding, VectorEmbedding
 from rsforge.models.interfaces import Denoiser, describe
 from rsforge.models.resnet import Downsample, ResnetBlock, Upsample
 
@@ -21,6 +21,8 @@ EPS = 1e-5
 DOWN = {"CrossAttnDownBlock2D": True, "DownBlock2D": False}
 UP = {"CrossAttnUpBlock2D": True, "UpBlock2D": False}
 Modules = Iterable[nn.Module]
+Context = tuple[Tensor | None, Tensor | None]
+"""Tokens, and which of them count."""
 
 
 class _Stage(nn.Module):
@@ -32,13 +34,13 @@ class _Stage(nn.Module):
         super().__init__()
         self.resnets, self.attentions = nn.ModuleList(resnets), nn.ModuleList(attentions)
 
-    def layer(self, index: int, x: Tensor, emb: Tensor, context: Tensor | None) -> Tensor:
+    def layer(self, index: int, x: Tensor, emb: Tensor, context: Context) -> Tensor:
         x = self.resnets[index](x, emb)
         if self.attentions:
-            x = self.attentions[index](x, context)
+            x = self.attentions[index](x, *context)
         return x
 
-    def run(self, index: int, x: Tensor, emb: Tensor, context: Tensor | None) -> Tensor:
+    def run(self, index: int, x: Tensor, emb: Tensor, context: Context) -> Tensor:
         if not (self.checkpointing and torch.is_grad_enabled()):
             return self.layer(index, x, emb, context)
         # Nothing inside is random, so the generators need not be kept for the second pass.
@@ -51,7 +53,7 @@ class _Down(_Stage):
         super().__init__(resnets, attentions)
         self.downsamplers = nn.ModuleList(resize)
 
-    def forward(self, x: Tensor, emb: Tensor, context: Tensor | None) -> list[Tensor]:
+    def forward(self, x: Tensor, emb: Tensor, context: Context) -> list[Tensor]:
         """Every intermediate result; the last is where the way goes on."""
         kept = []
         for index in range(len(self.resnets)):
@@ -61,12 +63,12 @@ class _Down(_Stage):
 
 
 class _Middle(_Stage):
-    def layer(self, index: int, x: Tensor, emb: Tensor, context: Tensor | None) -> Tensor:
-        x = self.attentions[0](self.resnets[0](x, emb), context)
+    def layer(self, index: int, x: Tensor, emb: Tensor, context: Context) -> Tensor:
+        x = self.attentions[0](self.resnets[0](x, emb), *context)
         y: Tensor = self.resnets[1](x, emb)
         return y
 
-    def forward(self, x: Tensor, emb: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, context: Context) -> Tensor:
         return self.run(0, x, emb, context)
 
 
@@ -75,7 +77,7 @@ class _Up(_Stage):
         super().__init__(resnets, attentions)
         self.upsamplers = nn.ModuleList(resize)
 
-    def forward(self, x: Tensor, skips: list[Tensor], emb: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, skips: list[Tensor], emb: Tensor, context: Context) -> Tensor:
         """Take one of ``skips`` from its end for every residual block."""
         for index in range(len(self.resnets)):
             x = self.run(index, torch.cat([x, skips.pop()], dim=1), emb, context)
@@ -150,8 +152,9 @@ class UNet(Denoiser):
     leaves ``norm2`` and ``attn2`` out of every transformer block, as diffusers' ``Transformer2DModel`` does;
     a whole network of that kind has no counterpart there, for ``UNet2DConditionModel`` refuses it.
 
-    ``condition`` ``(B, K, H, W)`` is concatenated to ``x_t``, so ``in_channels`` counts C + K. ``ValueError``
-    for options that do not fit together and for inputs that the network has no place for.
+    ``condition`` ``(B, K, H, W)`` is concatenated behind ``x_t``, so ``in_channels`` counts C + K. ``vector``
+    ``(B, projection_class_embeddings_input_dim)`` passes two layers and is added to the time embedding.
+    ``ValueError`` for options that do not fit together and for inputs that the network has no place for.
     """
 
     def __init__(
@@ -169,6 +172,7 @@ class UNet(Denoiser):
         use_linear_projection: bool = False,
         norm_num_groups: int = 32,
         transformer_layers_per_block: int = 1,
+        projection_class_embeddings_input_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.architecture = describe("unet", locals())
@@ -176,7 +180,10 @@ class UNet(Denoiser):
         mirrored = tuple(block.replace("Down", "Up") for block in reversed(down_block_types))
         ups = mirrored if up_block_types is None else tuple(up_block_types)
         self.in_channels, self.cross_attention_dim = in_channels, cross_attention_dim
+        self.vector_width = projection_class_embeddings_input_dim
         self.time_embedding = TimeEmbedding(widths[0], 4 * widths[0])
+        if self.vector_width is not None:
+            self.class_embedding = VectorEmbedding(self.vector_width, 4 * widths[0])
         residual = partial(ResnetBlock, groups=norm_num_groups, eps=EPS, time_width=4 * widths[0])
         transformer = partial(
             SpatialTransformer,
@@ -210,21 +217,26 @@ class UNet(Denoiser):
         t: Tensor | int,
         context: Tensor | None = None,
         condition: Tensor | None = None,
+        context_mask: Tensor | None = None,
+        vector: Tensor | None = None,
     ) -> Tensor:
         x = x_t if condition is None else torch.cat([x_t, condition], dim=1)
-        self._check(x, context)
+        self._check(x, context, context_mask, vector)
         emb = self.time_embedding(t, x)
+        if vector is not None:
+            emb = emb + self.class_embedding(vector)
+        attended = (context, context_mask)
         x = self.conv_in(x)
         skips = [x]
         for stage in self.down_blocks:
-            skips += stage(skips[-1], emb, context)
-        x = self.mid_block(skips[-1], emb, context)
+            skips += stage(skips[-1], emb, attended)
+        x = self.mid_block(skips[-1], emb, attended)
         for stage in self.up_blocks:
-            x = stage(x, skips, emb, context)
+            x = stage(x, skips, emb, attended)
         y: Tensor = self.conv_out(F.silu(self.conv_norm_out(x)))
         return y
 
-    def _check(self, x: Tensor, context: Tensor | None) -> None:
+    def _check(self, x: Tensor, context: Tensor | None, mask: Tensor | None, vector: Tensor | None) -> None:
         if x.shape[1] != self.in_channels:
             raise ValueError(
                 f"x_t and condition have {x.shape[1]} channels together, in_channels is {self.in_channels}"
@@ -232,3 +244,10 @@ class UNet(Denoiser):
         given, needed = None if context is None else context.shape[-1], self.cross_attention_dim
         if given != needed:
             raise ValueError(f"the context is {given} wide, cross_attention_dim is {needed}")
+        if mask is not None and (context is None or mask.shape != context.shape[:2]):
+            raise ValueError(f"a context_mask of {tuple(mask.shape)} fits no context, or not this one")
+        given = None if vector is None else vector.shape[-1]
+        if given != self.vector_width:
+            raise ValueError(
+                f"the vector is {given} wide, projection_class_embeddings_input_dim is {self.vector_width}"
+            )

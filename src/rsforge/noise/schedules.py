@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -47,6 +47,17 @@ def flow_alphas_cumprod(num_steps: int = 1000) -> Tensor:
     return signal / (signal + noise)
 
 
+def trained_alphas_cumprod(betas: Sequence[float]) -> Tensor:
+    """The table of betas that a foreign model was trained with (``trained_betas`` of diffusers), float64.
+
+    Raises ``ValueError`` for fewer than two and for any outside (0, 1).
+    """
+    table = torch.tensor(betas, dtype=torch.float64)
+    if table.ndim != 1 or len(table) < 2 or not ((table > 0) & (table < 1)).all():
+        raise ValueError("trained betas must be at least 2 numbers, each above 0 and below 1")
+    return torch.cumprod(1 - table, dim=0)
+
+
 def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
     """Shift and scale a table so that it keeps its first value and ends at exactly 0.
 
@@ -76,3 +87,15 @@ def alphas_cumprod(kind: Schedule, num_steps: int = 1000, *, zero_terminal: bool
         raise ValueError(f"a noise schedule needs at least 2 steps, not {num_steps}")
     table = _TABLES[kind](num_steps)
     return zero_terminal_snr(table) if zero_terminal else table
+
+
+def table_of(schedule: Mapping[str, Any]) -> Tensor:
+    """The table of a checkpoint's ``schedule``: its ``trained_betas`` where it has some, else its ``kind``.
+
+    ``zero_terminal_snr`` holds for both. Raises ``ValueError`` as the tables do.
+    """
+    zero_terminal = bool(schedule.get("zero_terminal_snr", False))
+    if betas := schedule.get("trained_betas"):
+        table = trained_alphas_cumprod(betas)
+        return zero_terminal_snr(table) if zero_terminal else table
+    return alphas_cumprod(schedule["kind"], schedule["timesteps"], zero_terminal=zero_terminal)

@@ -1,4 +1,4 @@
-"""Which timesteps a training step draws."""
+"""Which timesteps are drawn, in training and to measure a loss over all of them."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def sample_timesteps(
             s = torch.sigmoid(mean + std * torch.randn(count, dtype=torch.float64))
             return ((s * num_train_steps).ceil().long() - 1).clamp(0, num_train_steps - 1)
     raise ValueError(f"unknown timestep sampling {kind!r}; known are uniform, logit_normal")
+
+
+def timesteps_of_stratum(num_train_steps: int, stratum: int, strata: int, count: int) -> Tensor:
+    """``count`` timesteps from one of ``strata`` equal parts of the table, else as :func:`sample_timesteps` uniform.
+
+    The mean over all strata is that over the table, without the error of how many timesteps fell into which part.
+    """
+    place = (stratum + torch.rand(count, dtype=torch.float64)) / strata
+    return (place * num_train_steps).long().clamp(max=num_train_steps - 1)

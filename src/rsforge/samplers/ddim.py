@@ -22,15 +22,16 @@ def ddim(
     eta: float = 0.0,
     draw: Callable[[Tensor], Tensor],
     on_step: Callable[[int], None] = ignore_progress,
+    final_alpha_bar: float = 1.0,
 ) -> Tensor:
     """Walk from noise ``x_T`` to x_0, in the dtype of ``x_T``; ``eta`` 0 is deterministic, 1 is DDPM.
 
-    The last step goes to ``alpha_bar`` 1, so no noise stays behind. ``steps`` descend strictly; ``draw(like)``
+    The last step goes to ``final_alpha_bar``; at 1 no noise stays behind. ``steps`` descend strictly; ``draw(like)``
     gives standard normal noise, asked only where it counts; ``on_step`` hears how many steps are done.
     Eq. 12 and 16. Raises ``ValueError`` for unusable ``steps``.
     """
-    x_t = x_T
-    for done, (t, alpha_bar, alpha_bar_next) in enumerate(step_table(alphas_cumprod, steps), start=1):
+    x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)
+    for done, (t, alpha_bar, alpha_bar_next) in enumerate(walk, start=1):
         x_0 = denoise(x_t, t).to(x_t.dtype)
         eps = (x_t - math.sqrt(alpha_bar) * x_0) / math.sqrt(1 - alpha_bar)
         kept, sigma = shares(alpha_bar, alpha_bar_next, eta)

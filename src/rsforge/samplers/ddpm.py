@@ -32,15 +32,16 @@ def ddpm(
     steps: Sequence[int],
     draw: Callable[[Tensor], Tensor],
     on_step: Callable[[int], None] = ignore_progress,
+    final_alpha_bar: float = 1.0,
 ) -> Tensor:
     """Walk from noise ``x_T`` to x_0 with the posterior variance ("fixed small"), in the dtype of ``x_T``.
 
     ``steps`` descend strictly, all timesteps or some; ``draw(like)`` gives standard normal noise and is not
-    asked at the last step; ``on_step`` hears how many steps are done. Ho et al. 2020, Alg. 2. Raises
-    ``ValueError`` for unusable ``steps``.
+    asked at a last step to ``final_alpha_bar`` 1; ``on_step`` hears how many steps are done. Ho et al. 2020,
+    Alg. 2. Raises ``ValueError`` for unusable ``steps``.
     """
-    x_t = x_T
-    for done, (t, alpha_bar, alpha_bar_next) in enumerate(step_table(alphas_cumprod, steps), start=1):
+    x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)
+    for done, (t, alpha_bar, alpha_bar_next) in enumerate(walk, start=1):
         x_t, sigma = posterior(denoise(x_t, t).to(x_t.dtype), x_t, alpha_bar, alpha_bar_next)
         if sigma > 0:
             x_t = x_t + sigma * draw(x_t)

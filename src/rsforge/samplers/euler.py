@@ -22,15 +22,16 @@ def euler(
     steps: Sequence[int],
     draw: Callable[[Tensor], Tensor],
     on_step: Callable[[int], None] = ignore_progress,
+    final_alpha_bar: float = 1.0,
 ) -> Tensor:
     """Walk from noise ``x_T`` to x_0, in the dtype of ``x_T``, along ``z_s = (1 - s) x_0 + s eps``.
 
     With ``x_t = (a + b) z_s`` it is DDIM with eta 0, whatever the table and whatever the network predicts; see
-    :mod:`rsforge.noise.process`. ``draw`` is never asked; ``on_step`` hears how many steps are done. Raises
-    ``ValueError`` for unusable ``steps``.
+    :mod:`rsforge.noise.process`. ``draw`` is never asked; ``on_step`` hears how many steps are done;
+    ``final_alpha_bar`` is where the last step ends. Raises ``ValueError`` for unusable ``steps``.
     """
-    x_t = x_T
-    for done, (t, alpha_bar, alpha_bar_next) in enumerate(step_table(alphas_cumprod, steps), start=1):
+    x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)
+    for done, (t, alpha_bar, alpha_bar_next) in enumerate(walk, start=1):
         x_0 = denoise(x_t, t).to(x_t.dtype)
         (s, scale), (s_next, scale_next) = path_point(alpha_bar), path_point(alpha_bar_next)
         z = x_t / scale

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -14,11 +15,14 @@ FLOW_STEPS = 4
 Spacing = Literal["linspace", "trailing", "leading"]
 
 
-def timesteps(num_train_steps: int, num_steps: int, spacing: Spacing = "linspace") -> list[int]:
+def timesteps(
+    num_train_steps: int, num_steps: int, spacing: Spacing = "linspace", *, steps_offset: int = 0
+) -> list[int]:
     """The ``num_steps`` timesteps to visit, strictly descending within [0, num_train_steps).
 
     ``linspace`` visits both ends (the first alone when ``num_steps`` is 1), ``trailing`` the noisy one and
-    ``leading`` the clean one. Lin et al. 2023, Table 2. Raises ``ValueError`` when the number does not fit.
+    ``leading`` the clean one, or ``steps_offset`` above it; the other two have no offset. Lin et al. 2023, Table 2.
+    Raises ``ValueError`` when the numbers do not fit.
     """
     if not 1 <= num_steps <= num_train_steps:
         raise ValueError(f"sampling steps must be 1 to {num_train_steps}, the training steps; got {num_steps}")
@@ -31,20 +35,58 @@ def timesteps(num_train_steps: int, num_steps: int, spacing: Spacing = "linspace
             stride = num_train_steps - (num_train_steps - num_train_steps / num_steps)
             return [round(num_train_steps - i * stride) - 1 for i in range(num_steps)]
         case "leading":
-            return [i * (num_train_steps // num_steps) for i in reversed(range(num_steps))]
+            return _leading(num_train_steps, num_steps, steps_offset)
     raise ValueError(f"unknown spacing {spacing!r}; known are linspace, trailing, leading")
 
 
-def step_table(alphas_cumprod: Tensor, steps: Sequence[int]) -> list[tuple[int, float, float]]:
-    """Each step's ``(t, alpha_bar, alpha_bar_next)`` as host numbers; the last ``alpha_bar_next`` is 1.
+def _leading(num_train_steps: int, num_steps: int, steps_offset: int) -> list[int]:
+    stride = num_train_steps // num_steps
+    room = num_train_steps - 1 - (num_steps - 1) * stride
+    if not 0 <= steps_offset <= room:
+        raise ValueError(f"steps_offset must be 0 to {room} with {num_steps} leading steps; got {steps_offset}")
+    return [i * stride + steps_offset for i in reversed(range(num_steps))]
 
-    Raises ``ValueError`` unless ``steps`` descend strictly within the table.
+
+@dataclass(frozen=True)
+class StepGrid:
+    """Where a walk goes, but for the number of its steps; a checkpoint stores it as :meth:`as_dict`.
+
+    With ``set_alpha_to_one`` the last step ends at x_0, else at the noise level of timestep 0, as Stable Diffusion's
+    own DDIM does. The default is what was always done here.
+    """
+
+    spacing: Spacing = "linspace"
+    steps_offset: int = 0
+    set_alpha_to_one: bool = True
+
+    def timesteps(self, num_train_steps: int, num_steps: int) -> list[int]:
+        """The timesteps to visit; ``ValueError`` when the number does not fit."""
+        return timesteps(num_train_steps, num_steps, self.spacing, steps_offset=self.steps_offset)
+
+    def final_alpha_bar(self, alphas_cumprod: Tensor) -> float:
+        """The signal's power where the walk ends."""
+        return 1.0 if self.set_alpha_to_one else float(alphas_cumprod[0])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, from which ``StepGrid(**…)`` is the same."""
+        return asdict(self)
+
+
+def step_table(
+    alphas_cumprod: Tensor, steps: Sequence[int], final_alpha_bar: float = 1.0
+) -> list[tuple[int, float, float]]:
+    """Each step's ``(t, alpha_bar, alpha_bar_next)`` as host numbers; the last ``alpha_bar_next`` is the final one.
+
+    Raises ``ValueError`` unless ``steps`` descend strictly within the table to a level that is not above the final.
     """
     table = alphas_cumprod.tolist()
     inside = bool(steps) and steps[0] < len(table) and steps[-1] >= 0
     if not inside or any(t <= t_next for t, t_next in pairwise(steps)):
         raise ValueError(f"steps must descend strictly within [0, {len(table)}), not {list(steps)}")
-    return list(zip(steps, [table[t] for t in steps], [*(table[t] for t in steps[1:]), 1.0], strict=True))
+    levels = [*(table[t] for t in steps), final_alpha_bar]
+    if levels[-2] > final_alpha_bar:
+        raise ValueError(f"the final alpha_bar {final_alpha_bar} is below that of the last step, {levels[-2]}")
+    return list(zip(steps, levels[:-1], levels[1:], strict=True))
 
 
 def default_num_steps(prediction: Prediction, num_train_steps: int) -> int:

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.accumulator import MeansWithError
 from rsforge.engine.task import StepContext, Turn
-from rsforge.losses.denoising import weighted_mse
+from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
+from rsforge.models.conditioning import Conditioning
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
-from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps
+from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
 from rsforge.noise.weighting import min_snr_weight
 
 Batch = Mapping[str, Any]
+DrawTimesteps = Callable[[int], Tensor]
+UNCONDITIONAL = Conditioning()
+
+
+class Noisy(NamedTuple):
+    """Latents at their timesteps, and what the network should answer."""
+
+    x_t: Tensor
+    t: Tensor
+    alpha_bar: Tensor
+    wanted: Tensor
 
 
 def already_encoded(batch: Batch) -> Tensor:
     """The moments of a batch that holds them as ``latents``."""
-    latents: Tensor = batch["latents"]
-    return latents
+    moments: Tensor = batch["latents"]
+    return moments
 
 
 class DiffusionTask:
     """Denoising of standardised latents, drawn anew from their moments at each step.
 
     ``moments_of(batch)`` is ``(B, 2, *latent)``, mean and log-variance; ``mean`` and ``std`` standardise latents
-    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike.
+    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike. Batches hold
+    the inputs of ``conditioning`` by their names. Validation asks every latent at ``validation_draws`` timesteps: one
+    from the whole table, or two from each of half as many equal parts (``ValueError`` for another odd number).
     """
 
     def __init__(
@@ -43,11 +58,16 @@ class DiffusionTask:
         prediction: Prediction = "eps",
         min_snr_gamma: float = 0.0,
         timestep_sampling: TimestepSampling = "uniform",
+        conditioning: Conditioning = UNCONDITIONAL,
+        validation_draws: int = 1,
         moments_of: Callable[[Batch], Tensor] = already_encoded,
     ) -> None:
+        if validation_draws < 1 or (validation_draws > 1 and validation_draws % 2):
+            raise ValueError(f"validation draws must be 1 or an even number, not {validation_draws}")
         self.denoiser, self.prediction, self.moments_of = denoiser, prediction, moments_of
         self.alphas_cumprod, self.mean, self.std = alphas_cumprod, mean, std
         self.min_snr_gamma, self.timestep_sampling = min_snr_gamma, timestep_sampling
+        self.conditioning, self.validation_draws = conditioning, validation_draws
 
     def modules(self) -> Mapping[str, nn.Module]:
         return {"denoiser": self.denoiser}
@@ -56,29 +76,52 @@ class DiffusionTask:
         return {"denoiser": list(self.denoiser.parameters())}
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
-        x_t, t, alpha_bar, wanted = self._question(batch)
-        weight = min_snr_weight(self.prediction, alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
-        yield Turn("denoiser", weighted_mse(self.denoiser(x_t, t), wanted, weight).mean())
+        noisy = self._diffuse(self.moments_of(batch), partial(sample_timesteps, self.timestep_sampling, self._total))
+        inputs = self.conditioning.drop(self.conditioning.select(batch))
+        weight = min_snr_weight(self.prediction, noisy.alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
+        yield Turn("denoiser", weighted_mse(self._predict(noisy, inputs), noisy.wanted, weight).mean())
 
-    def validation(self) -> MeanOverSamples:
-        return MeanOverSamples(self.evaluate)
+    def validation(self) -> MeansWithError:
+        return MeansWithError(self.evaluate, variances={"loss_variance": "loss_se"})
 
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
-        """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance."""
-        x_t, t, alpha_bar, wanted = self._question(batch)
-        signal = broadcast(alpha_bar, x_t).to(x_t)
-        linear = target(self.prediction, signal.sqrt() * x_t, (1 - signal).sqrt() * x_t, alpha_bar)
-        return {
-            "loss": weighted_mse(self.denoiser(x_t, t), wanted).mean(),
-            "linear": weighted_mse(linear, wanted).mean(),
-        }
+        """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance.
 
-    def _question(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        With several draws also ``loss_variance``, that of one latent's mean loss over its draws.
+        """
+        moments, inputs = self.moments_of(batch), self.conditioning.select(batch)
+        losses, linear = [], []
+        for draw in range(self.validation_draws):
+            noisy = self._diffuse(moments, self._validation_timesteps(draw))
+            losses.append(weighted_mse(self._predict(noisy, inputs), noisy.wanted))
+            linear.append(weighted_mse(self._linear(noisy), noisy.wanted))
+        figures = {"loss": torch.stack(losses).mean(), "linear": torch.stack(linear).mean()}
+        if self.validation_draws > 1:
+            figures["loss_variance"] = variance_of_mean(torch.stack(losses)).mean()
+        return figures
+
+    def _validation_timesteps(self, draw: int) -> DrawTimesteps:
+        if self.validation_draws == 1:
+            return partial(sample_timesteps, "uniform", self._total)
+        return partial(timesteps_of_stratum, self._total, draw // 2, self.validation_draws // 2)
+
+    @property
+    def _total(self) -> int:
+        return len(self.alphas_cumprod)
+
+    def _diffuse(self, moments: Tensor, draw_timesteps: DrawTimesteps) -> Noisy:
         with torch.no_grad():
-            mu, logvar = self.moments_of(batch).unbind(1)
+            mu, logvar = moments.unbind(1)
             x_0 = (sample_latent(mu, logvar) - self.mean) / self.std
         # Drawn on the host, where the float64 table is: no device has to be waited for.
-        t = sample_timesteps(self.timestep_sampling, len(self.alphas_cumprod), len(x_0))
+        t = draw_timesteps(len(x_0))
         eps, alpha_bar = torch.randn_like(x_0), self.alphas_cumprod[t]
         x_t, wanted = q_sample(x_0, eps, alpha_bar), target(self.prediction, x_0, eps, alpha_bar)
-        return x_t, t.to(x_0.device), alpha_bar, wanted
+        return Noisy(x_t, t.to(x_0.device), alpha_bar, wanted)
+
+    def _predict(self, noisy: Noisy, inputs: Mapping[str, Tensor]) -> Tensor:
+        return self.denoiser(noisy.x_t, noisy.t, **self.conditioning.as_arguments(inputs))
+
+    def _linear(self, noisy: Noisy) -> Tensor:
+        signal = broadcast(noisy.alpha_bar, noisy.x_t).to(noisy.x_t)
+        return target(self.prediction, signal.sqrt() * noisy.x_t, (1 - signal).sqrt() * noisy.x_t, noisy.alpha_bar)
