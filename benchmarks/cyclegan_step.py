@@ -52,7 +52,8 @@ def engine(x: Tensor, y: Tensor) -> Step:
         average=NoEma(),
         device=torch.device("cpu"),
     )
-    return lambda step: update([MicroBatch((x, y), 1.0, 0, ("pair",))], step, RATE)["Total_G_Loss"]
+    micro = MicroBatch({"sar": x, "optical": y}, 1.0, 0, ("pair",))
+    return lambda step: update([micro], step, RATE).read()["Total_G_Loss"]
 
 
 def bce(logits: Tensor, wanted: float) -> Tensor:

@@ -50,7 +50,7 @@ class Stopping:
     message says so.
     """
 
-    def __init__(self, *, patience: int, delta: float, window: int, threshold: float) -> None:
+    def __init__(self, *, patience: int = 0, delta: float = 0.0, window: int = 1, threshold: float = 0.0) -> None:
         self.patience, self.delta, self.threshold = patience, delta, threshold
         self.rules = [patience, delta, window, threshold]
         self.best, self.waited = math.inf, 0

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from torch import Tensor
-
 from rsforge.engine import checkpoint
 from rsforge.engine.cadence import Cadences, Moment
 from rsforge.engine.checkpoint_writer import CheckpointWriter
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.early_stopping import Best, Stopping, monitored_value
 from rsforge.engine.journal import Journal
+from rsforge.engine.listener import Listener, Pictures, no_pictures
 from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Rate
 from rsforge.engine.progress import Progress, from_state
@@ -32,24 +31,6 @@ OWN = "own/"
 STOP_CODES = {signal.SIGINT: "RSF-I130", signal.SIGTERM: "RSF-I143"}
 
 Row = dict[str, Any]
-Pictures = Mapping[str, Tensor]
-"""Images ``(B, C, H, W)`` in [-1, 1], by what they show."""
-
-
-class Listener:
-    """Hears rows as they are made, and pictures: trackers, plots, the display."""
-
-    def on_step(self, row: Mapping[str, Any], seconds: float) -> None: ...
-
-    def on_pictures(self, pictures: Pictures, step: int) -> None: ...
-
-    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
-        """Called with each row of figures of an epoch or of a validation, when its checkpoint is written."""
-
-
-def no_pictures(moment: Moment) -> Pictures:
-    """The preview of a run that shows nothing."""
-    return {}
 
 
 class Trainer:
@@ -72,8 +53,8 @@ class Trainer:
         validation: Validation,
         checkpoint_writer: CheckpointWriter,
         journal: Journal,
-        best: Best,
-        stopping: Stopping,
+        best: Best | None = None,
+        stopping: Stopping | None = None,
         monitor: str = "loss",
         comparable_after: int = 0,
         log_every: int = 1,
@@ -84,7 +65,8 @@ class Trainer:
     ) -> None:
         self.update, self.loader, self.cadences, self.rate = update, loader, cadences, rate
         self.validation, self.checkpoint_writer, self.journal = validation, checkpoint_writer, journal
-        self.best, self.stopping, self.monitor, self.log_every = best, stopping, monitor, log_every
+        self.best, self.stopping = best or Best(), stopping or Stopping()
+        self.monitor, self.log_every = monitor, log_every
         self.comparable_after, self.preview, self.measure = comparable_after, preview, measure
         self.listeners, self.resume_hint = listeners, resume_hint
         self.task, self.world = update.task, update.world
@@ -94,7 +76,8 @@ class Trainer:
         self.clock = time.monotonic
         self.committed_at = 0.0
         self.parts: dict[str, Stateful] = {
-            "ema": update.average, "scaler": update.scaler, "rate": rate, "best": best, "stopping": stopping,
+            "ema": update.average, "scaler": update.scaler, "rate": rate, "best": self.best,
+            "stopping": self.stopping,
             **{f"optimizer/{name}": o for name, o in update.optimizers.items()},
         }  # fmt: skip
 

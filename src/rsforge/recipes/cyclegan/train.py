@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from rsforge.data.io.image_writer import save_grid
 from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
 from rsforge.engine.loader import IndexedDataset
-from rsforge.engine.trainer import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.patch_gan import PatchCritic

@@ -9,7 +9,7 @@ from typing import Any
 
 from rsforge.data.io.image_writer import save_grid
 from rsforge.engine.cadence import Moment
-from rsforge.engine.trainer import Pictures
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp

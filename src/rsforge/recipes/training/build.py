@@ -15,10 +15,11 @@ from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWrite
 from rsforge.engine.early_stopping import Best, Stopping
 from rsforge.engine.ema import Ema, ExponentialMovingAverage, NoEma
 from rsforge.engine.journal import Journal, NoJournal
+from rsforge.engine.listener import no_pictures
 from rsforge.engine.loader import BatchLoader, IndexedDataset
 from rsforge.engine.optimizers import OptimizerOptions
 from rsforge.engine.train_step import TrainStep
-from rsforge.engine.trainer import Trainer, no_pictures
+from rsforge.engine.trainer import Trainer
 from rsforge.engine.validation import NoValidation, Validation
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_dir, output_names

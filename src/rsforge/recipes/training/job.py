@@ -13,9 +13,9 @@ from torch import nn
 
 from rsforge.engine.cadence import Moment
 from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.listener import Pictures, no_pictures
 from rsforge.engine.loader import IndexedDataset
 from rsforge.engine.task import Task
-from rsforge.engine.trainer import Pictures, no_pictures
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
 

@@ -13,7 +13,8 @@ import torch
 from rsforge import durable
 from rsforge.engine import devices, distributed
 from rsforge.engine.cadence import Moment
-from rsforge.engine.trainer import Pictures, Trainer
+from rsforge.engine.listener import Pictures
+from rsforge.engine.trainer import Trainer
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import launch, output_dir, output_names, partners, trackers
 from rsforge.recipes.training.build import build_trainer

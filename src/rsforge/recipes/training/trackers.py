@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from rsforge.engine.trainer import Listener
+from rsforge.engine.listener import Listener
 from rsforge.errors import ExitCode, RsforgeError, Terminated
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names, wandb_run

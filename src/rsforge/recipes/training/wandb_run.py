@@ -13,7 +13,7 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.data.io.image_writer import to_uint8
-from rsforge.engine.trainer import Pictures
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names

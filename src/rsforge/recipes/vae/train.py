@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rsforge.data.io.image_writer import save_grid
 from rsforge.engine.cadence import Moment
-from rsforge.engine.trainer import Pictures
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import no_perceptual, perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
