@@ -58,11 +58,10 @@ def trainer(folder: Path, epochs: int) -> Trainer:
     folder.mkdir(exist_ok=True)
     task, cpu = FillClouds(), torch.device("cpu")
     tiles, unseen = (NamedSamples(SyntheticTiles(n, image_size=32, seed=n), ["images"]) for n in (160, 40))
-    loader = BatchLoader(tiles, batch_size=8)
     return Trainer(
         TrainStep(task, make_optimizer=torch.optim.AdamW, average=NoEma(), device=cpu),
-        loader, cadences=Cadences(goal=epochs * loader.steps_per_epoch), monitor="val/mse",
-        journal=journal.Journal(folder / "log.jsonl"), rate=lr_schedules.PureRate(lambda step: 3e-3 * min(1.0, (step + 1) / 10)),
+        BatchLoader(tiles, batch_size=8), cadences=Cadences(goal=epochs * 20), monitor="val/mse",
+        journal=journal.Journal(folder / "log.jsonl"), rate=lr_schedules.PureRate(lambda step: 3e-3),
         validation=Validation(task, BatchLoader(unseen, batch_size=20, shuffle=False), device=cpu),
         checkpoint_writer=CheckpointWriter(folder, CheckpointNames("epoch_{}.pt"), identity={"kind": "fill-clouds"}),
     )  # fmt: skip
