@@ -135,7 +135,9 @@ def _train(
             trainer.listeners = stack.enter_context(followers)
             stack.callback(plot)
         meter = stack.enter_context(console.progress("step", trainer.cadences.goal, trainer.progress.step))
-        trainer.listeners += (Display(meter, epochs=settings.loop.epochs, monitor=spec.monitored),)
+        trainer.listeners += (
+            Display(meter, epochs=-(-trainer.cadences.goal // trainer.loader.steps_per_epoch), monitor=spec.monitored),
+        )
         trainer.run()
     return _result(trainer, spec, settings, method, console)
 
