@@ -15,8 +15,7 @@ from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.vae import train as vae_train
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
-from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
-from rsforge.settings.images import TileSettings
+from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings, LatentImageSettings
 from rsforge.settings.sample import SampleSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
 
@@ -44,7 +43,7 @@ def train_autoencoder() -> Path:
 def train_denoiser(autoencoder: Path) -> Path:
     settings = DiffusionTrainSettings(
         run=run("diffusion_models"),
-        data=TileSettings(data_dir=str(TILES), image_size=SIZE),
+        data=LatentImageSettings(data_dir=str(TILES), image_size=SIZE),
         denoiser=DenoiserSettings(vae_checkpoint=autoencoder, hidden=(64, 64, 128, 128), timesteps=200),
         loop=LoopSettings(epochs=200, batch_size=32, sample_every=100),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),

@@ -13,6 +13,7 @@ from rsforge.cli.app import app
 from rsforge.cli.bridge import command
 from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS
+from rsforge.recipes.training import resume
 
 RECIPES = {
     "data.parquet_to_jsonl": ["extract"],
@@ -68,6 +69,8 @@ def kitchen(monkeypatch) -> SimpleNamespace:
         for function in functions:
             setattr(module, function, cook(f"{module_name}.{function}"))
         monkeypatch.setitem(sys.modules, module.__name__, module)
+    # The run to resume says nothing of its settings.
+    monkeypatch.setattr(resume, "stored_settings", lambda method, folder, path: (folder / path, {}))
     return orders
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
+from rsforge.recipes.training import loss_plots
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 
@@ -28,3 +30,17 @@ def job(tmp_path_factory) -> Job:
     line += DIFFUSION
     assert rsforge(line, vae / "best_model.pt", tiles, diffusion) == 0
     return Job(tiles, vae, diffusion)
+
+
+@pytest.fixture(autouse=True)
+def blank_loss_plots(monkeypatch) -> None:
+    """Blank pictures for loss plots, but where a module or the session trains once for many tests.
+
+    Drawing one takes longer than all the rest of a tiny training.
+    """
+
+    def write_blank(rows: object, curves: object, path: Path, *, marks: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (1, 1)).save(path)
+
+    monkeypatch.setattr(loss_plots, "draw", write_blank)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from rsforge.cli.config_files import Entry, entries
 from rsforge.cli.failures import interruption
+from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, canonical, leaves, nearest, spellings
 from rsforge.cli.resolve import resolve
 from rsforge.cli.show import Show
@@ -55,9 +56,16 @@ def _help(leaf: Leaf) -> str:
     # Aliases are mended in argv and told here: Typer would cut a column of long names short.
     others = [*leaf.options[1:], *leaf.negatives]
     variable = leaf.variable and f"Also the variable {leaf.variable}."
-    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable]
-    required = leaf.field.is_required() and not leaf.argument and "Required."
-    return " ".join(p.replace("[", r"\[") for p in [*parts, required] if p)
+    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable, _when_absent(leaf)]
+    return " ".join(p.replace("[", r"\[") for p in parts if p)
+
+
+def _when_absent(leaf: Leaf) -> str:
+    if "absent" in leaf.extra:
+        return f"When absent {leaf.extra['absent']}."
+    if "made" in leaf.extra:
+        return f"When absent {leaf.extra['made']}, which `rsforge {leaf.extra['by']}` makes."
+    return "Required." if leaf.field.is_required() and not leaf.argument else ""
 
 
 def _argument(leaf: Leaf, text: str) -> Any:
@@ -69,7 +77,12 @@ def _option(leaf: Leaf, text: str) -> Any:
         return typer.Option(f"{leaf.option}/--no-{leaf.option[2:]}", help=text, metavar="", rich_help_panel=leaf.panel)
     complete = (lambda: leaf.choices) if leaf.choices else None
     return typer.Option(
-        leaf.option, help=text, metavar=leaf.metavar, rich_help_panel=leaf.panel, autocompletion=complete
+        leaf.option,
+        help=text,
+        metavar=leaf.metavar,
+        rich_help_panel=leaf.panel,
+        autocompletion=complete,
+        show_default="absent" not in leaf.extra,
     )
 
 
@@ -81,14 +94,17 @@ def command(
     writes: bool = False,
     tunable: bool = True,
     group: bool = False,
+    method: Callable[[], Any] | None = None,
+    inputs: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]] | None = None,
     **extra: Any,
 ) -> Callable[[Callable[[S, Show], Any]], Callable[[S, Show], Any]]:
     """Make ``run(settings, show)`` the command ``path`` of ``app``, with one option per leaf of ``model``.
 
     ``writes`` adds --dry-run; ``tunable`` adds --config, --set and the environment; ``group`` makes it what the
-    group ``app`` does when no subcommand is named. Paths reach ``run`` joined to ``base_dir``.
+    group ``app`` does when no subcommand is named; ``method`` and ``inputs`` as in ``Command``. Paths reach ``run``
+    joined to ``base_dir``.
     """
-    spec = COMMANDS[tuple(path.split())] = Command(tuple(path.split()), model, writes, tunable)
+    spec = COMMANDS[tuple(path.split())] = Command(tuple(path.split()), model, writes, tunable, method, inputs)
 
     def decorate(run: Callable[[S, Show], Any]) -> Callable[[S, Show], Any]:
         def call(ctx: typer.Context, **values: Any) -> Any:
@@ -119,9 +135,10 @@ def _understood(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tu
     typed = [Entry((k,), v, "option") for k, v in values.items() if _was_typed(ctx, k)]
     variables = environment() if spec.tunable else {}
     files = [entries(source) for source in common["config"] or ()]
-    sets = from_sets(common["set"] or ())
+    own = from_environment(spec.model, variables) if spec.tunable else []
     try:
-        settings, origins = resolve(spec.model, [*files, from_environment(spec.model, variables), sets, typed])
+        layers, lines = complete(spec, Layers(files, own, from_sets(common["set"] or ()), typed))
+        settings, origins = resolve(spec.model, layers)
     except RsforgeError as error:
         error.fix = error.fix.replace("COMMAND", spec.name)
         raise
@@ -132,6 +149,8 @@ def _understood(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tu
         dry_run=bool(common["dry_run"]),
         quiet=bool(common["quiet"]),
     )
+    for line in lines:
+        show.say(line)
     _warn_of_misspelt(variables, show)
     return settings, show
 

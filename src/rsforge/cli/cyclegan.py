@@ -18,11 +18,19 @@ from rsforge.settings.cyclegan import (
 app = group("Translate SAR to optical images and back in one pass.")
 
 
+def _method() -> Any:
+    from rsforge.recipes.cyclegan.output_names import CYCLEGAN
+    from rsforge.recipes.training.resume import RunFiles
+
+    return RunFiles("cyclegan", CYCLEGAN)
+
+
 @command(
     app,
     "cyclegan train",
     CycleGanTrainSettings,
     writes=True,
+    method=_method,
     epilog="Example: rsforge cyclegan train --data-dir v_2 --terrains agri --vgg-weights vgg16-397923af.pth",
 )
 def train(settings: CycleGanTrainSettings, show: Show) -> dict[str, Any]:

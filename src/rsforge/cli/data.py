@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rsforge.cli.bridge import command
@@ -16,11 +17,18 @@ from rsforge.settings.data_synth import SynthSettings
 app = group("Prepare, cut, judge and split data.")
 
 
+def _found_set(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    from rsforge.recipes.data.find_parquet import found_set
+
+    return found_set(given)
+
+
 @command(
     app,
     "data parquet-to-jsonl",
     ParquetSettings,
     writes=True,
+    inputs=_found_set,
     epilog="Example: rsforge data parquet-to-jsonl --parquet-path train.parquet --output-dir rsicd",
 )
 def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:

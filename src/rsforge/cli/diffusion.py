@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rsforge.cli.bridge import command
@@ -12,12 +13,27 @@ from rsforge.settings.diffusion import DiffusionTrainSettings
 app = group("Train diffusion models.")
 
 
+def _method() -> Any:
+    from rsforge.recipes.diffusion.output_names import DIFFUSION
+    from rsforge.recipes.training.resume import RunFiles
+
+    return RunFiles("diffusion", DIFFUSION)
+
+
+def _inherited(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    from rsforge.recipes.diffusion.inherit import inherited
+
+    return inherited(given)
+
+
 @command(
     app,
     "diffusion train",
     DiffusionTrainSettings,
     writes=True,
-    epilog="Example: rsforge diffusion train --vae vae_models/best_model.pt --data-dir training_data/corel/corel_all",
+    method=_method,
+    inputs=_inherited,
+    epilog="Example: rsforge diffusion train --vae vae_models/best_model.pt",
 )
 def train(settings: DiffusionTrainSettings, show: Show) -> dict[str, Any]:
     """Train a diffusion model on the latents of a trained autoencoder."""

@@ -126,7 +126,7 @@ class Leaf:
             return self.extra["bare"] if value else self.extra.get("negative")
         if isinstance(value, str) and self.optional and value.lower() in ("none", "null"):
             return None
-        if not self.many:
+        if not self.many or value is None:
             return value
         items = value if isinstance(value, list | tuple) else [value]
         return [part for item in items for part in _parts(item)]

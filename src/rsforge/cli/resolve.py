@@ -101,7 +101,9 @@ def _problems(model: type[BaseModel], error: ValidationError, given: dict[str, G
 
 def _meaning(leaf: Leaf) -> str:
     text = (leaf.field.description or "").rstrip(".")
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
+    made = leaf.extra.get("made")
+    return f"{text}; `rsforge {leaf.extra['by']}` makes {made}, which is not there" if made else text
 
 
 def _where(leaf: Leaf, given: dict[str, Given]) -> str:

@@ -20,8 +20,7 @@ app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": 
     SampleSettings,
     writes=True,
     group=True,
-    epilog="Example: rsforge sample --diffusion-checkpoint diffusion_models/best_model.pt "
-    "--vae vae_models/best_model.pt --ddim-steps 50",
+    epilog="Example: rsforge sample --diffusion-checkpoint diffusion_models/best_model.pt --ddim-steps 50",
 )
 def sample(settings: SampleSettings, show: Show) -> dict[str, Any]:
     """Draw images from a diffusion model, by DDPM or in fewer steps by DDIM."""

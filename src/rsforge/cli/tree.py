@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +19,18 @@ class Told:
 
 @dataclass(frozen=True)
 class Command:
-    """One command of the tree: what it is called, what may be said to it, and what it adds."""
+    """One command of the tree: what it is called, what may be said to it, and what it adds.
+
+    ``method`` loads the method of a training, whose checkpoints --resume finds. ``inputs`` maps the values that are
+    given, by flat name, to further ones for those that nobody gave, and says where they come from.
+    """
 
     path: tuple[str, ...]
     model: type[BaseModel]
     writes: bool = False
     tunable: bool = True
+    method: Callable[[], Any] | None = None
+    inputs: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]] | None = None
 
     @property
     def name(self) -> str:

@@ -12,11 +12,19 @@ from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, Va
 app = group("Train, use and judge autoencoders.")
 
 
+def _method() -> Any:
+    from rsforge.recipes.training.resume import RunFiles
+    from rsforge.recipes.vae.output_names import VAE
+
+    return RunFiles("vae", VAE)
+
+
 @command(
     app,
     "vae train",
     VaeTrainSettings,
     writes=True,
+    method=_method,
     epilog="Example: rsforge vae train --data-dir training_data/corel/corel_all --output-dir vae_models",
 )
 def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:

@@ -60,13 +60,16 @@ def _plain(tree: Any) -> Any:
     return repr(tree)
 
 
+def _digest_metadata(state: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(_plain(state), sort_keys=True).encode()).hexdigest()
+
+
 def _digests(state: Mapping[str, Any]) -> dict[str, Any]:
-    text = json.dumps(_plain(state), sort_keys=True)
     places = dict(tensors(state))
     with ThreadPoolExecutor() as pool:
         hashes = list(pool.map(digest_tensor, places.values()))
     return {
-        "metadata": hashlib.sha256(text.encode()).hexdigest(),
+        "metadata": _digest_metadata(state),
         "tensors": dict(zip(places, hashes, strict=True)),
     }
 
@@ -102,9 +105,22 @@ def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, A
     Raises RSF-C001 (missing), C002 (damaged), C003 (foreign; nothing of it is executed), C004 (another kind),
     C005 (newer format).
     """
-    if not path.is_file():
-        raise RsforgeError("RSF-C001", f"{role} not found: {path}", where=str(path), found=_neighbours(path))
-    state = _read(path, role)
+    return _checked(_read(path, role), path, kind, role)
+
+
+def load_metadata(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, Any]:
+    """Everything but the tensors of a checkpoint, which are not read from disk; raises as ``load`` does."""
+    metadata: dict[str, Any] = _without_tensors(_checked(_read(path, role, mapped=True), path, kind, role))
+    return metadata
+
+
+def _without_tensors(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {k: _without_tensors(v) for k, v in tree.items() if not isinstance(v, Tensor)}
+    return tree
+
+
+def _checked(state: dict[str, Any], path: Path, kind: str, role: str) -> dict[str, Any]:
     if state["format"] > FORMAT:
         raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state['version']}", where=str(path))
     if kind and state.get("kind") != kind:
@@ -117,7 +133,10 @@ def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, A
     return state
 
 
-def _read(path: Path, role: str) -> dict[str, Any]:
+def _read(path: Path, role: str, *, mapped: bool = False) -> dict[str, Any]:
+    """The file's state, verified; of a ``mapped`` one the tensors stay on disk and are not."""
+    if not path.is_file():
+        raise RsforgeError("RSF-C001", f"{role} not found: {path}", where=str(path), found=_neighbours(path))
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if not zipped:
@@ -125,7 +144,7 @@ def _read(path: Path, role: str) -> dict[str, Any]:
     if _foreign_archive(path):
         raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
         whole = zipfile.is_zipfile(path)
         code, what = ("RSF-C003", "holds objects that only pickle could make") if whole else ("RSF-C002", "is damaged")
@@ -135,7 +154,7 @@ def _read(path: Path, role: str) -> dict[str, Any]:
         raise RsforgeError("RSF-C002", f"{role} is damaged", where=str(path), found=found) from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or "digests" not in state:
         raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
-    _verify(state, path, role)
+    _verify(state, path, role, tensors=not mapped)
     return state
 
 
@@ -146,9 +165,9 @@ def _foreign_archive(path: Path) -> bool:
     return False
 
 
-def _verify(state: dict[str, Any], path: Path, role: str) -> None:
+def _verify(state: dict[str, Any], path: Path, role: str, *, tensors: bool) -> None:
     claimed = state.pop("digests")
-    actual = _digests(state)
+    actual = _digests(state) if tensors else {**claimed, "metadata": _digest_metadata(state)}
     if claimed == actual:
         return
     wrong = [p for p, d in actual["tensors"].items() if claimed.get("tensors", {}).get(p) != d] or ["its metadata"]

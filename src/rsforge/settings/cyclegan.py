@@ -32,7 +32,8 @@ from rsforge.settings.document_keys import ADAM, DIVISION, MIRRORING, SECTIONS
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from rsforge.settings.sections import Section, also
 
-CHECKPOINT = "Checkpoint of the training, e.g. cyclegan_models/best_model.pt."
+CHECKPOINT = "Checkpoint of the training."
+MADE = also(made="cyclegan_models/best_model.pt", by="cyclegan train")
 Direction = Literal["sar2optical", "optical2sar"]
 
 
@@ -109,7 +110,7 @@ class CycleGanTrainSettings(Section):
 class CycleGanTranslateSettings(Section):
     """Settings of ``rsforge cyclegan translate``."""
 
-    checkpoint: Path = Field(description=CHECKPOINT)
+    checkpoint: Path = Field(description=CHECKPOINT, json_schema_extra=MADE)
     input: tuple[Path, ...] = Field(
         description="Images, folders searched at any depth, or .txt lists of images, one a line.",
         json_schema_extra=also("--input-image", "--input-dir", metavar="PATH..."),
@@ -138,7 +139,7 @@ class CycleGanTranslateSettings(Section):
 class CycleGanEvaluateSettings(Section):
     """Settings of ``rsforge cyclegan evaluate``."""
 
-    checkpoint: Path = Field(description=CHECKPOINT)
+    checkpoint: Path = Field(description=CHECKPOINT, json_schema_extra=MADE)
     data: PairDataSettings
     side: Literal["all", "train", "val", "test"] = Field("all", description="Which side of the split to measure.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
@@ -165,7 +166,7 @@ class CycleGanEvaluateSettings(Section):
 class CycleGanExportSettings(Section):
     """Settings of ``rsforge cyclegan export``."""
 
-    checkpoint: Path = Field(description=CHECKPOINT)
+    checkpoint: Path = Field(description=CHECKPOINT, json_schema_extra=MADE)
     output_dir: Path = Field(Path("exported"), description="Folder for the exported generator.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
     direction: Direction = Field("sar2optical", description="Which generator: G_AB or G_BA.")

@@ -28,9 +28,9 @@ class ParquetSettings(Section):
 
     parquet_path: Annotated[str, PathText()] = Field(
         description="Parquet file, folder of shards, or quoted glob.",
-        json_schema_extra=also("--parquet", metavar="PATH"),
+        json_schema_extra=also("--parquet", metavar="PATH", absent="the one set of the current folder and of data"),
     )
-    output_dir: Path = Field(description="Folder for images, captions.txt and metadata.jsonl.")
+    output_dir: Path = Field(Path("data"), description="Folder for images, captions.txt and metadata.jsonl.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
     caption_file: str = Field("captions.txt", description="Name of the caption table, which lies in the output folder.")
     images_dir: str = Field("rsicd_images", description=IMAGES_DIR)

@@ -8,7 +8,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
+    DATA_DIR,
     AverageSettings,
+    DataFolder,
+    ImageSize,
     Layers,
     LoopSettings,
     OptimSettings,
@@ -28,7 +31,8 @@ class DenoiserSettings(Section):
     """Denoiser"""
 
     vae_checkpoint: Path = Field(
-        description="Checkpoint of the autoencoder whose latents are learnt.", json_schema_extra=also("--vae")
+        description="Checkpoint of the autoencoder whose latents are learnt.",
+        json_schema_extra=also("--vae", made="vae_models/best_model.pt", by="vae train"),
     )
     prediction: Literal["eps", "v", "x_0"] = Field(
         "eps", description="What the network predicts: the noise, the velocity or the clean latent."
@@ -59,6 +63,20 @@ class DenoiserSettings(Section):
         return self
 
 
+class LatentImageSettings(TileSettings):
+    """Data"""
+
+    data_dir: DataFolder = Field(
+        description=DATA_DIR,
+        json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH", absent="that of the autoencoder"),
+    )
+    image_size: ImageSize = Field(
+        128,
+        description="Side in pixels that images are scaled and cropped to.",
+        json_schema_extra=also(absent="that of the autoencoder"),
+    )
+
+
 class DiffusionTrainSettings(Section):
     """Settings of ``rsforge diffusion train``."""
 
@@ -66,7 +84,7 @@ class DiffusionTrainSettings(Section):
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)
 
     run: RunSettings = RunSettings(output_dir=Path("diffusion_models"), seed=42)
-    data: TileSettings
+    data: LatentImageSettings
     denoiser: DenoiserSettings
     loop: LoopSettings = LoopSettings(epochs=500, batch_size=16, save_every=10, mixed_precision="auto")
     optim: OptimSettings = OptimSettings(

@@ -13,9 +13,16 @@ from rsforge.settings.sections import Section, also
 class SampleSettings(Section):
     """Settings of ``rsforge sample``."""
 
-    diffusion_checkpoint: Path = Field(description="Checkpoint of the diffusion model.")
-    vae_checkpoint: Path = Field(
-        description="Checkpoint of the autoencoder it was trained with.", json_schema_extra=also("--vae")
+    diffusion_checkpoint: Path = Field(
+        description="Checkpoint of the diffusion model.",
+        json_schema_extra=also(made="diffusion_models/best_model.pt", by="diffusion train"),
+    )
+    vae_checkpoint: Path | None = Field(
+        None,
+        description="Checkpoint of the autoencoder it was trained with.",
+        json_schema_extra=also(
+            "--vae", absent="the one that the diffusion model names, looked for beside it and where it was then"
+        ),
     )
     output: Path = Field(Path("generated_images.png"), description="Picture to write, all images in a grid.")
     base_dir: Path = Field(Path(), description=BASE_DIR)

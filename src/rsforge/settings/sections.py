@@ -39,6 +39,8 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
     ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
     for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
     ``replaces`` names the field in whose place it stands: of the two the stronger source is taken.
+    ``made`` is the file that is taken when nobody names one, and ``by`` the command that makes it; ``absent`` says
+    what else the command takes.
     """
     return {"aliases": list(aliases), **more}
 
@@ -152,19 +154,23 @@ def anchored(settings: S) -> S:
     return _joined(settings, base)
 
 
+def joined(field: FieldInfo, value: Any, base: Path) -> Any:
+    """``value`` of a setting, joined to ``base`` where it is a relative path or several of them."""
+    mark = next((m for m in field.metadata if isinstance(m, PathText)), None)
+    if isinstance(value, tuple):
+        return tuple(joined(field, item, base) for item in value)
+    if isinstance(value, Path):
+        return base / value
+    return str(base / value) if mark and isinstance(value, str) and value not in mark.words else value
+
+
 def _joined(settings: S, base: Path) -> S:
     values: dict[str, Any] = {}
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        mark = next((m for m in field.metadata if isinstance(m, PathText)), None)
         if isinstance(value, BaseModel):
-            value = _joined(value, base)
-        elif name == "base_dir":
-            value = Path()
-        elif isinstance(value, Path):
-            value = base / value
-        elif mark and isinstance(value, str) and value not in mark.words:
-            value = str(base / value)
-        values[name] = value
+            values[name] = _joined(value, base)
+        else:
+            values[name] = Path() if name == "base_dir" else joined(field, value, base)
     # Unlike model_copy, this keeps the record of what the user gave.
     return type(settings).model_construct(settings.model_fields_set, **values)

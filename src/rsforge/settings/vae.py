@@ -96,13 +96,14 @@ class VaeTrainSettings(Section):
     stopping: StoppingSettings = StoppingSettings(early_stopping_patience=0, oscillation_threshold=0.0)
 
 
-VAE_CHECKPOINT = "Checkpoint of the autoencoder, e.g. vae_models/best_model.pt."
+VAE_CHECKPOINT = "Checkpoint of the autoencoder."
+MADE = {"made": "vae_models/best_model.pt", "by": "vae train"}
 
 
 class VaeReconstructSettings(Section):
     """Settings of ``rsforge vae reconstruct``."""
 
-    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae"))
+    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
         description="Folder of images, or one image; the word `synthetic` draws scenes instead.",
         json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH"),
@@ -119,7 +120,7 @@ class VaeReconstructSettings(Section):
 class VaeEvaluateSettings(Section):
     """Settings of ``rsforge vae evaluate``."""
 
-    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae"))
+    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
         description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
     )

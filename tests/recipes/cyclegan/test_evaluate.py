@@ -23,6 +23,7 @@ from rsforge.recipes.evaluation import learned_metrics
 from rsforge.recipes.evaluation import report as evaluation_report
 from tests.worlds.commands import rsforge
 from tests.worlds.cyclegan import write_checkpoint
+from tests.worlds.vgg16 import write_vgg16
 
 LINE = "cyclegan evaluate --checkpoint {} --data-dir {} --batch-size 5 --device cpu --resamples 200 "
 PREDICTORS = ["model", "copy_sar", "mean_colour"]
@@ -252,14 +253,7 @@ def test_an_output_that_is_a_file_is_refused_before_the_work(model, world, tmp_p
 @pytest.fixture(scope="module")
 def vgg(tmp_path_factory) -> Path:
     """A file of torchvision's names with drawn weights."""
-    from torchvision.models import vgg16
-
-    with torch.device("meta"):
-        shapes = {k: v.shape for k, v in vgg16(weights=None).state_dict().items() if k.startswith("features.")}
-    g = torch.Generator().manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "vgg16-397923af.pth"
-    torch.save({k: torch.randn(s, generator=g) * (2 / s[1:].numel()) ** 0.5 for k, s in shapes.items()}, path)
-    return path
+    return write_vgg16(tmp_path_factory.mktemp("weights"))
 
 
 def test_lpips_is_measured_with_the_weights_given_or_found(model, vgg, no_cache, measured, tmp_path) -> None:

@@ -14,6 +14,7 @@ from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
+from rsforge.recipes.diffusion.find_autoencoder import find_autoencoder
 from rsforge.recipes.diffusion.load import check_partners, load_denoiser
 from rsforge.recipes.diffusion.pipeline import Generator, batches
 from rsforge.recipes.training import output_dir
@@ -28,7 +29,9 @@ def draw(settings: SampleSettings, show: Console) -> dict[str, Any]:
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
     show.say(f"device     {devices.describe(device)}")
-    generator = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
+    generator, vae = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
+    if settings.vae_checkpoint is None:
+        show.say(f"taken      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
     steps = _steps(generator, settings.ddim_steps)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
     told = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
@@ -81,13 +84,17 @@ def _draw(generator: Generator, settings: SampleSettings, seed: int, steps: int,
     return torch.cat(parts)
 
 
-def load(diffusion: Path, vae: Path, device: torch.device, *, averaged: bool) -> Generator:
-    """The generator of two checkpoints that belong together (else RSF-C006)."""
+def load(diffusion: Path, vae: Path | None, device: torch.device, *, averaged: bool) -> tuple[Generator, Path]:
+    """The generator of two checkpoints that belong together (else RSF-C006), and the second, looked for when None."""
     denoiser, trained = load_denoiser(diffusion, device, averaged=averaged)
-    autoencoder, partner = load_autoencoder(vae, device)
+    if vae is None:
+        vae, autoencoder, partner = find_autoencoder(diffusion, trained, device)
+    else:
+        autoencoder, partner = load_autoencoder(vae, device)
     check_partners(trained, partner, where=str(vae))
     state = trained.state
     schedule = state["schedule"]
     table = alphas_cumprod(schedule["kind"], schedule["timesteps"], zero_terminal=schedule["zero_terminal_snr"])
     mean, std = state["latent_mean"].to(device), state["latent_std"].to(device)
-    return Generator(denoiser, autoencoder, table, state["prediction"], tuple(state["latent_shape"]), mean, std)
+    shape = tuple(state["latent_shape"])
+    return Generator(denoiser, autoencoder, table, state["prediction"], shape, mean, std), vae

@@ -15,11 +15,11 @@ from pydantic_core import to_jsonable_python
 
 from rsforge import __version__, durable
 from rsforge.engine import checkpoint
-from rsforge.engine.checkpoint_writer import newest
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names
 from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.training.resume import DAMAGED, candidates, nothing_to_resume
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
@@ -41,30 +41,28 @@ def resumed(run: RunSettings, own: OutputLayout, *, kind: str, show: Console) ->
     if run.resume is None:
         _refuse_occupied(folder, own, overwrite=run.overwrite)
         return None
-    path = newest(folder, own.names) if run.resume == "auto" else Path(run.resume)
+    path = next(candidates(folder, own), None) if run.resume == "auto" else Path(run.resume)
     if path is None:
-        fix = "leave out --resume to start, or name the checkpoint"
-        raise RsforgeError("RSF-C001", f"no checkpoint to resume from in {folder}", where=str(folder), fix=fix)
+        raise nothing_to_resume(folder)
     if path.parent.resolve() != folder.resolve():
         raise RsforgeError(
             "RSF-U005", "a run goes on in its own folder", where="--resume, --output-dir",
             found=f"{path} and {folder}", fix=f"use --output-dir {path.parent}, or a copy of that folder",
         )  # fmt: skip
-    state = _first_sound(path, own, kind=kind, show=show) if run.resume == "auto" else checkpoint.load(path, kind=kind)
+    named = run.resume != "auto"
+    state = checkpoint.load(path, kind=kind) if named else _first_sound(folder, own, kind=kind, show=show)
     show.say(f"resuming   {path} at step {state['progress']['step']}")
     return state
 
 
-def _first_sound(path: Path, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any]:
+def _first_sound(folder: Path, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any]:
     """The newest checkpoint that is whole; damaged ones before it are named."""
-    periodic = [p for p in path.parent.glob("*.pt") if own.names.pattern().fullmatch(p.name)]
-    others = sorted(periodic, key=lambda p: p.stat().st_mtime_ns, reverse=True)
     failures = []
-    for candidate in dict.fromkeys([path, *others, path.with_name(own.names.best)]):
+    for candidate in candidates(folder, own):
         try:
             return checkpoint.load(candidate, kind=kind)
         except RsforgeError as error:
-            if error.code not in ("RSF-C001", "RSF-C002"):
+            if error.code not in DAMAGED:
                 raise
             failures.append(error)
             if candidate.exists():

@@ -1,0 +1,138 @@
+"""The layers of a command's values: what it finds by itself, files, environment, the run to resume, what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from rsforge.cli.config_files import Entry
+from rsforge.cli.keys import Given, Problem, understand
+from rsforge.cli.leaves import leaves
+from rsforge.cli.tree import Command
+from rsforge.settings.sections import flat, joined
+
+# What a resumed run does not take over from its checkpoint: it is said of one process, not of the run.
+OF_ONE_PROCESS = {"output_dir", "base_dir", "resume", "overwrite", "multi_gpu", "distributed"}
+
+
+class Layers(NamedTuple):
+    """What the user said, by the way of saying it."""
+
+    files: list[list[Entry]]
+    environment: list[Entry]
+    sets: list[Entry]
+    typed: list[Entry]
+
+
+class Complete(NamedTuple):
+    """All layers of a command, weakest first, and what is to be said of those that nobody typed."""
+
+    layers: list[list[Entry]]
+    lines: list[str]
+
+
+def complete(command: Command, said: Layers) -> Complete:
+    """The layers that ``said`` makes with the settings of the run to resume, else with what the command finds."""
+    given = _given(command.model, [*said.files, said.environment, said.sets, said.typed])
+    if command.method is not None and given.get("resume") is not None:
+        return _resumed(command, said, given)
+    found = _made_before(command.model, given)
+    known = given | {entry.loc[0]: entry.value for entry in found}
+    if command.inputs is not None:
+        values, origin = command.inputs(known)
+        found += [Entry((name,), value, origin) for name, value in values.items() if name not in known]
+    return Complete([found, *said.files, said.environment, said.sets, said.typed], _taken(command.model, found))
+
+
+def _taken(model: type[BaseModel], found: list[Entry]) -> list[str]:
+    """One line for each place that values were taken from."""
+    lines: dict[str, list[str]] = {}
+    for entry in found:
+        lines.setdefault(entry.origin, []).append(f"{leaves(model)[entry.loc[0]].option} {entry.value}")
+    return [f"taken      {', '.join(values)} ({origin})" for origin, values in lines.items()]
+
+
+def _given(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Any]:
+    """The values by flat name that somebody gave, unchecked; what is wrong with them is told when they are resolved."""
+    return {name: item.value for name, item in _items(model, layers).items()}
+
+
+def _items(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Given]:
+    ignored: list[Problem] = []
+    return {item.leaf.name: item for layer in layers for item in understand(model, layer, ignored)}
+
+
+def _made_before(model: type[BaseModel], given: Mapping[str, Any]) -> list[Entry]:
+    """The files that a former command makes by default, for the inputs that nobody named and where they exist."""
+    base = Path(str(given.get("base_dir", "")))
+    return [
+        Entry((name,), leaf.extra["made"], f"made by rsforge {leaf.extra['by']}")
+        for name, leaf in leaves(model).items()
+        if "made" in leaf.extra and name not in given and (base / leaf.extra["made"]).is_file()
+    ]
+
+
+def _resumed(command: Command, said: Layers, given: Mapping[str, Any]) -> Complete:
+    """With the layer of the checkpoint: above files and environment, under what was typed."""
+    from rsforge.recipes.training.resume import stored_settings
+
+    assert command.method is not None
+    base, resume = Path(str(given.get("base_dir", ""))), str(given["resume"])
+    folder = base / str(given.get("output_dir", leaves(command.model)["output_dir"].default()))
+    path, settings = stored_settings(command.method(), folder, resume if resume == "auto" else str(base / resume))
+    origin = f"checkpoint {path}"
+    stored = [Entry((name,), value, origin) for name, value in _values(command.model, settings, given).items()]
+    if resume != "auto":
+        stored.append(Entry(("output_dir",), str(Path(resume).parent), origin))
+    lines = [_whose(command.model, said, path), *_unused(command.model, said, stored, path)]
+    return Complete([*said.files, said.environment, stored, said.sets, said.typed], lines)
+
+
+def _whose(model: type[BaseModel], said: Layers, path: Path) -> str:
+    typed = _typed(model, said) - OF_ONE_PROCESS
+    options = ", ".join(leaf.option for name, leaf in leaves(model).items() if name in typed)
+    return f"settings   of {path}" + (f", but for {options}" if options else "")
+
+
+def _typed(model: type[BaseModel], said: Layers) -> set[str]:
+    return set(_items(model, [said.sets, said.typed]))
+
+
+def _values(model: type[BaseModel], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored settings by flat name; paths of another folder than --base-dir are not joined to it."""
+    values = {name: value for name, value in flat(settings, model).items() if name not in OF_ONE_PROCESS}
+    if "base_dir" not in given:
+        return values
+    return {name: _absolute(model, name, value) for name, value in values.items()}
+
+
+def _absolute(model: type[BaseModel], name: str, value: Any) -> Any:
+    leaf = leaves(model)[name]
+    if leaf.kind is Path and isinstance(value, str):
+        return str(Path.cwd() / value)
+    return joined(leaf.field, value, Path.cwd())
+
+
+def _unused(model: type[BaseModel], said: Layers, stored: list[Entry], path: Path) -> list[str]:
+    """Which values of files and environment give way to those of the checkpoint."""
+    before, typed = _items(model, [*said.files, said.environment]), _typed(model, said)
+    now = _items(model, [stored])
+    different = [
+        f"{item.leaf.option} of {item.origin}"
+        for name, item in before.items()
+        if name in now and name not in typed and not _same(item.value, now[name].value)
+    ]
+    return [f"not used   {', '.join(different)}: {path} says otherwise"] if different else []
+
+
+def _same(said: Any, stored: Any) -> bool:
+    """Whether a text of the user means the value of a checkpoint."""
+    if isinstance(said, list) and isinstance(stored, list):
+        return len(said) == len(stored) and all(map(_same, said, stored))
+    try:
+        return float(said) == float(stored)
+    except (TypeError, ValueError):
+        return str(said).lower() == str(stored).lower()

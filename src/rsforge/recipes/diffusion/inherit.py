@@ -1,0 +1,44 @@
+"""What ``rsforge diffusion train`` takes from its autoencoder where nobody says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsforge.engine import checkpoint
+from rsforge.recipes.vae.load import VAE_ROLE
+
+WORDS = ("synthetic", "auto", "none")
+
+
+def inherited(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Image size, folder of images and what divides it, by flat name; and the checkpoint that says so.
+
+    ``given`` are the values that somebody gave. The division goes with its folder: of another one only the size is
+    taken. RSF-C001 where the folder is wanted and there is no checkpoint to name it.
+    """
+    if "vae_checkpoint" not in given:
+        return {}, ""
+    path = Path(str(given.get("base_dir", ""))) / str(given["vae_checkpoint"])
+    if "data_dir" in given and not path.is_file():
+        return {}, ""  # the training tells it, with what else is wrong
+    state = checkpoint.load_metadata(path, kind="vae", role=VAE_ROLE)
+    settings, values = state["settings"], {"image_size": state["image_size"]}
+    if _same_folder(given, settings["data"]["data_dir"]):
+        division = {name: settings["data"][name] for name in ("data_dir", "val_fraction", "split")}
+        values |= division | {"seed": settings["run"]["seed"]}
+    if "base_dir" in given:
+        values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}
+    return values, f"autoencoder {path}"
+
+
+def _same_folder(given: Mapping[str, Any], stored: str) -> bool:
+    """Whether the images are those of the autoencoder: its folder, or none that is named."""
+    wanted = str(given.get("data_dir", stored))
+    base = Path(str(given.get("base_dir", ""))) if "data_dir" in given else Path()
+    return wanted == stored or (base / wanted).resolve() == Path(stored).resolve()
+
+
+def _absolute(place: str) -> str:
+    return place if place in WORDS else str(Path.cwd() / place)

@@ -1,0 +1,126 @@
+"""Every command line of the source documents, as it is written there, by dry run on drawn data."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rsforge.cli.argv import located
+from rsforge.cli.main import run
+from rsforge.cli.tree import COMMANDS, added
+from tests.worlds.document_lines import ALL, COMING, LINES
+from tests.worlds.vgg16 import write_vgg16
+
+# Networks that train in a second, from the environment: the lines stay as they are.
+TINY = {
+    "RSFORGE_CHANNELS": "2,4,4,8", "RSFORGE_HIDDEN": "16,16,16,16", "RSFORGE_BASE_WIDTH": "1",
+    "RSFORGE_NUM_WORKERS": "0",
+}  # fmt: skip
+# What the first words of a line make.
+MADE = {
+    "vae train": "vae_models",
+    "diffusion train": "diffusion_models",
+    "cyclegan train": "cyclegan_models",
+    "data prepare-classes": "training_data",
+}
+DRAW = [
+    "data synth --kind tiles --count 12 --size 128 --output-dir data/corel",
+    "data prepare-classes --data-dir data/corel --base-dir .",
+    "data synth --kind pairs --count 40 --size 32 --output-dir v_2",
+    "data synth --kind pairs-csv --count 6 --size 32 --output-dir Dataset",
+    "data synth --kind captions --count 3 --size 32 --output-dir captions",
+    "data synth --kind scene --count 2 --size 64 --output-dir scenes",
+    "data synth --kind cube --count 1 --size 32 --output-dir cubes",
+]
+TRAIN = [
+    f"vae train --data-dir {ALL} --epochs 1 --report-to none --no-perceptual",
+    f"diffusion train --vae vae_models/best_model.pt --data-dir {ALL} --epochs 1 --sample-every 5 --report-to none",
+    "cyclegan train --data-dir v_2 --terrains agri --epochs 1 --report-to none --image-size 32 --lambda-content 0",
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """What the documents' users have after each step, small; with VGG16 where torch keeps it."""
+    place = tmp_path_factory.mktemp("documents") / "work"
+    with pytest.MonkeyPatch.context() as patch:
+        place.mkdir()
+        patch.chdir(place)
+        for name, value in {**TINY, "TORCH_HOME": str(place.parent / "torch")}.items():
+            patch.setenv(name, value)
+        _draw_images(place)
+        for line in TRAIN:
+            assert run([*shlex.split(line), "--quiet"]) == 0, line
+        _as_the_documents_have_it(place)
+    return place
+
+
+def _draw_images(place: Path) -> None:
+    for line in DRAW:
+        assert run([*shlex.split(line), "--quiet"]) == 0, line
+    weights = place.parent / "torch/hub/checkpoints"
+    weights.mkdir(parents=True)
+    write_vgg16(weights)
+
+
+def _as_the_documents_have_it(place: Path) -> None:
+    (place / "vae_models/class_0001").mkdir()
+    shutil.copy(place / "vae_models/best_model.pt", place / "vae_models/class_0001")
+    for name in ("vae_models/checkpoint_0020.pt", "diffusion_models/checkpoint_epoch_10.pt"):
+        shutil.copy(place / name.split("/")[0] / "latest_model.pt", place / name)
+    (parquet,) = (place / "captions").glob("*.parquet")
+    parquet.rename(place / "data/train.parquet")
+    outside = place.parent / "path/to"
+    outside.mkdir(parents=True)
+    shutil.copy(place / "data/train.parquet", outside)
+    (outside / "captions.txt").write_text("image_000001.jpg\ta field\n")
+
+
+@pytest.fixture
+def at_work(world, tmp_path, monkeypatch):
+    """Runs a line in a folder of its own, which holds all inputs but what the line itself is to make."""
+    for name, value in {**TINY, "TORCH_HOME": str(world.parent / "torch")}.items():
+        monkeypatch.setenv(name, value)
+    here = tmp_path / "work"
+
+    def call(line: str) -> list[str]:
+        argv = shlex.split(
+            line.replace("/workspace", str(tmp_path / "workspace")).replace("/path/", f"{world.parent}/path/")
+        )
+        made = MADE.get(" ".join(argv[:2])) if "--resume" not in argv else None
+        for place in (here, tmp_path / "workspace"):
+            place.mkdir()
+            for entry in world.iterdir():
+                if entry.name != made:
+                    (place / entry.name).symlink_to(entry)
+        monkeypatch.chdir(here)
+        return argv
+
+    return call
+
+
+def dry(argv: list[str]) -> list[str]:
+    command = COMMANDS.get(tuple(located(argv)[0]))
+    return [*argv, "--dry-run"] if command and "dry_run" in added(command) and "--dry-run" not in argv else argv
+
+
+def rows(table: dict[str, list[str]]) -> list[object]:
+    return [pytest.param(line, id=f"{name}: {line[:60]}") for name, lines in table.items() for line in lines]
+
+
+@pytest.mark.parametrize("line", rows(LINES))
+def test_the_line_does_what_the_document_says(shell, at_work, tmp_path, line):
+    argv = at_work(line)
+    before = sorted(path for path in tmp_path.rglob("*") if not path.is_symlink())
+    ran = shell(*dry(argv))
+    assert ran.code == 0, ran.err
+    assert sorted(path for path in tmp_path.rglob("*") if not path.is_symlink()) == before
+
+
+@pytest.mark.parametrize("line", rows(COMING))
+def test_the_line_is_one_that_does_not_exist_yet(shell, line):
+    ran = shell(*shlex.split(line))
+    assert ran.code == 2 and "RSF-U002" in ran.err, "it exists now: move it to LINES"
