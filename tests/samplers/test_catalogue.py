@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.samplers.catalogue import SAMPLERS
+from rsforge.samplers.catalogue import SAMPLERS, default_num_steps, default_sampler
 from rsforge.samplers.predict_x0 import x0_denoiser
 from rsforge.samplers.timesteps import timesteps
 from tests.worlds.sampling import SHAPE, noise, refuse
@@ -16,6 +16,21 @@ every_sampler = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLE
 
 def test_the_names_are_the_fields() -> None:
     assert list(SAMPLERS) == ["ddpm", "ddim", "dpm++", "euler"]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "sampler", "number"), [("eps", "ddpm", 1000), ("v", "ddpm", 1000), ("flow", "euler", 4)]
+)
+def test_flow_is_drawn_in_four_steps_and_the_others_in_all(prediction, sampler, number) -> None:
+    assert default_sampler(prediction, all_steps=True) == sampler
+    assert default_num_steps(sampler, prediction, 1000) == number
+    assert default_sampler(prediction, all_steps=False) == ("euler" if prediction == "flow" else "ddim")
+
+
+def test_default_numbers_fit_the_sampler_and_short_schedules() -> None:
+    assert [default_num_steps(name, "eps", 1000) for name in SAMPLERS] == [1000, 50, 20, 50]
+    assert [default_num_steps(name, "flow", 1000) for name in SAMPLERS] == [1000, 4, 4, 4]
+    assert [default_num_steps(name, "v", 10) for name in SAMPLERS] == [10, 10, 10, 10]
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 25, 100])

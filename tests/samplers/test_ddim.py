@@ -14,7 +14,7 @@ from rsforge.samplers.timesteps import StepGrid, timesteps
 from tests.worlds.sampling import DEVIATION, MEAN, noise, noise_table, optimal, reference, refuse, walked
 
 WALKS = [
-    ("linear", False, "eps", "leading", 0, 1000),
+    ("linear", False, "eps", "leading", 0, 250),
     ("scaled_linear", True, "v", "trailing", 0, 50),
     ("cosine", False, "x_0", "linspace", 0, 37),
     ("cosine", True, "v", "linspace", 0, 38),

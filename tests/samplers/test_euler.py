@@ -12,10 +12,11 @@ from torch import nn
 from rsforge.noise.process import path_time, q_sample, target
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.noise.timestep_sampling import sample_timesteps
+from rsforge.samplers.catalogue import default_num_steps
 from rsforge.samplers.ddim import ddim
 from rsforge.samplers.euler import euler
 from rsforge.samplers.predict_x0 import x0_denoiser
-from rsforge.samplers.timesteps import default_num_steps, timesteps
+from rsforge.samplers.timesteps import timesteps
 from tests.worlds.sampling import network, refuse
 
 
@@ -119,7 +120,7 @@ def test_four_steps_of_flow_translate_as_well_as_fifty_of_eps() -> None:
     """Where the answer is nearly determined, paths are nearly straight; both networks have the same training."""
     straight, linear = alphas_cumprod("flow"), alphas_cumprod("linear")
     flow, eps = trained("flow", straight, "logit_normal"), trained("eps", linear, "uniform")
-    steps = timesteps(1000, default_num_steps("flow", 1000), "trailing")
+    steps = timesteps(1000, default_num_steps("euler", "flow", 1000), "trailing")
     ours = distance_to_the_data(flow, "flow", straight, steps)
     assert len(steps) == 4 and ours <= distance_to_the_data(eps, "eps", linear, timesteps(1000, 50))
     assert ours < 0.5 * distance_to_the_data(eps, "eps", linear, timesteps(1000, 4, "trailing"))

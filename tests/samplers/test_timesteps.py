@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsforge.samplers.timesteps import StepGrid, default_num_steps, step_table, timesteps
+from rsforge.samplers.timesteps import StepGrid, default_spacing, step_table, timesteps
 
 SPACINGS = ["linspace", "trailing", "leading"]
 
@@ -71,7 +71,9 @@ def test_an_offset_past_the_table_is_refused(num_steps, offset) -> None:
 
 def test_a_grid_is_plain_and_comes_back() -> None:
     grid, table = StepGrid("leading", 1, False), torch.tensor([0.9, 0.5])
-    assert StepGrid(**grid.as_dict()) == grid and set(map(type, grid.as_dict().values())) == {str, int, bool}
+    assert StepGrid.stored({"kind": "linear", **grid.as_dict()}) == grid
+    assert set(map(type, grid.as_dict().values())) == {str, int, bool}
+    assert StepGrid.stored({"kind": "linear", "timesteps": 1000}) == StepGrid()
     assert grid.timesteps(1000, 4) == [751, 501, 251, 1]
     assert StepGrid().timesteps(1000, 4) == timesteps(1000, 4)
     assert (grid.final_alpha_bar(table), StepGrid().final_alpha_bar(table)) == (float(table[0]), 1.0)
@@ -96,6 +98,8 @@ def test_the_step_table_ends_at_the_data() -> None:
             step_table(table, steps)
 
 
-def test_only_flow_is_drawn_in_four_steps_by_default() -> None:
-    assert [default_num_steps(p, 1000) for p in ("eps", "v", "x_0", "flow")] == [1000, 1000, 1000, 4]
-    assert default_num_steps("flow", 3) == 3
+def test_models_that_learn_from_pure_noise_walk_evenly_from_it() -> None:
+    assert default_spacing("eps", zero_terminal_snr=False) == "linspace"
+    assert (
+        default_spacing("v", zero_terminal_snr=True) == default_spacing("flow", zero_terminal_snr=False) == "trailing"
+    )

@@ -90,3 +90,15 @@ def test_no_signal_at_the_end_needs_another_prediction_than_eps():
     with pytest.raises(ValidationError, match="--zero-terminal-snr does not fit --prediction eps"):
         DenoiserSettings(vae_checkpoint=Path("v.pt"), zero_terminal_snr=True)
     assert DenoiserSettings(vae_checkpoint=Path("v.pt"), zero_terminal_snr=True, prediction="v").zero_terminal_snr
+
+
+def test_flow_brings_its_schedule_and_timesteps_unless_given():
+    flow = DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="flow")
+    assert (flow.schedule, flow.timestep_sampling) == ("flow", "logit_normal")
+    uniform = DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="flow", timestep_sampling="uniform")
+    assert (uniform.schedule, uniform.timestep_sampling) == ("flow", "uniform")
+    with pytest.raises(ValidationError, match="--prediction flow goes along --schedule flow, not cosine"):
+        DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="flow", schedule="cosine")
+    with pytest.raises(ValidationError, match="--schedule flow ends without signal"):
+        DenoiserSettings(vae_checkpoint=Path("v.pt"), schedule="flow")
+    assert DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="v", schedule="flow").schedule == "flow"

@@ -164,3 +164,6 @@ class Conditioning:
             raise RsforgeError(
                 "RSF-C007", "the conditioning of this checkpoint cannot be used", where="conditioning", found=str(error)
             ) from error
+
+
+UNCONDITIONAL = Conditioning()

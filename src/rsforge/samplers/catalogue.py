@@ -1,4 +1,4 @@
-"""Samplers by name."""
+"""Samplers by name, and which of them a model is drawn by when nobody says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from rsforge.noise.process import Prediction
 from rsforge.samplers.ddim import ddim
 from rsforge.samplers.ddpm import ddpm
 from rsforge.samplers.dpm_solver import dpm_solver
@@ -31,4 +32,25 @@ class Sampler(Protocol):
     ) -> Tensor: ...
 
 
+FLOW_STEPS = 4
+FEW_STEPS = {"ddim": 50, "dpm++": 20, "euler": 50}
 SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim, "dpm++": dpm_solver, "euler": euler}
+
+
+def default_sampler(prediction: Prediction, *, all_steps: bool) -> str:
+    """Euler on the path of ``flow``; else DDPM over all steps, or DDIM over a chosen number of them."""
+    if prediction == "flow":
+        return "euler"
+    return "ddpm" if all_steps else "ddim"
+
+
+def default_num_steps(sampler: str, prediction: Prediction, num_train_steps: int) -> int:
+    """Steps of a walk that nobody counted, at most ``num_train_steps``: every one for DDPM, four for ``flow``.
+
+    Paths of ``flow`` are nearly straight where inputs determine the image; without inputs more steps give more
+    variety, 20 to 50.
+    """
+    if sampler == "ddpm":
+        return num_train_steps
+    few = FLOW_STEPS if prediction == "flow" else FEW_STEPS[sampler]
+    return min(few, num_train_steps)

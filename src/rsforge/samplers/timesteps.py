@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from rsforge.noise.process import Prediction
 
-FLOW_STEPS = 4
 Spacing = Literal["linspace", "trailing", "leading"]
 
 
@@ -68,8 +67,13 @@ class StepGrid:
         return 1.0 if self.set_alpha_to_one else float(alphas_cumprod[0])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, from which ``StepGrid(**…)`` is the same."""
+        """Plain numbers and strings, from which :meth:`stored` makes the same."""
         return asdict(self)
+
+    @classmethod
+    def stored(cls, schedule: Mapping[str, Any]) -> StepGrid:
+        """The grid of a checkpoint's ``schedule``; former checkpoints say nothing of it and have the default."""
+        return cls(**{name: schedule[name] for name in asdict(cls()) if name in schedule})
 
 
 def step_table(
@@ -89,9 +93,12 @@ def step_table(
     return list(zip(steps, levels[:-1], levels[1:], strict=True))
 
 
-def default_num_steps(prediction: Prediction, num_train_steps: int) -> int:
-    """Steps of a walk that nobody counted: four along the straight path of ``flow``, else every timestep."""
-    return min(FLOW_STEPS, num_train_steps) if prediction == "flow" else num_train_steps
+def default_spacing(prediction: Prediction, *, zero_terminal_snr: bool) -> Spacing:
+    """``trailing`` for models that learn from pure noise, which their walk must begin with, else ``linspace``.
+
+    Lin et al. 2023, Sec. 3.3. Both visit the last timestep; in few steps ``trailing`` strides evenly from it.
+    """
+    return "trailing" if zero_terminal_snr or prediction == "flow" else "linspace"
 
 
 def ignore_progress(done: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,8 @@ from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SE
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also
 
+FLOW_DEFAULTS = {"schedule": "flow", "timestep_sampling": "logit_normal"}
+
 
 class DenoiserSettings(Section):
     """Denoiser"""
@@ -34,13 +36,20 @@ class DenoiserSettings(Section):
         description="Checkpoint of the autoencoder whose latents are learnt.",
         json_schema_extra=also("--vae", made="vae_models/best_model.pt", by="vae train"),
     )
-    prediction: Literal["eps", "v", "x_0"] = Field(
-        "eps", description="What the network predicts: the noise, the velocity or the clean latent."
+    prediction: Literal["eps", "v", "x_0", "flow"] = Field(
+        "eps",
+        description="What the network predicts: the noise, the velocity, the clean latent, or the velocity of the "
+        "straight path (rectified flow, drawn in 4 steps), which brings its own schedule and timesteps.",
     )
-    schedule: Literal["linear", "cosine", "scaled_linear"] = Field("linear", description="Noise schedule.")
+    schedule: Literal["linear", "cosine", "scaled_linear", "flow"] = Field(
+        "linear", description="Noise schedule; flow is the straight path."
+    )
     timesteps: int = Field(1000, ge=2, le=100_000, description="Steps of the noise schedule.")
     zero_terminal_snr: bool = Field(
         False, description="Rescale the schedule so that the last step is pure noise; needs prediction v or x_0."
+    )
+    timestep_sampling: Literal["uniform", "logit_normal"] = Field(
+        "uniform", description="Which timesteps training draws: all alike, or those in the middle more often."
     )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
     hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
@@ -52,6 +61,23 @@ class DenoiserSettings(Section):
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
     latent_cache: bool = Field(True, description="Encode the images once and train on the stored latents.")
     latent_cache_dir: Path | None = Field(None, description="Folder of stored latents; else in the output folder.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_prediction(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("prediction") == "flow":
+            return FLOW_DEFAULTS | data
+        return data
+
+    @model_validator(mode="after")
+    def _the_path_of_flow(self) -> Self:
+        if self.prediction == "flow" and self.schedule != "flow":
+            raise ValueError(f"--prediction flow goes along --schedule flow, not {self.schedule}")
+        if self.prediction == "eps" and self.schedule == "flow":
+            raise ValueError(
+                "--schedule flow ends without signal, where --prediction eps says nothing; use --prediction flow"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_last_step_without_signal(self) -> Self:

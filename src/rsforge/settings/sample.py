@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, Seed, Share
 from rsforge.settings.sections import Section, also
@@ -27,8 +28,16 @@ class SampleSettings(Section):
     output: Path = Field(Path("generated_images.png"), description="Picture to write, all images in a grid.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
     num_images: Count = Field(16, description="Images to draw; up to 16 are also written one by one.")
+    sampler: Literal["ddpm", "ddim", "dpm++", "euler"] | None = Field(
+        None,
+        description="How noise becomes an image; without it Euler for flow models, else DDIM in the steps of "
+        "--ddim-steps, or DDPM.",
+    )
     ddim_steps: Count | None = Field(
-        None, description="Draw by DDIM in this many steps (faster); without it DDPM takes every step."
+        None,
+        description="Draw in this many steps (faster), by DDIM unless --sampler says otherwise; without it DDPM takes "
+        "every step, DDIM and Euler 50, DPM++ 20, and flow models 4.",
+        json_schema_extra=also("--num-inference-steps"),
     )
     eta: Share = Field(0.0, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
     batch_size: BatchSize = Field(16, description=BATCH)
@@ -36,3 +45,9 @@ class SampleSettings(Section):
     nrow: Count = Field(4, description="Images in a row of the grid.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     use_ema: bool = Field(True, description="Draw with the averaged weights where the checkpoint has them.")
+
+    @model_validator(mode="after")
+    def _noise_of_ddim(self) -> Self:
+        if self.eta and self.sampler not in (None, "ddim"):
+            raise ValueError(f"--eta is the noise of --sampler ddim; {self.sampler} has none to choose")
+        return self

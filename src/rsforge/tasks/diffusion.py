@@ -13,7 +13,7 @@ from rsforge.engine.accumulator import MeansWithError
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
-from rsforge.models.conditioning import Conditioning
+from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
@@ -21,7 +21,6 @@ from rsforge.noise.weighting import min_snr_weight
 
 Batch = Mapping[str, Any]
 DrawTimesteps = Callable[[int], Tensor]
-UNCONDITIONAL = Conditioning()
 
 
 class Noisy(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
-from rsforge.recipes.former_checkpoints import stored_partners
+from rsforge.recipes.stored_partners import stored_partners
 from rsforge.recipes.training.job import Partner
 from rsforge.recipes.training.partners import check_same, copy, describe
 from tests.worlds.commands import DIFFUSION, rsforge

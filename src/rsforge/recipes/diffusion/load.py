@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
-from rsforge.models.interfaces import Denoiser
-from rsforge.recipes.former_checkpoints import stored_partners
+from rsforge.models.conditioning import Conditioning
+from rsforge.models.interfaces import Autoencoder, Denoiser
+from rsforge.noise.schedules import table_of
+from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
+from rsforge.recipes.stored_partners import stored_partners
+from rsforge.samplers.timesteps import StepGrid
 
 DIFFUSION_ROLE = "Diffusion checkpoint"
 REQUIRED = (
@@ -25,6 +30,22 @@ def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[
     state["partners"] = stored_partners(state)
     restored = rebuild(state, "denoiser", path, averaged=averaged, required=REQUIRED)
     return cast(Denoiser, restored.network.to(device)), restored
+
+
+def stored_pipeline(state: Mapping[str, Any], denoiser: Denoiser, autoencoder: Autoencoder) -> LatentPipeline:
+    """The pipeline that a checkpoint describes, of its denoiser and the autoencoder it was trained with."""
+    device = next(denoiser.parameters()).device
+    return LatentPipeline(
+        denoiser,
+        autoencoder,
+        table_of(state["schedule"]),
+        state["prediction"],
+        tuple(state["latent_shape"]),
+        state["latent_mean"].to(device),
+        state["latent_std"].to(device),
+        StepGrid.stored(state["schedule"]),
+        Conditioning.from_dict(state.get("conditioning", {})),
+    )
 
 
 def check_partners(diffusion: LoadedModel, vae: LoadedModel, *, where: str) -> None:

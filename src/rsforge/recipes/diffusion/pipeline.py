@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.noise.process import Prediction
+from rsforge.samplers.catalogue import SAMPLERS, Sampler, default_num_steps, default_sampler
 from rsforge.samplers.ddim import ddim
-from rsforge.samplers.ddpm import ddpm
+from rsforge.samplers.guidance import guided_network
+from rsforge.samplers.image_to_image import noisy_start, remaining_steps
 from rsforge.samplers.noise_source import SeededNoise
 from rsforge.samplers.predict_x0 import x0_denoiser
-from rsforge.samplers.timesteps import ignore_progress, timesteps
+from rsforge.samplers.timesteps import StepGrid, ignore_progress
 
 
 @dataclass(frozen=True)
-class Generator:
+class Walk:
+    """How latents are drawn: the sampler by its name, the timesteps it visits, and the noise of DDIM."""
+
+    sampler: str
+    steps: Sequence[int]
+    eta: float = 0.0
+
+    @property
+    def function(self) -> Sampler:
+        return partial(ddim, eta=self.eta) if self.sampler == "ddim" else SAMPLERS[self.sampler]
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What the denoiser is told: ``inputs`` by their names in its conditioning, and how much it is to heed them.
+
+    Further than ``guidance_scale`` 1 means further from what it says without the inputs ``names``, or without all that
+    training left out at times.
+    """
+
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    guidance_scale: float = 1.0
+    names: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """An image to begin with: its latents ``(B, *latent)``, and the share of the walk that is taken from there."""
+
+    latents: Tensor
+    strength: float
+
+
+NO_INPUTS = Guide()
+
+
+@dataclass(frozen=True)
+class LatentPipeline:
     """Everything that turns noise into images; ``mean`` and ``std`` undo the standardisation of latents."""
 
     denoiser: Denoiser
@@ -28,33 +69,56 @@ class Generator:
     latent_shape: tuple[int, ...]
     mean: Tensor
     std: Tensor
+    grid: StepGrid = field(default_factory=StepGrid)
+    conditioning: Conditioning = UNCONDITIONAL
 
-    def steps(self, ddim_steps: int | None) -> list[int]:
-        """The timesteps visited: all of them by DDPM, ``ddim_steps`` by DDIM."""
+    def walk(self, sampler: str | None = None, num_steps: int | None = None, *, eta: float = 0.0) -> Walk:
+        """The walk of these names and numbers, or what suits the model where they are not given.
+
+        ``ValueError`` when the number of steps does not fit the schedule.
+        """
         total = len(self.alphas_cumprod)
-        return timesteps(total, ddim_steps or total)
+        name = sampler or default_sampler(self.prediction, all_steps=num_steps is None)
+        if num_steps is None:
+            num_steps = default_num_steps(name, self.prediction, total)
+        return Walk(name, self.grid.timesteps(total, num_steps), eta)
 
     @torch.no_grad()
     def draw(
         self,
         indices: Sequence[int],
+        walk: Walk,
         *,
         seed: int,
-        ddim_steps: int | None = None,
-        eta: float = 0.0,
+        guide: Guide = NO_INPUTS,
+        start: Start | None = None,
         on_step: Callable[[int], None] = ignore_progress,
     ) -> Tensor:
         """Images ``(len(indices), 3, H, W)`` in [-1, 1]; each depends on ``seed`` and its index alone."""
         noise = SeededNoise(seed, indices)
-        x_T = noise.draw(torch.empty(len(indices), *self.latent_shape, device=self.mean.device))  # noqa: N806
-        denoise = x0_denoiser(self.denoiser, self.alphas_cumprod, self.prediction)
-        steps = self.steps(ddim_steps)
-        common = {"steps": steps, "draw": noise.draw, "on_step": on_step}
-        if ddim_steps is None:
-            latents = ddpm(denoise, x_T, self.alphas_cumprod, **common)  # type: ignore[arg-type]
-        else:
-            latents = ddim(denoise, x_T, self.alphas_cumprod, eta=eta, **common)  # type: ignore[arg-type]
-        return self.autoencoder.decode(latents * self.std + self.mean).float().clamp(-1, 1)
+        eps = noise.draw(torch.empty(len(indices), *self.latent_shape, device=self.mean.device))
+        inputs = self.conditioning.select(guide.inputs)
+        network = guided_network(self.denoiser, self.conditioning, inputs, guide.guidance_scale, names=guide.names)
+        steps, x_t = self._begin(walk, eps, start)
+        if steps:
+            x_t = walk.function(
+                x0_denoiser(network, self.alphas_cumprod, self.prediction),
+                x_t,
+                self.alphas_cumprod,
+                steps=steps,
+                draw=noise.draw,
+                on_step=on_step,
+                final_alpha_bar=self.grid.final_alpha_bar(self.alphas_cumprod),
+            )
+        return self.autoencoder.decode(x_t * self.std + self.mean).float().clamp(-1, 1)
+
+    def _begin(self, walk: Walk, eps: Tensor, start: Start | None) -> tuple[list[int], Tensor]:
+        """The steps to take and the state they begin with: pure noise, or an image that is noisy in part."""
+        if start is None:
+            return list(walk.steps), eps
+        steps = remaining_steps(walk.steps, start.strength)
+        x_0 = ((start.latents - self.mean) / self.std).to(eps)
+        return steps, noisy_start(x_0, eps, self.alphas_cumprod, steps)
 
 
 def batches(count: int, size: int) -> Iterator[range]:

@@ -15,7 +15,7 @@ from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
-from rsforge.noise.schedules import alphas_cumprod
+from rsforge.noise.schedules import table_of
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import Images
@@ -23,19 +23,20 @@ from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION
-from rsforge.recipes.diffusion.pipeline import Generator
+from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.loss_plots import Curves
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.samplers.timesteps import StepGrid, default_spacing
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
-PREVIEW_STEPS = 50
+PREVIEW_SAMPLER = "ddim"
 
 
 def train(settings: DiffusionTrainSettings, console: Console) -> dict[str, Any]:
@@ -137,7 +138,8 @@ def spec(
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     options, latents = settings.denoiser, data.latents
-    table = alphas_cumprod(options.schedule, options.timesteps, zero_terminal=options.zero_terminal_snr)
+    schedule = describe_schedule(options)
+    table = table_of(schedule)
     shape = data.autoencoder.latent_shape(settings.data.image_size)
     task = DiffusionTask(
         network.to(compute.device),
@@ -146,45 +148,54 @@ def spec(
         std=latents.std,
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
+        timestep_sampling=options.timestep_sampling,
         moments_of=latents.moments_of,
     )
-    generator = Generator(network, data.autoencoder, table, options.prediction, shape, latents.mean, latents.std)
+    grid = StepGrid.stored(schedule)
+    pipeline = LatentPipeline(
+        network, data.autoencoder, table, options.prediction, shape, latents.mean, latents.std, grid
+    )
     return TrainingSpec(
         task,
         latents.train,
         latents.held_out,
         identity=_identity(settings, network, latents, shape),
         monitor="val/loss",
-        preview=partial(preview, settings, generator),
+        preview=partial(preview, settings, pipeline),
         frozen={"autoencoder": data.autoencoder},
         partners={"vae": Partner(settings.denoiser.vae_checkpoint, data.vae.digest)},
     )
 
 
-def _identity(
-    settings: DiffusionTrainSettings, network: Denoiser, latents: Latents, shape: tuple[int, ...]
-) -> dict[str, Any]:
-    options = settings.denoiser
-    schedule = {
+def describe_schedule(options: DenoiserSettings) -> dict[str, Any]:
+    """The noise levels of training and where a walk visits them, as a checkpoint says it."""
+    spacing = default_spacing(options.prediction, zero_terminal_snr=options.zero_terminal_snr)
+    return {
         "kind": options.schedule,
         "timesteps": options.timesteps,
         "zero_terminal_snr": options.zero_terminal_snr,
+        **StepGrid(spacing).as_dict(),
     }
+
+
+def _identity(
+    settings: DiffusionTrainSettings, network: Denoiser, latents: Latents, shape: tuple[int, ...]
+) -> dict[str, Any]:
     return {
         "architecture": network.architecture,
         "image_size": settings.data.image_size,
         "latent_shape": shape,
-        "prediction": options.prediction,
-        "schedule": schedule,
+        "prediction": settings.denoiser.prediction,
+        "schedule": describe_schedule(settings.denoiser),
+        "timestep_sampling": settings.denoiser.timestep_sampling,
         "latent_mean": latents.mean,
         "latent_std": latents.std,
     }
 
 
-def preview(settings: DiffusionTrainSettings, generator: Generator, moment: Moment) -> Pictures:
+def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, moment: Moment) -> Pictures:
     """The same four images at every preview, in a row."""
-    steps = min(PREVIEW_STEPS, settings.denoiser.timesteps)
-    drawn = generator.draw(range(SHOWN), seed=settings.run.seed, ddim_steps=steps)
+    drawn = pipeline.draw(range(SHOWN), pipeline.walk(PREVIEW_SAMPLER), seed=settings.run.seed)
     save_grid(settings.run.output_dir / DIFFUSION.sample_picture(moment), drawn.cpu(), nrow=SHOWN)
     return {"samples": drawn.cpu()}
 

@@ -12,11 +12,10 @@ from torch import Tensor
 from rsforge.data.io.image_writer import check_picture_path, save_grid, save_individuals
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
-from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.find_autoencoder import find_autoencoder
-from rsforge.recipes.diffusion.load import check_partners, load_denoiser
-from rsforge.recipes.diffusion.pipeline import Generator, batches
+from rsforge.recipes.diffusion.load import check_partners, load_denoiser, stored_pipeline
+from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk, batches
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.sample import SampleSettings
@@ -29,17 +28,17 @@ def draw(settings: SampleSettings, show: Console) -> dict[str, Any]:
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
     show.say(f"device     {devices.describe(device)}")
-    generator, vae = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
+    pipeline, vae = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
     if settings.vae_checkpoint is None:
         show.say(f"taken      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
-    steps = _steps(generator, settings.ddim_steps)
+    walk = _walk(pipeline, settings)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
     told = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
-            "sampler": "ddim" if settings.ddim_steps else "ddpm", "steps": steps}  # fmt: skip
+            "sampler": walk.sampler, "steps": len(walk.steps)}  # fmt: skip
     if show.dry_run:
         return told
     output_dir.make(settings.output.parent)
-    drawn = _draw(generator, settings, seed, steps, show)
+    drawn = _draw(pipeline, settings, walk, seed, show)
     save_grid(settings.output, drawn, nrow=settings.nrow)
     own = settings.output.with_name(f"{settings.output.stem}_individual")
     _clear(own)
@@ -59,42 +58,36 @@ def _clear(own: Path) -> None:
             own.rmdir()
 
 
-def _steps(generator: Generator, ddim_steps: int | None) -> int:
+def _walk(pipeline: LatentPipeline, settings: SampleSettings) -> Walk:
     try:
-        return len(generator.steps(ddim_steps))
+        return pipeline.walk(settings.sampler, settings.ddim_steps, eta=settings.eta)
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--ddim-steps") from error
 
 
-def _draw(generator: Generator, settings: SampleSettings, seed: int, steps: int, show: Console) -> Tensor:
+def _draw(pipeline: LatentPipeline, settings: SampleSettings, walk: Walk, seed: int, show: Console) -> Tensor:
     runs = list(batches(settings.num_images, settings.batch_size))
     parts = []
-    with show.progress("step", steps * len(runs)) as meter:
+    with show.progress("step", len(walk.steps) * len(runs)) as meter:
         for number, indices in enumerate(runs, 1):
             counted = f"{number}/{len(runs)}"
             parts.append(
-                generator.draw(
+                pipeline.draw(
                     indices,
+                    walk,
                     seed=seed,
-                    ddim_steps=settings.ddim_steps,
-                    eta=settings.eta,
                     on_step=lambda done, counted=counted: meter.step(1, batch=counted),  # type: ignore[misc]
                 ).cpu()
             )
     return torch.cat(parts)
 
 
-def load(diffusion: Path, vae: Path | None, device: torch.device, *, averaged: bool) -> tuple[Generator, Path]:
-    """The generator of two checkpoints that belong together (else RSF-C006), and the second, looked for when None."""
+def load(diffusion: Path, vae: Path | None, device: torch.device, *, averaged: bool) -> tuple[LatentPipeline, Path]:
+    """The pipeline of two checkpoints that belong together (else RSF-C006), and the second, looked for when None."""
     denoiser, trained = load_denoiser(diffusion, device, averaged=averaged)
     if vae is None:
         vae, autoencoder, partner = find_autoencoder(diffusion, trained, device)
     else:
         autoencoder, partner = load_autoencoder(vae, device)
     check_partners(trained, partner, where=str(vae))
-    state = trained.state
-    schedule = state["schedule"]
-    table = alphas_cumprod(schedule["kind"], schedule["timesteps"], zero_terminal=schedule["zero_terminal_snr"])
-    mean, std = state["latent_mean"].to(device), state["latent_std"].to(device)
-    shape = tuple(state["latent_shape"])
-    return Generator(denoiser, autoencoder, table, state["prediction"], shape, mean, std), vae
+    return stored_pipeline(trained.state, denoiser, autoencoder), vae

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from rsforge.engine.cadence import Moment
 from rsforge.engine.checkpoint_writer import CheckpointNames
+from rsforge.recipes.stored_partners import COPIES
 
 JOURNAL = "journal.jsonl"
 SETTINGS = "settings.json"
 TIMING = "timing.jsonl"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
-PARTNERS = "partners"
 WANDB = "wandb"
 # What others write for a run: trackers below its folder, and the cache of latents.
 OTHERS = [
-    f"{LATENTS}/*.npy", f"{PARTNERS}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
+    f"{LATENTS}/*.npy", f"{COPIES}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
     f"{WANDB}/run-*", f"{WANDB}/offline-run-*", f"{WANDB}/latest-run", f"{WANDB}/debug*.log", f"{WANDB}/wandb",
     f"{WANDB}/artifacts",
 ]  # fmt: skip
@@ -45,7 +45,7 @@ class OutputLayout:
         pictures = [name.split("/")[0] for name in (self.samples, self.reconstructions) if name]
         return [
             LATENTS,
-            PARTNERS,
+            COPIES,
             TENSORBOARD,
             WANDB,
             *pictures,

@@ -8,9 +8,8 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.errors import RsforgeError
-from rsforge.recipes.former_checkpoints import stored_partners
+from rsforge.recipes.stored_partners import COPIES, stored_partners
 from rsforge.recipes.training.job import Partner
-from rsforge.recipes.training.output_names import PARTNERS
 
 
 def describe(partners: Mapping[str, Partner]) -> dict[str, dict[str, str]]:
@@ -21,7 +20,7 @@ def describe(partners: Mapping[str, Partner]) -> dict[str, dict[str, str]]:
 def copy(partners: Mapping[str, Partner], output: Path) -> None:
     """Put each partner's checkpoint into the run folder: as a link of the same file where the disk allows it."""
     for role, one in partners.items():
-        target = output / PARTNERS / f"{role}.pt"
+        target = output / COPIES / f"{role}.pt"
         target.parent.mkdir(exist_ok=True)
         durable.alias(one.path, target)
 

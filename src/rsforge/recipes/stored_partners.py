@@ -1,9 +1,11 @@
-"""What checkpoints of before call otherwise, read as it is called today."""
+"""The models that a checkpoint was trained with, as it names them, and where copies of them are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+COPIES = "partners"  # folder of copies beside a checkpoint
 
 
 def stored_partners(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
