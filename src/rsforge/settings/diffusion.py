@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rsforge.settings.base import (
     DATA_DIR,
@@ -26,6 +27,14 @@ from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SE
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also
 
+
+def _even_or_one(draws: int) -> int:
+    if draws > 1 and draws % 2:
+        raise ValueError("must be an even number, or 1")
+    return draws
+
+
+ValidationDraws = Annotated[int, Field(ge=0, le=1000), AfterValidator(_even_or_one)]
 FLOW_DEFAULTS = {"schedule": "flow", "timestep_sampling": "logit_normal"}
 
 
@@ -50,6 +59,11 @@ class DenoiserSettings(Section):
     )
     timestep_sampling: Literal["uniform", "logit_normal"] = Field(
         "uniform", description="Which timesteps training draws: all alike, or those in the middle more often."
+    )
+    validation_draws: ValidationDraws = Field(
+        0,
+        description="Timesteps at which the loss of each held-out image is measured: an even number, or 1 for a "
+        "single random one; 0 takes as many as make 2,048 measurements.",
     )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
     hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
@@ -105,6 +119,8 @@ class LatentImageSettings(TileSettings):
 
 class DiffusionTrainSettings(Section):
     """Settings of ``rsforge diffusion train``."""
+
+    former: ClassVar[Mapping[str, Any]] = {"validation_draws": 1}
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)

@@ -50,7 +50,8 @@ class Section(BaseModel):
 
     Settings of a command may say more of it: ``file_keys`` are keys of other programs' settings files and what
     they mean here, ``file_sections`` further names of sections in files and the sections that they hold,
-    ``variables`` environment variables without our prefix and the options that they set.
+    ``variables`` environment variables without our prefix and the options that they set, ``former`` what checkpoints
+    of before mean by the settings that they do not know, where that is not today's default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
@@ -58,6 +59,7 @@ class Section(BaseModel):
     file_keys: ClassVar[tuple[FileKey | FixedKey, ...]] = ()
     file_sections: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     variables: ClassVar[Mapping[str, str]] = {}
+    former: ClassVar[Mapping[str, Any]] = {}
 
     @field_validator("*", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
+from rsforge.noise.timestep_sampling import draws_for
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import Images
@@ -149,6 +150,7 @@ def spec(
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
         timestep_sampling=options.timestep_sampling,
+        validation_draws=options.validation_draws or draws_for(len(latents.held_out)),
         moments_of=latents.moments_of,
     )
     grid = StepGrid.stored(schedule)

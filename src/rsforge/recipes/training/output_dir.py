@@ -108,8 +108,9 @@ def check_apart(run: RunSettings, own: OutputLayout, data_dir: str) -> None:
 
 def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[str, Any], *, where: str) -> None:
     """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with."""
-    # What the run did not know of was as it is by default.
-    before, now = _leaves(_defaults(type(settings))) | _leaves(state["settings"]), _leaves(plain(settings))
+    # What the run did not know of was as it is by default, or as it was before there was a choice.
+    unknown = _leaves(_defaults(type(settings))) | dict(getattr(settings, "former", {}))
+    before, now = unknown | _leaves(state["settings"]), _leaves(plain(settings))
     different = [k for k in before.keys() | now.keys() if k not in FREE and before.get(k) != now.get(k)]
     if different:
         rows = [f"--{k.replace('_', '-')} was {before.get(k)}, is {now.get(k)}" for k in sorted(different)]
