@@ -71,6 +71,16 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def campaign(session: nox.Session) -> None:
+    """The suite's test of killed trainings with hundreds of kills; options after -- are --kills and --kill-seed."""
+    install(session, "test")
+    session.run(
+        "pytest", "tests/engine/test_resume.py", "-k", "killed_anywhere", "--kills", "300", *session.posargs,
+        env=ONE_THREAD,
+    )  # fmt: skip
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Every example, in a folder of its own."""
     install(session)

@@ -16,6 +16,7 @@ if os.access("/dev/shm", os.W_OK):
 
 import warnings
 
+import pytest
 import torch
 
 from rsforge.compat import ensure_torchvision
@@ -24,3 +25,8 @@ torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ensure_torchvision()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=12, help="times that tests/engine/test_resume.py kills a training")
+    parser.addoption("--kill-seed", type=int, default=7, help="seed of the moments at which it does")

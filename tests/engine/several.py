@@ -1,8 +1,15 @@
-"""What each of several processes runs: ``torchrun ... -m tests.engine.several FOLDER INTERRUPT_AFTER``."""
+"""Several processes of one group, forked from one that has imported torch.
+
+Usage: ``python -m tests.engine.several FOLDER INTERRUPT_AFTER COUNT:TASK,TASK...`` for any number of groups.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -10,7 +17,7 @@ import torch
 from rsforge.engine import checkpoint, distributed
 from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWriter
 from rsforge.engine.journal import Journal, NoJournal
-from tests.engine.toys import CPU, NAMES, Adapter, Contrastive, Noisy, Regress, Remembering, Steady, trainer
+from tests.engine.toys import CPU, NAMES, Adapter, Contrastive, Noisy, Regress, Remembering, Steady, adamw, trainer
 
 TASKS = {
     "regress": Regress,
@@ -38,15 +45,51 @@ def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:
     world.barrier()
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    base, cut = Path(sys.argv[1]), int(sys.argv[2])
+def run_tasks(base: Path, tasks: list[str], cut: int) -> None:
     world = distributed.join(CPU)
-    for task in TASKS:
+    for task in tasks:
         for name, plan in {"whole": (4,), "cut": (cut, 4)}.items():
             for epochs in plan:
                 run(base / task / name, task, world, epochs, 1)
     distributed.leave()
+
+
+def fork(rank: int, count: int, port: int, *arguments) -> int:
+    """A process of the group, with the environment that torchrun gives; its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank}
+    os.environ.update({name: str(value) for name, value in address.items()})
+    try:
+        run_tasks(*arguments)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def run_group(count: int, *arguments) -> None:
+    """Run ``count`` processes; when one fails the others would wait for it, and are ended."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    members = {fork(rank, count, port, *arguments) for rank in range(count)}
+    while members:
+        pid, status = os.wait()
+        members.remove(pid)
+        if status:
+            for other in members:
+                os.kill(other, signal.SIGKILL)
+            sys.exit(1)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    adamw([torch.zeros(1, requires_grad=True)])  # the first optimizer imports much; the forked ones then need not
+    base, cut = Path(sys.argv[1]), int(sys.argv[2])
+    for group in sys.argv[3:]:
+        count, tasks = group.split(":")
+        run_group(int(count), base / count, tasks.split(","), cut)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.engine.accumulator import MeanOverSamples, MeansWithError
+from rsforge.engine.accumulator import MeanOverSamples
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.validation import Validation
@@ -31,12 +31,3 @@ def test_a_figure_of_the_set_is_no_mean_of_batches():
     assert whole["val/error"] == pytest.approx(float((~found).float().mean()))
     alone = Validation(task, BatchLoader(Points(2), batch_size=2, shuffle=False), device=CPU)()
     assert alone["val/error"] < whole["val/error"]
-
-
-def test_variances_of_samples_become_the_standard_error_of_the_mean():
-    accumulator = MeansWithError(
-        lambda batch: {"loss": batch.mean(), "v": batch.new_tensor(0.5)}, variances={"v": "se"}
-    )
-    for part in torch.ones(8).split([5, 3]):
-        accumulator.update(part, len(part))
-    assert accumulator.compute(SingleProcess()) == pytest.approx({"loss": 1.0, "se": 0.25})

@@ -23,24 +23,29 @@ class Place(SingleProcess):
         self.rank, self.size = rank, size
 
 
-LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-
-
-def launch(folder, count):
-    for task in TASKS:
-        for name in ("whole", "cut"):
-            (folder / task / name).mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, *LAUNCH, str(count), "-m", "tests.engine.several", str(folder), "2"],
-        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+GROUPS = {2: list(TASKS), 3: ["noisy", "adapter", "contrastive"]}
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    return launch(tmp_path_factory.mktemp("two"), 2)
+def groups(tmp_path_factory):
+    """``COUNT/TASK/whole`` of a run, and ``cut`` of the same interrupted and resumed, by so many processes."""
+    base = tmp_path_factory.mktemp("groups")
+    for count, tasks in GROUPS.items():
+        for task in tasks:
+            for name in ("whole", "cut"):
+                (base / str(count) / task / name).mkdir(parents=True)
+    plan = [f"{count}:{','.join(tasks)}" for count, tasks in GROUPS.items()]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.several", str(base), "2", *plan],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return base
+
+
+@pytest.fixture(scope="module")
+def two(groups):
+    return groups / "2"
 
 
 def nets(path):
@@ -74,9 +79,9 @@ def test_two_processes_resume_to_the_bit(two, task):
         assert (two / task / "whole" / name).read_bytes() == (two / task / "cut" / name).read_bytes()
 
 
-def test_three_processes_resume_to_the_bit(tmp_path):
+def test_three_processes_resume_to_the_bit(groups):
     """Buckets that never change their order: with DistributedDataParallel this fails from three processes on."""
-    three = launch(tmp_path, 3)
+    three = groups / "3"
     for task in ("noisy", "adapter", "contrastive"):
         for name in ("latest_model.pt", "journal.jsonl"):
             assert (three / task / "whole" / name).read_bytes() == (three / task / "cut" / name).read_bytes()
@@ -95,7 +100,7 @@ def test_gathered_negatives_are_those_of_the_whole_batch(two):
     assert float(sum(halves)) / 2 < float(loss) - 0.1
 
 
-def test_gathered_rows_carry_the_gradient_of_all_losses(two, tmp_path):
+def test_gathered_rows_carry_the_gradient_of_all_losses(two):
     """Weights after two processes' steps are those after one process's steps on the whole batches."""
     loader = BatchLoader(Points(22, 0.1), batch_size=4, seed=5, world=Place(0, 2), even=True)
     task = Contrastive()

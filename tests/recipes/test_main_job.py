@@ -107,15 +107,6 @@ def test_without_ddim_all_steps_are_taken(job, tmp_path, capsys):
     assert (told["sampler"], told["steps"]) == ("ddpm", 40) and isinstance(told["seed"], int)
 
 
-def test_reconstruct_and_evaluate(job, tmp_path, capsys):
-    line = "vae reconstruct --checkpoint {} --data-dir {} --output {} --num-images 11 --json"
-    assert rsforge(line, job.vae / "best_model.pt", job.tiles, tmp_path / "r.png") == 0
-    assert pixels(tmp_path / "r.png").shape == (4 * 18 + 2, 8 * 18 + 2, 3)
-    assert rsforge("vae evaluate --checkpoint {} --data-dir {} --json", job.vae / "best_model.pt", job.tiles) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["images"] == 30 and 0 < told["mean_image_mse"] < 1 and told["latent_numbers"] == 8
-
-
 @pytest.mark.parametrize("method", ["vae", "diffusion"])
 def test_interrupted_by_the_command_line_and_resumed_is_the_same_run(job, tmp_path, method):
     """Four epochs at once, or two, then on to four with --resume: the same weights, journal and best model."""

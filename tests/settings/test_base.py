@@ -102,3 +102,10 @@ def test_flow_brings_its_schedule_and_timesteps_unless_given():
     with pytest.raises(ValidationError, match="--schedule flow ends without signal"):
         DenoiserSettings(vae_checkpoint=Path("v.pt"), schedule="flow")
     assert DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="v", schedule="flow").schedule == "flow"
+
+
+@pytest.mark.parametrize("draws", [1, 2, 16])
+def test_validation_draws_are_one_or_pairs(draws):
+    assert DenoiserSettings(vae_checkpoint=Path("v.pt"), validation_draws=draws).validation_draws == draws
+    with pytest.raises(ValidationError, match="--validation-draws must be 1 or even"):
+        DenoiserSettings(vae_checkpoint=Path("v.pt"), validation_draws=draws + draws % 2 + 1)

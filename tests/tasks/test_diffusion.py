@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from statistics import fmean, stdev
+
 import pytest
 import torch
 from torch import nn
 
+from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.task import StepContext
-from rsforge.engine.train_step import TrainStep
+from rsforge.engine.train_step import Update
 from rsforge.engine.validation import Validation
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.latent_mlp import LatentMlp
@@ -60,7 +63,7 @@ def task(network, **options):
 
 
 def train(job, steps, lr=2e-3):
-    move = TrainStep(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
+    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
     batches = BatchLoader(Moments(), batch_size=64, seed=1).steps(0, steps)
     return [move(micros, step, lr).read()["loss"] for step, micros in enumerate(batches)]
 
@@ -205,22 +208,24 @@ class Linear(nn.Module):
         return 0.98 * noise * x_t
 
 
-def losses_of_seeds(draws, images, seeds=48):
+def figures_of_seeds(draws, images, seeds=48):
     job = task(Linear(), mean=torch.zeros(()), std=torch.ones(()), validation_draws=draws)
     figures = []
     for seed in range(seeds):
         torch.manual_seed(seed)
-        figures.append(job.evaluate({"latents": images}))
+        accumulator = job.validation()
+        accumulator.update({"latents": images}, len(images))
+        figures.append(accumulator.compute(SingleProcess()))
     return figures
 
 
 def test_stratified_validation_has_a_small_error_and_knows_it():
-    """On the same two images with other noise and timesteps: as the trainer's seed would give."""
+    """On the same two images with other noise and timesteps: as another seed of the trainer's would give."""
     torch.manual_seed(0)
     images = moments(2, dim=64)
-    single, stratified = losses_of_seeds(1, images), losses_of_seeds(16, images)
-    before, after = (torch.stack([f["loss"] for f in figures]).std() for figures in (single, stratified))
+    single, stratified = figures_of_seeds(1, images), figures_of_seeds(16, images)
+    before, after = (stdev(f["loss"] for f in figures) for figures in (single, stratified))
     assert after < before / 5
-    reported = torch.stack([f["loss_variance"] for f in stratified]).mean().div(len(images)).sqrt()
-    assert 0.5 < float(reported / after) < 2
-    assert "loss_variance" not in single[0]
+    reported = fmean(f["loss_se"] ** 2 for f in stratified) ** 0.5
+    assert 0.5 < reported / after < 2
+    assert set(single[0]) == {"loss", "linear"}

@@ -7,6 +7,7 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.show import Show
+from rsforge.cli.tree import Told
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
 
 app = group("Train, use and judge autoencoders.")
@@ -43,7 +44,7 @@ def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:
 )
 def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
     """Draw images above their reconstructions."""
-    from rsforge.recipes.vae.evaluate import reconstruct as recipe
+    from rsforge.recipes.vae.reconstruct import reconstruct as recipe
 
     return recipe(settings, show)
 
@@ -52,10 +53,13 @@ def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
     app,
     "vae evaluate",
     VaeEvaluateSettings,
+    writes=True,
     epilog="Example: rsforge vae evaluate --checkpoint vae_models/best_model.pt --data-dir images --json",
 )
-def evaluate(settings: VaeEvaluateSettings, show: Show) -> dict[str, Any]:
-    """Measure how well an autoencoder reconstructs images."""
+def evaluate(settings: VaeEvaluateSettings, show: Show) -> Told:
+    """Measure how well an autoencoder reconstructs images, beside trivial baselines, with confidence intervals."""
     from rsforge.recipes.vae.evaluate import evaluate as recipe
+    from rsforge.recipes.vae.evaluate import table
 
-    return recipe(settings, show)
+    data = recipe(settings, show)
+    return Told(data, table(data))

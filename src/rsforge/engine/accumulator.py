@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -48,20 +47,3 @@ class MeanOverSamples:
     def total_count(self, world: SingleProcess) -> float:
         """How many samples all processes took."""
         return world.total({"count": float(self.count)})["count"]
-
-
-class MeansWithError(MeanOverSamples):
-    """Means over samples, and standard errors in the place of some.
-
-    ``variances`` map a figure of ``evaluate``, the variance of one sample's value, to the name of the standard error of
-    the mean over all samples: its root over the number of samples.
-    """
-
-    def __init__(self, evaluate: Callable[[Any], Mapping[str, Tensor]], *, variances: Mapping[str, str]) -> None:
-        super().__init__(evaluate)
-        self.variances = variances
-
-    def compute(self, world: SingleProcess) -> dict[str, float]:
-        means, count = super().compute(world), self.total_count(world)
-        errors = {new: math.sqrt(means.pop(old) / count) for old, new in self.variances.items() if old in means}
-        return means | errors

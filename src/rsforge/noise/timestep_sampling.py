@@ -29,12 +29,6 @@ def sample_timesteps(
     raise ValueError(f"unknown timestep sampling {kind!r}; known are uniform, logit_normal")
 
 
-def draws_for(samples: int, *, measurements: int = 2048, most: int = 512) -> int:
-    """How many timesteps each of ``samples`` is measured at, so that all make ``measurements``: even, 2 to ``most``."""
-    wanted = -(-measurements // max(1, samples))
-    return min(most, max(2, wanted + wanted % 2))
-
-
 def timesteps_of_stratum(num_train_steps: int, stratum: int, strata: int, count: int) -> Tensor:
     """``count`` timesteps from one of ``strata`` equal parts of the table, else as :func:`sample_timesteps` uniform.
 

@@ -22,13 +22,13 @@ from rsforge.settings.base import (
     OptimSettings,
     Range,
     RunSettings,
-    Seed,
     StoppingSettings,
     Weight,
     Width,
 )
 from rsforge.settings.data_pairs import CLIP, Unit
 from rsforge.settings.document_keys import ADAM, DIVISION, MIRRORING, SECTIONS
+from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from rsforge.settings.sections import Section, also
 
@@ -141,24 +141,9 @@ class CycleGanEvaluateSettings(Section):
 
     checkpoint: Path = Field(description=CHECKPOINT, json_schema_extra=MADE)
     data: PairDataSettings
-    side: Literal["all", "train", "val", "test"] = Field("all", description="Which side of the split to measure.")
+    evaluation: EvaluationSettings = EvaluationSettings()
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    output_dir: Path | None = Field(
-        None, description="Folder for evaluation.json, per_image.csv and examples.png; nothing is written when absent."
-    )
     batch_size: BatchSize = Field(8, description=BATCH)
-    vgg_weights: Path | None = Field(None, description="File of VGG16 weights for LPIPS; else the torch hub cache.")
-    inception_weights: Path | None = Field(
-        None,
-        description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "
-        "the torch hub cache.",
-    )
-    resamples: int = Field(
-        1000, ge=100, le=1_000_000, description="Resamples of the bootstrap behind each confidence interval."
-    )
-    confidence: float = Field(0.95, gt=0, lt=1, description="Share of the resamples that an interval holds.")
-    seed: Seed = Field(42, description="Seed of the bootstrap.")
-    overwrite: bool = Field(False, description="Replace an earlier evaluation.")
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 

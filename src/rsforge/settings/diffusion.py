@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     DATA_DIR,
@@ -27,14 +27,6 @@ from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SE
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also
 
-
-def _even_or_one(draws: int) -> int:
-    if draws > 1 and draws % 2:
-        raise ValueError("must be an even number, or 1")
-    return draws
-
-
-ValidationDraws = Annotated[int, Field(ge=0, le=1000), AfterValidator(_even_or_one)]
 FLOW_DEFAULTS = {"schedule": "flow", "timestep_sampling": "logit_normal"}
 
 
@@ -60,10 +52,10 @@ class DenoiserSettings(Section):
     timestep_sampling: Literal["uniform", "logit_normal"] = Field(
         "uniform", description="Which timesteps training draws: all alike, or those in the middle more often."
     )
-    validation_draws: ValidationDraws = Field(
-        0,
-        description="Timesteps at which the loss of each held-out image is measured: an even number, or 1 for a "
-        "single random one; 0 takes as many as make 2,048 measurements.",
+    validation_draws: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None,
+        description="Timesteps at which each held-out image is judged, 1 or an even number; without it 4 to 256, "
+        "the more the fewer images are held out.",
     )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
     hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
@@ -91,6 +83,12 @@ class DenoiserSettings(Section):
             raise ValueError(
                 "--schedule flow ends without signal, where --prediction eps says nothing; use --prediction flow"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _draws_in_pairs(self) -> Self:
+        if self.validation_draws is not None and self.validation_draws > 1 and self.validation_draws % 2:
+            raise ValueError("--validation-draws must be 1 or even: two from each part of the schedule")
         return self
 
     @model_validator(mode="after")

@@ -34,6 +34,7 @@ from rsforge.settings.base import (
     Widths,
 )
 from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SECTIONS
+from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also
 
@@ -128,6 +129,6 @@ class VaeEvaluateSettings(Section):
     batch_size: BatchSize = Field(16, description=BATCH)
     image_size: ImageSize | None = Field(None, description="Side in pixels; when absent the one of the checkpoint.")
     split: SplitChoice = Field("auto", description=SPLIT)
-    side: Literal["all", "train", "val", "test"] = Field("all", description="Which side of the split to measure.")
+    evaluation: EvaluationSettings = EvaluationSettings()
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)

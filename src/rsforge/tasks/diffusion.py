@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.accumulator import MeansWithError
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
@@ -18,6 +17,7 @@ from rsforge.models.interfaces import Denoiser
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
 from rsforge.noise.weighting import min_snr_weight
+from rsforge.tasks.denoising_figures import DenoisingFigures
 
 Batch = Mapping[str, Any]
 DrawTimesteps = Callable[[int], Tensor]
@@ -80,8 +80,8 @@ class DiffusionTask:
         weight = min_snr_weight(self.prediction, noisy.alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
         yield Turn("denoiser", weighted_mse(self._predict(noisy, inputs), noisy.wanted, weight).mean())
 
-    def validation(self) -> MeansWithError:
-        return MeansWithError(self.evaluate, variances={"loss_variance": "loss_se"})
+    def validation(self) -> DenoisingFigures:
+        return DenoisingFigures(self.evaluate)
 
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance.

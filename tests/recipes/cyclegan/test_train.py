@@ -254,9 +254,12 @@ def test_translations_of_unseen_scenes_beat_both_trivial_ones(tmp_path, capsys):
     )
     assert rsforge(line + "--num-workers 0 --report-to none", world, run) == 0
     capsys.readouterr()
-    line = "cyclegan evaluate --checkpoint {} --data-dir {} --side val --json"
-    assert rsforge(line, run / "best_model.pt", world) == 0
-    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert rsforge("cyclegan evaluate --checkpoint {} --data-dir {} --json", run / "best_model.pt", world) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["side"], told["trained_on"], told["chosen_on"]) == ("val", 0, "val")
+    assert any("chosen on these images (val)" in doubt for doubt in told["doubts"])
+    figures = told["figures"]
+    assert list(figures) == ["model", "copy_sar", "mean_colour", "mean_image", "median_image"]
     l1 = {name: figures[name]["l1"]["mean"] for name in ("model", "copy_sar", "mean_colour")}
     assert l1["model"] < 0.9 * l1["mean_colour"] and l1["model"] < 0.6 * l1["copy_sar"], l1
 

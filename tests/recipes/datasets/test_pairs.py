@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,50 +12,17 @@ from affine import Affine
 from PIL import Image
 
 from rsforge.data.io.rasters import read
-from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.tables import write_table
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.splits.split_file import load_split
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets import pairs as pair_datasets
-from rsforge.recipes.datasets.pairs_of_checkpoint import Measured, one_side
-from rsforge.recipes.training import output_dir
-from rsforge.settings.base import RunSettings
-from rsforge.settings.cyclegan import CycleGanTrainSettings
-from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from tests.worlds.commands import rsforge
 from tests.worlds.geotiff_pairs import geotiffs
+from tests.worlds.pair_training import TERRAINS, Ear, load, names
 from tests.worlds.pairs import fields, save, write_pairs
 from tests.worlds.pairs import load as open_picture
 from tests.worlds.rasters import NORTH_UP, write
-
-TERRAINS = ("agri", "coast", "river", "urban")
-
-
-class Ear(SilentConsole):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self.warned: list[str] = []
-        self.meters: list[tuple[str, int, int]] = []
-
-    @contextmanager
-    def progress(self, label: str, total: int, done: int = 0):
-        steps = []
-        yield SimpleNamespace(step=lambda advance=1: steps.append(advance))
-        self.meters.append((label, total, sum(steps)))
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
-
-    def warn(self, line: str) -> None:
-        self.warned.append(line)
-
-    def heard(self, words: str) -> bool:
-        return any(words in line for line in self.said + self.warned)
 
 
 @pytest.fixture
@@ -74,11 +37,6 @@ def ear() -> Ear:
     return Ear()
 
 
-def load(root, ear, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.Pairs:
-    settings = PairTrainingSettings(data_dir=str(root), **{"image_size": 32} | data)
-    return pair_datasets.load(settings, RunSettings(output_dir=Path(output), on_bad=on_bad, seed=seed), ear)
-
-
 def refused(code, *args, **options) -> RsforgeError:
     with pytest.raises(RsforgeError) as caught:
         load(*args, **options)
@@ -86,31 +44,8 @@ def refused(code, *args, **options) -> RsforgeError:
     return caught.value
 
 
-def names(samples) -> set[str]:
-    return {samples.name(k) for k in range(len(samples))}
-
-
 def scenes(samples) -> set[str]:
     return {name.split("/")[0] for name in names(samples)}
-
-
-def state_of(pairs: pair_datasets.Pairs, root, *, seed=42, **data) -> dict:
-    """What a checkpoint of such a training says."""
-    settings = CycleGanTrainSettings(
-        run=RunSettings(seed=seed), data=PairTrainingSettings(data_dir=str(root), image_size=32, **data)
-    )
-    return {
-        "image_size": 32,
-        "sar_channels": pairs.sar_channels,
-        "radiometry": pairs.radiometry.as_dict(),
-        "images": pairs.identity,
-        "trained": pairs.trained,
-        "settings": output_dir.plain(settings),
-    }
-
-
-def measured(root, side, state, ear, *, on_bad="error", **data) -> Measured:
-    return one_side(PairDataSettings(data_dir=str(root), **data), side, ear, on_bad=on_bad, state=state)
 
 
 def test_whole_scenes_are_held_out(world, ear):
@@ -367,12 +302,11 @@ def test_drawn_pairs_are_divided_by_scene(ear, monkeypatch):
 
 def test_drawing_is_shown(ear, monkeypatch):
     monkeypatch.setattr(pair_datasets, "SYNTHETIC_COUNT", 16)
-    state = state_of(load("synthetic", ear), "synthetic")
-    measured("synthetic", "all", state, ear)
-    assert ear.meters == [("drawn", 16, 16)] * 2
+    load("synthetic", ear)
+    assert ear.meters == [("drawn", 16, 16)]
     ear.dry_run = True
     load("synthetic", ear)
-    assert len(ear.meters) == 2
+    assert len(ear.meters) == 1
 
 
 def test_two_sets_of_true_pairs_hold_out_true_pairs(world, ear):
@@ -633,107 +567,3 @@ def test_links_inside_the_folder_are_images(world, ear, unpaired):
         path.symlink_to(path.rename(store / f"{number}.png"))
     after = load(world, ear, unpaired=unpaired)
     assert after.identity == before.identity and torch.equal(after.plain[0, 2][0], before.plain[0, 2][0])
-
-
-def test_every_pair_is_measured_as_the_checkpoint_takes_it(world, ear):
-    state = state_of(load(world, ear), world) | {"image_size": 16, "images": {"split": "other"}, "trained": ()}
-    state["radiometry"] = asdict(Radiometry("uint8", 0, 100))
-    ear.warned.clear()
-    found = measured(world, "all", state, ear)
-    assert [found.samples.name(k) for k in range(12)] == [pair.name for pair in find_pairs(world).pairs]
-    assert found.scenes[:4] == ["ROIs1970_fall_0"] * 3 + ["ROIs1970_fall_1"] and not ear.warned
-    assert found.samples[0, 0][0].shape == (1, 16, 16)
-    assert found.samples[0, 0][0].mean() > measured(world, "all", state, ear, clip=(0.0, 255.0)).samples[0, 0][0].mean()
-    state["sar_channels"] = 2
-    with pytest.raises(RsforgeError, match="the model takes 2") as caught:
-        measured(world, "all", state, ear)
-    assert caught.value.code == "RSF-D009"
-    with pytest.raises(RsforgeError) as caught:
-        measured(world, "all", state, ear, radiometry="db")
-    assert caught.value.code == "RSF-D010"
-
-
-@pytest.mark.parametrize("options", [{}, {"unpaired": True}, {"terrains": TERRAINS[:3], "max_per_terrain": 2}])
-def test_the_division_of_the_training_is_made_again(world, ear, options):
-    pairs = load(world, ear, seed=3, **options)
-    state = state_of(pairs, world, seed=3, **options)
-    val, train = (measured(world, side, state, ear) for side in ("val", "train"))
-    assert names(val.samples) == names(pairs.held_out) and len(train.samples) == len(pairs.train)
-    assert not ear.warned and len(set(val.scenes)) == 1
-    asked = measured(world, "all", state, ear, **options and {"terrains": options.get("terrains", ())})
-    assert len(asked.samples) >= len(pairs.train) + len(pairs.held_out)
-    assert asked.trained == train.trained == len(pairs.train) and val.trained == 0
-    assert ear.heard(f"trained on {len(pairs.train)} of these {len(asked.samples)} pairs")
-
-
-@pytest.mark.parametrize("unpaired", [False, True])
-def test_what_was_trained_on_is_known_by_its_contents(world, ear, unpaired):
-    """Whatever part of the data is measured, under whatever names."""
-    pairs = load(world, ear, unpaired=unpaired)
-    state, seen = state_of(pairs, world, unpaired=unpaired), len(pairs.train)
-    ear.warned.clear()
-    first = next(iter(TERRAINS))
-    part = measured(world, "all", state, ear, terrains=(first,))
-    held = sum(name.startswith(first) for name in names(pairs.held_out))
-    assert part.trained == len(part.samples) - held
-    assert not part.trained or ear.heard("trained on")
-    for path in sorted((world / first).rglob("*.png")):
-        path.rename(path.with_name(path.name.replace("ROIs1970", "ROIs2017")))
-    assert measured(world, "all", state, ear).trained == seen
-    del state["trained"]
-    assert measured(world, "all", state, ear).trained is None
-
-
-def test_a_division_that_cannot_be_made_again_is_refused(world, ear):
-    state = state_of(load(world, ear), world)
-    for side, change, code in (
-        ("val", {"settings": {}}, "RSF-U005"),
-        ("test", {}, "RSF-U005"),
-        ("val", {"images": {"split": "other"}}, "RSF-D012"),
-    ):
-        with pytest.raises(RsforgeError) as caught:
-            measured(world, side, state | change, ear)
-        assert caught.value.code == code
-    whole = state_of(load(world, ear, val_fraction=0), world, val_fraction=0)
-    with pytest.raises(RsforgeError, match="nothing was held out") as caught:
-        measured(world, "val", whole, ear)
-    assert caught.value.code == "RSF-D004"
-    save(world / "agri/s1/ROIs1970_fall_s1_0_p0.png", fields(32, 99)[0])
-    with pytest.raises(RsforgeError) as caught:
-        measured(world, "val", state, ear)
-    assert caught.value.code == "RSF-D012" and "rsforge data split" in caught.value.fix
-
-
-@pytest.mark.parametrize("unpaired", [False, True])
-def test_sides_of_a_split_are_measured(world, ear, unpaired):
-    before = state_of(load(world, ear, unpaired=unpaired), world, unpaired=unpaired)
-    assert rsforge("data split --data-dir {} --val 0.25 --test 0.25 --quiet", world) == 0
-    split = load_split(world / "split.json")
-    state = state_of(load(world, ear, unpaired=unpaired), world, unpaired=unpaired)
-    ear.warned.clear()
-    for side in ("train", "val", "test"):
-        assert names(measured(world, side, state, ear).samples) == set(split.sides[side])
-    assert not ear.warned
-    measured(world, "all", state, ear)
-    assert ear.heard(f"trained on {len(split.sides['train'])} of these 12")
-    ear.warned.clear()
-    measured(world, "test", before, ear)
-    assert ear.heard("not trained by this split")
-    record = json.loads((world / "split.json").read_text())
-    assert record["facts"]["kind"] == "pairs"
-
-
-def test_drawn_pairs_are_measured(ear, monkeypatch):
-    monkeypatch.setattr(pair_datasets, "SYNTHETIC_COUNT", 16)
-    pairs = load("synthetic", ear, seed=5)
-    state = state_of(pairs, "synthetic", seed=5)
-    val = measured("synthetic", "val", state, ear)
-    assert names(val.samples) == names(pairs.held_out) and len(set(val.scenes)) == 1
-    assert torch.equal(val.samples[0, 0][0], pairs.held_out[0, 0][0])
-    assert len(measured("synthetic", "all", state, ear).samples) == 16 and ear.heard("trained on 12 of these 16")
-    for side, change in (("test", {}), ("val", {"images": {"split": "other"}})):
-        with pytest.raises(RsforgeError) as caught:
-            measured("synthetic", side, state | change, ear)
-        assert caught.value.code == "RSF-U005"
-    measured("synthetic", "all", state | {"radiometry": asdict(Radiometry("dn", 0, 4000))}, ear)
-    assert ear.heard("trained on SAR images in dn")

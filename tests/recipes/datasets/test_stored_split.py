@@ -87,20 +87,6 @@ def test_a_split_without_training_images_is_refused(own, tmp_path, capsys):
     assert "RSF-D004" in capsys.readouterr().err
 
 
-def test_a_side_is_measured(job, tiles, capsys):
-    split = load_split(tiles / "split.json")
-    for side, count in (("test", len(split.sides["test"])), ("all", 20)):
-        code = rsforge(
-            f"vae evaluate --checkpoint {{}} --data-dir {{}} --side {side} --json", job.vae / "best_model.pt", tiles
-        )
-        assert code == 0 and json.loads(capsys.readouterr().out)["images"] == count
-
-
-def test_a_side_needs_a_split(job, capsys):
-    code = rsforge("vae evaluate --checkpoint {} --data-dir {} --side val", job.vae / "best_model.pt", job.tiles)
-    assert code == 2 and "RSF-U005" in capsys.readouterr().err
-
-
 def test_a_split_that_the_checkpoint_was_not_trained_by_is_told(tiles, own, tmp_path, capsys):
     assert trained(tiles, tmp_path) == 0
     line = "vae evaluate --checkpoint {} --data-dir {} --side val"
@@ -109,11 +95,6 @@ def test_a_split_that_the_checkpoint_was_not_trained_by_is_told(tiles, own, tmp_
     assert rsforge(line, checkpoint, tiles) == 0 and "not trained by this split" not in capsys.readouterr().err
     assert rsforge("data split --data-dir {} --by scene --val 0.3 --test 0.2 --seed 9 --overwrite", own) == 0
     assert rsforge(line, checkpoint, own) == 0 and "not trained by this split" in capsys.readouterr().err
-
-
-def test_drawn_scenes_have_no_sides(job, capsys):
-    line = "vae evaluate --checkpoint {} --data-dir synthetic --side val"
-    assert rsforge(line, job.vae / "best_model.pt") == 2 and "RSF-U005" in capsys.readouterr().err
 
 
 def test_a_split_of_pairs_says_where_both_images_stand(tmp_path, capsys):

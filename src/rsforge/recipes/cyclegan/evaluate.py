@@ -2,200 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rsforge.data.io.image_writer import to_uint8
-from rsforge.data.io.threads import in_threads
 from rsforge.data.pairs.dataset import PairDataset
 from rsforge.engine import devices
 from rsforge.engine.loader import IndexedDataset
-from rsforge.metrics.image import psnr, ssim
-from rsforge.metrics.inception import RANK, FeatureSet, frechet_distance, kernel_distance
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
-from rsforge.recipes.datasets.pairs_of_checkpoint import Measured, one_side
-from rsforge.recipes.evaluation import report as evaluation_report
-from rsforge.recipes.evaluation.learned_metrics import Learned, learned_metrics
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
+from rsforge.recipes.evaluation import files
+from rsforge.recipes.evaluation.baseline_predictors import (
+    NOT_STORED,
+    constant_baselines,
+    measured_baseline,
+    measured_means,
+)
+from rsforge.recipes.evaluation.baselines import KEY
+from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Panel, Predict, Prediction
+from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures
+from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
+from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
+from rsforge.recipes.evaluation.selection import chosen_on, flattery
+from rsforge.recipes.evaluation.set_distances import SetDistances
+from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
-from rsforge.seeds import derive
 from rsforge.settings.cyclegan import CycleGanEvaluateSettings
 
-EQUAL_DB = 10 * float(np.log10(12 * 255**2))
-"""What rounding to 8 bits alone leaves, 58.9 dB: optical images are of 8 bits, so nothing is told above it."""
 
-KID_KEEPS, KID_FEW = 10_000, 100
-
-Values = dict[str, dict[str, Any]]
-"""By predictor and figure, one number an image."""
-
-table = evaluation_report.table
-
-
-@torch.no_grad()
 def evaluate(settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any]:
-    """Figures of the model and of two baselines by image and over the set, and what the model gains.
-
-    The baselines are the SAR image as grey (its first band) and the mean colour of the optical images measured, which
-    is harder to beat than that of the training images.
-    """
-    evaluation_report.check_output(settings.output_dir, overwrite=settings.overwrite)
+    """Figures of the model and of its baselines by image and over the set, and what the model gains."""
+    own = settings.evaluation
+    files.check_output(own.output_dir, overwrite=own.overwrite)
     device = devices.choose(settings.device)
     net, restored = load_generator(settings.checkpoint, device, "sar2optical")
-    measured = one_side(settings.data, settings.side, show, on_bad=settings.on_bad, state=restored.state)
-    learned = learned_metrics(settings.vgg_weights, settings.inception_weights, device, show)
-    count = len(measured.samples)
-    told = {
+    state, size = restored.state, restored.state["image_size"]
+    measured = open_subset(settings.data, own.side, show, on_bad=settings.on_bad, state=state)
+    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, show)
+    count, scaled = len(measured.samples), _count_scaled(measured.samples, size)
+    facts = {
         "checkpoint": str(settings.checkpoint),
         "weights": restored.digest,
         "data_dir": str(settings.data.data_dir),
-        "side": settings.side,
+        "side": measured.subset,
+        "side_reason": measured.reason,
+        "chosen_on": chosen_on(state),
         "images": count,
         "scenes": len(set(measured.scenes) - {""}),
-        "image_size": restored.state["image_size"],
-        "scaled": _scaled(measured.samples, restored.state["image_size"]),
+        "image_size": size,
+        "scaled": scaled,
         "trained_on": measured.trained,
     }
     if show.dry_run:
-        return told | {"absent": learned.absent, "output_dir": str(settings.output_dir or "nothing is written")}
-    if settings.output_dir is not None:
-        output_dir.make(settings.output_dir)
-    colour = _mean_colour(measured.samples, settings.batch_size, show)
-    values, sets = _measured(net, measured.samples, colour, learned, settings.batch_size, device, show)
-    told |= {"colour": [round(float(c), 6) for c in colour.flatten()], "mean_colour_of": "the measured images"}
-    told |= _summed(values, measured, settings, show)
-    told["absent"] = learned.absent
-    _add_distances(told, sets, settings.seed, show)
-    if settings.output_dir is not None:
-        _write(told, values["model"], measured, net, settings)
-    return told
+        return plan_evaluation(facts, learned.absent, own)
+    if own.output_dir is not None:
+        output_dir.make(own.output_dir)
+    colour, baselines, doubts = _baselines(state, measured, device, show)
+    facts |= colour
+    evaluation = Evaluation(
+        model=_predict_with(net),
+        figures=image_figures("optical", learned, error="l1"),
+        baselines=baselines,
+        panels=_panels,
+        batch_of=_batch_of,
+        ranked_by="l1",
+        of_set=[SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)],
+    )
+    doubts += measured.doubts("pairs") + flattery(state, measured.subset, own=measured.own)
+    if scaled:
+        doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")
+    data = EvaluationSet(measured.samples, measured.scenes, doubts)
+    return run_evaluation(
+        evaluation, data, facts, learned.absent, own, show, batch_size=settings.batch_size, device=device
+    )
 
 
-def _scaled(samples: IndexedDataset, size: int) -> int:
+def _count_scaled(samples: IndexedDataset, size: int) -> int:
     """How many pairs come from files whose shorter side is another than ``size``; drawn ones are made at it."""
     judged = samples.judged if isinstance(samples, PairDataset) else []
     return sum(min(one.height, one.width) != size for one in judged)
 
 
-def _batches(samples: IndexedDataset, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    items = in_threads(lambda i: samples[0, i], range(len(samples)))
-    while batch := list(islice(items, size)):
-        sar, optical = zip(*batch, strict=True)
-        yield torch.stack(sar), torch.stack(optical)
+def _baselines(
+    state: Mapping[str, Any], measured: MeasuredSubset, device: torch.device, show: Console
+) -> tuple[dict[str, Any], list[Baseline], list[str]]:
+    """The mean colour in use, the baselines of this model, and doubts to tell.
+
+    A further predictor of optical images, such as one of local statistics of SAR, is a further element here.
+    """
+    size, stored = state["image_size"], state.get(KEY)
+    copy_sar = Baseline("copy_sar", "the SAR image as grey (its first band)", _copy_sar)
+    if stored:
+        colour, of = stored["mean_colour"], "the training images"
+        constants, doubts = constant_baselines(stored, size, device), list[str]()
+    else:
+        show.warn(NOT_STORED)
+        with show.progress("mean colour", len(measured.samples)) as meter:
+            _, colour = measured_means(measured.samples, lambda item: item[1], meter.step)
+        of = "the measured images"
+        constants, doubts = [measured_baseline("mean_colour", colour, size, device)], [NOT_STORED]
+    facts = {"colour": [round(float(c), 6) for c in colour.flatten()], "mean_colour_of": of}
+    return facts, [copy_sar, *constants], doubts
 
 
-def _mean_colour(samples: IndexedDataset, size: int, show: Console) -> Tensor:
-    total = torch.zeros(3, dtype=torch.float64)
-    with show.progress("mean colour", len(samples)) as meter:
-        for _, optical in _batches(samples, size):
-            total += optical.double().mean((2, 3)).sum(0)
-            meter.step(len(optical))
-    return (total / len(samples)).float().view(1, 3, 1, 1)
+def _copy_sar(batch: Batch) -> Prediction:
+    return {IMAGE: batch["sar"][:, :1].expand(-1, 3, -1, -1)}
 
 
-def _measured(
-    net: Pix2PixUNet,
-    samples: IndexedDataset,
-    colour: Tensor,
-    learned: Learned,
-    size: int,
-    device: torch.device,
-    show: Console,
-) -> tuple[Values, dict[str, FeatureSet]]:
-    """Figures by image, and the features of every set where there is a network for them."""
-    rows: list[dict[str, dict[str, Tensor]]] = []
-    sets: dict[str, FeatureSet] = {}
-    with show.progress("image", len(samples)) as meter:
-        for sar, optical in _batches(samples, size):
-            sar, optical = sar.to(device), optical.to(device)
-            predictions = _predictions(net, sar, colour.to(device))
-            rows.append({name: _figures(y, optical, learned) for name, y in predictions.items()})
-            if learned.inception is not None:
-                for name, y in {"optical": optical, **predictions}.items():
-                    pixels = torch.from_numpy(to_uint8(y)).permute(0, 3, 1, 2).to(device)
-                    sets.setdefault(name, FeatureSet(-(-len(samples) // KID_KEEPS))).update(learned.inception(pixels))
-            meter.step(len(sar))
-    joined = {
-        name: {figure: torch.cat([row[name][figure] for row in rows]).double().numpy() for figure in rows[0][name]}
-        for name in evaluation_report.PREDICTORS
-    }
-    return joined, sets
+def _predict_with(net: Pix2PixUNet) -> Predict:
+    def predict(batch: Batch) -> Prediction:
+        return {IMAGE: net(batch["sar"]).float()}
+
+    return predict
 
 
-def _predictions(net: Pix2PixUNet, sar: Tensor, colour: Tensor) -> dict[str, Tensor]:
-    grey = sar[:, :1].expand(-1, 3, -1, -1)
-    return dict(zip(evaluation_report.PREDICTORS, (net(sar).float(), grey, colour.expand_as(grey)), strict=True))
+def _batch_of(items: Sequence[tuple[Tensor, Tensor]]) -> Batch:
+    sar, optical = zip(*items, strict=True)
+    return {"sar": torch.stack(sar), "optical": torch.stack(optical)}
 
 
-def _figures(y: Tensor, optical: Tensor, learned: Learned) -> dict[str, Tensor]:
-    found = {
-        "l1": (y - optical).abs().flatten(1).mean(1),
-        "psnr_db": psnr(y, optical).clamp(max=EQUAL_DB),
-        "ssim": ssim(y, optical),
-    }
-    if learned.lpips is not None:
-        found["lpips"] = learned.lpips(y, optical)
-    return {name: value.cpu() for name, value in found.items()}
-
-
-def _summed(values: Values, measured: Measured, settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any]:
-    groups, what, doubt = evaluation_report.groups_of(measured.scenes)
-    if doubt:
-        show.warn(doubt)
-    if lost := int((~np.isfinite(values["model"]["l1"])).sum()):
-        show.warn(f"{lost} of {len(groups)} translations hold values that are no numbers")
-    figures, gain = evaluation_report.summed(
-        values,
-        groups,
-        resamples=settings.resamples,
-        confidence=settings.confidence,
-        seed=derive(settings.seed, "bootstrap"),
-    )
-    interval = f"{100 * settings.confidence:g} % bootstrap over {what}, {settings.resamples} resamples"
-    return {"interval": interval, "interval_warning": doubt or None, "figures": figures, "gain": gain}
-
-
-def _add_distances(told: dict[str, Any], sets: Mapping[str, FeatureSet], seed: int, show: Console) -> None:
-    """FID and KID of every predictor, null where they are not measured, and their warnings where images are few."""
-    count = told["images"]
-    if sets and count < 2:
-        told["absent"] = {**told["absent"], "fid and kid": "two images are the least"}
-        sets = {}
-    for name, figures in told["figures"].items():
-        figures |= {"lpips": figures.get("lpips"), "fid": None, "kid": None}
-        if sets:
-            mean, std = kernel_distance(sets["optical"], sets[name], seed=derive(seed, "kid"))
-            figures["fid"] = evaluation_report.number(frechet_distance(sets["optical"], sets[name]))
-            figures["kid"] = {"mean": evaluation_report.number(mean), "std": evaluation_report.number(std)}
-    if sets:
-        fid = f"FID of {count} images is biased upwards: the covariance of up to {RANK} is singular; compare it only "
-        kid = f"KID of {count} images is uncertain: differences of its order mean nothing"
-        told["fid_warning"] = fid + "with FIDs of as many images" if count <= RANK else None
-        told["kid_warning"] = kid if count < KID_FEW else None
-        for line in filter(None, (told["fid_warning"], told["kid_warning"])):
-            show.warn(line)
-
-
-def _write(
-    told: dict[str, Any], figures: dict[str, Any], measured: Measured, net: Pix2PixUNet,
-    settings: CycleGanEvaluateSettings,
-) -> None:  # fmt: skip
-    """Tables and the picture of the best, the median and the worst image by L1."""
-    assert settings.output_dir is not None
-    examples, device = evaluation_report.examples(figures["l1"]), next(net.parameters()).device
-    shown = []
-    for label, index in examples.items():
-        sar, optical = measured.samples[0, index]
-        y = net(sar[None].to(device))[0].float().cpu()
-        shown.append((f"{label}, L1 {figures['l1'][index]:.3f}", sar[:1], optical, y))
-    names = [measured.samples.name(k) for k in range(told["images"])]
-    told["examples"] = {label: names[index] for label, index in examples.items()}
-    told["output_dir"] = str(settings.output_dir)
-    rows = evaluation_report.rows(names, measured.scenes, figures)
-    evaluation_report.write(settings.output_dir, told, rows, shown, overwrite=settings.overwrite)
+def _panels(batch: Batch, prediction: Prediction) -> list[Panel]:
+    sar, optical, y = batch["sar"][0, :1], batch["optical"][0], prediction[IMAGE][0]
+    return [Panel("SAR", sar), Panel("optical", optical), Panel("translation", y), error_panel(y, optical)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pairs import Pairs
+from rsforge.recipes.evaluation.baselines import fit_baselines
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.loss_plots import Curves
@@ -168,6 +170,7 @@ def spec(
         remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,
         config=config(settings, compute.device),
+        baselines=partial(fit_baselines, pairs.plain, image_of=itemgetter(1)),
     )
 
 

@@ -3,69 +3,160 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rsforge.data.images.tile_dataset import split_digest
 from rsforge.data.pairs.dataset import JudgedPair, PairDataset
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.reading import radiometry_of
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
-from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
-from rsforge.recipes.datasets import stored_split, unpaired_split
+from rsforge.recipes.datasets import measured_subset, stored_split, unpaired_split
 from rsforge.recipes.datasets.find_pairs import OnBad, counted, find, judge
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, Part
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 from rsforge.recipes.datasets.pair_split import Divided, brief, by_scene, followed, has_split
-from rsforge.recipes.datasets.pair_split import Pairs as Pairs
 from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, held_out_edge
 from rsforge.settings.pairs import PairDataSettings
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Pairs to measure and the scene of each, empty where unknown."""
+class _Found:
+    """The pairs that ``data`` names and that can be used, as the checkpoint takes them."""
 
-    samples: IndexedDataset
-    scenes: list[str]
-    trained: int | None = None
+    data: PairDataSettings
+    index: PairIndex
+    pairs: list[JudgedPair]
+    radiometry: Radiometry
 
 
-def one_side(data: PairDataSettings, side: str, show: Console, *, on_bad: OnBad, state: Mapping[str, Any]) -> Measured:
-    """The pairs of ``side`` as the checkpoint ``state`` takes them: at its image size and radiometry.
+class _Chosen(NamedTuple):
+    """Some of the pairs that were found; the other fields are those of ``MeasuredSubset``."""
 
-    Without a split the division of the training is made again for train and val. RSF-U005 when there is none to make,
-    RSF-D012 when it is another one, RSF-D004 for an empty side, RSF-D009 for SAR bands that the model does not take.
+    found: _Found
+    pairs: list[JudgedPair]
+    subset: str
+    reason: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder of pairs beside a checkpoint's ``state``."""
+
+    data: PairDataSettings
+    state: Mapping[str, Any]
+    on_bad: OnBad
+    show: Console
+
+    def find(self, data: PairDataSettings) -> _Found:
+        index = find(data, self.show, self.on_bad)
+        radiometry = _radiometry(index, data, self.state, self.show)
+        pairs = judge(index, radiometry, data, self.state["image_size"], self.show, self.on_bad)
+        _check_bands(pairs[0].sar_bands, self.state)
+        return _Found(data, index, pairs, radiometry)
+
+
+def open_subset(
+    data: PairDataSettings, choice: str, show: Console, *, on_bad: OnBad, state: Mapping[str, Any]
+) -> MeasuredSubset:
+    """The pairs of a subset as the checkpoint ``state`` takes them: at its image size and radiometry.
+
+    ``choice`` auto is test where a split is followed that has one, else val, and all where nothing was held out or
+    these are other pairs than those of the training. Without a split the division of the training is made again.
+    RSF-U005 when there is none to make, RSF-D012 when it is another one, RSF-D004 for an empty subset, RSF-D009 for
+    SAR bands that the model does not take.
     """
-    keep_bytes = 0 if show.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
-        return _one_drawn_side(side, show, state, keep_bytes)
-    own = side in ("train", "val") and not has_split(data)
-    data = _as_trained(data, state) if own else data
-    index = find(data, show, on_bad)
-    radiometry, size = _radiometry(index, data, state, show), state["image_size"]
-    judged = judge(index, radiometry, data, size, show, on_bad)
-    _check_bands(judged[0].sar_bands, state)
-    if own:
-        chosen = _made_again(judged, side, state)
-    elif side == "all":
-        chosen = judged
-    else:
-        found = followed(data, index, judged, show)
-        if found is None:
-            raise stored_split.unsided(data.split, side, index.root)
-        ours = _digest((found.pairs["train"], found.pairs["val"]), state) == _trained(state)
-        chosen = stored_split.measured(found.pairs, side, show, ours=ours)
-    trained = _trained_on(chosen, state)
-    if trained and side != "train":
-        show.warn(_seen(trained, len(chosen)))
-    common: dict[str, Any] = {"allow_gray_optical": data.allow_gray_optical, "keep_bytes": keep_bytes}
-    samples = PairDataset(chosen, radiometry=radiometry, image_size=size, seed=0, **common)
-    return Measured(samples, [one.pair.scene for one in chosen], trained)
+        return _open_drawn(choice, show, state)
+    chosen = _choose(_Folder(data, state, on_bad, show), choice)
+    measured_subset.say_choice(chosen.subset, chosen.reason, show)
+    trained = _count_trained(chosen.pairs, state)
+    measured_subset.warn_trained(trained, len(chosen.pairs), chosen.subset, "pairs", show)
+    samples = PairDataset(
+        chosen.pairs,
+        radiometry=chosen.found.radiometry,
+        image_size=state["image_size"],
+        seed=0,
+        allow_gray_optical=chosen.found.data.allow_gray_optical,
+        keep_bytes=0 if show.dry_run else KEEP_BYTES,
+    )
+    scenes = [one.pair.scene for one in chosen.pairs]
+    return MeasuredSubset(samples, scenes, chosen.subset, chosen.reason, trained, chosen.own)
 
 
-def _trained_on(chosen: Sequence[JudgedPair], state: Mapping[str, Any]) -> int | None:
+def _choose(folder: _Folder, choice: str) -> _Chosen:
+    if choice == "all":
+        found = folder.find(folder.data)
+        return _Chosen(found, found.pairs, "all")
+    if has_split(folder.data) or choice == "test":
+        return _choose_by_split(folder, choice)
+    if choice == "auto":
+        return _choose_held_out(folder)
+    return _choose_of_training(folder, choice)
+
+
+def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
+    found = folder.find(folder.data)
+    split = followed(folder.data, found.index, found.pairs, folder.show)
+    if split is None:
+        raise stored_split.unsided(folder.data.split, choice, found.index.root)
+    subset, reason = choose_subset(choice, split.pairs)
+    if subset == "all":
+        return _Chosen(found, found.pairs, "all", reason)
+    digest = _digest((split.pairs["train"], split.pairs["val"]), folder.state)
+    own = digest == trained_digest(folder.state)
+    return _Chosen(found, stored_split.measured(split.pairs, subset, folder.show, ours=own), subset, reason, own)
+
+
+def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:
+    """``train`` or ``val`` of the division that the training made for itself."""
+    found = folder.find(_as_trained(folder.data, folder.state))
+    measured_subset.check_known(choice, folder.state)
+    train, held_out = _divide_again(found.pairs, folder.state)
+    same = _digest((train, held_out), folder.state) == trained_digest(folder.state)
+    measured_subset.check_divided(choice, same=same, held_out=len(held_out), noun="pairs")
+    return _Chosen(found, train if choice == "train" else held_out, choice, own=True)
+
+
+def _choose_held_out(folder: _Folder) -> _Chosen:
+    """What the training held out, where these are its pairs; else all."""
+    reason = measured_subset.why_undivided(folder.state)
+    if reason:
+        found = folder.find(folder.data)
+        return _Chosen(found, found.pairs, "all", reason)
+    as_trained = _find_as_trained(folder)
+    held_out = _held_out_again(as_trained.pairs, folder.state) if as_trained else []
+    if as_trained and held_out:
+        return _Chosen(as_trained, held_out, "val", measured_subset.HELD_OUT, own=True)
+    found = as_trained if as_trained and as_trained.data is folder.data else folder.find(folder.data)
+    return _Chosen(found, found.pairs, "all", measured_subset.OTHER_DATA.format(noun="pairs"))
+
+
+def _find_as_trained(folder: _Folder) -> _Found | None:
+    """The pairs that the training would have taken; None where another folder does not have what it chose."""
+    data = _as_trained(folder.data, folder.state)
+    if data is folder.data:
+        return folder.find(data)
+    # A folder without the terrains of the training, for example, is no fault of its own.
+    with suppress(RsforgeError):
+        return folder.find(data)
+    return None
+
+
+def _held_out_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> list[JudgedPair]:
+    """What the training held out of these pairs; nothing where they are others, or cannot be divided as then."""
+    with suppress(RsforgeError):
+        divided = _divide_again(pairs, state)
+        if _digest(divided, state) == trained_digest(state):
+            return divided[1]
+    return []
+
+
+def _count_trained(chosen: Sequence[JudgedPair], state: Mapping[str, Any]) -> int | None:
     """How many of the pairs have a file that the model was trained on; None where the checkpoint does not say."""
     if "trained" not in state:
         return None
@@ -73,20 +164,15 @@ def _trained_on(chosen: Sequence[JudgedPair], state: Mapping[str, Any]) -> int |
     return sum(not known.isdisjoint(brief(one.files)) for one in chosen)
 
 
-def _trained(state: Mapping[str, Any]) -> str:
-    return str(state.get("images", {}).get("split", ""))
-
-
-def _settings(state: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """What the training was told, as far as the checkpoint says."""
-    return dict(state.get("settings", {}).get(section, {}))
-
-
 def _as_trained(data: PairDataSettings, state: Mapping[str, Any]) -> PairDataSettings:
-    """The same choice of pairs as in the training, where another one is not typed."""
-    before = _settings(state, "data")
+    """The same choice of pairs as in the training, where another one is not typed; ``data`` itself where it is that."""
+    before = settings_of(state, "data")
     names = {"layout", "terrains", "max_per_terrain", "allow_gray_optical"} - data.model_fields_set
-    return data.model_copy(update={name: before[name] for name in sorted(names & before.keys())})
+    values = {name: before[name] for name in sorted(names & before.keys())}
+    if "terrains" in values:
+        values["terrains"] = tuple(values["terrains"])
+    same = all(getattr(data, name) == value for name, value in values.items())
+    return data if same else data.model_copy(update=values)
 
 
 def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, Any], show: Console) -> Radiometry:
@@ -110,15 +196,15 @@ def _check_bands(bands: int, state: Mapping[str, Any]) -> None:
 
 def _digest(divided: Divided, state: Mapping[str, Any]) -> str:
     """What a checkpoint of such a training calls the division."""
-    if _settings(state, "data").get("unpaired"):
+    if settings_of(state, "data").get("unpaired"):
         train, held_out = (unpaired_split.Side(pairs, []) for pairs in divided)
         return unpaired_split.digest(train, held_out)
     return split_digest(*divided)
 
 
-def _division(judged: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided:
+def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided:
     """The division of the training made again from its settings."""
-    data, run = _settings(state, "data"), _settings(state, "run")
+    data, run = settings_of(state, "data"), settings_of(state, "run")
     options: dict[str, Any] = {
         "val_fraction": float(data.get("val_fraction", 0.0)),
         "seed": int(run.get("seed", 0)),
@@ -126,46 +212,27 @@ def _division(judged: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided
         "show": SilentConsole(),
     }
     if data.get("unpaired"):
-        train, held = unpaired_split.by_scene_or_content(judged, [], **options)
+        train, held = unpaired_split.by_scene_or_content(pairs, [], **options)
         return train.pairs, held.pairs
-    return by_scene(judged, **options)
+    return by_scene(pairs, **options)
 
 
-def _made_again(judged: Sequence[JudgedPair], side: str, state: Mapping[str, Any]) -> list[JudgedPair]:
-    fix = "divide the data by `rsforge data split`, or measure --side all"
-    if not _settings(state, "data"):
-        what = f"--side {side} needs a split, and the checkpoint does not say how it was trained"
-        raise RsforgeError("RSF-U005", what, where="--side, --split", fix=fix)
-    train, held_out = _division(judged, state)
-    if _digest((train, held_out), state) != _trained(state):
-        what = "these are not the pairs that the model was trained with, or not as they were divided"
-        raise RsforgeError("RSF-D012", what, where="--side, --data-dir", fix=f"name the data of the training, or {fix}")
-    if side == "val" and not held_out:
-        raise RsforgeError("RSF-D004", "nothing was held out of the training", where="--side", fix=fix)
-    return train if side == "train" else held_out
-
-
-def _seen(count: int, total: int) -> str:
-    return f"the model was trained on {count} of these {total} pairs: figures of the others are those of --side val"
-
-
-def _one_drawn_side(side: str, show: Console, state: Mapping[str, Any], keep_bytes: int) -> Measured:
+def _open_drawn(choice: str, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
     """Drawn pairs: those of the training where it was on drawn ones."""
     show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
     _check_bands(1, state)
     stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
     if stored not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
         show.warn(f"the model was trained on SAR images in {stored.unit}, drawn ones are 8-bit grey")
-    data, run = _settings(state, "data"), _settings(state, "run")
-    count, size = SYNTHETIC_COUNT, state["image_size"]
-    edge = held_out_edge(count, data.get("val_fraction", 0.0))
-    whole = draw_pairs(count, size, run.get("seed", 0), keep_bytes, show)
-    ours = _trained(state) == f"{whole.digest} at {edge}"
-    if side != "all" and not (ours and side in ("train", "val")):
-        found = "the model was not trained on drawn pairs" if not ours else "they are divided into train and val"
-        raise RsforgeError("RSF-U005", f"drawn pairs have no side {side}", where="--side", found=found)
-    if side == "all" and ours:
-        show.warn(_seen(edge, count))
-    chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[side]
+    count = SYNTHETIC_COUNT
+    edge = held_out_edge(count, settings_of(state, "data").get("val_fraction", 0.0))
+    keep_bytes = 0 if show.dry_run else KEEP_BYTES
+    whole = draw_pairs(count, state["image_size"], settings_of(state, "run").get("seed", 0), keep_bytes, show)
+    ours = trained_digest(state) == f"{whole.digest} at {edge}"
+    subset, reason = measured_subset.choose_drawn(choice, ours=ours, held_out=count - edge, noun="pairs")
+    measured_subset.say_choice(subset, reason, show)
+    chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0
-    return Measured(Part(whole, chosen), [whole.scene(index) for index in chosen], trained)
+    measured_subset.warn_trained(trained, len(chosen), subset, "pairs", show)
+    scenes = [whole.scene(index) for index in chosen]
+    return MeasuredSubset(Part(whole, chosen), scenes, subset, reason, trained, ours and subset != "all")

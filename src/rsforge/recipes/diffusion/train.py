@@ -16,7 +16,6 @@ from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
-from rsforge.noise.timestep_sampling import draws_for
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import Images
@@ -33,6 +32,7 @@ from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid, default_spacing
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
+from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
@@ -139,6 +139,7 @@ def spec(
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     options, latents = settings.denoiser, data.latents
+    draws = options.validation_draws or draws_per_latent(len(latents.held_out), len(latents.train))
     schedule = describe_schedule(options)
     table = table_of(schedule)
     shape = data.autoencoder.latent_shape(settings.data.image_size)
@@ -150,7 +151,7 @@ def spec(
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
         timestep_sampling=options.timestep_sampling,
-        validation_draws=options.validation_draws or draws_for(len(latents.held_out)),
+        validation_draws=draws,
         moments_of=latents.moments_of,
     )
     grid = StepGrid.stored(schedule)
@@ -161,7 +162,7 @@ def spec(
         task,
         latents.train,
         latents.held_out,
-        identity=_identity(settings, network, latents, shape),
+        identity=_identity(settings, network, latents, shape) | {"validation_draws": draws},
         monitor="val/loss",
         preview=partial(preview, settings, pipeline),
         frozen={"autoencoder": data.autoencoder},

@@ -22,7 +22,7 @@ _FILES = {"lpips": "vgg16-397923af.pth", "fid and kid": "weights-inception-2015-
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedMetrics:
     """Networks that judge, None where their weights are not there; ``absent`` says why, by metric."""
 
     lpips: Lpips | None
@@ -36,7 +36,9 @@ def find_inception() -> Path | None:
     return max(folder.glob("*inception-2015-12-05-*.pth"), default=None)
 
 
-def learned_metrics(vgg: Path | None, inception_v3: Path | None, device: torch.device, show: Console) -> Learned:
+def load_learned_metrics(
+    vgg: Path | None, inception_v3: Path | None, device: torch.device, show: Console
+) -> LearnedMetrics:
     """LPIPS and the network of FID and KID from the files given, else from torch's cache; a line for each that is not.
 
     RSF-C001, RSF-C003, RSF-C007, RSF-E002 or RSF-E008 for files that cannot be used, RSF-E006 where one is given for
@@ -45,24 +47,24 @@ def learned_metrics(vgg: Path | None, inception_v3: Path | None, device: torch.d
     absent: dict[str, str] = {}
     perceptual = features = None
     if path := vgg or find_vgg16():
-        perceptual = _built(Lpips, path, "the weights of a VGG16", "--vgg-weights").to(device)
+        perceptual = _build(Lpips, path, "the weights of a VGG16", "--vgg-weights").to(device)
     else:
-        absent["lpips"] = _nowhere("lpips", "--vgg-weights")
+        absent["lpips"] = _where_looked("lpips", "--vgg-weights")
     if path := inception_v3 or find_inception():
         try:
-            features = _built(inception, path, "the weights of FID's Inception", "--inception-weights").to(device)
+            features = _build(inception, path, "the weights of FID's Inception", "--inception-weights").to(device)
         except ImportError:
             if inception_v3:
-                raise _missing(inception_v3) from None
+                raise _no_torch_fidelity(inception_v3) from None
             absent["fid and kid"] = 'torch-fidelity is missing: pip install "rsforge[metrics]"'
     else:
-        absent["fid and kid"] = _nowhere("fid and kid", "--inception-weights")
+        absent["fid and kid"] = _where_looked("fid and kid", "--inception-weights")
     for name, reason in absent.items():
         show.say(f"{name:<10} not measured: {reason}")
-    return Learned(perceptual, features, absent)
+    return LearnedMetrics(perceptual, features, absent)
 
 
-def _built(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, option: str) -> N:
+def _build(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, option: str) -> N:
     fix = f"name a sound file with {option}, or remove this one and go without"
     weights = read_weights(path, name=name, fix=fix)
     try:
@@ -71,10 +73,10 @@ def _built(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, optio
         raise misfit(path, error, name=name, fix=fix) from None
 
 
-def _nowhere(name: str, option: str) -> str:
+def _where_looked(name: str, option: str) -> str:
     return f"no {option}, and no {_FILES[name]} in {Path(torch.hub.get_dir(), 'checkpoints')}"
 
 
-def _missing(path: Path) -> RsforgeError:
+def _no_torch_fidelity(path: Path) -> RsforgeError:
     fix = 'pip install "rsforge[metrics]"'
     return RsforgeError("RSF-E006", "FID and KID need torch-fidelity", where=f"--inception-weights {path}", fix=fix)

@@ -27,6 +27,7 @@ from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.tools import demo_report
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae import evaluate as vae_evaluate
+from rsforge.recipes.vae import reconstruct as vae_reconstruct
 from rsforge.recipes.vae import train as vae_train
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.seeds import derive
@@ -58,6 +59,7 @@ DIFFUSION_OPTIONS: Options = {
     "prediction": "v", "schedule": "cosine", "channels": (32, 64, 64), "layers_per_block": 1,
     "dropout": 0.0, "batch_size": 16, "learning_rate": 2e-3, "lr_scheduler": "cosine", "lr_warmup_steps": 50,
     "ema_decay": 0.99, "early_stopping_patience": 0, "oscillation_threshold": 0.0, "num_workers": 0,
+    "validation_draws": 8,
 }  # fmt: skip
 
 
@@ -270,7 +272,7 @@ class Demo:
     def _evaluate(self) -> dict[str, Any]:
         on = {"checkpoint": self.vae, "data_dir": str(self.output / "unseen"), **self.common}
         pictures = {"num_images": 8, "output": self.output / demo_report.RECONSTRUCTIONS}
-        vae_evaluate.reconstruct(*self._aside("vae reconstruct", VaeReconstructSettings, {**on, **pictures}))
+        vae_reconstruct.reconstruct(*self._aside("vae reconstruct", VaeReconstructSettings, {**on, **pictures}))
         return vae_evaluate.evaluate(*self._aside("vae evaluate", VaeEvaluateSettings, on))
 
 

@@ -73,7 +73,8 @@ class TrainingSpec:
     tasks that gather from all processes. ``frozen`` are networks that the task uses and does not train, ``partners``
     the checkpoints they come from, by role. ``parts`` are saved with the run, and ``remembered`` is how many bytes they
     grow to for each slot of a step. ``tracked`` renames figures for trackers, ``config`` is what they know of the run
-    beside its settings; ``marks`` are levels in the loss plot, by the title of the panel.
+    beside its settings; ``marks`` are levels in the loss plot, by the title of the panel. ``baselines`` fits what
+    predictors without a network know of the training samples, for checkpoints to hold.
     """
 
     task: Task
@@ -93,6 +94,7 @@ class TrainingSpec:
     tracked: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     marks: Mapping[str, float] = field(default_factory=dict)
+    baselines: Callable[[], dict[str, Any]] = dict
 
     @property
     def monitored(self) -> str:

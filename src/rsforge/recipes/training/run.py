@@ -74,7 +74,7 @@ def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: C
         prepared = method.prepare(settings, datasets, compute, console)
         if prepared is not datasets:
             spec = method.spec(settings, prepared, networks, compute, console)
-        identity = _identity(method, settings, spec, datasets, console, state)
+        identity = _identity(method, settings, spec, datasets, compute, console, state)
         return _train(method, settings, spec, identity, compute, console, state)
 
 
@@ -92,7 +92,13 @@ def locked_output_dir(run: RunSettings, compute: Compute) -> Iterator[None]:
 
 
 def _identity(
-    method: Method[S, D, N], settings: S, spec: TrainingSpec, datasets: D, console: Console, state: State
+    method: Method[S, D, N],
+    settings: S,
+    spec: TrainingSpec,
+    datasets: D,
+    compute: Compute,
+    console: Console,
+    state: State,
 ) -> dict[str, Any]:
     """What every checkpoint of the run says beside its state."""
     given = sorted(name for name, origin in console.origins.items() if origin != "default")
@@ -104,6 +110,9 @@ def _identity(
         "images": dict(datasets.identity),
         "partners": partners.describe(spec.partners),
     }
+    if compute.world.writes:
+        fitted = state.get("baselines") if state is not None else None
+        identity["baselines"] = fitted or spec.baselines()
     missing = [name for name in method.required if name not in identity]
     if missing:
         raise RuntimeError(f"a checkpoint of kind {method.kind} must say {', '.join(missing)}")

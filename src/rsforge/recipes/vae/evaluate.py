@@ -1,111 +1,123 @@
-"""``rsforge vae reconstruct`` and ``rsforge vae evaluate``: a trained autoencoder shown and measured."""
+"""``rsforge vae evaluate``: reconstructions measured beside what costs nothing, with intervals, and the latent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one
-from rsforge.data.io.image_writer import check_picture_path, save_grid
-from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine import devices
-from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
-from rsforge.metrics.image import active_units, psnr, ssim
+from rsforge.metrics.image import active_units
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.batches import stacked
-from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT
-from rsforge.recipes.datasets.stored_split import one_side
+from rsforge.recipes.datasets.images_of_checkpoint import open_subset
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.evaluation import files
+from rsforge.recipes.evaluation.baseline_predictors import (
+    NOT_STORED,
+    component_baselines,
+    constant_baselines,
+    measured_baseline,
+    measured_means,
+)
+from rsforge.recipes.evaluation.baselines import KEY
+from rsforge.recipes.evaluation.evaluation import (
+    MODEL,
+    Baseline,
+    Batch,
+    Column,
+    Evaluation,
+    Figure,
+    Panel,
+    Predict,
+    Prediction,
+    Values,
+)
+from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures, mse
+from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
+from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
+from rsforge.recipes.evaluation.selection import chosen_on, flattery
+from rsforge.recipes.evaluation.set_distances import SetDistances
+from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
-from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings
+from rsforge.settings.vae import VaeEvaluateSettings
 
-ROW = 8
-
-
-Chosen = Callable[[TileIndex], list[Tile]]
+TARGET = "target"
 
 
-def _everything(index: TileIndex) -> list[Tile]:
-    return index.tiles
+class LatentUse:
+    """How much of the latent the images use; means of the model's figures as the numbers that scripts read."""
+
+    figures: Sequence[Figure] = ()
+
+    def __init__(self) -> None:
+        self.mu: list[Tensor] = []
+
+    def update(self, predictions: Mapping[str, Prediction], batch: Batch) -> None:
+        """Keep the posterior means."""
+        self.mu.append(predictions[MODEL]["mu"].flatten(1).cpu())
+
+    def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
+        """``active_units`` and ``latent_numbers``, and the means of all figures by their names alone."""
+        result |= {name: _rounded_mean(column) for name, column in values[MODEL].items()}
+        result["mean_image_mse"] = _rounded_mean(values["mean_image"]["mse"])
+        mu = torch.cat(self.mu)
+        result |= {"active_units": active_units(mu), "latent_numbers": mu.shape[1]}
+        return []
 
 
-def _images(
-    place: str, image_size: int, show: Console, *, on_bad: Any = "error", chosen: Chosen = _everything
-) -> IndexedDataset:
-    """Images as they are, those ``chosen`` of a folder, from one file, or drawn."""
-    if place == SYNTHETIC:
-        show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
-        return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=0)
-    index = _found(Path(place), on_bad)
-    for name, reason in index.bad:
-        show.warn(f"left out {name}: {reason}")
-    show.say(f"images     {index.summary()}")
-    return TileDataset(chosen(index), image_size=image_size, seed=0, flip=0.0, jitter=0.0)
+def _rounded_mean(column: Column) -> float | None:
+    mean = float(column.mean())
+    return round(mean, 6) if math.isfinite(mean) else None
 
 
-def _found(place: Path, on_bad: Any) -> TileIndex:
-    return scan_one(place) if place.is_file() else scan(place, on_bad=on_bad)
-
-
-def reconstruct(settings: VaeReconstructSettings, show: Console) -> dict[str, Any]:
-    """Write images above their reconstructions, eight in a row."""
-    check_picture_path(settings.output)
-    device = devices.choose(settings.device)
-    network, restored = load_autoencoder(settings.checkpoint, device)
-    samples = _images(settings.data_dir, restored.state["image_size"], show)
-    count = min(settings.num_images, len(samples))
-    told = {"output": str(settings.output), "images": count, "device": str(device)}
-    if show.dry_run:
-        return told
-    output_dir.make(settings.output.parent)
-    pairs = [(x, network(x.to(device)).cpu()) for x in _batches(samples, count, settings.batch_size)]
-    originals, restored_images = (torch.cat(side) for side in zip(*pairs, strict=True))
-    rows = [side[i : i + ROW] for i in range(0, count, ROW) for side in (originals, restored_images)]
-    save_grid(settings.output, torch.cat(_filled(rows)), nrow=min(ROW, count))
-    return {**told, "psnr_db": round(float(psnr(restored_images, originals).mean()), 3)}
-
-
-def _filled(rows: Sequence[Tensor]) -> list[Tensor]:
-    """Rows of equal length, so that a short last pair still stands one above the other."""
-    width = len(rows[0])
-    return [torch.cat([r, r.new_full((width - len(r), *r.shape[1:]), -1.0)]) for r in rows]
-
-
-def _batches(samples: IndexedDataset, count: int, size: int) -> Iterator[Tensor]:
-    return (stacked(samples, range(i, min(i + size, count))) for i in range(0, count, size))
-
-
-@torch.no_grad()
 def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
-    """Reconstruction and latent figures, beside those of giving every image the mean image."""
+    """Reconstruction and latent figures by image and over the set, beside those of constant images and of a PCA."""
+    own = settings.evaluation
+    files.check_output(own.output_dir, overwrite=own.overwrite)
     device = devices.choose(settings.device)
     network, restored = load_autoencoder(settings.checkpoint, device)
     size = settings.image_size or restored.state["image_size"]
     _check_size(network, size)
-    if settings.data_dir == SYNTHETIC and settings.side != "all":
-        raise RsforgeError("RSF-U005", "drawn scenes have no sides", where="--side", found=settings.side)
-    trained = restored.state.get("images", {}).get("split", "")
-    chosen = partial(one_side, settings.split, settings.side, show=show, trained=trained)
-    samples = _images(settings.data_dir, size, show, on_bad=settings.on_bad, chosen=chosen)
-    mean_image = sum(x.sum(0).double() for x in _batches(samples, len(samples), settings.batch_size)) / len(samples)
-    rows, mus = [], []
-    with show.progress("image", len(samples)) as meter:
-        for x in _batches(samples, len(samples), settings.batch_size):
-            figures, mu = _figures(network, x.to(device), torch.as_tensor(mean_image).to(device).float())
-            rows.append(figures)
-            mus.append(mu.flatten(1).cpu())
-            meter.step(len(x))
-    told = {name: round(float(torch.cat([r[name] for r in rows]).mean()), 6) for name in rows[0]}
-    mu = torch.cat(mus)
-    return {"images": len(samples), **told, "active_units": active_units(mu), "latent_numbers": mu.shape[1]}
+    measured = _open(settings, size, restored.state, show)
+    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, show)
+    facts = {
+        "checkpoint": str(settings.checkpoint),
+        "weights": restored.digest,
+        "data_dir": str(settings.data_dir),
+        "side": measured.subset,
+        "side_reason": measured.reason,
+        "chosen_on": chosen_on(restored.state),
+        "images": len(measured.samples),
+        "scenes": len(set(measured.scenes) - {""}),
+        "image_size": size,
+        "trained_on": measured.trained,
+    }
+    if show.dry_run:
+        return plan_evaluation(facts, learned.absent, own)
+    if own.output_dir is not None:
+        output_dir.make(own.output_dir)
+    baselines, absent, doubts = _baselines(restored.state, measured, size, device, show)
+    distances = SetDistances(learned.inception, TARGET, count=len(measured.samples), seed=own.seed, device=device)
+    evaluation = Evaluation(
+        model=_predict_with(network),
+        figures=[*image_figures(TARGET, learned, error="mse"), *_latent_figures()],
+        baselines=baselines,
+        panels=_panels,
+        batch_of=_batch_of,
+        ranked_by="mse",
+        of_set=[distances, LatentUse()],
+    )
+    doubts += measured.doubts("images") + flattery(restored.state, measured.subset, own=measured.own)
+    data = EvaluationSet(measured.samples, measured.scenes, doubts)
+    absent |= learned.absent
+    return run_evaluation(evaluation, data, facts, absent, own, show, batch_size=settings.batch_size, device=device)
 
 
 def _check_size(network: Autoencoder, size: int) -> None:
@@ -116,17 +128,61 @@ def _check_size(network: Autoencoder, size: int) -> None:
         raise RsforgeError("RSF-U005", str(error), where="--image-size", found=str(size)) from error
 
 
-def _figures(network: Autoencoder, x: Tensor, mean_image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    mu, logvar = network.encode(x)
-    restored = network.decode(mu).float().clamp(-1, 1)
-    mse, kl = (restored - x).square().flatten(1).mean(1), kl_to_standard_normal(mu, logvar)
-    trivial = (mean_image - x).square().flatten(1).mean(1)
-    figures = {
-        "psnr_db": psnr(restored, x),
-        "ssim": ssim(restored, x),
-        "mse": mse,
-        "kl_nats": kl,
-        "neg_elbo": negative_elbo(mse, kl, x[0].numel()),
-        "mean_image_mse": trivial,
-    }
-    return {name: value.cpu() for name, value in figures.items()}, mu
+def _open(settings: VaeEvaluateSettings, size: int, state: Mapping[str, Any], show: Console) -> MeasuredSubset:
+    return open_subset(
+        settings.data_dir,
+        settings.evaluation.side,
+        show,
+        split_choice=settings.split,
+        image_size=size,
+        on_bad=settings.on_bad,
+        state=state,
+        exclude=settings.checkpoint.parent,
+    )
+
+
+def _baselines(
+    state: Mapping[str, Any], measured: MeasuredSubset, size: int, device: torch.device, show: Console
+) -> tuple[list[Baseline], dict[str, str], list[str]]:
+    """Those that the checkpoint stores, why others are absent, and doubts to tell."""
+    stored = state.get(KEY)
+    if stored:
+        components, absent = component_baselines(stored, TARGET, size, device)
+        return [*constant_baselines(stored, size, device), *components], absent, []
+    show.warn(NOT_STORED)
+    with show.progress("mean image", len(measured.samples)) as meter:
+        mean_image, _ = measured_means(measured.samples, lambda item: item, meter.step)
+    return [measured_baseline("mean_image", mean_image, size, device)], {}, [NOT_STORED]
+
+
+def _predict_with(network: Autoencoder) -> Predict:
+    def predict(batch: Batch) -> Prediction:
+        mu, logvar = network.encode(batch[TARGET])
+        return {IMAGE: network.decode(mu).float().clamp(-1, 1), "mu": mu, "logvar": logvar}
+
+    return predict
+
+
+def _latent_figures() -> list[Figure]:
+    return [
+        Figure("kl_nats", "nats", False, _kl_nats, model_only=True),
+        Figure("neg_elbo", "nats per number", False, _neg_elbo, model_only=True),
+    ]
+
+
+def _kl_nats(prediction: Prediction, batch: Batch) -> Tensor:
+    return kl_to_standard_normal(prediction["mu"], prediction["logvar"])
+
+
+def _neg_elbo(prediction: Prediction, batch: Batch) -> Tensor:
+    x = batch[TARGET]
+    return negative_elbo(mse(prediction[IMAGE], x), _kl_nats(prediction, batch), x[0].numel())
+
+
+def _batch_of(items: Sequence[Tensor]) -> Batch:
+    return {TARGET: torch.stack(list(items))}
+
+
+def _panels(batch: Batch, prediction: Prediction) -> list[Panel]:
+    x, y = batch[TARGET][0], prediction[IMAGE][0]
+    return [Panel("image", x), Panel("reconstruction", y), error_panel(y, x)]

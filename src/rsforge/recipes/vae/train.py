@@ -23,6 +23,7 @@ from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.batches import stacked
 from rsforge.recipes.datasets.image_folder import Images
 from rsforge.recipes.datasets.named_samples import NamedSamples
+from rsforge.recipes.evaluation.baselines import fit_baselines
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.loss_plots import Curves
@@ -135,6 +136,7 @@ def spec(
         measure=statistics.measure,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
+        baselines=partial(fit_baselines, data.plain, latent_shape=network.latent_shape(settings.data.image_size)),
     )
 
 

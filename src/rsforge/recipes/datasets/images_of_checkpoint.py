@@ -1,0 +1,208 @@
+"""The images that an autoencoder was trained on, and those it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split, split_digest
+from rsforge.data.splits.items import items_of
+from rsforge.data.synthetic.tile_dataset import SyntheticTiles
+from rsforge.engine.loader import IndexedDataset
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console, SilentConsole
+from rsforge.recipes.datasets import measured_subset, stored_split
+from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT, Part
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
+
+OnBad = Literal["error", "skip"]
+Divided = tuple[list[Tile], list[Tile]]
+"""Images to train on, and those held out."""
+
+
+class _Chosen(NamedTuple):
+    """The images to measure; the other fields are those of ``MeasuredSubset``."""
+
+    tiles: list[Tile]
+    subset: str
+    reason: str = ""
+    trained: int | None = None
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Images beside a checkpoint's ``state``; ``split`` is the choice of a stored split."""
+
+    index: TileIndex
+    split: str
+    state: Mapping[str, Any]
+    show: Console
+
+    @property
+    def is_split(self) -> bool:
+        return stored_split.chosen(self.split, self.index.root) is not None
+
+
+def open_images(place: str, image_size: int, show: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
+    """All images of a folder, one image, or drawn ones, as they are."""
+    if place == SYNTHETIC:
+        return _draw(image_size, 0, show)
+    return _open_tiles(_scan(Path(place), on_bad, None, show).tiles, image_size)
+
+
+def open_subset(
+    place: str,
+    choice: str,
+    show: Console,
+    *,
+    split_choice: str,
+    image_size: int,
+    on_bad: OnBad,
+    state: Mapping[str, Any],
+    exclude: Path,
+) -> MeasuredSubset:
+    """The images of a subset as the checkpoint ``state`` knows them; pictures below its folder ``exclude`` are none.
+
+    ``choice`` auto is test where a split is followed that has one, else val, and all where nothing was held out or
+    these are other images than those of the training. Without a split the division of the training is made again.
+    RSF-U005 when there is none to make, RSF-D012 when it is another one, RSF-D004 for an empty subset.
+    """
+    if place == SYNTHETIC:
+        return _open_drawn(choice, image_size, show, state)
+    index = _scan(Path(place), on_bad, exclude, show)
+    chosen = _choose(_Folder(index, split_choice, state, show), choice)
+    measured_subset.say_choice(chosen.subset, chosen.reason, show)
+    measured_subset.warn_trained(chosen.trained, len(chosen.tiles), chosen.subset, "images", show)
+    scenes = _scenes(index.root)
+    return MeasuredSubset(
+        _open_tiles(chosen.tiles, image_size),
+        [scenes.get(tile.name, "") for tile in chosen.tiles],
+        chosen.subset,
+        chosen.reason,
+        chosen.trained,
+        chosen.own,
+    )
+
+
+def _scan(place: Path, on_bad: OnBad, exclude: Path | None, show: Console) -> TileIndex:
+    index = scan_one(place) if place.is_file() else scan(place, on_bad=on_bad, exclude=_below(exclude, place))
+    for name, reason in index.bad:
+        show.warn(f"left out {name}: {reason}")
+    show.say(f"images     {index.summary()}")
+    return index
+
+
+def _below(folder: Path | None, place: Path) -> Path | None:
+    """``folder`` where it lies below ``place``."""
+    if folder is not None and place.resolve() in folder.resolve().parents:
+        return folder
+    return None
+
+
+def _open_tiles(tiles: Sequence[Tile], image_size: int) -> TileDataset:
+    return TileDataset(tiles, image_size=image_size, seed=0, flip=0.0, jitter=0.0)
+
+
+def _draw(image_size: int, seed: int, show: Console) -> SyntheticTiles:
+    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
+    return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=seed)
+
+
+def _choose(folder: _Folder, choice: str) -> _Chosen:
+    if choice == "all":
+        return _choose_all(folder, "")
+    if folder.is_split or choice == "test":
+        return _choose_by_split(folder, choice)
+    if choice == "auto":
+        return _choose_held_out(folder)
+    return _choose_of_training(folder, choice)
+
+
+def _choose_all(folder: _Folder, reason: str) -> _Chosen:
+    divided = _division_of_training(folder)
+    return _Chosen(folder.index.tiles, "all", reason, trained=len(divided[0]) if divided else None)
+
+
+def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
+    sides = stored_split.followed(folder.split, folder.index, folder.show)
+    if sides is None:
+        raise stored_split.unsided(folder.split, choice, folder.index.root)
+    subset, reason = choose_subset(choice, sides)
+    if subset == "all":
+        return _choose_all(folder, reason)
+    own = split_digest(sides["train"], sides["val"]) == trained_digest(folder.state)
+    tiles = stored_split.measured(sides, subset, folder.show, ours=own)
+    trained = len(tiles) if subset == "train" else 0
+    return _Chosen(tiles, subset, reason, trained if own else None, own)
+
+
+def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:
+    """``train`` or ``val`` of the division that the training made for itself."""
+    measured_subset.check_known(choice, folder.state)
+    divided = _division_of_training(folder)
+    train, held_out = divided or ([], [])
+    measured_subset.check_divided(choice, same=divided is not None, held_out=len(held_out), noun="images")
+    if choice == "train":
+        return _Chosen(train, "train", trained=len(train), own=True)
+    return _Chosen(held_out, "val", trained=0, own=True)
+
+
+def _choose_held_out(folder: _Folder) -> _Chosen:
+    """What the training held out, where these are its images; else all."""
+    reason = measured_subset.why_undivided(folder.state)
+    if reason:
+        return _choose_all(folder, reason)
+    divided = _division_of_training(folder)
+    if divided:
+        return _Chosen(divided[1], "val", measured_subset.HELD_OUT, trained=0, own=True)
+    return _choose_all(folder, measured_subset.OTHER_DATA.format(noun="images"))
+
+
+def _division_of_training(folder: _Folder) -> Divided | None:
+    """The division that the model was trained by, if it is one of these images."""
+    with suppress(RsforgeError):
+        divided = _stored_division(folder) if folder.is_split else _divide_again(folder)
+        if split_digest(*divided) == trained_digest(folder.state):
+            return divided
+    return None
+
+
+def _stored_division(folder: _Folder) -> Divided:
+    sides = stored_split.followed(folder.split, folder.index, SilentConsole()) or {"train": [], "val": []}
+    return sides["train"], sides["val"]
+
+
+def _divide_again(folder: _Folder) -> Divided:
+    data, run = settings_of(folder.state, "data"), settings_of(folder.state, "run")
+    return split(folder.index, val_fraction=float(data.get("val_fraction", 0.0)), seed=int(run.get("seed", 0)))
+
+
+def _scenes(root: Path) -> dict[str, str]:
+    """The scenes of images by their names below ``root``, as far as they are known."""
+    with suppress(RsforgeError):
+        items = items_of(root).items if root.is_dir() else []
+        return {path.relative_to(root).as_posix(): item.scene for item in items for path in item.paths}
+    return {}
+
+
+def _open_drawn(choice: str, image_size: int, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
+    """Drawn scenes: what the training held out where it was on drawn ones, else others than those of a training."""
+    data = settings_of(state, "data")
+    again = choice != "all" and data.get("data_dir") == SYNTHETIC
+    seed = int(settings_of(state, "run").get("seed", 0)) if again else 0
+    edge = SYNTHETIC_COUNT - round(SYNTHETIC_COUNT * float(data.get("val_fraction", 0.0)))
+    whole = _draw(image_size, seed, show)
+    ours = trained_digest(state) == f"{whole.digest} at {edge}"
+    held_out = SYNTHETIC_COUNT - edge
+    subset, reason = measured_subset.choose_drawn(choice, ours=ours, held_out=held_out, noun="scenes")
+    measured_subset.say_choice(subset, reason, show)
+    chosen = {"all": range(SYNTHETIC_COUNT), "train": range(edge), "val": range(edge, SYNTHETIC_COUNT)}[subset]
+    trained = sum(index < edge for index in chosen) if ours else 0
+    measured_subset.warn_trained(trained, len(chosen), subset, "scenes", show)
+    samples = Part(whole, chosen)
+    scenes = [whole.name(index) for index in chosen]
+    return MeasuredSubset(samples, scenes, subset, reason, trained, ours and subset != "all")

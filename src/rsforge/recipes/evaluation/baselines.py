@@ -1,0 +1,72 @@
+"""What predictors without a network know: fitted on the training subset, stored in the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.data.io.threads import in_threads
+from rsforge.engine.loader import IndexedDataset
+from rsforge.metrics.constant_images import mean_colour, mean_image, median_image
+from rsforge.metrics.pca import fit_patch_pca, fit_pca
+
+KEY = "baselines"
+"""Where a checkpoint holds what ``fit_baselines`` returns."""
+MOST_IMAGES = 2048
+_MOST_BYTES, _MOST_PCA_BYTES = 1 << 28, 1 << 27
+
+Fitted = dict[str, Any]
+
+
+def fit_baselines(
+    samples: IndexedDataset,
+    *,
+    image_of: Callable[[Any], Tensor] = lambda item: item,
+    latent_shape: Sequence[int] | None = None,
+) -> Fitted:
+    """The constant images of training ``samples`` as they are, and for autoencoders their principal components.
+
+    ``image_of`` takes an item to its image ``(C, S, S)`` in [-1, 1], kept in 8 bits while fitting. ``latent_shape`` is
+    that of the autoencoder: components as many as its vector has numbers, or of the patches that its map has cells
+    for, as many as it has channels. At most ``MOST_IMAGES`` evenly spread images are used, fewer of more than 128 KiB;
+    the same samples give the same numbers.
+
+    Plain numbers, strings and tensors: ``images`` used ``of`` so many, ``mean_image`` and ``median_image``
+    ``(C, S, S)``, ``mean_colour`` ``(C,)``, and ``pca`` with its ``mean``, ``components`` and ``patch`` (0 for whole
+    images), or why there is none.
+    """
+    images = _evenly_spread(samples, image_of)
+    fitted: Fitted = {
+        "images": len(images),
+        "of": len(samples),
+        "mean_image": mean_image(images),
+        "median_image": median_image(images),
+        "mean_colour": mean_colour(images),
+    }
+    if latent_shape is not None:
+        fitted["pca"] = _fit_components(images, tuple(latent_shape))
+    return fitted
+
+
+def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -> Tensor:
+    """uint8 images ``(N, C, H, W)``, as many as the bounds allow."""
+    total, first = len(samples), image_of(samples[0, 0])
+    count = min(total, MOST_IMAGES, max(1, _MOST_BYTES // first.numel()))
+    images = torch.empty(count, *first.shape, dtype=torch.uint8)
+    chosen = [k * total // count for k in range(count)]
+    for k, item in enumerate(in_threads(lambda index: samples[0, index], chosen)):
+        images[k] = ((image_of(item) + 1) * 127.5).round().clamp(0, 255)
+    return images
+
+
+def _fit_components(images: Tensor, latent_shape: tuple[int, ...]) -> Fitted:
+    if len(latent_shape) > 1:
+        patch = images.shape[-1] // latent_shape[-1]
+        return {"patch": patch, **fit_patch_pca(images, patch, latent_shape[0])}
+    needed = 2 * latent_shape[0] * images[0].numel()
+    if needed > _MOST_PCA_BYTES:
+        return {"absent": f"{latent_shape[0]} components of such images would take {needed >> 20} MiB"}
+    return {"patch": 0, **fit_pca(images, latent_shape[0])}

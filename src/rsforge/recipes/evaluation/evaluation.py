@@ -1,0 +1,93 @@
+"""What an evaluation is made of: figures of every sample, predictors to compare with, figures of the set, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Batch = Mapping[str, Any]
+"""Samples by name: tensors ``(B, ...)``, lists of strings (prompts) or of records."""
+Prediction = Mapping[str, Tensor]
+"""What a predictor gives for a batch, by name."""
+Predict = Callable[[Batch], Prediction]
+Column = npt.NDArray[np.float64]
+"""One number a sample."""
+Values = Mapping[str, Mapping[str, Column]]
+"""By predictor and figure."""
+
+MODEL = "model"
+"""The name of the predictor that is evaluated, beside those of the baselines."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of every sample.
+
+    ``of(prediction, batch)`` gives ``(B,)``, or is None where it is not measured here. With ``model_only`` baselines
+    have none of it: it asks for what only the model gives.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    of: Callable[[Prediction, Batch], Tensor] | None
+    model_only: bool = False
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A predictor that costs nothing; ``meaning`` says what it is, after "NAME is"."""
+
+    name: str
+    meaning: str
+    predict: Predict
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture ``(3, H, W)`` or ``(1, H, W)`` in [-1, 1], or with a ``limit`` a map ``(H, W)`` from 0 to it."""
+
+    title: str
+    image: Tensor
+    limit: float = 0.0
+
+
+class SetFigures(Protocol):
+    """Figures of a whole set, which are no means over its samples."""
+
+    @property
+    def figures(self) -> Sequence[Figure]:
+        """Their names, units and directions; ``of`` is None."""
+
+    def update(self, predictions: Mapping[str, Prediction], batch: Batch) -> None:
+        """Take in a batch and what every predictor gave for it."""
+
+    def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
+        """Put the figures into the result; ``values`` are the figures by sample. Warnings to give."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How predictions are judged.
+
+    ``batch_of`` makes a batch of items of a dataset; ``panels(batch, prediction)`` shows the only sample of a batch and
+    what the model gave for it; examples are the best, the median and the worst sample by the figure ``ranked_by``.
+    """
+
+    model: Predict
+    figures: Sequence[Figure]
+    baselines: Sequence[Baseline]
+    panels: Callable[[Batch, Prediction], Sequence[Panel]]
+    batch_of: Callable[[Sequence[Any]], Batch]
+    ranked_by: str
+    of_set: Sequence[SetFigures] = field(default_factory=tuple)
+
+    @property
+    def measured(self) -> list[Figure]:
+        """The figures that are measured here."""
+        return [figure for figure in self.figures if figure.of is not None]

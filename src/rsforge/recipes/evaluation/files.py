@@ -1,0 +1,79 @@
+"""The files of an evaluation: evaluation.json, a row for every sample, and a picture of some."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsforge import durable
+from rsforge.data.io.image_writer import to_uint8
+from rsforge.errors import RsforgeError
+from rsforge.recipes.evaluation.evaluation import Column, Panel
+from rsforge.recipes.evaluation.summary import to_number
+from rsforge.recipes.output_checks import check_makeable
+
+FILES = ("evaluation.json", "per_image.csv", "examples.png")
+Rows = Sequence[tuple[str, Sequence[Panel]]]
+"""Pictures of a sample from left to right, with what is written beside them."""
+
+
+def check_output(place: Path | None, *, overwrite: bool) -> None:
+    """RSF-U004 where an earlier evaluation lies and may not be replaced; RSF-E002 or RSF-E008 where none can be."""
+    if place is None:
+        return
+    check_makeable(place, "the evaluation", "--output-dir")
+    there = [name for name in FILES if (place / name).exists()]
+    if there and not overwrite:
+        what, fix = f"{place} holds an evaluation", "replace it with --overwrite, or name another --output-dir"
+        raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)
+
+
+def write_files(place: Path, result: Mapping[str, Any], csv_text: str, rows: Rows, *, overwrite: bool) -> None:
+    """Picture and table, ``evaluation.json`` last: where it is there, the others belong to it."""
+    with durable.locked(place):
+        durable.sweep_for(place / name for name in FILES)
+        check_output(place, overwrite=overwrite)
+        for name in FILES:
+            (place / name).unlink(missing_ok=True)
+        draw_examples(place / "examples.png", rows)
+        durable.write_text(place / "per_image.csv", csv_text)
+        durable.write_json(place / "evaluation.json", result)
+
+
+def csv_of(names: Sequence[str], scenes: Sequence[str], columns: Mapping[str, Column | None]) -> str:
+    """The figures of every sample as CSV; a column that was not measured is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("name", "scene", *columns))
+    for k, (name, scene) in enumerate(zip(names, scenes, strict=True)):
+        writer.writerow((name, scene, *("" if column is None else to_number(column[k]) for column in columns.values())))
+    return text.getvalue()
+
+
+def draw_examples(path: Path, rows: Rows) -> None:
+    """A row of panels for every example, with one scale of colours for the maps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width = len(rows[0][1])
+    figure = Figure(figsize=(3 * width, 3.1 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(rows), width, squeeze=False)
+    maps: dict[int, Any] = {}
+    for line, (label, panels) in zip(axes, rows, strict=True):
+        line[0].set_ylabel(label)
+        for k, panel in enumerate(panels):
+            line[k].set(xticks=[], yticks=[])
+            if panel.limit:
+                maps[k] = line[k].imshow(panel.image.cpu().numpy(), vmin=0, vmax=panel.limit, cmap="magma")
+            else:
+                line[k].imshow(to_uint8(panel.image[None])[0])
+    for k, panel in enumerate(rows[0][1]):
+        axes[0, k].set_title(panel.title)
+    for k, drawn in maps.items():
+        figure.colorbar(drawn, ax=axes[:, k], extend="max")
+    with durable.replacing(path) as file:
+        figure.savefig(file, format="png", dpi=100)

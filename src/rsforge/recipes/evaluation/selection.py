@@ -1,0 +1,24 @@
+"""On which images a model was chosen, and whether a figure flatters it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def chosen_on(state: Mapping[str, Any]) -> str | None:
+    """The subset whose figure made this epoch the best: ``val``, or ``train`` where nothing was held out.
+
+    None where the checkpoint is of another epoch than the best one so far.
+    """
+    best = state.get("parts", {}).get("best")
+    if best and best["epoch"] + 1 != state.get("progress", {}).get("epoch"):
+        return None
+    return "val" if state.get("images", {}).get("held_out") else "train"
+
+
+def flattery(state: Mapping[str, Any], subset: str, *, own: bool) -> list[str]:
+    """A sentence where figures are of the very images that chose the epoch; ``own`` as for ``MeasuredSubset``."""
+    if not own or subset != chosen_on(state):
+        return []
+    return [f"the best epoch was chosen on these images ({subset}): the figures flatter the model"]

@@ -1,0 +1,62 @@
+"""The result of an evaluation as aligned lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rsforge.recipes.evaluation.evaluation import MODEL
+
+_HEAD = (
+    "checkpoint", "data_dir", "side", "chosen_on", "images", "scenes", "image_size", "interval", "output_dir",
+)  # fmt: skip
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Means with intervals by predictor and figure, with what must be known to read them; empty for a plan."""
+    if "figures" not in result:
+        return ""
+    return "\n".join([*_head(result), "", *_body(result), "", *_foot(result)])
+
+
+def _head(result: Mapping[str, Any]) -> Iterator[str]:
+    for name in _HEAD:
+        if result.get(name) is not None:
+            reason = f" ({result['side_reason']})" if name == "side" and result.get("side_reason") else ""
+            yield f"{name:<10}  {result[name]}{reason}"
+
+
+def _body(result: Mapping[str, Any]) -> Iterator[str]:
+    kinds = list(result["figures"][MODEL])
+    rows = [["", *kinds]]
+    for name, figures in result["figures"].items():
+        rows.append([name, *(_cell(figures.get(kind)) for kind in kinds)])
+    rows.append(["gain", *(_cell(result["gain"].get(kind)) for kind in kinds)])
+    rows.append(["over", *(result["gain"].get(kind, {}).get("over", "-") for kind in kinds)])
+    widths = [max(len(row[k]) for row in rows) for k in range(len(kinds) + 1)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    mean, low, high, std = (value.get(name) for name in ("mean", "low", "high", "std"))
+    if mean is None:
+        return "-"
+    if std is not None:
+        return f"{mean:.4g} ± {std:.2g}"
+    return f"{mean:.4g} [{low:.4g}, {high:.4g}]" if low is not None else f"{mean:.4g}"
+
+
+def _foot(result: Mapping[str, Any]) -> Iterator[str]:
+    yield "A gain above 0 is the model's, over the best of the baselines."
+    for direction in ("higher", "lower"):
+        names = [name for name, better in result["directions"].items() if better == direction]
+        if names:
+            yield f"{direction.capitalize()} is better: {', '.join(names)}."
+    yield from (f"{name} is {meaning}." for name, meaning in result["baselines"].items())
+    yield from (f"Mind: {doubt}." for doubt in result["doubts"])
+    yield from (f"Not measured: {name}: {reason}." for name, reason in result["absent"].items())

@@ -1,0 +1,49 @@
+"""``rsforge vae reconstruct``: images above what a trained autoencoder makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.data.io.image_writer import check_picture_path, save_grid
+from rsforge.engine import devices
+from rsforge.metrics.image import psnr
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.batches import stacked
+from rsforge.recipes.datasets.images_of_checkpoint import open_images
+from rsforge.recipes.training import output_dir
+from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.settings.vae import VaeReconstructSettings
+
+ROW = 8
+
+
+def reconstruct(settings: VaeReconstructSettings, show: Console) -> dict[str, Any]:
+    """Write images above their reconstructions, eight in a row."""
+    check_picture_path(settings.output)
+    device = devices.choose(settings.device)
+    network, restored = load_autoencoder(settings.checkpoint, device)
+    samples = open_images(settings.data_dir, restored.state["image_size"], show)
+    count = min(settings.num_images, len(samples))
+    result = {"output": str(settings.output), "images": count, "device": str(device)}
+    if show.dry_run:
+        return result
+    output_dir.make(settings.output.parent)
+    originals, reconstructions = [], []
+    for first in range(0, count, settings.batch_size):
+        x = stacked(samples, range(first, min(first + settings.batch_size, count)))
+        originals.append(x)
+        reconstructions.append(network(x.to(device)).cpu())
+    above, below = torch.cat(originals), torch.cat(reconstructions)
+    rows = [images[first : first + ROW] for first in range(0, count, ROW) for images in (above, below)]
+    save_grid(settings.output, torch.cat(_fill_rows(rows)), nrow=min(ROW, count))
+    return {**result, "psnr_db": round(float(psnr(below, above).mean()), 3)}
+
+
+def _fill_rows(rows: Sequence[Tensor]) -> list[Tensor]:
+    """Rows of equal length, so that a short last pair still stands one above the other."""
+    width = len(rows[0])
+    return [torch.cat([row, row.new_full((width - len(row), *row.shape[1:]), -1.0)]) for row in rows]

@@ -1,0 +1,38 @@
+"""What every ``evaluate`` may be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rsforge.settings.base import Seed
+from rsforge.settings.sections import Section
+
+Side = Literal["auto", "all", "train", "val", "test"]
+
+
+class EvaluationSettings(Section):
+    """Evaluation"""
+
+    side: Side = Field(
+        "auto",
+        description="Which side of the split to measure; auto takes test where the split has one, else val, and all "
+        "where nothing was held out.",
+    )
+    output_dir: Path | None = Field(
+        None, description="Folder for evaluation.json, per_image.csv and examples.png; nothing is written when absent."
+    )
+    vgg_weights: Path | None = Field(None, description="File of VGG16 weights for LPIPS; else the torch hub cache.")
+    inception_weights: Path | None = Field(
+        None,
+        description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "
+        "the torch hub cache.",
+    )
+    resamples: int = Field(
+        1000, ge=100, le=1_000_000, description="Resamples of the bootstrap behind each confidence interval."
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Share of the resamples that an interval holds.")
+    seed: Seed = Field(42, description="Seed of the bootstrap.")
+    overwrite: bool = Field(False, description="Replace an earlier evaluation.")

@@ -1,0 +1,176 @@
+"""Which images an autoencoder is measured on: a subset of a split, the division of its training, drawn ones, or all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rsforge.data.splits.split_file import load_split
+from rsforge.data.synthetic.tile_dataset import write_tiles
+from rsforge.errors import RsforgeError
+from rsforge.recipes.datasets import image_folder, images_of_checkpoint
+from rsforge.recipes.datasets.images_of_checkpoint import open_images, open_subset
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.training import output_dir
+from rsforge.settings.base import RunSettings
+from rsforge.settings.vae import VaeTileSettings, VaeTrainSettings
+from tests.worlds.commands import rsforge
+from tests.worlds.pair_training import Ear, names
+
+
+@pytest.fixture(scope="module")
+def drawn_tiles(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("measured") / "tiles"
+    write_tiles(folder, 20, 16, seed=3)
+    return folder
+
+
+@pytest.fixture
+def tiles(drawn_tiles, tmp_path) -> Path:
+    return shutil.copytree(drawn_tiles, tmp_path / "tiles")
+
+
+@pytest.fixture
+def divided(tiles) -> Path:
+    assert rsforge("data split --data-dir {} --by scene --val 0.3 --test 0.2 --quiet", tiles) == 0
+    return tiles
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+def state_of(place: Path | str, ear: Ear, **data) -> tuple[dict, image_folder.Images]:
+    """What a checkpoint of a training on ``place`` says, and the images of that training."""
+    settings = VaeTrainSettings(
+        run=RunSettings(seed=7, output_dir=Path("/nowhere")),
+        data=VaeTileSettings(data_dir=str(place), image_size=16, **data),
+    )
+    images = image_folder.load(settings.data, settings.run, ear)
+    return {"image_size": 16, "images": images.identity, "settings": output_dir.plain(settings)}, images
+
+
+def measured(place, subset, state, ear, *, split="auto", exclude=Path("/nowhere"), on_bad="error") -> MeasuredSubset:
+    options = {"split_choice": split, "image_size": 16, "on_bad": on_bad, "exclude": exclude}
+    return open_subset(str(place), subset, ear, state=state, **options)
+
+
+def refused(code: str, *arguments, **options) -> RsforgeError:
+    with pytest.raises(RsforgeError) as caught:
+        measured(*arguments, **options)
+    assert caught.value.code == code
+    return caught.value
+
+
+def test_every_subset_of_a_split_is_measured(divided, ear):
+    state, _ = state_of(divided, ear)
+    split = load_split(divided / "split.json")
+    for subset, trained in (("train", 10), ("val", 0), ("test", 0)):
+        found = measured(divided, subset, state, ear)
+        assert names(found.samples) == set(split.sides[subset]) and found.own and found.trained == trained
+    whole = measured(divided, "all", state, ear)
+    assert len(whole.samples) == 20 and whole.trained == 10 and not whole.own
+    assert ear.heard("the model was trained on 10 of these 20 images")
+
+
+def test_unless_told_otherwise_it_is_the_test_subset_then_what_was_held_out(divided, ear):
+    state, _ = state_of(divided, ear)
+    found = measured(divided, "auto", state, ear)
+    assert (found.subset, found.reason, len(found.samples)) == ("test", "the split has one", 4)
+    assert ear.heard("side       test: the split has one")
+    assert rsforge("data split --data-dir {} --by scene --val 0.3 --overwrite --quiet", divided) == 0
+    state, _ = state_of(divided, ear)
+    found = measured(divided, "auto", state, ear)
+    assert (found.subset, len(found.samples), found.own) == ("val", 6, True)
+
+
+def test_a_split_that_the_checkpoint_was_not_trained_by_is_told(divided, ear):
+    state, _ = state_of(divided, ear, split="none")
+    found = measured(divided, "val", state, ear)
+    assert not found.own and found.trained is None and ear.heard("not trained by this split")
+
+
+def test_without_a_split_the_division_of_the_training_is_made_again(tiles, ear):
+    state, images = state_of(tiles, ear, val_fraction=0.25)
+    for subset, own in (("val", images.held_out), ("train", images.plain), ("auto", images.held_out)):
+        found = measured(tiles, subset, state, ear)
+        assert names(found.samples) == names(own) and found.own
+        assert found.trained == (15 if subset == "train" else 0)
+    assert measured(tiles, "all", state, ear).trained == 15
+
+
+def test_pictures_of_the_run_among_the_images_are_none_of_them(tiles, ear):
+    state, images = state_of(tiles, ear)
+    write_tiles(tiles / "run", 2, 16, seed=9)
+    found = measured(tiles, "auto", state, ear, exclude=tiles / "run")
+    assert names(found.samples) == names(images.held_out)
+    assert measured(tiles, "auto", state, ear).subset == "all"
+
+
+def test_where_nothing_was_held_out_or_the_images_are_others_all_are_measured(tiles, tmp_path, ear):
+    whole, _ = state_of(tiles, ear, val_fraction=0)
+    write_tiles(tmp_path / "other", 5, 16, seed=9)
+    state, _ = state_of(tiles, ear)
+    for place, checkpoint, reason, trained in (
+        (tiles, whole, "nothing was held out of the training", 20),
+        (tiles, {"image_size": 16}, "the checkpoint does not say how it was trained", None),
+        (tmp_path / "other", state, "these are not the images of the training, or not as they were divided", None),
+    ):
+        found = measured(place, "auto", checkpoint, ear)
+        assert (found.subset, found.reason, found.trained, found.own) == ("all", reason, trained, False)
+        assert ear.heard(f"side       all: {reason}")
+
+
+def test_what_cannot_be_divided_again_is_refused(tiles, tmp_path, ear):
+    state, _ = state_of(tiles, ear)
+    whole, _ = state_of(tiles, ear, val_fraction=0)
+    write_tiles(tmp_path / "other", 5, 16, seed=9)
+    assert "no split.json" in refused("RSF-U005", tiles, "test", state, ear).found
+    refused("RSF-U005", tiles, "val", {"image_size": 16}, ear)
+    refused("RSF-D004", tiles, "val", whole, ear)
+    assert "rsforge data split" in refused("RSF-D012", tmp_path / "other", "val", state, ear).fix
+
+
+def test_one_image_is_measured_for_itself(tiles, ear):
+    state, _ = state_of(tiles, ear)
+    found = measured(min(tiles.glob("*.png")), "auto", state, ear)
+    assert (len(found.samples), found.subset, found.scenes) == (1, "all", [""])
+
+
+def test_scenes_are_known_by_the_names_of_patches(tmp_path, ear):
+    write_tiles(tmp_path / "patches", 3, 16, seed=1)
+    for k, path in enumerate(sorted((tmp_path / "patches").glob("*.png"))):
+        path.rename(path.with_name(f"field_r00000_c{k:05d}.png"))
+    state, _ = state_of(tmp_path / "patches", ear, val_fraction=0)
+    assert measured(tmp_path / "patches", "all", state, ear).scenes == ["field"] * 3
+
+
+def test_bad_images_stop_or_are_left_out(tiles, ear):
+    state, _ = state_of(tiles, ear)
+    (tiles / "bad.png").write_bytes(b"no picture")
+    refused("RSF-D002", tiles, "all", state, ear)
+    assert len(measured(tiles, "all", state, ear, on_bad="skip").samples) == 20 and ear.heard("left out bad.png")
+
+
+def test_drawn_scenes_have_subsets_where_they_were_trained_on(tiles, ear, monkeypatch):
+    for module in (image_folder, images_of_checkpoint):
+        monkeypatch.setattr(module, "SYNTHETIC_COUNT", 16)
+    state, images = state_of("synthetic", ear, val_fraction=0.25)
+    for subset, own in (("auto", images.held_out), ("val", images.held_out), ("train", images.plain)):
+        assert names(measured("synthetic", subset, state, ear).samples) == names(own)
+    assert len(measured("synthetic", "all", state, ear).samples) == 16
+    other, _ = state_of(tiles, ear)
+    found = measured("synthetic", "auto", other, ear)
+    assert (found.subset, found.reason) == ("all", "the model was not trained on drawn scenes")
+    assert "no side val" in refused("RSF-U005", "synthetic", "val", other, ear).what
+    refused("RSF-U005", "synthetic", "test", state, ear)
+
+
+def test_all_images_are_opened_for_what_needs_no_subset(tiles, ear, monkeypatch):
+    assert len(open_images(str(tiles), 16, ear)) == 20
+    assert len(open_images(str(min(tiles.glob("*.png"))), 16, ear)) == 1
+    monkeypatch.setattr(images_of_checkpoint, "SYNTHETIC_COUNT", 3)
+    assert len(open_images("synthetic", 16, ear)) == 3 and ear.heard("not satellite images")

@@ -1,0 +1,159 @@
+"""One evaluation for every kind of sample: here of numbers, of cubes and of prompts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from rsforge.recipes.console import SilentConsole
+from rsforge.recipes.evaluation.evaluation import Baseline, Evaluation, Figure, Panel
+from rsforge.recipes.evaluation.run import EvaluationSet, measure, plan_evaluation, run_evaluation
+from rsforge.recipes.evaluation.table import table
+from rsforge.settings.evaluation import EvaluationSettings
+
+CPU = torch.device("cpu")
+
+
+class Items:
+    """A dataset of a list."""
+
+    def __init__(self, items: list) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, key: tuple[int, int]):
+        return self.items[key[1]]
+
+    def name(self, index: int) -> str:
+        return f"item {index}"
+
+
+def error(prediction, batch) -> torch.Tensor:
+    return (prediction["y"] - batch["y"]).abs()
+
+
+def numbers() -> Evaluation:
+    return Evaluation(
+        model=lambda batch: {"y": batch["y"] + 0.5},
+        figures=[Figure("error", "m", False, error), Figure("lpips", "", False, None)],
+        baselines=[Baseline("zero", "nothing", lambda batch: {"y": torch.zeros_like(batch["y"])})],
+        panels=lambda batch, prediction: [Panel("y", torch.zeros(1, 4, 4)), Panel("error", torch.ones(4, 4), 2.0)],
+        batch_of=lambda items: {"y": torch.tensor(items)},
+        ranked_by="error",
+    )
+
+
+def run(evaluation: Evaluation, items: list, **settings) -> dict:
+    data = EvaluationSet(Items(items), [f"scene {k // 2}" for k in range(len(items))], ["they are drawn"])
+    own = EvaluationSettings(resamples=100, **settings)
+    facts, absent = {"side": "val", "side_reason": "why not", "chosen_on": "val"}, {"lpips": "no weights"}
+    return run_evaluation(evaluation, data, facts, absent, own, SilentConsole(), batch_size=3, device=CPU)
+
+
+def test_figures_carry_units_directions_baselines_and_doubts():
+    result = run(numbers(), [float(k) for k in range(12)])
+    assert result["figures"]["model"]["error"]["mean"] == 0.5 and result["figures"]["model"]["lpips"] is None
+    assert result["figures"]["zero"]["error"]["mean"] == 5.5 and result["gain"]["error"]["over"] == "zero"
+    assert result["units"] == {"error": "m", "lpips": ""} and set(result["directions"].values()) == {"lower"}
+    assert result["baselines"] == {"zero": "nothing"} and "6 scenes" in result["interval"]
+    assert result["doubts"] == ["they are drawn", result["interval_warning"]]
+    text = table(result)
+    assert "zero is nothing." in text and "Lower is better: error, lpips." in text and "Mind: they are drawn." in text
+    assert (
+        "side        val (why not)" in text and "chosen_on   val" in text and "Not measured: lpips: no weights." in text
+    )
+
+
+def test_what_was_measured_lies_beside_its_table_and_pictures(tmp_path):
+    place = tmp_path / "out"
+    place.mkdir()
+    items = [4.0, 0.0, 9.0]
+    evaluation = numbers()
+    off = Evaluation(**{**vars(evaluation), "model": lambda batch: {"y": torch.zeros_like(batch["y"])}})
+    result = run(off, items, output_dir=place)
+    assert result["examples"] == {"best": "item 1", "median": "item 0", "worst": "item 2"}
+    assert json.loads((place / "evaluation.json").read_text()) == result
+    rows = list(csv.DictReader((place / "per_image.csv").read_text().splitlines()))
+    assert [float(row["error"]) for row in rows] == items and {row["lpips"] for row in rows} == {""}
+    assert [row["scene"] for row in rows] == ["scene 0", "scene 0", "scene 1"] and (place / "examples.png").is_file()
+
+
+def test_every_predictor_sees_the_same_batches_and_figures_of_the_set_see_all():
+    seen = []
+
+    def update(predictions, batch) -> None:
+        seen.append((sorted(predictions), len(batch["y"])))
+
+    def add_to(result, values) -> list[str]:
+        result["largest"] = float(values["model"]["error"].max())
+        return ["a warning"]
+
+    of_set = SimpleNamespace(figures=[Figure("spread", "", True, None)], update=update, add_to=add_to)
+    result = run(Evaluation(**{**vars(numbers()), "of_set": [of_set]}), [1.0] * 7)
+    assert seen == [(["model", "zero"], count) for count in (3, 3, 1)]
+    assert result["largest"] == 0.5 and "a warning" in result["doubts"] and result["directions"]["spread"] == "higher"
+
+
+def test_cubes_are_evaluated_by_figures_of_their_own():
+    """Spectra of 9 bands: an angle in degrees, and a baseline of their mean."""
+    cubes = [torch.rand(9, 4, 4, generator=torch.Generator().manual_seed(k)) for k in range(5)]
+    mean = torch.stack(cubes).mean(0)
+
+    def angle_deg(prediction, batch) -> torch.Tensor:
+        cosine = torch.nn.functional.cosine_similarity(prediction["cube"], batch["cube"], dim=1)
+        return cosine.clamp(-1, 1).acos().rad2deg().mean((1, 2))
+
+    evaluation = Evaluation(
+        model=lambda batch: {"cube": batch["cube"] * 1.1},
+        figures=[Figure("angle_deg", "degrees", False, angle_deg)],
+        baselines=[Baseline("mean", "the mean spectrum", lambda batch: {"cube": mean.expand_as(batch["cube"])})],
+        panels=lambda batch, prediction: [Panel("bands 1 to 3", batch["cube"][0, :3])],
+        batch_of=lambda items: {"cube": torch.stack(list(items))},
+        ranked_by="angle_deg",
+    )
+    result = run(evaluation, cubes)
+    assert result["figures"]["model"]["angle_deg"]["mean"] < 0.1 < result["figures"]["mean"]["angle_deg"]["mean"]
+    assert result["units"]["angle_deg"] == "degrees"
+
+
+def test_prompts_are_samples_without_a_target():
+    prompts = ["a river", "a wide river", "two fields and a road"]
+
+    def words(prediction, batch) -> torch.Tensor:
+        assert all(isinstance(prompt, str) for prompt in batch["prompt"])
+        return prediction["image"].mean((1, 2, 3))
+
+    evaluation = Evaluation(
+        model=lambda batch: {"image": torch.stack([torch.full((3, 2, 2), float(len(p))) for p in batch["prompt"]])},
+        figures=[Figure("likeness", "", True, words)],
+        baselines=[],
+        panels=lambda batch, prediction: [Panel(batch["prompt"][0], prediction["image"][0])],
+        batch_of=lambda items: {"prompt": list(items)},
+        ranked_by="likeness",
+    )
+    values = measure(evaluation, Items(prompts), SilentConsole(), batch_size=2, device=CPU)
+    assert values["model"]["likeness"].tolist() == [len(prompt) for prompt in prompts]
+    assert run(evaluation, prompts)["gain"] == {}
+
+
+@pytest.mark.parametrize("place", [None, Path("out")])
+def test_a_plan_says_what_is_absent_and_where_files_would_be(place):
+    told = plan_evaluation({"images": 3}, {"lpips": "why"}, EvaluationSettings(output_dir=place))
+    assert told == {"images": 3, "absent": {"lpips": "why"}, "output_dir": str(place or "nothing is written")}
+
+
+def test_values_that_are_no_numbers_are_counted():
+    warned = []
+    show = SilentConsole()
+    show.warn = warned.append
+    data = EvaluationSet(Items([np.nan, 1.0]), ["", ""])
+    run_evaluation(numbers(), data, {}, {}, EvaluationSettings(resamples=100), show, batch_size=3, device=CPU)
+    assert "1 of 2 predictions hold values that are no numbers" in warned

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from rsforge.recipes.evaluation.selection import chosen_on, flattery
+
+
+def state(held_out: int = 3, best: int | None = 4, epoch: int = 5) -> dict:
+    parts = {} if best is None else {"best": {"epoch": best, "figure": 0.1}}
+    return {"images": {"train": 9, "held_out": held_out}, "parts": parts, "progress": {"epoch": epoch}}
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "expected"),
+    [(state(), "val"), (state(held_out=0), "train"), (state(best=2), None), (state(best=None), "val"), ({}, "train")],
+)
+def test_a_model_is_chosen_where_its_best_epoch_was_judged(checkpoint, expected):
+    assert chosen_on(checkpoint) == expected
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "subset", "own", "flatters"),
+    [
+        (state(), "val", True, True),
+        (state(), "test", True, False),
+        (state(), "val", False, False),
+        (state(best=2), "val", True, False),
+        (state(held_out=0), "train", True, True),
+        (state(), "all", True, False),
+    ],
+)
+def test_figures_of_the_images_that_chose_the_epoch_flatter(checkpoint, subset, own, flatters):
+    assert bool(flattery(checkpoint, subset, own=own)) == flatters
+    assert all(subset in sentence for sentence in flattery(checkpoint, subset, own=own))

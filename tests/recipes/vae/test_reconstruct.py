@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from PIL import Image
+
+from tests.worlds.commands import rsforge
+
+LINE = "vae reconstruct --checkpoint {} --data-dir {} --output {} --num-images 11 --device cpu --json"
+
+
+def test_images_stand_above_their_reconstructions_eight_in_a_row(job, tmp_path, capsys):
+    capsys.readouterr()
+    assert rsforge(LINE, job.vae / "best_model.pt", job.tiles, tmp_path / "r.png") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 11
+    with Image.open(tmp_path / "r.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (4 * 18 + 2, 8 * 18 + 2, 3)
+    assert not pixels[2 * 18 + 2 :, 3 * 18 + 2 :].any() and pixels[2:18, 2:18].any()
+
+
+def test_a_dry_run_writes_nothing(job, tmp_path, capsys):
+    assert rsforge(f"{LINE} --dry-run", job.vae / "best_model.pt", job.tiles, tmp_path / "r.png") == 0
+    assert list(tmp_path.iterdir()) == []

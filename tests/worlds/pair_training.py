@@ -1,0 +1,65 @@
+"""Pairs as a training opens them, a console that remembers, and what a checkpoint of that training says."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+from rsforge.recipes.console import SilentConsole
+from rsforge.recipes.datasets import pairs as pair_datasets
+from rsforge.recipes.training import output_dir
+from rsforge.settings.base import RunSettings
+from rsforge.settings.cyclegan import CycleGanTrainSettings
+from rsforge.settings.pairs import PairTrainingSettings
+
+TERRAINS = ("agri", "coast", "river", "urban")
+
+
+class Ear(SilentConsole):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.warned: list[str] = []
+        self.meters: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def progress(self, label: str, total: int, done: int = 0):
+        steps = []
+        yield SimpleNamespace(step=lambda advance=1: steps.append(advance))
+        self.meters.append((label, total, sum(steps)))
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def warn(self, line: str) -> None:
+        self.warned.append(line)
+
+    def heard(self, words: str) -> bool:
+        return any(words in line for line in self.said + self.warned)
+
+
+def load(root, ear, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.Pairs:
+    settings = PairTrainingSettings(data_dir=str(root), **{"image_size": 32} | data)
+    return pair_datasets.load(settings, RunSettings(output_dir=Path(output), on_bad=on_bad, seed=seed), ear)
+
+
+def names(samples) -> set[str]:
+    return {samples.name(k) for k in range(len(samples))}
+
+
+def state_of(pairs: pair_datasets.Pairs, root, *, seed=42, **data) -> dict:
+    """What a checkpoint of such a training says."""
+    settings = CycleGanTrainSettings(
+        run=RunSettings(seed=seed), data=PairTrainingSettings(data_dir=str(root), image_size=32, **data)
+    )
+    return {
+        "image_size": 32,
+        "sar_channels": pairs.sar_channels,
+        "radiometry": pairs.radiometry.as_dict(),
+        "images": pairs.identity,
+        "trained": pairs.trained,
+        "settings": output_dir.plain(settings),
+    }
