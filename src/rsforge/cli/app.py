@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from rsforge import __version__
-from rsforge.cli import config, cyclegan, data, diffusion, sample, tools, vae
+from rsforge.cli import tools
 from rsforge.cli.group import group
 
+# One line a command group: its module in rsforge.cli, in the order of the help.
+GROUPS = (
+    "data",
+    "vae",
+    "diffusion",
+    "cyclegan",
+    "sample",
+    "config",
+)
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 usage or settings, 3 input data, 4 checkpoint, 5 training went wrong, "
     "6 environment, 130 interrupted, 143 terminated. Start with: rsforge demo"
@@ -33,10 +43,6 @@ def root(
     pass
 
 
-app.add_typer(data.app, name="data")
-app.add_typer(vae.app, name="vae")
-app.add_typer(diffusion.app, name="diffusion")
-app.add_typer(cyclegan.app, name="cyclegan")
-app.add_typer(sample.app, name="sample")
-app.add_typer(config.app, name="config")
+for name in GROUPS:
+    app.add_typer(import_module(f"rsforge.cli.{name}").app, name=name)
 tools.register(app)
