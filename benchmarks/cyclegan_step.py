@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.seeds import derive
@@ -46,13 +46,14 @@ def parameters(nets: Nets, *names: str) -> list[nn.Parameter]:
 
 def engine(x: Tensor, y: Tensor) -> Step:
     task = CycleGanTask(networks(), pools=ImagePools(50), weights=Weights(content=0))
-    update = Update(
+    update = TrainStep(
         task,
         make_optimizer=lambda p: torch.optim.AdamW(p, RATE, betas=BETAS, weight_decay=0.0, fused=True),
         average=NoEma(),
         device=torch.device("cpu"),
     )
-    return lambda step: update([MicroBatch((x, y), 1.0, 0, ("pair",))], step, RATE)["Total_G_Loss"]
+    micro = MicroBatch({"sar": x, "optical": y}, 1.0, 0, ("pair",))
+    return lambda step: update([micro], step, RATE).read()["Total_G_Loss"]
 
 
 def bce(logits: Tensor, wanted: float) -> Tensor:

@@ -8,9 +8,10 @@ quarter of their width.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from _paired import THREADS, Spent, interleaved, repeats, report, timed
@@ -20,10 +21,11 @@ from rsforge.data.latent_cache import LatentDataset, latent_statistics, open_lat
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader, IndexedDataset, MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
+from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.diffusion.encode_latents import Encoder
 from rsforge.tasks.diffusion import DiffusionTask, already_encoded
 
@@ -52,11 +54,11 @@ def stored(encode: Encoder, images: Drawn, folder: Path) -> LatentDataset:
     shape = (COUNT, 1, 2, *encode.autoencoder.latent_shape(SIDE))
     path = folder / "latents.npy"
     write_latents(path, (encode(batch)[:, None] for batch in images.images.split(BATCH)), shape)
-    return LatentDataset(open_latents(path, shape), [str(i) for i in range(COUNT)], seed=0)
+    return LatentDataset({"latents": open_latents(path, shape)}, [str(i) for i in range(COUNT)], seed=0)
 
 
 def stepper(
-    samples: IndexedDataset, moments_of: Callable[[Tensor], Tensor], mean: Tensor, std: Tensor
+    samples: IndexedDataset, moments_of: Callable[[Mapping[str, Any]], Tensor], mean: Tensor, std: Tensor
 ) -> Callable[[], Spent]:
     """One training step after the other of a network that starts the same on both sides."""
     torch.manual_seed(0)
@@ -69,9 +71,9 @@ def stepper(
     table = alphas_cumprod("linear", 1000)
     task = DiffusionTask(network, alphas_cumprod=table, mean=mean, std=std, moments_of=moments_of)
     optimizer = partial(torch.optim.AdamW, lr=1e-4, fused=True)
-    update = Update(task, make_optimizer=optimizer, average=NoEma(), device=torch.device("cpu"), max_norm=1.0)
-    feed: Iterator[list[MicroBatch]] = BatchLoader(samples, batch_size=BATCH).steps(0, 10**6)
-    return lambda: timed(lambda: update(next(feed), 0, 1e-4))
+    update = TrainStep(task, make_optimizer=optimizer, average=NoEma(), device=torch.device("cpu"), max_norm=1.0)
+    micros: Iterator[list[MicroBatch]] = BatchLoader(samples, batch_size=BATCH).steps(0, 10**6)
+    return lambda: timed(lambda: update(next(micros), 0, 1e-4).read())
 
 
 def main() -> None:
@@ -81,9 +83,9 @@ def main() -> None:
     images, encode = Drawn(), Encoder(AutoencoderKL(block_out_channels=(32, 64, 128, 128)).eval())
     with tempfile.TemporaryDirectory() as folder:
         latents = stored(encode, images, Path(folder))
-        statistics = latent_statistics(latents.moments)
+        statistics = latent_statistics(latents.arrays["latents"])
         sides = {
-            "encoding each step": stepper(images, encode, *statistics),
+            "encoding each step": stepper(NamedSamples(images, ["images"]), encode.moments_of, *statistics),
             "cached latents": stepper(latents, already_encoded, *statistics),
         }
         interleaved(sides, 2)

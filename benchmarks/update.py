@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.engine.loader import MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.task import StepContext
+from rsforge.engine.train_step import TrainStep
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.seeds import derive
@@ -42,15 +43,15 @@ def learning(net: UNet) -> DiffusionTask:
 
 def engine(batch: Tensor) -> Step:
     task = learning(network())
-    update = Update(
+    update = TrainStep(
         task,
         make_optimizer=partial(torch.optim.AdamW, lr=RATE, fused=True),
         average=ExponentialMovingAverage(task.modules(), decay=DECAY),
         device=torch.device("cpu"),
         max_norm=NORM,
     )
-    micro = MicroBatch(batch, 1.0, 0, ("batch",))
-    return lambda step: update([micro], step, RATE)["loss"]
+    micro = MicroBatch({"latents": batch}, 1.0, 0, ("batch",))
+    return lambda step: update([micro], step, RATE).read()["loss"]
 
 
 def plain(batch: Tensor) -> Step:
@@ -62,7 +63,7 @@ def plain(batch: Tensor) -> Step:
     def take(step: int) -> float:
         torch.manual_seed(derive(0, "step", step, 0, 0))
         optimizer.zero_grad()
-        loss = next(task.step(batch)).loss
+        loss = next(task.step({"latents": batch}, StepContext())).loss
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, NORM)
         optimizer.step()

@@ -17,28 +17,31 @@ import torch
 from rsforge.engine import checkpoint, distributed
 from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWriter
 from rsforge.engine.journal import Journal, NoJournal
-from tests.engine.toys import CPU, NAMES, Noisy, Regress, Remembering, Steady, adamw, trainer
+from tests.engine.toys import CPU, NAMES, Adapter, Contrastive, Noisy, Regress, Remembering, Steady, adamw, trainer
 
-TASKS = {"regress": Regress, "noisy": Noisy, "steady": Steady, "remembering": Remembering}
+TASKS = {
+    "regress": Regress,
+    "noisy": Noisy,
+    "steady": Steady,
+    "remembering": Remembering,
+    "adapter": Adapter,
+    "contrastive": Contrastive,
+}
 
 
 def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:
-    checkpoint_writer = (
-        CheckpointWriter(folder, NAMES, identity={"kind": "toy"}) if world.writes else NoCheckpointWriter()
+    writer = NoCheckpointWriter()
+    if world.writes:
+        writer = CheckpointWriter(folder, NAMES, identity={"kind": "toy"})
+    gathers = task == "contrastive"
+    made = trainer(
+        folder, task=TASKS[task](), epochs=epochs, accumulate=accumulate, world=world, even=gathers, writer=writer
     )
-    job = trainer(
-        folder,
-        task=TASKS[task](),
-        epochs=epochs,
-        accumulate=accumulate,
-        world=world,
-        checkpoint_writer=checkpoint_writer,
-    )
-    job.journal = Journal(folder / "journal.jsonl") if world.writes else NoJournal(folder)
+    made.journal = Journal(folder / "journal.jsonl") if world.writes else NoJournal(folder)
     latest = folder / "latest_model.pt"
     if latest.exists():
-        job.load(checkpoint.load(latest))
-    job.run()
+        made.load(checkpoint.load(latest))
+    made.run()
     world.barrier()
 
 

@@ -11,9 +11,19 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.journal import read
+from rsforge.engine.loader import BatchLoader, MicroBatch
+from rsforge.engine.lr_schedules import Plateau
 from tests.engine.several import TASKS, run
+from tests.engine.toys import Contrastive, Points, adamw, update
 
-GROUPS = {2: list(TASKS), 3: ["noisy"]}
+
+class Place(SingleProcess):
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+GROUPS = {2: list(TASKS), 3: ["noisy", "adapter", "contrastive"]}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +73,7 @@ def test_what_is_remembered_by_place_does_not_depend_on_who_took_it(two, tmp_pat
     torch.testing.assert_close(found["nets"], alone["nets"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", ["regress", "noisy", "remembering"])
+@pytest.mark.parametrize("task", ["regress", "noisy", "remembering", "adapter", "contrastive"])
 def test_two_processes_resume_to_the_bit(two, task):
     for name in ("latest_model.pt", "best_model.pt", "journal.jsonl"):
         assert (two / task / "whole" / name).read_bytes() == (two / task / "cut" / name).read_bytes()
@@ -72,5 +82,35 @@ def test_two_processes_resume_to_the_bit(two, task):
 def test_three_processes_resume_to_the_bit(groups):
     """Buckets that never change their order: with DistributedDataParallel this fails from three processes on."""
     three = groups / "3"
-    for name in ("latest_model.pt", "journal.jsonl"):
-        assert (three / "noisy" / "whole" / name).read_bytes() == (three / "noisy" / "cut" / name).read_bytes()
+    for task in ("noisy", "adapter", "contrastive"):
+        for name in ("latest_model.pt", "journal.jsonl"):
+            assert (three / task / "whole" / name).read_bytes() == (three / task / "cut" / name).read_bytes()
+
+
+def test_gathered_negatives_are_those_of_the_whole_batch(two):
+    """The first step of two processes, with rows of both as negatives, is that of one process with all rows at once."""
+    row = next(row for row in read(two / "contrastive" / "whole" / "journal.jsonl") if row["step"] == 1)
+    loader = BatchLoader(Points(22, 0.1), batch_size=4, seed=5, world=Place(0, 2), even=True)
+    keys = [key for _, span in loader.slots(0) for key in loader.keys(0, span)]
+    x = torch.stack([loader.samples[key]["x"] for key in keys])
+    task = Contrastive()
+    loss = task.loss(x, lambda rows: rows, 0).detach()
+    assert row["loss"] == pytest.approx(float(loss), rel=1e-5)
+    halves = [task.loss(part, lambda rows: rows, 0).detach() for part in x.split(len(x) // 2)]
+    assert float(sum(halves)) / 2 < float(loss) - 0.1
+
+
+def test_gathered_rows_carry_the_gradient_of_all_losses(two):
+    """Weights after two processes' steps are those after one process's steps on the whole batches."""
+    loader = BatchLoader(Points(22, 0.1), batch_size=4, seed=5, world=Place(0, 2), even=True)
+    task = Contrastive()
+    move = update(task, max_norm=1.0, make_optimizer=adamw)
+    rate = Plateau(lambda step: 1e-2 / (1 + step / 10), floor=1e-5, patience=0)
+    for step in range(loader.steps_per_epoch):
+        keys = [key for _, span in loader.slots(step) for key in loader.keys(step, span)]
+        x = torch.stack([loader.samples[key]["x"] for key in keys])
+        move([MicroBatch({"x": x}, 1.0, 0, ())], step, rate.at(step)).read()
+    [after] = [row for row in read(two / "contrastive" / "whole" / "journal.jsonl") if row["step"] == step + 2]
+    keys = [key for _, span in loader.slots(step + 1) for key in loader.keys(step + 1, span)]
+    x = torch.stack([loader.samples[key]["x"] for key in keys])
+    assert after["loss"] == pytest.approx(float(task.loss(x, lambda rows: rows, 0).detach()), rel=1e-4)

@@ -21,8 +21,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rsforge import durable
 from rsforge.engine import checkpoint, lr_schedules, precision
+from rsforge.engine.cadence import Moment
 from rsforge.engine.checkpoint import retain
-from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter, due, newest
+from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter, newest
 from rsforge.engine.early_stopping import Best, Stopping, monitored_value
 from rsforge.engine.ema import ExponentialMovingAverage, averaged_weights
 from rsforge.engine.journal import Journal, read
@@ -108,8 +109,10 @@ def test_applied_lends_the_average_and_gives_the_weights_back():
 
 
 def test_best_starts_afresh_when_the_objective_is_final():
-    best = Best(from_epoch=2)
-    assert [best.improved(f, e) for e, f in enumerate([0.1, 0.2, 5.0, 6.0, 4.0])] == [True, True, True, False, True]
+    best = Best()
+    figures = [0.1, 0.2, 5.0, 6.0, 4.0]
+    better = [best.improved(figure, epoch, comparable=epoch >= 2) for epoch, figure in enumerate(figures)]
+    assert better == [True, True, True, False, True] and (best.figure, best.epoch) == (4.0, 4)
 
 
 def run_stopping(figures, **options):
@@ -173,9 +176,9 @@ def test_retention_counts_by_number_and_spares_strangers(tmp_path):
     ):
         (tmp_path / name).touch()
     names = CheckpointNames("checkpoint_{:04d}.pt")
-    retain(tmp_path, names.pattern(), 0)
+    retain(tmp_path, names.pattern_of("epoch"), 0)
     assert len(list(tmp_path.iterdir())) == 5
-    retain(tmp_path, names.pattern(), 1)
+    retain(tmp_path, names.pattern_of("epoch"), 1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best_model.pt", "checkpoint_0100.pt", "checkpoint_mine.pt"]
     assert newest(tmp_path, names) == tmp_path / "checkpoint_0100.pt"
 
@@ -184,10 +187,6 @@ def test_retention_counts_by_number_and_spares_strangers(tmp_path):
 def test_periodic_names_are_recognised(form):
     match = re.fullmatch(CheckpointNames(form).pattern(), form.format(20))
     assert match and int(match[1]) == 20
-
-
-def test_due():
-    assert [n for n in range(1, 7) if due(3, n)] == [3, 6] and not due(0, 5)
 
 
 def test_a_later_rate_stays_and_then_falls():
@@ -221,9 +220,10 @@ def weight(path):
 
 
 def test_bare_weights_are_those_of_the_best_epoch_and_of_every_periodic_one(tmp_path):
-    checkpoint_writer = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}, every=2, keep=1)
+    writer = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}, keep=1)
     for epoch in range(1, 6):
-        checkpoint_writer.commit_epoch(lambda epoch=epoch: state_of(epoch), epochs=epoch, best=epoch in (1, 3))
+        kept = Moment(epoch) if epoch % 2 == 0 else None
+        writer.commit_closed(lambda epoch=epoch: state_of(epoch), kept=kept, best=epoch in (1, 3))
     assert (weight(tmp_path / "a.pth"), weight(tmp_path / "b.pth")) == ([3, 3], [4, 4])
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["a_epoch_4.pth", "b_epoch_4.pth"]
     assert weight(tmp_path / "checkpoints" / "a_epoch_4.pth") == [4, 4]
@@ -238,7 +238,7 @@ def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
     average.update()
     nets = {"a": net.state_dict(), "b": nn.Linear(1, 1).state_dict()}
     checkpoint_writer = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"})
-    checkpoint_writer.commit_epoch(lambda: {"nets": nets, "parts": {"ema": average.state_dict()}}, epochs=1, best=True)
+    checkpoint_writer.commit_closed(lambda: {"nets": nets, "parts": {"ema": average.state_dict()}}, best=True)
     with average.applied():
         wanted = net.weight.clone()
     assert not torch.equal(wanted, net.weight)
@@ -247,10 +247,10 @@ def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
 
 def test_a_run_killed_before_its_checkpoint_writes_its_bare_weights_again(tmp_path, monkeypatch):
     """Bare weights come first: a checkpoint that is there never lacks them."""
-    checkpoint_writer, order = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}, every=1), []
+    writer, order = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}), []
     monkeypatch.setattr(checkpoint, "save", lambda path, state: (order.append(path.name), path.touch()))
     replacing = durable.replacing
     monkeypatch.setattr(durable, "replacing", lambda path: (order.append(path.name), replacing(path))[1])
-    checkpoint_writer.commit_epoch(lambda: state_of(1), epochs=1, best=True)
+    writer.commit_closed(lambda: state_of(1), kept=Moment(1), best=True)
     assert order == ["a_epoch_1.pth", "b_epoch_1.pth", "checkpoint_0001.pt"]
     assert (tmp_path / "a.pth").samefile(tmp_path / "checkpoints" / "a_epoch_1.pth")

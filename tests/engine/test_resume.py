@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from rsforge.engine import checkpoint
+from rsforge.engine.cadence import Cadence
 from rsforge.engine.early_stopping import Stopping
 from rsforge.engine.journal import read
 from rsforge.engine.task import Turn
@@ -42,11 +43,11 @@ class StopAt(Noisy):
         super().__init__()
         self.calls, self.at, self.number = 0, at, number
 
-    def step(self, batch, slot):
+    def step(self, batch, context):
         self.calls += 1
         if self.calls == self.at:
             os.kill(os.getpid(), self.number)
-        yield from super().step(batch, slot)
+        yield from super().step(batch, context)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, "RSF-I130"), (signal.SIGTERM, "RSF-I143")])
@@ -94,10 +95,13 @@ def test_a_finished_run_resumed_changes_nothing_and_a_longer_one_goes_on(tmp_pat
 
 
 def test_previews_and_validation_never_move_the_trajectory(tmp_path):
-    def disturbing(epochs):
+    def disturbing(moment):
         torch.rand(100)
 
-    for name, options in {"plain": {}, "previewed": {"preview": disturbing, "preview_every": 1}}.items():
+    for name, options in {
+        "plain": {},
+        "previewed": {"preview": disturbing, "cadences": {"preview": Cadence(epochs=1)}},
+    }.items():
         (tmp_path / name).mkdir()
         trainer(tmp_path / name, **options).run()
     a, b = ((tmp_path / n / "latest_model.pt").read_bytes() for n in ("plain", "previewed"))
@@ -140,9 +144,9 @@ def test_losing_any_part_of_the_state_would_show(tmp_path, lost):
 class Poisoned(Noisy):
     """The second step of each epoch is not finite."""
 
-    def step(self, batch, slot):
-        for turn in super().step(batch, slot):
-            yield Turn(turn.group, turn.loss * (math.nan if len(batch) == 3 else 1.0), turn.report)
+    def step(self, batch, context):
+        for turn in super().step(batch, context):
+            yield Turn(turn.group, turn.loss * (math.nan if len(batch["x"]) == 3 else 1.0), turn.report)
 
 
 def test_skipped_steps_stay_out_of_the_means_and_the_journal_is_json(tmp_path):
@@ -170,7 +174,7 @@ def test_an_early_stop_is_final_until_its_rules_change(tmp_path):
             made.load(checkpoint.load(tmp_path / "latest_model.pt"))
         return made.run()
 
-    assert run(2).epoch == 3 and run(2).epoch == 3
+    assert run(2).epoch == 4 and run(2).epoch == 4  # the first epoch cannot be compared yet
     assert run(0).epoch == 9
 
 

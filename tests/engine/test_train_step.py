@@ -10,7 +10,7 @@ from torch import nn
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.precision import Precision
-from rsforge.engine.task import Turn
+from rsforge.engine.task import StepContext, Turn
 from rsforge.errors import RsforgeError
 from tests.engine.toys import Gan, Points, Quiet, Regress, update
 
@@ -18,7 +18,7 @@ from tests.engine.toys import Gan, Points, Quiet, Regress, update
 def drive(task, *, batch_size, accumulate=1, steps=6, count=64, lr=1e-2, **options):
     move = update(task, **options)
     feed = BatchLoader(Points(count), batch_size=batch_size, accumulate=accumulate, seed=2)
-    return [move(micros, step, lr) for step, micros in enumerate(feed.steps(0, steps))]
+    return [move(micros, step, lr).read() for step, micros in enumerate(feed.steps(0, steps))]
 
 
 def weights(task):
@@ -49,9 +49,9 @@ def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():
         torch.optim.AdamW(hand.net.parameters(), 1e-2),
     )
     for micros in feed.steps(0, 4):
-        batch = torch.cat([m.batch for m in micros])
+        batch = {"x": torch.cat([m.batch["x"] for m in micros])}
         optimizer.zero_grad()
-        next(hand.step(batch, 0)).loss.backward()
+        next(hand.step(batch, StepContext())).loss.backward()
         optimizer.step()
     torch.testing.assert_close(weights(task), weights(hand))
 
@@ -59,7 +59,7 @@ def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():
 def test_turns_are_isolated():
     log = []
     drive(Gan(log), batch_size=8, accumulate=2, steps=3)
-    assert log and all(untouched for untouched, _ in log[::2]) and all(to_device for _, to_device in log)
+    assert log and all(untouched for untouched, _ in log[::2]) and all(moved for _, moved in log)
 
 
 class CycleGan(Quiet):
@@ -74,8 +74,8 @@ class CycleGan(Quiet):
         pair = lambda *names: [p for n in names for p in self.nets[n].parameters()]  # noqa: E731
         return {"generators": pair("ab", "ba"), "critics": pair("a", "b")}
 
-    def step(self, batch, slot):
-        n, (a, b) = self.nets, batch.split(2, dim=1)
+    def step(self, batch, context):
+        n, (a, b) = self.nets, batch["x"].split(2, dim=1)
         fool = lambda d, x: (d(x) - 1).square().mean()  # noqa: E731
         fake_b, fake_a = n["ab"](a), n["ba"](b)
         cycle = (n["ba"](fake_b) - a).abs().mean() + (n["ab"](fake_a) - b).abs().mean()
@@ -89,7 +89,7 @@ def test_two_turns_equal_the_handwritten_loop():
     drive(task, batch_size=8, average=NoEma())
     groups = {k: torch.optim.AdamW(list(v), lr=1e-2) for k, v in hand.groups().items()}
     for micros in BatchLoader(Points(64), batch_size=8, seed=2).steps(0, 6):
-        story = hand.step(micros[0].batch, 0)
+        story = hand.step(micros[0].batch, StepContext())
         for optimizer in groups.values():
             optimizer.zero_grad()
             next(story).loss.backward()
@@ -103,15 +103,15 @@ class Misnamed(Regress):
 
 
 class Silent(Regress):
-    def step(self, batch, slot):
+    def step(self, batch, context):
         return
         yield
 
 
 class Greedy(Regress):
-    def step(self, batch, slot):
-        yield from super().step(batch, slot)
-        yield from super().step(batch, slot)
+    def step(self, batch, context):
+        yield from super().step(batch, context)
+        yield from super().step(batch, context)
 
 
 @pytest.mark.parametrize("task", [Misnamed, Silent])
@@ -126,8 +126,8 @@ def test_an_extra_turn_is_an_error():
 
 
 class Clamped(Regress):
-    def step(self, batch, slot):
-        yield from super().step(batch, slot)
+    def step(self, batch, context):
+        yield from super().step(batch, context)
         self.net.weight.clamp_(max=0.1)
 
 
@@ -142,8 +142,8 @@ class Frozen(Regress):
         super().__init__()
         self.encoder = nn.Linear(4, 4).requires_grad_(False)
 
-    def step(self, batch, slot):
-        yield Turn("net", (self.net(self.encoder(batch)) - 1).square().mean())
+    def step(self, batch, context):
+        yield Turn("net", (self.net(self.encoder(batch["x"])) - 1).square().mean())
 
 
 def test_what_is_in_no_group_stays_frozen():
@@ -163,8 +163,8 @@ def test_autocast_learns_nearly_the_same():
 class Loud(Gan):
     """Its loss overflows half precision under the first gradient scales."""
 
-    def step(self, batch, slot):
-        for turn in super().step(batch, slot):
+    def step(self, batch, context):
+        for turn in super().step(batch, context):
             yield Turn(turn.group, turn.loss * 100)
 
 
@@ -185,10 +185,10 @@ class Poisoned(Regress):
         super().__init__()
         self.calls = 0
 
-    def step(self, batch, slot):
+    def step(self, batch, context):
         self.calls += 1
         bad = math.inf if self.calls == 3 else 1.0
-        yield Turn("net", (self.net(batch) - 1).square().mean() * bad)
+        yield Turn("net", (self.net(batch["x"]) - 1).square().mean() * bad)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch():
@@ -211,8 +211,8 @@ def test_skipping_leaves_out_exactly_the_poisoned_step_average_included():
 
 
 class Hopeless(Regress):
-    def step(self, batch, slot):
-        yield Turn("net", (self.net(batch)).mean() * math.inf)
+    def step(self, batch, context):
+        yield Turn("net", self.net(batch["x"]).mean() * math.inf)
 
 
 class Infinite(torch.autograd.Function):
@@ -228,8 +228,8 @@ class Infinite(torch.autograd.Function):
 
 
 class Overflowing(Regress):
-    def step(self, batch, slot):
-        yield Turn("net", Infinite.apply(self.net(batch)).float().mean())
+    def step(self, batch, context):
+        yield Turn("net", Infinite.apply(self.net(batch["x"])).float().mean())
 
 
 def test_skipping_has_an_end():
@@ -246,13 +246,13 @@ def test_a_collapsing_gradient_scale_is_an_error_not_a_silent_standstill():
 
 def test_clipping_bounds_the_step_and_zero_does_not():
     sgd = lambda p: torch.optim.SGD(p, lr=1.0)  # noqa: E731
-    batch = Points(8).x * 100
+    batch = {"x": Points(8).x * 100}
     for max_norm in (0.5, 0.0):
         task = Regress()
         before = torch.cat([p.detach().flatten().clone() for p in task.net.parameters()])
         update(task, make_optimizer=sgd, max_norm=max_norm)([MicroBatch(batch, 1.0, 0, ())], 0, 1.0)
-        to_device = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
-        assert (to_device.norm() <= 0.5 + 1e-5) == bool(max_norm)
+        moved = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
+        assert (moved.norm() <= 0.5 + 1e-5) == bool(max_norm)
 
 
 class Normalised(Quiet):
@@ -268,9 +268,9 @@ class Normalised(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch, slot):
+    def step(self, batch, context):
         self.calls += 1
-        yield Turn("net", self.net(batch * (math.nan if self.calls == 3 else 1.0)).square().mean())
+        yield Turn("net", self.net(batch["x"] * (math.nan if self.calls == 3 else 1.0)).square().mean())
 
 
 def test_skipping_gives_back_the_running_statistics_too():
@@ -292,9 +292,37 @@ def test_each_group_moves_at_its_own_pace():
     task = Gan()
     before = {name: [p.detach().clone() for p in group] for name, group in task.groups().items()}
     move = update(task, make_optimizer=lambda p: torch.optim.Adam(p, lr=1.0, eps=1e-12), lr_scale={"critic": 0.25})
-    move([MicroBatch(torch.randn(8, 4), 1.0, 0, ())], 0, 1e-2)
-    to_device = {
+    move([MicroBatch({"x": torch.randn(8, 4)}, 1.0, 0, ())], 0, 1e-2)
+    moved = {
         name: max(float((p.detach() - q).abs().max()) for p, q in zip(group, before[name], strict=True))
         for name, group in task.groups().items()
     }
-    assert to_device == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)
+    assert moved == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)
+
+
+class Changing(Regress):
+    """Reports another figure from its second step on."""
+
+    def step(self, batch, context):
+        name = "early" if context.step == 0 else "late"
+        yield Turn("net", self.error(batch["x"]), {name: torch.ones(())})
+
+
+def test_a_task_that_reports_other_figures_than_before_is_an_error():
+    with pytest.raises(RuntimeError, match="late"):
+        drive(Changing(), batch_size=8)
+
+
+def test_without_a_look_ahead_the_error_comes_with_the_figures_and_names_step_and_samples():
+    """On a device with a queue the optimizer moves first; what the host reads later still says what was wrong."""
+    task = Poisoned()
+    move = update(task)
+    move.checks_first = False
+    steps = [
+        move(micros, step, 1e-2)
+        for step, micros in enumerate(BatchLoader(Points(64), batch_size=4, seed=2).steps(0, 5))
+    ]
+    assert [set(steps[n].read()) for n in (0, 1)] == [{"loss"}, {"loss"}]
+    with pytest.raises(RsforgeError, match="not finite at step 2") as caught:
+        steps[2].read()
+    assert caught.value.code == "RSF-T001" and caught.value.where.count("point ") == 4

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.cadence import Cadence, Cadences
 from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping
 from rsforge.engine.ema import ExponentialMovingAverage
@@ -14,7 +17,7 @@ from rsforge.engine.journal import Journal
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.lr_schedules import Plateau
 from rsforge.engine.task import Turn
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.engine.trainer import Trainer
 from rsforge.engine.validation import Validation
 from rsforge.seeds import derive
@@ -24,7 +27,7 @@ NAMES = CheckpointNames("checkpoint_{:04d}.pt")
 
 
 class Points:
-    """Rows of a fixed table with fresh noise that is a function of (epoch, index)."""
+    """Rows of a fixed table with fresh noise that is a function of (epoch, index), each with a label and a record."""
 
     def __init__(self, count: int, noise: float = 0.0) -> None:
         self.x = torch.randn(count, 4, generator=torch.Generator().manual_seed(1))
@@ -38,17 +41,17 @@ class Points:
 
     def __getitem__(self, key):
         fresh = torch.randn(4, generator=torch.Generator().manual_seed(derive("noise", *key)))
-        return self.x[key[1]] + self.noise * fresh
+        return {"x": self.x[key[1]] + self.noise * fresh, "label": self.name(key[1]), "record": {"season": None}}
 
 
 class Quiet:
     """The parts of the protocol that most toys do not need."""
 
-    def open_epoch(self, epoch):
-        self.epoch = epoch
-
     def evaluate(self, batch):
-        return {"square": batch.square().mean()}
+        return {"square": batch["x"].square().mean()}
+
+    def validation(self):
+        return MeanOverSamples(self.evaluate)
 
 
 class Regress(Quiet):
@@ -62,11 +65,14 @@ class Regress(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch, slot):
-        yield Turn("net", (self.net(batch) - batch.sum(1, keepdim=True)).square().mean())
+    def error(self, x):
+        return (self.net(x) - x.sum(1, keepdim=True)).square().mean()
+
+    def step(self, batch, context):
+        yield Turn("net", self.error(batch["x"]))
 
     def evaluate(self, batch):
-        return {"error": (self.net(batch) - batch.sum(1, keepdim=True)).square().mean()}
+        return {"error": self.error(batch["x"])}
 
 
 class Gan(Quiet):
@@ -81,13 +87,14 @@ class Gan(Quiet):
     def groups(self):
         return {"generator": self.g.parameters(), "critic": self.d.parameters()}
 
-    def step(self, batch, slot):
-        fake = self.g(torch.randn(len(batch), 3))
+    def step(self, batch, context):
+        real = batch["x"]
+        fake = self.g(torch.randn(len(real), 3))
         before = self.g.weight.detach().clone()
         yield Turn("generator", (self.d(fake) - 1).square().mean())
         self.log.append((self.d.weight.grad is None, bool((self.g.weight != before).any())))
-        monitored_value = (self.d(batch) - 1).square().mean() + self.d(fake.detach()).square().mean()
-        yield Turn("critic", monitored_value / 2)
+        loss = (self.d(real) - 1).square().mean() + self.d(fake.detach()).square().mean()
+        yield Turn("critic", loss / 2)
 
 
 class Noisy(Quiet):
@@ -103,14 +110,16 @@ class Noisy(Quiet):
     def groups(self):
         return {"net": self.net.parameters()}
 
-    def step(self, batch, slot):
-        eps = torch.randn_like(batch)
-        loss = (self.net(batch + 0.3 * eps) - eps).square().mean() * (1 + self.epoch)
+    def step(self, batch, context):
+        x = batch["x"]
+        eps = torch.randn_like(x)
+        loss = (self.net(x + 0.3 * eps) - eps).square().mean() * (1 + context.epoch)
         yield Turn("net", loss, {"size": loss.detach().sqrt()})
 
     def evaluate(self, batch):
-        eps = torch.randn_like(batch)
-        return {"error": (self.net(batch + 0.3 * eps) - eps).square().mean()}
+        x = batch["x"]
+        eps = torch.randn_like(x)
+        return {"error": (self.net(x + 0.3 * eps) - eps).square().mean()}
 
 
 class Steady(Noisy):
@@ -122,16 +131,17 @@ class Steady(Noisy):
 
 
 class Remembering(Regress):
-    """What it learns depends on what it saw before in the same place of the step."""
+    """What it learns depends on what it saw before in the same slot of the step."""
 
     def __init__(self):
         super().__init__()
         self.memory = Memory()
 
-    def step(self, batch, slot):
-        before = self.memory.seen.get(slot, torch.zeros(4))
-        self.memory.seen[slot] = batch.mean(0) + 0.5 * before
-        yield Turn("net", (self.net(batch + before) - batch.sum(1, keepdim=True)).square().mean())
+    def step(self, batch, context):
+        x = batch["x"]
+        before = self.memory.seen.get(context.slot, torch.zeros(4))
+        self.memory.seen[context.slot] = x.mean(0) + 0.5 * before
+        yield Turn("net", (self.net(x + before) - x.sum(1, keepdim=True)).square().mean())
 
 
 class Memory:
@@ -145,34 +155,105 @@ class Memory:
         self.seen = dict(state)
 
 
+class Adapter(Regress):
+    """A small trained part on a frozen base, which is neither averaged nor saved."""
+
+    def __init__(self):
+        super().__init__()
+        self.base = nn.Linear(4, 4).requires_grad_(False)
+        self.net = nn.Sequential(nn.Linear(4, 2, bias=False), nn.Linear(2, 1, bias=False))
+
+    def modules(self):
+        return {"adapter": self.net}
+
+    def groups(self):
+        return {"adapter": self.net.parameters()}
+
+    def step(self, batch, context):
+        yield Turn("adapter", self.error(self.base(batch["x"])))
+
+    def evaluate(self, batch):
+        return {"error": self.error(self.base(batch["x"]))}
+
+
+class Contrastive(Quiet):
+    """Each row has to find its own mirrored view among the rows of all processes."""
+
+    def __init__(self):
+        torch.manual_seed(4)
+        self.net = nn.Linear(4, 3)
+
+    def modules(self):
+        return {"net": self.net}
+
+    def groups(self):
+        return {"net": self.net.parameters()}
+
+    def loss(self, x, gather, first):
+        own, others = self.net(x), gather(self.net(x.flip(1)))
+        return F.cross_entropy(own @ others.T, torch.arange(len(x)) + first)
+
+    def step(self, batch, context):
+        x = batch["x"]
+        counts = context.world.gather(torch.tensor([[float(len(x))]]))
+        first = int(counts[: context.world.rank].sum())
+        yield Turn("net", self.loss(x, context.world.gather, first))
+
+    def validation(self):
+        return Recall(self.net)
+
+
+class Recall:
+    """A figure of the whole set: how many rows find themselves, over all rows of all processes."""
+
+    def __init__(self, net):
+        self.net, self.own, self.others = net, [], []
+
+    def update(self, batch, count):
+        self.own.append(self.net(batch["x"]))
+        self.others.append(self.net(batch["x"].flip(1)))
+
+    def compute(self, world):
+        own = world.gather(torch.cat([torch.zeros(0, 3), *self.own]))
+        others = world.gather(torch.cat([torch.zeros(0, 3), *self.others]))
+        found = (own @ others.T).argmax(1) == torch.arange(len(own))
+        return {"error": float((~found).float().mean())}
+
+
 def adamw(parameters):
     return torch.optim.AdamW(parameters, lr=1e-2)
 
 
 def update(task, **options):
+    trained = [p for parameters in task.groups().values() for p in parameters]
     options = {
         "make_optimizer": adamw,
         "device": CPU,
-        "average": ExponentialMovingAverage(task.modules(), decay=0.9),
+        "average": ExponentialMovingAverage(task.modules(), decay=0.9, trained=trained),
     } | options
-    return Update(task, **options)
+    return TrainStep(task, **options)
 
 
-def trainer(folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world=None, **options) -> Trainer:
+def trainer(
+    folder: Path, *, task=None, epochs=4, workers=0, accumulate=2, world=None, even=False, cadences=None, **options
+) -> Trainer:
     """A run with workers, EMA, accumulation over an uneven tail, plateau, best and periodic checkpoints."""
     task = task or Noisy()
-    feed = BatchLoader(Points(22, 0.1), batch_size=4, accumulate=accumulate, seed=5, workers=workers, world=world)
+    loader = BatchLoader(
+        Points(22, 0.1), batch_size=4, accumulate=accumulate, seed=5, workers=workers, world=world, even=even
+    )
     held_out = BatchLoader(Points(6), batch_size=4, shuffle=False, world=world)
+    plan = {"goal": epochs * loader.steps_per_epoch, "save": Cadence(epochs=2)} | (cadences or {})
     made = Trainer(
         update(task, max_norm=1.0, world=world),
-        feed,
-        epochs=epochs,
+        loader,
+        cadences=Cadences(**plan),
         rate=Plateau(lambda step: 1e-2 / (1 + step / 10), floor=1e-5, patience=0),
         validation=Validation(task, held_out, device=CPU, world=world),
-        checkpoint_writer=options.pop("checkpoint_writer", None)
-        or CheckpointWriter(folder, NAMES, identity={"kind": "toy"}, every=2),
+        checkpoint_writer=options.pop("writer", None) or CheckpointWriter(folder, NAMES, identity={"kind": "toy"}),
         journal=Journal(folder / "journal.jsonl"),
-        best=Best(from_epoch=1),
+        best=Best(),
+        comparable_after=loader.steps_per_epoch,
         stopping=Stopping(patience=0, delta=0, window=0, threshold=0),
         monitor="val/error",
         **options,

@@ -12,7 +12,8 @@ from torch import nn
 from rsforge.compat import ensure_torchvision
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import MicroBatch
-from rsforge.engine.train_step import Update
+from rsforge.engine.task import StepContext
+from rsforge.engine.train_step import TrainStep
 from rsforge.losses.adversarial import gradient_penalty
 from rsforge.losses.perceptual import perceptual
 from rsforge.models.patch_gan import PatchCritic
@@ -43,8 +44,12 @@ def batch(count: int = 2, seed: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     return draw(count, 1, SIZE, SIZE) * 2 - 1, draw(count, 3, SIZE, SIZE) * 2 - 1
 
 
-def engine(task: CycleGanTask, **options) -> Update:
-    return Update(
+def named(pair: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return dict(zip(("sar", "optical"), pair, strict=True))
+
+
+def engine(task: CycleGanTask, **options) -> TrainStep:
+    return TrainStep(
         task,
         make_optimizer=lambda p: torch.optim.AdamW(p, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True),
         lr_scale={"critics": RATES["critics"] / RATES["generators"]},
@@ -102,7 +107,7 @@ def test_steps_agree_with_the_documents_formulas_by_hand():
     update, hand, steps = engine(task), nets(), [batch(seed=k) for k in range(3)]
     by_hand(hand, steps, content=reference_content(vgg.state_dict()))
     for step, (x, y) in enumerate(steps):
-        update([MicroBatch((x, y), 1.0, 0, ("a", "b"))], step, RATES["generators"])
+        update([MicroBatch(named((x, y)), 1.0, 0, ("a", "b"))], step, RATES["generators"])
     before = nets()
     for name, net in hand.items():
         for (key, wanted), got, start in zip(
@@ -116,7 +121,7 @@ def test_steps_agree_with_the_documents_formulas_by_hand():
 
 
 def turns(task: CycleGanTask, pair=None):
-    return list(task.step(pair or batch(), 0))
+    return list(task.step(named(pair or batch()), StepContext()))
 
 
 def test_terms_are_told_as_weighted_and_as_they_are():
@@ -159,9 +164,9 @@ def test_unpaired_shows_no_sources_and_compares_with_nothing():
 
 def test_evaluation_of_sets_tells_only_what_needs_no_pairs():
     task = CycleGanTask(nets(), pools=ImagePools(0), matched=False)
-    assert set(task.evaluate(batch())) == {"cycle", "cycle_A", "cycle_B"}
+    assert set(task.evaluate(named(batch()))) == {"cycle", "cycle_A", "cycle_B"}
     with torch.no_grad():
-        told = CycleGanTask(nets(), pools=ImagePools(0), weights=Weights(content=0)).evaluate(batch())
+        told = CycleGanTask(nets(), pools=ImagePools(0), weights=Weights(content=0)).evaluate(named(batch()))
     assert set(told) == {"cycle", "cycle_A", "cycle_B", "l1", "score", "psnr_db", "ssim"}
     assert float(told["score"]) == pytest.approx(100 * float(told["l1"]))
 
@@ -179,11 +184,11 @@ def test_critics_get_no_gradient_in_the_generators_turn():
     update, (x, y) = engine(task), batch()
     before = {name: {k: v.clone() for k, v in net.named_parameters()} for name, net in task.nets.items()}
     update.lr_scale = {"critics": 0.0}
-    update([MicroBatch((x, y), 1.0, 0, ("a", "b"))], 0, 1e-3)
-    to_device = {
+    update([MicroBatch(named((x, y)), 1.0, 0, ("a", "b"))], 0, 1e-3)
+    moved = {
         n: any(not torch.equal(v, before[n][k]) for k, v in net.named_parameters()) for n, net in task.nets.items()
     }
-    assert to_device == {"gen_AB": True, "gen_BA": True, "disc_X": False, "disc_Y": False}
+    assert moved == {"gen_AB": True, "gen_BA": True, "disc_X": False, "disc_Y": False}
 
 
 def test_critics_are_shown_earlier_fakes_beside_their_own_sources():
@@ -223,7 +228,7 @@ def test_every_loss_can_be_stepped(gan_loss):
     )
     update = engine(task)
     for step in range(2):
-        told = update([MicroBatch(batch(1, seed=step), 1.0, 0, ("a",))], step, 2e-4)
+        told = update([MicroBatch(named(batch(1, seed=step)), 1.0, 0, ("a",))], step, 2e-4).read()
     assert told["Total_G_Loss"] > 0
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
+from rsforge.engine.task import StepContext
 from rsforge.engine.train_step import Update
 from rsforge.engine.validation import Validation
 from rsforge.models.conditioning import Conditioning, ConditionInput
@@ -39,7 +40,7 @@ class Moments:
 
     def __getitem__(self, key):
         side = 1.0 if key[1] % 2 else -1.0
-        return torch.stack([self.centre + self.spread * side, torch.full((2,), -6.0)])
+        return {"latents": torch.stack([self.centre + self.spread * side, torch.full((2,), -6.0)])}
 
 
 class Spy(nn.Module):
@@ -63,7 +64,8 @@ def task(network, **options):
 
 def train(job, steps, lr=2e-3):
     move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
-    return [move(m, s, lr)["loss"] for s, m in enumerate(BatchLoader(Moments(), batch_size=64, seed=1).steps(0, steps))]
+    batches = BatchLoader(Moments(), batch_size=64, seed=1).steps(0, steps)
+    return [move(micros, step, lr).read()["loss"] for step, micros in enumerate(batches)]
 
 
 def test_every_step_draws_its_own_timesteps_from_the_whole_schedule():
@@ -90,8 +92,7 @@ def test_the_linear_baseline_is_the_best_linear_denoiser(prediction):
     """For Gaussian latents of unit variance nothing beats it: any other multiple of x_t is worse."""
     torch.manual_seed(0)
     job = task(Spy(), prediction=prediction, mean=torch.zeros(2), std=torch.ones(2))
-    moments = torch.stack([torch.zeros(4096, 2), torch.zeros(4096, 2)], dim=1)
-    figures = job.evaluate(moments)
+    figures = job.evaluate({"latents": torch.zeros(4096, 2, 2)})
     flow = (1 + 2 * (TABLE * (1 - TABLE)).sqrt()).mean()
     expected = {"eps": TABLE.mean(), "v": torch.tensor(1.0), "x_0": (1 - TABLE).mean(), "flow": flow}[prediction]
     assert float(figures["linear"]) == pytest.approx(float(expected), rel=0.06)
@@ -135,11 +136,10 @@ def test_it_learns_and_its_samples_are_the_data(prediction):
 
 def test_min_snr_weights_the_loss():
     torch.manual_seed(0)
-    moments = torch.stack([torch.randn(4096, 2), torch.full((4096, 2), -6.0)], dim=1)
-    losses = []
+    batch, losses = {"latents": moments(4096)}, []
     for gamma in (0.0, 5.0):
         torch.manual_seed(1)
-        turn = next(task(Spy(), mean=torch.zeros(2), std=torch.ones(2), min_snr_gamma=gamma).step(moments))
+        turn = next(task(Spy(), mean=torch.zeros(2), std=torch.ones(2), min_snr_gamma=gamma).step(batch, StepContext()))
         losses.append(turn.loss.item())
     expected = float(min_snr_weight("eps", TABLE, 5.0).mean())
     assert expected < 0.95 and losses[1] / losses[0] == pytest.approx(expected, rel=0.04)
@@ -148,14 +148,6 @@ def test_min_snr_weights_the_loss():
 def moments(count, dim=2):
     """Latents of unit Gaussians, each surely known."""
     return torch.stack([torch.randn(count, dim), torch.full((count, dim), -6.0)], dim=1)
-
-
-def test_named_latents_are_learnt_as_bare_ones_are():
-    batch, losses = moments(64), []
-    for form in (batch, {"latents": batch, "names": ["a"] * 64}):
-        torch.manual_seed(1)
-        losses.append(next(task(Spy()).step(form)).loss)
-    assert torch.equal(*losses)
 
 
 class Conditioned(Spy):
@@ -180,7 +172,7 @@ def test_inputs_are_left_out_in_training_and_whole_in_validation():
     job = task(network, conditioning=CONDITIONING, validation_draws=2)
     batch = {"latents": moments(2000), "text": torch.ones(2000, 4, 3), "sar": torch.ones(2000, 2)}
     torch.manual_seed(0)
-    next(job.step(batch))
+    next(job.step(batch, StepContext()))
     absent = (network.texts[0] == 9).all((1, 2))
     assert float(absent.float().mean()) == pytest.approx(0.25, abs=0.04)
     assert (network.texts[0][~absent] == 1).all() and torch.equal(network.sars[0], batch["sar"])
@@ -194,14 +186,14 @@ def test_conditions_do_not_move_the_noise_of_training():
     inputs = []
     for network, options in ((Spy(), {}), (Conditioned(), {"conditioning": CONDITIONING})):
         torch.manual_seed(5)
-        next(task(network, **options).step(batch))
+        next(task(network, **options).step(batch, StepContext()))
         inputs.append(network.inputs[0])
     assert torch.equal(*inputs)
 
 
 def test_validation_asks_every_latent_in_every_part_of_the_schedule():
     spy = Spy()
-    task(spy, validation_draws=8, timestep_sampling="logit_normal").evaluate(moments(50))
+    task(spy, validation_draws=8, timestep_sampling="logit_normal").evaluate({"latents": moments(50)})
     parts = torch.tensor(spy.seen).view(8, 50) // 250
     assert parts.tolist() == [[part] * 50 for part in (0, 0, 1, 1, 2, 2, 3, 3)]
     with pytest.raises(ValueError, match="even"):
@@ -222,7 +214,7 @@ def figures_of_seeds(draws, images, seeds=48):
     for seed in range(seeds):
         torch.manual_seed(seed)
         accumulator = job.validation()
-        accumulator.update(images, len(images))
+        accumulator.update({"latents": images}, len(images))
         figures.append(accumulator.compute(SingleProcess()))
     return figures
 

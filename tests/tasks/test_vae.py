@@ -6,9 +6,11 @@ import torch
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
-from rsforge.engine.train_step import Update
+from rsforge.engine.task import StepContext
+from rsforge.engine.train_step import TrainStep
 from rsforge.losses.elbo import kl_to_standard_normal
 from rsforge.models.vector_vae import VectorVae
+from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.tasks.vae import VaeTask
 
 CPU = torch.device("cpu")
@@ -22,11 +24,11 @@ def task(**options):
 
 
 def train(job, steps=150):
-    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoEma(), device=CPU, max_norm=1.0)
-    return [
-        move(micros, step, 3e-3)
-        for step, micros in enumerate(BatchLoader(TILES, batch_size=32, seed=1).steps(0, steps))
-    ]
+    move = TrainStep(
+        job, make_optimizer=lambda p: torch.optim.AdamW(p, 3e-3), average=NoEma(), device=CPU, max_norm=1.0
+    )
+    batches = BatchLoader(NamedSamples(TILES, ("images",)), batch_size=32, seed=1).steps(0, steps)
+    return [move(micros, step, 3e-3).read() for step, micros in enumerate(batches)]
 
 
 def batch():
@@ -36,8 +38,7 @@ def batch():
 def test_the_loss_is_the_documented_sum():
     """recon + beta KL, with recon the mean squared error plus the weighted perceptual distance."""
     job = task(kl_weight=2.0, kl_warmup=4, perceptual=lambda x, y: (x - y).abs().mean(), perceptual_weight=0.03)
-    job.open_epoch(1)
-    turn = next(job.step(batch()))
+    turn = next(job.step({"images": batch()}, StepContext(epoch=1)))
     r = {k: v.item() for k, v in turn.report.items()}
     assert r["beta"] == 0.5 and r["recon"] == pytest.approx(r["mse"] + 0.03 * r["perceptual"], rel=1e-5)
     assert turn.loss.item() == pytest.approx(r["recon"] + 0.5 * r["kl"], rel=1e-5)
@@ -45,7 +46,7 @@ def test_the_loss_is_the_documented_sum():
 
 def test_a_target_weighs_nats_as_shares_of_the_reconstruction():
     job = task(kl_weight=2.0, kl_target=10.0)
-    turn = next(job.step(batch()))
+    turn = next(job.step({"images": batch()}, StepContext()))
     r = {k: v.item() for k, v in turn.report.items()}
     expected = r["recon"] * (1 + 2.0 * abs(r["kl"] - 10.0) / 10.0)
     assert turn.loss.item() == pytest.approx(expected, rel=1e-5)
@@ -85,6 +86,6 @@ def test_evaluation_counts_samples_and_changes_nothing():
     before = {k: v.clone() for k, v in job.autoencoder.eval().state_dict().items()}
     torch.manual_seed(3)
     with torch.no_grad():
-        whole = job.evaluate(batch())
+        whole = job.evaluate({"images": batch()})
     assert set(whole) == {"neg_elbo", "mse", "kl"} and all(v.ndim == 0 for v in whole.values())
     assert all(torch.equal(v, before[k]) for k, v in job.autoencoder.state_dict().items())

@@ -105,7 +105,12 @@ def _typed_names(model: type[BaseModel], said: Layers) -> set[str]:
 
 def _stored_values(model: type[BaseModel], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The stored settings by flat name; paths of another folder than --base-dir are not joined to it."""
-    values = {name: value for name, value in flatten(settings, model).items() if name not in OF_ONE_PROCESS}
+    former = getattr(model, "former", {})
+    values = {name: value for name, value in (former | flatten(settings, model)).items() if name not in OF_ONE_PROCESS}
+    for name, leaf in leaves(model).items():
+        # Of two that exclude each other a run had one: that which replaces the other, where it has a value.
+        if "replaces" in leaf.extra and name in values:
+            values.pop(name if values[name] is None else leaf.extra["replaces"], None)
     if "base_dir" not in given:
         return values
     return {name: _make_absolute(model, name, value) for name, value in values.items()}

@@ -38,7 +38,9 @@ def resolve(model: type[S], layers: Iterable[list[Entry]], *, lenient: bool = Fa
     problems: list[Problem] = []
     given: dict[str, Given] = {}
     for layer in layers:
-        given |= _of_one_layer(model, layer, problems)
+        newest = _of_one_layer(model, layer, problems)
+        _give_way(given, newest, model, problems)
+        given |= newest
     values = {name: item.value for name, item in given.items()}
     origins = {name: given[name].origin if name in given else "default" for name in leaves(model)}
     if lenient:
@@ -63,6 +65,21 @@ def _of_one_layer(model: type[BaseModel], layer: list[Entry], problems: list[Pro
             problems.append(Problem(f"{item.leaf.option} is given twice", f"{before.origin} and {item.origin}"))
         given[item.leaf.name] = item
     return given
+
+
+def _give_way(
+    given: dict[str, Given], newest: dict[str, Given], model: type[BaseModel], problems: list[Problem]
+) -> None:
+    """Drop from ``given`` what an option of a stronger layer replaces; two of one layer are a problem."""
+    for name, leaf in leaves(model).items():
+        other = leaf.extra.get("replaces", "")
+        if name in newest and other in newest:
+            options = f"{leaf.option} and {leaves(model)[other].option}"
+            problems.append(Problem(f"{options} exclude each other", f"{newest[name].origin}, {newest[other].origin}"))
+        elif name in newest:
+            given.pop(other, None)
+        elif other in newest:
+            given.pop(name, None)
 
 
 def _problems(model: type[BaseModel], error: ValidationError, given: dict[str, Given]) -> list[Problem]:

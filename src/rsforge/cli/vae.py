@@ -7,7 +7,7 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.show import Show
-from rsforge.cli.tree import Told
+from rsforge.cli.tree import Result
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
 
 app = group()
@@ -56,10 +56,10 @@ def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge vae evaluate --checkpoint vae_models/best_model.pt --data-dir images --json",
 )
-def evaluate(settings: VaeEvaluateSettings, show: Show) -> Told:
+def evaluate(settings: VaeEvaluateSettings, show: Show) -> Result:
     """Measure how well an autoencoder reconstructs images, beside trivial baselines, with confidence intervals."""
     from rsforge.recipes.vae.evaluate import evaluate as recipe
     from rsforge.recipes.vae.evaluate import table
 
     data = recipe(settings, show)
-    return Told(data, table(data))
+    return Result(data, table(data))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,19 @@ def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np
     return moments
 
 
-class LatentDataset(Dataset[Tensor]):
-    """Moments ``(2, *latent)`` addressed by (epoch, index), the view picked by (seed, epoch, index) alone."""
+class LatentDataset(Dataset[dict[str, Tensor]]):
+    """Named arrays, such as moments ``(2, *latent)``, addressed by (epoch, index).
 
-    def __init__(self, moments: Moments, names: Sequence[str], *, seed: int) -> None:
-        if len(moments) != len(names):
-            raise ValueError(f"{len(moments)} latents and {len(names)} names")
-        self.moments, self.names, self.seed = moments, list(names), seed
+    Each array is ``(N, V, ...)`` with as many views as the others; the view is picked by (seed, epoch, index) alone,
+    and is the same one of all arrays.
+    """
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], names: Sequence[str], *, seed: int) -> None:
+        shapes = {values.shape[:2] for values in arrays.values()}
+        if len(shapes) != 1 or len(names) != next(iter(shapes))[0]:
+            raise ValueError(f"arrays of {sorted(shapes)} samples and views, and {len(names)} names")
+        self.arrays, self.names, self.seed = dict(arrays), list(names), seed
+        self.views = next(iter(shapes))[1]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -78,10 +84,10 @@ class LatentDataset(Dataset[Tensor]):
     def name(self, index: int) -> str:
         return self.names[index]
 
-    def __getitem__(self, key: tuple[int, int]) -> Tensor:
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
         epoch, index = key
-        view = derive(self.seed, "view", epoch, index) % self.moments.shape[1]
-        return torch.from_numpy(np.array(self.moments[index, view]))
+        view = derive(self.seed, "view", epoch, index) % self.views
+        return {name: torch.from_numpy(np.array(values[index, view])) for name, values in self.arrays.items()}
 
 
 def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:

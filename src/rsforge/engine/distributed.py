@@ -30,8 +30,20 @@ class SingleProcess:
 
     def same_weights(self, modules: Iterable[nn.Module]) -> None: ...
 
-    def any(self, flag: bool) -> bool:
-        return flag
+    def any(self, *flags: bool) -> list[bool]:
+        """Of each flag, whether any process raises it."""
+        return list(flags)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of ``values`` over the processes, on their device: nothing is waited for."""
+        return values
+
+    def gather(self, values: Tensor) -> Tensor:
+        """The rows ``(B, ...)`` of all processes in the order of their ranks, differentiable; ``B`` may differ.
+
+        Its gradient is that of the sum of the processes' losses. All processes must call it equally often.
+        """
+        return values
 
     def total(self, figures: Mapping[str, float]) -> dict[str, float]:
         """Sum of each figure over the processes; all must bring the same names."""
@@ -42,7 +54,7 @@ class SingleProcess:
         return value
 
     def takes(self, slot: int) -> bool:
-        """Whether the micro-batch of this place is this process's."""
+        """Whether the micro-batch of this slot is this process's."""
         return slot % self.size == self.rank
 
     def merged(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -84,8 +96,19 @@ class ProcessGroup(SingleProcess):
             for tensor in module.state_dict().values():
                 dist.broadcast(tensor, src=0)
 
-    def any(self, flag: bool) -> bool:
-        return self.total({"flag": float(flag)})["flag"] > 0
+    def any(self, *flags: bool) -> list[bool]:
+        raised = torch.tensor(flags, dtype=torch.int32, device=self.device)
+        dist.all_reduce(raised, op=dist.ReduceOp.MAX)
+        return [bool(flag) for flag in raised.tolist()]
+
+    def sum(self, values: Tensor) -> Tensor:
+        totals = values.double()
+        dist.all_reduce(totals)
+        return totals
+
+    def gather(self, values: Tensor) -> Tensor:
+        rows: Tensor = _Gather.apply(values, self)  # type: ignore[no-untyped-call]
+        return rows
 
     def total(self, figures: Mapping[str, float]) -> dict[str, float]:
         values = torch.tensor(list(figures.values()), dtype=torch.float64, device=self.device)
@@ -110,6 +133,29 @@ class ProcessGroup(SingleProcess):
         dist.all_reduce(flat)
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes; backwards, each process gets what all of them would change of its rows."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, group: ProcessGroup) -> Tensor:
+        counts = torch.zeros(group.size, dtype=torch.int64, device=values.device)
+        counts[group.rank] = len(values)
+        dist.all_reduce(counts)
+        ctx.counts, ctx.rank = counts.tolist(), group.rank
+        # Collectives want equal shapes: shorter shares are filled up, and cut again.
+        padded = values.new_zeros((max(ctx.counts), *values.shape[1:]))
+        padded[: len(values)] = values
+        parts = [torch.empty_like(padded) for _ in range(group.size)]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:count] for part, count in zip(parts, ctx.counts, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total.split(ctx.counts)[ctx.rank], None
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
@@ -138,7 +184,7 @@ def local_device(device: torch.device) -> torch.device:
 
 
 def join(device: torch.device) -> SingleProcess:
-    """This process's place among those torchrun started; alone when it started none."""
+    """This process's part among those that torchrun started; a single one where it started none."""
     if not launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return SingleProcess()
     if not dist.is_initialized():

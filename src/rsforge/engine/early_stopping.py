@@ -16,21 +16,23 @@ def monitored_value(figures: Mapping[str, float], monitor: str) -> float:
 
 
 class Best:
-    """The lowest figure since ``from_epoch``; before it, the newest epoch stands in.
+    """The lowest of the figures that can be compared; before the first of them, the newest model stands in."""
 
-    Until the objective has its final form (a warm-up of its weights), figures cannot be compared; so each epoch
-    replaces the one before, and the comparison starts afresh at ``from_epoch`` (0-based).
-    """
-
-    def __init__(self, *, from_epoch: int = 0, delta: float = 0.0) -> None:
-        self.from_epoch, self.delta = from_epoch, delta
+    def __init__(self, *, delta: float = 0.0) -> None:
+        self.delta = delta
         self.figure, self.epoch = math.inf, -1
 
-    def improved(self, figure: float, epoch: int) -> bool:
-        provisional = epoch < self.from_epoch
-        if not provisional and not figure < self.figure - self.delta:
+    def improved(self, figure: float, epoch: int, *, comparable: bool = True) -> bool:
+        """Whether ``figure`` of the 0-based ``epoch`` is the best so far.
+
+        Figures are not ``comparable`` while the objective has not its final form or the learning rate warms up.
+        """
+        if not comparable:
+            self.figure, self.epoch = math.inf, epoch
+            return True
+        if not figure < self.figure - self.delta:
             return False
-        self.figure, self.epoch = math.inf if provisional else figure, epoch
+        self.figure, self.epoch = figure, epoch
         return True
 
     def state_dict(self) -> dict[str, Any]:
@@ -48,7 +50,7 @@ class Stopping:
     message says so.
     """
 
-    def __init__(self, *, patience: int, delta: float, window: int, threshold: float) -> None:
+    def __init__(self, *, patience: int = 0, delta: float = 0.0, window: int = 1, threshold: float = 0.0) -> None:
         self.patience, self.delta, self.threshold = patience, delta, threshold
         self.rules = [patience, delta, window, threshold]
         self.best, self.waited = math.inf, 0

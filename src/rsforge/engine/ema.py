@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -37,15 +37,19 @@ class NoEma:
 
 
 class ExponentialMovingAverage:
-    """EMA of every parameter of ``modules``; buffers are the live model's.
+    """EMA of the parameters of ``modules`` that are among ``trained``; all else is the live model's.
 
     The decay is warmed up as ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates, so that a short run's
     average is not its initialisation (the rule of TensorFlow's ExponentialMovingAverage).
     """
 
-    def __init__(self, modules: Mapping[str, nn.Module], *, decay: float) -> None:
+    def __init__(
+        self, modules: Mapping[str, nn.Module], *, decay: float, trained: Iterable[nn.Parameter] | None = None
+    ) -> None:
         self.decay, self.updates = decay, 0
-        self.live = {f"{m}.{n}": p for m, net in modules.items() for n, p in net.named_parameters()}
+        named = {f"{m}.{n}": p for m, net in modules.items() for n, p in net.named_parameters()}
+        kept = {id(p) for p in (named.values() if trained is None else trained)}
+        self.live = {name: p for name, p in named.items() if id(p) in kept}
         self.shadow = {name: p.detach().clone() for name, p in self.live.items()}
 
     def decay_now(self) -> float:

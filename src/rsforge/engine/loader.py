@@ -1,13 +1,13 @@
-"""The order of training samples as a function of (seed, step), and the loader that starts anywhere in it."""
+"""Shuffled micro-batches of one process, in an order that can be entered at any step."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.shuffle import ORDERS
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
@@ -23,7 +24,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class IndexedDataset(Protocol):
-    """A dataset whose item is a pure function of (epoch, index)."""
+    """A dataset whose item is a pure function of (epoch, index); a loader wants mappings of named values."""
 
     def __len__(self) -> int: ...
 
@@ -34,7 +35,7 @@ class IndexedDataset(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """A micro-batch: its share of the optimizer step, its place in it, and whom it holds."""
+    """A micro-batch: its share of the optimizer step, its slot in it, and the names of its samples."""
 
     batch: Any
     weight: float
@@ -79,26 +80,47 @@ class _Collate:
         self.collate = collate
 
     def __call__(self, items: list[Any]) -> Any:
-        return next((i for i in items if isinstance(i, RsforgeError)), None) or self.collate(items)
+        for item in items:
+            if isinstance(item, RsforgeError):
+                return item
+        return self.collate(items)
+
+
+def collate_named(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One mapping of many: tensors and numbers stacked, strings and records in lists, nested mappings likewise."""
+    return {name: _collate_values([item[name] for item in items]) for name in items[0]}
+
+
+def _collate_values(values: list[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, Mapping) and all(isinstance(value, (Mapping, Tensor)) for value in first.values()):
+        return collate_named(values)
+    if isinstance(first, (Tensor, int, float)):
+        return default_collate(values)
+    return values
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """``batch`` on ``device``: a tensor, or mappings, sequences and objects with ``to`` that hold tensors."""
+    """``batch`` on ``device``: tensors and objects with ``to``, also inside mappings, sequences and named tuples."""
     if isinstance(batch, Tensor) or hasattr(batch, "to"):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, Mapping):
-        return {k: to_device(v, device) for k, v in batch.items()}
+        return {name: to_device(value, device) for name, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(to_device(value, device) for value in batch))
     if isinstance(batch, (list, tuple)):
-        return type(batch)(to_device(v, device) for v in batch)
+        return type(batch)(to_device(value, device) for value in batch)
     return batch
 
 
 class BatchLoader:
     """Shuffled micro-batches of one process, epoch after epoch, from any optimizer step on.
 
-    An optimizer step takes ``accumulate * world.size`` micro-batches of the epoch's permutation; micro-batch
+    An optimizer step takes ``accumulate * world.size`` micro-batches of the epoch's order; micro-batch
     ``m * size + rank`` is the ``m``-th of this process. Nothing is dropped: an epoch is cut into micro-batches of
-    nearly equal size, at most ``batch_size``; the last step may have fewer, and all count by their samples.
+    nearly equal size, at most ``batch_size``; the last step may have fewer, and all count by their samples. With
+    ``even`` every step of an epoch has as many micro-batches as the others, which tasks that gather from all processes
+    need. ``order`` is one of ``shuffle.ORDERS``; what a step costs does not depend on the number of samples.
     """
 
     def __init__(
@@ -111,13 +133,18 @@ class BatchLoader:
         workers: int = 0,
         world: SingleProcess | None = None,
         shuffle: bool = True,
+        even: bool = False,
         pin_memory: bool = False,
-        collate: Callable[[list[Any]], Any] = default_collate,
+        collate: Callable[[list[Any]], Any] = collate_named,
     ) -> None:
-        self.samples, self.batch_size, self.seed, self.shuffle = samples, batch_size, seed, shuffle
+        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.order = "feistel" if shuffle else "none"
         self.world = world or SingleProcess()
         self.per_step = accumulate * self.world.size
         self.micro_per_epoch = -(-len(samples) // batch_size)
+        if even:
+            self.micro_per_epoch = -(-self.micro_per_epoch // self.per_step) * self.per_step
+            check_even(len(samples), self.micro_per_epoch)
         self.steps_per_epoch = -(-self.micro_per_epoch // self.per_step)
         self._loader_arguments: dict[str, Any] = {
             "num_workers": workers,
@@ -126,27 +153,30 @@ class BatchLoader:
             "worker_init_fn": DieWithParent(),
         }
 
-    def slots(self, step: int) -> list[tuple[int, list[Key]]]:
-        """Every micro-batch of optimizer step ``step``, over all processes: (place, keys)."""
-        epoch, within = divmod(step, self.steps_per_epoch)
-        count, micros, first = len(self.samples), self.micro_per_epoch, within * self.per_step
-        order = _permutation(self.seed, epoch, count) if self.shuffle else range(count)
-        # A tail of one sample would be too little for batch statistics.
-        edges = [m * count // micros for m in range(micros + 1)]
-        chunks = range(first, min(first + self.per_step, micros))
-        return [(m - first, [(epoch, i) for i in order[edges[m] : edges[m + 1]]]) for m in chunks]
+    def slots(self, step: int) -> list[tuple[int, range]]:
+        """The micro-batches of optimizer step ``step`` over all processes: slots, and positions in the order."""
+        first = step % self.steps_per_epoch * self.per_step
+        last = min(first + self.per_step, self.micro_per_epoch)
+        # Cut nearly equally: a tail of one sample would be too little for batch statistics.
+        edges = [m * len(self.samples) // self.micro_per_epoch for m in range(first, last + 1)]
+        return [(slot, range(*span)) for slot, span in enumerate(pairwise(edges))]
+
+    def keys(self, step: int, positions: range) -> list[Key]:
+        """What stands at ``positions`` of the order in the epoch of ``step``."""
+        epoch, order, count = step // self.steps_per_epoch, ORDERS[self.order], len(self.samples)
+        return [(epoch, order(self.seed, epoch, count, position)) for position in positions]
 
     def steps(self, start: int, stop: int) -> Generator[list[MicroBatch]]:
         """This process's micro-batches of the steps ``start`` to ``stop``; a share may be empty."""
         batches = self._load(start, stop)
         for step in range(start, stop):
-            total = sum(len(keys) for _, keys in self.slots(step))
+            total = sum(len(positions) for _, positions in self.slots(step))
             yield [
                 MicroBatch(next(batches), len(keys) / total, slot, self._names(keys)) for slot, keys in self._own(step)
             ]
 
     def _own(self, step: int) -> list[tuple[int, list[Key]]]:
-        return [(p, keys) for p, keys in self.slots(step) if self.world.takes(p)]
+        return [(slot, self.keys(step, span)) for slot, span in self.slots(step) if self.world.takes(slot)]
 
     def _names(self, keys: Sequence[Key]) -> tuple[str, ...]:
         return tuple(self.samples.name(index) for _, index in keys)
@@ -173,15 +203,19 @@ class BatchLoader:
 class _Keys:
     """The keys of this process's micro-batches, made as the loader asks for them."""
 
-    def __init__(self, feed: BatchLoader, start: int, stop: int) -> None:
-        self.feed, self.span = feed, range(start, stop)
+    def __init__(self, loader: BatchLoader, start: int, stop: int) -> None:
+        self.loader, self.span = loader, range(start, stop)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        return (keys for step in self.span for _, keys in self.feed._own(step))
+        return (keys for step in self.span for _, keys in self.loader._own(step))
 
 
-@functools.lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, count: int) -> list[int]:
-    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
-    order: list[int] = torch.randperm(count, generator=generator).tolist()
-    return order
+def check_even(samples: int, micro_batches: int) -> None:
+    """RSF-U005 where an epoch cannot be cut into as many micro-batches as every process needs."""
+    if samples < micro_batches:
+        raise RsforgeError(
+            "RSF-U005",
+            f"{samples} samples cannot be divided evenly into {micro_batches} batches",
+            where="--processes, --grad-accum",
+            fix="use fewer processes, a smaller --grad-accum, or more samples",
+        )

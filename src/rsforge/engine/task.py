@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from rsforge.engine.accumulator import Accumulator
+from rsforge.engine.distributed import SingleProcess
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -23,38 +26,45 @@ class Turn:
     report: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What a step may know beside its batch.
+
+    ``slot`` is the micro-batch's in its optimizer step, over all processes: what a task remembers from step to step
+    it keeps by slot, since then it does not matter which process takes it. ``step`` and ``epoch`` count from 0.
+    ``world.gather`` brings the rows of all processes together; its task needs a loader with ``even`` steps.
+    """
+
+    slot: int = 0
+    step: int = 0
+    epoch: int = 0
+    world: SingleProcess = field(default_factory=SingleProcess)
+
+
 class Task(Protocol):
     """A model, its losses, and the order in which its optimizers move."""
 
     def modules(self) -> Mapping[str, nn.Module]:
-        """Everything that is trained and saved, by name."""
+        """What is trained and saved, by name; of an adapter on a frozen base, the adapter alone."""
         ...
 
     def groups(self) -> Mapping[str, Iterable[nn.Parameter]]:
         """Parameters of each optimizer, in the order of their turns."""
         ...
 
-    def step(self, batch: Any, slot: int) -> Generator[Turn]:
-        """Yield one ``Turn`` per group; after each yield that group has moved.
-
-        ``slot`` is the micro-batch's in its optimizer step, over all processes: what a task remembers from step to
-        step it keeps by place, since then it does not matter who takes it.
-        """
+    def step(self, batch: Any, context: StepContext) -> Generator[Turn]:
+        """Yield one ``Turn`` per group; after each yield that group has moved."""
         ...
 
-    def evaluate(self, batch: Any) -> Mapping[str, Tensor]:
-        """Validation figures of a batch, each a mean over its samples; no side effects."""
-        ...
-
-    def open_epoch(self, epoch: int) -> None:
-        """Told the 0-based epoch before its first step, also after a resume in its middle."""
+    def validation(self) -> Accumulator:
+        """A new accumulator for the figures of held-out samples."""
         ...
 
 
 class Stateful(Protocol):
     """Anything that is saved with a run: image pools, scalers, plateau counters.
 
-    Entries of what a task registers that are named by a number belong to that place of the step, and are kept by the
+    Entries of what a task registers that are named by a number belong to that slot of the step, and are kept by the
     process that takes it; all others are the same in every process.
     """
 

@@ -12,11 +12,12 @@ from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import MicroBatch, to_device
 from rsforge.engine.precision import Precision
-from rsforge.engine.task import Task, Turn
+from rsforge.engine.step_figures import StepFigures, not_finite
+from rsforge.engine.task import StepContext, Task, Turn
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
-Stories = Sequence[tuple[MicroBatch, Generator[Turn]]]
+Running = Sequence[tuple[MicroBatch, Generator[Turn]]]
 MakeOptimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 SMALLEST_SCALE = 1.0
 
@@ -34,13 +35,13 @@ def only_trainable(chosen: Sequence[nn.Parameter], everything: Sequence[nn.Param
             p.requires_grad_(True)
 
 
-class Update:
+class TrainStep:
     """Takes one optimizer step per group over a list of micro-batches.
 
-    Random state is a function of (seed, step, place of the micro-batch, turn), so that neither interruption, nor
+    Random state is a function of (seed, step, slot of the micro-batch, turn), so that neither interruption, nor
     validation, nor the number of processes that share the micro-batches can move a trajectory. ``max_norm`` 0
-    clips nothing. ``lr_scale`` multiply the learning rate of the groups they name. ``skip_nonfinite`` leaves a poisoned
-    step out instead of stopping, ``patience`` times in a row.
+    clips nothing. ``lr_scale`` multiplies the learning rate of the groups it names. ``skip_nonfinite`` leaves a
+    poisoned step out instead of stopping, ``patience`` times in a row.
     """
 
     def __init__(
@@ -62,19 +63,23 @@ class Update:
         self.precision, self.world = precision or Precision(), world or SingleProcess()
         self.max_norm, self.seed, self.lr_scale = max_norm, seed, lr_scale or {}
         self.skip_nonfinite, self.patience, self.skipped = skip_nonfinite, patience, 0
+        # On a device with a queue of its own, a look at the loss before the optimizer moves would wait for all of it.
+        self.checks_first = skip_nonfinite or device.type == "cpu"
         self.groups = {name: list(parameters) for name, parameters in task.groups().items()}
         self.everything = [p for parameters in self.groups.values() for p in parameters]
         self.optimizers = {name: make_optimizer(parameters) for name, parameters in self.groups.items()}
         self.scaler = self.precision.scaler(device)
+        self.names: list[str] = []
 
-    def __call__(self, micros: Sequence[MicroBatch], step: int, lr: float) -> dict[str, float]:
+    def __call__(self, micros: Sequence[MicroBatch], step: int, lr: float, *, epoch: int = 0) -> StepFigures:
         """Move every group once and return the step's figures, averaged over its samples on all processes."""
-        stories = [(micro, self.task.step(to_device(micro.batch, self.device), micro.slot)) for micro in micros]
+        running = [(micro, self._begin(micro, step, epoch)) for micro in micros]
         report: dict[str, Tensor] = {}
         scale, statistics = self.scaler.get_scale(), self._statistics()
-        taken = [self._turn(turn, stories, step, lr, report) for turn in range(len(self.optimizers))]
+        failures = torch.zeros((), device=self.device)
+        taken = [self._turn(turn, running, step, lr, report, failures) for turn in range(len(self.optimizers))]
         self.scaler.update()
-        self._finish(stories)
+        self._finish(running)
         healthy = all(taken) and self.scaler.get_scale() >= scale
         if healthy:
             self.average.update()
@@ -83,14 +88,22 @@ class Update:
                 buffer.copy_(before)
         self.skipped = 0 if healthy else self.skipped + 1
         self.world.average_buffers(self.task.modules().values())
-        return self._figures(report)
+        if self.checks_first:
+            failures.zero_()  # what was looked at already
+        return self._figures(report, failures, step, _samples(running))
+
+    def _begin(self, micro: MicroBatch, step: int, epoch: int) -> Generator[Turn]:
+        context = StepContext(micro.slot, step, epoch, self.world)
+        return self.task.step(to_device(micro.batch, self.device), context)
 
     def _statistics(self) -> list[tuple[Tensor, Tensor]]:
         """Running statistics as they are, where a skipped step will have to give them back."""
         modules = self.task.modules().values() if self.skip_nonfinite else ()
         return [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
 
-    def _turn(self, turn: int, stories: Stories, step: int, lr: float, report: dict[str, Tensor]) -> bool:
+    def _turn(
+        self, turn: int, running: Running, step: int, lr: float, report: dict[str, Tensor], failures: Tensor
+    ) -> bool:
         name, optimizer = list(self.optimizers.items())[turn]
         parameters = self.groups[name]
         for group in optimizer.param_groups:
@@ -98,10 +111,10 @@ class Update:
         optimizer.zero_grad(set_to_none=True)
         finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
         with only_trainable(parameters, self.everything):
-            for micro, story in stories:
+            for micro, turns in running:
                 torch.manual_seed(derive(self.seed, "step", step, micro.slot, turn))
                 with self.precision.autocast(self.device):
-                    taken = _take(story, name)
+                    taken = _take(turns, name)
                 self.scaler.scale(taken.loss * micro.weight).backward()
                 finite &= taken.loss.detach().isfinite()
                 self._report(report, taken, micro.weight)
@@ -109,7 +122,9 @@ class Update:
         self.scaler.unscale_(optimizer)
         norm = self._clip(parameters)
         # The loss scale forgives gradients that overflow, up to its own collapse.
-        if not self._sound(finite & (norm.isfinite() | self.scaler.is_enabled()), stories, step):
+        sound = finite & (norm.isfinite() | self.scaler.is_enabled())
+        failures += ~sound
+        if not self._may_move(sound, running, step):
             return False
         self.scaler.step(optimizer)
         return True
@@ -120,38 +135,48 @@ class Update:
             nn.utils.clip_grads_with_norm_(parameters, self.max_norm, norm)
         return norm.to(self.device)
 
-    def _sound(self, finite: Tensor, stories: Stories, step: int) -> bool:
-        """Whether to take the step; RSF-T001 names the samples of a loss that is not finite, unless it is skipped."""
-        names = [name for micro, _ in stories for name in micro.names]
-        if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
-            raise RsforgeError("RSF-T002", f"the gradient scale collapsed at step {step}", where=", ".join(names[:8]))
-        if not self.world.any(not bool(finite)):
-            return True
-        if self.skip_nonfinite and self.skipped < self.patience:
-            return False
-        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        raise RsforgeError("RSF-T001", f"the loss or its gradient is not finite at step {step}", where=shown)
+    def _may_move(self, sound: Tensor, running: Running, step: int) -> bool:
+        """Whether to take the step; RSF-T001 for a loss that is not finite, unless it is skipped.
 
-    def _finish(self, stories: Stories) -> None:
+        Without ``checks_first`` the step is taken, and the error comes with its figures: nothing was saved since.
+        """
+        if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
+            where = ", ".join(_samples(running)[:8])
+            raise RsforgeError("RSF-T002", f"the gradient scale collapsed at step {step}", where=where)
+        if not self.checks_first:
+            return True
+        [failed] = self.world.any(not bool(sound))
+        if failed and not (self.skip_nonfinite and self.skipped < self.patience):
+            raise not_finite(step, _samples(running))
+        return not failed
+
+    def _finish(self, running: Running) -> None:
         with torch.no_grad():
-            for _, story in stories:
-                if next(story, None) is not None:
+            for _, turns in running:
+                if next(turns, None) is not None:
                     raise RuntimeError("the task took one turn too many")
 
     def _report(self, report: dict[str, Tensor], turn: Turn, weight: float) -> None:
         for key, value in {"loss": turn.loss, **turn.report}.items():
             report[key] = report.get(key, torch.zeros_like(value.detach())) + value.detach() * weight
 
-    def _figures(self, report: dict[str, Tensor]) -> dict[str, float]:
-        # A process without a share of this step still takes part in the sum, under the first one's names.
-        names = self.world.from_first(list(report))
+    def _figures(self, report: dict[str, Tensor], failures: Tensor, step: int, samples: list[str]) -> StepFigures:
+        # A process without a share of this step still takes part in the sum, under the first one's names: they are
+        # agreed on once, since a task reports the same figures in every step.
+        self.names = self.names or self.world.from_first(list(report))
+        if report and list(report) != self.names:
+            raise RuntimeError(f"the task reported {', '.join(self.names)} before, and now {', '.join(report)}")
         zero = torch.zeros((), device=self.device)
-        values = torch.stack([report.get(name, zero).float() for name in names]).tolist()
-        return self.world.total(dict(zip(names, values, strict=True)))
+        values = torch.stack([failures, *(report.get(name, zero).float() for name in self.names)])
+        return StepFigures(self.world.sum(values), self.names, step=step, samples=samples)
 
 
-def _take(story: Generator[Turn], name: str) -> Turn:
-    turn = next(story, None)
+def _samples(running: Running) -> list[str]:
+    return [name for micro, _ in running for name in micro.names]
+
+
+def _take(turns: Generator[Turn], name: str) -> Turn:
+    turn = next(turns, None)
     if turn is None or turn.group != name:
         got = "no turn" if turn is None else f"the turn of {turn.group!r}"
         raise RuntimeError(f"expected the turn of {name!r}, got {got}")

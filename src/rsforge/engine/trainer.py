@@ -7,112 +7,83 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
-from torch import Tensor
-
 from rsforge.engine import checkpoint
-from rsforge.engine.checkpoint_writer import CheckpointWriter, due
+from rsforge.engine.cadence import Cadences, Moment
+from rsforge.engine.checkpoint_writer import CheckpointWriter
+from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.early_stopping import Best, Stopping, monitored_value
 from rsforge.engine.journal import Journal
+from rsforge.engine.listener import Listener, Pictures, no_pictures
 from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Rate
+from rsforge.engine.progress import Progress, from_state
 from rsforge.engine.signals import StopRequest
+from rsforge.engine.step_figures import StepFigures
 from rsforge.engine.task import Stateful
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.engine.validation import Validation, evaluating
 from rsforge.errors import RsforgeError
 
 OWN = "own/"
 STOP_CODES = {signal.SIGINT: "RSF-I130", signal.SIGTERM: "RSF-I143"}
 
-
-@dataclass
-class Progress:
-    """How far a run is: optimizer steps, closed epochs, and the running sums of the open epoch.
-
-    ``shape`` is what makes a step the same step: micro-batches in it, and steps in an epoch.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    journal_lines: int = 0
-    finished: str = ""
-    sums: dict[str, float] = field(default_factory=dict)
-    counted: int = 0
-    shape: list[int] = field(default_factory=list)
-
-
-Pictures = Mapping[str, Tensor]
-"""Images ``(B, C, H, W)`` in [-1, 1], by what they show."""
-
-
-class Listener:
-    """Hears rows as they are made, and pictures: trackers, plots, the display."""
-
-    def on_step(self, row: Mapping[str, Any], seconds: float) -> None: ...
-
-    def on_pictures(self, pictures: Pictures, step: int) -> None: ...
-
-    def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
-        """Called when the epoch's checkpoint is written."""
-
-
-def no_pictures(epochs: int) -> Pictures:
-    """The preview of a run that shows nothing."""
-    return {}
+Row = dict[str, Any]
 
 
 class Trainer:
-    """Runs ``epochs`` epochs of ``feed`` through ``update`` and keeps everything that a resume needs.
+    """Runs ``loader`` through ``update`` to the goal of ``cadences`` and keeps everything that a resume needs.
 
-    ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good. Under
-    evaluation with averaged weights, ``preview(epochs)`` is called every ``preview_every`` epochs and at the last, and
-    ``measure()`` at every close, before the commit, to fill registered parts. ``resume_hint`` is
-    the command shown after an interruption.
+    ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good; they do
+    so after ``comparable_after`` steps, when objective and learning rate have their final form. Under evaluation with
+    averaged weights, ``preview(moment)`` is called where one is due, and ``measure()`` before each commit of an epoch
+    or validation, to fill registered parts. ``resume_hint`` is the command shown after an interruption. Figures are
+    read from the device ``lag`` steps late, so that it never waits for the host.
     """
 
     def __init__(
         self,
-        update: Update,
-        feed: BatchLoader,
+        update: TrainStep,
+        loader: BatchLoader,
         *,
-        epochs: int,
+        cadences: Cadences,
         rate: Rate,
         validation: Validation,
         checkpoint_writer: CheckpointWriter,
         journal: Journal,
-        best: Best,
-        stopping: Stopping,
+        best: Best | None = None,
+        stopping: Stopping | None = None,
         monitor: str = "loss",
+        comparable_after: int = 0,
         log_every: int = 1,
-        preview: Callable[[int], Pictures] = no_pictures,
-        preview_every: int = 0,
+        preview: Callable[[Moment], Pictures] = no_pictures,
         measure: Callable[[], None] = lambda: None,
         listeners: tuple[Listener, ...] = (),
         resume_hint: str = "",
     ) -> None:
-        self.update, self.feed, self.epochs, self.rate = update, feed, epochs, rate
+        self.update, self.loader, self.cadences, self.rate = update, loader, cadences, rate
         self.validation, self.checkpoint_writer, self.journal = validation, checkpoint_writer, journal
-        self.best, self.stopping, self.monitor, self.log_every = best, stopping, monitor, log_every
-        self.preview, self.preview_every, self.measure = preview, preview_every, measure
+        self.best, self.stopping = best or Best(), stopping or Stopping()
+        self.monitor, self.log_every = monitor, log_every
+        self.comparable_after, self.preview, self.measure = comparable_after, preview, measure
         self.listeners, self.resume_hint = listeners, resume_hint
         self.task, self.world = update.task, update.world
-        self.progress = Progress(shape=[feed.per_step, feed.steps_per_epoch])
+        self.progress = Progress(shape=[loader.per_step, loader.steps_per_epoch], order=loader.order)
+        self.lag = 0 if update.checks_first else 1
+        self.unread: list[tuple[Row, StepFigures, float]] = []
         self.clock = time.monotonic
+        self.committed_at = 0.0
         self.parts: dict[str, Stateful] = {
-            "ema": update.average, "scaler": update.scaler, "rate": rate, "best": best, "stopping": stopping,
+            "ema": update.average, "scaler": update.scaler, "rate": rate, "best": self.best,
+            "stopping": self.stopping,
             **{f"optimizer/{name}": o for name, o in update.optimizers.items()},
         }  # fmt: skip
 
     def register(self, name: str, part: Stateful) -> None:
         """Save and restore ``part`` with the run."""
         self.parts[OWN + name] = part
-
-    @property
-    def goal(self) -> int:
-        return self.epochs * self.feed.steps_per_epoch
 
     def run(self) -> Progress:
         """Train to the end, to a reason to stop early, or to a signal (RSF-I130, RSF-I143)."""
@@ -121,88 +92,145 @@ class Trainer:
         self.world.same_weights(self.task.modules().values())
         if not self.progress.step:
             self.journal.open_at(0)
+        self.committed_at = self.clock()
         with (
             StopRequest() as stop,
-            contextlib.closing(self.feed.steps(self.progress.step, self.goal)) as steps,
+            contextlib.closing(self.loader.steps(self.progress.step, self.cadences.goal)) as steps,
         ):
             self._loop(steps, stop)
         return self.progress
 
     def _loop(self, steps: Iterator[list[MicroBatch]], stop: StopRequest) -> None:
-        state, per_epoch = self.progress, self.feed.steps_per_epoch
-        self.task.open_epoch(state.epoch)
+        state = self.progress
         while not state.finished:
-            if state.step == (state.epoch + 1) * per_epoch:
-                self._close_epoch()
-            elif state.step < self.goal:
+            if state.closed < state.step:
+                self._close()
+            elif state.step < self.cadences.goal:
                 self._step(next(steps))
-            elif state.epoch < self.epochs:
-                raise RuntimeError(f"step {state.step} is past the goal and epoch {state.epoch} is open")
-            if state.step >= self.goal and state.epoch >= self.epochs:
+            else:
                 break
-            if self.world.any(bool(stop)):
+            stopped, overdue = self.world.any(bool(stop), self._is_overdue())
+            if stopped:
                 self._interrupted(stop.signal or signal.SIGTERM)
+            if overdue:
+                self._commit(lambda: self.checkpoint_writer.commit(self.state))
+
+    def _is_overdue(self) -> bool:
+        """Whether the process that writes has gone long enough without a checkpoint."""
+        seconds = self.cadences.save_seconds
+        return self.world.writes and seconds > 0 and self.clock() - self.committed_at >= seconds
 
     def _step(self, micros: list[MicroBatch]) -> None:
         state, began = self.progress, self.clock()
-        lr = self.rate.at(state.step)
-        figures = self.update(micros, state.step, lr)
+        lr, epoch = self.rate.at(state.step), state.step // self.loader.steps_per_epoch
+        figures = self.update(micros, state.step, lr, epoch=epoch)
         state.step += 1
-        row: dict[str, Any] = {"step": state.step, "epoch": state.epoch + 1, "lr": lr}
-        if all(map(math.isfinite, figures.values())):
-            row |= figures
-            state.counted += 1
-            for name, value in figures.items():
-                state.sums[name] = state.sums.get(name, 0.0) + value
-        else:
-            row["skipped"] = True
-        if due(self.log_every, state.step):
-            self.journal.write(row)
-        for listener in self.listeners:
-            listener.on_step(row, self.clock() - began)
+        row: Row = {"step": state.step, "epoch": epoch + 1, "lr": lr}
+        self.unread.append((row, figures, self.clock() - began))
+        self._read(self.lag)
+        if not self._is_closing(state.step):
+            state.closed = state.step
 
-    def _close_epoch(self) -> None:
-        state, began = self.progress, self.clock()
-        means = {name: total / state.counted for name, total in state.sums.items()}
-        with evaluating(self.task.modules().values(), self.update.average):
-            figures = {**means, **self.validation()}
-            self.measure()
-        monitored = monitored_value(figures, self.monitor)
-        better = self.best.improved(monitored, state.epoch)
-        self.rate.observe(monitored)
-        state.finished, state.epoch = self.stopping.reason(monitored), state.epoch + 1
-        state.sums, state.counted = {}, 0
-        row = {
-            "step": state.step,
-            "epoch": state.epoch,
-            "lr": self.rate.at(state.step - 1),
-            **figures,
-            "best": better,
-        }
-        self._write_epoch(row, better)
-        for listener in self.listeners:
-            listener.on_epoch(row, self.clock() - began)
-        self.task.open_epoch(state.epoch)
-
-    def _write_epoch(self, row: dict[str, Any], better: bool) -> None:
-        self.journal.write({**row, "closed": True})
-        last = bool(self.progress.finished) or self.progress.epoch >= self.epochs
-        if due(self.preview_every, self.progress.epoch) or (last and self.preview_every):
-            with evaluating(self.task.modules().values(), self.update.average):
-                pictures = self.preview(self.progress.epoch)
+    def _read(self, lag: int = 0) -> None:
+        """Take in the figures of all but the newest ``lag`` steps."""
+        while len(self.unread) > lag:
+            row, waiting, seconds = self.unread.pop(0)
+            self._count(row, waiting.read())
+            if row["step"] % self.log_every == 0:
+                self.journal.write(row)
             for listener in self.listeners:
-                listener.on_pictures(pictures, self.progress.step)
+                listener.on_step(row, seconds)
+
+    def _count(self, row: Row, figures: Mapping[str, float]) -> None:
+        state = self.progress
+        if not all(map(math.isfinite, figures.values())):
+            row["skipped"] = True
+            return
+        row |= figures
+        state.counted += 1
+        for name, value in figures.items():
+            state.sums[name] = state.sums.get(name, 0.0) + value
+
+    def _is_closing(self, step: int) -> bool:
+        """Whether anything is due after ``step``."""
+        plan, per_epoch = self.cadences, self.loader.steps_per_epoch
+        recurring = (plan.validate, plan.preview, plan.save)
+        return step % per_epoch == 0 or step >= plan.goal or any(cadence.due(step, per_epoch) for cadence in recurring)
+
+    def _close(self) -> None:
+        """Do what is due after this step; all of it is a pure function of the step."""
+        self._read()
+        state, began = self.progress, self.clock()
+        step, per_epoch, plan = state.step, self.loader.steps_per_epoch, self.cadences
+        epoch_ends = step % per_epoch == 0
+        validates = plan.validate.due(step, per_epoch) or step >= plan.goal
+        row: Row = {}
+        if epoch_ends or validates:
+            row = self._figures(validates=validates)
+        state.epoch += epoch_ends
+        state.closed = step
+        last = bool(state.finished) or step >= plan.goal
+        self._show_preview(last=last)
+        kept = plan.save.moment(step, per_epoch)
+        keeps = plan.save.due(step, per_epoch) or (last and bool(plan.save))
         self.journal.flush()
-        self.checkpoint_writer.commit_epoch(self.state, epochs=self.progress.epoch, best=better, last=last)
+        self._commit(
+            lambda: self.checkpoint_writer.commit_closed(
+                self.state, kept=kept if keeps else None, best=row.get("best", False)
+            )
+        )
+        if row:
+            for listener in self.listeners:
+                listener.on_epoch(row, self.clock() - began)
+
+    def _figures(self, *, validates: bool) -> Row:
+        """Write and return the row of means since the row before, with held-out figures where it ``validates``."""
+        state = self.progress
+        figures = {name: total / state.counted for name, total in state.sums.items()}
+        with evaluating(self.task.modules().values(), self.update.average):
+            if validates:
+                figures |= self.validation()
+            self.measure()
+        better = validates and self._is_best(monitored_value(figures, self.monitor))
+        state.sums, state.counted = {}, 0
+        row: Row = {"step": state.step, "epoch": (state.step - 1) // self.loader.steps_per_epoch + 1}
+        row |= {"lr": self.rate.at(state.step - 1), **figures, "best": better}
+        self.journal.write({**row, "closed": True})
+        return row
+
+    def _is_best(self, monitored: float) -> bool:
+        """Whether this is the best model so far; also what plateau and early stopping learn of it."""
+        state = self.progress
+        comparable = state.step > self.comparable_after
+        epoch = (state.step - 1) // self.loader.steps_per_epoch
+        better = self.best.improved(monitored, epoch, comparable=comparable)
+        if comparable:
+            self.rate.observe(monitored)
+            state.finished = self.stopping.reason(monitored)
+        return better
+
+    def _show_preview(self, *, last: bool) -> None:
+        cadence, step, per_epoch = self.cadences.preview, self.progress.step, self.loader.steps_per_epoch
+        if not (cadence.due(step, per_epoch) or (last and bool(cadence))):
+            return
+        with evaluating(self.task.modules().values(), self.update.average):
+            pictures = self.preview(cadence.moment(step, per_epoch))
+        for listener in self.listeners:
+            listener.on_pictures(pictures, step)
+
+    def _commit(self, write: Callable[[], None]) -> None:
+        """Write a checkpoint that counts every step so far, all processes together."""
+        self._read()
+        self.journal.flush()
+        write()
         self.world.barrier()
+        self.committed_at = self.clock()
 
     def _interrupted(self, number: int) -> None:
-        self.journal.flush()
-        self.checkpoint_writer.commit(self.state)
-        self.world.barrier()
+        self._commit(lambda: self.checkpoint_writer.commit(self.state))
         state, code = self.progress, STOP_CODES.get(signal.Signals(number), "RSF-I143")
         raise RsforgeError(
-            code, f"stopped by {signal.Signals(number).name} after step {state.step} of {self.goal}",
+            code, f"stopped by {signal.Signals(number).name} after step {state.step} of {self.cadences.goal}",
             kept=f"a checkpoint of step {state.step}", fix=self.resume_hint,
         )  # fmt: skip
 
@@ -216,31 +244,39 @@ class Trainer:
         }
 
     def _state_of(self, name: str, part: Stateful) -> dict[str, Any]:
-        own = name.startswith(OWN)
-        return self.world.merged(part.state_dict()) if own else part.state_dict()
-
-    def _own(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
-        return {k: v for k, v in state.items() if not isinstance(k, int) or self.world.takes(k)}
+        if name.startswith(OWN):
+            return self.world.merged(part.state_dict())
+        return part.state_dict()
 
     def load(self, state: Mapping[str, Any], *, where: str = "") -> None:
         """Go on from ``state``; what ended by an early stop goes on only under other rules of stopping.
 
         RSF-C008 when another number of processes or accumulated batches would make its steps other steps.
         """
-        if state["progress"]["shape"] != self.progress.shape:
-            before, now = state["progress"]["shape"], self.progress.shape
-            raise RsforgeError(
-                "RSF-C008", "the run to resume took other steps", where=where,
-                found=f"{before[0]} batches a step and {before[1]} steps an epoch then, {now[0]} and {now[1]} now",
-                fix="use the --processes, --batch-size and --grad-accum of the first run",
-            )  # fmt: skip
+        check_shape(state["progress"]["shape"], self.progress.shape, where=where)
         for name, module in self.task.modules().items():
             checkpoint.load_weights(module, state["nets"].get(name, {}), where=where)
         for name, part in self.parts.items():
             # Empty is the state of a part that was off, such as the loss scale of another device.
             if state["parts"][name]:
-                part.load_state_dict(self._own(state["parts"][name]))
-        self.progress = Progress(**state["progress"])
+                part.load_state_dict(entries_of(self.world, state["parts"][name]))
+        self.progress = from_state(state["progress"])
+        self.loader.order = self.progress.order
         if state["parts"]["stopping"]["rules"] != self.stopping.rules:
             self.progress.finished = ""
         self.journal.open_at(self.progress.journal_lines)
+
+
+def check_shape(before: list[int], now: list[int], *, where: str) -> None:
+    """RSF-C008 where batches a step, or steps an epoch, are not those of the run to resume."""
+    if before != now:
+        raise RsforgeError(
+            "RSF-C008", "the run to resume took other steps", where=where,
+            found=f"{before[0]} batches a step and {before[1]} steps an epoch then, {now[0]} and {now[1]} now",
+            fix="use the --processes, --batch-size and --grad-accum of the first run",
+        )  # fmt: skip
+
+
+def entries_of(world: SingleProcess, state: Mapping[Any, Any]) -> dict[Any, Any]:
+    """What of a saved part this process keeps: entries named by a slot that it takes, and all others."""
+    return {key: value for key, value in state.items() if not isinstance(key, int) or world.takes(key)}

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
@@ -30,27 +30,28 @@ def evaluating(modules: Iterable[nn.Module], average: Ema) -> Iterator[None]:
 
 
 class Validation:
-    """Means of ``task.evaluate`` over a feed that never shuffles; noise and timesteps are the same every time."""
+    """Figures of ``task.validation()`` over a loader that never shuffles; its noise is the same every time."""
 
     def __init__(
-        self, task: Task, feed: BatchLoader, *, device: torch.device, seed: int = 0, world: SingleProcess | None = None
+        self,
+        task: Task,
+        loader: BatchLoader,
+        *,
+        device: torch.device,
+        seed: int = 0,
+        world: SingleProcess | None = None,
     ) -> None:
-        self.task, self.feed, self.device = task, feed, device
+        self.task, self.loader, self.device = task, loader, device
         self.seed, self.world = seed, world or SingleProcess()
 
     def __call__(self, prefix: str = "val/") -> dict[str, float]:
-        """Each figure's mean over the samples, its name led by ``prefix``."""
-        sums: dict[str, Tensor] = {}
-        for step, micros in enumerate(self.feed.steps(0, self.feed.steps_per_epoch)):
+        """Each figure of the set, its name led by ``prefix``."""
+        accumulator = self.task.validation()
+        for step, micros in enumerate(self.loader.steps(0, self.loader.steps_per_epoch)):
             for micro in micros:
                 torch.manual_seed(derive(self.seed, "validation", step, micro.slot))
-                for name, value in self.task.evaluate(to_device(micro.batch, self.device)).items():
-                    part = value.detach().float().cpu().double() * len(micro.names)
-                    sums[name] = sums.get(name, torch.zeros_like(part)) + part
-        names = self.world.from_first(list(sums))
-        zero = torch.zeros((), dtype=torch.float64)
-        totals = self.world.total({n: float(sums.get(n, zero)) for n in names})
-        return {f"{prefix}{n}": v / len(self.feed.samples) for n, v in totals.items()}
+                accumulator.update(to_device(micro.batch, self.device), len(micro.names))
+        return {f"{prefix}{name}": value for name, value in accumulator.compute(self.world).items()}
 
 
 class NoValidation(Validation):

@@ -35,6 +35,7 @@ Layers = Annotated[int, Field(ge=1, le=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
+Minutes = Annotated[float, Field(ge=0, le=100_000)]
 LearningRate = Annotated[float, Field(gt=0, le=100)]
 
 BASE_DIR = "Folder that every relative path of this command is joined to."
@@ -75,6 +76,9 @@ class RunSettings(Section):
         ("tensorboard",),
         description="Trackers fed beside the journal; wandb stays offline without a login or WANDB_API_KEY.",
     )
+    copy_partners: bool = Field(
+        False, description="Keep the checkpoints of the models that this one builds on in the output folder."
+    )
     log_dir: Path | None = Field(
         None, description="Folder of TensorBoard's files; tensorboard in the output folder when absent."
     )
@@ -90,6 +94,9 @@ class LoopSettings(Section):
     """Training loop"""
 
     epochs: Count = Field(100, description="Passes over the training images.")
+    max_train_steps: Count | None = Field(
+        None, description="Optimizer steps of the run, instead of --epochs.", json_schema_extra=also(replaces="epochs")
+    )
     batch_size: BatchSize = Field(16, description=BATCH)
     grad_accum: Count = Field(
         1,
@@ -107,7 +114,26 @@ class LoopSettings(Section):
         json_schema_extra=also(bare="auto", negative="no"),
     )
     save_every: Count = Field(10, description="Epochs between two kept checkpoints.")
+    save_every_steps: Count | None = Field(
+        None,
+        description="Optimizer steps between two kept checkpoints, instead of --save-every.",
+        json_schema_extra=also("--checkpointing-steps", replaces="save_every"),
+    )
+    save_every_minutes: Minutes = Field(
+        10.0, description="Longest time in training without writing the latest checkpoint; 0 sets no limit."
+    )
     sample_every: Count = Field(10, description="Epochs between two sample pictures.")
+    sample_every_steps: Count | None = Field(
+        None,
+        description="Optimizer steps between two sample pictures, instead of --sample-every.",
+        json_schema_extra=also(replaces="sample_every"),
+    )
+    validate_every: Count = Field(1, description="Epochs between two measurements of the held-out images.")
+    validate_every_steps: Count | None = Field(
+        None,
+        description="Optimizer steps between two measurements of the held-out images, instead of --validate-every.",
+        json_schema_extra=also(replaces="validate_every"),
+    )
     keep_checkpoints: CountOrZero = Field(0, description="Periodic checkpoints kept; 0 keeps all.")
     compile: bool = Field(False, description="Compile the networks with torch.compile.")
     channels_last: bool = Field(False, description="Store images with the channels last; faster on some GPUs.")
@@ -116,6 +142,9 @@ class LoopSettings(Section):
 class OptimSettings(Section):
     """Optimisation"""
 
+    optimizer: Literal["adamw", "adam", "adamw-8bit"] = Field(
+        "adamw", description="Optimizer; adamw-8bit needs the package bitsandbytes."
+    )
     learning_rate: LearningRate = Field(
         1e-4, description="Learning rate after warm-up.", json_schema_extra=also("--lr")
     )
@@ -125,7 +154,8 @@ class OptimSettings(Section):
     adam_epsilon: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-8, description="Added to the root of AdamW's second moment."
     )
-    weight_decay: Weight = Field(0.0, description="Decoupled weight decay of AdamW.")
+    weight_decay: Weight = Field(0.0, description="Weight decay: decoupled with adamw, an L2 penalty with adam.")
+    decay_norms: bool = Field(True, description="Weight decay of norms and biases too, not of weights alone.")
     lr_scheduler: Literal["cosine", "cosine_warm_restarts", "plateau", "linear", "constant", "none"] = Field(
         "none", description="How the learning rate falls; constant and none keep it."
     )
@@ -151,10 +181,12 @@ class StoppingSettings(Section):
     """Stopping"""
 
     early_stopping_patience: CountOrZero = Field(
-        0, description="Epochs without improvement before the run ends; 0 never ends it."
+        0, description="Validations without improvement before the run ends; 0 never ends it."
     )
     early_stopping_delta: Weight = Field(1e-5, description="Smallest fall of the loss that is improvement.")
-    oscillation_window: int = Field(10, ge=2, le=1_000_000, description="Epochs over which a loss may be found flat.")
+    oscillation_window: int = Field(
+        10, ge=2, le=1_000_000, description="Validations over which a loss may be found flat."
+    )
     oscillation_threshold: Weight = Field(
         0.0, description="End when the loss of the window moves less than this; 0 never does."
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -116,6 +117,8 @@ class LatentImageSettings(TileSettings):
 
 class DiffusionTrainSettings(Section):
     """Settings of ``rsforge diffusion train``."""
+
+    former: ClassVar[Mapping[str, Any]] = {"validation_draws": 1}
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)

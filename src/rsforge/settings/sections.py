@@ -38,6 +38,7 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
 
     ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands
     for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
+    ``replaces`` names the field in whose place it stands: of the two the stronger source is taken.
     ``made`` is the file that is taken when nobody names one, and ``by`` the command that makes it; ``absent`` says
     what else the command takes.
     """
@@ -49,7 +50,8 @@ class Section(BaseModel):
 
     Settings of a command may say more of it: ``file_keys`` are keys of other programs' settings files and what
     they mean here, ``file_sections`` further names of sections in files and the sections that they hold,
-    ``variables`` environment variables without our prefix and the options that they set.
+    ``variables`` environment variables without our prefix and the options that they set, ``former`` what checkpoints
+    of before mean by the settings that they do not know, where that is not today's default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
@@ -57,6 +59,7 @@ class Section(BaseModel):
     file_keys: ClassVar[tuple[FileKey | FixedKey, ...]] = ()
     file_sections: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     variables: ClassVar[Mapping[str, str]] = {}
+    former: ClassVar[Mapping[str, Any]] = {}
 
     @field_validator("*", mode="before")
     @classmethod

@@ -10,13 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rsforge.engine.task import Turn
+from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.adversarial import GanLoss, critic_loss, generator_loss, gradient_penalty
 from rsforge.losses.perceptual import no_perceptual
 from rsforge.metrics.image import psnr, ssim
 from rsforge.tasks.image_pool import ImagePools
 
-Batch = tuple[Tensor, Tensor]
+Batch = Mapping[str, Tensor]
+Pair = tuple[Tensor, Tensor]
 Terms = dict[str, tuple[float, Tensor]]
 """Weight and value of each term."""
 
@@ -43,8 +45,9 @@ def in_channels(image: Tensor, channels: int) -> Tensor:
 class CycleGanTask:
     """``gen_AB`` makes optical images (y) of SAR ones (x), ``gen_BA`` the reverse; ``disc_Y``, ``disc_X`` judge them.
 
-    A batch is ``(x, y)``, SAR ``(B, C, H, W)`` and optical ``(B, 3, H, W)`` in [-1, 1]. Where it is ``paired``, critics
-    see the source before the target, and L1 and ``content`` hold ``gen_AB(x)`` to y; where not, none of the three.
+    A batch holds ``sar`` (x) ``(B, C, H, W)`` and ``optical`` (y) ``(B, 3, H, W)`` in [-1, 1]. Where it is
+    ``paired``, critics see the source before the target, and L1 and ``content`` hold ``gen_AB(x)`` to y; where not,
+    none of the three.
     ``matched`` says whether held-out images are true pairs, for all figures but ``cycle`` need them.
     Zhu et al. 2017, Eq. 3 and section 5.2; Isola et al. 2017, Eq. 4.
     """
@@ -70,17 +73,15 @@ class CycleGanTask:
     def groups(self) -> Mapping[str, list[nn.Parameter]]:
         return {g: list(chain.from_iterable(self.nets[n].parameters() for n in names)) for g, names in GROUPS.items()}
 
-    def open_epoch(self, epoch: int) -> None: ...
-
-    def step(self, batch: Batch, slot: int = 0) -> Generator[Turn]:
-        x, y = batch
+    def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
+        pair = x, y = batch["sar"], batch["optical"]
         fakes = fake_x, fake_y = self.nets["gen_BA"](y), self.nets["gen_AB"](x)
-        terms = self._adversarial(batch, fakes) | self._cycle(batch, fakes) | self._supervised_terms(batch, fake_y)
+        terms = self._adversarial(pair, fakes) | self._cycle(pair, fakes) | self._supervised_terms(pair, fake_y)
         total = sum((weight * term for weight, term in terms.values()), x.new_zeros(()))
         yield Turn("generators", total, _logged(terms) | {"Total_G_Loss": total})
         fake_x, fake_y = fake_x.detach(), fake_y.detach()
-        judged = {"D_Loss_X": self._critic_loss("disc_X", y, x, fake_x, slot)}
-        judged |= {"D_Loss_Y": self._critic_loss("disc_Y", x, y, fake_y, slot)}
+        judged = {"D_Loss_X": self._critic_loss("disc_X", y, x, fake_x, context.slot)}
+        judged |= {"D_Loss_Y": self._critic_loss("disc_Y", x, y, fake_y, context.slot)}
         loss = judged["D_Loss_X"] + judged["D_Loss_Y"]
         yield Turn("critics", loss, judged | {"Total_D_Loss": loss})
 
@@ -88,24 +89,26 @@ class CycleGanTask:
         """What a critic is shown."""
         return torch.cat([source, target.to(source.dtype)], 1) if self.paired else target
 
-    def _adversarial(self, batch: Batch, fakes: Batch) -> Terms:
-        (x, y), (fake_x, fake_y) = batch, fakes
+    def _adversarial(self, pair: Pair, fakes: Pair) -> Terms:
+        (x, y), (fake_x, fake_y) = pair, fakes
         logits = {
             "G_Loss_Adv_AB": self.nets["disc_Y"](self._critic_input(x, fake_y)),
             "G_Loss_Adv_BA": self.nets["disc_X"](self._critic_input(y, fake_x)),
         }
         return {name: (1.0, generator_loss(self.gan_loss, fake)) for name, fake in logits.items()}
 
-    def _cycle(self, batch: Batch, fakes: Batch) -> Terms:
-        (x, y), (fake_x, fake_y), weight = batch, fakes, self.weights.cycle
+    def _cycle(self, pair: Pair, fakes: Pair) -> Terms:
+        (x, y), (fake_x, fake_y) = pair, fakes
+        weight = self.weights.cycle
         if not weight:
             return {}
         back = {"G_Loss_Cycle_A": (self.nets["gen_BA"](fake_y), x), "G_Loss_Cycle_B": (self.nets["gen_AB"](fake_x), y)}
         return {name: (weight, F.l1_loss(*both)) for name, both in back.items()}
 
-    def _supervised_terms(self, batch: Batch, fake_y: Tensor) -> Terms:
+    def _supervised_terms(self, pair: Pair, fake_y: Tensor) -> Terms:
         """What holds the generators to images that are there."""
-        (x, y), weights, terms = batch, self.weights, Terms()
+        x, y = pair
+        weights, terms = self.weights, Terms()
         if self.paired and weights.l1:
             terms["G_Loss_L1_AB"] = weights.l1, F.l1_loss(fake_y, y)
         if self.paired and weights.content:
@@ -124,10 +127,13 @@ class CycleGanTask:
             loss = loss + self.weights.penalty * gradient_penalty(critic, real, shown)
         return loss
 
+    def validation(self) -> MeanOverSamples:
+        return MeanOverSamples(self.evaluate)
+
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``cycle_A``, ``cycle_B`` and their mean ``cycle``; where images match, of ``gen_AB(x)``: ``l1``, ``psnr_db``,
         ``ssim``, ``content`` where it has a weight, and ``score``, L1 and content as they are weighted."""
-        x, y = batch
+        x, y = batch["sar"], batch["optical"]
         fake_x, fake_y = self.nets["gen_BA"](y).to(y), self.nets["gen_AB"](x).to(x)
         there, back = self.nets["gen_AB"](fake_x), self.nets["gen_BA"](fake_y)
         ways = {"cycle_A": F.l1_loss(back, x), "cycle_B": F.l1_loss(there, y)}

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
 
-import torch
-from torch import Tensor
-
+from rsforge.engine.accumulator import MeanOverSamples
 from rsforge.engine.distributed import SingleProcess
 
 
-class DenoisingFigures:
+class DenoisingFigures(MeanOverSamples):
     """Means over held-out latents of the figures of ``evaluate(batch)``, with the standard error of ``loss``.
 
     Where a batch tells a ``loss_variance``, that of one latent's mean loss over its draws, the set tells ``loss_se``:
@@ -20,24 +16,9 @@ class DenoisingFigures:
     that two epochs are compared with less than that.
     """
 
-    def __init__(self, evaluate: Callable[[Any], Mapping[str, Tensor]]) -> None:
-        self.evaluate, self.count = evaluate, 0
-        self.sums: dict[str, Tensor] = {}
-
-    def update(self, batch: Any, count: int) -> None:
-        """Take a batch of ``count`` latents."""
-        self.count += count
-        for name, value in self.evaluate(batch).items():
-            part = value.detach().float().cpu().double() * count
-            self.sums[name] = self.sums.get(name, torch.zeros_like(part)) + part
-
     def compute(self, world: SingleProcess) -> dict[str, float]:
         """The figures of what all processes took."""
-        names = world.from_first(list(self.sums))
-        zero = torch.zeros((), dtype=torch.float64)
-        totals = world.total({name: float(self.sums.get(name, zero)) for name in names} | {"count": float(self.count)})
-        count = totals.pop("count")
-        figures = {name: total / count for name, total in totals.items()}
+        figures, count = super().compute(world), self.total_count(world)
         if "loss_variance" in figures:
             figures["loss_se"] = math.sqrt(figures.pop("loss_variance") / count)
         return figures

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.task import Turn
+from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
 from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
@@ -19,6 +19,7 @@ from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, 
 from rsforge.noise.weighting import min_snr_weight
 from rsforge.tasks.denoising_figures import DenoisingFigures
 
+Batch = Mapping[str, Any]
 DrawTimesteps = Callable[[int], Tensor]
 
 
@@ -31,9 +32,9 @@ class Noisy(NamedTuple):
     wanted: Tensor
 
 
-def already_encoded(batch: Any) -> Tensor:
-    """The moments of a batch that holds them as ``latents``, or that is nothing else."""
-    moments: Tensor = batch if isinstance(batch, Tensor) else batch["latents"]
+def already_encoded(batch: Batch) -> Tensor:
+    """The moments of a batch that holds them as ``latents``."""
+    moments: Tensor = batch["latents"]
     return moments
 
 
@@ -58,7 +59,7 @@ class DiffusionTask:
         timestep_sampling: TimestepSampling = "uniform",
         conditioning: Conditioning = UNCONDITIONAL,
         validation_draws: int = 1,
-        moments_of: Callable[[Any], Tensor] = already_encoded,
+        moments_of: Callable[[Batch], Tensor] = already_encoded,
     ) -> None:
         if validation_draws < 1 or (validation_draws > 1 and validation_draws % 2):
             raise ValueError(f"validation draws must be 1 or an even number, not {validation_draws}")
@@ -73,9 +74,7 @@ class DiffusionTask:
     def groups(self) -> Mapping[str, list[nn.Parameter]]:
         return {"denoiser": list(self.denoiser.parameters())}
 
-    def open_epoch(self, epoch: int) -> None: ...
-
-    def step(self, batch: Any, slot: int = 0) -> Generator[Turn]:
+    def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         noisy = self._diffuse(self.moments_of(batch), partial(sample_timesteps, self.timestep_sampling, self._total))
         inputs = self.conditioning.drop(self.conditioning.select(batch))
         weight = min_snr_weight(self.prediction, noisy.alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
@@ -84,7 +83,7 @@ class DiffusionTask:
     def validation(self) -> DenoisingFigures:
         return DenoisingFigures(self.evaluate)
 
-    def evaluate(self, batch: Any) -> Mapping[str, Tensor]:
+    def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance.
 
         With several draws also ``loss_variance``, that of one latent's mean loss over its draws.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class ImagePools:
-    """Pools of up to ``capacity`` images, one for each name in each place of a step; 0 keeps none.
+    """Pools of up to ``capacity`` images, one for each name in each slot of a step; 0 keeps none.
 
     A full pool gives back, for each image that comes, an earlier one half of the time, and keeps the new one in its
     place. Shrivastava et al. 2017, section 2.3; Zhu et al. 2017, section 4. Draws are those of torch's own generator.
@@ -22,21 +22,23 @@ class ImagePools:
     def query(self, name: str, slot: int, images: Tensor) -> Tensor:
         """``images`` ``(B, C, H, W)``, some of them exchanged for earlier ones; those that are not finite stay out."""
         images = images.detach()
-        if not self.capacity or not bool(images.isfinite().all()):
+        if not self.capacity:
             return images
         pool = self.pools.setdefault(slot, {}).setdefault(name, [])
         return torch.stack([self._exchanged(pool, image) for image in images])
 
     def _exchanged(self, pool: list[Tensor], image: Tensor) -> Tensor:
+        # Chosen on the device: asking whether an image is finite would wait for it.
+        finite = image.isfinite().all()
         if len(pool) < self.capacity:
-            pool.append(image.clone())
+            pool.append(torch.where(finite, image, image.nan_to_num(0.0, 0.0, 0.0)))
             return image
         coin, slot = torch.rand(2, device="cpu").tolist()
         if coin < 0.5:
             return image
-        earlier = pool[int(slot * self.capacity)]
-        pool[int(slot * self.capacity)] = image.clone()
-        return earlier.to(image)
+        earlier = pool[int(slot * self.capacity)].to(image)
+        pool[int(slot * self.capacity)] = torch.where(finite, image, earlier)
+        return torch.where(finite, earlier, image)
 
     def state_dict(self) -> dict[Any, Any]:
         # After a resume some lie where checkpoints are read to, and others where they were made.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
-from rsforge.engine.task import Turn
+from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.elbo import (
     beta_at,
     capacity_penalty,
@@ -19,14 +21,15 @@ from rsforge.losses.elbo import (
 from rsforge.losses.perceptual import no_perceptual
 from rsforge.models.interfaces import Autoencoder
 
+Batch = Mapping[str, Tensor]
 KlMode = Literal["capacity", "free_bits"]
 
 
 class VaeTask:
     """Reconstruction by mean squared error and a perceptual distance, plus the KL held at its target.
 
-    ``perceptual(x, y)`` is a scalar. ``kl_target`` nats (0 is off) are kept by a capacity penalty or as free
-    bits, with a weight that rises over ``kl_warmup`` epochs.
+    A batch holds ``images`` ``(B, C, H, W)`` in [-1, 1]. ``perceptual(x, y)`` is a scalar. ``kl_target`` nats (0 is
+    off) are kept by a capacity penalty or as free bits, with a weight that rises over ``kl_warmup`` epochs.
     """
 
     def __init__(
@@ -43,7 +46,6 @@ class VaeTask:
         self.autoencoder, self.perceptual, self.perceptual_weight = autoencoder, perceptual, perceptual_weight
         self.kl_weight, self.kl_warmup = kl_weight, kl_warmup
         self.kl_target, self.kl_mode = kl_target, kl_mode
-        self.beta = kl_weight
 
     def modules(self) -> Mapping[str, nn.Module]:
         return {"autoencoder": self.autoencoder}
@@ -51,31 +53,35 @@ class VaeTask:
     def groups(self) -> Mapping[str, list[nn.Parameter]]:
         return {"autoencoder": list(self.autoencoder.parameters())}
 
-    def open_epoch(self, epoch: int) -> None:
-        self.beta = beta_at(epoch, self.kl_weight, self.kl_warmup)
-
-    def step(self, batch: Tensor, slot: int = 0) -> Generator[Turn]:
-        mu, logvar = self.autoencoder.encode(batch)
+    def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
+        images = batch["images"]
+        mu, logvar = self.autoencoder.encode(images)
         restored = self.autoencoder.decode(sample_latent(mu, logvar)).float()
-        mse = (restored - batch).square().mean()
-        seen = self.perceptual(restored, batch)
-        recon = mse + self.perceptual_weight * seen
+        mse = (restored - images).square().mean()
+        distance = self.perceptual(restored, images)
+        recon = mse + self.perceptual_weight * distance
         kl = kl_to_standard_normal(mu, logvar)
-        report = {"recon": recon, "mse": mse, "kl": kl.mean(), "perceptual": seen, "beta": mse.new_tensor(self.beta)}
-        yield Turn("autoencoder", recon + self._penalty(mu, logvar, kl, recon.detach()), report)
+        beta = beta_at(context.epoch, self.kl_weight, self.kl_warmup)
+        report = {"recon": recon, "mse": mse, "kl": kl.mean(), "perceptual": distance}
+        report["beta"] = torch.full_like(mse, beta)  # filled on the device: a copy from the host would wait for it
+        yield Turn("autoencoder", recon + self._penalty(mu, logvar, kl, recon.detach(), beta), report)
 
-    def _penalty(self, mu: Tensor, logvar: Tensor, kl: Tensor, recon: Tensor) -> Tensor:
+    def _penalty(self, mu: Tensor, logvar: Tensor, kl: Tensor, recon: Tensor, beta: float) -> Tensor:
         # With a target, a nat weighs as its share of the target, of the reconstruction as it stands. At a fixed
         # weight the KL, a sum in nats, would drown a mean over pixels: its gradient takes all that clipping leaves.
-        weight = self.beta * recon / self.kl_target if self.kl_target else self.beta
+        weight = beta * recon / self.kl_target if self.kl_target else beta
         if self.kl_mode == "free_bits" and self.kl_target:
             return weight * free_bits(mu, logvar, self.kl_target)
         return capacity_penalty(kl, weight, self.kl_target)
 
-    def evaluate(self, batch: Tensor) -> Mapping[str, Tensor]:
+    def validation(self) -> MeanOverSamples:
+        return MeanOverSamples(self.evaluate)
+
+    def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``neg_elbo`` in nats per dimension, whatever the weights; ``mse``; ``kl`` in nats per image."""
-        mu, logvar = self.autoencoder.encode(batch)
+        images = batch["images"]
+        mu, logvar = self.autoencoder.encode(images)
         restored = self.autoencoder.decode(sample_latent(mu, logvar)).float()
-        mse, kl = (restored - batch).square().flatten(1).mean(1), kl_to_standard_normal(mu, logvar)
-        bound = negative_elbo(mse, kl, batch[0].numel())
+        mse, kl = (restored - images).square().flatten(1).mean(1), kl_to_standard_normal(mu, logvar)
+        bound = negative_elbo(mse, kl, images[0].numel())
         return {"neg_elbo": bound.mean(), "mse": mse.mean(), "kl": kl.mean()}

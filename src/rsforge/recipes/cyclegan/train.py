@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -12,26 +11,37 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rsforge.data.io.image_writer import save_grid
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
 from rsforge.engine.loader import IndexedDataset
-from rsforge.engine.trainer import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet, depth_for
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan.load import REQUIRED
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
+from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pairs import Pairs
-from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
-from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
+from rsforge.recipes.evaluation.baselines import fit_baselines
+from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.run import conduct, held, plan, start
-from rsforge.seeds import derive
+from rsforge.recipes.training.loss_plots import Curves
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.run import fit
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
 
 SHOWN = 4
+MODALITIES = ("sar", "optical")
+CURVES: Curves = {
+    "generators, average": ["Total_G_Loss"],
+    "critics, average": ["Total_D_Loss"],
+    "L1": ["unweighted/G_Loss_L1_AB", "val/l1"],
+    "SAR there and back": ["unweighted/G_Loss_Cycle_A", "val/cycle_A"],
+}
 COLOURS = 3
 RELU3_3 = 15
 MONITORS = {"psnr": "-val/psnr_db", "ssim": "-val/ssim"}
@@ -39,41 +49,12 @@ TRACKED = {"Total_G_Loss": "Avg_G_Loss", "Total_D_Loss": "Avg_D_Loss"}
 EXAMPLES = ("Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples/Generated_Color")
 
 
-def train(settings: CycleGanTrainSettings, show: Console) -> dict[str, Any]:
+def train(settings: CycleGanTrainSettings, console: Console) -> dict[str, Any]:
     """Train two generators and two critics; returns where they lie and how good they became."""
-    return start(settings, CYCLEGAN, "cyclegan", show, run_in)
+    return fit(METHOD, settings, console)
 
 
-def run_in(
-    settings: CycleGanTrainSettings, where: Compute, show: Console, state: dict[str, Any] | None
-) -> dict[str, Any]:
-    output_dir.check_apart(settings.run, CYCLEGAN, settings.data.data_dir)
-    _check(settings, show)
-    weights = weights_of(settings)
-    content = content_of(settings.loss, where.device, wanted=bool(weights.content))
-    pairs = pair_datasets.load(settings.data, settings.run, show)
-    torch.manual_seed(derive(settings.run.seed, "weights"))
-    nets = build(settings, pairs.sar_channels)
-    if state is not None:
-        output_dir.check_same(state, settings, pairs.identity, where=str(settings.run.output_dir))
-    job = _job(settings, nets, pairs, content, where)
-    show.say(f"networks   U-Nets of {depth_for(settings.data.image_size)} levels; best by {job.judged_by.lstrip('-')}")
-    if show.dry_run:
-        return plan(job, settings, where)
-    with held(settings.run, where):
-        if where.world.writes:
-            output_dir.prepare(settings.run, CYCLEGAN, settings, show, fresh=state is None)
-            job = _with_baselines(job, pairs, state)
-        return conduct(job, settings, where, show, state)
-
-
-def _with_baselines(job: TrainingSpec, pairs: Pairs, state: dict[str, Any] | None) -> TrainingSpec:
-    """The job whose checkpoints hold the baselines of its optical training images."""
-    fitted = baselines_for(state, partial(fit_baselines, pairs.plain, image_of=itemgetter(1)))
-    return replace(job, identity={**job.identity, KEY: fitted})
-
-
-def _check(settings: CycleGanTrainSettings, show: Console) -> None:
+def check(settings: CycleGanTrainSettings, console: Console) -> None:
     """RSF-U005 for what cannot be trained, and a warning of what is typed and not used."""
     gan, loss, data = settings.gan, settings.loss, settings.data
     try:
@@ -93,7 +74,15 @@ def _check(settings: CycleGanTrainSettings, show: Console) -> None:
     }
     for reason, names in unused.items():
         for name in (n for n in names if n in loss.model_fields_set and getattr(loss, n)):
-            show.warn(f"--{name.replace('_', '-')} is not used: {reason}")
+            console.warn(f"--{name.replace('_', '-')} is not used: {reason}")
+
+
+def read_pairs(settings: CycleGanTrainSettings, compute: Compute, console: Console) -> Pairs:
+    return pair_datasets.load(settings.data, settings.run, console)
+
+
+def build_networks(settings: CycleGanTrainSettings, pairs: Pairs, compute: Compute) -> dict[str, nn.Module]:
+    return build(settings, pairs.sar_channels)
 
 
 def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Module]:
@@ -150,35 +139,38 @@ def weights_of(settings: CycleGanTrainSettings) -> Weights:
     )
 
 
-def _job(
-    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, content: Distance, where: Compute
+def spec(
+    settings: CycleGanTrainSettings, pairs: Pairs, nets: dict[str, nn.Module], compute: Compute, console: Console
 ) -> TrainingSpec:
-    loss, weights = settings.loss, weights_of(settings)
+    """The task, its monitor, and what checkpoints say of the model."""
+    loss, weights, data = settings.loss, weights_of(settings), settings.data
+    content = content_of(loss, compute.device, wanted=bool(weights.content))
     pools = ImagePools(settings.gan.pool_size)
     task = CycleGanTask(
-        {name: net.to(where.device) for name, net in nets.items()},
+        {name: net.to(compute.device) for name, net in nets.items()},
         pools=pools,
-        paired=not settings.data.unpaired,
+        paired=not data.unpaired,
         matched=pairs.matched,
         gan_loss=loss.gan_loss,
         weights=weights,
         content=content,
     )
     shown = _spread(pairs.held_out if len(pairs.held_out) else pairs.plain)
+    monitor = monitor_of(loss, weights, pairs)
+    console.say(f"networks   U-Nets of {depth_for(data.image_size)} levels; best by {monitor.lstrip('-')}")
     return TrainingSpec(
         task,
-        pairs.train,
-        pairs.held_out,
-        CYCLEGAN,
-        _identity(settings, nets, pairs),
-        monitor=monitor_of(loss, weights, pairs),
-        remembered=_pool_bytes(settings, pairs.sar_channels),
-        preview=partial(preview, settings, nets["gen_AB"], shown, where.device),
+        NamedSamples(pairs.train, MODALITIES),
+        NamedSamples(pairs.held_out, MODALITIES),
+        identity=_identity(settings, nets, pairs),
+        monitor=monitor,
+        preview=partial(preview, settings, nets["gen_AB"], shown, compute.device),
         lr_scale={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
-        own_parts={"pools": pools},
+        parts={"pools": pools},
+        remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,
-        config=config(settings, where.device),
-        plot=partial(plot, settings),
+        config=config(settings, compute.device),
+        baselines=partial(fit_baselines, pairs.plain, image_of=itemgetter(1)),
     )
 
 
@@ -216,36 +208,40 @@ def _spread(samples: IndexedDataset) -> tuple[Tensor, Tensor]:
 
 def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs) -> dict[str, Any]:
     return {
-        "kind": "cyclegan",
         "architecture": {name: net.architecture for name, net in nets.items()},
         "image_size": settings.data.image_size,
         "sar_channels": pairs.sar_channels,
         "paired": not settings.data.unpaired,
         "radiometry": pairs.radiometry.as_dict(),
         "normalisation": {"low": -1.0, "high": 1.0},
-        "settings": output_dir.plain(settings),
-        "images": pairs.identity,
         "trained": list(pairs.trained),
         "scaled": pairs.scaled,
     }
 
 
 def preview(
-    settings: CycleGanTrainSettings, gen_ab: nn.Module, shown: tuple[Tensor, Tensor], device: torch.device, epochs: int
+    settings: CycleGanTrainSettings,
+    gen_ab: nn.Module,
+    shown: tuple[Tensor, Tensor],
+    device: torch.device,
+    moment: Moment,
 ) -> Pictures:
-    """Input, target and translation of fixed held-out pairs, a row each, and the loss curves so far."""
+    """Input, target and translation of fixed held-out pairs, a row each."""
     x, y = shown
     made = torch.cat([gen_ab(image[None].to(device)).float().cpu() for image in x])
     columns = (x[:, :1].expand(-1, COLOURS, -1, -1), y, made)
     rows = torch.stack(columns, 1).flatten(0, 1)
-    save_grid(settings.run.output_dir / CYCLEGAN.samples.format(epochs), rows, nrow=len(columns))
-    plot(settings)
+    save_grid(settings.run.output_dir / CYCLEGAN.sample_picture(moment), rows, nrow=len(columns))
     return dict(zip(EXAMPLES, (x[:, :1], y, made), strict=True))
 
 
-def plot(settings: CycleGanTrainSettings) -> None:
-    """loss_plot_avg_epoch.png, from the journal."""
-    output = settings.run.output_dir
-    rows = loss_plots.closed_epochs(output / output_names.JOURNAL) if (output / output_names.JOURNAL).exists() else []
-    if rows:
-        loss_plots.draw(rows, loss_plots.CYCLEGAN_CURVES, output / CYCLEGAN.plot, marks={})
+METHOD: Method[CycleGanTrainSettings, Pairs, dict[str, nn.Module]] = Method(
+    kind="cyclegan",
+    outputs=CYCLEGAN,
+    curves=CURVES,
+    required=REQUIRED,
+    check=check,
+    datasets=read_pairs,
+    networks=build_networks,
+    spec=spec,
+)

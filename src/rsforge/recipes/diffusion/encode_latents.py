@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import stacked
 from rsforge.recipes.datasets.image_folder import Images
+from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import output_names
 from rsforge.recipes.training.job import Compute
@@ -31,7 +33,7 @@ class Latents:
 
     train: IndexedDataset
     held_out: IndexedDataset
-    moments_of: Callable[[Tensor], Tensor]
+    moments_of: Callable[[Mapping[str, Any]], Tensor]
     mean: Tensor
     std: Tensor
 
@@ -46,12 +48,17 @@ class Encoder:
     def __call__(self, x: Tensor) -> Tensor:
         return torch.stack(self.autoencoder.encode(x), dim=1).float()
 
+    def moments_of(self, batch: Mapping[str, Any]) -> Tensor:
+        """The moments of a batch of ``images``."""
+        return self(batch["images"])
+
 
 def fresh(data: Images, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
     """Images encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]
     mean, std = (measured[k].to(where.device) for k in ("mean", "std"))
-    return Latents(data.train, data.held_out, Encoder(autoencoder), mean, std)
+    train, held_out = (NamedSamples(samples, ("images",)) for samples in (data.train, data.held_out))
+    return Latents(train, held_out, Encoder(autoencoder).moments_of, mean, std)
 
 
 def cached(
@@ -72,8 +79,8 @@ def cached(
     held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
     seed = settings.run.seed
     return Latents(
-        LatentDataset(train, names, seed=seed),
-        LatentDataset(held_out, held_names, seed=seed),
+        LatentDataset({"latents": train}, names, seed=seed),
+        LatentDataset({"latents": held_out}, held_names, seed=seed),
         already_encoded,
         mean,
         std,

@@ -22,8 +22,8 @@ def find_autoencoder(
 
     RSF-C001 where none of the places that it may be at has one, RSF-C006 where only others are found.
     """
-    stored = trained.state["settings"]["denoiser"]["vae_checkpoint"]
-    wanted = trained.state["vae"]["digest"]
+    partner = trained.state["partners"][ROLE]
+    stored, wanted = partner["path"], partner["digest"]
     others = []
     for path in partner_files(checkpoint, trained.state, ROLE, stored):
         try:

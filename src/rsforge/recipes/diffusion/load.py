@@ -15,15 +15,20 @@ from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
+from rsforge.recipes.stored_partners import stored_partners
 from rsforge.samplers.timesteps import StepGrid
 
 DIFFUSION_ROLE = "Diffusion checkpoint"
+REQUIRED = (
+    "architecture", "image_size", "latent_shape", "prediction", "schedule", "latent_mean", "latent_std", "partners",
+)  # fmt: skip
 
 
 def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[Denoiser, LoadedModel]:
     """The denoiser of a checkpoint."""
     state = checkpoint.load(path, kind="diffusion", role=DIFFUSION_ROLE)
-    restored = rebuild(state, "denoiser", path, averaged=averaged)
+    state["partners"] = stored_partners(state)
+    restored = rebuild(state, "denoiser", path, averaged=averaged, required=REQUIRED)
     return cast(Denoiser, restored.network.to(device)), restored
 
 
@@ -45,7 +50,7 @@ def stored_pipeline(state: Mapping[str, Any], denoiser: Denoiser, autoencoder: A
 
 def check_partners(diffusion: LoadedModel, vae: LoadedModel, *, where: str) -> None:
     """RSF-C006 unless the denoiser was trained on this autoencoder's latents."""
-    wanted = diffusion.state["vae"]["digest"]
+    wanted = diffusion.state["partners"]["vae"]["digest"]
     if vae.digest != wanted:
         raise RsforgeError(
             "RSF-C006",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from rsforge.data.io.image_writer import save_grid
-from rsforge.engine.trainer import Pictures
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
@@ -19,67 +18,71 @@ from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
+from rsforge.recipes.datasets.image_folder import Images
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
+from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
-from rsforge.recipes.training import loss_plots, output_dir, output_names
-from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.run import conduct, held, plan, start
+from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
+from rsforge.recipes.training.loss_plots import Curves
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid, default_spacing
-from rsforge.seeds import derive
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
 PREVIEW_SAMPLER = "ddim"
 
 
-def train(settings: DiffusionTrainSettings, show: Console) -> dict[str, Any]:
+def train(settings: DiffusionTrainSettings, console: Console) -> dict[str, Any]:
     """Train a denoiser; returns where it lies and how good it became."""
-    return start(settings, DIFFUSION, "diffusion", show, run_in)
+    return fit(METHOD, settings, console)
 
 
-def run_in(
-    settings: DiffusionTrainSettings, where: Compute, show: Console, state: dict[str, Any] | None
-) -> dict[str, Any]:
-    output_dir.check_apart(settings.run, DIFFUSION, settings.data.data_dir)
+@dataclass(frozen=True)
+class DiffusionData:
+    """Images, the autoencoder of whose latents the denoiser learns, and how those are read."""
+
+    images: Images
+    autoencoder: Autoencoder
+    vae: LoadedModel
+    latents: Latents
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self.images.identity
+
+
+def check(settings: DiffusionTrainSettings, console: Console) -> None:
     encode_latents.check_augmentation(settings)
-    autoencoder, vae = load_autoencoder(settings.denoiser.vae_checkpoint, where.device)
+
+
+def read_data(settings: DiffusionTrainSettings, compute: Compute, console: Console) -> DiffusionData:
+    """The images, to be encoded at each step as long as nothing may be written."""
+    autoencoder, vae = load_autoencoder(settings.denoiser.vae_checkpoint, compute.device)
     check_size(settings.data.image_size, vae)
-    if state is not None and state["vae"]["digest"] != vae.digest:
-        raise RsforgeError("RSF-C006", "the run to resume was trained with another autoencoder",
-                           where=str(settings.denoiser.vae_checkpoint))  # fmt: skip
-    torch.manual_seed(derive(settings.run.seed, "weights"))
-    network = build(settings.denoiser, autoencoder.latent_shape(settings.data.image_size))
-    data = image_folder.load(settings.data, settings.run, show, keep=not settings.denoiser.latent_cache)
-    if state is not None:
-        output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
-    if show.dry_run:
-        uncached = encode_latents.fresh(data, autoencoder, vae, where)
-        return plan(_job(settings, network, autoencoder, vae, data, uncached, where, state), settings, where)
-    with held(settings.run, where):
-        if where.world.writes:
-            output_dir.prepare(settings.run, DIFFUSION, settings, show, fresh=state is None)
-        ready = _latents(settings, data, autoencoder, vae, where, show)
-        job = _job(settings, network, autoencoder, vae, data, ready, where, state)
-        return conduct(job, settings, where, show, state)
+    images = image_folder.load(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
+    return DiffusionData(images, autoencoder, vae, encode_latents.fresh(images, autoencoder, vae, compute))
 
 
-def _latents(
-    settings: DiffusionTrainSettings,
-    data: image_folder.Images,
-    autoencoder: Autoencoder,
-    vae: LoadedModel,
-    where: Compute,
-    show: Console,
-) -> Latents:
-    if settings.denoiser.latent_cache:
-        return encode_latents.cached(settings, data, autoencoder, vae, where, show)
-    return encode_latents.fresh(data, autoencoder, vae, where)
+def store_latents(
+    settings: DiffusionTrainSettings, data: DiffusionData, compute: Compute, console: Console
+) -> DiffusionData:
+    """The same data with latents encoded once, unless they are wanted anew at each step."""
+    if not settings.denoiser.latent_cache:
+        return data
+    stored = encode_latents.cached(settings, data.images, data.autoencoder, data.vae, compute, console)
+    return replace(data, latents=stored)
+
+
+def build_network(settings: DiffusionTrainSettings, data: DiffusionData, compute: Compute) -> Denoiser:
+    return build(settings.denoiser, data.autoencoder.latent_shape(settings.data.image_size))
 
 
 def check_size(image_size: int, vae: LoadedModel) -> None:
@@ -131,51 +134,40 @@ def unet(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> UNet:
     return network
 
 
-def _job(
-    settings: DiffusionTrainSettings,
-    network: Denoiser,
-    autoencoder: Autoencoder,
-    vae: LoadedModel,
-    data: image_folder.Images,
-    ready: Latents,
-    where: Compute,
-    state: dict[str, Any] | None,
+def spec(
+    settings: DiffusionTrainSettings, data: DiffusionData, network: Denoiser, compute: Compute, console: Console
 ) -> TrainingSpec:
-    options = settings.denoiser
-    draws = validation_draws(options, ready, state)
+    """The task, its monitor, and what checkpoints say of the model."""
+    options, latents = settings.denoiser, data.latents
+    draws = options.validation_draws or draws_per_latent(len(latents.held_out), len(latents.train))
     schedule = describe_schedule(options)
     table = table_of(schedule)
-    shape = autoencoder.latent_shape(settings.data.image_size)
+    shape = data.autoencoder.latent_shape(settings.data.image_size)
     task = DiffusionTask(
-        network.to(where.device),
+        network.to(compute.device),
         alphas_cumprod=table,
-        mean=ready.mean,
-        std=ready.std,
+        mean=latents.mean,
+        std=latents.std,
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
         timestep_sampling=options.timestep_sampling,
         validation_draws=draws,
-        moments_of=ready.moments_of,
+        moments_of=latents.moments_of,
     )
     grid = StepGrid.stored(schedule)
-    pipeline = LatentPipeline(network, autoencoder, table, options.prediction, shape, ready.mean, ready.std, grid)
+    pipeline = LatentPipeline(
+        network, data.autoencoder, table, options.prediction, shape, latents.mean, latents.std, grid
+    )
     return TrainingSpec(
         task,
-        ready.train,
-        ready.held_out,
-        DIFFUSION,
-        _identity(settings, network, vae, data, ready, shape) | {"validation_draws": draws},
+        latents.train,
+        latents.held_out,
+        identity=_identity(settings, network, latents, shape) | {"validation_draws": draws},
         monitor="val/loss",
         preview=partial(preview, settings, pipeline),
-        plot=partial(plot, settings.run.output_dir),
+        frozen={"autoencoder": data.autoencoder},
+        partners={"vae": Partner(settings.denoiser.vae_checkpoint, data.vae.digest)},
     )
-
-
-def validation_draws(options: DenoiserSettings, latents: Latents, state: Mapping[str, Any] | None) -> int:
-    """Timesteps of each held-out image; those of the run to resume, whose best figure was measured by them."""
-    if state is not None:
-        return int(state.get("validation_draws", 1))
-    return options.validation_draws or draws_per_latent(len(latents.held_out), len(latents.train))
 
 
 def describe_schedule(options: DenoiserSettings) -> dict[str, Any]:
@@ -190,40 +182,35 @@ def describe_schedule(options: DenoiserSettings) -> dict[str, Any]:
 
 
 def _identity(
-    settings: DiffusionTrainSettings,
-    network: Denoiser,
-    vae: LoadedModel,
-    data: image_folder.Images,
-    ready: Latents,
-    shape: tuple[int, ...],
+    settings: DiffusionTrainSettings, network: Denoiser, latents: Latents, shape: tuple[int, ...]
 ) -> dict[str, Any]:
     return {
-        "kind": "diffusion",
         "architecture": network.architecture,
         "image_size": settings.data.image_size,
         "latent_shape": shape,
         "prediction": settings.denoiser.prediction,
         "schedule": describe_schedule(settings.denoiser),
         "timestep_sampling": settings.denoiser.timestep_sampling,
-        "latent_mean": ready.mean,
-        "latent_std": ready.std,
-        "vae": {"digest": vae.digest, "architecture": vae.state["architecture"]},
-        "settings": output_dir.plain(settings),
-        "images": data.identity,
+        "latent_mean": latents.mean,
+        "latent_std": latents.std,
     }
 
 
-def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, epochs: int) -> Pictures:
-    """The same four images at every preview, in a row, and the loss curves so far."""
-    output = settings.run.output_dir
+def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, moment: Moment) -> Pictures:
+    """The same four images at every preview, in a row."""
     drawn = pipeline.draw(range(SHOWN), pipeline.walk(PREVIEW_SAMPLER), seed=settings.run.seed)
-    save_grid(output / DIFFUSION.samples.format(epochs), drawn.cpu(), nrow=SHOWN)
-    plot(output)
+    save_grid(settings.run.output_dir / DIFFUSION.sample_picture(moment), drawn.cpu(), nrow=SHOWN)
     return {"samples": drawn.cpu()}
 
 
-def plot(output: Path) -> None:
-    """loss_history.png, from the journal."""
-    rows = loss_plots.closed_epochs(output / output_names.JOURNAL) if (output / output_names.JOURNAL).exists() else []
-    if rows:
-        loss_plots.draw(rows, loss_plots.DIFFUSION_CURVES, output / DIFFUSION.plot, marks={})
+METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
+    kind="diffusion",
+    outputs=DIFFUSION,
+    curves=CURVES,
+    required=REQUIRED,
+    check=check,
+    datasets=read_data,
+    networks=build_network,
+    spec=spec,
+    prepare=store_latents,
+)

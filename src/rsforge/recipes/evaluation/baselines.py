@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -49,12 +49,6 @@ def fit_baselines(
     if latent_shape is not None:
         fitted["pca"] = _fit_components(images, tuple(latent_shape))
     return fitted
-
-
-def baselines_for(state: Mapping[str, Any] | None, fit: Callable[[], Fitted]) -> Fitted:
-    """The baselines of the checkpoint ``state`` that a run goes on from, else those that ``fit()`` gives."""
-    stored = (state or {}).get(KEY)
-    return dict(stored) if stored else fit()
 
 
 def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -> Tensor:

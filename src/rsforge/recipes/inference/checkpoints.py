@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ class LoadedModel:
     digest: str
 
 
-def rebuild(state: dict[str, Any], name: str, path: Path, *, averaged: bool) -> LoadedModel:
-    missing = [key for key in ("architecture", "nets", "parts", "image_size") if key not in state]
+def rebuild(state: dict[str, Any], name: str, path: Path, *, averaged: bool, required: Sequence[str]) -> LoadedModel:
+    """The network ``name`` of a checkpoint that says all that is ``required`` of its kind (RSF-C003)."""
+    missing = [key for key in ("nets", "parts", *required) if key not in state]
     if missing:
         raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=str(path),
                            found=f"no {', '.join(missing)}")  # fmt: skip

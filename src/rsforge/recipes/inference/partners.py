@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-COPIES = "partners"
+from rsforge.recipes.stored_partners import COPIES
 
 
 def partner_files(checkpoint: Path, state: Mapping[str, Any], role: str, stored: str) -> Iterator[Path]:

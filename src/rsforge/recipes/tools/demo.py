@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from rsforge import durable
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import devices
-from rsforge.engine.task import Task
+from rsforge.engine.task import StepContext, Task
 from rsforge.errors import RsforgeError
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console, Meter
@@ -281,7 +281,7 @@ def pace(task: Task, batch: torch.Tensor) -> float:
     taken = []
     for _ in range(1 + TIMED_STEPS):
         began = time.monotonic()
-        loss = next(task.step(batch, 0)).loss
+        loss = next(task.step(batch, StepContext())).loss
         loss.backward()
         loss.item()
         taken.append(time.monotonic() - began)

@@ -55,7 +55,7 @@ def figures(output: Path, evaluated: Mapping[str, Any]) -> Figures:
 
     ``evaluated`` is of scenes that no training saw; the denoiser's loss is that of its best epoch, held out.
     """
-    epochs = loss_plots.closed_epochs(output / "diffusion_models" / output_names.JOURNAL)
+    epochs = loss_plots.closed_rows(output / "diffusion_models" / output_names.JOURNAL)
     return {
         "autoencoder": reconstruction(evaluated),
         "diffusion": denoising(epochs),

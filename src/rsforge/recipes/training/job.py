@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import BaseModel
+from torch import nn
 
+from rsforge.engine.cadence import Moment
 from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.listener import Pictures, no_pictures
 from rsforge.engine.loader import IndexedDataset
 from rsforge.engine.task import Task
-from rsforge.engine.trainer import Pictures, no_pictures
-from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
+
+
+class DataSettings(Protocol):
+    """The section that names a data set."""
+
+    @property
+    def data_dir(self) -> str: ...
 
 
 class TrainSettings(Protocol):
@@ -22,6 +32,8 @@ class TrainSettings(Protocol):
     @property
     def run(self) -> RunSettings: ...
     @property
+    def data(self) -> DataSettings: ...
+    @property
     def loop(self) -> LoopSettings: ...
     @property
     def optim(self) -> OptimSettings: ...
@@ -29,6 +41,12 @@ class TrainSettings(Protocol):
     def average(self) -> AverageSettings: ...
     @property
     def stopping(self) -> StoppingSettings: ...
+
+
+def as_model(settings: TrainSettings) -> BaseModel:
+    """The settings as the pydantic model that they are: a protocol cannot say so."""
+    assert isinstance(settings, BaseModel)
+    return settings
 
 
 @dataclass(frozen=True)
@@ -40,33 +58,46 @@ class Compute:
 
 
 @dataclass(frozen=True)
-class TrainingSpec:
-    """What a method brings to its training: task, images, names, and the figure to judge by.
+class Partner:
+    """Another model that a method builds on: its checkpoint, and the digest of the weights in use."""
 
-    ``remembered`` is how many bytes its own parts grow to for each place of a step; ``tracked`` renames figures of
-    epochs for trackers, ``config`` is what they know of the run beside its settings; ``plot`` draws the loss curves
-    when the training ends, however it does.
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What a method brings to its training: task, samples, what its checkpoints say, and the figure to judge by.
+
+    Figures can be compared after ``objective_warmup`` epochs, when the objective has its final form. ``even`` is for
+    tasks that gather from all processes. ``frozen`` are networks that the task uses and does not train, ``partners``
+    the checkpoints they come from, by role. ``parts`` are saved with the run, and ``remembered`` is how many bytes they
+    grow to for each slot of a step. ``tracked`` renames figures for trackers, ``config`` is what they know of the run
+    beside its settings; ``marks`` are levels in the loss plot, by the title of the panel. ``baselines`` fits what
+    predictors without a network know of the training samples, for checkpoints to hold.
     """
 
     task: Task
     train: IndexedDataset
     held_out: IndexedDataset
-    layout: OutputLayout
     identity: Mapping[str, Any]
     monitor: str
-    final_from: int = 0
-    preview: Callable[[int], Pictures] = no_pictures
-    lr_scale: Mapping[str, float] = field(default_factory=dict)
+    objective_warmup: int = 0
+    preview: Callable[[Moment], Pictures] = no_pictures
     measure: Callable[[], None] = lambda: None
-    own_parts: Mapping[str, Any] | None = None
+    lr_scale: Mapping[str, float] = field(default_factory=dict)
+    even: bool = False
+    frozen: Mapping[str, nn.Module] = field(default_factory=dict)
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    remembered: int = 0
     tracked: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
-    plot: Callable[[], None] = lambda: None
-
-    remembered: int = 0
+    marks: Mapping[str, float] = field(default_factory=dict)
+    baselines: Callable[[], dict[str, Any]] = dict
 
     @property
-    def judged_by(self) -> str:
+    def monitored(self) -> str:
         """The figure that best, stopping and plateau look at: one of the training when nothing is held out."""
         held_out = self.monitor.startswith(("val/", "-val/"))
         return self.monitor if len(self.held_out) or not held_out else "loss"

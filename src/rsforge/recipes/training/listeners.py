@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge.data.io.image_writer import to_uint8
-from rsforge.engine.trainer import Listener, Pictures
+from rsforge.engine.listener import Listener, Pictures
 from rsforge.recipes.console import Console, Meter
 
 STEPS, EPOCHS = "Batch", "Epoch"

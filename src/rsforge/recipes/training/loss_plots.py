@@ -12,43 +12,43 @@ from rsforge.engine import journal
 Curves = Mapping[str, Sequence[str]]
 """Title of each panel, with the names of the figures that it shows."""
 
-VAE_CURVES: Curves = {
-    "total": ["loss"],
-    "reconstruction": ["mse", "val/mse"],
-    "KL (nats)": ["kl", "val/kl"],
-    "perceptual": ["perceptual"],
-}
-DIFFUSION_CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
-CYCLEGAN_CURVES: Curves = {
-    "generators, average": ["Total_G_Loss"],
-    "critics, average": ["Total_D_Loss"],
-    "L1": ["unweighted/G_Loss_L1_AB", "val/l1"],
-    "SAR there and back": ["unweighted/G_Loss_Cycle_A", "val/cycle_A"],
-}
-COLOURS = ("#2a6f97", "#d1495b", "#8d99ae")
+COLOURS = ("#2a6f97", "#d1495b", "#8d99ae", "#3a7d44", "#e09f3e", "#6d597a")
+LINES = ("-", "--", ":", "-.")
+LABELS = {"val/linear": "linear baseline"}
 
 
-def closed_epochs(folder_journal: Path) -> list[dict[str, Any]]:
-    """The journal's rows of whole epochs."""
+def plot_run(folder_journal: Path, curves: Curves, path: Path, *, marks: Mapping[str, float]) -> None:
+    """Draw the curves of a run's journal into ``path``; nothing where no epoch has ended yet."""
+    rows = closed_rows(folder_journal) if folder_journal.exists() else []
+    if rows:
+        draw(rows, curves, path, marks=marks)
+
+
+def closed_rows(folder_journal: Path) -> list[dict[str, Any]]:
+    """The journal's rows of epochs and validations."""
     return [row for row in journal.read(folder_journal) if row.get("closed")]
 
 
 def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks: Mapping[str, float]) -> None:
-    """Write one panel a title, epochs along the axis; ``marks`` are dashed levels by title."""
+    """Write one panel a title, epochs along the axis, or steps where epochs have several rows.
+
+    ``marks`` are dashed levels by title.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    axis = "epoch" if len({row["epoch"] for row in rows}) == len(rows) else "step"
     columns = min(2, len(curves))
     lines = -(-len(curves) // columns)
     figure = Figure(figsize=(5.5 * columns, 3.6 * lines), layout="constrained")
     FigureCanvasAgg(figure)
     for i, (title, names) in enumerate(curves.items(), 1):
         axes = figure.add_subplot(lines, columns, i)
-        _panel(axes, rows, names)
+        _panel(axes, rows, names, axis)
         if title in marks:
             axes.axhline(marks[title], color="grey", linestyle="--", label=f"target {marks[title]:g}")
-        axes.set(title=title, xlabel="epoch")
+        axes.set(title=title, xlabel=axis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         if axes.get_legend_handles_labels()[1]:
@@ -58,9 +58,20 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
         figure.savefig(file, format="png", dpi=110)
 
 
-def _panel(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    for name, colour in zip(names, COLOURS, strict=False):
-        points = [(row["epoch"], row[name]) for row in rows if name in row]
-        if points:
-            label = {"val/linear": "linear baseline"}.get(name, "held out" if name.startswith("val/") else "training")
-            axes.plot(*zip(*points, strict=True), color=colour, marker="." if len(points) < 30 else "", label=label)
+def _panel(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], axis: str) -> None:
+    """One line a figure, however many there are: colours repeat with another line style."""
+    for number, name in enumerate(names):
+        points = [(row[axis], row[name]) for row in rows if name in row]
+        if not points:
+            continue
+        turn, colour = divmod(number, len(COLOURS))
+        marker = "." if len(points) < 30 else ""
+        style = {"color": COLOURS[colour], "linestyle": LINES[turn % len(LINES)], "marker": marker}
+        axes.plot(*zip(*points, strict=True), label=_label(name, names), **style)
+
+
+def _label(name: str, names: Sequence[str]) -> str:
+    """What a curve is; its own name where a panel has several of the same subset."""
+    subset = "held out" if name.startswith("val/") else "training"
+    alike = [other for other in names if other.startswith("val/") == name.startswith("val/") and other not in LABELS]
+    return LABELS.get(name, subset if len(alike) == 1 else name)

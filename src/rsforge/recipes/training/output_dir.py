@@ -27,7 +27,8 @@ RESUMING = ("--resume", "--resume-from")
 FREE = {
     "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "pin_memory", "processes", "multi_gpu",
     "distributed", "nodes", "report_to", "log_dir",
-    "on_bad", "epochs", "save_every", "sample_every", "keep_checkpoints", "compile", "channels_last", "data_dir",
+    "on_bad", "epochs", "max_train_steps", "save_every", "save_every_steps", "save_every_minutes", "sample_every",
+    "sample_every_steps", "copy_partners", "keep_checkpoints", "compile", "channels_last", "data_dir",
     "split",
     "project", "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
     "early_stopping_delta", "oscillation_window", "oscillation_threshold",
@@ -107,8 +108,9 @@ def check_apart(run: RunSettings, own: OutputLayout, data_dir: str) -> None:
 
 def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[str, Any], *, where: str) -> None:
     """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with."""
-    # What the run did not know of was as it is by default.
-    before, now = _leaves(_defaults(type(settings))) | _leaves(state["settings"]), _leaves(plain(settings))
+    # What the run did not know of was as it is by default, or as it was before there was a choice.
+    unknown = _leaves(_defaults(type(settings))) | dict(getattr(settings, "former", {}))
+    before, now = unknown | _leaves(state["settings"]), _leaves(plain(settings))
     different = [k for k in before.keys() | now.keys() if k not in FREE and before.get(k) != now.get(k)]
     if different:
         rows = [f"--{k.replace('_', '-')} was {before.get(k)}, is {now.get(k)}" for k in sorted(different)]

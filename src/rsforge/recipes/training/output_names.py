@@ -7,7 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from rsforge.engine.cadence import Moment
 from rsforge.engine.checkpoint_writer import CheckpointNames
+from rsforge.recipes.stored_partners import COPIES
 
 JOURNAL = "journal.jsonl"
 SETTINGS = "settings.json"
@@ -17,14 +19,20 @@ LATENTS = "latent_cache"
 WANDB = "wandb"
 # What others write for a run: trackers below its folder, and the cache of latents.
 OTHERS = [
-    f"{LATENTS}/*.npy", f"{TENSORBOARD}/events.out.tfevents.*", f"{WANDB}/run-*", f"{WANDB}/offline-run-*",
-    f"{WANDB}/latest-run", f"{WANDB}/debug*.log", f"{WANDB}/wandb", f"{WANDB}/artifacts",
+    f"{LATENTS}/*.npy", f"{COPIES}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
+    f"{WANDB}/run-*", f"{WANDB}/offline-run-*", f"{WANDB}/latest-run", f"{WANDB}/debug*.log", f"{WANDB}/wandb",
+    f"{WANDB}/artifacts",
 ]  # fmt: skip
+
+
+def by_unit(name: str, unit: str) -> str:
+    """The template of a picture's name, numbered by epochs or by steps."""
+    return name.replace("epoch_", f"{unit}_")
 
 
 @dataclass(frozen=True, slots=True)
 class OutputLayout:
-    """The tree of one method's output folder; ``{}`` stands for the number of whole epochs."""
+    """The tree of one method's output folder; ``{}`` stands for a number of epochs, ``epoch_`` for the unit."""
 
     names: CheckpointNames
     plot: str
@@ -35,17 +43,35 @@ class OutputLayout:
     def folders(self) -> list[str]:
         """The folders below the output folder that are a run's own."""
         pictures = [name.split("/")[0] for name in (self.samples, self.reconstructions) if name]
-        return [LATENTS, TENSORBOARD, WANDB, *pictures, *([self.names.folder] if self.names.weights_only else [])]
+        return [
+            LATENTS,
+            COPIES,
+            TENSORBOARD,
+            WANDB,
+            *pictures,
+            *([self.names.folder] if self.names.weights_only else []),
+        ]
 
     def owned(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote: by the names of files, since others may stand among them."""
         names = [JOURNAL, SETTINGS, TIMING, self.plot, self.names.latest, self.names.best]
         names += [f"{net}.pth" for net in self.names.weights_only] + OTHERS
         patterns = [glob.escape(name) if "*" not in name else name for name in names]
-        patterns += [name.format("[0-9]*") for name in (self.samples, self.reconstructions) if name]
-        patterns += [self.names.weights(net, "[0-9]*") for net in self.names.weights_only]
-        periodic = [p for p in folder.glob("*.pt") if self.names.pattern().fullmatch(p.name)]
-        return [path for pattern in patterns for path in sorted(folder.glob(pattern))] + periodic
+        for unit in ("epoch", "step"):
+            pictures = [by_unit(name, unit) for name in (self.samples, self.reconstructions) if name]
+            patterns += [name.format("[0-9]*") for name in pictures]
+            patterns += [self.names.weights(net, "[0-9]*", unit) for net in self.names.weights_only]
+        periodic = [p for p in folder.glob("*") if self.names.pattern().fullmatch(p.name)]
+        found = [path for pattern in patterns for path in sorted(folder.glob(pattern))] + periodic
+        return list(dict.fromkeys(found))
+
+    def sample_picture(self, moment: Moment) -> str:
+        """Name of the picture of samples drawn at ``moment``."""
+        return by_unit(self.samples, moment.unit).format(moment.number)
+
+    def reconstruction_picture(self, moment: Moment) -> str:
+        """Name of the picture of reconstructions at ``moment``."""
+        return by_unit(self.reconstructions, moment.unit).format(moment.number)
 
     def clear(self, folder: Path) -> None:
         """Remove what an earlier run wrote, and nothing else."""

@@ -1,237 +1,176 @@
-"""What every training recipe does around its own method: device, folder, feeds, rates, trackers, trainer."""
+"""The one way in which every method is trained."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
 
 from rsforge import durable
-from rsforge.engine import devices, distributed, lr_schedules, precision
-from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWriter
-from rsforge.engine.early_stopping import Best, Stopping
-from rsforge.engine.ema import Ema, ExponentialMovingAverage, NoEma
-from rsforge.engine.journal import Journal, NoJournal
-from rsforge.engine.loader import BatchLoader, IndexedDataset
-from rsforge.engine.train_step import Update
-from rsforge.engine.trainer import Trainer, no_pictures
-from rsforge.engine.validation import NoValidation, Validation
+from rsforge.engine import devices, distributed
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
+from rsforge.engine.trainer import Trainer
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import launch, output_dir, output_names, trackers
-from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
+from rsforge.recipes.training import launch, output_dir, output_names, partners, trackers
+from rsforge.recipes.training.build import build_trainer
+from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Display
-from rsforge.recipes.training.output_names import OutputLayout
-from rsforge.settings.base import OptimSettings, RunSettings
-
-READ_ALONE = 2048  # held-out images that are read sooner than processes start
-COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
-
+from rsforge.recipes.training.loss_plots import plot_run
+from rsforge.recipes.training.method import HasIdentity, Method
+from rsforge.recipes.training.plan import plan
+from rsforge.seeds import derive
+from rsforge.settings.base import RunSettings
 
 S = TypeVar("S", bound=TrainSettings)
+D = TypeVar("D", bound=HasIdentity)
+N = TypeVar("N")
 State = dict[str, Any] | None
 
 
+def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any]:
+    """Train ``method`` from the start or from where it stopped, here or in the processes that are asked for."""
+    trackers.check(settings.run)
+    if launch.wanted(settings.run):
+        return launch.torchrun(settings.run, console)
+    with open_compute(settings.run, console) as compute:
+        state = output_dir.resumed(settings.run, method.outputs, kind=method.kind, show=console)
+        return _fit_here(method, settings, compute, console, state)
+
+
 @contextlib.contextmanager
-def place(run: RunSettings, show: Console) -> Iterator[Compute]:
+def open_compute(run: RunSettings, console: Console) -> Iterator[Compute]:
     """The device and this process's part among others; said in one line."""
     device = distributed.local_device(devices.choose(run.device, deterministic=run.deterministic))
     world = distributed.join(device)
-    show.say(f"device     {devices.describe(device)}" + (f", {world.size} processes" if world.size > 1 else ""))
+    processes = f", {world.size} processes" if world.size > 1 else ""
+    console.say(f"device     {devices.describe(device)}{processes}")
     try:
         yield Compute(device, world)
     finally:
         distributed.leave()
 
 
-def start(
-    settings: S,
-    own: OutputLayout,
-    kind: str,
-    show: Console,
-    run_in: Callable[[S, Compute, Console, State], dict[str, Any]],
-) -> dict[str, Any]:
-    """Call ``run_in`` here with the state to go on from, or start the processes that each will."""
-    trackers.check(settings.run)
-    if launch.wanted(settings.run):
-        return launch.torchrun(settings.run, show)
-    with place(settings.run, show) as where:
-        return run_in(settings, where, show, output_dir.resumed(settings.run, own, kind=kind, show=show))
+def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: Console, state: State) -> dict[str, Any]:
+    run = settings.run
+    output_dir.check_apart(run, method.outputs, settings.data.data_dir)
+    method.check(settings, console)
+    datasets = method.datasets(settings, compute, console)
+    torch.manual_seed(derive(run.seed, "weights"))
+    networks = method.networks(settings, datasets, compute)
+    spec = method.spec(settings, datasets, networks, compute, console)
+    if state is not None:
+        output_dir.check_same(state, as_model(settings), datasets.identity, where=str(run.output_dir))
+        partners.check_same(state, spec.partners)
+    if console.dry_run:
+        return plan(spec, settings, method.outputs, compute)
+    with locked_output_dir(run, compute):
+        if compute.world.writes:
+            output_dir.prepare(run, method.outputs, as_model(settings), console, fresh=state is None)
+        prepared = method.prepare(settings, datasets, compute, console)
+        if prepared is not datasets:
+            spec = method.spec(settings, prepared, networks, compute, console)
+        identity = _identity(method, settings, spec, datasets, compute, console, state)
+        return _train(method, settings, spec, identity, compute, console, state)
 
 
 @contextlib.contextmanager
-def held(run: RunSettings, where: Compute) -> Iterator[None]:
+def locked_output_dir(run: RunSettings, compute: Compute) -> Iterator[None]:
     """The output folder, made and locked by the process that writes."""
-    if not where.world.writes:
-        where.world.barrier()
+    if not compute.world.writes:
+        compute.world.barrier()
         yield
         return
     output_dir.make(run.output_dir)
     with durable.locked(run.output_dir):
-        where.world.barrier()
+        compute.world.barrier()
         yield
 
 
-def schedule(optim: OptimSettings, *, per_epoch: int, epochs: int) -> lr_schedules.Rate:
-    """The learning rate that ``--lr-scheduler`` names, in optimizer steps."""
-    peak, whole = optim.learning_rate, per_epoch * epochs
-    start, floor = round(optim.lr_decay_start * whole), min(optim.lr_min, peak)
-    total = whole - start
-    curves: dict[str, Callable[[int], float]] = {
-        "cosine": partial(lr_schedules.cosine, peak=peak, floor=floor, total=total),
-        "cosine_warm_restarts": partial(lr_schedules.warm_restarts, peak=peak, floor=floor, first=50 * per_epoch),
-        "linear": partial(lr_schedules.linear, peak=peak, floor=floor, total=total),
+def _identity(
+    method: Method[S, D, N],
+    settings: S,
+    spec: TrainingSpec,
+    datasets: D,
+    compute: Compute,
+    console: Console,
+    state: State,
+) -> dict[str, Any]:
+    """What every checkpoint of the run says beside its state."""
+    given = sorted(name for name, origin in console.origins.items() if origin != "default")
+    identity: dict[str, Any] = {
+        "kind": method.kind,
+        **spec.identity,
+        "settings": output_dir.plain(as_model(settings)),
+        "given": given if state is None else state.get("given", []),
+        "images": dict(datasets.identity),
+        "partners": partners.describe(spec.partners),
     }
-    rate = curves.get(optim.lr_scheduler, partial(lr_schedules.constant, peak=peak))
-    if start and optim.lr_scheduler in ("linear", "cosine"):
-        rate = partial(lr_schedules.later, rate=rate, start=start)
-    if optim.lr_warmup_steps:
-        rate = partial(lr_schedules.warmed_up, rate=rate, warmup=optim.lr_warmup_steps)
-    return lr_schedules.Plateau(rate, floor=floor) if optim.lr_scheduler == "plateau" else lr_schedules.PureRate(rate)
+    if compute.world.writes:
+        fitted = state.get("baselines") if state is not None else None
+        identity["baselines"] = fitted or spec.baselines()
+    missing = [name for name in method.required if name not in identity]
+    if missing:
+        raise RuntimeError(f"a checkpoint of kind {method.kind} must say {', '.join(missing)}")
+    return identity
 
 
-def feed(samples: IndexedDataset, settings: TrainSettings, where: Compute, *, training: bool) -> BatchLoader:
-    """Training batches shuffled and accumulated, or held-out ones in order."""
-    return BatchLoader(
-        samples,
-        batch_size=settings.loop.batch_size,
-        accumulate=settings.loop.grad_accum if training else 1,
-        seed=settings.run.seed,
-        workers=settings.run.num_workers if training or len(samples) > READ_ALONE else 0,
-        world=where.world,
-        shuffle=training,
-        pin_memory=settings.run.pin_memory and where.device.type == "cuda",
-    )
-
-
-def update(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Console) -> Update:
-    """The optimizer step of the job's task: AdamW, fused."""
-    loop, optim, task = settings.loop, settings.optim, job.task
-    chosen = precision.choose(loop.mixed_precision, where.device)
-    if chosen.note:
-        show.say(f"precision  {chosen.note}")
-    for module in task.modules().values():
-        module.to(where.device)
-        if loop.channels_last:
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if loop.compile:
-            compiled(module)
-    average: Ema = NoEma()
-    if settings.average.ema:
-        average = ExponentialMovingAverage(task.modules(), decay=settings.average.ema_decay)
-    return Update(
-        task,
-        make_optimizer=partial(
-            torch.optim.AdamW,
-            lr=optim.learning_rate,
-            betas=optim.betas,
-            eps=optim.adam_epsilon,
-            weight_decay=optim.weight_decay,
-            fused=where.device.type != "mps",
-        ),
-        lr_scale=job.lr_scale,
-        average=average,
-        device=where.device,
-        precision=chosen,
-        world=where.world,
-        max_norm=loop.max_grad_norm,
-        seed=settings.run.seed,
-        skip_nonfinite=settings.run.on_nonfinite == "skip",
-    )
-
-
-def compiled(module: nn.Module) -> None:
-    """Compile ``module`` and its parts in place: autoencoders are called by their parts."""
-    module.compile()
-    for child in module.children():
-        child.compile()
-
-
-def assemble(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Console) -> Trainer:
-    """The trainer of ``job``, with nothing written yet."""
-    run, loop, stop = settings.run, settings.loop, settings.stopping
-    batches = feed(job.train, settings, where, training=True)
-    held_out = feed(job.held_out, settings, where, training=False) if len(job.held_out) else None
-    check = Validation(job.task, held_out, device=where.device, seed=run.seed, world=where.world) if held_out else None
-    checkpoint_writer = CheckpointWriter(run.output_dir, job.layout.names, identity=job.identity, every=loop.save_every,
-                    keep=loop.keep_checkpoints)  # fmt: skip
-    path = run.output_dir / output_names.JOURNAL
-    trainer = Trainer(
-        update(job, settings, where, show),
-        batches,
-        epochs=loop.epochs,
-        rate=schedule(settings.optim, per_epoch=batches.steps_per_epoch, epochs=loop.epochs),
-        validation=check or NoValidation(),
-        checkpoint_writer=checkpoint_writer if where.world.writes else NoCheckpointWriter(),
-        journal=Journal(path) if where.world.writes else NoJournal(path),
-        best=Best(from_epoch=min(job.final_from, loop.epochs - 1)),
-        stopping=Stopping(
-            patience=stop.early_stopping_patience,
-            delta=stop.early_stopping_delta,
-            window=stop.oscillation_window,
-            threshold=stop.oscillation_threshold,
-        ),
-        monitor=job.judged_by,
-        log_every=run.log_every,
-        preview=job.preview if where.world.writes else no_pictures,
-        preview_every=loop.sample_every,
-        measure=job.measure,
-        resume_hint=output_dir.resume_hint(show),
-    )
-    for name, part in (job.own_parts or {}).items():
-        trainer.register(name, part)
-    return trainer
-
-
-def conduct(job: TrainingSpec, settings: TrainSettings, where: Compute, show: Console, state: State) -> dict[str, Any]:
-    """Train from ``state``, or from the start, with trackers and display, and say how it ended."""
-    output, trainer = settings.run.output_dir, assemble(job, settings, where, show)
+def _train(
+    method: Method[S, D, N],
+    settings: S,
+    spec: TrainingSpec,
+    identity: dict[str, Any],
+    compute: Compute,
+    console: Console,
+    state: State,
+) -> dict[str, Any]:
+    output, outputs = settings.run.output_dir, method.outputs
+    journal = output / output_names.JOURNAL
+    plot = partial(plot_run, journal, method.curves, output / outputs.plot, marks=spec.marks)
+    shown = replace(spec, preview=partial(_preview_and_plot, spec, plot))
+    trainer = build_trainer(shown, settings, outputs, identity, compute, console)
     if state is not None:
         trainer.load(state, where=str(output))
     with contextlib.ExitStack() as stack:
-        if where.world.writes:
-            followers = trackers.following(job, settings, show, step=trainer.progress.step)
+        if compute.world.writes:
+            if settings.run.copy_partners:
+                partners.copy(spec.partners, output)
+            step, per_epoch = trainer.progress.step, trainer.loader.steps_per_epoch
+            followers = trackers.open_trackers(spec, settings, outputs, console, step=step, steps_per_epoch=per_epoch)
             trainer.listeners = stack.enter_context(followers)
-            stack.callback(job.plot)
-        meter = stack.enter_context(show.progress("step", trainer.goal, trainer.progress.step))
-        trainer.listeners += (Display(meter, epochs=settings.loop.epochs, monitor=job.judged_by),)
-        progress = trainer.run()
+            stack.callback(plot)
+        meter = stack.enter_context(console.progress("step", trainer.cadences.goal, trainer.progress.step))
+        trainer.listeners += (
+            Display(meter, epochs=-(-trainer.cadences.goal // trainer.loader.steps_per_epoch), monitor=spec.monitored),
+        )
+        trainer.run()
+    return _result(trainer, spec, settings, method, console)
+
+
+def _preview_and_plot(spec: TrainingSpec, plot: Callable[[], None], moment: Moment) -> Pictures:
+    pictures = spec.preview(moment)
+    plot()
+    return pictures
+
+
+def _result(
+    trainer: Trainer, spec: TrainingSpec, settings: S, method: Method[S, D, N], console: Console
+) -> dict[str, Any]:
+    progress, output = trainer.progress, settings.run.output_dir
     if progress.finished:
-        show.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
+        console.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
+    sign = -1 if spec.monitored.startswith("-") else 1
     return {
         "output_dir": str(output),
-        "best_model": str(output / job.layout.names.best),
+        "best_model": str(output / method.outputs.names.best),
         "epochs": progress.epoch,
         "steps": progress.step,
         "best_epoch": trainer.best.epoch + 1,
-        "monitor": job.judged_by.removeprefix("-"),
-        "best": -trainer.best.figure if job.judged_by.startswith("-") else trainer.best.figure,
+        "monitor": spec.monitored.removeprefix("-"),
+        "best": sign * trainer.best.figure,
         "stopped": progress.finished or "done",
-    }
-
-
-def plan(job: TrainingSpec, settings: TrainSettings, where: Compute) -> dict[str, Any]:
-    """What a run would be: sizes, steps, memory, disk."""
-    parameters = [p for m in job.task.modules().values() for p in m.parameters()]
-    count = sum(p.numel() for p in parameters)
-    batches = feed(job.train, settings, where, training=True)
-    copies = COPIES_OF_WEIGHTS + settings.average.ema
-    saved = (count * 4 * (copies - 1) + job.remembered * batches.per_step) / 2**20
-    periodic = -(-settings.loop.epochs // settings.loop.save_every)
-    kept = 2 + min(periodic, settings.loop.keep_checkpoints or periodic)
-    weights_only = count * 4 / 2**20 * bool(job.layout.names.weights_only)
-    return {
-        "output_dir": str(settings.run.output_dir),
-        "training_images": len(job.train),
-        "held_out_images": len(job.held_out),
-        "parameters": count,
-        "steps_per_epoch": batches.steps_per_epoch,
-        "steps": batches.steps_per_epoch * settings.loop.epochs,
-        "weights_and_optimizer_mib": round(count * 4 * copies / 2**20, 1),
-        "checkpoint_mib": round(saved, 1),
-        "disk_mib": round((saved + weights_only) * kept, 1),
-        "device": str(where.device),
     }

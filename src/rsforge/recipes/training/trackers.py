@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
+from rsforge.engine.listener import Listener
 from rsforge.errors import ExitCode, RsforgeError, Terminated
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names, wandb_run
+from rsforge.recipes.training.job import TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
+from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.base import RunSettings
 from rsforge.settings.sections import flatten
-
-if TYPE_CHECKING:
-    from rsforge.engine.trainer import Listener
-    from rsforge.recipes.training.job import TrainingSpec, TrainSettings
 
 
 def check(run: RunSettings) -> None:
@@ -28,17 +24,23 @@ def check(run: RunSettings) -> None:
 
 
 @contextlib.contextmanager
-def following(
-    job: TrainingSpec, settings: TrainSettings, show: Console, *, step: int
+def open_trackers(
+    spec: TrainingSpec,
+    settings: TrainSettings,
+    outputs: OutputLayout,
+    show: Console,
+    *,
+    step: int,
+    steps_per_epoch: int,
 ) -> Iterator[tuple[Listener, ...]]:
     """Listeners of a training that goes on from ``step``; at its end they learn how it ended."""
     run = settings.run
     with wandb_run.environment(run.output_dir):
         trackers: list[Tracker] = []
         if "tensorboard" in run.report_to:
-            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(job, run, step), show))
+            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(spec, run, step), show))
         if "wandb" in run.report_to:
-            trackers.append(Forgiving("W&B", lambda: _wandb(job, settings, show), show))
+            trackers.append(Forgiving("W&B", lambda: _wandb(spec, settings, outputs, steps_per_epoch, show), show))
         code = int(ExitCode.DONE)
         try:
             yield (Clock(run.output_dir / output_names.TIMING), *trackers)
@@ -50,15 +52,17 @@ def following(
                 tracker.close(code)
 
 
-def _tensorboard(job: TrainingSpec, run: RunSettings, step: int) -> Tracker:
+def _tensorboard(spec: TrainingSpec, run: RunSettings, step: int) -> Tracker:
     folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
-    return TensorBoard(folder, step=step, log_every=run.log_every, names=job.tracked)
+    return TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
 
 
-def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker:
+def _wandb(
+    spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, steps_per_epoch: int, show: Console
+) -> Tracker:
     run, output = settings.run, settings.run.output_dir
-    assert isinstance(settings, BaseModel)
-    config = {**flatten(settings, type(settings)), **job.config}
+    model = as_model(settings)
+    config = {**flatten(model, type(model)), **spec.config}
     begun = wandb_run.begin(output, project=run.project, config=config, show=show)
     if begun.disabled:
         return Tracker()
@@ -66,9 +70,9 @@ def _wandb(job: TrainingSpec, settings: TrainSettings, show: Console) -> Tracker
     return wandb_run.WandbRun(
         begun,
         log_every=run.log_every,
-        names=job.tracked,
-        versions=Versions(begun, output, job.layout.names, every=settings.loop.save_every, name=name),
-        plot=output / job.layout.plot,
+        names=spec.tracked,
+        versions=Versions(begun, output, outputs.names, steps_per_epoch=steps_per_epoch, name=name),
+        plot=output / outputs.plot,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.data.io.image_writer import to_uint8
-from rsforge.engine.trainer import Pictures
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names
@@ -133,7 +133,7 @@ class WandbRun(Tracker):
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
         self.run.log({"epoch": row["epoch"], **figures(row, "Epoch", self.names)}, step=row["step"])
-        self.versions.written(row["epoch"], best=row["best"])
+        self.versions.add(row)
 
     def close(self, code: int) -> None:
         from wandb import Image

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rsforge.data.io.image_writer import save_grid
-from rsforge.engine.trainer import Pictures
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import no_perceptual, perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
@@ -22,49 +21,47 @@ from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.batches import stacked
-from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
-from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
+from rsforge.recipes.datasets.image_folder import Images
+from rsforge.recipes.datasets.named_samples import NamedSamples
+from rsforge.recipes.evaluation.baselines import fit_baselines
+from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.run import conduct, held, plan, start
+from rsforge.recipes.training.loss_plots import Curves
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
+from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
-from rsforge.seeds import derive
 from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
 from rsforge.tasks.vae import VaeTask
 
 RECONSTRUCTED = 8
+KL_PANEL = "KL (nats)"
+CURVES: Curves = {
+    "total": ["loss"],
+    "reconstruction": ["mse", "val/mse"],
+    KL_PANEL: ["kl", "val/kl"],
+    "perceptual": ["perceptual"],
+}
 
 
-def train(settings: VaeTrainSettings, show: Console) -> dict[str, Any]:
+def train(settings: VaeTrainSettings, console: Console) -> dict[str, Any]:
     """Train an autoencoder; returns where it lies and how good it became."""
-    return start(settings, VAE, "vae", show, run_in)
+    return fit(METHOD, settings, console)
 
 
-def run_in(settings: VaeTrainSettings, where: Compute, show: Console, state: dict[str, Any] | None) -> dict[str, Any]:
-    output_dir.check_apart(settings.run, VAE, settings.data.data_dir)
-    torch.manual_seed(derive(settings.run.seed, "weights"))
-    network = build(settings.autoencoder, settings.data.image_size)
-    data = image_folder.load(settings.data, settings.run, show)
-    _check_batch_statistics(network, settings, len(data.train))
-    if state is not None:
-        output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
-    job = _job(settings, network, data, where)
-    if show.dry_run:
-        return plan(job, settings, where)
-    with held(settings.run, where):
-        if where.world.writes:
-            output_dir.prepare(settings.run, VAE, settings, show, fresh=state is None)
-            job = _with_baselines(job, network, data, state)
-        return conduct(job, settings, where, show, state)
+def check(settings: VaeTrainSettings, console: Console) -> None:
+    """RSF-U005 for a network that cannot be built; tried on a device without memory."""
+    with torch.device("meta"):
+        build(settings.autoencoder, settings.data.image_size)
 
 
-def _with_baselines(
-    job: TrainingSpec, network: Autoencoder, data: image_folder.Images, state: dict[str, Any] | None
-) -> TrainingSpec:
-    """The job whose checkpoints hold the baselines of its training images."""
-    shape = network.latent_shape(job.identity["image_size"])
-    fitted = baselines_for(state, partial(fit_baselines, data.plain, latent_shape=shape))
-    return replace(job, identity={**job.identity, KEY: fitted})
+def read_images(settings: VaeTrainSettings, compute: Compute, console: Console) -> Images:
+    return image_folder.load(settings.data, settings.run, console)
+
+
+def build_network(settings: VaeTrainSettings, data: Images, compute: Compute) -> Autoencoder:
+    return build(settings.autoencoder, settings.data.image_size)
 
 
 def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
@@ -107,62 +104,65 @@ def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callabl
     return partial(perceptual, vgg_weights.features(options.vgg_weights, device, what=what, without=without))
 
 
-def _job(settings: VaeTrainSettings, network: Autoencoder, data: image_folder.Images, where: Compute) -> TrainingSpec:
+def spec(
+    settings: VaeTrainSettings, data: Images, network: Autoencoder, compute: Compute, console: Console
+) -> TrainingSpec:
+    """The task, its monitor, and what checkpoints say of the model."""
     options = settings.autoencoder
+    _check_batch_statistics(network, settings, len(data.train))
     task = VaeTask(
         network,
         kl_weight=options.kl_weight,
         kl_warmup=options.kl_warmup,
         kl_target=options.kl_target,
         kl_mode=options.kl_mode,
-        perceptual=perceptual_of(options, where.device),
+        perceptual=perceptual_of(options, compute.device),
         perceptual_weight=options.perceptual_weight,
     )
-    statistics = LatentStatistics(network.to(where.device), data.plain, where.device)
-    identity = {
-        "kind": "vae",
-        "architecture": network.architecture,
-        "image_size": settings.data.image_size,
-        "settings": output_dir.plain(settings),
-        "images": data.identity,
-        "normalisation": {"low": -1.0, "high": 1.0},
-    }
+    statistics = LatentStatistics(network.to(compute.device), data.plain, compute.device)
     shown = data.held_out if len(data.held_out) else data.plain
     return TrainingSpec(
         task,
-        data.train,
-        data.held_out,
-        VAE,
-        identity,
+        NamedSamples(data.train, ("images",)),
+        NamedSamples(data.held_out, ("images",)),
+        identity={
+            "architecture": network.architecture,
+            "image_size": settings.data.image_size,
+            "normalisation": {"low": -1.0, "high": 1.0},
+        },
         monitor="val/neg_elbo",
-        final_from=options.kl_warmup,
+        objective_warmup=options.kl_warmup,
         preview=partial(preview, settings, network, stacked(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
-        own_parts={"latents": statistics},
-        plot=partial(plot, settings.run.output_dir, options.kl_target),
+        parts={"latents": statistics},
+        marks={KL_PANEL: options.kl_target} if options.kl_target else {},
+        baselines=partial(fit_baselines, data.plain, latent_shape=network.latent_shape(settings.data.image_size)),
     )
 
 
 def preview(
-    settings: VaeTrainSettings, network: Autoencoder, originals: Tensor, statistics: LatentStatistics, epochs: int
+    settings: VaeTrainSettings, network: Autoencoder, originals: Tensor, statistics: LatentStatistics, moment: Moment
 ) -> Pictures:
-    """Draws from the prior and fixed held-out images above their reconstructions, and the loss curves so far."""
+    """Draws from the prior and fixed held-out images above their reconstructions."""
     output, device = settings.run.output_dir, statistics.device
     shape = network.latent_shape(settings.data.image_size)
     noise = torch.randn(SHOWN, *shape, generator=torch.Generator().manual_seed(settings.run.seed))
     # A map's prior is not what its images use: draw from what was measured. A vector is held near N(0, 1).
     z = noise if len(shape) == 1 else noise * statistics.std + statistics.mean
     samples = network.decode(z.to(device)).cpu()
-    save_grid(output / VAE.samples.format(epochs), samples, nrow=4)
+    save_grid(output / VAE.sample_picture(moment), samples, nrow=4)
     pairs = torch.cat([originals, network(originals.to(device)).cpu()])
-    save_grid(output / VAE.reconstructions.format(epochs), pairs, nrow=len(originals))
-    plot(output, settings.autoencoder.kl_target)
+    save_grid(output / VAE.reconstruction_picture(moment), pairs, nrow=len(originals))
     return {"samples": samples, "reconstructions": pairs}
 
 
-def plot(output: Path, kl_target: float) -> None:
-    """training_losses.png, from the journal."""
-    rows = loss_plots.closed_epochs(output / output_names.JOURNAL) if (output / output_names.JOURNAL).exists() else []
-    if rows:
-        marks = {"KL (nats)": kl_target} if kl_target else {}
-        loss_plots.draw(rows, loss_plots.VAE_CURVES, output / VAE.plot, marks=marks)
+METHOD: Method[VaeTrainSettings, Images, Autoencoder] = Method(
+    kind="vae",
+    outputs=VAE,
+    curves=CURVES,
+    required=REQUIRED,
+    check=check,
+    datasets=read_images,
+    networks=build_network,
+    spec=spec,
+)

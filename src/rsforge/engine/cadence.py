@@ -1,0 +1,59 @@
+"""When something recurring is due: pure functions of the optimizer step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a run stands, as its files are numbered: after so many whole epochs, or so many optimizer steps."""
+
+    number: int
+    unit: Literal["epoch", "step"] = "epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """Every ``steps`` optimizer steps or every ``epochs`` epochs; never where both are 0."""
+
+    steps: int = 0
+    epochs: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps and self.epochs:
+            raise ValueError("a cadence is in steps or in epochs")
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.epochs)
+
+    def due(self, step: int, steps_per_epoch: int) -> bool:
+        """Whether it is due after ``step`` optimizer steps."""
+        period = self.steps or self.epochs * steps_per_epoch
+        return period > 0 and step % period == 0
+
+    def moment(self, step: int, steps_per_epoch: int) -> Moment:
+        """What is written after ``step`` steps is numbered by: epochs only where one has just ended."""
+        if self.steps or step % steps_per_epoch:
+            return Moment(step, "step")
+        return Moment(step // steps_per_epoch)
+
+
+NEVER = Cadence()
+
+
+@dataclass(frozen=True, slots=True)
+class Cadences:
+    """The plan of a run in optimizer steps.
+
+    ``goal`` is the step at which it ends, also inside an epoch. Validation, previews and kept checkpoints also come at
+    the goal. A checkpoint is written after at most ``save_seconds`` of training as well (0 is never), under the name
+    of the latest alone: where it falls changes nothing of the run.
+    """
+
+    goal: int
+    validate: Cadence = Cadence(epochs=1)
+    preview: Cadence = NEVER
+    save: Cadence = NEVER
+    save_seconds: float = 0.0

@@ -1,0 +1,52 @@
+"""What a method is to the trainings: five functions and a few names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from rsforge.recipes.console import Console
+from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
+from rsforge.recipes.training.loss_plots import Curves
+from rsforge.recipes.training.output_names import OutputLayout
+
+
+class HasIdentity(Protocol):
+    """Datasets that know their digest and sizes: a run resumes on the same ones alone."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]: ...
+
+
+S = TypeVar("S", bound=TrainSettings)
+D = TypeVar("D", bound=HasIdentity)
+N = TypeVar("N")
+
+
+@dataclass(frozen=True)
+class Method(Generic[S, D, N]):
+    """A method as :func:`rsforge.recipes.training.run.fit` runs it, in this order.
+
+    ``check(settings, console)`` refuses what cannot be trained before anything is read. ``datasets(settings, compute,
+    console)`` reads and divides the data, and loads the models it builds on. ``networks(settings, datasets, compute)``
+    makes the networks, under the seed of the run. ``spec(settings, datasets, networks, compute, console)`` puts the
+    training together and writes nothing. ``prepare(settings, datasets, compute, console)`` may write into the output
+    folder, which is locked by then, and returns the datasets to train on.
+
+    ``kind`` is that of its checkpoints and ``required`` what they must say; ``curves`` are those of the loss plot.
+    """
+
+    kind: str
+    outputs: OutputLayout
+    curves: Curves
+    required: tuple[str, ...]
+    check: Callable[[S, Console], None]
+    datasets: Callable[[S, Compute, Console], D]
+    networks: Callable[[S, D, Compute], N]
+    spec: Callable[[S, D, N, Compute, Console], TrainingSpec]
+    prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
+
+
+def check_nothing(settings: Any, console: Console) -> None:
+    """The check of a method that has nothing to refuse."""

@@ -1,0 +1,36 @@
+"""The models that a method builds on: what its checkpoints say of them, and copies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsforge import durable
+from rsforge.errors import RsforgeError
+from rsforge.recipes.stored_partners import COPIES, stored_partners
+from rsforge.recipes.training.job import Partner
+
+
+def describe(partners: Mapping[str, Partner]) -> dict[str, dict[str, str]]:
+    """``{role: {digest, path}}``, as checkpoints hold it."""
+    return {role: {"digest": one.digest, "path": str(one.path)} for role, one in partners.items()}
+
+
+def copy(partners: Mapping[str, Partner], output: Path) -> None:
+    """Put each partner's checkpoint into the run folder: as a link of the same file where the disk allows it."""
+    for role, one in partners.items():
+        target = output / COPIES / f"{role}.pt"
+        target.parent.mkdir(exist_ok=True)
+        durable.alias(one.path, target)
+
+
+def check_same(state: Mapping[str, Any], partners: Mapping[str, Partner]) -> None:
+    """RSF-C006 where the run to resume was trained with other partners."""
+    stored = stored_partners(state)
+    for role, one in partners.items():
+        if role in stored and stored[role]["digest"] != one.digest:
+            raise RsforgeError(
+                "RSF-C006", f"the run to resume was trained with another {role}", where=str(one.path),
+                found=f"weights {one.digest[:12]}, trained with {stored[role]['digest'][:12]}",
+            )  # fmt: skip

@@ -1,0 +1,54 @@
+"""What a run would be, for ``--dry-run``: sizes, steps, memory, disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+from rsforge.engine.cadence import Cadence
+from rsforge.recipes.training.build import build_cadences, build_loader
+from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
+from rsforge.recipes.training.output_names import OutputLayout
+
+COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
+BYTES = 4
+
+
+def plan(spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, compute: Compute) -> dict[str, Any]:
+    """Sizes, steps, memory and disk of a run; what is trained and what is frozen counted apart."""
+    trained = {id(p): p for parameters in spec.task.groups().values() for p in parameters}
+    count = sum(p.numel() for p in trained.values())
+    loader = build_loader(spec.train, settings, compute, training=True, even=spec.even)
+    cadences = build_cadences(settings.loop, loader.steps_per_epoch)
+    copies = COPIES_OF_WEIGHTS + settings.average.ema
+    saved = (count * BYTES * (copies - 1) + spec.remembered * loader.per_step) / 2**20
+    periodic = _times(cadences.save, cadences.goal, loader.steps_per_epoch)
+    kept = 2 + min(periodic, settings.loop.keep_checkpoints or periodic)
+    weights_only = count * BYTES / 2**20 if outputs.names.weights_only else 0.0
+    return {
+        "output_dir": str(settings.run.output_dir),
+        "training_images": len(spec.train),
+        "held_out_images": len(spec.held_out),
+        "parameters": count,
+        "frozen_parameters": count_frozen(spec.frozen.values(), trained.keys()),
+        "steps_per_epoch": loader.steps_per_epoch,
+        "steps": cadences.goal,
+        "weights_and_optimizer_mib": round(count * BYTES * copies / 2**20, 1),
+        "checkpoint_mib": round(saved, 1),
+        "disk_mib": round((saved + weights_only) * kept, 1),
+        "device": str(compute.device),
+    }
+
+
+def count_frozen(modules: Iterable[nn.Module], trained: Iterable[int]) -> int:
+    """Parameters of ``modules`` that are not among the ``trained``, by their ids."""
+    known = set(trained)
+    return sum(p.numel() for module in modules for p in module.parameters() if id(p) not in known)
+
+
+def _times(cadence: Cadence, goal: int, steps_per_epoch: int) -> int:
+    """How often something is due in a run, its end included."""
+    period = cadence.steps or cadence.epochs * steps_per_epoch
+    return -(-goal // period) if period else 0

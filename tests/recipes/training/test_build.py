@@ -1,0 +1,92 @@
+"""From settings to cadences, learning rate, optimizer, and what waits for warm-ups."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from rsforge.engine.cadence import Cadence
+from rsforge.engine.journal import read
+from rsforge.recipes.console import SilentConsole
+from rsforge.recipes.training.build import build_cadences, build_rate, comparable_after
+from rsforge.settings.base import LoopSettings, OptimSettings
+from tests.worlds.commands import VAE, rsforge
+
+
+class Listening(SilentConsole):
+    def __init__(self):
+        super().__init__()
+        self.warnings = []
+
+    def warn(self, line):
+        self.warnings.append(line)
+
+
+def test_epochs_are_the_plan_unless_steps_are_given():
+    by_epochs = build_cadences(LoopSettings(epochs=3, save_every=2, sample_every=4), 10)
+    assert by_epochs.goal == 30 and by_epochs.save == Cadence(epochs=2) and by_epochs.preview == Cadence(epochs=4)
+    assert by_epochs.validate == Cadence(epochs=1) and by_epochs.save_seconds == 600
+    steps = {"max_train_steps": 7, "save_every_steps": 5, "sample_every_steps": 6, "validate_every_steps": 2}
+    by_steps = build_cadences(LoopSettings(epochs=3, save_every_minutes=0, **steps), 10)
+    assert by_steps.goal == 7 and by_steps.save == Cadence(steps=5) and by_steps.preview == Cadence(steps=6)
+    assert by_steps.validate == Cadence(steps=2) and by_steps.save_seconds == 0
+
+
+def test_rates_end_at_the_goal_also_inside_an_epoch():
+    rate = build_rate(OptimSettings(lr_scheduler="cosine", learning_rate=1.0, lr_min=0.1), per_epoch=10, goal=25)
+    assert rate.at(0) == 1.0 and rate.at(25) == pytest.approx(0.1) and rate.at(24) > 0.1
+
+
+def test_what_is_compared_waits_for_both_warm_ups_and_a_longer_one_is_said():
+    spec, console = SimpleNamespace(objective_warmup=2), Listening()
+    assert comparable_after(spec, OptimSettings(lr_warmup_steps=30), 10, 100, console) == 30
+    assert comparable_after(spec, OptimSettings(lr_warmup_steps=5), 10, 100, console) == 20
+    assert console.warnings == []
+    assert comparable_after(spec, OptimSettings(lr_warmup_steps=5000), 10, 100, console) == 99
+    [line] = console.warnings
+    assert "5000 steps" in line and "100" in line
+
+
+def test_a_run_is_not_stopped_while_the_kl_warms_up(job, tmp_path):
+    """With patience 2 the landed rule would have ended it in the middle of the warm-up."""
+    line = "vae train --data-dir {} --output-dir {} --epochs 8 --kl-warmup 7 --early-stopping-patience 2 --kl-target 1 "
+    assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 0
+    rows = [row for row in read(tmp_path / "run" / "journal.jsonl") if row.get("closed")]
+    assert len(rows) == 8 and all(row["best"] for row in rows)
+
+
+def test_a_run_is_not_flat_while_the_rate_warms_up(job, tmp_path):
+    line = "vae train --data-dir {} --output-dir {} --epochs 12 --oscillation-threshold 9 --oscillation-window 2 "
+    warmup = "--kl-warmup 0 --lr-warmup-steps 30 "
+    assert rsforge(line + warmup + VAE, job.tiles, tmp_path / "run") == 0
+    rows = [row for row in read(tmp_path / "run" / "journal.jsonl") if row.get("closed")]
+    steps = rows[-1]["step"]
+    assert steps > 30 and len(rows) < 12  # flat as soon as two figures can be compared
+
+
+def test_the_optimizer_is_the_one_named(job, tmp_path):
+    line = "vae train --data-dir {} --output-dir {} --max-train-steps 2 --optimizer adam --no-decay-norms "
+    assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 0
+    state = torch.load(tmp_path / "run" / "latest_model.pt", weights_only=True)
+    groups = state["parts"]["optimizer/autoencoder"]["param_groups"]
+    assert [group["decoupled_weight_decay"] for group in groups] == [False, False]
+    assert groups[0]["weight_decay"] > 0 and groups[1]["weight_decay"] == 0
+    assert state["progress"]["step"] == 2
+
+
+def test_checkpoints_in_steps_by_the_documents_names(job, tmp_path):
+    line = "vae train --data-dir {} --output-dir {} --max-train-steps 5 --checkpointing-steps 2 --sample-every-steps 3 "
+    assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 0
+    names = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*.p*")}
+    assert {"checkpoint-2.pt", "checkpoint-4.pt", "checkpoint-5.pt", "samples/samples_step_3.png"} <= names
+    assert rsforge(line.replace("steps 5", "steps 1") + VAE + " --overwrite", job.tiles, tmp_path / "run") == 0
+    assert not (tmp_path / "run" / "checkpoint-4.pt").exists()
+
+
+def test_epochs_and_steps_exclude_each_other(job, tmp_path, capsys):
+    line = "vae train --data-dir {} --output-dir {} --epochs 2 --max-train-steps 5 "
+    assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert "--epochs" in error and "--max-train-steps" in error and "exclude" in error

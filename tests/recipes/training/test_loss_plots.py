@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import matplotlib.axes
+from PIL import Image
+
+from rsforge.recipes.training.loss_plots import draw, plot_run
+
+
+def rows(count, **more):
+    return [
+        {"epoch": n + 1, "step": 10 * (n + 1), "a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "val/a": 0.5, **more}
+        for n in range(count)
+    ]
+
+
+def lines_drawn(monkeypatch):
+    drawn = []
+    plot = matplotlib.axes.Axes.plot
+
+    def listen(axes, x, y, **style):
+        drawn.append((tuple(x), y[0], style["label"], style["color"], style["linestyle"]))
+        return plot(axes, x, y, **style)
+
+    monkeypatch.setattr(matplotlib.axes.Axes, "plot", listen)
+    return drawn
+
+
+def test_every_curve_is_drawn_and_no_two_look_alike(tmp_path, monkeypatch):
+    """A fourth one used to vanish."""
+    drawn = lines_drawn(monkeypatch)
+    names = ["a", "b", "c", "d", "val/a", *"efghij"]
+    given = [{**row, **dict.fromkeys("efghij", 9.0)} for row in rows(3)]
+    draw(given, {"all": names}, tmp_path / "a.png", marks={})
+    assert len(drawn) == len(names) == len({style for *_, colour, line in drawn for style in [(colour, line)]})
+    assert {label for _, _, label, *_ in drawn} >= {"a", "d", "held out", "j"}
+
+
+def test_a_panel_of_one_figure_and_its_held_out_one_names_the_subsets(tmp_path, monkeypatch):
+    drawn = lines_drawn(monkeypatch)
+    draw(rows(2), {"all": ["a", "val/a"]}, tmp_path / "a.png", marks={"all": 1.0})
+    assert [label for _, _, label, *_ in drawn] == ["training", "held out"]
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 300
+
+
+def test_several_rows_an_epoch_stand_along_steps(tmp_path, monkeypatch):
+    drawn = lines_drawn(monkeypatch)
+    several = [{"epoch": 1, "step": step, "a": 1.0} for step in (3, 6, 9)]
+    draw(several, {"all": ["a"]}, tmp_path / "a.png", marks={})
+    assert drawn[0][0] == (3, 6, 9)
+
+
+def test_nothing_is_drawn_before_an_epoch_has_ended(tmp_path):
+    plot_run(tmp_path / "none.jsonl", {"all": ["a"]}, tmp_path / "a.png", marks={})
+    (tmp_path / "journal.jsonl").write_text(json.dumps({"step": 1, "a": 1.0}) + "\n")
+    plot_run(tmp_path / "journal.jsonl", {"all": ["a"]}, tmp_path / "a.png", marks={})
+    assert not (tmp_path / "a.png").exists()
