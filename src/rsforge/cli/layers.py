@@ -106,8 +106,7 @@ def _typed_names(model: type[BaseModel], said: Layers) -> set[str]:
 def _stored_values(model: type[BaseModel], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The stored settings by flat name; paths of another folder than --base-dir are not joined to it."""
     former = getattr(model, "former", {})
-    stored = former | flatten(settings, model)
-    values = {name: value for name, value in stored.items() if name not in OF_ONE_PROCESS}
+    values = {name: value for name, value in (former | flatten(settings, model)).items() if name not in OF_ONE_PROCESS}
     for name, leaf in leaves(model).items():
         # Of two that exclude each other a run had one: that which replaces the other, where it has a value.
         if "replaces" in leaf.extra and name in values:
