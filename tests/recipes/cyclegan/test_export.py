@@ -29,7 +29,7 @@ from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.export import formats, torch_program
 from rsforge.recipes.export import write as export_files
-from rsforge.recipes.export.formats import FORMATS, Loaded
+from rsforge.recipes.export.formats import FORMATS, LoadedFile
 from tests.worlds.commands import rsforge
 from tests.worlds.cyclegan import write_checkpoint
 
@@ -86,10 +86,10 @@ def source(tmp_path_factory) -> Path:
 @contextlib.contextmanager
 def capturing(*, free: bool):
     """With a torch that can leave the sides free, or that cannot."""
-    either = torch_program._capture
+    either = torch_program._try_capture
     with pytest.MonkeyPatch.context() as patch:
         if not free:
-            patch.setattr(torch_program, "_capture", lambda own, *, free: None if free else either(own, free=False))
+            patch.setattr(torch_program, "_try_capture", lambda own, *, free: None if free else either(own, free=False))
         yield
 
 
@@ -239,7 +239,7 @@ def spoilt(monkeypatch, chosen: str, by) -> None:
     """Have what is read back from files of a format make images that ``by`` changed, their weights being the same."""
     sound = FORMATS["safetensors"]
 
-    def load(path: Path) -> Loaded:
+    def load(path: Path) -> LoadedFile:
         loaded = sound.load(path)
         return loaded._replace(run=lambda x: by(loaded.run(x)))
 
@@ -335,7 +335,7 @@ def test_a_place_that_another_export_holds_is_refused(source, tmp_path, monkeypa
         raise held
         yield
 
-    monkeypatch.setattr(durable, "locked", locked)
+    monkeypatch.setattr(durable, "lock_folder", locked)
     assert rsforge(FEW + "safetensors", source, tmp_path) == 6
     assert "RSF-E003" in capsys.readouterr().err and not left(tmp_path)
 
@@ -354,7 +354,7 @@ def test_a_network_that_onnx_cannot_hold_is_refused(source, tmp_path, monkeypatc
     def broken(*args, **kwargs):
         raise torch.onnx.errors.OnnxExporterError("no such operator")
 
-    monkeypatch.setattr(export_files, "capture", lambda subject: torch_program.Captured(None, {}, True))
+    monkeypatch.setattr(export_files, "capture", lambda subject: torch_program.CapturedProgram(None, {}, True))
     monkeypatch.setattr(torch.onnx, "export", broken)
     assert rsforge(FEW + "safetensors,onnx", source, tmp_path) == 6
     told = capsys.readouterr().err

@@ -17,7 +17,7 @@ from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
 from rsforge.recipes.cyclegan.translation import SHARED
 from rsforge.recipes.export import write as export_files
 from rsforge.recipes.export.formats import FORMATS
-from rsforge.recipes.export.torch_program import Subject
+from rsforge.recipes.export.torch_program import ExportedNetwork
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.output_checks import check_makeable
 from rsforge.recipes.training import output_dir
@@ -46,10 +46,10 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
     check_makeable(output, "the export", "--output-dir")
     export_files.check_packages(formats)
     network, restored = load_generator(settings.checkpoint, torch.device("cpu"), settings.direction)
-    card = _card(settings, network, restored)
-    subject = _subject(network, card)
+    card = _describe_generator(settings, network, restored)
+    subject = _make_subject(network, card)
     export_files.check_size(subject, formats)
-    files = [path.name for path in export_files.files(output, name, formats)]
+    files = [path.name for path in export_files.list_files(output, name, formats)]
     told = {
         "output_dir": str(output),
         "files": files,
@@ -60,10 +60,10 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
         return told
     show.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     output_dir.make(output)
-    with durable.locked(output):
-        durable.sweep_for(export_files.files(output, name, list(FORMATS)))
+    with durable.lock_folder(output):
+        durable.sweep_for(export_files.list_files(output, name, list(FORMATS)))
         export_files.check_free(output, name, overwrite=settings.overwrite)
-        rows = export_files.write(subject, output, name, formats, partial(_described, card), show)
+        rows = export_files.write_files(subject, output, name, formats, partial(_describe_export, card), show)
     for row in rows:
         size, largest = row["bytes"] / MIB, row["largest_difference"]
         show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
@@ -71,7 +71,9 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
     return {**told, "largest_difference": differences, "sides": {row["format"]: row["sides"] for row in rows}}
 
 
-def _card(settings: CycleGanExportSettings, network: Pix2PixUNet, restored: LoadedModel) -> dict[str, Any]:
+def _describe_generator(
+    settings: CycleGanExportSettings, network: Pix2PixUNet, restored: LoadedModel
+) -> dict[str, Any]:
     """What is known of the generator before any file of it is written."""
     state = restored.state
     sar = Radiometry.from_dict(state.get("radiometry"), where=str(settings.checkpoint))
@@ -88,12 +90,12 @@ def _card(settings: CycleGanExportSettings, network: Pix2PixUNet, restored: Load
         "image_size": state["image_size"],
         "factor": network.factor,
         "radiometry": sar.as_dict(),
-        "input": _kind(before, values[before], network.in_channels, _normalisation),
-        "output": _kind(after, values[after], network.out_channels, _meaning),
+        "input": _describe_images(before, values[before], network.in_channels, _explain_input),
+        "output": _describe_images(after, values[after], network.out_channels, _explain_output),
     }
 
 
-def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> Subject:
+def _make_subject(network: Pix2PixUNet, card: dict[str, Any]) -> ExportedNetwork:
     header = {
         "rsforge": __version__,
         "direction": card["direction"],
@@ -102,16 +104,18 @@ def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> Subject:
         "normalisation": json.dumps({key: card[key] for key in ("input", "output")}),
     }
     names = card["input"]["name"], card["output"]["name"]
-    return Subject(network, network.in_channels, card["image_size"], network.factor, names, header)
+    return ExportedNetwork(network, network.in_channels, card["image_size"], network.factor, names, header)
 
 
-def _kind(name: str, values: Radiometry, channels: int, words: Callable[[Radiometry, int], Words]) -> dict[str, Any]:
+def _describe_images(
+    name: str, values: Radiometry, channels: int, words: Callable[[Radiometry, int], Words]
+) -> dict[str, Any]:
     shape, colours = ["batch", channels, "rows", "cols"], {"channels": "red, green, blue"} if name == "optical" else {}
     facts = {"name": name, "dtype": "float32", "shape": shape, "range": [-1.0, 1.0], **colours}
     return facts | values.as_dict() | words(values, channels)
 
 
-def _normalisation(values: Radiometry, channels: int) -> Words:
+def _explain_input(values: Radiometry, channels: int) -> Words:
     """From the values ``v`` of an image to the input ``x``: ``Radiometry.to_unit`` in words."""
     words = {
         "formula": "x = 2 * clip((v - low) / (high - low), 0, 1) - 1",
@@ -125,7 +129,7 @@ def _normalisation(values: Radiometry, channels: int) -> Words:
     return words
 
 
-def _meaning(values: Radiometry, channels: int) -> Words:
+def _explain_output(values: Radiometry, channels: int) -> Words:
     """From the output ``y`` to values ``v``, ``Radiometry.from_unit`` in words, and to a picture."""
     words = {"formula": "v = low + (y + 1) / 2 * (high - low)", "to_8_bit": "round((y + 1) * 127.5)"}
     if values.unit == "linear":
@@ -133,7 +137,7 @@ def _meaning(values: Radiometry, channels: int) -> Words:
     return words
 
 
-def _described(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _describe_export(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The description that lies beside the files."""
     side, factor = card["image_size"], card["factor"]
     return card | {

@@ -21,7 +21,7 @@ from rsforge.models.pix2pix import Pix2PixUNet, depth_for
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
-from rsforge.recipes.datasets.pairs import Pairs
+from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
 from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -51,7 +51,7 @@ def run_in(
     _check(settings, show)
     weights = weights_of(settings)
     content = content_of(settings.loss, where.device, wanted=bool(weights.content))
-    pairs = pair_datasets.load(settings.data, settings.run, show)
+    pairs = pair_datasets.load_pairs(settings.data, settings.run, show)
     torch.manual_seed(derive(settings.run.seed, "weights"))
     nets = build(settings, pairs.sar_channels)
     if state is not None:
@@ -67,7 +67,7 @@ def run_in(
         return conduct(job, settings, where, show, state)
 
 
-def _with_baselines(job: TrainingSpec, pairs: Pairs, state: dict[str, Any] | None) -> TrainingSpec:
+def _with_baselines(job: TrainingSpec, pairs: PairSets, state: dict[str, Any] | None) -> TrainingSpec:
     """The job whose checkpoints hold the baselines of its optical training images."""
     fitted = baselines_for(state, partial(fit_baselines, pairs.plain, image_of=itemgetter(1)))
     return replace(job, identity={**job.identity, KEY: fitted})
@@ -120,7 +120,7 @@ def content_of(loss: GanLossSettings, device: torch.device, *, wanted: bool) -> 
     return partial(perceptual, network, distance=F.l1_loss)
 
 
-def monitor_of(loss: GanLossSettings, weights: Weights, pairs: Pairs) -> str:
+def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
     """The held-out figure of the best model; for score the way there and back where it has nothing to weigh.
 
     Where nothing is held out, the same of the training. RSF-U005 for a figure that will not be there.
@@ -151,7 +151,7 @@ def weights_of(settings: CycleGanTrainSettings) -> Weights:
 
 
 def _job(
-    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs, content: Distance, where: Compute
+    settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: PairSets, content: Distance, where: Compute
 ) -> TrainingSpec:
     loss, weights = settings.loss, weights_of(settings)
     pools = ImagePools(settings.gan.pool_size)
@@ -214,7 +214,7 @@ def _spread(samples: IndexedDataset) -> tuple[Tensor, Tensor]:
     return torch.stack(x), torch.stack(y)
 
 
-def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs) -> dict[str, Any]:
+def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: PairSets) -> dict[str, Any]:
     return {
         "kind": "cyclegan",
         "architecture": {name: net.architecture for name, net in nets.items()},

@@ -55,7 +55,7 @@ def run_in(
                            where=str(settings.denoiser.vae_checkpoint))  # fmt: skip
     torch.manual_seed(derive(settings.run.seed, "weights"))
     network = build(settings.denoiser, autoencoder.latent_shape(settings.data.image_size))
-    data = image_folder.load(settings.data, settings.run, show, keep=not settings.denoiser.latent_cache)
+    data = image_folder.load_images(settings.data, settings.run, show, keep=not settings.denoiser.latent_cache)
     if state is not None:
         output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
     if show.dry_run:
@@ -71,7 +71,7 @@ def run_in(
 
 def _latents(
     settings: DiffusionTrainSettings,
-    data: image_folder.Images,
+    data: image_folder.ImageSets,
     autoencoder: Autoencoder,
     vae: LoadedModel,
     where: Compute,
@@ -136,7 +136,7 @@ def _job(
     network: Denoiser,
     autoencoder: Autoencoder,
     vae: LoadedModel,
-    data: image_folder.Images,
+    data: image_folder.ImageSets,
     ready: Latents,
     where: Compute,
     state: dict[str, Any] | None,
@@ -193,7 +193,7 @@ def _identity(
     settings: DiffusionTrainSettings,
     network: Denoiser,
     vae: LoadedModel,
-    data: image_folder.Images,
+    data: image_folder.ImageSets,
     ready: Latents,
     shape: tuple[int, ...],
 ) -> dict[str, Any]:

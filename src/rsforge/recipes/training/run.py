@@ -70,7 +70,7 @@ def held(run: RunSettings, where: Compute) -> Iterator[None]:
         yield
         return
     output_dir.make(run.output_dir)
-    with durable.locked(run.output_dir):
+    with durable.lock_folder(run.output_dir):
         where.world.barrier()
         yield
 

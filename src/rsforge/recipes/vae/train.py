@@ -21,7 +21,7 @@ from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
-from rsforge.recipes.datasets.batches import stacked
+from rsforge.recipes.datasets.batches import stack_samples
 from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
 from rsforge.recipes.training import loss_plots, output_dir, output_names, vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -44,7 +44,7 @@ def run_in(settings: VaeTrainSettings, where: Compute, show: Console, state: dic
     output_dir.check_apart(settings.run, VAE, settings.data.data_dir)
     torch.manual_seed(derive(settings.run.seed, "weights"))
     network = build(settings.autoencoder, settings.data.image_size)
-    data = image_folder.load(settings.data, settings.run, show)
+    data = image_folder.load_images(settings.data, settings.run, show)
     _check_batch_statistics(network, settings, len(data.train))
     if state is not None:
         output_dir.check_same(state, settings, data.identity, where=str(settings.run.output_dir))
@@ -59,7 +59,7 @@ def run_in(settings: VaeTrainSettings, where: Compute, show: Console, state: dic
 
 
 def _with_baselines(
-    job: TrainingSpec, network: Autoencoder, data: image_folder.Images, state: dict[str, Any] | None
+    job: TrainingSpec, network: Autoencoder, data: image_folder.ImageSets, state: dict[str, Any] | None
 ) -> TrainingSpec:
     """The job whose checkpoints hold the baselines of its training images."""
     shape = network.latent_shape(job.identity["image_size"])
@@ -107,7 +107,9 @@ def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callabl
     return partial(perceptual, vgg_weights.features(options.vgg_weights, device, what=what, without=without))
 
 
-def _job(settings: VaeTrainSettings, network: Autoencoder, data: image_folder.Images, where: Compute) -> TrainingSpec:
+def _job(
+    settings: VaeTrainSettings, network: Autoencoder, data: image_folder.ImageSets, where: Compute
+) -> TrainingSpec:
     options = settings.autoencoder
     task = VaeTask(
         network,
@@ -136,7 +138,7 @@ def _job(settings: VaeTrainSettings, network: Autoencoder, data: image_folder.Im
         identity,
         monitor="val/neg_elbo",
         final_from=options.kl_warmup,
-        preview=partial(preview, settings, network, stacked(shown, range(RECONSTRUCTED)), statistics),
+        preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
         own_parts={"latents": statistics},
         plot=partial(plot, settings.run.output_dir, options.kl_target),
