@@ -33,8 +33,8 @@ def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mir
 def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -> None:
     """Write batches ``(B, V, 2, *latent)`` one after the other as a float32 ``.npy`` of ``shape (N, V, 2, *latent)``.
 
-    V counts the views (original, mirrored), 2 stands for mean and logvar. The file is complete or absent. ``ValueError``
-    for batches that do not add up to ``shape``.
+    V counts the views (original, mirrored), 2 stands for mean and logvar. The file is complete or absent.
+    ``ValueError`` for batches that do not add up to ``shape``.
     """
     shape = tuple(int(extent) for extent in shape)
     rows = 0
