@@ -250,4 +250,4 @@ def test_a_long_scene_is_read_and_written_by_rows(checkpoints, tmp_path, monkeyp
 
     monkeypatch.setattr("rasterio.io.DatasetReader.read", watched, raising=False)
     assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "b.tif") == 0
-    assert set(asked) - {256, 1500 % 256} == {32} and read(tmp_path / "b.tif").values.shape == (1500, 33, 3)
+    assert set(asked) - {256, 1500 % 256} == {32} and read_raster(tmp_path / "b.tif").values.shape == (1500, 33, 3)

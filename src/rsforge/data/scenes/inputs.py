@@ -64,7 +64,9 @@ def _in_folder(root: Path, modality: Modality, exclude: Path | None, notes: list
     if laid is None:
         return [_named_below(root, path) for path in find_images(root, exclude=exclude)]
     images = [
-        _named_below(root, path) for group in laid.groups for path in list_entries(getattr(group, modality), folders=False)
+        _named_below(root, path)
+        for group in laid.groups
+        for path in list_entries(getattr(group, modality), folders=False)
     ]
     notes.append(
         f"{root} is laid out as {laid.name}: its {len(images)} {'SAR' if modality == 'sar' else modality} images"
