@@ -9,7 +9,8 @@ import torch
 
 from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
-from rsforge.models.catalogue import AUTOENCODERS, DENOISERS, TRANSLATORS, build
+from rsforge.models.catalogue import NETWORKS as CATALOGUE
+from rsforge.models.catalogue import build, find_network
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.patch_gan import PatchCritic
@@ -61,14 +62,14 @@ def test_a_network_is_built_again_from_its_architecture(make) -> None:
     torch.testing.assert_close(results[0], results[1], atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("name", [*AUTOENCODERS, *DENOISERS, *TRANSLATORS])
+@pytest.mark.parametrize("name", list(CATALOGUE))
 def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str) -> None:
     needed = {"in_channels": 4} if name == "patch_critic" else {}
     with torch.device("meta"):
         network = build({"name": name, **needed})
-    assert isinstance(network, (AUTOENCODERS | DENOISERS | TRANSLATORS)[name])
-    for kind, names in ((Autoencoder, AUTOENCODERS), (Denoiser, DENOISERS)):
-        assert isinstance(network, kind) == (name in names)
+    assert type(network) is find_network(name)
+    assert isinstance(network, Autoencoder) == (name in ("vector_vae", "autoencoder_kl"))
+    assert isinstance(network, Denoiser) == (name in ("unet", "latent_mlp"))
     assert network.architecture.pop("name") == name
     assert network.architecture.keys() == type(network).__init__.__kwdefaults__.keys() | needed.keys()
 

@@ -10,7 +10,7 @@ from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.task import StepContext
-from rsforge.engine.train_step import Update
+from rsforge.engine.train_step import TrainStep
 from rsforge.engine.validation import Validation
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.latent_mlp import LatentMlp
@@ -63,7 +63,7 @@ def task(network, **options):
 
 
 def train(job, steps, lr=2e-3):
-    move = Update(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
+    move = TrainStep(job, make_optimizer=lambda p: torch.optim.AdamW(p, lr), average=NoEma(), device=CPU, max_norm=1.0)
     batches = BatchLoader(Moments(), batch_size=64, seed=1).steps(0, steps)
     return [move(micros, step, lr).read()["loss"] for step, micros in enumerate(batches)]
 

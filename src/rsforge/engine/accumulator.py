@@ -10,6 +10,8 @@ from torch import Tensor
 
 from rsforge.engine.distributed import SingleProcess
 
+COUNT = "count"
+
 
 class Accumulator(Protocol):
     """Takes batches and gives the figures of all of them; of a set, such as recall, as well as of single samples."""
@@ -37,13 +39,14 @@ class MeanOverSamples:
             self.sums[name] = self.sums.get(name, torch.zeros_like(part)) + part
 
     def compute(self, world: SingleProcess) -> dict[str, float]:
+        return self.means(world)[0]
+
+    def means(self, world: SingleProcess) -> tuple[dict[str, float], float]:
+        """The figures of what all processes took, and how many samples that was."""
         # A process without a batch has no names of its own, and takes those of the first.
         names = world.from_first(list(self.sums))
         zero = torch.zeros((), dtype=torch.float64)
-        totals = world.total({name: float(self.sums.get(name, zero)) for name in names})
-        count = self.total_count(world)
-        return {name: total / count for name, total in totals.items()}
-
-    def total_count(self, world: SingleProcess) -> float:
-        """How many samples all processes took."""
-        return world.total({"count": float(self.count)})["count"]
+        sums = {name: float(self.sums.get(name, zero)) for name in names}
+        totals = world.total({**sums, COUNT: float(self.count)})
+        count = totals.pop(COUNT)
+        return {name: total / count for name, total in totals.items()}, count

@@ -85,8 +85,8 @@ def kernel_distance(
     generator, (a, b) = torch.Generator().manual_seed(seed), (x.sample(), y.sample())
     size = max(2, min(size, len(a) // 2, len(b) // 2))
 
-    def drawn(features: Tensor) -> Tensor:
+    def draw_subset(features: Tensor) -> Tensor:
         return features[torch.randperm(len(features), generator=generator)[:size]]
 
-    scores = torch.stack([poly_mmd(drawn(a), drawn(b)) for _ in range(subsets)]).double()
+    scores = torch.stack([poly_mmd(draw_subset(a), draw_subset(b)) for _ in range(subsets)]).double()
     return float(scores.mean()), float(scores.std(correction=0))

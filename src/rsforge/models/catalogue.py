@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 from torch import nn
 
 from rsforge.errors import RsforgeError
-from rsforge.models.autoencoder_kl import AutoencoderKL
-from rsforge.models.interfaces import Autoencoder, Denoiser
-from rsforge.models.latent_mlp import LatentMlp
-from rsforge.models.patch_gan import PatchCritic
-from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.models.unet import UNet
-from rsforge.models.vector_vae import VectorVae
 
-AUTOENCODERS: dict[str, type[Autoencoder]] = {"vector_vae": VectorVae, "autoencoder_kl": AutoencoderKL}
-DENOISERS: dict[str, type[Denoiser]] = {"unet": UNet, "latent_mlp": LatentMlp}
-TRANSLATORS: dict[str, type[nn.Module]] = {"pix2pix_unet": Pix2PixUNet, "patch_critic": PatchCritic}
+# Where each network is; imported when it is built.
+NETWORKS = {
+    "vector_vae": "rsforge.models.vector_vae:VectorVae",
+    "autoencoder_kl": "rsforge.models.autoencoder_kl:AutoencoderKL",
+    "unet": "rsforge.models.unet:UNet",
+    "latent_mlp": "rsforge.models.latent_mlp:LatentMlp",
+    "pix2pix_unet": "rsforge.models.pix2pix:Pix2PixUNet",
+    "patch_critic": "rsforge.models.patch_gan:PatchCritic",
+}
+
+
+def find_network(name: str) -> type[nn.Module]:
+    """The class of the network ``name`` (``KeyError``)."""
+    module, attribute = NETWORKS[name].split(":")
+    return cast(type[nn.Module], getattr(import_module(module), attribute))
 
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:
@@ -26,13 +32,12 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
 
     RSF-C007 for a name that is not in the catalogue and for options that the network does not take.
     """
-    networks: dict[str, type[nn.Module]] = {**AUTOENCODERS, **DENOISERS, **TRANSLATORS}
     options = dict(architecture)
     name = options.pop("name", None)
-    if not isinstance(name, str) or name not in networks:
-        raise _unknown(f"name {name!r}; known are {', '.join(networks)}")
+    if not isinstance(name, str) or name not in NETWORKS:
+        raise _unknown(f"name {name!r}; known are {', '.join(NETWORKS)}")
     try:
-        return networks[name](**options)
+        return find_network(name)(**options)
     except (TypeError, ValueError) as error:
         raise _unknown(f"{name}: {error}") from error
 

@@ -18,7 +18,7 @@ class DenoisingFigures(MeanOverSamples):
 
     def compute(self, world: SingleProcess) -> dict[str, float]:
         """The figures of what all processes took."""
-        figures, count = super().compute(world), self.total_count(world)
+        figures, count = self.means(world)
         if "loss_variance" in figures:
             figures["loss_se"] = math.sqrt(figures.pop("loss_variance") / count)
         return figures

@@ -1,84 +1,18 @@
-from __future__ import annotations
+"""Images of any size, kind and unit through a generator: every pixel at its place, every value in its unit."""
 
-import json
-import os
-import subprocess
-from pathlib import Path
+from __future__ import annotations
 
 import numpy as np
 import pytest
 import rasterio
-import torch
-from affine import Affine
 from rasterio.control import GroundControlPoint
 
-from rsforge import durable
 from rsforge.data.io.rasters import read
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.engine import checkpoint
-from rsforge.recipes.cyclegan.load import load_generator
-from tests.worlds.commands import rsforge
 from tests.worlds.cyclegan import write_checkpoint
-from tests.worlds.pairs import load, save, write_pairs
-
-DB = Radiometry("db", -25, 0)
-PLACE = {"crs": "EPSG:32632", "transform": Affine(10, 0, 500000, 0, -10, 5500000)}
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory) -> Path:
-    """Untrained generators: 8-bit SAR of one band, and two bands in dB."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    write_checkpoint(folder / "one.pt")
-    write_checkpoint(folder / "two.pt", sar_channels=2, radiometry=DB)
-    write_checkpoint(folder / "dn.pt", radiometry=Radiometry("dn", 0, 4000))
-    write_checkpoint(folder / "linear.pt", radiometry=Radiometry("linear", -25, 0))
-    return folder
-
-
-def translate(line: str, *paths: object) -> int:
-    return rsforge(f"cyclegan translate --device cpu --checkpoint {{}} {line}", *paths)
-
-
-def told(capsys) -> dict:
-    return json.loads(capsys.readouterr().out)
-
-
-def refused(capsys, code: str, line: str, *paths: object) -> str:
-    assert translate(line, *paths) != 0
-    error = capsys.readouterr().err
-    assert code in error, error
-    return error
-
-
-def noise(height: int, width: int, bands: int = 0, seed: int = 0) -> np.ndarray:
-    shape = (height, width, bands) if bands else (height, width)
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def decibels(height: int, width: int, bands: int = 2) -> np.ndarray:
-    return np.random.default_rng(1).uniform(-22, -3, (height, width, bands)).astype(np.float32)
-
-
-def raster(path: Path, values: np.ndarray, **more) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width, count = values.shape
-    profile = {"driver": "GTiff", "height": height, "width": width, "count": count, "dtype": values.dtype}
-    with rasterio.open(path, "w", **profile, **PLACE | more) as target:
-        target.write(np.moveaxis(values, -1, 0))
-    return path
-
-
-def direct(path: Path, values: np.ndarray, given: Radiometry, made: Radiometry, direction: str = "sar2optical"):
-    """What the generator itself makes of values (H, W, C)."""
-    net, _ = load_generator(path, torch.device("cpu"), direction)
-    with torch.no_grad():
-        y = net(torch.from_numpy(given.to_unit(values)).permute(2, 0, 1)[None])[0]
-    return made.from_unit(y.permute(1, 2, 0).numpy())
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+from tests.worlds.pairs import load, save
+from tests.worlds.translation import DB, PLACE, decibels, direct, files, noise, raster, refused, told, translate
 
 
 def test_an_image_of_the_training_size_goes_through_whole(checkpoints, tmp_path):
@@ -118,36 +52,6 @@ def test_the_batch_and_what_else_is_in_it_change_nothing(checkpoints, tmp_path):
             assert np.abs(read(tmp_path / str(batch) / name).values - one).max() < 1e-4  # of 25 dB
 
 
-class Same(torch.nn.Module):
-    """A generator that leaves the SAR image as it is, and is interrupted at its call ``until``."""
-
-    factor, in_channels, out_channels = 32, 1, 3
-
-    def __init__(self, until: int = 0) -> None:
-        super().__init__()
-        self.left = until
-
-    def forward(self, x):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-        assert x.shape[1] == 1 and x.shape[2] == x.shape[3] and x.shape[2] % 32 == 0
-        return x.repeat(1, 3, 1, 1)
-
-
-@pytest.fixture
-def same(monkeypatch):
-    """Have every checkpoint give the generator ``Same``."""
-
-    def use(until: int = 0) -> None:
-        def given(path, device, direction):
-            return Same(until), load_generator(path, device, direction)[1]
-
-        monkeypatch.setattr("rsforge.recipes.cyclegan.translate.load_generator", given)
-
-    return use
-
-
 @pytest.mark.parametrize("options", ["", "--overlap 0", "--tile 64 --overlap 63", "--overlap 20 --batch-size 3"])
 def test_no_pixel_moves_whatever_the_size_and_the_tiles(checkpoints, tmp_path, same, options):
     same()
@@ -159,26 +63,6 @@ def test_no_pixel_moves_whatever_the_size_and_the_tiles(checkpoints, tmp_path, s
     assert translate(line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
     for name, values in images.items():
         assert np.array_equal(read(tmp_path / "out" / name).values, np.dstack([values] * 3)), name
-
-
-def test_an_interruption_leaves_whole_files_and_what_is_there_can_be_kept(checkpoints, tmp_path, same, capsys):
-    for k in range(3):
-        raster(tmp_path / f"in/{k}.tif", noise(90, 70, 1, seed=k))
-    paths = checkpoints / "one.pt", tmp_path / "in", tmp_path / "out"
-    same(until=5)
-    assert translate("--input {} --output {} --batch-size 4", *paths) == 130
-    assert files(tmp_path / "out") == ["0.tif"]
-    assert "--batch-size 4 --skip-existing\n" in capsys.readouterr().err
-    same()
-    assert "go on with --skip-existing" in refused(capsys, "RSF-U004", "--input {} --output {}", *paths)
-    before = (tmp_path / "out/0.tif").stat()
-    for made, there in ((2, 1), (0, 3)):
-        assert translate("--input {} --output {} --skip-existing --json", *paths) == 0
-        result = told(capsys)
-        assert (result["images"], result["there"]) == (made, there)
-    assert (tmp_path / "out/0.tif").stat() == before
-    for k in range(3):
-        assert np.array_equal(read(tmp_path / f"out/{k}.tif").values[..., :1], noise(90, 70, 1, seed=k))
 
 
 def test_a_geotiff_becomes_a_geotiff_at_its_place(checkpoints, tmp_path):
@@ -256,73 +140,6 @@ def test_gaps_in_a_picture_are_transparent(checkpoints, tmp_path):
     assert np.array_equal(made[..., 3], alpha) and not made[:, 30:, :3].any()
 
 
-def test_of_a_folder_of_pairs_one_side_is_translated(checkpoints, tmp_path, capsys):
-    write_pairs(tmp_path / "v2", ("agri", "urban"), count=2, size=32)
-    for direction, side in (("sar2optical", "s1"), ("optical2sar", "s2")):
-        out = tmp_path / side
-        line = f"--direction {direction} --input {{}} --output {{}} --json"
-        assert translate(line, checkpoints / "one.pt", tmp_path / "v2", out) == 0
-        captured = capsys.readouterr()
-        assert json.loads(captured.out)["images"] == 4 and "laid out as terrain" in captured.err
-        assert {Path(name).parts[:2] for name in files(out)} == {("agri", side), ("urban", side)}
-
-
-def test_a_list_is_followed_and_what_is_missing_is_named_with_its_line(checkpoints, tmp_path, capsys):
-    save(tmp_path / "in/a.png", noise(20, 20))
-    (tmp_path / "list.txt").write_text("# images\n\nin/a.png\nin/none.png\n")
-    line = "--input {} --output {}"
-    error = refused(capsys, "RSF-D002", line, checkpoints / "one.pt", tmp_path / "list.txt", tmp_path / "out")
-    assert "list.txt:4" in error and not (tmp_path / "out").exists()
-    assert (
-        translate(f"{line} --on-bad skip --json", checkpoints / "one.pt", tmp_path / "list.txt", tmp_path / "out") == 0
-    )
-    captured = capsys.readouterr()
-    (missing,) = json.loads(captured.out)["left_out"]
-    assert missing["name"].endswith("list.txt:4") and "none.png" in missing["reason"] and "list.txt:4" in captured.err
-    assert files(tmp_path / "out") == ["in/a.png"]
-
-
-def test_what_is_there_is_replaced_only_when_said_so(checkpoints, tmp_path, capsys):
-    save(tmp_path / "in/a.png", noise(20, 20))
-    save(tmp_path / "in/b.png", noise(20, 20))
-    paths = checkpoints / "one.pt", tmp_path / "in", tmp_path / "out"
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/b.png").write_bytes(b"mine")
-    error = refused(capsys, "RSF-U004", "--input {} --output {}", *paths)
-    assert "--overwrite" in error and "b.png" in error and files(tmp_path / "out") == ["b.png"]
-    assert (tmp_path / "out/b.png").read_bytes() == b"mine"
-    for _ in range(2):
-        assert translate("--input {} --output {} --overwrite", *paths) == 0
-        done = [(tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")]
-    assert translate("--input {} --output {} --overwrite", *paths) == 0
-    assert [(tmp_path / "out" / name).read_bytes() for name in files(tmp_path / "out")] == done
-
-
-def test_inputs_are_never_written_to(checkpoints, tmp_path, capsys):
-    path, one = save(tmp_path / "in/a.png", noise(20, 20)), checkpoints / "one.pt"
-    before = path.read_bytes()
-    refused(capsys, "RSF-U005", "--input {} --output {} --overwrite", one, tmp_path / "in", tmp_path / "in")
-    for output in (path, tmp_path / "in"):
-        refused(capsys, "RSF-U005", "--input {} --output {} --overwrite", one, path, output)
-    (tmp_path / "link.png").symlink_to(path)
-    refused(capsys, "RSF-U005", "--input {} --output {} --overwrite", one, path, tmp_path / "link.png")
-    assert path.read_bytes() == before and files(tmp_path / "in") == ["a.png"]
-    for _ in range(2):  # a folder below the images is not searched
-        assert translate("--input {} --output {} --overwrite", one, tmp_path / "in", tmp_path / "in/out") == 0
-    assert files(tmp_path / "in") == ["a.png", "out/a.png"]
-
-
-def test_two_images_of_one_name_are_refused(checkpoints, tmp_path, capsys):
-    for name in ("in/a.png", "in/a.jpg", "other/a.png"):
-        save(tmp_path / name, noise(20, 20))
-    one = checkpoints / "one.pt"
-    error = refused(capsys, "RSF-U005", "--input {} --output {}", one, tmp_path / "in", tmp_path / "out")
-    assert "a.jpg" in error and "a.png" in error
-    line = "--input {} {} --output {}"
-    refused(capsys, "RSF-U005", line, one, tmp_path / "in/a.png", tmp_path / "other", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
@@ -342,49 +159,10 @@ def test_options_that_do_not_fit_are_refused(checkpoints, tmp_path, capsys, opti
     assert not (tmp_path / "out").exists()
 
 
-def test_names_that_cannot_hold_the_result_are_refused(checkpoints, tmp_path, capsys):
-    path = save(tmp_path / "in/a.png", noise(40, 40, 3))
-    line = "--direction optical2sar --input {} --output {}"
-    assert "name it .tif" in refused(capsys, "RSF-U006", line, checkpoints / "two.pt", path, tmp_path / "b.png")
-    refused(capsys, "RSF-U005", line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "b.png")
-    (tmp_path / "empty").mkdir()
-    for place in ("empty", "none.png"):
-        for output in ("out", "b.png")[: 1 + (place == "none.png")]:
-            refused(capsys, "RSF-D001", line, checkpoints / "one.pt", tmp_path / place, tmp_path / output)
-
-
 def test_a_georeferenced_image_loses_its_place_only_with_a_warning(checkpoints, tmp_path, capsys):
     path = raster(tmp_path / "a.tif", noise(20, 20, 1))
     assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "b.png") == 0
     assert "not georeferenced" in capsys.readouterr().err
-
-
-def test_images_that_cannot_be_used_stop_or_are_left_out(checkpoints, tmp_path, capsys):
-    save(tmp_path / "in/a.png", noise(20, 20))
-    (tmp_path / "in/b.png").write_bytes(b"no picture")
-    cut = save(tmp_path / "in/c.png", noise(90, 90))
-    cut.write_bytes(cut.read_bytes()[:3000])  # its header is sound
-    raster(tmp_path / "in/d.tif", decibels(20, 20))
-    raster(tmp_path / "in/e.tif", decibels(20, 20, 1))
-    line, paths = "--input {} --output {}", (checkpoints / "one.pt", tmp_path / "in", tmp_path / "out")
-    assert "b.png" in refused(capsys, "RSF-D002", line, *paths)
-    (tmp_path / "in/b.png").unlink()
-    error = refused(capsys, "RSF-D003", line, *paths)
-    assert "d.tif has 2 bands" in error and "takes 1" in error
-    (tmp_path / "in/d.tif").unlink()
-    assert "e.tif" in refused(capsys, "RSF-D010", line, *paths) and not (tmp_path / "out").exists()
-    assert translate(f"{line} --on-bad skip --json", *paths) == 0
-    captured = capsys.readouterr()
-    result = json.loads(captured.out)
-    assert result["images"] == 1 and files(tmp_path / "out") == ["a.png"]
-    reasons = {Path(one["name"]).name: one["reason"] for one in result["left_out"]}
-    assert reasons.keys() == {"c.png", "e.tif"} and reasons["e.tif"].endswith("float32 values are not uint8")
-    assert "c.png" in captured.err and "e.tif" in captured.err
-    (tmp_path / "in/e.tif").unlink()
-    assert "c.png" in refused(capsys, "RSF-D002", f"{line} --overwrite --batch-size 1", *paths)
-    assert files(tmp_path / "out") == ["a.png"]
-    (tmp_path / "in/a.png").unlink()
-    refused(capsys, "RSF-D001", f"{line} --overwrite --on-bad skip", *paths)
 
 
 def test_values_that_contradict_the_unit_are_found_before_the_work(checkpoints, tmp_path, capsys):
@@ -409,33 +187,6 @@ def test_one_verdict_of_an_image_whatever_the_tiles(checkpoints, tmp_path, capsy
     line = f"--tile {tile} --input {{}} --output {{}}"
     assert translate(line, checkpoints / "linear.pt", tmp_path / "few.tif", tmp_path / "few") == 0
     refused(capsys, "RSF-D010", line, checkpoints / "linear.pt", tmp_path / "many.tif", tmp_path / "many")
-
-
-def test_what_is_left_out_is_not_written_over(checkpoints, tmp_path, capsys):
-    good, bad = save(tmp_path / "in/b.jpg", noise(20, 20)), tmp_path / "in/b.png"
-    bad.write_bytes(b"no picture, but mine")
-    line = "--input {} {} --output {} --on-bad skip --overwrite"
-    error = refused(capsys, "RSF-U005", line, checkpoints / "one.pt", good, bad, tmp_path / "in")
-    assert "b.png is one of the images" in error and bad.read_bytes() == b"no picture, but mine"
-
-
-def test_only_files_are_left_alone(checkpoints, tmp_path, capsys):
-    save(tmp_path / "in/a.png", noise(20, 20))
-    (tmp_path / "out/a.png").mkdir(parents=True)
-    line = "--input {} --output {} --skip-existing"
-    assert "a.png" in refused(capsys, "RSF-U004", line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out")
-
-
-def test_what_a_killed_process_left_of_a_file_goes_with_the_next_try(checkpoints, tmp_path):
-    save(tmp_path / "in/a.png", noise(20, 20))
-    with subprocess.Popen(["true"]) as dead:
-        pass
-    (tmp_path / "out").mkdir()
-    kept = [f".tmp-{dead.pid}-b.png", f".tmp-{os.getppid()}-a.png", ".tmp-mine-a.png"]
-    for name in (f".tmp-{dead.pid}-a.png", *kept):
-        (tmp_path / "out" / name).write_bytes(b"part")
-    assert translate("--input {} --output {}", checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
-    assert files(tmp_path / "out") == sorted([*kept, "a.png"])
 
 
 def test_ground_control_points_go_with_the_image(checkpoints, tmp_path, capsys):
@@ -477,29 +228,8 @@ def test_tiles_are_those_that_were_typed_but_no_larger_than_what_they_hold(check
     assert translate(f"{line} 32", tmp_path / "large.pt", tmp_path / "a.png", tmp_path / "b.png") == 0
     assert told(capsys)["tiles"] == 9
     path = save(tmp_path / "c.png", noise(70, 130))
-    assert translate(f"{line} 65536", tmp_path / "large.pt", path, tmp_path / "d.png") == 0
+    assert translate(f"{line} 16384", tmp_path / "large.pt", path, tmp_path / "d.png") == 0
     assert told(capsys)["tiles"] == 1 and np.array_equal(load(tmp_path / "d.png")[..., 0], load(path))
-
-
-def test_a_file_that_is_no_picture_is_no_folder(checkpoints, tmp_path, capsys):
-    path, line = save(tmp_path / "a.png", noise(20, 20)), "--input {} --output {}"
-    assert "o.gif" in refused(capsys, "RSF-U006", line, checkpoints / "one.pt", path, tmp_path / "o.gif")
-    (tmp_path / "there.gif").mkdir()
-    for name in ("there.gif", "run_0.5", "results.v2"):
-        assert translate(line, checkpoints / "one.pt", path, tmp_path / name) == 0
-        assert files(tmp_path / name) == ["a.png"]
-
-
-def test_an_image_without_data_and_the_bands_of_sar_are_named(checkpoints, tmp_path, capsys):
-    alpha = np.zeros((20, 20, 4), np.uint8)
-    save(tmp_path / "in/a.png", alpha)
-    raster(tmp_path / "in/b.tif", noise(20, 20, 3))
-    line = "--direction optical2sar --input {} --output {} --json"
-    assert translate(line, checkpoints / "two.pt", tmp_path / "in", tmp_path / "out") == 0
-    captured = capsys.readouterr()
-    assert json.loads(captured.out)["empty"] == [str(tmp_path / "in/a.png")] and "no valid pixel" in captured.err
-    with rasterio.open(tmp_path / "out/b.tif") as target:
-        assert target.descriptions == ("sigma0_db_1", "sigma0_db_2")
 
 
 def test_a_training_on_scaled_pairs_is_told(tmp_path, capsys):
@@ -507,33 +237,6 @@ def test_a_training_on_scaled_pairs_is_told(tmp_path, capsys):
     save(tmp_path / "a.png", noise(20, 20))
     assert translate("--input {} --output {}", tmp_path / "s.pt", tmp_path / "a.png", tmp_path / "b.png") == 0
     assert "scaled to 32 x 32" in capsys.readouterr().err
-
-
-def test_a_dry_run_judges_and_writes_nothing(checkpoints, tmp_path, capsys):
-    save(tmp_path / "in/a.png", noise(60, 60))
-    line = "--input {} --output {} --dry-run --json"
-    assert translate(line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
-    plan = told(capsys)["plan"]
-    assert (plan["images"], plan["tiles"]) == (1, 9) and not (tmp_path / "out").exists()
-    refused(capsys, "RSF-U005", f"{line} --tile 40", checkpoints / "one.pt", tmp_path / "in", tmp_path / "out")
-
-
-def test_what_was_finished_before_the_disk_was_full_stays_whole(checkpoints, tmp_path, monkeypatch, capsys):
-    for k in range(4):
-        raster(tmp_path / f"in/{k}.tif", noise(70, 40, 1))
-    renamed = []
-
-    def full(operation: str) -> None:
-        renamed.append(operation == "rename")
-        if sum(renamed) > 2:
-            raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(durable, "before_operation", full)
-        line = "--input {} --output {} --batch-size 2"
-        assert translate(line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 6
-    assert "RSF-E001" in capsys.readouterr().err and files(tmp_path / "out") == ["0.tif", "1.tif"]
-    assert all(read(tmp_path / "out" / name).values.shape == (70, 40, 3) for name in ("0.tif", "1.tif"))
 
 
 def test_a_long_scene_is_read_and_written_by_rows(checkpoints, tmp_path, monkeypatch):
@@ -548,11 +251,3 @@ def test_a_long_scene_is_read_and_written_by_rows(checkpoints, tmp_path, monkeyp
     monkeypatch.setattr("rasterio.io.DatasetReader.read", watched, raising=False)
     assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "b.tif") == 0
     assert set(asked) - {256, 1500 % 256} == {32} and read(tmp_path / "b.tif").values.shape == (1500, 33, 3)
-
-
-def test_the_progress_ends_with_the_last_tile(tmp_path, capsys):
-    write_checkpoint(tmp_path / "c.pt")
-    save(tmp_path / "a.png", np.zeros((70, 70), np.uint8))
-    assert rsforge("cyclegan translate --checkpoint {} --input {} --output {} --batch-size 4", tmp_path / "c.pt",
-                   tmp_path / "a.png", tmp_path / "out") == 0  # fmt: skip
-    assert "tile 9/9" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from rsforge.recipes.evaluation.baseline_predictors import (
     measured_baseline,
     measured_means,
 )
-from rsforge.recipes.evaluation.baselines import KEY, baselines_for, fit_baselines
+from rsforge.recipes.evaluation.baselines import KEY, fit_baselines
 from rsforge.recipes.evaluation.image_figures import IMAGE
 
 CPU = torch.device("cpu")
@@ -97,14 +97,6 @@ def test_images_of_another_size_get_scaled_constants_but_no_components_of_whole_
         made = baseline.predict({"target": x})[IMAGE]
         assert made.shape == x.shape and made.abs().max() <= 1
         torch.testing.assert_close(made[0].mean((1, 2)), whole["mean_colour"], atol=0.1, rtol=0)
-
-
-def test_a_run_that_goes_on_keeps_its_baselines():
-    fitted = fit_baselines(Drawn(3), image_of=optical)
-    assert baselines_for(None, lambda: fitted) == fitted
-    assert baselines_for({"kind": "vae"}, lambda: fitted) == fitted
-    kept = baselines_for({KEY: {"images": 2}}, lambda: pytest.fail("fitted again"))
-    assert kept == {"images": 2}
 
 
 def test_means_of_the_measured_images_are_named_as_such():

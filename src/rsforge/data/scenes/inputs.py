@@ -47,7 +47,7 @@ def find_inputs(places: Sequence[Path], *, modality: Modality, exclude: Path | N
         elif not place.exists():
             raise RsforgeError("RSF-D001", f"No images found: there is no file or folder {place}", where=str(place))
         elif is_list(place):
-            found.images += _listed(place, found.missing)
+            found.images += _read_list(place, found.missing)
         else:
             found.images.append(InputImage(place, place.name))
     found.images = list({(image.path.resolve(), image.name): image for image in found.images}.values())
@@ -60,10 +60,12 @@ def is_list(place: Path) -> bool:
 
 
 def _in_folder(root: Path, modality: Modality, exclude: Path | None, notes: list[str]) -> list[InputImage]:
-    laid = _pairs(root)
+    laid = _find_pair_layout(root)
     if laid is None:
-        return [_below(root, path) for path in find_images(root, exclude=exclude)]
-    images = [_below(root, path) for group in laid.groups for path in listing(getattr(group, modality), folders=False)]
+        return [_named_below(root, path) for path in find_images(root, exclude=exclude)]
+    images = [
+        _named_below(root, path) for group in laid.groups for path in listing(getattr(group, modality), folders=False)
+    ]
     notes.append(
         f"{root} is laid out as {laid.name}: its {len(images)} {'SAR' if modality == 'sar' else modality} images"
     )
@@ -73,24 +75,24 @@ def _in_folder(root: Path, modality: Modality, exclude: Path | None, notes: list
     return images
 
 
-def _pairs(root: Path) -> Layout | None:
+def _find_pair_layout(root: Path) -> Layout | None:
     try:
         return find_layout(root, "auto")
     except RsforgeError:  # no pairs: the folder is taken as it is
         return None
 
 
-def _below(root: Path, path: Path) -> InputImage:
+def _named_below(root: Path, path: Path) -> InputImage:
     return InputImage(path, path.relative_to(root).as_posix())
 
 
-def _listed(file: Path, missing: list[tuple[str, str]]) -> Iterator[InputImage]:
+def _read_list(file: Path, missing: list[tuple[str, str]]) -> Iterator[InputImage]:
     count = 0
-    for number, line in _lines(file):
+    for number, line in _read_lines(file):
         count += 1
         path = file.parent / line
         if path.is_file():
-            yield InputImage(path, _name(file.parent, path))
+            yield InputImage(path, _list_name(file.parent, path))
         else:
             reason = "it is no file" if path.exists() else "there is no such file"
             missing.append((f"{file}:{number}", f"{line}: {reason}"))
@@ -98,7 +100,7 @@ def _listed(file: Path, missing: list[tuple[str, str]]) -> Iterator[InputImage]:
         raise RsforgeError("RSF-D001", f"No images found: the list {file} names none", where=str(file))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
+def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
         text = file.read_text("utf-8-sig")
     except UnicodeDecodeError:
@@ -108,7 +110,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
             yield number, path
 
 
-def _name(folder: Path, path: Path) -> str:
+def _list_name(folder: Path, path: Path) -> str:
     """The path below the list's folder, or for an image elsewhere its name."""
     relative = os.path.relpath(path, folder)
     return path.name if relative.startswith("..") else Path(relative).as_posix()

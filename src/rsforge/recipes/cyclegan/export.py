@@ -63,7 +63,7 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
     with durable.locked(output):
         durable.sweep_for(export_files.files(output, name, list(FORMATS)))
         export_files.check_free(output, name, overwrite=settings.overwrite)
-        rows = export_files.write(subject, output, name, formats, partial(_described, card), show)
+        rows = export_files.write(subject, output, name, formats, partial(_describe, card), show)
     for row in rows:
         size, largest = row["bytes"] / MIB, row["largest_difference"]
         show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
@@ -133,7 +133,7 @@ def _meaning(values: Radiometry, channels: int) -> Words:
     return words
 
 
-def _described(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _describe(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The description that lies beside the files."""
     side, factor = card["image_size"], card["factor"]
     return card | {

@@ -71,7 +71,9 @@ def _make_job(
     single: bool,
 ) -> ImageJob:
     as_raster = not own.in_pictures or notes is not None or info.path.suffix.lower() in RASTERS
-    path = settings.output if single else output_paths.under(settings.output, source, ".tif" if as_raster else ".png")
+    path = (
+        settings.output if single else output_paths.path_below(settings.output, source, ".tif" if as_raster else ".png")
+    )
     if path.suffix.lower() not in RASTERS and (not own.in_pictures or info.height * info.width > MAX_PIXELS):
         why = f"of {info.height} x {info.width} pixels" if own.in_pictures else f"of values in {own.made.unit}"
         raise RsforgeError("RSF-U006", f"{path.name} cannot hold an image {why}", where="--output", fix="name it .tif")

@@ -49,7 +49,7 @@ def check_place(places: Sequence[Path], output: Path, *, single: bool) -> None:
     return check_writable(output, "the results", "--output")
 
 
-def under(output: Path, source: InputImage, suffix: str) -> Path:
+def path_below(output: Path, source: InputImage, suffix: str) -> Path:
     """The file of ``source`` in the folder ``output``: its name with another suffix."""
     return output / PurePosixPath(source.name).with_suffix(suffix)
 

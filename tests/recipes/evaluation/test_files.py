@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rsforge.errors import RsforgeError
+from rsforge.recipes.evaluation.evaluation import Panel
+from rsforge.recipes.evaluation.files import FILES, check_output, csv_of, draw_examples, write_files
+
+
+def test_a_table_has_a_row_for_every_sample_and_blanks_for_what_is_not_measured():
+    text = csv_of(["a", "b"], ["s", ""], {"l1": np.array([0.12345678, np.nan]), "lpips": None})
+    assert text == "name,scene,l1,lpips\na,s,0.123457,\nb,,,\n"
+
+
+def test_examples_stand_in_rows_with_a_scale_of_colours_for_maps(tmp_path):
+    panels = [Panel("image", torch.zeros(3, 8, 8)), Panel("error", torch.rand(8, 8), 0.5)]
+    draw_examples(tmp_path / "e.png", [("best", panels), ("worst", panels)])
+    with Image.open(tmp_path / "e.png") as picture:
+        assert picture.size == (600, 620) and np.array(picture).std() > 20
+
+
+def test_an_earlier_evaluation_is_only_replaced_when_it_may_be(tmp_path):
+    check_output(None, overwrite=False)
+    rows = [("best", [Panel("image", torch.zeros(3, 8, 8))])]
+    write_files(tmp_path, {"images": 1}, "name\n", rows, overwrite=False)
+    assert {path.name for path in tmp_path.iterdir()} - {".lock"} == set(FILES)
+    with pytest.raises(RsforgeError) as caught:
+        check_output(tmp_path, overwrite=False)
+    assert caught.value.code == "RSF-U004" and "--overwrite" in caught.value.fix
+    write_files(tmp_path, {"images": 2}, "name\n", rows, overwrite=True)
+    assert '"images": 2' in (tmp_path / "evaluation.json").read_text()

@@ -1,0 +1,29 @@
+"""``rsforge pix2pix``: SAR to optical, one way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsforge.settings.pix2pix import Pix2PixTrainSettings
+
+from rsforge.cli.bridge import command
+from rsforge.cli.group import group
+from rsforge.cli.show import Show
+
+app = group("Translate SAR to optical images, one way.")
+
+
+def _method() -> Any:
+    from rsforge.recipes.pix2pix.output_names import PIX2PIX
+
+    from rsforge.recipes.training.resume import RunFiles
+
+    return RunFiles("pix2pix", PIX2PIX)
+
+
+@command(app, "pix2pix train", Pix2PixTrainSettings, writes=True, method=_method)
+def train(settings: Pix2PixTrainSettings, show: Show) -> dict[str, Any]:
+    """Train a translator and its discriminator on a folder of pairs."""
+    from rsforge.recipes.pix2pix.train import train as recipe
+
+    return recipe(settings, show)

@@ -1,0 +1,1 @@
+"""``rsforge pix2pix``: one file a command."""
