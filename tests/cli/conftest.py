@@ -71,6 +71,7 @@ def kitchen(monkeypatch) -> SimpleNamespace:
         module = ModuleType(f"rsforge.recipes.{module_name}")
         for function in functions:
             setattr(module, function, cook(f"{module_name}.{function}"))
+        module.METHOD = None
         monkeypatch.setitem(sys.modules, module.__name__, module)
     # The run to resume says nothing of its settings.
     monkeypatch.setattr(resume, "stored_settings", lambda method, folder, path: (folder / path, {}))

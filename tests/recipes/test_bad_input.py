@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
 from rsforge import durable
+from rsforge.cli.tree import COMMAND_LINE
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import checkpoint
 from rsforge.models.vgg import VggFeatures
+from rsforge.tasks.vae import VaeTask
 from tests.worlds.commands import DIFFUSION, VAE, command, rsforge
 
 VAE_LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --kl-warmup 0 --report-to none {VAE}"
@@ -135,10 +139,33 @@ def test_perceptual_weights_are_used_and_never_saved(job, tmp_path):
     assert '"perceptual": 0.0' not in (tmp_path / "run" / "journal.jsonl").read_text()
 
 
-def test_a_loss_that_is_not_finite_names_the_images(failing, job, tmp_path):
-    line = f"{VAE_LINE} --learning-rate 1e30 --max-grad-norm 0"
-    said = failing("RSF-T001", 5, line.replace("--epochs 1", "--epochs 3"), job.tiles, tmp_path / "run")
-    assert "tile_00" in said
+@pytest.fixture
+def poisoned(monkeypatch):
+    """The loss of the autoencoder is not a number from the sixth step on, at the rate that was typed first."""
+    sound = VaeTask.step
+
+    def step(self, batch, context):
+        for turn in sound(self, batch, context):
+            bad = context.step >= 6 and "1e-3" in " ".join(COMMAND_LINE.argv)
+            yield replace(turn, loss=turn.loss * float("nan")) if bad else turn
+
+    monkeypatch.setattr(VaeTask, "step", step)
+
+
+LONG = f"{VAE_LINE.replace('--epochs 1', '--epochs 3')} --learning-rate 1e-3"
+
+
+def test_a_loss_that_is_not_finite_names_the_images(failing, poisoned, job, tmp_path):
+    assert "tile_00" in failing("RSF-T001", 5, LONG, job.tiles, tmp_path / "run")
+
+
+def test_a_run_whose_loss_was_not_finite_goes_on_at_a_lower_rate(failing, poisoned, job, tmp_path, capsys):
+    failing("RSF-T001", 5, LONG, job.tiles, tmp_path / "run")
+    assert json.loads((tmp_path / "run/ended.json").read_text())["code"] == "RSF-T001"
+    assert rsforge("vae train --resume {} --learning-rate 1e-4", tmp_path / "run/latest_model.pt") == 0
+    assert "changed    --learning-rate was 0.001, is 0.0001" in capsys.readouterr().err
+    assert not (tmp_path / "run/ended.json").exists()
+    assert checkpoint.load(tmp_path / "run/latest_model.pt")["settings"]["optim"]["learning_rate"] == 1e-4
 
 
 def test_a_missing_device(failing, job, tmp_path):

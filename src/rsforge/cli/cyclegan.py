@@ -19,10 +19,9 @@ app = group()
 
 
 def _method() -> Any:
-    from rsforge.recipes.cyclegan.output_names import CYCLEGAN
-    from rsforge.recipes.training.resume import RunFiles
+    from rsforge.recipes.cyclegan.train import METHOD
 
-    return RunFiles("cyclegan", CYCLEGAN)
+    return METHOD
 
 
 @command(

@@ -14,10 +14,9 @@ app = group()
 
 
 def _method() -> Any:
-    from rsforge.recipes.diffusion.output_names import DIFFUSION
-    from rsforge.recipes.training.resume import RunFiles
+    from rsforge.recipes.diffusion.train import METHOD
 
-    return RunFiles("diffusion", DIFFUSION)
+    return METHOD
 
 
 def _inherit(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:

@@ -14,10 +14,9 @@ app = group()
 
 
 def _method() -> Any:
-    from rsforge.recipes.training.resume import RunFiles
-    from rsforge.recipes.vae.output_names import VAE
+    from rsforge.recipes.vae.train import METHOD
 
-    return RunFiles("vae", VAE)
+    return METHOD
 
 
 @command(

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 
 from rsforge import __version__, durable
 from rsforge.engine import checkpoint
@@ -23,16 +21,6 @@ from rsforge.recipes.training.resume import DAMAGED, candidates, nothing_to_resu
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
-# What may change when a run goes on: everything that does not move its trajectory.
-FREE = {
-    "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "pin_memory", "processes", "multi_gpu",
-    "distributed", "nodes", "report_to", "log_dir",
-    "on_bad", "epochs", "max_train_steps", "save_every", "save_every_steps", "save_every_minutes", "sample_every",
-    "sample_every_steps", "copy_partners", "keep_checkpoints", "compile", "channels_last", "data_dir",
-    "split",
-    "project", "vae_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir", "early_stopping_patience",
-    "early_stopping_delta", "oscillation_window", "oscillation_threshold",
-}  # fmt: skip
 
 
 def resumed(run: RunSettings, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any] | None:
@@ -104,39 +92,6 @@ def check_apart(run: RunSettings, own: OutputLayout, data_dir: str) -> None:
                 where="--data-dir, --output-dir",
                 found=str(kept),
             )
-
-
-def check_same(state: Mapping[str, Any], settings: BaseModel, images: Mapping[str, Any], *, where: str) -> None:
-    """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with."""
-    # What the run did not know of was as it is by default, or as it was before there was a choice.
-    unknown = _leaves(_defaults(type(settings))) | dict(getattr(settings, "former", {}))
-    before, now = unknown | _leaves(state["settings"]), _leaves(plain(settings))
-    different = [k for k in before.keys() | now.keys() if k not in FREE and before.get(k) != now.get(k)]
-    if different:
-        rows = [f"--{k.replace('_', '-')} was {before.get(k)}, is {now.get(k)}" for k in sorted(different)]
-        raise RsforgeError("RSF-C008", "settings differ from the run to resume", where=where, found="; ".join(rows[:5]))
-    if state["images"] != dict(images):
-        found = f"{state['images']['train']} training images then, {images['train']} now, or others"
-        raise RsforgeError("RSF-C008", "the images are not those of the run to resume", where=where, found=found)
-
-
-def _defaults(model: type[BaseModel]) -> dict[str, Any]:
-    """What the settings of ``model`` are where nothing is said, without those that must be."""
-    tree: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        if not field.is_required():
-            value = field.get_default(call_default_factory=True)
-            tree[name] = to_jsonable_python(value)
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            tree[name] = _defaults(field.annotation)
-    return tree
-
-
-def _leaves(tree: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _leaves(value) if isinstance(value, Mapping) else {key: value}
-    return flat
 
 
 def plain(settings: BaseModel) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rsforge.recipes.stored_partners import COPIES
 JOURNAL = "journal.jsonl"
 SETTINGS = "settings.json"
 TIMING = "timing.jsonl"
+ENDING = "ended.json"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
 WANDB = "wandb"
@@ -54,7 +55,7 @@ class OutputLayout:
 
     def owned(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote: by the names of files, since others may stand among them."""
-        names = [JOURNAL, SETTINGS, TIMING, self.plot, self.names.latest, self.names.best]
+        names = [JOURNAL, SETTINGS, TIMING, ENDING, self.plot, self.names.latest, self.names.best]
         names += [f"{net}.pth" for net in self.names.weights_only] + OTHERS
         patterns = [glob.escape(name) if "*" not in name else name for name in names]
         for unit in ("epoch", "step"):

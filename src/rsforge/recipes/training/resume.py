@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from rsforge.engine import checkpoint
 from rsforge.engine.checkpoint_writer import newest
@@ -21,13 +21,6 @@ class HasCheckpoints(Protocol):
     def kind(self) -> str: ...
     @property
     def outputs(self) -> OutputLayout: ...
-
-
-class RunFiles(NamedTuple):
-    """The kind of a method's checkpoints and the names of its files."""
-
-    kind: str
-    outputs: OutputLayout
 
 
 def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> tuple[Path, dict[str, Any]]:

@@ -16,8 +16,9 @@ from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.engine.trainer import Trainer
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import launch, output_dir, output_names, partners, trackers
+from rsforge.recipes.training import changes, launch, output_dir, output_names, partners, trackers
 from rsforge.recipes.training.build import build_trainer
+from rsforge.recipes.training.ending import recorded_ending
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Display
 from rsforge.recipes.training.loss_plots import plot_run
@@ -64,7 +65,7 @@ def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: C
     networks = method.networks(settings, datasets, compute)
     spec = method.spec(settings, datasets, networks, compute, console)
     if state is not None:
-        output_dir.check_same(state, as_model(settings), datasets.identity, where=str(run.output_dir))
+        changes.check_same(state, settings, datasets.identity, console)
         partners.check_same(state, spec.partners)
     if console.dry_run:
         return plan(spec, settings, method.outputs, compute)
@@ -86,7 +87,7 @@ def locked_output_dir(run: RunSettings, compute: Compute) -> Iterator[None]:
         yield
         return
     output_dir.make(run.output_dir)
-    with durable.lock_folder(run.output_dir):
+    with durable.lock_folder(run.output_dir), recorded_ending(run.output_dir):
         compute.world.barrier()
         yield
 

@@ -60,7 +60,9 @@ class Versions:
         found = {}
         for net in self.names.weights_only:
             periodic = self.output / self.names.weights(net, moment.number, moment.unit)
-            found[f"{net}.pth"] = periodic if periodic.exists() else self.output / f"{net}.pth"
+            # The best weights stand in for those of their own moment alone; others may have been deleted since.
+            only_best = moment in self.best and not periodic.exists()
+            found[f"{net}.pth"] = self.output / f"{net}.pth" if only_best else periodic
         return found
 
     def _log(self, moment: Moment, files: dict[str, Path], aliases: list[str]) -> None:

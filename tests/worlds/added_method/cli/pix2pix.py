@@ -10,15 +10,13 @@ from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.show import Show
 
-app = group("Translate SAR to optical images, one way.")
+app = group()
 
 
 def _method() -> Any:
-    from rsforge.recipes.pix2pix.output_names import PIX2PIX
+    from rsforge.recipes.pix2pix.train import METHOD
 
-    from rsforge.recipes.training.resume import RunFiles
-
-    return RunFiles("pix2pix", PIX2PIX)
+    return METHOD
 
 
 @command(app, "pix2pix train", Pix2PixTrainSettings, writes=True, method=_method)

@@ -1,0 +1,115 @@
+"""What may change when a run goes on, what may not, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.training.build import build_rate
+from rsforge.recipes.training.ending import read_ending
+from rsforge.recipes.training.job import TrainSettings, as_model
+from rsforge.settings.sections import Location, flatten, settings_of
+
+# What does not move the trajectory.
+FREE = {
+    "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "pin_memory", "processes", "multi_gpu",
+    "distributed", "nodes", "report_to", "log_dir", "on_bad", "epochs", "max_train_steps", "save_every",
+    "save_every_steps", "save_every_minutes", "sample_every", "sample_every_steps", "copy_partners", "keep_checkpoints",
+    "compile", "channels_last", "data_dir", "split", "project", "vae_checkpoint", "vgg_weights", "latent_cache",
+    "latent_cache_dir", "early_stopping_patience", "early_stopping_delta", "oscillation_window",
+    "oscillation_threshold",
+}  # fmt: skip
+# What a message or its remedy tells to change.
+REMEDIES = {"on_nonfinite", "log_every"}
+RATES = {"learning_rate", "lr_disc"}
+NOT_FINITE = "RSF-T001"
+STRETCHED = ("cosine", "linear")
+
+
+class Change(NamedTuple):
+    """A setting that is not what it was when the checkpoint was written."""
+
+    name: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"--{self.name.replace('_', '-')} was {self.before}, is {self.now}"
+
+
+def check_same(state: Mapping[str, Any], settings: TrainSettings, images: Mapping[str, Any], console: Console) -> None:
+    """RSF-C008 when settings that shape the trajectory, or the images, are not those of the run to go on with.
+
+    What a remedy asks for is taken and said: --on-nonfinite and --log-every, and a lower learning rate after a loss
+    that was not finite. Other --epochs are said with what they do to the learning rate.
+    """
+    folder = settings.run.output_dir
+    changes = list(_changes(state["settings"], as_model(settings)))
+    lowered = [change for change in changes if _is_remedy(change, folder)]
+    refused = [change for change in changes if change.name not in FREE and change not in lowered]
+    if refused:
+        found = "; ".join(str(change) for change in refused[:5])
+        raise RsforgeError("RSF-C008", "settings differ from the run to resume", where=str(folder), found=found)
+    if state["images"] != dict(images):
+        found = f"{state['images']['train']} training images then, {images['train']} now, or others"
+        raise RsforgeError("RSF-C008", "the images are not those of the run to resume", where=str(folder), found=found)
+    for change in lowered:
+        console.say(f"changed    {change}")
+    for line in _length(state, changes, settings):
+        console.say(line)
+
+
+def _changes(stored: Mapping[str, Any], settings: BaseModel) -> Iterator[Change]:
+    """Every setting that differs; what the run did not know of was as by default, or as before there was a choice."""
+    model = type(settings)
+    before = {
+        name: to_jsonable_python(setting.field.get_default(call_default_factory=True))
+        for name, setting in settings_of(model).items()
+        if not setting.field.is_required()
+    }
+    before |= getattr(model, "former", {}) | flatten(stored, model) | _unknown(stored, model)
+    now = flatten(settings, model)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield Change(name, before.get(name), now.get(name))
+
+
+def _unknown(stored: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Settings of a checkpoint that this command does not have."""
+    known = {setting.loc for setting in settings_of(model).values()}
+    places: dict[Location, Any] = {
+        (section, key): value
+        for section, values in stored.items()
+        if isinstance(values, Mapping)
+        for key, value in values.items()
+    }
+    places |= {(name,): value for name, value in stored.items() if not isinstance(value, Mapping)}
+    return {place[-1]: value for place, value in places.items() if place not in known}
+
+
+def _is_remedy(change: Change, folder: Path) -> bool:
+    if change.name in REMEDIES:
+        return True
+    return change.name in RATES and change.now < change.before and read_ending(folder) == NOT_FINITE
+
+
+def _length(state: Mapping[str, Any], changes: list[Change], settings: TrainSettings) -> Iterator[str]:
+    """One line where the run becomes longer or shorter: what that does to the learning rate from here on."""
+    change = next((change for change in changes if change.name in ("epochs", "max_train_steps")), None)
+    if change is None:
+        return
+    optim, step, per_epoch = settings.optim, state["progress"]["step"], state["progress"]["shape"][1]
+    said = f"changed    {change}: the learning rate"
+    if optim.lr_scheduler not in STRETCHED:
+        yield f"{said} ({optim.lr_scheduler}) does not depend on the length of the run"
+        return
+    before = state["settings"]["loop"].get("max_train_steps") or state["settings"]["loop"]["epochs"] * per_epoch
+    goal = settings.loop.max_train_steps or settings.loop.epochs * per_epoch
+    then, now = (build_rate(optim, per_epoch=per_epoch, goal=length).at(step) for length in (before, goal))
+    yield f"{said} ({optim.lr_scheduler}) now ends at step {goal}, and goes on at {now:.3g} in place of {then:.3g}"
