@@ -38,7 +38,7 @@ def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -
     """
     shape = tuple(int(side) for side in shape)
     rows = 0
-    with durable.replacing(path) as file:
+    with durable.open_atomic(path) as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(file, header)
         for batch in batches:

@@ -43,13 +43,13 @@ def ear() -> Ear:
     return Ear()
 
 
-def state_of(place: Path | str, ear: Ear, **data) -> tuple[dict, image_folder.Images]:
+def state_of(place: Path | str, ear: Ear, **data) -> tuple[dict, image_folder.ImageSets]:
     """What a checkpoint of a training on ``place`` says, and the images of that training."""
     settings = VaeTrainSettings(
         run=RunSettings(seed=7, output_dir=Path("/nowhere")),
         data=VaeTileSettings(data_dir=str(place), image_size=16, **data),
     )
-    images = image_folder.load(settings.data, settings.run, ear)
+    images = image_folder.load_images(settings.data, settings.run, ear)
     return {"image_size": 16, "images": images.identity, "settings": output_dir.plain(settings)}, images
 
 

@@ -11,7 +11,7 @@ import torch
 from affine import Affine
 from PIL import Image
 
-from rsforge.data.io.rasters import read
+from rsforge.data.io.rasters import read_raster
 from rsforge.data.pairs.tables import write_table
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.splits.split_file import load_split
@@ -552,7 +552,7 @@ def test_sar_images_come_in_several_kinds(tmp_path, ear, kind, unpaired):
     assert ear.heard("taken as grey") == (kind == "colours")
     ours = {pairs.plain[0, k][0].numpy().tobytes() for k in range(3)}
     for k in range(3):
-        stored = read(tmp_path / "s1" / f"pair{k}.tif").values
+        stored = read_raster(tmp_path / "s1" / f"pair{k}.tif").values
         grey = np.asarray(Image.fromarray(stored).convert("L"))[..., None] if kind == "colours" else stored
         unit_values = pairs.radiometry.to_unit(grey)
         assert np.ascontiguousarray(np.moveaxis(unit_values, -1, 0)).tobytes() in ours and np.ptp(unit_values) > 0.5

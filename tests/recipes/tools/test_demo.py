@@ -128,14 +128,14 @@ def test_a_command_line_makes_the_settings_it_tells(tmp_path, model, which):
             Entry((name.removeprefix("no_") if negative else name,), not negative if flag else words.pop(0), "option")
         )
     typed, origins = resolve(model, [entries])
-    assert typed == demo.composed(model, options)
-    aside = demo.Aside(Recorder(), "x", options, typed)
+    assert typed == demo.compose_settings(model, options)
+    aside = demo.StageConsole(Recorder(), "x", options, typed)
     assert {k for k, v in aside.origins.items() if v == "demo"} == {k for k, v in origins.items() if v == "option"}
 
 
 def test_epochs_fit_the_time(tmp_path):
     work = demo.Demo(DemoSettings(output_dir=tmp_path, device="cpu"), Recorder(), demo.Plan(scenes=100))
-    trial = demo.composed(VaeTrainSettings, {**work._vae(1), "batch_size": 30})
+    trial = demo.compose_settings(VaeTrainSettings, {**work._vae(1), "batch_size": 30})
     assert work._epochs(50, 1e9, 1.0, trial) == 50
     assert work._epochs(50, 10 * 3 * demo.OVERHEAD + 0.1, 1.0, trial) == 10
     assert work._epochs(50, -5.0, 1.0, trial) == 1
@@ -151,7 +151,7 @@ def test_pace_is_that_of_a_step():
             yield Turn("g", self.network(batch).sum(), {})
 
     task = Slow()
-    assert 0 < demo.pace(task, torch.ones(1, 1)) < 1
+    assert 0 < demo.measure_step_seconds(task, torch.ones(1, 1)) < 1
     assert task.calls == 1 + demo.TIMED_STEPS
 
 

@@ -183,7 +183,7 @@ def test_a_card_that_cannot_be_asked_hides_nothing(monkeypatch, tmp_path):
     def busy(index):
         raise RuntimeError("CUDA error: all CUDA-capable devices are busy\nmore")
 
-    monkeypatch.setattr(doctor, "_card", busy)
+    monkeypatch.setattr(doctor, "_examine_card", busy)
     told = cards(monkeypatch, tmp_path, count=1, toolkit="12.8", driver="570.86.15")
     assert told["cuda:0"]["state"] == "warn" and told["cuda:0"]["found"].endswith("devices are busy")
     assert told["cuda"]["state"] == "ok"

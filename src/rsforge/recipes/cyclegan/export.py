@@ -17,7 +17,7 @@ from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
 from rsforge.recipes.cyclegan.translation import SHARED
 from rsforge.recipes.export import write as export_files
 from rsforge.recipes.export.formats import FORMATS
-from rsforge.recipes.export.torch_program import Subject
+from rsforge.recipes.export.torch_program import ExportedNetwork
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.output_checks import check_makeable
 from rsforge.recipes.training import output_dir
@@ -49,7 +49,7 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
     card = _card(settings, network, restored)
     subject = _subject(network, card)
     export_files.check_size(subject, formats)
-    files = [path.name for path in export_files.files(output, name, formats)]
+    files = [path.name for path in export_files.list_files(output, name, formats)]
     told = {
         "output_dir": str(output),
         "files": files,
@@ -60,10 +60,10 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
         return told
     show.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     output_dir.make(output)
-    with durable.locked(output):
-        durable.sweep_for(export_files.files(output, name, list(FORMATS)))
+    with durable.lock_folder(output):
+        durable.sweep_for(export_files.list_files(output, name, list(FORMATS)))
         export_files.check_free(output, name, overwrite=settings.overwrite)
-        rows = export_files.write(subject, output, name, formats, partial(_describe, card), show)
+        rows = export_files.write_files(subject, output, name, formats, partial(_describe, card), show)
     for row in rows:
         size, largest = row["bytes"] / MIB, row["largest_difference"]
         show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
@@ -93,7 +93,7 @@ def _card(settings: CycleGanExportSettings, network: Pix2PixUNet, restored: Load
     }
 
 
-def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> Subject:
+def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> ExportedNetwork:
     header = {
         "rsforge": __version__,
         "direction": card["direction"],
@@ -102,7 +102,7 @@ def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> Subject:
         "normalisation": json.dumps({key: card[key] for key in ("input", "output")}),
     }
     names = card["input"]["name"], card["output"]["name"]
-    return Subject(network, network.in_channels, card["image_size"], network.factor, names, header)
+    return ExportedNetwork(network, network.in_channels, card["image_size"], network.factor, names, header)
 
 
 def _kind(name: str, values: Radiometry, channels: int, words: Callable[[Radiometry, int], Words]) -> dict[str, Any]:

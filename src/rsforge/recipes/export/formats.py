@@ -16,14 +16,14 @@ from torch import Tensor
 
 from rsforge.engine import checkpoint
 from rsforge.models.catalogue import build
-from rsforge.recipes.export.torch_program import Captured, Subject, hushed, refused
+from rsforge.recipes.export.torch_program import CapturedProgram, ExportedNetwork, export_error, silence_torch
 
 CARD = "rsforge.json"  # inside a torch.export program
 
 Run = Callable[[Tensor], Tensor]
 
 
-class Loaded(NamedTuple):
+class LoadedFile(NamedTuple):
     """A written file as something that runs, by what, whether that is slow, and the digest of weights read as such."""
 
     run: Run
@@ -32,7 +32,7 @@ class Loaded(NamedTuple):
     digest: str = ""
 
 
-class Encoded(NamedTuple):
+class EncodedFile(NamedTuple):
     """The contents of a file, what else is known of it, and whether it takes other sides than the training's."""
 
     contents: bytes
@@ -44,17 +44,17 @@ class Format(NamedTuple):
     """A kind of file; the program of the network is captured when it is first asked for."""
 
     suffix: str
-    encode: Callable[[Subject, Callable[[], Captured]], Encoded]
-    load: Callable[[Path], Loaded]
+    encode: Callable[[ExportedNetwork, Callable[[], CapturedProgram]], EncodedFile]
+    load: Callable[[Path], LoadedFile]
 
 
-def _encode_safetensors(subject: Subject, _: Callable[[], Captured]) -> Encoded:
+def _encode_safetensors(subject: ExportedNetwork, _: Callable[[], CapturedProgram]) -> EncodedFile:
     tensors = {name: t.contiguous() for name, t in subject.network.state_dict().items()}
-    contents = _in_order(safetensors.torch.save(tensors, {"format": "pt", **subject.card}))
-    return Encoded(contents, {"tensors": len(tensors)})
+    contents = _sort_metadata(safetensors.torch.save(tensors, {"format": "pt", **subject.card}))
+    return EncodedFile(contents, {"tensors": len(tensors)})
 
 
-def _in_order(contents: bytes) -> bytes:
+def _sort_metadata(contents: bytes) -> bytes:
     """The same file with its metadata sorted: the library writes them in an order of chance."""
     end = 8 + int.from_bytes(contents[:8], "little")
     header = json.loads(contents[8:end])
@@ -64,48 +64,50 @@ def _in_order(contents: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + contents[end:]
 
 
-def _load_safetensors(path: Path) -> Loaded:
+def _load_safetensors(path: Path) -> LoadedFile:
     """The network that the header describes, with the weights of the file."""
     with safetensors.safe_open(path, "pt") as file:
         network = build(json.loads(file.metadata()["architecture"]))
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     checkpoint.load_weights(network, weights, where=path.name)
     digest = checkpoint.digest_weights(weights)
-    return Loaded(network.eval().requires_grad_(False), f"torch {torch.__version__}", digest=digest)
+    return LoadedFile(network.eval().requires_grad_(False), f"torch {torch.__version__}", digest=digest)
 
 
-def _encode_program(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
+def _encode_program(subject: ExportedNetwork, captured: Callable[[], CapturedProgram]) -> EncodedFile:
     program, _, free = captured()
     buffer = io.BytesIO()
-    with hushed():
+    with silence_torch():
         torch.export.save(program, buffer, extra_files={CARD: json.dumps(dict(subject.card))})
-    return Encoded(buffer.getvalue(), {"torch": torch.__version__}, free)
+    return EncodedFile(buffer.getvalue(), {"torch": torch.__version__}, free)
 
 
-def _load_program(path: Path) -> Loaded:
-    with hushed():
-        return Loaded(torch.export.load(path).module(), f"torch {torch.__version__}")
+def _load_program(path: Path) -> LoadedFile:
+    with silence_torch():
+        return LoadedFile(torch.export.load(path).module(), f"torch {torch.__version__}")
 
 
-def _encode_onnx(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
+def _encode_onnx(subject: ExportedNetwork, captured: Callable[[], CapturedProgram]) -> EncodedFile:
     import onnx
 
     program, shapes, free = captured()
     names = subject.names
     try:
-        with hushed():
+        with silence_torch():
             made = torch.onnx.export(program, dynamo=True, dynamic_shapes=(shapes,), input_names=names[:1],
                                      output_names=names[1:], verbose=False)  # fmt: skip
     except torch.onnx.errors.OnnxExporterError as error:
         reasons = str(error.__cause__ or error).strip().splitlines()
-        raise refused("ONNX cannot hold the network", reasons[0][:200]) from error
+        raise export_error("ONNX cannot hold the network", reasons[0][:200]) from error
     model = cast(torch.onnx.ONNXProgram, made).model_proto
     if free:
         _refuse_other_sides(model.graph, subject.factor)
     onnx.helper.set_model_props(model, dict(subject.card))
     onnx.checker.check_model(model, full_check=True)
     opset = next(own.version for own in model.opset_import if not own.domain)
-    return Encoded(bytes(model.SerializeToString(deterministic=True)), {"opset": opset, "onnx": onnx.__version__}, free)
+    return EncodedFile(
+        bytes(model.SerializeToString(deterministic=True)), {"opset": opset, "onnx": onnx.__version__}, free
+    )
 
 
 def _refuse_other_sides(graph: Any, factor: int) -> None:
@@ -136,27 +138,27 @@ def _refuse_other_sides(graph: Any, factor: int) -> None:
     graph.value_info[-1].name = "checked"
 
 
-def _load_onnx(path: Path) -> Loaded:
+def _load_onnx(path: Path) -> LoadedFile:
     """By ONNX Runtime where it is installed, else by the slow reference of the onnx package."""
     if importlib.util.find_spec("onnxruntime") is None:
-        return _by_reference(path)
+        return _load_reference(path)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return Loaded(_of_numpy(session), f"onnxruntime {onnxruntime.__version__}")
+    return LoadedFile(_wrap_numpy(session), f"onnxruntime {onnxruntime.__version__}")
 
 
-def _by_reference(path: Path) -> Loaded:
+def _load_reference(path: Path) -> LoadedFile:
     import onnx.reference
 
     evaluator = onnx.reference.ReferenceEvaluator(str(path))
-    return Loaded(_of_numpy(evaluator), f"the reference evaluator of onnx {onnx.__version__}", slow=True)
+    return LoadedFile(_wrap_numpy(evaluator), f"the reference evaluator of onnx {onnx.__version__}", slow=True)
 
 
-def _of_numpy(session: Any) -> Run:
+def _wrap_numpy(session: Any) -> Run:
     names = session.input_names if hasattr(session, "input_names") else [i.name for i in session.get_inputs()]
     return lambda x: torch.from_numpy(session.run(None, {names[0]: x.numpy()})[0])
 

@@ -18,7 +18,7 @@ from rsforge.errors import RsforgeError
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExportedNetwork:
     """A frozen network on the CPU, of images ``(B, channels, H, W)`` float32 in [-1, 1].
 
     ``side`` is that of its training, sides are multiples of ``factor``; ``names`` are those of input and output in
@@ -37,7 +37,7 @@ class Subject:
         return sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
 
 
-class Captured(NamedTuple):
+class CapturedProgram(NamedTuple):
     """The network as a program of any batch; ``free`` when of any sides too, else of those of the training."""
 
     program: ExportedProgram
@@ -45,14 +45,14 @@ class Captured(NamedTuple):
     free: bool
 
 
-def refused(what: str, found: str) -> RsforgeError:
+def export_error(what: str, found: str) -> RsforgeError:
     """The error for a network that a format cannot hold as it is."""
     fix = "leave the format out of --formats, or install the versions of constraints.txt"
     return RsforgeError("RSF-E010", what, where="--formats", found=found, kept="nothing was written", fix=fix)
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def silence_torch() -> Iterator[None]:
     """Without what torch and onnx tell of themselves: what they write is run before it is kept."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
@@ -64,19 +64,21 @@ def hushed() -> Iterator[None]:
         logging.disable(before)
 
 
-def capture(subject: Subject) -> Captured:
+def capture(subject: ExportedNetwork) -> CapturedProgram:
     """The network as a program, without the source paths that torch notes in it."""
-    with hushed():
-        captured = _capture(subject, free=True) or _capture(subject, free=False)
+    with silence_torch():
+        captured = _try_capture(subject, free=True) or _try_capture(subject, free=False)
     if captured is None:
-        raise refused("torch.export cannot hold the network", "a program that takes no other batch than its example")
+        raise export_error(
+            "torch.export cannot hold the network", "a program that takes no other batch than its example"
+        )
     captured.program.example_inputs = None
     for node in captured.program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return captured
 
 
-def _capture(subject: Subject, *, free: bool) -> Captured | None:
+def _try_capture(subject: ExportedNetwork, *, free: bool) -> CapturedProgram | None:
     """None where torch.export fixes a size that is to be free."""
     shapes: dict[int, Any] = {0: Dim("batch", min=1)}
     sides = (subject.side, subject.side)
@@ -91,4 +93,4 @@ def _capture(subject: Subject, *, free: bool) -> Captured | None:
             program.module()(torch.zeros(1, subject.channels, subject.side, subject.side))
         except (AssertionError, RuntimeError, ValueError):
             return None
-    return Captured(program, shapes, free)
+    return CapturedProgram(program, shapes, free)

@@ -19,8 +19,8 @@ from rsforge.data.io.digests import file_digest
 from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.export.formats import FORMATS, Loaded
-from rsforge.recipes.export.torch_program import Captured, Subject, capture, refused
+from rsforge.recipes.export.formats import FORMATS, LoadedFile
+from rsforge.recipes.export.torch_program import CapturedProgram, ExportedNetwork, capture, export_error
 from rsforge.seeds import derive
 
 TOLERANCE = 1e-4
@@ -30,14 +30,14 @@ DESCRIPTION = ".json"
 Cases = list[tuple[Tensor, Tensor]]
 
 
-def files(folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
+def list_files(folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
     """The files that an export makes, the description last."""
     return [folder / f"{name}{suffix}" for suffix in (*(FORMATS[f].suffix for f in formats), DESCRIPTION)]
 
 
 def check_free(folder: Path, name: str, *, overwrite: bool) -> None:
     """RSF-U004 when an earlier export is there and is not to be replaced."""
-    there = [path.name for path in files(folder, name, list(FORMATS)) if path.exists()]
+    there = [path.name for path in list_files(folder, name, list(FORMATS)) if path.exists()]
     if there and not overwrite:
         what, fix = f"{folder} holds an export already", "replace it with --overwrite, or name another --output-dir"
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)
@@ -53,15 +53,15 @@ def check_packages(formats: Sequence[str]) -> None:
             raise RsforgeError("RSF-E006", f"ONNX needs the package {package}", where="--formats", fix=fix) from error
 
 
-def check_size(subject: Subject, formats: Sequence[str]) -> None:
+def check_size(subject: ExportedNetwork, formats: Sequence[str]) -> None:
     """RSF-U005 when the weights are more than one ONNX file holds."""
     if "onnx" in formats and subject.bytes_of_weights > LARGEST_ONNX:
         found, fix = f"weights of {subject.bytes_of_weights / 2**30:.2f} GiB", "leave onnx out of --formats"
         raise RsforgeError("RSF-U005", "one ONNX file holds at most 2 GiB", where="--formats", found=found, fix=fix)
 
 
-def write(
-    subject: Subject,
+def write_files(
+    subject: ExportedNetwork,
     folder: Path,
     name: str,
     formats: Sequence[str],
@@ -73,19 +73,19 @@ def write(
     Files of an earlier export in other formats are removed: the description would not be of them. Those that no
     description lists as they are, with their SHA-256, belong to somebody else.
     """
-    asked = files(folder, name, formats)
-    others = [path for path in files(folder, name, list(FORMATS)) if path.is_file() and path not in asked]
-    earlier = _listed(folder / f"{name}{DESCRIPTION}") if others else {}
+    asked = list_files(folder, name, formats)
+    others = [path for path in list_files(folder, name, list(FORMATS)) if path.is_file() and path not in asked]
+    earlier = _read_digests(folder / f"{name}{DESCRIPTION}") if others else {}
     stale = [path for path in others if earlier.get(path.name) == file_digest(path)]
-    cases, captured = _cases(subject), functools.cache(lambda: capture(subject))
+    cases, captured = _make_cases(subject), functools.cache(lambda: capture(subject))
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack, show.progress("format", len(formats)) as meter:
         # Contexts end in reverse: the description, opened first, gets its name last.
-        opened = [stack.enter_context(durable.replacing(path)) for path in asked[::-1]]
+        opened = [stack.enter_context(durable.open_atomic(path)) for path in asked[::-1]]
         description, *targets = opened[0], *opened[:0:-1]
         for chosen, file in zip(formats, targets, strict=True):
             rows.append({"file": f"{name}{FORMATS[chosen].suffix}", "format": chosen})
-            rows[-1] |= _write_one(subject, chosen, file, cases, captured, show)
+            rows[-1] |= _write_file(subject, chosen, file, cases, captured, show)
             meter.step()
         description.write((json.dumps(describe(rows), indent=2) + "\n").encode())
     for path in others:
@@ -97,7 +97,7 @@ def write(
     return rows
 
 
-def _listed(description: Path) -> dict[str, str]:
+def _read_digests(description: Path) -> dict[str, str]:
     """The SHA-256 of the files that an earlier export wrote, by name, as far as its description can be read."""
     try:
         return {str(row["file"]): str(row["sha256"]) for row in json.loads(description.read_bytes())["files"]}
@@ -105,8 +105,13 @@ def _listed(description: Path) -> dict[str, str]:
         return {}
 
 
-def _write_one(
-    subject: Subject, chosen: str, file: BinaryIO, cases: Cases, captured: Callable[[], Captured], show: Console
+def _write_file(
+    subject: ExportedNetwork,
+    chosen: str,
+    file: BinaryIO,
+    cases: Cases,
+    captured: Callable[[], CapturedProgram],
+    show: Console,
 ) -> dict[str, Any]:
     encoded = FORMATS[chosen].encode(subject, captured)
     file.write(encoded.contents)
@@ -114,12 +119,12 @@ def _write_one(
     if loaded.slow:
         show.warn("onnxruntime is not installed: the ONNX file is run by a slow reference, minutes for a large network")
     run = cases[: 3 if encoded.free and not loaded.slow else 2]
-    largest = difference(loaded, run)
+    largest = largest_difference(loaded, run)
     if not largest <= TOLERANCE:
         found = f"a largest absolute difference of {largest:.3g}, where {TOLERANCE:g} is allowed"
-        raise refused(f"the {chosen} file does not agree with the model", found)
+        raise export_error(f"the {chosen} file does not agree with the model", found)
     if loaded.digest and loaded.digest != digest_weights(subject.network.state_dict()):
-        raise refused(f"the {chosen} file does not hold the weights of the model", "other bits")
+        raise export_error(f"the {chosen} file does not hold the weights of the model", "other bits")
     return {
         "bytes": len(encoded.contents),
         "sha256": hashlib.sha256(encoded.contents).hexdigest(),
@@ -132,7 +137,7 @@ def _write_one(
 
 
 @torch.no_grad()
-def _cases(subject: Subject) -> Cases:
+def _make_cases(subject: ExportedNetwork) -> Cases:
     """Random images in [-1, 1] and what the model makes of them: one, three, and one that is wider."""
     generator, side = torch.Generator().manual_seed(derive("export")), subject.side
     shapes = [(1, side), (3, side), (1, side + subject.factor)]
@@ -141,7 +146,7 @@ def _cases(subject: Subject) -> Cases:
 
 
 @torch.no_grad()
-def difference(loaded: Loaded, cases: Cases) -> float:
+def largest_difference(loaded: LoadedFile, cases: Cases) -> float:
     """The largest absolute difference from the model; infinite for another shape, NaN where there is one."""
     largest = [torch.tensor(0.0)]
     for x, y in cases:

@@ -30,7 +30,7 @@ class Curve:
         return [(sum(x for x, _ in run) / len(run), sum(y for _, y in run) / len(run)) for run in runs]
 
 
-def chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> str:
+def render_chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> str:
     """An ``<svg>`` of ``curves`` by name, with both axes labelled; a sentence when there is nothing to draw."""
     drawn = [(curve, points) for curve in curves if (points := curve.thinned())]
     if not drawn:
@@ -39,21 +39,21 @@ def chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: str) ->
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         *scale.axes(x_label, y_label),
-        *(_line(curve, points, scale) for curve, points in drawn),
-        *(_key(curve, place) for place, (curve, _) in enumerate(drawn)),
+        *(_render_line(curve, points, scale) for curve, points in drawn),
+        *(_render_legend(curve, place) for place, (curve, _) in enumerate(drawn)),
         "</svg>",
     ]
     return "\n".join(parts)
 
 
-def _line(curve: Curve, points: Points, scale: _Scale) -> str:
+def _render_line(curve: Curve, points: Points, scale: _Scale) -> str:
     path = " ".join(f"{scale.x(x):.1f},{scale.y(y):.1f}" for x, y in points)
     return (
         f'<polyline class="curve {escape(curve.style)}" points="{path}"><title>{escape(curve.name)}</title></polyline>'
     )
 
 
-def _key(curve: Curve, place: int) -> str:
+def _render_legend(curve: Curve, place: int) -> str:
     x = LEFT + 190 * place
     return (
         f'<line class="curve {escape(curve.style)}" x1="{x}" y1="22" x2="{x + 24}" y2="22"/>'
@@ -81,7 +81,7 @@ class _Scale:
         across, middle = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
         return [
             *(self._level(value) for value in self._levels()),
-            *(self._step(value) for value in steps(self.high_x)),
+            *(self._step(value) for value in round_steps(self.high_x)),
             f'<text x="{across:.0f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(x_label)}</text>',
             f'<text transform="translate(16 {middle:.0f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
         ]
@@ -107,7 +107,7 @@ class _Scale:
         return f'<text x="{self.x(value):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:g}</text>'
 
 
-def steps(end: float) -> list[float]:
+def round_steps(end: float) -> list[float]:
     """Round numbers from 0 to ``end``, four to ten of them."""
     power = 10.0 ** math.floor(math.log10(end))
     unit = next(power * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2) if end / (power * part) <= 9)

@@ -122,7 +122,7 @@ def run(settings: DemoSettings, show: Console, plan: Plan | None = None) -> dict
     if show.dry_run:
         return demo.planned()
     output_dir.make(settings.output_dir)
-    with durable.locked(settings.output_dir):
+    with durable.lock_folder(settings.output_dir):
         return demo.all()
 
 
@@ -175,9 +175,9 @@ class Demo:
             self._draw()
         with self._stage("report"):
             evaluated = self._evaluate()
-            told = demo_report.figures(self.output, evaluated) | {"epochs": epochs}
+            told = demo_report.collect_figures(self.output, evaluated) | {"epochs": epochs}
         seconds = round(time.monotonic() - self.began, 1)
-        demo_report.write(self.output, told, self.stages, self.settings, self.show, seconds=seconds)
+        demo_report.write_report(self.output, told, self.stages, self.settings, self.show, seconds=seconds)
         self.show.say(f"done       open {self.output / demo_report.REPORT} in a browser")
         return {
             "report": str(self.output / demo_report.REPORT),
@@ -197,7 +197,7 @@ class Demo:
             if error.code in INTERRUPTED:
                 error.fix = f"{error.fix} for this stage alone; {self._again()} for the whole demo"
             raise
-        self.stages.append(demo_report.stage(name, time.monotonic() - began, self.asides))
+        self.stages.append(demo_report.make_stage(name, time.monotonic() - began, self.asides))
 
     def _again(self) -> str:
         return self.show.command if "--overwrite" in self.show.command else f"{self.show.command} --overwrite"
