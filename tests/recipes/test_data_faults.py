@@ -169,9 +169,9 @@ def test_each_image_is_opened_twice_and_kept_once(job, monkeypatch) -> None:
     data = opened(job.tiles)
     assert len(seen) == 60  # judged, then resized
     assert isinstance(data.train, TileDataset) and isinstance(data.plain, TileDataset)
-    assert data.train.kept is data.plain.kept is not None
+    assert data.train.cached is data.plain.cached is not None
     seen.clear()
-    assert opened(job.tiles, keep=False).train.kept is None and len(seen) == 30
+    assert opened(job.tiles, keep=False).train.cached is None and len(seen) == 30
 
 
 def test_scenes_are_drawn_once(monkeypatch) -> None:

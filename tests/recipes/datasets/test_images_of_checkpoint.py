@@ -70,7 +70,7 @@ def test_every_subset_of_a_split_is_measured(divided, ear):
     split = load_split(divided / "split.json")
     for subset, trained in (("train", 10), ("val", 0), ("test", 0)):
         found = measured(divided, subset, state, ear)
-        assert names(found.samples) == set(split.sides[subset]) and found.own and found.trained == trained
+        assert names(found.samples) == set(split.subsets[subset]) and found.own and found.trained == trained
     whole = measured(divided, "all", state, ear)
     assert len(whole.samples) == 20 and whole.trained == 10 and not whole.own
     assert ear.heard("the model was trained on 10 of these 20 images")

@@ -42,9 +42,10 @@ def load_pairs(data: PairTrainingSettings, run: RunSettings, show: Console) -> P
     if data.data_dir == SYNTHETIC:
         show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
         return draw_sets(SYNTHETIC_COUNT, data, show, seed=run.seed, keep_bytes=keep_bytes)
-    if "data_dir" not in data.model_fields_set and not Path(data.data_dir).exists():
+    if not Path(data.data_dir).exists():
         fix = "name the folder of your pairs with --data-dir, or draw some by --data-dir synthetic"
-        raise RsforgeError("RSF-D001", f"no pairs found in {data.data_dir}", where="--data-dir", fix=fix)
+        what = f"no pairs found in {data.data_dir}: the folder does not exist"
+        raise RsforgeError("RSF-D001", what, where="--data-dir", fix=fix)
     refuse_shared_folder(Path(data.data_dir), run.output_dir)
     if data.unpaired:
         return unpaired.load_unpaired(data, run, show, keep_bytes)
