@@ -1,4 +1,4 @@
-"""Latents encoded once and kept on disk: moments of every image, served by index."""
+"""Latents encoded once and stored on disk: mean and log variance of every image, read by index."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mir
 def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -> None:
     """Write batches ``(B, V, 2, *latent)`` one after the other as a float32 ``.npy`` of ``shape (N, V, 2, *latent)``.
 
-    V are the views (as it is, mirrored), 2 is [mean, logvar]. The file is complete or absent. Batches that do not
-    add up to ``shape`` raise ``ValueError``.
+    V counts the views (original, mirrored), 2 stands for mean and logvar. The file is complete or absent.
+    ``ValueError`` for batches that do not add up to ``shape``.
     """
-    shape = tuple(int(side) for side in shape)
+    shape = tuple(int(extent) for extent in shape)
     rows = 0
     with durable.open_atomic(path) as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -67,8 +67,8 @@ def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np
 class LatentDataset(Dataset[dict[str, Tensor]]):
     """Named arrays, such as moments ``(2, *latent)``, addressed by (epoch, index).
 
-    Each array is ``(N, V, ...)`` with as many views as the others; the view is picked by (seed, epoch, index) alone,
-    and is the same one of all arrays.
+    Each array is ``(N, V, ...)`` with as many views as the others; the view is chosen by (seed, epoch, index) alone,
+    and is the same for all arrays.
     """
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], names: Sequence[str], *, seed: int) -> None:

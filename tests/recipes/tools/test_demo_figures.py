@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from rsforge.recipes.tools.demo_figures import denoising_figures, find_nearest, reconstruction_figures
+from rsforge.recipes.tools.demo_figures import denoising_figures, find_nearest, psnr_db, reconstruction_figures
+from rsforge.recipes.tools.demo_report import format_share
 
 
 def test_the_nearest_image_may_be_mirrored():
@@ -17,11 +20,22 @@ def test_the_nearest_image_may_be_mirrored():
     assert float(distances) == pytest.approx(0.25, abs=1e-5)
 
 
-def test_the_best_epoch_is_that_of_the_lowest_held_out_loss():
-    epochs = [{"val/loss": loss, "val/linear": 1.0, "epoch": k} for k, loss in enumerate((0.9, 0.4, 0.6), 1)]
-    assert denoising_figures(epochs) == {"held_out_loss": 0.4, "linear_loss": 1.0, "best_epoch": 2}
+def test_baselines_on_toy_numbers():
+    figures = reconstruction_figures({"mse": 0.004, "mean_image_mse": 0.04, "ssim": 0.9})
+    assert figures["psnr_db"] == 30.0 and figures["mean_image_psnr_db"] == 20.0
+    assert format_share(0.004, 0.04) == "10 %"
+    epochs = [
+        {"epoch": 1, "val/loss": 0.6, "val/linear": 0.8},
+        {"epoch": 2, "val/loss": 0.3, "val/linear": 0.75},
+        {"epoch": 3, "val/loss": 0.5, "val/linear": 0.7},
+    ]
+    assert denoising_figures(epochs) == {"held_out_loss": 0.3, "linear_loss": 0.75, "best_epoch": 2}
+    assert psnr_db(0.0) == math.inf
 
 
-def test_errors_are_given_in_decibels_too():
-    figures = reconstruction_figures({"mse": 0.04, "mean_image_mse": 0.4, "ssim": 0.9})
-    assert figures["psnr_db"] == 20 and figures["mean_image_psnr_db"] == 10
+def test_nearest_finds_copies_and_their_mirror_images():
+    among = torch.rand(6, 3, 5, 5) * 2 - 1
+    images = torch.stack([among[2], among[4].flip(-1), among[1] + 0.1])
+    least, closest = find_nearest(images, among)
+    torch.testing.assert_close(least, torch.tensor([0.0, 0.0, 0.01]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(closest, torch.stack([among[2], among[4].flip(-1), among[1]]))

@@ -67,7 +67,7 @@ KINDS: dict[str, FaultKind] = {
 
 @dataclass(frozen=True)
 class DataFault:
-    """One fault of one item; ``modality`` names the image that has it (sar, optical, image, patch), "" the item itself."""
+    """One fault of one item; ``modality`` names the image that has it (sar, optical, image, patch) or is ""."""
 
     kind: str
     item: str
@@ -119,7 +119,7 @@ def _round_share(value: float) -> float:
 
 
 def find_size_faults(sizes: Mapping[tuple[str, str], tuple[int, int]], size: int | None) -> Iterator[DataFault]:
-    """Images, by (item, modality), that are not ``size`` pixels square, or where it is None, unlike most of their folder."""
+    """Images, by (item, modality), that are not ``size`` pixels square, or if None, not as most in their folder."""
     usual = _most_common_by_folder((item, own) for (item, _), own in sizes.items())
     for (item, modality), own in sizes.items():
         expected = (size, size) if size else usual.get(folder_of(item))

@@ -37,8 +37,8 @@ class ValueRange(NamedTuple):
 class ImageStats:
     """Shape, dtype, ranges over valid finite values, and the SHA-256 of the pixels of one image.
 
-    ``band_ranges`` are those of the first ``MAX_BANDS`` bands; ``valid``, ``saturated`` and ``cloudy`` are shares of the
-    pixels or values, ``non_finite`` is a number of values.
+    ``band_ranges`` are those of the first ``MAX_BANDS`` bands; ``valid``, ``saturated`` and ``cloudy`` are shares of
+    the pixels or values, ``non_finite`` is a number of values.
     """
 
     height: int
@@ -106,8 +106,8 @@ def _saturated_share(values: Values) -> float:
 def cloudy_share(values: Values) -> float:
     """The share of pixels of 8-bit ``values (H, W, 3)`` that are bright, white and smooth; 0 for other dtypes.
 
-    Bright: the darkest band is above 140. White: bands differ by less than a fifth of the brightest. Smooth: the standard
-    deviation of the darkest band within 5 x 5 pixels is below 15.
+    Bright: the darkest band is above 140. White: bands differ by less than a fifth of the brightest. Smooth: the
+    standard deviation of the darkest band within 5 x 5 pixels is below 15.
     """
     if values.dtype != np.uint8 or values.shape[2] != 3:
         return 0.0

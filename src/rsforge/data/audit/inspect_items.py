@@ -43,7 +43,8 @@ def inspect_items(
 ) -> Iterator[Inspection]:
     """Open every item, in order.
 
-    ``radiometry`` is that declared for SAR values, ``gray`` allows grey optical images, ``shifts`` measures registration.
+    ``radiometry`` is that declared for SAR values, ``gray`` allows grey optical images, ``shifts`` measures
+    registration.
     """
     if contents.kind == "patches":
         for path, rows in groupby(contents.items, key=lambda item: item.paths[0]):

@@ -15,7 +15,7 @@ SIZE = 128
 
 
 def make_thumbnail(values: npt.NDArray[Any], size: int = SIZE) -> Pixels:
-    """``values (H, W, C)`` as uint8 ``(h, w, 3)`` of at most ``size`` pixels; of 2 or more than 3 bands the first is shown.
+    """``values (H, W, C)`` as uint8 ``(h, w, 3)`` of at most ``size`` pixels; of 2 or over 3 bands the first is shown.
 
     Other dtypes than uint8 are stretched from their 2nd to their 98th percentile; NaN is black.
     """

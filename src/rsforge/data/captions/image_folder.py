@@ -68,7 +68,7 @@ class CaptionFolder:
         return self.root / ROWS
 
     def read_state(self) -> dict[str, Any]:
-        """The contents of the state file; {} when there is none. RSF-D006 when damaged, RSF-U004 when of another kind."""
+        """The contents of the state file, {} for none; RSF-D006 when damaged, RSF-U004 when of another kind."""
         path = self.root / STATE
         try:
             state = json.loads(path.read_text("utf-8"))

@@ -18,7 +18,7 @@ _LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, 
 
 
 def find_image_columns(schema: pa.Schema) -> list[str]:
-    """The columns that may hold images: structures with ``bytes``, else binary ones; by name where there are several."""
+    """The columns that may hold images: structures with ``bytes``, else binary ones; by name if several."""
     binary = [f.name for f in schema if _is_any_of(f.type, _BINARY) and f.name not in KEYS]
     structs = [
         f.name for f in schema

@@ -29,8 +29,8 @@ def count_at_least(text: str) -> int:
 def make_counter(tokenizer: Path | None) -> Callable[[str], int]:
     """A function that counts the tokens of a text, start and end included; a lower bound without a ``tokenizer``.
 
-    ``tokenizer`` is a ``tokenizer.json``, or a folder with one or with ``vocab.json`` and ``merges.txt``. RSF-D006 when it
-    cannot be used.
+    ``tokenizer`` is a ``tokenizer.json``, or a folder with one or with ``vocab.json`` and ``merges.txt``. RSF-D006 when
+    it cannot be used.
     """
     if tokenizer is None:
         return count_at_least

@@ -135,7 +135,7 @@ def _fits_dtype(value: float, dtype: np.dtype[Any]) -> bool:
 
 
 def band_axis_last(shape: tuple[int, ...], wavelength_nm: F64 | None, *, reverse: bool = False) -> tuple[int, int, int]:
-    """The axes of an array that are rows, columns and bands: the axis as long as the wavelengths, else the last, is bands.
+    """The axes of an array that are rows, columns and bands: bands are as long as the wavelengths, else the last axis.
 
     ``reverse`` is for arrays stored with their axes reversed. ``UnreadableError`` unless there are three axes.
     """

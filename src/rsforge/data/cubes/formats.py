@@ -28,7 +28,7 @@ _HDF5_AT = (0, 512, 1024, 2048)
 
 
 def find_cubes(place: Path, *, skip: str = "") -> dict[str, Path]:
-    """Files that may hold cubes, by the name of their scene: the file ``place``, or all files below the folder ``place``.
+    """Files that may hold cubes, by the name of their scene: the file ``place``, or all below the folder ``place``.
 
     The name is the path below the folder without suffix, with it where two names are equal. Files named ``skip`` are
     left out. RSF-D001 when there is none, RSF-D008 for a pipe or a device.

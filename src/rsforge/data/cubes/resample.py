@@ -1,7 +1,7 @@
 """Resampling between grids whose pixel sizes have any rational ratio, with aligned edges.
 
-Both grids begin at the same upper left edge: coarse pixel ``i`` covers fine coordinates ``[i f, (i + 1) f)``. Grids that
-align the centres of their corner pixels instead would be shifted by up to half a pixel.
+Both grids begin at the same upper left edge: coarse pixel ``i`` covers fine coordinates ``[i f, (i + 1) f)``. Grids
+that align the centres of their corner pixels instead would be shifted by up to half a pixel.
 """
 
 from __future__ import annotations

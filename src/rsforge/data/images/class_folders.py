@@ -50,7 +50,7 @@ class ClassIndex:
 
 
 def scan_classes(root: Path, exclude: Path | None = None) -> ClassIndex:
-    """Read and decode every image below ``root``; files of odd or equal names, damaged ones and other kinds go to ``bad``."""
+    """Read and decode every image below ``root``; files that are damaged, or of odd or equal names, go to ``bad``."""
     paths = find_images(root, exclude=exclude)
     names: dict[str, Path] = {}
     index = ClassIndex([], [(name, "images of this kind are not read") for name in _find_unread(root, paths)])

@@ -70,8 +70,8 @@ def scan(
 ) -> TileIndex:
     """Read, hash and completely decode every image under ``root`` once; ``progress`` is called with (done, total).
 
-    Of identical files the first is kept; the folder ``exclude`` is not entered. Unreadable images raise RSF-D002, or are
-    left out with ``on_bad="skip"``; RSF-D001 when none is found or left.
+    Of identical files the first is kept; the folder ``exclude`` is not entered. Unreadable images raise RSF-D002, or
+    are left out with ``on_bad="skip"``; RSF-D001 when none is found or left.
     """
     paths = find_images(root, exclude=exclude)
     index = TileIndex(root, [])

@@ -165,9 +165,9 @@ def open_squares(
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """Pairs as SAR ``(C, S, S)`` and optical ``(3, S, S)``, float32 in [-1, 1], addressed by (epoch, index).
 
-    Both images of a pair are scaled, cropped and, with probability ``flip``, mirrored alike; the same key gives the same
-    tensors in every process. They are cached up to ``keep_bytes``. RSF-D002 for files that changed, RSF-D003 for images
-    too elongated.
+    Both images of a pair are scaled, cropped and, with probability ``flip``, mirrored alike; the same key gives the
+    same tensors in every process. They are cached up to ``keep_bytes``. RSF-D002 for files that changed, RSF-D003 for
+    images too elongated.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 def mirror_pair(sar: Tensor, optical: Tensor, *, seed: int, key: tuple[int, int], flip: float) -> tuple[Tensor, Tensor]:
-    """Both images, mirrored left to right with probability ``flip`` by a number that depends on ``seed`` and ``key`` alone."""
+    """Both images, mirrored left to right with probability ``flip``; ``seed`` and ``key`` decide."""
     generator = torch.Generator().manual_seed(derive(seed, "mirror", *key))
     if torch.rand((), generator=generator).item() < flip:
         return sar.flip(-1), optical.flip(-1)

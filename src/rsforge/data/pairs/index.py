@@ -28,9 +28,9 @@ TIFF = (".tif", ".tiff")
 class Pair:
     """A SAR image and the optical image of the same place.
 
-    ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its scene;
-    ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF. Empty texts and None mean
-    unknown.
+    ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its
+    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF. Empty texts and
+    None mean unknown.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Pair:
 class PairIndex:
     """The pairs of a folder, and what is wrong with it.
 
-    ``orphans`` are files without a partner, ``problems`` concern tables, folders and pairs, ``warnings`` tables, ``notes``
-    say how the folder was read. ``counts`` are the pairs of each folder before ``max_per_terrain`` was applied,
-    ``empty_folders`` are folders s1 and s2 without an image.
+    ``orphans`` are files without a partner, ``problems`` concern tables, folders and pairs, ``warnings`` tables,
+    ``notes`` say how the folder was read. ``counts`` are the pairs of each folder before ``max_per_terrain`` was
+    applied, ``empty_folders`` are folders s1 and s2 without an image.
     """
 
     root: Path
@@ -77,8 +77,8 @@ def find_pairs(
     """Every pair below ``root`` in natural order; names, tables and headers of GeoTIFFs are read, no pixels.
 
     ``terrains`` are the folders to take (RSF-U007 when one is missing), ``max_per_terrain`` the number of pairs to take
-    from each. RSF-D001 or RSF-D009 when there is no pair. Bad tables raise RSF-D005 or RSF-D006, or are listed as problems
-    with ``collect_problems``.
+    from each. RSF-D001 or RSF-D009 when there is no pair. Bad tables raise RSF-D005 or RSF-D006, or are listed as
+    problems with ``collect_problems``.
     """
     found = find_layout(root, layout)
     index = PairIndex(root, found.name, problems=found.problems, notes=found.notes)

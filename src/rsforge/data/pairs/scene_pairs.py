@@ -36,8 +36,8 @@ def find_scene_pairs(sar: Path, optical: Path) -> tuple[list[ScenePair], list[tu
     """The scenes of two files, of one folder, or of two folders with equal file names; and orphans (file, reason).
 
     In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Only headers are read. RSF-D001
-    when a path does not exist, RSF-D002 for an unreadable header, RSF-D009 when nothing pairs, two scenes have one name,
-    or sizes or grids differ.
+    when a path does not exist, RSF-D002 for an unreadable header, RSF-D009 when nothing pairs, two scenes have one
+    name, or sizes or grids differ.
     """
     for path in (sar, optical):
         if not path.exists():

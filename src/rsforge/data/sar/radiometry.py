@@ -25,7 +25,8 @@ class Radiometry:
     """``unit`` of the values and the range [low, high] that becomes [-1, 1].
 
     ``db``: sigma0 in decibels. ``linear``: sigma0 as power, converted to decibels first; its range is in decibels.
-    ``dn``: digital numbers or amplitudes from 0. ``uint8``: an 8-bit image. RSF-D010 for another unit or an empty range.
+    ``dn``: digital numbers or amplitudes from 0. ``uint8``: an 8-bit image. RSF-D010 for another unit or an empty
+    range.
     """
 
     unit: Unit

@@ -43,12 +43,12 @@ def find_contents(
     max_per_terrain: int | None = None,
     collect_problems: bool = False,
 ) -> DatasetContents:
-    """The contents of the folder ``root``; no pixels are read. Layout ``auto`` follows its card, else what it looks like.
+    """The contents of the folder ``root``; no pixels are read. Layout ``auto`` follows its card, else its files.
 
-    A folder of sets of pairs is taken as one set. Images of plain folders are scenes of their own, except patches: those
-    cut by rsforge, and names like SCENE_r00000_c00256. Errors are those of ``find_pairs`` (with ``collect_problems`` bad
-    tables are listed instead) and ``find_images``; RSF-D008 for an HDF5 file of patches that cannot be read, RSF-U005 for
-    ``terrains`` of anything but one set of pairs.
+    A folder of sets of pairs is taken as one set. Images of plain folders are scenes of their own, except patches:
+    those cut by rsforge, and names like SCENE_r00000_c00256. Errors are those of ``find_pairs`` (with
+    ``collect_problems`` bad tables are listed instead) and ``find_images``; RSF-D008 for an HDF5 file of patches that
+    cannot be read, RSF-U005 for ``terrains`` of anything but one set of pairs.
     """
     contents = _find_by_kind(root, layout, terrains, max_per_terrain, collect_problems)
     if terrains or max_per_terrain:

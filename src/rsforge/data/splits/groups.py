@@ -24,9 +24,9 @@ EARTH_KM = 6371.0088  # mean radius, IUGG
 def assign_groups(weights: Mapping[str, int], val: float, test: float, seed: int) -> SubsetOf:
     """The subset of each group, given the number of items in each.
 
-    Groups come in a random order that depends on ``seed`` and their names. ``test`` and then ``val`` take a group whenever
-    that brings their number of items nearer to the share asked for. Each of them gets at least one group where there are
-    enough; ``train`` keeps at least one.
+    Groups come in a random order that depends on ``seed`` and their names. ``test`` and then ``val`` take a group
+    whenever that brings their number of items nearer to the share asked for. Each of them gets at least one group where
+    there are enough; ``train`` keeps at least one.
     """
     remaining = sorted(weights, key=lambda key: (derive(seed, "split", key), key))
     total = sum(weights.values())

@@ -18,8 +18,8 @@ Findings = list[tuple[str, str]]
 class Item:
     """One item; ``paths`` are its files (SAR first), ``row`` its index in an HDF5 file; "" and None mean unknown.
 
-    ``window`` is in pixels of the scene, ``footprint`` in pixels of the ground; ``coordinates`` are (longitude, latitude)
-    in degrees.
+    ``window`` is in pixels of the scene, ``footprint`` in pixels of the ground; ``coordinates`` are (longitude,
+    latitude) in degrees.
     """
 
     name: str
@@ -49,8 +49,9 @@ class Item:
 class DatasetContents:
     """The items of a data folder, and what is wrong with it.
 
-    ``kind`` is pairs, tiles, captions or patches. ``orphans`` lack a partner, ``problems`` and ``warnings`` concern tables,
-    folders and grids, ``unclaimed_files`` are images that belong to no item, ``notes`` say how the folder was read.
+    ``kind`` is pairs, tiles, captions or patches. ``orphans`` lack a partner, ``problems`` and ``warnings`` concern
+    tables, folders and grids, ``unclaimed_files`` are images that belong to no item, ``notes`` say how the folder was
+    read.
     """
 
     root: Path

@@ -24,9 +24,9 @@ def find_shared_ground(items: Sequence[Item], guard: int = 0) -> Iterator[tuple[
 def plane_windows(items: Sequence[Item], guard: int) -> Iterator[tuple[str, str, Window]]:
     """The name, plane and window of every item with a known place, in planes that can be cut into blocks.
 
-    An item lies in the plane of its scene, in pixels of the scene. Scenes that share ground must be cut by common lines:
-    their planes are joined, and the windows of their items are counted in pixels of the ground, from the upper left of
-    all of them. Items without a footprint keep the pixels of their scene.
+    An item lies in the plane of its scene, in pixels of the scene. Scenes that share ground must be cut by common
+    lines: their planes are joined, and the windows of their items are counted in pixels of the ground, from the upper
+    left of all of them. Items without a footprint keep the pixels of their scene.
     """
     planes = DisjointSet()
     for one, other in find_shared_ground(items, guard):

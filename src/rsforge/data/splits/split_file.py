@@ -63,7 +63,7 @@ class Split:
             raise RsforgeError("RSF-D012", "the split was made from other data", found="; ".join(differences))
 
     def check_contents(self, data_digest: str, contents: Mapping[str, str] | None = None) -> None:
-        """RSF-D012 unless the files are those that were divided; ``contents``, short digests by name, show which changed."""
+        """RSF-D012 unless the files are those that were divided; ``contents`` are their short digests by name."""
         if self.facts.get("data_digest", data_digest) == data_digest:
             return
         before: dict[str, str] = self.facts.get("contents", {})

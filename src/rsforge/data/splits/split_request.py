@@ -18,8 +18,8 @@ SubsetOf = dict[str, str]
 class SplitRequest:
     """How to divide: shares of the items for ``val`` and ``test``, and the options of the ways of dividing.
 
-    ``by`` is scene, region, coordinate, patch or block. ``block_size`` and ``guard`` are in pixels. RSF-U005 when nothing
-    is left to train on.
+    ``by`` is scene, region, coordinate, patch or block. ``block_size`` and ``guard`` are in pixels. RSF-U005 when
+    nothing is left to train on.
     """
 
     by: str

@@ -1,8 +1,8 @@
 """The layers of synthetic scenes: parcels, forest, rivers, roads, villages, coasts and illumination.
 
-Lengths are fractions of the side of the scene, angles radians, colours RGB in [0, 1]. A layer is a mask from the distance to
-an outline (lines, curves or noise), blended over what was painted before. The order of random numbers is part of the
-result: a line that draws one more changes every scene of every seed.
+Lengths are fractions of the side of the scene, angles radians, colours RGB in [0, 1]. A layer is a mask from the
+distance to an outline (lines, curves or noise), blended over what was painted before. The order of random numbers is
+part of the result: a line that draws one more changes every scene of every seed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _PLOTS = 64  # house plots repeat after this many, far outside the tile
 def paint_fields(scene: PaintedScene, crops: Array, angle: float, levels: int) -> None:
     """``2**levels`` parcels in the colours ``crops``, separated by hedges or tracks.
 
-    Parcels are the leaves of a random k-d tree: a square is cut ``levels`` times, each part across one of its axes, mostly
-    the longer one, at 30 to 70 % of its length. ``leaf`` is the part of each sample, ``edge`` its distance to the nearest
-    cut. Slightly curved axes keep the borders from being straight.
+    Parcels are the leaves of a random k-d tree: a square is cut ``levels`` times, each part across one of its axes,
+    mostly the longer one, at 30 to 70 % of its length. ``leaf`` is the part of each sample, ``edge`` its distance to
+    the nearest cut. Slightly curved axes keep the borders from being straight.
     """
     bend = scene.uniform(0, 0.012)
     axes = np.stack([axis + bend * scene.noise(3) for axis in scene.rotated_axes(angle)]).reshape(2, -1)
@@ -79,7 +79,8 @@ def paint_forest(scene: PaintedScene, where: Array) -> None:
 def paint_river(scene: PaintedScene, angle: float) -> None:
     """A meandering river of varying width, with forest along it and sand at the inner banks of its bends.
 
-    Its middle line is a sum of three sines; the distance from it is divided by the slope, which keeps the width constant.
+    Its middle line is a sum of three sines; the distance from it is divided by the slope, which keeps the width
+    constant.
     """
     u, v = scene.rotated_axes(angle)
     turns = scene.uniform(3, 7) * np.array([1, 2.1, 3.7], np.float32).reshape(3, 1, 1)

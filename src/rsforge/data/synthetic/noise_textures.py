@@ -1,8 +1,8 @@
 """A square scene to paint: smooth noise, rotated axes, soft masks, and the materials of every sample.
 
-Everything is a function of continuous coordinates in a square of side 1, sampled twice per pixel and axis and averaged at
-the end. Random numbers are drawn for lattices and parameters only, never per sample. One generator state therefore gives
-the same scene at every size, and a strip of rows equals the same rows of the whole.
+Everything is a function of continuous coordinates in a square of side 1, sampled twice per pixel and axis and averaged
+at the end. Random numbers are drawn for lattices and parameters only, never per sample. One generator state therefore
+gives the same scene at every size, and a strip of rows equals the same rows of the whole.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class PaintedScene:
     """A square of side 1 around the origin, painted in ``rgb (3, rows, n)`` with ``n`` = 2 ``size`` samples a side.
 
     ``rows`` limits it to a strip of pixel rows. With ``record`` the scene also keeps the shares of materials at each
-    sample, ``shares (len(MATERIALS), rows, n)``, which sum to 1 where something was painted, and the ``parcel (rows, n)``
-    of each sample. ``roads`` lists roads and tracks, ``kind`` is the kind of scene.
+    sample, ``shares (len(MATERIALS), rows, n)``, which sum to 1 where something was painted, and the ``parcel (rows,
+    n)`` of each sample. ``roads`` lists roads and tracks, ``kind`` is the kind of scene.
     """
 
     def __init__(self, rng: np.random.Generator, size: int, rows: slice | None = None, record: bool = False) -> None:
@@ -87,19 +87,19 @@ class PaintedScene:
         return c * self.x + s * self.y, c * self.y - s * self.x
 
     def coverage(self, inside: Array, softness: float = 0.0) -> Array:
-        """The share of each sample inside an outline; ``inside`` is the distance from it, positive on the inner side."""
+        """The share of each sample inside an outline; ``inside`` is the distance from it, positive inside."""
         covered: Array = np.clip(inside / np.float32(max(softness, 1 / self.n)) + np.float32(0.5), 0, 1)
         return covered
 
     def paint(self, mask: Array, colour: Array, material: str = "") -> None:
-        """Blend ``colour (3, 1, 1)`` or ``(3, rows, n)`` over the scene by ``mask`` in [0, 1], as a layer of ``material``."""
+        """Blend ``colour (3, 1, 1)`` or ``(3, rows, n)`` over the scene by ``mask`` in [0, 1]; it is ``material``."""
         self.rgb += mask * (colour - self.rgb)
         if material and len(self.shares):
             self.shares *= 1 - mask
             self.shares[MATERIALS.index(material)] += mask
 
     def paint_parcels(self, parcel: npt.NDArray[np.int64], tint: Array) -> None:
-        """Cover everything with parcels ``(rows, n)`` of the colours ``tint (count, 3)``; green ones hold crop, others soil."""
+        """Cover everything with parcels ``(rows, n)`` of colours ``tint (count, 3)``: crop where green, else soil."""
         self.rgb[:] = tint.T[:, parcel]
         if len(self.shares):
             crop = np.clip((tint @ np.array([-1, 2, -1], np.float32)) / np.float32(0.3), 0, 1)[parcel]

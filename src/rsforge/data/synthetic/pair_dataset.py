@@ -22,11 +22,11 @@ _VERSION = 1  # raise it when the images change
 
 
 class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
-    """The first ``count`` pairs of the series ``seed`` as SAR ``(1, S, S)`` and optical ``(3, S, S)``, float in [-1, 1].
+    """The first ``count`` pairs of the series ``seed`` as SAR ``(1, S, S)`` and optical ``(3, S, S)``, in [-1, 1].
 
     They are those of ``data synth --kind pairs``: SAR is 8-bit grey, each scene is cut into four patches that do not
-    overlap. Addressed by (epoch, index) like ``PairDataset``. Up to ``keep_bytes`` all are drawn at once and cached, and
-    ``progress`` is called after each.
+    overlap. Addressed by (epoch, index) like ``PairDataset``. Up to ``keep_bytes`` all are drawn at once and cached,
+    and ``progress`` is called after each.
     """
 
     def __init__(

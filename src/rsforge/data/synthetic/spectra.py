@@ -8,8 +8,8 @@ from scipy.interpolate import PchipInterpolator
 from rsforge.data.synthetic.noise_textures import MATERIALS, Array
 
 _NODES_NM = "376 430 480 550 600 670 700 750 860 970 1080 1200 1280 1450 1650 1940 2100 2200 2320 2500"
-# Reflectance in percent at these wavelengths, rounded from the shapes found in spectral libraries: chlorophyll absorption
-# at 430 and 670 nm, red edge, liquid water at 970, 1200, 1450 and 1940 nm, clay and cellulose from 2100 nm on.
+# Reflectance in percent at these wavelengths, rounded from the shapes found in spectral libraries: chlorophyll
+# absorption at 430 and 670 nm, red edge, liquid water at 970, 1200, 1450 and 1940 nm, clay and cellulose from 2100 nm.
 _PERCENT = {
     "crop": "3 3.5 4 10 7 4 14 44 50 46 50 44 47 14 30 6 15 18 13 5",
     "soil": "6 8 10 15 19 22 23.5 26 29 31 33 35 36 33 40 33 39 37.5 37 33",

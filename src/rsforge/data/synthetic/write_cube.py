@@ -1,4 +1,4 @@
-"""Synthetic imaging-spectrometer cubes: linear mixtures of the spectra of the materials in each pixel, as ENVI files."""
+"""Synthetic imaging-spectrometer cubes: linear mixtures of the spectra of materials, as ENVI files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from rsforge.data.audit.inspect_items import read_centre
 from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pair
 from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
 from rsforge.data.splits.items import DatasetContents, Item
-from rsforge.recipes.html.page import render_document, render_table
+from rsforge.recipes.html.document import render_document, render_table
 
 SHOWN = 12  # items of a kind with images
 LISTED = 200  # items of a kind in the table

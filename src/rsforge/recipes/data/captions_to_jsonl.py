@@ -77,7 +77,7 @@ def _read_judged(settings: CaptionsSettings) -> Iterator[Line]:
 
 
 def _find_reason(settings: CaptionsSettings, line: Line) -> str:
-    """Why the image of a line cannot be used: its name leaves the folder, or there is no such image; empty if it can."""
+    """Why the image of a line cannot be used: its name leaves the folder, or no such image is there; "" if it can."""
     folder = settings.images_dir or settings.output_file.parent
     try:
         path = resolve_inside(folder, line.name, where=f"{settings.caption_file.name} line {line.number}")

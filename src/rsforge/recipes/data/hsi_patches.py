@@ -87,8 +87,8 @@ def _divide_patches(settings: HsiPatchesSettings, show: Console) -> dict[str, An
 def _refuse_occupied(out: Path, names: Collection[str], *, overwrite: bool) -> set[Path]:
     """The files of patches in ``out`` that this run may replace: those of the same scenes, or of the data set there.
 
-    RSF-U004 when they may not be replaced, or when there are other files of patches; RSF-U005 where a file has the name of
-    a scene.
+    RSF-U004 when they may not be replaced, or when there are other files of patches; RSF-U005 where a file has the name
+    of a scene.
     """
     for name in names:
         if (out / name).is_file():

@@ -61,7 +61,7 @@ class CuttingJob:
         return open_cube(path, variable=options.variable, wavelengths=options.wavelengths, size=options.size)
 
     def raise_if_stopped(self) -> None:
-        """Raise when SIGINT or SIGTERM came. The signal handler itself must not: HDF5 swallows exceptions in callbacks."""
+        """Raise when SIGINT or SIGTERM came. The handler itself must not: HDF5 swallows exceptions in callbacks."""
         if self.stop:
             raise Terminated if self.stop.signal == signal.SIGTERM else KeyboardInterrupt
 

@@ -29,7 +29,7 @@ Record = dict[str, list[str]]
 
 
 def prepare(settings: ClassesSettings, show: Console) -> dict[str, Any]:
-    """Check everything, then copy what is new; RSF-D002 for bad images, RSF-D006 for a bad list, RSF-U004 for other files."""
+    """Check, then copy what is new; RSF-D002 for bad images, RSF-D006 for a bad list, RSF-U004 for other files."""
     _check_apart(settings)
     index = _scan(settings, show)
     names = _name_classes(settings, index, show)

@@ -19,7 +19,7 @@ from rsforge.settings.data_pairs import PairFields, SplitSettings
 
 
 def read_contents(settings: PairFields, show: Console, *, collect_problems: bool = False) -> DatasetContents:
-    """The contents of the data folder, with a report of how it was read; bad tables end it unless they are collected."""
+    """The contents of the data folder, after a report; bad tables raise unless they are collected."""
     contents = find_contents(
         settings.data_dir,
         layout=settings.layout,
@@ -115,7 +115,7 @@ def _warn_of_shares(split: Split, show: Console) -> None:
 
 
 def _write_unless_same(path: Path, split: Split, *, overwrite: bool, dry_run: bool) -> bool:
-    """Write the split and return True, unless it is there already or for a dry run; RSF-U004 when another one is there."""
+    """Write the split and return True, unless it exists or for a dry run; RSF-U004 when another one exists."""
     if path.exists() and not overwrite:
         if _is_stored(path, split):
             return False

@@ -70,7 +70,7 @@ def _group_by_dtype(modality: str, stats: Sequence[ImageStats]) -> Iterator[tupl
 
 
 def _count_values(contents: DatasetContents) -> dict[str, dict[str, int]]:
-    """The number of items with each value, of every property that is known; scenes only where some hold several items."""
+    """The number of items with each value, of every known property; scenes only where some hold several items."""
     result = {}
     for name in _COUNTED:
         counts = Counter(getattr(item, name) for item in contents.items)

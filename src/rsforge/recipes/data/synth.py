@@ -116,7 +116,7 @@ def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
 
 
 def _find_stale(root: Path, files: list[str], *, overwrite: bool) -> list[Path]:
-    """The files of an earlier data set in ``root``, its note last; RSF-U004 when they or other files may not be replaced."""
+    """The files of an earlier data set in ``root``, its note last; RSF-U004 when they may not be replaced."""
     if not root.exists():
         return []
     present = sorted(p.name for p in root.iterdir() if not p.name.startswith((durable.LOCK, durable.TEMPORARY)))

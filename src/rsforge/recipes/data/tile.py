@@ -87,7 +87,7 @@ def _count_windows(plan: Plan) -> int:
 
 
 def _check_output(settings: TileCutSettings) -> None:
-    """RSF-U004 unless the folder is new, empty, or an earlier cut that may be replaced; RSF-U005 if it holds the scenes."""
+    """RSF-U004 unless the folder is empty or an earlier cut to be replaced; RSF-U005 if it holds the scenes."""
     output = settings.output_dir
     for name in ("sar", "optical"):
         if getattr(settings, name).resolve().is_relative_to(output.resolve()):

@@ -111,7 +111,7 @@ def _load_synthetic(data: TileSettings, run: RunSettings, show: Console, keep_by
 
 
 def draw_images(count: int, data: TileSettings, *, seed: int, keep_bytes: int = KEEP_BYTES) -> ImageSets:
-    """``count`` synthetic scenes, the last ``val_fraction`` of them held out; RSF-D004 when none is left to train on."""
+    """``count`` synthetic scenes, the last ``val_fraction`` of them held out; RSF-D004 when none remains to train."""
     trained = count - round(count * data.val_fraction)
     if not trained:
         raise RsforgeError("RSF-D004", f"--val-fraction {data.val_fraction:g} leaves nothing to train on")

@@ -55,7 +55,7 @@ def shorten_digests(digests: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class StoredPairSplit:
-    """The pairs of each subset of a stored split, the subset of every name in it, and the digests of all pairs by name."""
+    """The pairs of each subset of a stored split, the subset of every name, and the digests of all pairs."""
 
     pairs: dict[str, list[JudgedPair]]
     subset_of: dict[str, str]

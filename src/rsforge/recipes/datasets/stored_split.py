@@ -54,8 +54,8 @@ def check_split(split: Split, contents: Digests, show: Console, *, part: bool = 
 def _narrow_split(split: Split, contents: Digests) -> Split:
     """The split without the items that are not in ``contents``.
 
-    The digest of all its data cannot be compared with a part of them. It is left out, or made wrong where the short digest
-    of an item has changed.
+    The digest of all its data cannot be compared with a part of them. It is left out, or made wrong where the short
+    digest of an item has changed.
     """
     subsets = {subset: [name for name in names if name in contents] for subset, names in split.subsets.items()}
     facts = {name: fact for name, fact in split.facts.items() if name != "data_digest"}
@@ -67,7 +67,7 @@ def _narrow_split(split: Split, contents: Digests) -> Split:
 
 
 def find_split_file(choice: str, root: Path) -> Path | None:
-    """The file of the option ``--split``: none, auto (that of the data folder, if any) or a path (RSF-D012 if missing)."""
+    """The file of the option ``--split``: none, auto (that of the data folder) or a path (RSF-D012 if missing)."""
     if choice == "none":
         return None
     if choice == "auto":
@@ -122,7 +122,8 @@ def report_split(split: Split, subsets: Mapping[str, Sequence[object]], show: Co
 def select_subset(choice: str, subset: str, index: TileIndex, show: Console, *, trained: str) -> list[Tile]:
     """The images of ``subset`` to measure, with a warning where the checkpoint was trained by another split.
 
-    ``trained`` is the digest of the split in the checkpoint. RSF-U005 when there is no split, RSF-D004 for an empty subset.
+    ``trained`` is the digest of the split in the checkpoint. RSF-U005 when there is no split, RSF-D004 for an empty
+    subset.
     """
     if subset == "all":
         return index.tiles
@@ -140,7 +141,7 @@ def no_split_error(choice: str, subset: str, root: Path) -> RsforgeError:
 
 
 def require_subset(subsets: Mapping[str, list[T]], subset: str, show: Console, *, ours: bool) -> list[T]:
-    """The members of ``subset``; RSF-D004 for none, a warning where the split is not ``ours``, that of the checkpoint."""
+    """The members of ``subset``; RSF-D004 for none, a warning unless the split is that of the checkpoint (``ours``)."""
     if not subsets[subset]:
         raise RsforgeError("RSF-D004", f"the split has no images on its side {subset}", where="--side")
     if not ours:

@@ -71,7 +71,7 @@ def digest_split(train: UnpairedSubset, held_out: UnpairedSubset) -> str:
 def divide_by_split(
     stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage], *, allow_leak: bool, show: Console
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
-    """(train, held out): pairs as in the stored split, every other image with those that it equals, overlaps or is near.
+    """(train, held out): pairs as in the stored split, every other image with those that it equals or overlaps.
 
     The subset of an image without a partner is found in three steps, for all images of equal contents at once:
 
@@ -79,8 +79,8 @@ def divide_by_split(
     2. where there are none, the subsets of the pairs of its scene;
     3. where there are none either, train, if its scene is known to be another one.
 
-    It is left out when a step gives several subsets, or test, or what the split leaves out. Images of unknown scenes are
-    left out too, or trained on where leaks are allowed.
+    It is left out when a step gives several subsets, or test, or what the split leaves out. Images of unknown scenes
+    are left out too, or trained on where leaks are allowed.
     """
     by_content = _subsets_by_content(stored, index, unpaired)
     by_scene = _subsets_by_scene(stored, index)
@@ -159,7 +159,7 @@ def divide_by_scene_or_content(
     allow_leak: bool,
     show: Console,
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
-    """(train, held out) by whole scenes; where no scene is known, a share of the pairs and of the images of each modality.
+    """(train, held out) by whole scenes; of unknown scenes, a share of the pairs and of the images of each modality.
 
     RSF-D011 for unknown scenes unless leaks are allowed, RSF-D004 for a single scene.
     """

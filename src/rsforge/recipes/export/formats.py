@@ -24,7 +24,7 @@ Run = Callable[[Tensor], Tensor]
 
 
 class LoadedFile(NamedTuple):
-    """A file that was loaded: a function that runs it, the runtime, whether that is slow, and the digest of its weights."""
+    """A loaded file: a function that runs it, the runtime, whether that is slow, and the digest of its weights."""
 
     run: Run
     runtime: str

@@ -38,7 +38,7 @@ class ExportedNetwork:
 
 
 class CapturedProgram(NamedTuple):
-    """The network as a program for any batch; ``any_size`` if for images of any size too, else for those of the training."""
+    """The network as a program for any batch, of images of ``any_size`` or only of those of the training."""
 
     program: ExportedProgram
     shapes: dict[int, Any]

@@ -153,7 +153,7 @@ def _make_cases(subject: ExportedNetwork) -> Cases:
 
 @torch.no_grad()
 def largest_difference(loaded: LoadedFile, cases: Cases) -> float:
-    """The largest absolute difference from the outputs of the network; infinite for another shape, NaN if any is NaN."""
+    """The largest absolute difference from the outputs; infinite for another shape, NaN if one is NaN."""
     differences = [torch.tensor(0.0)]
     for x, expected in cases:
         output = loaded.run(x)

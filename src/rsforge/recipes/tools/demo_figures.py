@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from torch import Tensor
 from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.data.io.image_writer import save_grid
 from rsforge.recipes.datasets.batches import stack_samples
-from rsforge.recipes.html import page
 from rsforge.recipes.tools.demo_report import NEAREST, SCENES, Figures
 from rsforge.recipes.training import loss_plots, output_names
 
@@ -22,8 +22,8 @@ COMPARED = 8
 def collect_figures(output: Path, evaluated: Mapping[str, Any]) -> Figures:
     """The quality of both models on data that they were not trained on, each beside a baseline without learning.
 
-    ``evaluated`` is the result of ``rsforge vae evaluate`` on unseen scenes; the loss of the denoiser is the held-out loss
-    of its best epoch.
+    ``evaluated`` is the result of ``rsforge vae evaluate`` on unseen scenes; the loss of the denoiser is the held-out
+    loss of its best epoch.
     """
     epochs = loss_plots.closed_rows(output / "diffusion_models" / output_names.JOURNAL)
     return {
@@ -39,10 +39,15 @@ def reconstruction_figures(evaluated: Mapping[str, Any]) -> Figures:
     return {
         "mse": mse,
         "mean_image_mse": baseline,
-        "psnr_db": round(page.psnr_db(mse), 2),
-        "mean_image_psnr_db": round(page.psnr_db(baseline), 2),
+        "psnr_db": round(psnr_db(mse), 2),
+        "mean_image_psnr_db": round(psnr_db(baseline), 2),
         "ssim": evaluated["ssim"],
     }
+
+
+def psnr_db(mse: float) -> float:
+    """The peak signal-to-noise ratio of a mean squared error of images in [-1, 1]; infinite for no error."""
+    return 10 * math.log10(4 / mse) if mse > 0 else math.inf
 
 
 def denoising_figures(epochs: Sequence[Mapping[str, Any]]) -> Figures:

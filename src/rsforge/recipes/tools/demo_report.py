@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from rsforge import __version__
 from rsforge.data.images.tile_dataset import scan
 from rsforge.recipes.console import Console
-from rsforge.recipes.html import page
-from rsforge.recipes.html.page import Chart, Headline, Picture, Report, Section, Stage
+from rsforge.recipes.html.journal_curves import read_curves
+from rsforge.recipes.html.page import Chart, Headline, Picture, Report, Section, Stage, format_duration, write_page
 from rsforge.recipes.html.svg_chart import Curve
 from rsforge.recipes.training import output_dir, output_names
 from rsforge.settings.tools import DemoSettings
@@ -55,7 +55,7 @@ def write_report(
     done = Report(
         title="rsforge demo",
         lead="An autoencoder and a latent diffusion model, trained from nothing on drawn satellite scenes in "
-        f"{page.format_duration(seconds)}. The scenes are drawn by a program; no satellite took them.",
+        f"{format_duration(seconds)}. The scenes are drawn by a program; no satellite took them.",
         headlines=make_headlines(figures, seconds),
         sections=[
             _samples_section(output, figures),
@@ -66,7 +66,7 @@ def write_report(
         data=_describe_data(output),
         environment=_describe_environment(),
     )
-    page.write_page(output / REPORT, done)
+    write_page(output / REPORT, done)
 
 
 def make_headlines(figures: Mapping[str, Any], seconds: float) -> list[Headline]:
@@ -75,10 +75,10 @@ def make_headlines(figures: Mapping[str, Any], seconds: float) -> list[Headline]
     return [
         Headline(f"{vae['psnr_db']:.1f} dB", f"PSNR of unseen scenes given back; "
                  f"giving each the mean image: {vae['mean_image_psnr_db']:.1f} dB"),
-        Headline(page.format_share(diffusion["held_out_loss"], diffusion["linear_loss"]),
+        Headline(format_share(diffusion["held_out_loss"], diffusion["linear_loss"]),
                  f"held-out denoising loss {diffusion['held_out_loss']:.3f}, as a share of the best linear "
                  f"denoiser's {diffusion['linear_loss']:.3f}"),
-        Headline(page.format_duration(seconds), f"from nothing to this page, {_describe_epochs(figures)}"),
+        Headline(format_duration(seconds), f"from nothing to this page, {_describe_epochs(figures)}"),
     ]  # fmt: skip
 
 
@@ -110,10 +110,10 @@ def _autoencoder_section(output: Path, figures: Mapping[str, Any]) -> Section:
     vae = figures["autoencoder"]
     mse, trivial = vae["mse"], vae["mean_image_mse"]
     reading = (
-        f"MSE {mse:.4f} on unseen scenes = {page.format_share(mse, trivial)} of giving every image the mean image "
+        f"MSE {mse:.4f} on unseen scenes = {format_share(mse, trivial)} of giving every image the mean image "
         f"({trivial:.4f}). SSIM {vae['ssim']:.2f}."
     )
-    curves = page.read_curves(output / "vae_models" / output_names.JOURNAL, "mse", "val/mse")
+    curves = read_curves(output / "vae_models" / output_names.JOURNAL, "mse", "val/mse")
     last = max((x for curve in curves for x, _ in curve.points), default=0)
     curves.append(Curve("mean image", "baseline", [(0, vae["mean_image_mse"]), (last, vae["mean_image_mse"])]))
     rows = Picture(
@@ -127,10 +127,10 @@ def _autoencoder_section(output: Path, figures: Mapping[str, Any]) -> Section:
 def _diffusion_section(output: Path, figures: Mapping[str, Any]) -> Section:
     loss, linear = figures["diffusion"]["held_out_loss"], figures["diffusion"]["linear_loss"]
     reading = (
-        f"Held-out loss {loss:.4f} = {page.format_share(loss, linear)} of the best denoiser that knows only mean and "
+        f"Held-out loss {loss:.4f} = {format_share(loss, linear)} of the best denoiser that knows only mean and "
         f"variance ({linear:.4f})."
     )
-    curves = page.read_curves(output / "diffusion_models" / output_names.JOURNAL, "loss", "val/loss", "val/linear")
+    curves = read_curves(output / "diffusion_models" / output_names.JOURNAL, "loss", "val/loss", "val/linear")
     return Section(
         "Diffusion", reading, charts=[Chart("Denoising loss", curves, "mean squared error", f"{WEIGHTED} {AVERAGED}")]
     )
@@ -152,3 +152,8 @@ def _describe_environment() -> Figures:
         "threads": torch.get_num_threads(),
         "written": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+
+
+def format_share(figure: float, baseline: float) -> str:
+    """``figure`` as a whole percentage of ``baseline``."""
+    return f"{100 * figure / baseline:.0f} %" if baseline > 0 else "no share"
