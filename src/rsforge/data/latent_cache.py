@@ -53,12 +53,14 @@ def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -
 
 def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np.dtype[np.float32]]:
     """The latents at ``path`` mapped read-only; absent, damaged or of another shape raises RSF-D003."""
-    what, fix = f"the cached latents {path} are unusable", "remove the file; it is made again"
+    what = f"the cached latents {path} are unusable"
+    fix = "remove the file; it is made again"
     try:
         moments = npy.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise RsforgeError("RSF-D003", what, where=str(path), found=str(error), fix=fix) from error
-    found, wanted = f"{moments.dtype} {moments.shape}", f"float32 {tuple(expected_shape)}"
+    found = f"{moments.dtype} {moments.shape}"
+    wanted = f"float32 {tuple(expected_shape)}"
     if found != wanted or not moments.flags.c_contiguous:
         raise RsforgeError("RSF-D003", f"{what}: {wanted} is needed", where=str(path), found=found, fix=fix)
     return moments
@@ -75,7 +77,9 @@ class LatentDataset(Dataset[dict[str, Tensor]]):
         shapes = {values.shape[:2] for values in arrays.values()}
         if len(shapes) != 1 or len(names) != next(iter(shapes))[0]:
             raise ValueError(f"arrays of {sorted(shapes)} samples and views, and {len(names)} names")
-        self.arrays, self.names, self.seed = dict(arrays), list(names), seed
+        self.arrays = dict(arrays)
+        self.names = list(names)
+        self.seed = seed
         self.views = next(iter(shapes))[1]
 
     def __len__(self) -> int:
@@ -111,7 +115,8 @@ def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDA
 
 def _average(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     """Per channel ``(C, 1, 1)`` of ``(n, V, C, H, W)``, per dimension ``(D,)`` of ``(n, V, D)``."""
-    total, weight = np.float64(0), 0
+    total = np.float64(0)
+    weight = 0
     for chunk in chunks:
         axes = (0, 1, *range(3, chunk.ndim))
         total = total + chunk.sum(axis=axes)
