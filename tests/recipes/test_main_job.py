@@ -64,7 +64,7 @@ def test_checkpoints_are_plain_data_and_rebuild_their_model_alone(job):
     assert state["parts"]["own/latents"]["std"].shape == (8,) and (state["parts"]["own/latents"]["std"] > 0).all()
     state = torch.load(job.diffusion / "best_model.pt", weights_only=True)
     assert state["latent_shape"] == [8] and state["prediction"] == "eps" and state["schedule"]["timesteps"] == 40
-    assert len(state["vae"]["digest"]) == 64
+    assert len(state["partners"]["vae"]["digest"]) == 64
 
 
 def sampled(job, tmp_path, options, output="drawn.png"):
