@@ -50,7 +50,7 @@ def run_state(nets, *, ema=True, figure=0.5, **parts):
     }
 
 
-def vae_state(settings=None, **options):
+def vae_state(settings=None, given=("data_dir",), **options):
     settings = settings or VaeTrainSettings(data={"data_dir": "tiles"})
     network = VectorVae(image_size=16, latent_dim=4, channels=(8, 16))
     statistics = {"mean": torch.tensor([-1.0, 0.0, 2.0, 0.5]), "std": torch.tensor([1.0, 0.25, 1.0, 3.0])}
@@ -59,6 +59,7 @@ def vae_state(settings=None, **options):
         "architecture": network.architecture,
         "image_size": 16,
         "settings": output_dir.plain(settings),
+        "given": list(given),
         "images": IMAGES,
     }
     return {**identity, **run_state({"autoencoder": network}, **{"own/latents": statistics}, **options)}, network
@@ -90,8 +91,9 @@ def diffusion(tmp_path, vae) -> Path:
         "schedule": {"kind": "linear", "timesteps": 1000, "zero_terminal_snr": True},
         "latent_mean": torch.tensor([[[-0.5]], [[1.5]]]),
         "latent_std": torch.tensor([[[2.0]], [[3.0]]]),
-        "vae": {"digest": partner.digest, "architecture": partner.state["architecture"]},
+        "partners": {"vae": {"digest": partner.digest, "path": "vae.pt"}},
         "settings": output_dir.plain(settings),
+        "given": ["data_dir", "prediction", "vae_checkpoint", "zero_terminal_snr"],
         "images": IMAGES,
     }
     return saved(tmp_path / "diffusion.pt", {**identity, **run_state({"denoiser": network})})
@@ -112,7 +114,7 @@ def test_an_autoencoder(vae):
     assert found["nets"] == ["autoencoder"] and found["parts"] == ["best", "ema", "own/latents"]
     assert found["file_mib"] == pytest.approx(vae.stat().st_size / 2**20, abs=1e-3)
     assert found["settings"] == {"data_dir": "tiles"}
-    assert not found.keys() & {"vae", "prediction", "schedule", "latent_shape", "stopped", "made_by"}
+    assert not found.keys() & {"partners", "prediction", "schedule", "latent_shape", "stopped", "made_by"}
 
 
 def test_a_denoiser(diffusion, vae):
@@ -121,7 +123,7 @@ def test_a_denoiser(diffusion, vae):
     assert (found["kind"], found["prediction"], found["latent_shape"]) == ("diffusion", "v", [4])
     assert found["schedule"] == {"kind": "linear", "timesteps": 1000, "zero_terminal_snr": True}
     assert found["latents"] == {"channels": 2, "mean_range": [-0.5, 1.5], "std_range": [2.0, 3.0]}
-    assert found["vae"] == {"digest": told(vae)["weights"]["autoencoder"], "architecture": "vector_vae"}
+    assert found["partners"] == {"vae": {"digest": told(vae)["weights"]["autoencoder"], "path": "vae.pt"}}
     assert found["settings"] == {
         "data_dir": "tiles", "vae_checkpoint": "vae.pt", "prediction": "v", "zero_terminal_snr": True,
     }  # fmt: skip
@@ -144,24 +146,23 @@ def test_a_denoiser_has_the_digest_that_it_is_restored_with(diffusion):
     assert told(diffusion)["weights"] == {"denoiser": restored.digest}
 
 
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ({"loop": {"batch_size": 16}}, {"epochs": 100, "save_every": 10}),
-        ({"loop": {"epochs": 300, "save_every": 20, "batch_size": 2}}, {"batch_size": 2}),
-        ({"autoencoder": {"latent": "map"}}, {"latent": "map"}),
-        ({"autoencoder": {"latent": "map", "kl_weight": 1.0}}, {"latent": "map", "kl_weight": 1.0}),
-        ({"autoencoder": {"channels": [8, 16]}}, {"channels": [8, 16]}),
-    ],
-)
-def test_only_settings_that_the_defaults_would_not_give_are_shown(tmp_path, given, shown):
-    state, _ = vae_state(VaeTrainSettings(data={"data_dir": "tiles"}, **given))
-    assert told(saved(tmp_path / "vae.pt", state))["settings"] == {"data_dir": "tiles", **shown}
+def test_the_settings_that_were_given_are_shown_also_where_they_are_the_defaults(tmp_path):
+    settings = VaeTrainSettings(data={"data_dir": "tiles"}, loop={"epochs": 300, "batch_size": 2})
+    state, _ = vae_state(settings, given=("batch_size", "data_dir", "epochs"))
+    assert told(saved(tmp_path / "vae.pt", state))["settings"] == {"data_dir": "tiles", "epochs": 300, "batch_size": 2}
+
+
+def test_a_checkpoint_of_before_shows_all_its_settings(tmp_path):
+    state, _ = vae_state()
+    del state["given"]
+    shown = told(saved(tmp_path / "vae.pt", state))["settings"]
+    assert shown["data_dir"] == "tiles" and shown["kl_mode"] == "capacity" and shown["epochs"] == 300
 
 
 def test_settings_that_no_model_takes_are_shown_whole(tmp_path):
     state, _ = vae_state()
     state["settings"] = {"loop": {"epochs": 300, "from_the_future": 1}, "news": {"a": 2}}
+    del state["given"]
     assert told(saved(tmp_path / "vae.pt", state))["settings"] == {"epochs": 300, "from_the_future": 1, "a": 2}
 
 

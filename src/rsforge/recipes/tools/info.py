@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from torch import Tensor
 
 from rsforge.engine import checkpoint
@@ -19,17 +17,10 @@ from rsforge.engine.ema import averaged_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
 from rsforge.recipes.console import Console
+from rsforge.recipes.stored_partners import stored_partners
 from rsforge.recipes.training import output_names
-from rsforge.settings.cyclegan import CycleGanTrainSettings
-from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.tools import InfoSettings
-from rsforge.settings.vae import VaeTrainSettings
 
-MODELS: dict[str, type[BaseModel]] = {
-    "vae": VaeTrainSettings,
-    "diffusion": DiffusionTrainSettings,
-    "cyclegan": CycleGanTrainSettings,
-}
 PLAIN = (
     "image_size", "latent_shape", "prediction", "schedule", "normalisation", "radiometry", "sar_channels", "paired",
     "images",
@@ -40,7 +31,7 @@ def describe(settings: InfoSettings, show: Console) -> dict[str, Any]:
     """Kind, progress, network, data, settings and weights of a checkpoint, without entries that it does not have.
 
     ``weights`` are the digests of the weights in use, averaged ones where there are any, by which a diffusion model
-    identifies its autoencoder. ``settings`` are those that differ from the defaults of the kind.
+    identifies its autoencoder. ``settings`` are those that were given, by options, files or variables.
     """
     path = settings.checkpoint
     state = checkpoint.load(path)
@@ -54,12 +45,12 @@ def describe(settings: InfoSettings, show: Console) -> dict[str, Any]:
         **_describe_network(state),
         **{name: state.get(name) for name in PLAIN},
         "latents": _describe_latents(state),
-        "vae": _describe_partner(state),
+        "partners": _describe_partners(state),
         "weights": {name: _digest_net(state, name) for name in state.get("nets", {})},
         "averaged": bool(_find_part(state, "ema").get("shadow")),
         "nets": sorted(state.get("nets", {})),
         "parts": sorted(name for name, part in state.get("parts", {}).items() if part),
-        "settings": dict(_find_changed(state)),
+        "settings": _find_given(state),
         **_read_run_settings(path, state),
     }
     return {name: value for name, value in description.items() if value not in (None, {}, [])}
@@ -116,44 +107,29 @@ def _value_range(values: Tensor) -> list[float]:
     return [float(values.min()), float(values.max())]
 
 
-def _describe_partner(state: Mapping[str, Any]) -> dict[str, Any] | None:
-    partner = state.get("vae")
-    if not partner:
-        return None
-    return {"digest": partner["digest"], "architecture": partner["architecture"]["name"]}
+def _describe_partners(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Digest and path of each model that this one builds on, by role."""
+    return {role: dict(one) for role, one in stored_partners(state).items()}
 
 
 def _digest_net(state: Mapping[str, Any], name: str) -> str:
     return checkpoint.digest_weights(state["nets"][name] | averaged_weights(_find_part(state, "ema"), name))
 
 
-def _find_changed(state: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The stored settings whose omission would change the settings of the command, or make them invalid."""
-    model = MODELS.get(state.get("kind", ""))
-    for section, entries in state.get("settings", {}).items():
-        field = model.model_fields.get(section) if model else None
-        changed = _changed_in_section(field, entries) if field else entries
-        yield from changed.items()
+def _find_given(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored settings that somebody gave, by flat name; all of them where the checkpoint does not say which."""
+    settings = flatten_all(state.get("settings", {}))
+    if "given" not in state:
+        return settings
+    return {name: value for name, value in settings.items() if name in state["given"]}
 
 
-def _changed_in_section(field: FieldInfo, entries: Mapping[str, Any]) -> dict[str, Any]:
-    section = cast(type[BaseModel], field.annotation)
-    given = {} if field.is_required() else field.get_default().model_dump(exclude_unset=True)
-
-    def validate_without(name: str | None) -> dict[str, Any] | None:
-        """The settings of the section without one entry; None where they are invalid then."""
-        with contextlib.suppress(ValidationError):
-            others = {k: v for k, v in entries.items() if k != name}
-            return section.model_validate(given | others).model_dump(mode="json")
-        return None
-
-    complete = validate_without(None)
-    changed = {}
-    for name, value in entries.items():
-        reduced = validate_without(name)
-        if reduced is None or reduced != complete:
-            changed[name] = value
-    return changed
+def flatten_all(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of all sections by their own names."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= value if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _read_run_settings(path: Path, state: Mapping[str, Any]) -> dict[str, Any]:
