@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from rsforge.data.pairs.index import find_pairs
-from rsforge.data.pairs.reading import open_pair, radiometry_of
+from rsforge.data.pairs.reading import find_radiometry, open_pair
 from rsforge.data.splits.split_file import load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
@@ -42,7 +42,7 @@ def main() -> None:
     held_out = load_split(WORLD / "split.json").sides["val"]
 
     index = find_pairs(WORLD)
-    radiometry, why = radiometry_of(index)
+    radiometry, why = find_radiometry(index)
     print("radiometry:", why)
     pair = next(pair for pair in index.pairs if pair.name in held_out)
     sar, optical = open_pair(pair, radiometry)

@@ -1,4 +1,4 @@
-"""Atomic writes and folder locks: what carries a final name is whole, or it is not there."""
+"""Atomic writes and folder locks: a file under its final name is complete, or it does not exist."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TEMPORARY = ".tmp-"
 LOCK = ".lock"
 
 
-def _unhindered(operation: str) -> None:
-    """Called before every durable operation; tests put a fault here."""
+def _do_nothing(operation: str) -> None:
+    """Called before every durable operation; tests replace it to inject failures."""
 
 
-before_operation: Callable[[str], None] = _unhindered
+before_operation: Callable[[str], None] = _do_nothing
 
 
-class _Guarded(io.FileIO):
-    """A file that remembers its first failure: archive writers above it report something else."""
+class _FailureKeepingFile(io.FileIO):
+    """A file that keeps its first ``OSError``: archive writers on top of it raise other errors."""
 
     failure: OSError | None = None
 
@@ -45,15 +45,15 @@ class _Guarded(io.FileIO):
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the name ``path`` when the block ends well, and leaves no trace otherwise.
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets the name ``path`` when the block ends without an error, and is removed otherwise.
 
     The bytes go to a temporary name in the same folder, are flushed to the disk, renamed, and the folder is
     flushed. An ``OSError`` of any write is raised as itself, with the path.
     """
-    with replacing_by_name(path) as temporary:
+    with atomic_path(path) as temporary:
         before_operation("open")
-        with _Guarded(temporary, "w+") as file:
+        with _FailureKeepingFile(temporary, "w+") as file:
             try:
                 yield cast(BinaryIO, file)
             except Exception as error:
@@ -63,15 +63,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def replacing_by_name(path: Path) -> Iterator[Path]:
-    """Like ``replacing``, for a library that opens the file itself: the block closes it under the name it is given."""
+def atomic_path(path: Path) -> Iterator[Path]:
+    """``open_atomic`` for a library that opens the file itself: the block writes and closes the yielded path."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         yield temporary
-        _flush(temporary)
+        _fsync_file(temporary)
         before_operation("rename")
         temporary.replace(path)
-        _flush_folder(path.parent)
+        _fsync_folder(path.parent)
     except OSError as error:
         error.filename = str(path)
         raise
@@ -81,7 +81,7 @@ def replacing_by_name(path: Path) -> Iterator[Path]:
 
 
 def reserve(file: Path, size: int) -> None:
-    """Have the file system promise ``size`` bytes to ``file``, for a library that does not survive a full disk."""
+    """Allocate ``size`` bytes for ``file`` (posix_fallocate), for a library that aborts the process on a full disk."""
     before_operation("write")
     if hasattr(os, "posix_fallocate"):
         descriptor = os.open(file, os.O_WRONLY)
@@ -91,7 +91,7 @@ def reserve(file: Path, size: int) -> None:
             os.close(descriptor)
 
 
-def _flush(file: Path) -> None:
+def _fsync_file(file: Path) -> None:
     before_operation("fsync")
     descriptor = os.open(file, os.O_RDONLY)
     try:
@@ -100,7 +100,7 @@ def _flush(file: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     before_operation("fsync folder")
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -110,7 +110,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    with replacing(path) as file:
+    with open_atomic(path) as file:
         file.write(data)
 
 
@@ -122,10 +122,10 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def alias(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     """Give the committed file ``source`` the second name ``target``, atomically.
 
-    A hard link where the file system has them (committed files are never changed in place), a copy elsewhere.
+    A hard link where the file system supports it (committed files are never changed in place), else a copy.
     """
     temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}")
     temporary.unlink(missing_ok=True)
@@ -133,35 +133,35 @@ def alias(source: Path, target: Path) -> None:
         before_operation("link")
         os.link(source, temporary)
     except OSError:
-        with source.open("rb") as reader, replacing(target) as writer:
+        with source.open("rb") as reader, open_atomic(target) as writer:
             shutil.copyfileobj(reader, writer)
         return
     before_operation("rename")
     temporary.replace(target)
     # Renaming one link of a file onto another is a no-op that leaves the first behind.
     temporary.unlink(missing_ok=True)
-    _flush_folder(target.parent)
+    _fsync_folder(target.parent)
 
 
-def adopt(finished: Iterable[tuple[Path, Path]]) -> None:
+def commit_files(finished: Iterable[tuple[Path, Path]]) -> None:
     """Give temporary files their final names in the same folder, all their contents flushed to the disk before.
 
-    One flush of the folder serves them all; a process that dies on the way leaves whole files or temporary ones.
+    The folder is flushed once for all of them; a process that is killed leaves complete files or temporary ones.
     """
     pairs = list(finished)
     for temporary, _ in pairs:
-        _flush(temporary)
+        _fsync_file(temporary)
     for temporary, final in pairs:
         before_operation("rename")
         temporary.replace(final)
     for folder in {final.parent for _, final in pairs}:
-        _flush_folder(folder)
+        _fsync_folder(folder)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed writers left in ``folder`` and below; call it under the folder's lock.
+    """Remove temporary files of killed writers from ``folder`` and its subfolders; the caller holds the folder's lock.
 
-    Folders below that have a lock of their own belong to other runs and are left alone, links are not followed.
+    Subfolders with a lock file of their own belong to other runs and are skipped; links are not followed.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -176,19 +176,19 @@ def sweep(folder: Path) -> None:
 
 
 def sweep_for(targets: Iterable[Path]) -> None:
-    """Remove what killed processes left of these files; no lock is needed: what living ones write stays."""
+    """Remove temporary files of ``targets`` whose writer is dead; no lock is needed, files of live processes stay."""
     names: dict[Path, set[str]] = {}
     for target in targets:
         names.setdefault(target.parent, set()).add(target.name)
     for folder in filter(Path.is_dir, names):
         for path in folder.glob(f"{TEMPORARY}*"):
             pid, _, name = path.name.removeprefix(TEMPORARY).partition("-")
-            if name in names[folder] and pid.isdecimal() and _is_dead(int(pid)):
-                with contextlib.suppress(OSError):  # it is in nobody's way
+            if name in names[folder] and pid.isdecimal() and _is_process_dead(int(pid)):
+                with contextlib.suppress(OSError):  # a leftover that cannot be removed disturbs nobody
                     path.unlink()
 
 
-def _is_dead(pid: int) -> bool:
+def _is_process_dead(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -199,9 +199,9 @@ def _is_dead(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this process; a second one is refused with the first one's pid (RSF-E003)."""
-    # A POSIX record lock: flock() would be inherited by loader workers that outlive a killed trainer.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock ``folder`` for this process; RSF-E003 names the process that holds it already."""
+    # A POSIX record lock: loader workers that outlive a killed trainer would inherit one of flock().
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:

@@ -1,4 +1,4 @@
-"""The registry of error codes and exit codes, and the one exception a user may see."""
+"""The registry of error codes and exit codes, and the exception that carries a message to the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What the process says to the shell."""
+    """The exit status of the process."""
 
     DONE = 0
     BUG = 1
@@ -24,8 +24,8 @@ class ExitCode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One row of the registry: what ``rsforge explain CODE`` tells."""
+class ErrorKind:
+    """One row of the registry, which ``rsforge explain CODE`` prints: exit status, title, general remedy."""
 
     exit: ExitCode
     title: str
@@ -35,192 +35,192 @@ class Fault:
 _U, _D, _C = ExitCode.USAGE, ExitCode.DATA, ExitCode.CHECKPOINT
 _T, _E = ExitCode.TRAINING, ExitCode.ENVIRONMENT
 
-REGISTRY: dict[str, Fault] = {
-    "RSF-B001": Fault(ExitCode.BUG, "a bug in rsforge", "Run again with --debug for the traceback and report it."),
-    "RSF-U001": Fault(
+REGISTRY: dict[str, ErrorKind] = {
+    "RSF-B001": ErrorKind(ExitCode.BUG, "a bug in rsforge", "Run again with --debug for the traceback and report it."),
+    "RSF-U001": ErrorKind(
         _U,
         "a setting was rejected",
         "Correct the named option, variable or file key; `rsforge config schema COMMAND` lists every key with its bounds.",
     ),
-    "RSF-U002": Fault(
+    "RSF-U002": ErrorKind(
         _U,
         "the command line was not understood",
         "Run the command with --help; misspelt options are suggested.",
     ),
-    "RSF-U003": Fault(
+    "RSF-U003": ErrorKind(
         _U,
         "a settings file cannot be read",
         "Settings files are TOML, JSON or YAML (YAML needs the extra `yaml`) with one table of known keys.",
     ),
-    "RSF-U004": Fault(
+    "RSF-U004": ErrorKind(
         _U,
         "the output folder already holds files",
         "Continue with --resume, replace with --overwrite, or name another --output-dir.",
     ),
-    "RSF-U005": Fault(_U, "two settings do not fit together", "Change one of the options named in the message."),
-    "RSF-U006": Fault(
+    "RSF-U005": ErrorKind(_U, "two settings do not fit together", "Change one of the options named in the message."),
+    "RSF-U006": ErrorKind(
         _U,
         "the output name is unusable",
         "Give --output a suffix that pictures have: .png, .jpg, .jpeg, .bmp, .tif, .tiff or .webp.",
     ),
-    "RSF-U007": Fault(_U, "no such name", "Use one of the listed names; the closest one is suggested."),
-    "RSF-D001": Fault(
+    "RSF-U007": ErrorKind(_U, "no such name", "Use one of the listed names; the closest one is suggested."),
+    "RSF-D001": ErrorKind(
         _D,
         "no images found",
         "Check the folder and the suffixes: .png .jpg .jpeg .bmp .tif .tiff in either case, at any depth.",
     ),
-    "RSF-D002": Fault(
+    "RSF-D002": ErrorKind(
         _D,
         "an image cannot be read",
         "Repair or remove the named files, or continue without them by --on-bad skip.",
     ),
-    "RSF-D003": Fault(
+    "RSF-D003": ErrorKind(
         _D,
         "the images have an unusable size or shape",
         "Choose an --image-size the model can take, or replace the named files.",
     ),
-    "RSF-D004": Fault(_D, "too little data", "Add images, lower --val-fraction or lower --batch-size."),
-    "RSF-D005": Fault(
+    "RSF-D004": ErrorKind(_D, "too little data", "Add images, lower --val-fraction or lower --batch-size."),
+    "RSF-D005": ErrorKind(
         _D,
         "a path leaves the data folder",
         "Files named in tables must lie below the data folder; move them there or correct the table.",
     ),
-    "RSF-D006": Fault(
+    "RSF-D006": ErrorKind(
         _D,
         "a table cannot be used",
         "The message names the file and what is wrong: columns, rows, encoding or damage.",
     ),
-    "RSF-D007": Fault(
+    "RSF-D007": ErrorKind(
         _D,
         "rows cannot be used",
         "Repair the named rows, or continue without them by --on-bad skip.",
     ),
-    "RSF-D008": Fault(
+    "RSF-D008": ErrorKind(
         _D,
         "a raster or cube cannot be used",
         "The message names the file and the reason; nothing is guessed, followed or fetched.",
     ),
-    "RSF-D009": Fault(
+    "RSF-D009": ErrorKind(
         _D,
         "SAR and optical images do not pair",
         "Every SAR image needs its optical one of the same place, size and grid; `rsforge data audit` lists what is amiss.",
     ),
-    "RSF-D010": Fault(
+    "RSF-D010": ErrorKind(
         _D,
         "the values are not in the declared unit",
         "Declare it with --radiometry db, linear, dn or uint8, and --clip LOW HIGH.",
     ),
-    "RSF-D011": Fault(
+    "RSF-D011": ErrorKind(
         _D,
         "the split would leak",
         "Split --by scene or --by block, or accept it with --allow-leak.",
     ),
-    "RSF-D012": Fault(
+    "RSF-D012": ErrorKind(
         _D,
         "the split does not belong to the data",
         "Run `rsforge data split` again on the data as they are.",
     ),
-    "RSF-D013": Fault(
+    "RSF-D013": ErrorKind(
         _D,
         "the data set has faults",
         "Open audit.html; repair or remove what it names.",
     ),
-    "RSF-D014": Fault(
+    "RSF-D014": ErrorKind(
         _D,
         "the wavelengths do not fit",
         "Give the wavelengths of the cube with --wavelengths, or choose a sensor that it covers.",
     ),
-    "RSF-C001": Fault(
+    "RSF-C001": ErrorKind(
         _C,
         "checkpoint not found",
         "Train first, or correct the path; best_model.pt lies in the output folder of the training command.",
     ),
-    "RSF-C002": Fault(
+    "RSF-C002": ErrorKind(
         _C,
         "checkpoint damaged",
         "The file is truncated or bits have flipped. Use latest_model.pt, best_model.pt or an older checkpoint.",
     ),
-    "RSF-C003": Fault(
+    "RSF-C003": ErrorKind(
         _C,
         "not an rsforge checkpoint",
         "Foreign and pickled files are refused and never executed. Use a checkpoint written by rsforge.",
     ),
-    "RSF-C004": Fault(
+    "RSF-C004": ErrorKind(
         _C,
         "checkpoint of another kind",
         "The message names the kind it is and the kind that was needed.",
     ),
-    "RSF-C005": Fault(_C, "checkpoint of a newer rsforge", "Upgrade rsforge to read it."),
-    "RSF-C006": Fault(
+    "RSF-C005": ErrorKind(_C, "checkpoint of a newer rsforge", "Upgrade rsforge to read it."),
+    "RSF-C006": ErrorKind(
         _C,
         "checkpoints do not belong together",
         "Use the autoencoder that the diffusion model was trained with.",
     ),
-    "RSF-C007": Fault(
+    "RSF-C007": ErrorKind(
         _C,
         "weights do not fit the model",
         "Names or shapes differ; the file belongs to another architecture.",
     ),
-    "RSF-C008": Fault(
+    "RSF-C008": ErrorKind(
         _C,
         "settings differ from the run to resume",
         "Give the options of the first run again, or start a new run in another --output-dir.",
     ),
-    "RSF-T001": Fault(
+    "RSF-T001": ErrorKind(
         _T,
         "the loss is not finite",
         "Look at the named items; lower --learning-rate, or continue past single batches with --on-nonfinite skip.",
     ),
-    "RSF-T002": Fault(
+    "RSF-T002": ErrorKind(
         _T,
         "the gradient scale collapsed",
         "Half precision overflowed in every step; use --no-mixed-precision.",
     ),
-    "RSF-E001": Fault(
+    "RSF-E001": ErrorKind(
         _E,
         "the disk is full",
         "Free space or name another --output-dir; what was written before is whole.",
     ),
-    "RSF-E002": Fault(_E, "permission denied", "What is named must be readable as input and writable as output."),
-    "RSF-E003": Fault(_E, "the run folder is in use", "Wait for the other run, or name another --output-dir."),
-    "RSF-E004": Fault(
+    "RSF-E002": ErrorKind(_E, "permission denied", "What is named must be readable as input and writable as output."),
+    "RSF-E003": ErrorKind(_E, "the run folder is in use", "Wait for the other run, or name another --output-dir."),
+    "RSF-E004": ErrorKind(
         _E,
         "out of memory",
         "Lower what the command has of --batch-size (training: raise --grad-accum by the same factor), --image-size, "
         "--tile and --num-workers.",
     ),
-    "RSF-E005": Fault(
+    "RSF-E005": ErrorKind(
         _E,
         "the device is missing",
         "Use --device auto or cpu; `rsforge doctor` shows what there is.",
     ),
-    "RSF-E006": Fault(_E, "an optional package is missing", "Install the named extra."),
-    "RSF-E007": Fault(
+    "RSF-E006": ErrorKind(_E, "an optional package is missing", "Install the named extra."),
+    "RSF-E007": ErrorKind(
         _E,
         "pretrained weights are missing",
         "Give them with the option that the message names, or leave out what needs them.",
     ),
-    "RSF-E008": Fault(
+    "RSF-E008": ErrorKind(
         _E,
         "a file or folder cannot be used",
         "The message names it and the reason the system gave.",
     ),
-    "RSF-E009": Fault(
+    "RSF-E009": ErrorKind(
         _E,
         "a worker process died",
         "Often memory: lower --num-workers (0 loads in the main process) or --batch-size.",
     ),
-    "RSF-E010": Fault(
+    "RSF-E010": ErrorKind(
         _E,
         "an export does not give what the model gives",
         "Nothing was written. Leave that format out of --formats, or install the versions that constraints.txt names.",
     ),
-    "RSF-I130": Fault(
+    "RSF-I130": ErrorKind(
         ExitCode.INTERRUPTED,
         "interrupted",
         "What was finished is whole, a training wrote a checkpoint; run the shown command to go on.",
     ),
-    "RSF-I143": Fault(
+    "RSF-I143": ErrorKind(
         ExitCode.TERMINATED,
         "terminated",
         "What was finished is whole, a training wrote a checkpoint; run the shown command to go on.",
@@ -229,11 +229,11 @@ REGISTRY: dict[str, Fault] = {
 
 
 class RsforgeError(Exception):
-    """An expected failure, told in the user's words.
+    """An expected failure, with a message for the user instead of a traceback.
 
-    ``what`` is one sentence; ``where`` names file, row or option; ``found`` what stood there; ``kept`` what of
-    the work so far is safe; ``fix`` the next command or remedy (the registry's advice when empty). ``result`` is
-    what a command found out nevertheless, for stdout.
+    ``what`` is one sentence; ``where`` names file, row or option; ``found`` is the offending value; ``kept`` says which
+    part of the work is safe; ``fix`` is the next command or remedy (the registry's advice when empty). ``result`` is
+    what the command computed before it failed, printed to stdout.
     """
 
     def __init__(
@@ -257,17 +257,17 @@ class RsforgeError(Exception):
         return REGISTRY[self.code].exit
 
     def fields(self) -> dict[str, str]:
-        """The block's parts that have something to say, in the order they are shown."""
+        """The parts of the message that are not empty, in the order in which they are printed."""
         parts = {"where": self.where, "found": self.found, "kept": self.kept, "fix": self.fix}
         return {k: v for k, v in parts.items() if v}
 
     def __reduce__(self) -> tuple[object, ...]:
-        # An error crosses from a loader's worker process to the trainer by being rebuilt from its parts.
+        # A loader worker sends an error to the trainer as these parts, and the trainer builds it anew.
         return _rebuild, (self.code, self.what, self.where, self.found, self.kept, self.fix)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, arriving where SIGINT would: what tidies up after the one tidies up after the other."""
+    """SIGTERM, raised as SIGINT is, so that the same ``except`` blocks clean up after both."""
 
 
 def _rebuild(code: str, what: str, where: str, found: str, kept: str, fix: str) -> RsforgeError:
@@ -279,7 +279,12 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def from_os_error(error: OSError) -> RsforgeError:
-    """The environment error that an ``OSError`` amounts to."""
-    code = "RSF-E001" if error.errno in _FULL else "RSF-E002" if error.errno in _DENIED else "RSF-E008"
+    """The environment error for an ``OSError``: RSF-E001 full disk, RSF-E002 permission, RSF-E008 anything else."""
+    if error.errno in _FULL:
+        code = "RSF-E001"
+    elif error.errno in _DENIED:
+        code = "RSF-E002"
+    else:
+        code = "RSF-E008"
     where = str(error.filename or "")
     return RsforgeError(code, f"{REGISTRY[code].title}: {error.strerror or error}", where=where)

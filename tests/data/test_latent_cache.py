@@ -96,22 +96,37 @@ def test_the_key_knows_everything_that_matters() -> None:
 
 
 def test_the_view_is_picked_by_the_key() -> None:
-    data = LatentDataset(MOMENTS.numpy(), list("abcde"), seed=1)
+    data = LatentDataset({"latents": MOMENTS.numpy()}, list("abcde"), seed=1)
     assert len(data) == 5 and data.name(2) == "c"
-    picked = [[torch.equal(data[epoch, k], MOMENTS[k, 1]) for k in range(5)] for epoch in range(80)]
-    for epoch, row in enumerate(picked):
-        assert all(torch.equal(data[epoch, k], MOMENTS[k, int(one)]) for k, one in enumerate(row))
-    assert np.mean(picked) == pytest.approx(0.5, abs=0.1)
-    assert data[0, 0].shape == (2, 3, 4, 4)
-    single = LatentDataset(MOMENTS[:, :1].numpy(), list("abcde"), seed=1)
-    assert all(torch.equal(single[epoch, 0], MOMENTS[0, 0]) for epoch in range(5))
+    mirrored = [[torch.equal(data[epoch, k]["latents"], MOMENTS[k, 1]) for k in range(5)] for epoch in range(80)]
+    for epoch, row in enumerate(mirrored):
+        assert all(torch.equal(data[epoch, k]["latents"], MOMENTS[k, int(one)]) for k, one in enumerate(row))
+    assert np.mean(mirrored) == pytest.approx(0.5, abs=0.1)
+    assert data[0, 0]["latents"].shape == (2, 3, 4, 4)
+    single = LatentDataset({"latents": MOMENTS[:, :1].numpy()}, list("abcde"), seed=1)
+    assert all(torch.equal(single[epoch, 0]["latents"], MOMENTS[0, 0]) for epoch in range(5))
+
+
+def test_several_arrays_show_the_same_view_of_an_image() -> None:
+    tokens = np.arange(5 * 2 * 7).reshape(5, 2, 7)
+    data = LatentDataset({"latents": MOMENTS.numpy(), "tokens": tokens}, list("abcde"), seed=1)
+    views = set()
+    for epoch in range(20):
+        item = data[epoch, 3]
+        view = int(torch.equal(item["latents"], MOMENTS[3, 1]))
+        assert item["tokens"].tolist() == tokens[3, view].tolist()
+        views.add(view)
+    assert views == {0, 1}
+    with pytest.raises(ValueError, match="names"):
+        LatentDataset({"latents": MOMENTS.numpy(), "tokens": tokens[:4]}, list("abcde"), seed=1)
 
 
 def test_items_are_copies_that_may_be_changed(path: Path) -> None:
     write_latents(path, [MOMENTS], SHAPE)
-    data = LatentDataset(open_latents(path, SHAPE), list("abcde"), seed=1)
-    data[0, 0].zero_()
-    assert torch.equal(data[0, 0], LatentDataset(MOMENTS.numpy(), list("abcde"), seed=1)[0, 0])
+    data = LatentDataset({"latents": open_latents(path, SHAPE)}, list("abcde"), seed=1)
+    data[0, 0]["latents"].zero_()
+    whole = LatentDataset({"latents": MOMENTS.numpy()}, list("abcde"), seed=1)
+    assert torch.equal(data[0, 0]["latents"], whole[0, 0]["latents"])
 
 
 @pytest.mark.parametrize("latent", [(3, 8, 8), (6,)])
@@ -147,5 +162,5 @@ def test_a_far_mean_costs_no_precision_and_a_dead_channel_is_floored() -> None:
 
 
 def test_names_must_fit() -> None:
-    with pytest.raises(ValueError, match="5 latents and 1 names"):
-        LatentDataset(MOMENTS.numpy(), ["a"], seed=0)
+    with pytest.raises(ValueError, match="1 names"):
+        LatentDataset({"latents": MOMENTS.numpy()}, ["a"], seed=0)

@@ -25,7 +25,7 @@ FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0
 
 def train(folder: Path, workers: int) -> None:
     folder.mkdir(exist_ok=True)
-    with durable.locked(folder):
+    with durable.lock_folder(folder):
         durable.sweep(folder)
         run = trainer(folder, workers=workers)
         latest = folder / "latest_model.pt"

@@ -249,8 +249,8 @@ def test_a_run_killed_before_its_checkpoint_writes_its_bare_weights_again(tmp_pa
     """Bare weights come first: a checkpoint that is there never lacks them."""
     writer, order = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"}), []
     monkeypatch.setattr(checkpoint, "save", lambda path, state: (order.append(path.name), path.touch()))
-    replacing = durable.replacing
-    monkeypatch.setattr(durable, "replacing", lambda path: (order.append(path.name), replacing(path))[1])
+    replacing = durable.open_atomic
+    monkeypatch.setattr(durable, "open_atomic", lambda path: (order.append(path.name), replacing(path))[1])
     writer.commit_closed(lambda: state_of(1), kept=Moment(1), best=True)
     assert order == ["a_epoch_1.pth", "b_epoch_1.pth", "checkpoint_0001.pt"]
     assert (tmp_path / "a.pth").samefile(tmp_path / "checkpoints" / "a_epoch_1.pth")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsforge.data.audit.inspect_items import examine
-from rsforge.data.splits.items import items_of
+from rsforge.data.audit.inspect_items import inspect_items
+from rsforge.data.splits.contents import find_contents
 from tests.worlds.commands import rsforge
 from tests.worlds.pairs import load, save
 
@@ -72,8 +72,8 @@ def test_what_was_removed_renamed_and_shifted_is_found_and_nothing_else(copy):
 
 
 def test_most_real_fields_show_a_shift_of_four_pixels(real_data):
-    holdings = items_of(real_data / "sar_optical" / "sen12_gray_terrain", terrains=["agriculture"])
-    exams = list(examine(holdings, radiometry=None, gray=True))
+    holdings = find_contents(real_data / "sar_optical" / "sen12_gray_terrain", terrains=["agriculture"])
+    exams = list(inspect_items(holdings, radiometry=None, gray=True))
     assert sum(exam.shift.conclusive for exam in exams) >= 24
     assert all(exam.shift.length < 3 for exam in exams if exam.shift.conclusive)
 

@@ -12,7 +12,7 @@ import rasterio
 import scipy.io
 
 from rsforge.data.cubes.formats import open_cube
-from rsforge.data.cubes.spectral_response import SENSORS, integrate, load_response
+from rsforge.data.cubes.spectral_response import SENSORS, integrate_response, load_response
 from rsforge.data.cubes.wavelengths import read_table
 from rsforge.data.io import hdf5
 from rsforge.data.io.image_reader import UnreadableError
@@ -41,10 +41,10 @@ def test_every_odd_hdf5_file_is_read_or_refused(real_data):
     assert paths
     for path in paths:
         reasons, read = [], 0
-        with hdf5.opened(path) as file:
-            for dataset in hdf5.numeric_datasets(file).values():
+        with hdf5.open_file(path) as file:
+            for dataset in hdf5.list_numeric_datasets(file).values():
                 try:
-                    hdf5.small(dataset)
+                    hdf5.read_small(dataset)
                     read += 1
                 except UnreadableError as reason:
                     reasons.append(str(reason))
@@ -65,9 +65,9 @@ def test_the_avirisng_cube_is_what_gdal_reads(spectral):
 
 def test_enmap_names_its_empty_bands(spectral):
     with open_cube(spectral / "enmap_potsdam" / "enmap_potsdam_tile_64_0.tif") as cube:
-        assert np.flatnonzero(cube.empty_bands()).tolist() == list(range(129, 135))
+        assert np.flatnonzero(cube.find_empty_bands()).tolist() == list(range(129, 135))
         assert np.flatnonzero(~cube.good_bands).tolist() == list(range(129, 135))
-        values, valid = cube.read(Window(0, 0, 32, 32), cube.kept_bands([]))
+        values, valid = cube.read(Window(0, 0, 32, 32), cube.select_bands([]))
         assert values.shape == (32, 32, 218) and valid.all() and values.min() >= 0 and values.max() < 11_000
 
 
@@ -100,7 +100,7 @@ def test_a_lawn_is_dark_in_red_and_bright_in_infrared(spectral):
     dropped = ((1350, 1470), (1780, 1980), (2400, 3000))
     assert sum(not any(low <= w <= high for low, high in dropped) for w in wavelength) == 340
     lawn = np.loadtxt(spectral / "avirisng_spectra" / "ang20171108t184227_rdn_v2p11_BeckmanLawn.txt")
-    bands = integrate(load_response("landsat8"), lawn[:, 0])
+    bands = integrate_response(load_response("landsat8"), lawn[:, 0])
     blue, green, red, nir = (bands.weights @ lawn[:, 1])[1:5]
     assert bands.coverage == pytest.approx(1) and nir > 3 * red and green > red and blue > 0
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rsforge.cli.main import run
-from rsforge.data.io.rasters import inspect, read
+from rsforge.data.io.rasters import read_info, read_raster
 from rsforge.data.pairs.index import find_pairs
-from rsforge.data.pairs.reading import open_pair, radiometry_of
+from rsforge.data.pairs.reading import find_radiometry, open_pair
 from rsforge.errors import RsforgeError
 
 
@@ -27,7 +27,7 @@ def test_real_sets_pair_without_orphans(real_data, name, layout, count, scenes, 
     index = find_pairs(real_data / "sar_optical" / name)
     assert (index.layout, len(index.pairs), {p.scene for p in index.pairs}) == (layout, count, scenes)
     assert index.orphans == [] and index.problems == []
-    radiometry, _ = radiometry_of(index)
+    radiometry, _ = find_radiometry(index)
     assert radiometry.unit == unit
     grey = name == "sen12_gray_terrain"
     for pair in index.pairs[::5]:
@@ -49,11 +49,11 @@ def test_real_scenes_are_cut(real_data, tmp_path):
     line = ["data", "tile", "--sar", scenes, "--optical", scenes, "--output-dir", str(tmp_path), "--stride", "768"]
     assert run(line) == 0
     cut = {pair.name: pair for pair in find_pairs(tmp_path).pairs}
-    whole = inspect(Path(scenes) / "scene1/s1.jpg")
+    whole = read_info(Path(scenes) / "scene1/s1.jpg")
     assert len(cut) == 2 * ((whole.height - 256) // 768 + 1) * ((whole.width - 256) // 768 + 1)
     published = real_data / "sar_optical/sih1733_rgb_patches/scene1/s2/1_r0000_c0000_orig.png"
-    ours = read(cut["scene1/scene1_r00000_c00000"].optical).values
-    assert np.abs(ours.astype(int) - read(published).values).mean() < 4
+    ours = read_raster(cut["scene1/scene1_r00000_c00000"].optical).values
+    assert np.abs(ours.astype(int) - read_raster(published).values).mean() < 4
 
 
 def test_real_geotiffs_are_cut_with_their_place(real_data, tmp_path):
@@ -63,6 +63,6 @@ def test_real_geotiffs_are_cut_with_their_place(real_data, tmp_path):
     index = find_pairs(tmp_path)
     assert len(index.pairs) == 12 and index.problems == []
     for pair in index.pairs:
-        source = inspect(folder / "S1RTC" / f"{pair.scene}.tif")
+        source = read_info(folder / "S1RTC" / f"{pair.scene}.tif")
         assert pair.window is not None and source.grid is not None
-        assert inspect(pair.sar).grid == source.grid.window(pair.window)
+        assert read_info(pair.sar).grid == source.grid.window(pair.window)

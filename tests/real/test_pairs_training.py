@@ -13,9 +13,9 @@ from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import PairTrainingSettings
 
 
-def load(root: Path, **data) -> pair_datasets.Pairs:
+def load(root: Path, **data) -> pair_datasets.PairSets:
     settings = PairTrainingSettings(data_dir=str(root), image_size=64, **data)
-    return pair_datasets.load(settings, RunSettings(output_dir=root / "absent"), SilentConsole())
+    return pair_datasets.load_pairs(settings, RunSettings(output_dir=root / "absent"), SilentConsole())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import rasterio
 from PIL import Image
 
 from rsforge.cli.main import run
-from rsforge.data.io.rasters import read
+from rsforge.data.io.rasters import read_raster
 from rsforge.data.sar.radiometry import Radiometry
 from tests.worlds.cyclegan import write_checkpoint
 
@@ -27,14 +27,14 @@ def test_two_bands_in_decibels_become_colours_at_their_place(real_data, tmp_path
         with rasterio.open(path) as target, rasterio.open(folder / "S1RTC" / path.name) as source:
             assert (target.crs, target.transform, target.shape) == (source.crs, source.transform, source.shape)
             assert target.dtypes == ("uint8",) * 3
-    assert read(made[0]).valid.all()
+    assert read_raster(made[0]).valid.all()
 
 
 def test_a_scene_without_data_in_places_has_none_there(real_data, tmp_path):
     source = next((real_data / "geotiff/sentinel1_pyrosar").glob("*.tif"))
     write_checkpoint(tmp_path / "one.pt", image_size=64, radiometry=Radiometry("db", -25, 0))
     translate("--checkpoint", tmp_path / "one.pt", "--input", source, "--output", tmp_path / "a.tif")
-    assert np.array_equal(read(tmp_path / "a.tif").valid, read(source).valid)
+    assert np.array_equal(read_raster(tmp_path / "a.tif").valid, read_raster(source).valid)
 
 
 @pytest.mark.parametrize("overlap", [0, 16])
@@ -48,6 +48,6 @@ def test_a_whole_scene_is_pixel_for_pixel_that_of_its_tiles(real_data, tmp_path,
     for name in ("part", "first"):
         words = "--input", tmp_path / f"{name}.png", "--output", tmp_path / f"of_{name}.png", "--overlap", overlap
         translate("--checkpoint", tmp_path / "one.pt", *words)
-    whole, first = (read(tmp_path / f"of_{name}.png").values for name in ("part", "first"))
+    whole, first = (read_raster(tmp_path / f"of_{name}.png").values for name in ("part", "first"))
     assert whole.shape == (150, part.width, 3)
     assert np.array_equal(whole[:48, :48], first[:48, :48])

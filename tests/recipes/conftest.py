@@ -1,4 +1,4 @@
-"""The main job on drawn tiles of 16 pixels, run once, through the command line."""
+"""The main job on synthetic tiles of 16 pixels and an exported generator, each made once through the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.recipes.training import loss_plots
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
+from tests.worlds.cyclegan_export import DIRECTIONS, Exported, export_all, write_generators
 
 
 class Job(NamedTuple):
@@ -44,3 +45,18 @@ def blank_loss_plots(monkeypatch) -> None:
         Image.new("RGB", (1, 1)).save(path)
 
     monkeypatch.setattr(loss_plots, "draw", write_blank)
+
+
+@pytest.fixture(scope="session")
+def generators(tmp_path_factory) -> Path:
+    """A checkpoint with a generator towards optical as usual, and one towards SAR with attention and batch norm."""
+    path = tmp_path_factory.mktemp("generators") / "best_model.pt"
+    write_generators(path)
+    return path
+
+
+@pytest.fixture(scope="session", params=list(DIRECTIONS))
+def exported(request, generators, tmp_path_factory) -> Exported:
+    """An export in all formats: for images of any size towards optical, for images of one size towards SAR."""
+    folder = tmp_path_factory.mktemp("exported")
+    return export_all(generators, folder, request.param, any_size=request.param == "sar2optical")

@@ -205,7 +205,7 @@ def test_a_folder_in_use_is_refused_with_the_holders_pid(failing, job, tmp_path)
     ready, done = os.pipe(), os.pipe()
     holder = os.fork()
     if holder == 0:
-        with durable.locked(tmp_path / "run"):
+        with durable.lock_folder(tmp_path / "run"):
             os.write(ready[1], b"x")
             os.read(done[0], 1)
         os._exit(0)

@@ -155,9 +155,9 @@ def test_leftovers_are_swept_at_every_depth_but_not_in_other_runs(tmp_path: Path
     assert len(list(tmp_path.rglob("kept.png"))) == 5
 
 
-def opened(place: object, *, keep: bool = True) -> image_folder.Images:
+def opened(place: object, *, keep: bool = True) -> image_folder.ImageSets:
     data = VaeTileSettings(data_dir=str(place), image_size=16)
-    return image_folder.load(data, RunSettings(output_dir=Path("unused")), SilentConsole(), keep=keep)  # type: ignore[arg-type]
+    return image_folder.load_images(data, RunSettings(output_dir=Path("unused")), SilentConsole(), keep=keep)  # type: ignore[arg-type]
 
 
 def test_each_image_is_opened_twice_and_kept_once(job, monkeypatch) -> None:
@@ -169,9 +169,9 @@ def test_each_image_is_opened_twice_and_kept_once(job, monkeypatch) -> None:
     data = opened(job.tiles)
     assert len(seen) == 60  # judged, then resized
     assert isinstance(data.train, TileDataset) and isinstance(data.plain, TileDataset)
-    assert data.train.kept is data.plain.kept is not None
+    assert data.train.cached is data.plain.cached is not None
     seen.clear()
-    assert opened(job.tiles, keep=False).train.kept is None and len(seen) == 30
+    assert opened(job.tiles, keep=False).train.cached is None and len(seen) == 30
 
 
 def test_scenes_are_drawn_once(monkeypatch) -> None:
@@ -184,10 +184,10 @@ def test_scenes_are_drawn_once(monkeypatch) -> None:
         return real(self, index)
 
     monkeypatch.setattr(SyntheticTiles, "_draw", counted)
-    data = image_folder.drawn(20, VaeTileSettings(data_dir="synthetic", image_size=8), seed=0)
+    data = image_folder.draw_images(20, VaeTileSettings(data_dir="synthetic", image_size=8), seed=0)
     assert count == 20 and torch.equal(data.plain[0, 3], data.plain[5, 3])
     with pytest.raises(RsforgeError):
-        image_folder.drawn(20, VaeTileSettings(data_dir="synthetic", image_size=8, val_fraction=0.99), seed=0)
+        image_folder.draw_images(20, VaeTileSettings(data_dir="synthetic", image_size=8, val_fraction=0.99), seed=0)
 
 
 def test_the_smallest_preset_ends_near_the_noise_it_starts_from() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rsforge.data.io.windows import windows
+from rsforge.data.io.windows import list_windows
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.split_file import Split
 
@@ -14,8 +14,8 @@ def item(name: str, **facts) -> Item:
 
 
 def cut(stride: int, extent: int = 512, size: int = 64, scene: str = "s") -> list[Item]:
-    return [item(f"{scene}/{w.row}_{w.col}", scene=scene, window=w) for w in windows(extent, extent, size, stride)]
+    return [item(f"{scene}/{w.row}_{w.col}", scene=scene, window=w) for w in list_windows(extent, extent, size, stride)]
 
 
 def sides_of(split: Split) -> dict[str, str]:
-    return {name: side for side, names in split.sides.items() for name in names}
+    return {name: side for side, names in split.subsets.items() for name in names}

@@ -41,16 +41,16 @@ class Ear(SilentConsole):
         return any(words in line for line in self.said + self.warned)
 
 
-def load(root, ear, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.Pairs:
+def load(root, ear, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.PairSets:
     settings = PairTrainingSettings(data_dir=str(root), **{"image_size": 32} | data)
-    return pair_datasets.load(settings, RunSettings(output_dir=Path(output), on_bad=on_bad, seed=seed), ear)
+    return pair_datasets.load_pairs(settings, RunSettings(output_dir=Path(output), on_bad=on_bad, seed=seed), ear)
 
 
 def names(samples) -> set[str]:
     return {samples.name(k) for k in range(len(samples))}
 
 
-def state_of(pairs: pair_datasets.Pairs, root, *, seed=42, **data) -> dict:
+def state_of(pairs: pair_datasets.PairSets, root, *, seed=42, **data) -> dict:
     """What a checkpoint of such a training says."""
     settings = CycleGanTrainSettings(
         run=RunSettings(seed=seed), data=PairTrainingSettings(data_dir=str(root), image_size=32, **data)

@@ -8,7 +8,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 
-from rsforge.data.io.image_reader import hushed
+from rsforge.data.io.library_output import silence_libraries
 
 UTM = "EPSG:32632"
 
@@ -21,7 +21,7 @@ def write(path: Path, values: np.ndarray, **profile) -> Path:
     height, width, bands = values.shape
     place = {"crs": UTM, "transform": NORTH_UP}
     options = {"driver": "GTiff", "dtype": values.dtype, "count": bands, "height": height, "width": width}
-    with hushed(), rasterio.open(path, "w", **options | place | profile) as target:
+    with silence_libraries(), rasterio.open(path, "w", **options | place | profile) as target:
         target.write(np.moveaxis(values, -1, 0))
     return path
 

@@ -83,10 +83,10 @@ def tile(settings: TileCutSettings, show: Show) -> dict[str, Any]:
 @command(app, "data stats", StatsSettings, epilog="Example: rsforge data stats --dataset-path Dataset")
 def stats(settings: StatsSettings, show: Show) -> Result:
     """Count what a data set holds: regions, seasons, sizes, modes, ranges."""
-    from rsforge.recipes.data.stats import measure, table
+    from rsforge.recipes.data.stats import measure, render_table
 
     data = measure(settings, show)
-    return Result(data, table(data))
+    return Result(data, render_table(data))
 
 
 @command(app, "data audit", AuditSettings, writes=True, epilog="Example: rsforge data audit --data-dir Dataset")

@@ -22,6 +22,7 @@ from rsforge.cli.sources import nearest_variable, unknown_variables
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, Result
 from rsforge.compat import share_processors
 from rsforge.errors import ExitCode, RsforgeError, Terminated
+from rsforge.process_protocol import TORCHRUN, die_with_parent, exit_folder
 
 WAIT_FOR_FIRST_S = 5.0
 
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _heed_sigterm() -> None:
     """Let SIGTERM end a command as SIGINT does; processes of a launcher die at once, as it expects of them."""
-    if "RSFORGE_EXIT_FOLDER" not in os.environ and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+    if exit_folder() is None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
 
 
@@ -49,15 +50,13 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _enroll() -> bool:
     """Let the launcher of several processes know whom to signal; whether it still lives."""
-    if not (folder := os.environ.get("RSFORGE_EXIT_FOLDER")):
+    folder = exit_folder()
+    if folder is None:
         return True
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    die_with_parent()
     with contextlib.suppress(OSError):
-        Path(folder, f"{_rank()}.{os.getpid()}").touch()
-    return os.environ.get("RSFORGE_TORCHRUN", str(os.getppid())) == str(os.getppid())
+        (folder / f"{_rank()}.{os.getpid()}").touch()
+    return os.environ.get(TORCHRUN, str(os.getppid())) == str(os.getppid())
 
 
 def _rank() -> int:
@@ -66,11 +65,12 @@ def _rank() -> int:
 
 def _leave_word(code: int) -> None:
     """Tell the launcher of several processes how this one ended; torchrun itself keeps no exit code."""
-    if folder := os.environ.get("RSFORGE_EXIT_FOLDER"):
+    folder = exit_folder()
+    if folder is not None:
         with contextlib.suppress(OSError):
-            Path(folder, str(_rank())).write_text(str(code))
+            (folder / str(_rank())).write_text(str(code))
         if code:
-            _let_first_speak(Path(folder, str(_rank() - int(os.environ.get("LOCAL_RANK", "0")))))
+            _let_first_speak(folder / str(_rank() - int(os.environ.get("LOCAL_RANK", "0"))))
 
 
 def _let_first_speak(word: Path) -> None:
@@ -82,9 +82,10 @@ def _let_first_speak(word: Path) -> None:
 
 def _leave_to_launcher(failure: RsforgeError) -> bool:
     """Whether the launcher of several processes will tell ``failure``, once for all of them."""
-    if folder := os.environ.get("RSFORGE_EXIT_FOLDER"):
+    folder = exit_folder()
+    if folder is not None:
         with contextlib.suppress(OSError):
-            Path(folder, f"{_rank()}.json").write_text(error_json(failure), "utf-8")
+            (folder / f"{_rank()}.json").write_text(error_json(failure), "utf-8")
             return True
     return False
 

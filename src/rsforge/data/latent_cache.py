@@ -1,4 +1,4 @@
-"""Latents encoded once and kept on disk: moments of every image, served by index."""
+"""Latents of all images, encoded once: files of their moments, and a dataset that reads them by index."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 1 << 24  # values held in float64 at once
 
 
 def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mirrored: bool) -> str:
-    """A short name for the latents of these images under this autoencoder."""
+    """A short name for the latents of a data set encoded by an autoencoder."""
     parts = (_LAYOUT, autoencoder_digest, data_digest, image_size, mirrored)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -33,12 +33,12 @@ def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mir
 def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -> None:
     """Write batches ``(B, V, 2, *latent)`` one after the other as a float32 ``.npy`` of ``shape (N, V, 2, *latent)``.
 
-    V are the views (as it is, mirrored), 2 is [mean, logvar]. The file is complete or absent. Batches that do not
-    add up to ``shape`` raise ``ValueError``.
+    V counts the views (original, mirrored), 2 stands for mean and logvar. The file is complete or absent.
+    ``ValueError`` for batches that do not add up to ``shape``.
     """
-    shape = tuple(int(side) for side in shape)
+    shape = tuple(int(extent) for extent in shape)
     rows = 0
-    with durable.replacing(path) as file:
+    with durable.open_atomic(path) as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(file, header)
         for batch in batches:
@@ -52,7 +52,7 @@ def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -
 
 
 def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np.dtype[np.float32]]:
-    """The latents at ``path`` mapped read-only; absent, damaged or of another shape raises RSF-D003."""
+    """The latents at ``path``, mapped read-only; RSF-D003 when absent, damaged or of another shape."""
     what, fix = f"the cached latents {path} are unusable", "remove the file; it is made again"
     try:
         moments = npy.open_memmap(path, mode="r")
@@ -96,20 +96,20 @@ def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:
     E[mu] and sqrt(Var[mu] + E[exp(logvar)]) by the law of total variance: ``(C, 1, 1)`` each for maps
     ``(N, V, 2, C, H, W)``, ``(D,)`` for vectors ``(N, V, 2, D)``. The deviation is at least 1e-6.
     """
-    mean = _average(mu for mu, _ in _chunks(moments))
-    variance = _average((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _chunks(moments))
+    mean = _average_chunks(mu for mu, _ in _read_chunks(moments))
+    variance = _average_chunks((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _read_chunks(moments))
     std = np.sqrt(variance).clip(1e-6)
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
-def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+def _read_chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     rows = max(1, _CHUNK // max(1, moments[0].size))
     for start in range(0, len(moments), rows):
         part = moments[start : start + rows].astype(np.float64)
         yield part[:, :, 0], part[:, :, 1]
 
 
-def _average(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def _average_chunks(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     """Per channel ``(C, 1, 1)`` of ``(n, V, C, H, W)``, per dimension ``(D,)`` of ``(n, V, D)``."""
     total, weight = np.float64(0), 0
     for chunk in chunks:

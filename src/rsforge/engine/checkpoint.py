@@ -95,7 +95,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     for place, tensor in tensors(body.get("nets", {})):
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise RsforgeError("RSF-T001", f"the weights {place} are not finite: nothing was saved", where=str(path))
-    with durable.replacing(path) as file:
+    with durable.open_atomic(path) as file:
         torch.save(_canonical({**body, "digests": _digests(body)}), file)
 
 

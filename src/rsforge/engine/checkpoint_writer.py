@@ -72,7 +72,7 @@ class CheckpointWriter:
         first, *others = *further, self.names.latest
         checkpoint.save(self.folder / first, {**self.identity, **state()})
         for name in others:
-            durable.alias(self.folder / first, self.folder / name)
+            durable.link_or_copy(self.folder / first, self.folder / name)
 
     def commit_closed(
         self, state: Callable[[], dict[str, Any]], *, kept: Moment | None = None, best: bool = False
@@ -100,10 +100,10 @@ class CheckpointWriter:
     def _publish(self, weights: Mapping[str, Tensor], names: list[str]) -> None:
         first, *others = (self.folder / name for name in names)
         first.parent.mkdir(exist_ok=True)
-        with durable.replacing(first) as file:
+        with durable.open_atomic(first) as file:
             torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, file)
         for path in others:
-            durable.alias(first, path)
+            durable.link_or_copy(first, path)
 
 
 class NoCheckpointWriter(CheckpointWriter):

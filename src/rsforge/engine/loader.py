@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -17,10 +16,10 @@ from torch.utils.data import DataLoader, default_collate
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.shuffle import ORDERS
 from rsforge.errors import RsforgeError
+from rsforge.process_protocol import die_with_parent
 from rsforge.seeds import derive
 
 Key = tuple[int, int]
-PR_SET_PDEATHSIG = 1
 
 
 class IndexedDataset(Protocol):
@@ -53,8 +52,7 @@ class DieWithParent:
         # A signal to the whole group is the trainer's to answer: it still needs its workers to end in order.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if hasattr(ctypes.CDLL(None), "prctl"):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if os.getppid() != self.parent:
             os._exit(1)
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.captions.tables import MAX_LINE, chosen, escape, json_line, read_lines, table_line, texts, unescape
+from rsforge.data.captions.tables import (
+    MAX_LINE,
+    choose_captions,
+    collect_texts,
+    escape,
+    json_line,
+    read_lines,
+    table_line,
+    unescape,
+)
 from rsforge.errors import RsforgeError
 
 ODD = [
@@ -88,14 +97,16 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path
     ],
 )
 def test_captions_in_any_cell(cell, found):
-    assert texts(cell) == found
+    assert collect_texts(cell) == found
 
 
 def test_the_choice_among_captions():
     five = list("abcde")
-    assert chosen(five, "first", seed=0, row=3) == ["a"]
-    assert chosen(five, "join", seed=0, row=3) == ["a b c d e"]
-    assert chosen(five, "all", seed=0, row=3) == chosen(five, "rows", seed=0, row=3) == five
-    drawn = [chosen(five, "random", seed=1, row=row)[0] for row in range(200)]
-    assert drawn == [chosen(five, "random", seed=1, row=row)[0] for row in range(200)]
-    assert set(drawn) == set(five) and drawn != [chosen(five, "random", seed=2, row=row)[0] for row in range(200)]
+    assert choose_captions(five, "first", seed=0, row=3) == ["a"]
+    assert choose_captions(five, "join", seed=0, row=3) == ["a b c d e"]
+    assert choose_captions(five, "all", seed=0, row=3) == choose_captions(five, "rows", seed=0, row=3) == five
+    drawn = [choose_captions(five, "random", seed=1, row=row)[0] for row in range(200)]
+    assert drawn == [choose_captions(five, "random", seed=1, row=row)[0] for row in range(200)]
+    assert set(drawn) == set(five) and drawn != [
+        choose_captions(five, "random", seed=2, row=row)[0] for row in range(200)
+    ]

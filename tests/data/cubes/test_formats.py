@@ -10,7 +10,7 @@ import pytest
 import rasterio
 import scipy.io
 
-from rsforge.data.cubes.cube import Cube, band_axis_last, checked_shape, require_held
+from rsforge.data.cubes.cube import Cube, band_axis_last, require_shape, require_stored
 from rsforge.data.cubes.formats import find_cubes, open_cube
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
@@ -75,7 +75,7 @@ def test_a_table_of_wavelengths_goes_first(folder: Path, tmp_path: Path):
     table.write_text("".join(f"{k} {0.4 + k / 100:.3f} 0.009\n" for k in range(5)))
     with open_cube(folder / "matlab.mat", wavelengths=table) as cube:
         assert cube.wavelength_nm == pytest.approx([400, 410, 420, 430, 440]) and cube.fwhm_nm == pytest.approx([9] * 5)
-        assert cube.kept_bands([(405, 420), (440, 500)]).tolist() == [True, False, False, True, False]
+        assert cube.select_bands([(405, 420), (440, 500)]).tolist() == [True, False, False, True, False]
     table.write_text("400\n500\n")
     error = code(lambda: open_cube(folder / "matlab.mat", wavelengths=table))
     assert error.code == "RSF-D014" and "2 wavelengths, the cube 5 bands" in error.what
@@ -100,7 +100,7 @@ def test_shapes():
     assert band_axis_last((5, 6, 7), np.ones(5)) == (1, 2, 0) and band_axis_last((7, 6, 7), np.ones(7)) == (0, 1, 2)
     for shape in ((4, 5), (0, 4, 5)):
         with pytest.raises(UnreadableError):
-            checked_shape(shape)
+            require_shape(shape)
     with pytest.raises(UnreadableError):
         band_axis_last((4, 5), None)
 
@@ -154,10 +154,10 @@ def test_a_cube_of_nothing_is_refused(tmp_path: Path):
 
 
 def test_what_compression_explains_is_not_refused():
-    require_held(1 << 30, 0)
-    require_held(1032 << 30, 1 << 30)
+    require_stored(1 << 30, 0)
+    require_stored(1032 << 30, 1 << 30)
     with pytest.raises(UnreadableError):
-        require_held(1033 << 30, 1 << 30)
+        require_stored(1033 << 30, 1 << 30)
 
 
 def held(values: np.ndarray, **more) -> Cube:
@@ -171,11 +171,11 @@ def test_values_that_stand_for_nothing_are_taken_so_where_nothing_else_is_declar
     values = np.ones((2, 3, 1), dtype)
     values[0, 0], values[0, 1], values[0, 2], values[1, 0] = -9999, -32768, -9998, -1
     cube = held(values)
-    assert cube.filled == set()
+    assert cube.assumed_nodata == set()
     assert np.argwhere(~cube.read(Window(0, 0, 2, 3))[1]).tolist() == [[0, 0], [0, 1]]
-    assert cube.filled == {-9999, -32768}
+    assert cube.assumed_nodata == {-9999, -32768}
     declared = held(values, nodata=-1.0)
-    assert np.argwhere(~declared.read(Window(0, 0, 2, 3))[1]).tolist() == [[1, 0]] and declared.filled == set()
+    assert np.argwhere(~declared.read(Window(0, 0, 2, 3))[1]).tolist() == [[1, 0]] and declared.assumed_nodata == set()
 
 
 def test_values_beyond_float32_are_invalid():

@@ -77,11 +77,15 @@ def test_the_mask_in_the_file_holds(tmp_path):
 def test_bands_without_values_are_told_from_pixels_without(tmp_path):
     values = np.full((6, 9, 4), -1, np.float32)
     with open_geotiff(write(tmp_path / "a.tif", values=values, nodata=-1)) as cube:
-        assert not cube.empty_bands().any()
+        assert not cube.find_empty_bands().any()
     values[..., [0, 2, 3]] = VALUES[..., [0, 2, 3]]
     values[:3] = -1
     with open_geotiff(write(tmp_path / "b.tif", values=values, nodata=-1)) as cube:
-        assert cube.empty_bands().tolist() == cube.kept_bands([]).__invert__().tolist() == [False, True, False, False]
+        assert (
+            cube.find_empty_bands().tolist()
+            == cube.select_bands([]).__invert__().tolist()
+            == [False, True, False, False]
+        )
         assert cube.wavelength_nm is None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from rsforge.data.cubes.mat5 import load, variables
+from rsforge.data.cubes.mat5 import list_variables, load_variable
 from rsforge.data.io.image_reader import UnreadableError
 
 DTYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
@@ -41,10 +41,10 @@ def test_every_class_is_read_as_scipy_wrote_it(tmp_path, compressed):
     arrays |= {"flags": rng.random((2, 3)) > 0.5, "one": np.array([[7.0]]), "none": np.zeros((0, 3))}
     others = {"cells": np.array([1, "a"], object), "record": {"x": 1}, "text": "words"}
     scipy.io.savemat(tmp_path / "a.mat", arrays | others, do_compression=compressed)
-    found = variables(tmp_path / "a.mat")
+    found = list_variables(tmp_path / "a.mat")
     assert list(found) == sorted(arrays)
     for name, expected in arrays.items():
-        values = load(tmp_path / "a.mat", found[name])
+        values = load_variable(tmp_path / "a.mat", found[name])
         assert np.array_equal(values, expected) and values.dtype == (expected.dtype if name != "flags" else np.uint8)
 
 
@@ -53,21 +53,21 @@ def test_every_class_is_read_as_scipy_wrote_it(tmp_path, compressed):
 def test_both_byte_orders_are_read(tmp_path, order, packed):
     values = np.arange(6.0).reshape(2, 3).astype(f"{order}f8")
     (tmp_path / "a.mat").write_bytes(by_hand(order, values, packed=packed))
-    found = variables(tmp_path / "a.mat")["x"]
-    assert found.shape == (2, 3) and np.array_equal(load(tmp_path / "a.mat", found), values)
+    found = list_variables(tmp_path / "a.mat")["x"]
+    assert found.shape == (2, 3) and np.array_equal(load_variable(tmp_path / "a.mat", found), values)
 
 
 def test_numbers_stored_small_keep_their_class(tmp_path):
     values = np.array([[1, 2, 250]], np.uint8)
     (tmp_path / "a.mat").write_bytes(by_hand("<", values, packed=False, stored=2))
-    loaded = load(tmp_path / "a.mat", variables(tmp_path / "a.mat")["x"])
+    loaded = load_variable(tmp_path / "a.mat", list_variables(tmp_path / "a.mat")["x"])
     assert loaded.dtype == np.float64 and loaded.tolist() == [[1, 2, 250]]
 
 
 def test_complex_values_are_listed_and_refused(tmp_path):
     (tmp_path / "a.mat").write_bytes(by_hand("<", np.ones((2, 2)), packed=False, flags=6 | 0x0800))
     with pytest.raises(UnreadableError, match="complex"):
-        load(tmp_path / "a.mat", variables(tmp_path / "a.mat")["x"])
+        load_variable(tmp_path / "a.mat", list_variables(tmp_path / "a.mat")["x"])
 
 
 def test_a_declared_size_must_be_there(tmp_path):
@@ -76,7 +76,7 @@ def test_a_declared_size_must_be_there(tmp_path):
     data[at : at + 8] = struct.pack("<2i", 2000, 2000)
     (tmp_path / "a.mat").write_bytes(data)
     with pytest.raises(UnreadableError, match="not the size that it declares"):
-        load(tmp_path / "a.mat", variables(tmp_path / "a.mat")["x"])
+        load_variable(tmp_path / "a.mat", list_variables(tmp_path / "a.mat")["x"])
 
 
 def test_a_bomb_is_not_inflated_to_be_listed(tmp_path):
@@ -85,14 +85,14 @@ def test_a_bomb_is_not_inflated_to_be_listed(tmp_path):
     pressed = zlib.compress(struct.pack("<II", 14, 1 << 31) + inside + bytes(1 << 24))
     head = b"MATLAB 5.0".ljust(124) + struct.pack("<H", 0x0100) + b"IM"
     (tmp_path / "a.mat").write_bytes(head + struct.pack("<II", 15, len(pressed)) + pressed)
-    found = variables(tmp_path / "a.mat")["bomb"]
+    found = list_variables(tmp_path / "a.mat")["bomb"]
     assert found.shape == (1 << 14, 1 << 14)
     with pytest.raises(UnreadableError, match="ends within"):
-        load(tmp_path / "a.mat", found)
+        load_variable(tmp_path / "a.mat", found)
 
 
 @pytest.mark.parametrize("cut", [50, 130, 180, 200])
 def test_a_short_file_is_refused(tmp_path, cut):
     (tmp_path / "a.mat").write_bytes(by_hand("<", np.ones((2, 2)), packed=False)[:cut])
     with pytest.raises(UnreadableError):
-        variables(tmp_path / "a.mat")
+        list_variables(tmp_path / "a.mat")

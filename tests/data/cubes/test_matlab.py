@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from rsforge.data.cubes.matlab import bounded, matrix, open_matlab
+from rsforge.data.cubes.matlab import check_size, cube_from_matrix, open_matlab
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 
@@ -55,7 +55,7 @@ def test_a_square_is_taken_and_said(tmp_path):
 
 def test_more_bands_than_pixels_are_told_by_their_wavelengths(tmp_path):
     few = VALUES[:2, :2].transpose(2, 0, 1).reshape(9, 4, order="F")
-    cube = matrix(tmp_path, few, np.arange(1.0, 10), None)
+    cube = cube_from_matrix(tmp_path, few, np.arange(1.0, 10), None)
     assert np.allclose(cube.read(Window(0, 0, 2, 2))[0], VALUES[:2, :2])
 
 
@@ -82,4 +82,4 @@ def test_damage_is_a_reason(tmp_path):
 
 def test_what_must_be_read_whole_is_bounded():
     with pytest.raises(UnreadableError, match="must be read whole"):
-        bounded((10_000, 10_000, 200), 8)
+        check_size((10_000, 10_000, 200), 8)

@@ -11,27 +11,14 @@ import numpy as np
 import pytest
 
 from rsforge import durable
-from rsforge.data.cubes.patches import SLACK, Simulation, gsd_m, write_patches
-from rsforge.data.io.georeference import Grid
+from rsforge.data.cubes.patches import SLACK, Simulation, write_patches
 from rsforge.data.io.windows import Window
-
-WEIGHTS = np.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0]])
-UTM = 'PROJCS["u",GEOGCS["w",DATUM["d",SPHEROID["s",6378137,298]],PRIMEM["g",0],UNIT["degree",0.0174532925199433]],'
-UTM += 'PROJECTION["Transverse_Mercator"],PARAMETER["central_meridian",15],UNIT["metre",1]]'
-
-
-def patches(count: int, size: int = 15):
-    simulation = Simulation.of(WEIGHTS, size, Fraction(15, 2))
-    for k in range(count):
-        values = np.random.default_rng(k).uniform(0, 1, (size, size, 4)).astype(np.float32)
-        valid = np.ones((size, size), bool)
-        valid[0, k] = False
-        yield simulation.patch(Window(0, k, size, size), values, valid)
+from tests.worlds.cube_patches import WEIGHTS, draw_patches
 
 
 def test_landsat_is_the_area_mean_of_the_weighted_bands():
     values = np.random.default_rng(0).uniform(0, 1, (15, 15, 4)).astype(np.float32)
-    patch = Simulation.of(WEIGHTS, 15, Fraction(15, 2)).patch(
+    patch = Simulation.for_patches(WEIGHTS, 15, Fraction(15, 2)).simulate(
         Window(0, 0, 15, 15), values.copy(), np.ones((15, 15), bool)
     )
     assert patch.landsat_native.shape == (2, 2, 2) and patch.landsat.shape == (15, 15, 2) and patch.quality == 1
@@ -46,7 +33,7 @@ def test_invalid_pixels_are_zero_and_do_not_count():
     values = np.ones((15, 15, 4), np.float32)
     valid = np.ones((15, 15), bool)
     values[:8, :8], valid[:8, :8] = -9999, False
-    patch = Simulation.of(WEIGHTS, 15, Fraction(15, 2)).patch(Window(0, 0, 15, 15), values, valid)
+    patch = Simulation.for_patches(WEIGHTS, 15, Fraction(15, 2)).simulate(Window(0, 0, 15, 15), values, valid)
     assert patch.native_valid.tolist() == [[False, True], [True, True]]
     assert patch.landsat_native[..., 0].tolist() == [[0, 1], [1, 1]] and np.allclose(patch.landsat, 1)
     assert patch.aviris.sum() == 4 * valid.sum() and patch.quality == pytest.approx(valid.mean())
@@ -54,7 +41,7 @@ def test_invalid_pixels_are_zero_and_do_not_count():
 
 def test_files_hold_what_the_document_says(tmp_path):
     path = tmp_path / "scene" / "test_patches.h5"
-    assert write_patches(path, "scene", patches(3), {"sensor": "x", "wavelengths": np.arange(4.0)}) == 3
+    assert write_patches(path, "scene", draw_patches(3), {"sensor": "x", "wavelengths": np.arange(4.0)}) == 3
     with h5py.File(path) as file:
         assert file["aviris"].shape == (3, 15, 15, 4) and file["landsat"].shape == (3, 15, 15, 2)
         assert file["landsat_native"].shape == (3, 2, 2, 2) and file["valid"][1, 0, 1] == 0
@@ -71,7 +58,7 @@ def test_files_hold_what_the_document_says(tmp_path):
 
 def test_the_same_patches_make_the_same_bytes(tmp_path):
     for name in "ab":
-        write_patches(tmp_path / name, "s", patches(2), {"sensor": "x"})
+        write_patches(tmp_path / name, "s", draw_patches(2), {"sensor": "x"})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -93,7 +80,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, at):
 
     monkeypatch.setattr(durable, "before_operation", full)
     with pytest.raises(OSError) as caught:
-        write_patches(path, "s", patches(4), {})
+        write_patches(path, "s", draw_patches(4), {})
     assert caught.value.errno == errno.ENOSPC
     assert path.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == ["x.h5"]
 
@@ -102,11 +89,11 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from rsforge.errors import from_os_error
-from tests.data.cubes.test_patches import patches
+from tests.worlds.cube_patches import draw_patches
 from rsforge.data.cubes.patches import write_patches
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
-    write_patches(Path(sys.argv[1]), "s", patches(6), {})
+    write_patches(Path(sys.argv[1]), "s", draw_patches(6), {})
 except OSError as error:
     print(from_os_error(error).code)
 """
@@ -122,24 +109,16 @@ def test_a_disk_that_is_really_full_ends_in_an_error(tmp_path, room):
 
 
 def test_what_was_reserved_is_given_back(tmp_path):
-    write_patches(tmp_path / "x.h5", "s", patches(2), {})
+    write_patches(tmp_path / "x.h5", "s", draw_patches(2), {})
     assert (tmp_path / "x.h5").stat().st_size < SLACK // 4
 
 
 def test_an_error_between_patches_leaves_what_was_there(tmp_path):
     def broken():
-        yield from patches(1)
+        yield from draw_patches(1)
         raise RuntimeError("the cube ended")
 
     for name in ("x.h5", "new/deep/x.h5"):
         with pytest.raises(RuntimeError, match="ended"):
             write_patches(tmp_path / name, "s", broken(), {})
         assert list(tmp_path.iterdir()) == []
-
-
-def test_pixel_sizes_are_lengths_or_unknown():
-    turned = (12.0, 9.0, 0.0, 9.0, -12.0, 0.0)
-    assert gsd_m(Grid(UTM, turned)) == pytest.approx(15)
-    assert gsd_m(None) is None and gsd_m(Grid("", turned)) is None and gsd_m(Grid("nonsense", turned)) is None
-    degrees = UTM[UTM.index("GEOGCS") : UTM.index(",PROJECTION")]
-    assert gsd_m(Grid(degrees, turned)) is None

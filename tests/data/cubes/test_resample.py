@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.cubes.resample import along, area_mean, area_weights, coarse_count, cubic_weights
+from rsforge.data.cubes.resample import apply_along, area_mean, area_weights, coarse_count, cubic_weights
 
 FACTORS = st.builds(Fraction, st.integers(1, 40), st.integers(1, 6)).filter(lambda f: 1 <= f <= 12)
 
@@ -44,7 +44,7 @@ def test_a_ramp_is_sampled_at_the_coarse_centres():
 
 def test_whole_factors_are_means_of_blocks():
     image = np.random.default_rng(1).normal(size=(12, 8, 3))
-    found = along(area_weights(12, Fraction(4)), area_weights(8, Fraction(4)), image)
+    found = apply_along(area_weights(12, Fraction(4)), area_weights(8, Fraction(4)), image)
     assert found == pytest.approx(image.reshape(3, 4, 2, 4, 3).mean(axis=(1, 3)))
 
 

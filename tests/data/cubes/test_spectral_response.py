@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rsforge.data.cubes.spectral_response import (
     SENSORS,
     Response,
-    integrate,
+    integrate_response,
     load_response,
-    require_covered,
-    select,
+    require_coverage,
+    select_bands,
     widest_step,
 )
 from rsforge.errors import RsforgeError
@@ -54,7 +54,7 @@ def test_the_integral_is_the_numerical_one(sensor):
     response, rng = load_response(sensor), np.random.default_rng(3)
     wavelength = np.sort(rng.uniform(-2, 2, 425) + np.linspace(376.44, 2500.12, 425))
     spectrum = rng.uniform(0, 10, 425)
-    bands = integrate(response, wavelength, widest_nm=50)
+    bands = integrate_response(response, wavelength, widest_nm=50)
     assert np.abs(bands.weights @ spectrum / dense(response, wavelength, spectrum) - 1).max() < 1e-6
     assert bands.coverage == pytest.approx(1) and bands.weights.sum(axis=1) == pytest.approx(1)
 
@@ -69,7 +69,7 @@ def test_any_bands_in_any_order_integrate_as_the_reference(seed):
     wavelength = rng.permutation(np.linspace(490, 610, 20))
     spectrum = rng.normal(size=20)
     order = np.argsort(wavelength)
-    bands = integrate(response, wavelength)
+    bands = integrate_response(response, wavelength)
     assert bands.weights @ spectrum == pytest.approx(
         dense(response, wavelength[order], spectrum[order], 0.005), abs=1e-6
     )
@@ -79,18 +79,18 @@ def test_nothing_is_interpolated_across_a_gap():
     response = Response("x", ("a",), np.array([400.0, 500.0]), np.ones((2, 1)))
     wavelength = np.array([400.0, 410, 420, 430, 440, 480, 490, 500])
     assert widest_step(wavelength) == 30
-    bands = integrate(response, wavelength)
+    bands = integrate_response(response, wavelength)
     assert bands.coverage == pytest.approx([0.6])
     spectrum = np.array([1.0, 1, 1, 1, 1, 4, 4, 4])
     assert bands.weights @ spectrum == pytest.approx([(40 * 1 + 20 * 4) / 60])
-    assert integrate(response, wavelength, widest_nm=40).coverage == pytest.approx([1])
+    assert integrate_response(response, wavelength, widest_nm=40).coverage == pytest.approx([1])
 
 
 def test_what_is_not_covered_is_named():
     response = load_response("landsat8")
-    bands = integrate(response, np.linspace(401, 889, 156))
+    bands = integrate_response(response, np.linspace(401, 889, 156))
     with pytest.raises(RsforgeError) as caught:
-        require_covered(response, bands, where="samson.mat")
+        require_coverage(response, bands, where="samson.mat")
     assert caught.value.code == "RSF-D014" and caught.value.found == "swir1 0%, swir2 0%"
     assert bands.coverage[:4] == pytest.approx(1) and 0.99 < bands.coverage[4] < 1 and not bands.weights[5:].any()
     assert "--bands coastal,blue,green,red,nir, " in caught.value.fix
@@ -98,10 +98,10 @@ def test_what_is_not_covered_is_named():
 
 def test_bands_are_chosen_by_name():
     response = load_response("landsat8")
-    chosen = select(response, ["red", "blue", "red"])
+    chosen = select_bands(response, ["red", "blue", "red"])
     assert chosen.bands == ("red", "blue") and np.array_equal(chosen.values, response.values[:, [3, 1]])
     with pytest.raises(RsforgeError, match="no band cirrus") as caught:
-        select(response, ["red", "cirrus"])
+        select_bands(response, ["red", "cirrus"])
     assert caught.value.code == "RSF-U007" and "coastal, blue" in caught.value.fix
 
 

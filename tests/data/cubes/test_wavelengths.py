@@ -5,38 +5,45 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsforge.data.cubes.wavelengths import WavelengthError, credible, from_names, in_nm, read_table, sound
+from rsforge.data.cubes.wavelengths import (
+    WavelengthError,
+    are_valid_widths,
+    parse_names,
+    read_table,
+    require_valid,
+    to_nanometres,
+)
 from rsforge.errors import RsforgeError
 
 
 @pytest.mark.parametrize("unit", ["nm", "Nanometers", "nanometres"])
 def test_a_stated_unit_is_kept(unit):
-    values, said = in_nm(np.array([50.0, 60.0]), unit)
+    values, said = to_nanometres(np.array([50.0, 60.0]), unit)
     assert values.tolist() == [50, 60] and said == ""
 
 
 @pytest.mark.parametrize("unit", ["um", "µm", "Micrometers", "microns"])
 def test_micrometres_become_nanometres(unit):
-    values, said = in_nm(np.array([0.4, 2.5]), unit)
+    values, said = to_nanometres(np.array([0.4, 2.5]), unit)
     assert values == pytest.approx([400, 2500]) and said == ""
 
 
 def test_an_unstated_unit_is_inferred_and_said():
-    values, said = in_nm(np.array([0.38, 2.5]))
+    values, said = to_nanometres(np.array([0.38, 2.5]))
     assert values == pytest.approx([380, 2500]) and "micrometres" in said
-    values, said = in_nm(np.array([380.0, 2500.0]), "Unknown")
+    values, said = to_nanometres(np.array([380.0, 2500.0]), "Unknown")
     assert values.tolist() == [380, 2500] and "nanometres" in said
 
 
 def test_names_carry_wavelengths():
-    assert from_names(["376.44 Nanometers", "band 2 (0.5 µm)"]) == pytest.approx([376.44, 500])
-    assert from_names(["band 1 (424 nm)", "red"]) is None and from_names([]) is None
+    assert parse_names(["376.44 Nanometers", "band 2 (0.5 µm)"]) == pytest.approx([376.44, 500])
+    assert parse_names(["band 1 (424 nm)", "red"]) is None and parse_names([]) is None
 
 
 def test_credible_wavelengths_are_positive_and_as_many_as_bands():
-    assert credible(np.array([400.0, 500.0]), 2)
-    assert not credible(np.array([400.0, 500.0]), 3)
-    assert not credible(np.array([0.0, 500.0]), 2) and not credible(np.array([np.nan, 500.0]), 2)
+    assert are_valid_widths(np.array([400.0, 500.0]), 2)
+    assert not are_valid_widths(np.array([400.0, 500.0]), 3)
+    assert not are_valid_widths(np.array([0.0, 500.0]), 2) and not are_valid_widths(np.array([np.nan, 500.0]), 2)
 
 
 def test_a_table_that_counts_its_rows(tmp_path: Path):
@@ -57,7 +64,7 @@ def test_radiance_beside_wavelengths_is_no_width(tmp_path: Path):
 @pytest.mark.parametrize("unit", ["GHz", "Wavenumber", "Index", "m", "Angstroms"])
 def test_other_units_are_refused(unit):
     with pytest.raises(WavelengthError, match=repr(unit)):
-        in_nm(np.array([400.0, 500.0]), unit)
+        to_nanometres(np.array([400.0, 500.0]), unit)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +77,9 @@ def test_other_units_are_refused(unit):
     ],
 )
 def test_values_that_are_no_wavelengths_are_named(values, why):
-    assert sound(np.array([500.0, 400.0])).tolist() == [500, 400]
+    assert require_valid(np.array([500.0, 400.0])).tolist() == [500, 400]
     with pytest.raises(WavelengthError, match=why):
-        sound(np.array(values, float))
+        require_valid(np.array(values, float))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
-from rsforge.data.images.augment import augmented, jittered, squared
+from rsforge.data.images.augment import augment, jitter_colours, to_square
 from rsforge.errors import RsforgeError
 
 IMAGE = torch.arange(3 * 8 * 8, dtype=torch.uint8).reshape(3, 8, 8)
 
 
 def seen(epoch: int, index: int = 0, *, seed: int = 1, flip: float = 0.0, jitter: float = 0.0) -> torch.Tensor:
-    return augmented(IMAGE, seed=seed, epoch=epoch, index=index, flip=flip, jitter=jitter)
+    return augment(IMAGE, seed=seed, epoch=epoch, index=index, flip=flip, jitter=jitter)
 
 
 def test_nothing_switched_on_changes_nothing() -> None:
@@ -41,7 +41,7 @@ def test_jitter_stays_in_its_range_and_uses_it() -> None:
     grey = torch.full((3, 4, 4), 100, dtype=torch.uint8)
     # On flat grey contrast and saturation have no effect, so the brightness factor can be read off.
     factors = torch.stack(
-        [(augmented(grey, seed=0, epoch=e, index=0, flip=0, jitter=0.2).mean() + 1) * 127.5 / 100 for e in range(300)]
+        [(augment(grey, seed=0, epoch=e, index=0, flip=0, jitter=0.2).mean() + 1) * 127.5 / 100 for e in range(300)]
     )
     assert 0.8 - 1e-3 <= factors.min() < 0.82 and 1.18 < factors.max() <= 1.2 + 1e-3
     assert factors.mean() == pytest.approx(1, abs=0.03)
@@ -53,7 +53,7 @@ def test_jitter_means_what_torchvision_means(factors: tuple[float, float, float]
     expected = reference.adjust_brightness(x, factors[0])
     expected = reference.adjust_contrast(expected, factors[1])
     expected = reference.adjust_saturation(expected, factors[2])
-    torch.testing.assert_close(jittered(x, *factors), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(jitter_colours(x, *factors), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (40, 40), (30, 47), (48, 31), (5, 9)])
@@ -61,17 +61,17 @@ def test_square_agrees_with_resize_and_centre_crop(noise, shape: tuple[int, int]
     pixels = noise(0, *shape)
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)
     expected = reference.center_crop(reference.resize(tensor, [16], antialias=True, interpolation=3), [16, 16])
-    got = squared(pixels, 16)
+    got = to_square(pixels, 16)
     assert got.dtype == torch.uint8 and got.shape == (3, 16, 16) and got.is_contiguous()
     assert (got.int() - expected.int()).abs().max() <= 1
 
 
 def test_the_right_size_is_left_alone(noise) -> None:
     pixels = noise(0, 16, 16)
-    assert np.array_equal(squared(pixels, 16).permute(1, 2, 0).numpy(), pixels)
+    assert np.array_equal(to_square(pixels, 16).permute(1, 2, 0).numpy(), pixels)
 
 
 def test_a_hair_is_refused() -> None:
     with pytest.raises(RsforgeError, match="10000 x 1 cannot be resized") as caught:
-        squared(np.zeros((1, 10_000, 3), np.uint8), 128)
+        to_square(np.zeros((1, 10_000, 3), np.uint8), 128)
     assert caught.value.code == "RSF-D003"

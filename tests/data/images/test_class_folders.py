@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rsforge.data.images.class_folders import GENERIC, article, caption, named, read_class_names, scan_classes
+from rsforge.data.images.class_folders import (
+    GENERIC,
+    article,
+    make_caption,
+    name_classes,
+    read_class_names,
+    scan_classes,
+)
 from rsforge.errors import RsforgeError
 
 
@@ -36,9 +43,9 @@ def test_a():
 
 
 def test_captions_keep_an_article_that_is_there():
-    assert caption("animal") == "a photo of an animal"
-    assert caption("the sea") == "a photo of the sea"
-    assert caption("thesaurus") == "a photo of a thesaurus"
+    assert make_caption("animal") == "a photo of an animal"
+    assert make_caption("the sea") == "a photo of the sea"
+    assert make_caption("thesaurus") == "a photo of a thesaurus"
 
 
 def test_images_are_known_by_name_in_either_case_and_nothing_is_dropped(tmp_path: Path):
@@ -88,6 +95,6 @@ def test_a_pipe_is_not_read(tmp_path: Path):
 
 
 def test_classes_without_a_name_get_a_generic_one():
-    assert named([1, 9], {}) == ({1: GENERIC[0], 9: GENERIC[0]}, [1, 9])
-    names, missing = named([1, 2], {1: "royalguard"})
+    assert name_classes([1, 9], {}) == ({1: GENERIC[0], 9: GENERIC[0]}, [1, 9])
+    names, missing = name_classes([1, 2], {1: "royalguard"})
     assert names == {1: "royalguard", 2: "thing of class 2"} and missing == [2]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split, split_digest
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest, split_tiles
 from rsforge.errors import RsforgeError
 
 
@@ -104,10 +104,10 @@ def test_a_progress_that_raises_ends_the_scan(folder: Path) -> None:
 @given(st.integers(2, 40), st.floats(0.01, 0.5), st.integers(0, 2**31), st.randoms(use_true_random=False))
 def test_split_ignores_order_and_names(n: int, fraction: float, seed: int, shuffler: random.Random) -> None:
     before = tiles(n)
-    train, val = split(TileIndex(Path(), before), val_fraction=fraction, seed=seed)
+    train, val = split_tiles(TileIndex(Path(), before), val_fraction=fraction, seed=seed)
     after = [replace(tile, name=f"renamed_{shuffler.random()}") for tile in before]
     shuffler.shuffle(after)
-    train_2, val_2 = split(TileIndex(Path(), after), val_fraction=fraction, seed=seed)
+    train_2, val_2 = split_tiles(TileIndex(Path(), after), val_fraction=fraction, seed=seed)
     assert [t.digest for t in train] == [t.digest for t in train_2]
     assert [t.digest for t in val] == [t.digest for t in val_2]
     assert split_digest(train, val) == split_digest(train_2, val_2)
@@ -118,7 +118,7 @@ def test_split_ignores_order_and_names(n: int, fraction: float, seed: int, shuff
 
 def test_split_depends_on_the_seed() -> None:
     index = TileIndex(Path(), tiles(40))
-    one, two = (split(index, val_fraction=0.5, seed=seed) for seed in (1, 2))
+    one, two = (split_tiles(index, val_fraction=0.5, seed=seed) for seed in (1, 2))
     assert digests(one[1]) != digests(two[1])
     assert split_digest(*one) != split_digest(*two)
     assert split_digest(*one) != split_digest(one[1], one[0])
@@ -126,11 +126,11 @@ def test_split_depends_on_the_seed() -> None:
 
 def test_split_never_leaves_nothing_to_train_on() -> None:
     one = TileIndex(Path(), tiles(1))
-    assert split(one, val_fraction=0.3, seed=0) == (one.tiles, [])
-    assert split(TileIndex(Path(), tiles(5)), val_fraction=0.0, seed=0)[1] == []
+    assert split_tiles(one, val_fraction=0.3, seed=0) == (one.tiles, [])
+    assert split_tiles(TileIndex(Path(), tiles(5)), val_fraction=0.0, seed=0)[1] == []
     for count, fraction in ((5, 0.95), (1, 1.0), (0, 0.1)):
         with pytest.raises(RsforgeError) as caught:
-            split(TileIndex(Path(), tiles(count)), val_fraction=fraction, seed=0)
+            split_tiles(TileIndex(Path(), tiles(count)), val_fraction=fraction, seed=0)
         assert caught.value.code == "RSF-D004"
 
 
@@ -152,7 +152,7 @@ def test_plain_tiles_share_what_is_kept(folder: Path, keep_bytes: int, monkeypat
     if keep_bytes:
         monkeypatch.setattr("rsforge.data.images.tile_dataset.read_bytes", lambda path: pytest.fail("read again"))
     plain = changed.plain()
-    assert plain.kept is changed.kept and len(plain) == 12
+    assert plain.cached is changed.cached and len(plain) == 12
     assert all(torch.equal(plain[2, k], expected[0, k]) for k in range(12))
     assert not torch.equal(changed[2, 0], plain[2, 0])
 
@@ -162,7 +162,7 @@ def test_kept_and_read_on_demand_are_equal(folder: Path, size: int) -> None:
     found = scan(folder).tiles
     kept = TileDataset(found, image_size=size, seed=3, jitter=0.2)
     read = TileDataset(found, image_size=size, seed=3, jitter=0.2, keep_bytes=12 * 3 * size**2 - 1)
-    assert kept.kept is not None and read.kept is None
+    assert kept.cached is not None and read.cached is None
     for key in [(0, 0), (1, 0), (4, 11)]:
         assert torch.equal(kept[key], read[key])
     assert kept[0, 0].shape == (3, size, size) and kept[0, 0].dtype == torch.float32

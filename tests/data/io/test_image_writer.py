@@ -11,8 +11,8 @@ from torchvision.utils import make_grid
 from rsforge import durable
 from rsforge.data.io.image_writer import (
     PICTURE_SUFFIXES,
+    arrange_grid,
     check_picture_path,
-    grid,
     save_grid,
     save_image,
     save_individuals,
@@ -40,7 +40,7 @@ def test_the_grid_is_that_of_torchvision(count: int, nrow: int, padding: int) ->
     pixels = to_uint8(images(count))
     tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     expected = make_grid(tensor, nrow=nrow, padding=padding).permute(1, 2, 0).numpy()
-    assert np.array_equal(grid(pixels, nrow, padding), expected)
+    assert np.array_equal(arrange_grid(pixels, nrow, padding), expected)
 
 
 def test_saved_pictures_hold_the_pixels(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_saved_pictures_hold_the_pixels(tmp_path: Path) -> None:
     save_image(tmp_path / "one.png", x[0])
     assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), to_uint8(x)[0])
     save_grid(tmp_path / "grid.PNG", x, nrow=2)
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "grid.PNG")), grid(to_uint8(x), 2))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "grid.PNG")), arrange_grid(to_uint8(x), 2))
     paths = save_individuals(tmp_path / "a" / "b", x, first=9)
     assert [path.name for path in paths] == ["image_009.png", "image_010.png", "image_011.png"]
     assert np.array_equal(np.asarray(Image.open(paths[2])), to_uint8(x)[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.io.safe_paths import inside
+from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.errors import RsforgeError
 
 OUTSIDE = [
@@ -39,7 +39,7 @@ def root(tmp_path):
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_what_leaves_the_folder_is_refused(root, name):
     with pytest.raises(RsforgeError, match="leaves the data folder") as caught:
-        inside(root, name, where="data_r_000.csv, row 2")
+        resolve_inside(root, name, where="data_r_000.csv, row 2")
     assert (caught.value.code, caught.value.where) == ("RSF-D005", "data_r_000.csv, row 2")
 
 
@@ -47,9 +47,9 @@ def test_what_leaves_the_folder_is_refused(root, name):
     "name", ["r_000\\s1_000/img_p1.png", "r_000/s1_000/img_p1.png", "./r_000/../r_000/x", "home/x", "."]
 )
 def test_what_stays_is_found(root, name):
-    path = inside(root, name, where="table")
+    path = resolve_inside(root, name, where="table")
     assert path.resolve().is_relative_to(root.resolve()) and "\\" not in str(path)
 
 
 def test_a_colon_in_a_later_folder_is_a_name(root):
-    assert inside(root, "r_000/12:30.png", where="table") == root / "r_000" / "12:30.png"
+    assert resolve_inside(root, "r_000/12:30.png", where="table") == root / "r_000" / "12:30.png"

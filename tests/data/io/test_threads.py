@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 
 
 def test_results_keep_the_order_of_the_items() -> None:
@@ -13,13 +13,13 @@ def test_results_keep_the_order_of_the_items() -> None:
         time.sleep(0.002 * (k % 3 == 0))
         return k * k
 
-    assert list(in_threads(slow_first, range(100))) == [k * k for k in range(100)]
-    assert list(in_threads(slow_first, [])) == []
+    assert list(map_in_threads(slow_first, range(100))) == [k * k for k in range(100)]
+    assert list(map_in_threads(slow_first, [])) == []
 
 
 def test_more_than_one_works_at_once() -> None:
     barrier = threading.Barrier(2, timeout=5)
-    assert len(list(in_threads(lambda k: barrier.wait(), range(2)))) == 2
+    assert len(list(map_in_threads(lambda k: barrier.wait(), range(2)))) == 2
 
 
 def test_a_failure_is_raised_in_its_place_and_stops_the_rest() -> None:
@@ -29,7 +29,7 @@ def test_a_failure_is_raised_in_its_place_and_stops_the_rest() -> None:
         begun.append(k)
         return 1 // (k - 3)
 
-    results = in_threads(fail_at_3, range(10_000))
+    results = map_in_threads(fail_at_3, range(10_000))
     assert [next(results) for _ in range(3)] == [-1, -1, -1]
     with pytest.raises(ZeroDivisionError):
         next(results)

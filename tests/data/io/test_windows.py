@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsforge.data.io.windows import Frames, Window, windows
+from rsforge.data.io.windows import Window, WindowGrid, list_windows
 
 SIDES = st.integers(1, 12)
 CORNERS = st.integers(-4, 20)
@@ -22,20 +22,20 @@ def painted(window: Window) -> np.ndarray:
 
 @given(WINDOWS, WINDOWS)
 def test_shared_pixels_are_counted(a, b):
-    assert a.shared(b) == (painted(a) & painted(b)).sum()
+    assert a.shared_pixels(b) == (painted(a) & painted(b)).sum()
 
 
 @given(WINDOWS, st.integers(0, 3))
 def test_a_grown_window_has_a_rim(a, by):
-    grown = a.grown(by)
-    assert grown.height == a.height + 2 * by and grown.shared(a) == a.height * a.width
+    grown = a.grow(by)
+    assert grown.height == a.height + 2 * by and grown.shared_pixels(a) == a.height * a.width
     assert painted(grown).sum() == (a.height + 2 * by) * (a.width + 2 * by)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.integers(1, 15))
 def test_windows_are_whole_and_all_there(height, width, size, stride):
-    found = windows(height, width, size, stride)
-    assert len(set(found)) == len(found) == len(Frames(height, width, size, stride))
+    found = list_windows(height, width, size, stride)
+    assert len(set(found)) == len(found) == len(WindowGrid(height, width, size, stride))
     for w in found:
         assert (w.row % stride, w.col % stride) == (0, 0) and w.row + size <= height and w.col + size <= width
     expected = {(r, c) for r in range(height) for c in range(width) if r % stride == c % stride == 0}
@@ -44,5 +44,5 @@ def test_windows_are_whole_and_all_there(height, width, size, stride):
 
 
 def test_windows_of_a_giant_scene_are_counted_and_not_made():
-    frames = Frames(10**9, 10**8, 10, 10)
+    frames = WindowGrid(10**9, 10**8, 10, 10)
     assert len(frames) == 10**15 and next(iter(frames)) == Window(0, 0, 10, 10)

@@ -7,10 +7,10 @@ import pytest
 import rasterio
 from PIL import Image
 
-from rsforge.data.io.rasters import opened, read
-from rsforge.data.io.windows import Window, windows
+from rsforge.data.io.rasters import open_raster, read_raster
+from rsforge.data.io.windows import Window, list_windows
 from rsforge.data.pairs import cut_scenes
-from rsforge.data.pairs.scene_pairs import find_scenes, holds_scene, safe
+from rsforge.data.pairs.scene_pairs import find_scene_pairs, holds_scene, safe_name
 from rsforge.errors import RsforgeError
 from tests.worlds.rasters import NORTH_UP, ramp, write
 
@@ -24,22 +24,22 @@ def touch(folder, *names, size=(12, 16)):
 
 def refused(code, *paths):
     with pytest.raises(RsforgeError) as caught:
-        find_scenes(*paths)
+        find_scene_pairs(*paths)
     assert caught.value.code == code
     return caught.value
 
 
 def test_two_files_are_a_scene_called_after_them(tmp_path):
     touch(tmp_path, "delta/s1.png", "delta/s2.png", "lake_s1.png", "lake_rgb.png")
-    ((scene,), orphans) = find_scenes(tmp_path / "delta/s1.png", tmp_path / "delta/s2.png")
+    ((scene,), orphans) = find_scene_pairs(tmp_path / "delta/s1.png", tmp_path / "delta/s2.png")
     assert (scene.name, scene.sar.height, scene.coordinates, orphans) == ("delta", 12, None, [])
-    ((scene,), _) = find_scenes(tmp_path / "lake_s1.png", tmp_path / "lake_rgb.png")
+    ((scene,), _) = find_scene_pairs(tmp_path / "lake_s1.png", tmp_path / "lake_rgb.png")
     assert scene.name == "lake"
 
 
 def test_one_folder_holds_scenes_in_folders_or_by_token(tmp_path):
     touch(tmp_path, "b/s1.png", "b/s2.jpg", "a2/SAR.png", "a2/optical.png", "a10_s1.png", "a10_s2.png", "other.png")
-    scenes, _ = find_scenes(tmp_path, tmp_path / "." / "b" / "..")
+    scenes, _ = find_scene_pairs(tmp_path, tmp_path / "." / "b" / "..")
     assert [scene.name for scene in scenes] == ["a2", "a10", "b"]
     assert scenes[0].optical.path.name == "optical.png" and scenes[1].optical.path.name == "a10_s2.png"
     assert holds_scene(tmp_path / "b") and not holds_scene(tmp_path) and not holds_scene(tmp_path / "none")
@@ -47,7 +47,7 @@ def test_one_folder_holds_scenes_in_folders_or_by_token(tmp_path):
 
 def test_two_folders_pair_by_name_and_the_rest_is_told(tmp_path):
     touch(tmp_path, "sar/x y.png", "opt/x y.png", "sar/lone.png")
-    scenes, orphans = find_scenes(tmp_path / "sar", tmp_path / "opt")
+    scenes, orphans = find_scene_pairs(tmp_path / "sar", tmp_path / "opt")
     assert [scene.name for scene in scenes] == ["x_y"] and orphans == [("lone.png", "opt has no partner of it")]
 
 
@@ -77,7 +77,7 @@ def test_grids_of_a_scene_must_agree(tmp_path):
     ("name", "kept"), [("a b/c", "a_b_c"), ("../x", "x"), (".hid", "hid"), ("--", "scene"), ("Zürich.1", "Zürich.1")]
 )
 def test_names_are_made_safe(name, kept):
-    assert safe(name) == kept and len(safe("x" * 300)) == 100
+    assert safe_name(name) == kept and len(safe_name("x" * 300)) == 100
 
 
 def test_patches_without_enough_data_are_left_out(tmp_path):
@@ -86,10 +86,10 @@ def test_patches_without_enough_data_are_left_out(tmp_path):
     values[8, 8] = -1
     write(tmp_path / "s1.tif", values, nodata=-1)
     write(tmp_path / "s2.tif", ramp(16, 16, 3, "uint8"))
-    ((scene,), _) = find_scenes(tmp_path / "s1.tif", tmp_path / "s2.tif")
-    frames = windows(16, 16, 8, 8)
+    ((scene,), _) = find_scene_pairs(tmp_path / "s1.tif", tmp_path / "s2.tif")
+    frames = list_windows(16, 16, 8, 8)
     for min_valid, kept in ((1.0, [1, 2]), (0.9, [1, 2, 3]), (0.0, [0, 1, 2, 3])):
-        patches = list(cut_scenes.patches(scene, frames, min_valid=min_valid))
+        patches = list(cut_scenes.cut_patches(scene, frames, min_valid=min_valid))
         assert [patch.window for patch in patches] == frames
         assert [k for k, patch in enumerate(patches) if patch.files] == kept
     assert scene.coordinates == pytest.approx((9.001, 49.652), abs=1e-3)
@@ -98,9 +98,9 @@ def test_patches_without_enough_data_are_left_out(tmp_path):
 def test_data_are_needed_in_both_images(tmp_path):
     write(tmp_path / "s1.tif", ramp(8, 8, 1, "uint8"))
     write(tmp_path / "s2.tif", ramp(8, 8, 3, "uint8") // 80, nodata=0)
-    ((scene,), _) = find_scenes(tmp_path / "s1.tif", tmp_path / "s2.tif")
+    ((scene,), _) = find_scene_pairs(tmp_path / "s1.tif", tmp_path / "s2.tif")
     for min_valid, written in ((1.0, False), (0.5, True)):
-        (patch,) = cut_scenes.patches(scene, [Window(0, 0, 8, 8)], min_valid=min_valid)
+        (patch,) = cut_scenes.cut_patches(scene, [Window(0, 0, 8, 8)], min_valid=min_valid)
         assert (patch.files is not None) == written
 
 
@@ -108,12 +108,12 @@ def test_files_come_back_to_the_pixels_of_their_window(tmp_path):
     sar, optical = ramp(16, 16, 2, "float64") - 300, ramp(16, 16, 3, "uint8")
     write(tmp_path / "s1.tif", sar)
     Image.fromarray(optical).save(tmp_path / "s2.png")
-    ((scene,), _) = find_scenes(tmp_path / "s1.tif", tmp_path / "s2.png")
-    (patch,) = cut_scenes.patches(scene, [Window(4, 8, 8, 8)], min_valid=1)
-    names = cut_scenes.write(patch, tmp_path, ("out/s1/a", "out/s2/a"))
+    ((scene,), _) = find_scene_pairs(tmp_path / "s1.tif", tmp_path / "s2.png")
+    (patch,) = cut_scenes.cut_patches(scene, [Window(4, 8, 8, 8)], min_valid=1)
+    names = cut_scenes.write_patch(patch, tmp_path, ("out/s1/a", "out/s2/a"))
     assert names == {"s1_fileName": "out/s1/a.tif", "s2_fileName": "out/s2/a.png"}
-    assert np.array_equal(read(tmp_path / "out/s1/a.tif").values, sar[4:12, 8:16])
-    assert np.array_equal(read(tmp_path / "out/s2/a.png").values, optical[4:12, 8:16])
+    assert np.array_equal(read_raster(tmp_path / "out/s1/a.tif").values, sar[4:12, 8:16])
+    assert np.array_equal(read_raster(tmp_path / "out/s2/a.png").values, optical[4:12, 8:16])
     with rasterio.open(tmp_path / "out/s1/a.tif") as tile:
         assert (tile.bounds.left, tile.bounds.top) == (500080, 5499960)
 
@@ -123,13 +123,13 @@ def test_files_come_back_to_the_pixels_of_their_window(tmp_path):
 def test_png_keeps_depth_and_what_holds_no_data(tmp_path, dtype, bands, holes):
     values = ramp(8, 8, bands, dtype) * (1 if dtype == "uint8" else 300)
     write(tmp_path / "a.tif", values, crs=None, transform=None)
-    with opened(tmp_path / "a.tif") as source:
+    with open_raster(tmp_path / "a.tif") as source:
         raster = source.read(source.info.whole)
     raster.valid[2, 3] = not holes
     (tmp_path / "b.png").write_bytes(
-        cut_scenes.encode(raster, type(source)(source.info, source.read), source.info.whole)
+        cut_scenes.encode_patch(raster, type(source)(source.info, source.read), source.info.whole)
     )
-    back = read(tmp_path / "b.png")
+    back = read_raster(tmp_path / "b.png")
     assert back.values.dtype == dtype and np.array_equal(back.values, values)
     assert back.valid.sum() == 64 - holes
 
@@ -138,12 +138,12 @@ def test_a_sample_is_taken_over_the_scene_without_nodata(tmp_path):
     values = ramp(32, 32, 1, "float32")
     values[0] = -9
     write(tmp_path / "a.tif", values, nodata=-9)
-    ((scene,), _) = find_scenes(tmp_path / "a.tif", tmp_path / "a.tif")
-    sample = cut_scenes.sample(scene, windows(32, 32, 4, 4))
+    ((scene,), _) = find_scene_pairs(tmp_path / "a.tif", tmp_path / "a.tif")
+    sample = cut_scenes.sample_sar_values(scene, list_windows(32, 32, 4, 4))
     assert sample.dtype == np.float32 and sample.min() >= 32 and sample.max() > 900
-    assert cut_scenes.sample(scene, [Window(0, 0, 1, 8)]).size == 0
+    assert cut_scenes.sample_sar_values(scene, [Window(0, 0, 1, 8)]).size == 0
     empty = [Window(0, col, 1, 1) for col in range(20)]
-    assert cut_scenes.sample(scene, [*empty[:11], Window(31, 31, 1, 1), *empty[11:]]).tolist() == [1023]
+    assert cut_scenes.sample_sar_values(scene, [*empty[:11], Window(31, 31, 1, 1), *empty[11:]]).tolist() == [1023]
 
 
 def test_damage_inside_a_scene_is_named(tmp_path):
@@ -151,7 +151,7 @@ def test_damage_inside_a_scene_is_named(tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(buffer, "JPEG")
     (tmp_path / "s1.jpg").write_bytes(buffer.getvalue()[:1500])
     touch(tmp_path, "s2.png", size=(64, 64))
-    ((scene,), _) = find_scenes(tmp_path / "s1.jpg", tmp_path / "s2.png")
+    ((scene,), _) = find_scene_pairs(tmp_path / "s1.jpg", tmp_path / "s2.png")
     with pytest.raises(RsforgeError) as caught:
-        list(cut_scenes.patches(scene, [Window(0, 0, 8, 8)], min_valid=1))
+        list(cut_scenes.cut_patches(scene, [Window(0, 0, 8, 8)], min_valid=1))
     assert caught.value.code == "RSF-D002" and "s1.jpg" in caught.value.what

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from rsforge.data.images.augment import squared
-from rsforge.data.pairs.dataset import PairDataset, Squares, judge_pairs, optical_square, sar_square
+from rsforge.data.images.augment import to_square
+from rsforge.data.pairs.dataset import PairDataset, SquareImages, judge_pairs, read_optical_square, read_sar_square
 from rsforge.data.pairs.index import Pair, find_pairs
-from rsforge.data.pairs.reading import grey_of_rgb, open_pair
+from rsforge.data.pairs.reading import open_pair, rgb_to_grey
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.errors import RsforgeError
 from tests.worlds.geotiff_pairs import geotiffs
@@ -92,7 +92,7 @@ def test_both_images_are_scaled_and_cropped_by_one_geometry(tmp_path, height, wi
     sar, optical = dataset([pair], size=24)[0, 0]
     assert sar.shape == (1, 24, 24) and sar.abs().max() <= 1
     assert (sar - optical).abs().max() <= 2.01 / 255
-    expected = squared(np.repeat(grey[..., None], 3, 2), 24).float() / 255 * 2 - 1
+    expected = to_square(np.repeat(grey[..., None], 3, 2), 24).float() / 255 * 2 - 1
     torch.testing.assert_close(optical, expected)
 
 
@@ -120,9 +120,9 @@ def test_colours_of_sar_images_count_as_grey(tmp_path):
     luma = np.asarray(Image.fromarray(rgb).convert("L"))
     sar, _ = dataset([pair])[0, 0]
     torch.testing.assert_close(sar[0], torch.from_numpy(luma / np.float32(255) * 2 - 1))
-    assert np.array_equal(grey_of_rgb(rgb)[..., 0], luma)
+    assert np.array_equal(rgb_to_grey(rgb)[..., 0], luma)
     floats = rgb.astype(np.float32)
-    assert grey_of_rgb(floats) is floats and grey_of_rgb(rgb[..., :2]).shape[-1] == 2
+    assert rgb_to_grey(floats) is floats and rgb_to_grey(rgb[..., :2]).shape[-1] == 2
 
 
 def test_both_images_are_mirrored_alike_by_epoch_and_index_alone(world):
@@ -140,7 +140,7 @@ def test_both_images_are_mirrored_alike_by_epoch_and_index_alone(world):
 
 def test_kept_or_opened_and_helped_by_workers_are_the_same(world):
     kept, opened = dataset(world, 16, flip=0.5), dataset(world, 16, flip=0.5, keep_bytes=6 * 7 * 16**2 - 1)
-    assert kept.sar.kept is not None and opened.sar.kept is None and kept.optical.kept.dtype == torch.uint8
+    assert kept.sar.cached is not None and opened.sar.cached is None and kept.optical.cached.dtype == torch.uint8
     keys = [(epoch, index) for epoch in range(2) for index in range(6)]
     for sampled in (kept, opened):
         helped = DataLoader(sampled, batch_size=6, sampler=keys, num_workers=2, multiprocessing_context="fork")
@@ -180,13 +180,13 @@ def test_sides_too_unequal_are_named(tmp_path):
 
 def test_squares_of_nothing_are_nothing(world):
     assert len(PairDataset([], radiometry=EIGHT_BIT, image_size=16, seed=0)) == 0
-    assert len(Squares([], lambda path: torch.zeros(1), keep=True)) == 0
+    assert len(SquareImages([], lambda path: torch.zeros(1), keep=True)) == 0
 
 
 def test_one_image_alone_is_the_one_of_the_pair(world):
     sar, optical = dataset(world, 16)[0, 4]
-    assert torch.equal(sar_square(world[4].sar, EIGHT_BIT, 16), sar)
-    assert torch.equal(optical_square(world[4].optical, 16, False).float() / 255 * 2 - 1, optical)
+    assert torch.equal(read_sar_square(world[4].sar, EIGHT_BIT, 16), sar)
+    assert torch.equal(read_optical_square(world[4].optical, 16, False).float() / 255 * 2 - 1, optical)
 
 
 def test_renamed_files_keep_their_digest(world, tmp_path):

@@ -10,8 +10,8 @@ from rsforge.data.io.dataset_card import write_card
 from rsforge.data.io.windows import Window
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.layouts import find_layout
-from rsforge.data.pairs.names import match, natural, token_free
-from rsforge.data.pairs.tables import COLUMNS, parse_coordinates, read_table, table_of, write_table
+from rsforge.data.pairs.names import match_names, natural_key, strip_token
+from rsforge.data.pairs.tables import COLUMNS, parse_coordinates, read_table, table_path, write_table
 from rsforge.errors import RsforgeError
 from tests.worlds.rasters import NORTH_UP, ramp, write
 
@@ -171,7 +171,7 @@ def test_coordinates_are_parsed_never_run(text, place):
 def test_a_table_is_read_as_written(tmp_path):
     rows = [{"s1_fileName": "r/ä,\"1\".png", "s2_fileName": "r/b.png", "coordinates": "(1.5, -2.0)", "scene": "x",
              "row": 0, "col": 8, "height": 8, "width": 8}]  # fmt: skip
-    path = table_of(tmp_path, "r")
+    path = table_path(tmp_path, "r")
     write_table(path, rows)
     assert path.name == "data_r.csv" and path.read_text().splitlines()[0] == ",".join(COLUMNS)
     (read,) = read_table(tmp_path, path)
@@ -206,13 +206,13 @@ def test_original_names_pair_by_their_token_alone(tmp_path):
     ],
 )
 def test_a_token_stands_between_separators(stem, side, key):
-    assert token_free(stem, side) == key
+    assert strip_token(stem, side) == key
 
 
 def test_equal_names_pair_even_when_they_hold_a_token(tmp_path):
     """A scene may be called s1."""
     touch(tmp_path, "s1/s1_r00000.png", "s2/s1_r00000.png", "s1/x.png", "s2/x.tif", "s1/x.jpg", "s2/y.png")
-    found = match(tmp_path, tmp_path / "s1", tmp_path / "s2")
+    found = match_names(tmp_path, tmp_path / "s1", tmp_path / "s2")
     assert [name for name, _, _ in found.pairs] == ["s1_r00000", "x"]
     assert sorted((path.name, why) for path, why in found.orphans) == [
         ("x.png", "x.jpg has the same name"),
@@ -222,7 +222,7 @@ def test_equal_names_pair_even_when_they_hold_a_token(tmp_path):
 
 def test_names_that_differ_in_the_token_alone_are_not_both_taken(tmp_path):
     touch(tmp_path, "s1/a_s1_b.png", "s1/a_b_s1.png", "s2/a_b_s2.png", "s1/s1_a_b.png")
-    found = match(tmp_path, tmp_path / "s1", tmp_path / "s2")
+    found = match_names(tmp_path, tmp_path / "s1", tmp_path / "s2")
     assert len(found.pairs) == 1 and len(found.orphans) == 2
     assert all("but for the token" in why for _, why in found.orphans)
 
@@ -302,7 +302,7 @@ def test_nothing_to_pair_is_said_with_what_was_looked_for(tmp_path):
     (tmp_path / "e/coast/s1").mkdir()
     error = refused("RSF-D009", tmp_path / "e", terrains=["coast"])
     assert error.what.endswith("there are no images in coast/s1") and "coast/s2/1.png" in error.found
-    assert find_pairs(tmp_path / "e").empty == ["coast/s1"]
+    assert find_pairs(tmp_path / "e").empty_folders == ["coast/s1"]
     touch(tmp_path / "w", "one/s1.jpg", "one/s2.jpg")
     assert "rsforge data tile" in refused("RSF-D009", tmp_path / "w").fix
     refused("RSF-U005", tmp_path, layout="captions")
@@ -359,4 +359,4 @@ def test_a_declared_layout_is_not_looked_for(tmp_path):
 
 def test_natural_order_is_total():
     given = ["p10", "p2", "p02", "a1b", "a", "1", "ü2"]
-    assert sorted(given, key=natural) == ["1", "a", "a1b", "p02", "p2", "p10", "ü2"]
+    assert sorted(given, key=natural_key) == ["1", "a", "a1b", "p02", "p2", "p10", "ü2"]

@@ -6,7 +6,7 @@ from PIL import Image
 
 from rsforge.data.io.dataset_card import write_card
 from rsforge.data.pairs.index import Pair, find_pairs
-from rsforge.data.pairs.reading import open_pair, radiometry_of
+from rsforge.data.pairs.reading import find_radiometry, open_pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.errors import RsforgeError
 from tests.worlds.geotiff_pairs import geotiffs
@@ -76,15 +76,15 @@ def test_an_unreadable_image_is_named(tmp_path):
 def test_the_radiometry_of_a_set_is_declared_else_stored_else_inferred(tmp_path):
     geotiffs(tmp_path, np.full((8, 8, 1), -9.0), ramp(8, 8, 3, "uint8"))
     index = find_pairs(tmp_path)
-    radiometry, sentence = radiometry_of(index)
+    radiometry, sentence = find_radiometry(index)
     assert radiometry == DB and "taken as db" in sentence
     write_card(tmp_path, "pairs", radiometry={"unit": "db", "low": -20.0, "high": 5.0})
-    radiometry, sentence = radiometry_of(index)
+    radiometry, sentence = find_radiometry(index)
     assert radiometry == Radiometry("db", -20, 5) and "dataset.json" in sentence
-    assert radiometry_of(index, "db", (-30.0, 0.0))[0] == Radiometry("db", -30, 0)
+    assert find_radiometry(index, "db", (-30.0, 0.0))[0] == Radiometry("db", -30, 0)
     write_card(tmp_path, "pairs", radiometry="loud")
     with pytest.raises(RsforgeError) as caught:
-        radiometry_of(index)
+        find_radiometry(index)
     assert caught.value.code == "RSF-D006"
 
 
@@ -92,5 +92,5 @@ def test_a_set_whose_images_are_all_broken_has_no_radiometry(tmp_path):
     pair = pictures(tmp_path, np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.uint8))
     pair.sar.write_bytes(b"broken")
     with pytest.raises(RsforgeError) as caught:
-        radiometry_of(find_pairs(tmp_path))
+        find_radiometry(find_pairs(tmp_path))
     assert caught.value.code == "RSF-D002"

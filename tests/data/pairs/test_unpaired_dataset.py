@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from rsforge.data.io.rasters import inspect
+from rsforge.data.io.rasters import read_info
 from rsforge.data.pairs.index import Pair
 from rsforge.data.pairs.layouts import find_layout
-from rsforge.data.pairs.unpaired_dataset import Half, Lone, UnpairedDataset, judge_image, list_images, lone_of
+from rsforge.data.pairs.unpaired_dataset import (
+    OneModality,
+    UnpairedDataset,
+    UnpairedImage,
+    judge_image,
+    list_unpaired_images,
+    split_pair,
+)
 from rsforge.data.sar.radiometry import EIGHT_BIT
 from tests.worlds.pairs import fields, save
 from tests.worlds.rasters import NORTH_UP, write
@@ -54,7 +61,7 @@ def test_partners_are_drawn_by_seed_and_epoch():
     assert len(set(orders)) == 4 and numbers(data, 2)[1] == list(orders[2])
     data.seed = 8
     assert tuple(numbers(data, 0)[1]) != orders[0]
-    assert numbers(sets(4, 6, drawn=False), 3)[1] == list(range(6))
+    assert numbers(sets(4, 6, shuffle_partners=False), 3)[1] == list(range(6))
 
 
 def test_both_are_mirrored_and_plain_ones_are_not():
@@ -66,8 +73,8 @@ def test_both_are_mirrored_and_plain_ones_are_not():
 
 
 def test_half_of_pairs():
-    pairs = sets(4, 4, drawn=False)
-    assert len(Half(pairs, 1)) == 4 and torch.equal(Half(pairs, 1)[2], pairs[0, 2][1])
+    pairs = sets(4, 4, shuffle_partners=False)
+    assert len(OneModality(pairs, 1)) == 4 and torch.equal(OneModality(pairs, 1)[2], pairs[0, 2][1])
 
 
 def test_images_are_listed_with_the_scenes_that_names_tell(tmp_path):
@@ -78,8 +85,8 @@ def test_images_are_listed_with_the_scenes_that_names_tell(tmp_path):
     outside = save(tmp_path.parent / "outside.png", optical)
     (tmp_path / "agri/s2/link.png").symlink_to(outside)
     layout = find_layout(tmp_path, "auto")
-    found = list_images(tmp_path, layout.name, layout.groups[0])
-    assert [(image.name.split("/")[-1], image.side, image.scene) for image in found] == [
+    found = list_unpaired_images(tmp_path, layout.name, layout.groups[0])
+    assert [(image.name.split("/")[-1], image.modality, image.scene) for image in found] == [
         ("ROIs1970_fall_s1_4_p9.png", 1, "ROIs1970_fall_4"),
         ("ROIs1970_fall_s1_4_p10.png", 1, "ROIs1970_fall_4"),
         ("whatever.png", 2, ""),
@@ -93,22 +100,29 @@ def test_a_link_inside_the_folder_is_an_image(tmp_path):
     (tmp_path / "s1").mkdir()
     (tmp_path / "s1/b.png").symlink_to(save(tmp_path / "store/b.png", sar))
     layout = find_layout(tmp_path, "terrain")
-    assert [image.name for image in list_images(tmp_path, layout.name, layout.groups[0])] == ["s1/b.png", "s2/a.png"]
+    assert [image.name for image in list_unpaired_images(tmp_path, layout.name, layout.groups[0])] == [
+        "s1/b.png",
+        "s2/a.png",
+    ]
 
 
 def test_the_halves_of_a_pair_know_it(tmp_path):
     pair = Pair("agri/a", tmp_path / "agri/s1/a.png", tmp_path / "agri/s2/a.png", scene="field")
-    assert lone_of(pair, tmp_path) == [
-        Lone(pair.sar, "agri/s1/a.png", 1, "field", ("agri/a",)),
-        Lone(pair.optical, "agri/s2/a.png", 2, "field", ("agri/a",)),
+    assert split_pair(pair, tmp_path) == [
+        UnpairedImage(pair.sar, "agri/s1/a.png", 1, "field", ("agri/a",)),
+        UnpairedImage(pair.optical, "agri/s2/a.png", 2, "field", ("agri/a",)),
     ]
 
 
 def test_an_image_is_judged_by_its_side(tmp_path):
     path = save(tmp_path / "a.png", np.full((4, 6, 3), 9, np.uint8))
-    told = [judge_image(Lone(path, "a", side), EIGHT_BIT, False) for side in (1, 2)]
+    told = [judge_image(UnpairedImage(path, "a", side), EIGHT_BIT, False) for side in (1, 2)]
     assert [(one.bands, one.height, one.width, one.name) for one in told] == [(1, 4, 6, "a"), (3, 4, 6, "a")]
-    assert told[0].digest == told[1].digest and told[0].ground is None
+    assert told[0].digest == told[1].digest and told[0].footprint is None
     placed = tmp_path / "b.tif"
     write(placed, np.full((8, 8, 3), 9, np.uint8), transform=NORTH_UP)
-    assert judge_image(Lone(placed, "b", 2), EIGHT_BIT, False).ground == inspect(placed).ground is not None
+    assert (
+        judge_image(UnpairedImage(placed, "b", 2), EIGHT_BIT, False).footprint
+        == read_info(placed).footprint
+        is not None
+    )

@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry, check, contradiction, extent, infer, settle
+from rsforge.data.sar.radiometry import (
+    CLIP_DB,
+    EIGHT_BIT,
+    Radiometry,
+    check_values,
+    find_contradiction,
+    infer_radiometry,
+    settle_radiometry,
+    value_extent,
+)
 from rsforge.errors import RsforgeError
 
 
@@ -61,21 +70,21 @@ def test_eight_bits_survive_the_way_there_and_back():
     ],
 )
 def test_the_unit_is_inferred_and_said(dtype, low, high, unit, window):
-    radiometry, sentence = infer(dtype, low, high)
+    radiometry, sentence = infer_radiometry(dtype, low, high)
     assert (radiometry.unit, (radiometry.low, radiometry.high)) == (unit, window)
     assert dtype in sentence and unit in sentence
 
 
 def test_what_no_unit_has_is_refused():
     with pytest.raises(RsforgeError) as caught:
-        infer("int16", -2500, 300)
+        infer_radiometry("int16", -2500, 300)
     assert caught.value.code == "RSF-D010" and "-2500" in caught.value.found
 
 
 def test_a_declared_unit_and_clip_come_first():
-    assert settle("db", None, "float32", 0, 1)[0] == Radiometry("db", *CLIP_DB)
-    assert settle("auto", (-20, 5), "float32", -30, 1)[0] == Radiometry("db", -20, 5)
-    radiometry, sentence = settle("dn", None, "uint16", 0, 700)
+    assert settle_radiometry("db", None, "float32", 0, 1)[0] == Radiometry("db", *CLIP_DB)
+    assert settle_radiometry("auto", (-20, 5), "float32", -30, 1)[0] == Radiometry("db", -20, 5)
+    radiometry, sentence = settle_radiometry("dn", None, "uint16", 0, 700)
     assert radiometry == Radiometry("dn", 0, 700) and "declared" in sentence
 
 
@@ -112,7 +121,7 @@ def test_a_card_gives_it_back_and_a_damaged_one_is_named():
 )
 def test_values_that_contradict_the_unit_are_refused(unit, values):
     with pytest.raises(RsforgeError) as caught:
-        check(settle(unit, None, "float32", 0, 1)[0], values, where="a.tif")
+        check_values(settle_radiometry(unit, None, "float32", 0, 1)[0], values, where="a.tif")
     assert caught.value.code == "RSF-D010" and caught.value.where == "a.tif" and caught.value.found
 
 
@@ -130,11 +139,11 @@ def test_values_that_contradict_the_unit_are_refused(unit, values):
     ],
 )
 def test_values_in_the_unit_pass(unit, values):
-    assert contradiction(settle(unit, None, "float32", 0, 1)[0], values) == ""
+    assert find_contradiction(settle_radiometry(unit, None, "float32", 0, 1)[0], values) == ""
 
 
 def test_the_extent_leaves_single_outliers_out():
     values = np.linspace(0, 1, 10001)
     values[5000] = 1e6
-    assert extent([values[:4000], values[4000:]]) == pytest.approx((0.001, 0.999), abs=1e-3)
-    assert extent([np.empty(0)]) == (0, 0)
+    assert value_extent([values[:4000], values[4000:]]) == pytest.approx((0.001, 0.999), abs=1e-3)
+    assert value_extent([np.empty(0)]) == (0, 0)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.cubes.resample import along, area_weights
+from rsforge.data.cubes.resample import apply_along, area_weights
 from rsforge.data.io.windows import Window
 from rsforge.data.scenes.tiling import TileGrid, scale_mask
 
@@ -47,7 +47,7 @@ def nearest(image: np.ndarray, scale: Fraction) -> np.ndarray:
 def area(image: np.ndarray, scale: Fraction) -> np.ndarray:
     """Exact area means, for scales up to 1."""
     rows, cols = (area_weights(n, 1 / scale) for n in image.shape[:2])
-    return np.moveaxis(along(rows, cols, image), -1, 0).astype(np.float32)
+    return np.moveaxis(apply_along(rows, cols, image), -1, 0).astype(np.float32)
 
 
 def drawn(grid: TileGrid, seed: int = 0) -> np.ndarray:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.io.georeference import Ground
+from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.windows import Window
-from rsforge.data.splits.assign import Wanted, divide
+from rsforge.data.splits.assign import divide
 from rsforge.data.splits.items import Item
-from rsforge.data.splits.leaks import leaks, overlapping
-from rsforge.data.splits.overlap import laid, same_ground
+from rsforge.data.splits.leaks import find_leaks, find_overlaps
+from rsforge.data.splits.overlap import find_shared_ground, plane_windows
 from rsforge.data.splits.split_file import Split
+from rsforge.data.splits.split_request import SplitRequest
 from rsforge.errors import RsforgeError
 from tests.worlds.items import cut, sides_of
 
@@ -25,21 +26,21 @@ def on_ground(name: str, row: int, col: int, extent: int = 256, **facts) -> list
     cuts = cut(64, extent, scene=name)
     grounds = [i.window._replace(row=i.window.row + row, col=i.window.col + col) for i in cuts]
     plane = "EPSG:32632 at 10 x 10"
-    return [replace(i, ground=Ground(plane, w), **facts) for i, w in zip(cuts, grounds, strict=True)]
+    return [replace(i, footprint=Footprint(plane, w), **facts) for i, w in zip(cuts, grounds, strict=True)]
 
 
 def test_scenes_over_the_same_ground_stay_together():
     items = [*on_ground("a", 7, 0), *on_ground("b", 7, 128), *on_ground("c", 7, 1000), *on_ground("d", 7, 1256)]
     for seed in range(6):
-        on = sides_of(divide(items, Wanted("scene", val=0.3, seed=seed)))
+        on = sides_of(divide(items, SplitRequest("scene", val=0.3, seed=seed)))
         assert on["a/0_0"] == on["b/0_0"] and {on["c/0_0"], on["d/0_0"], on["a/0_0"]} == {"train", "val"}
     parted = Split("hand", 0, {"train": [i.name for i in items if i.scene != "b"],
                                "val": [i.name for i in items if i.scene == "b"], "test": []})  # fmt: skip
-    found = leaks(parted, items)
-    assert len(found) == 8 and {leak.names[1] for leak in found} <= set(parted.sides["val"])
+    found = find_leaks(parted, items)
+    assert len(found) == 8 and {leak.names[1] for leak in found} <= set(parted.subsets["val"])
     assert "share 4096 pixels" in found[0].reason
     with pytest.raises(RsforgeError, match="8 pairs of patches overlap") as caught:
-        divide(items, Wanted("patch"))
+        divide(items, SplitRequest("patch"))
     assert caught.value.code == "RSF-D011"
 
 
@@ -47,16 +48,16 @@ def test_scenes_over_the_same_ground_stay_together():
 def test_blocks_are_laid_on_the_ground_that_scenes_share(known):
     items = [*on_ground("a", 1001, 77, 512, **known), *on_ground("b", 1001, 77 + 256, 512, **known)]
     for seed in range(4):
-        split = divide(items, Wanted("block", val=0.3, block_size=128, seed=seed))
-        assert split.left_out == [] and leaks(split, items) == [] and split.sides["val"]
+        split = divide(items, SplitRequest("block", val=0.3, block_size=128, seed=seed))
+        assert split.left_out == [] and find_leaks(split, items) == [] and split.subsets["val"]
 
 
 def test_patches_nearer_than_the_guard_share_a_plane():
     items = [*on_ground("a", 0, 0, 64), *on_ground("b", 0, 70, 64), *on_ground("far", 0, 900, 64)]
-    assert list(same_ground(items)) == [] and len(list(same_ground(items, guard=7))) == 1
-    planes = {name: plane for name, plane, _ in laid(items, 7)}
+    assert list(find_shared_ground(items)) == [] and len(list(find_shared_ground(items, guard=7))) == 1
+    planes = {name: plane for name, plane, _ in plane_windows(items, 7)}
     assert planes == {"a/0_0": "a", "b/0_0": "a", "far/0_0": "far"}
-    columns = [window.col for _, _, window in laid(items, 7)]
+    columns = [window.col for _, _, window in plane_windows(items, 7)]
     assert columns == [0, 70, 0]
 
 
@@ -66,6 +67,6 @@ def test_every_meeting_is_found_once(seed, guard):
     rng = np.random.default_rng(seed)
     drawn = [Window(*map(int, (*rng.integers(-200, 200, 2), *rng.integers(1, 60, 2)))) for _ in range(40)]
     items = [Item(str(k), (), scene="s", window=window) for k, window in enumerate(drawn)]
-    found = sorted(tuple(sorted((one, other))) for one, other, _ in overlapping(items, guard))
-    near = [(a, b) for a in items for b in items if a.name < b.name and a.window.grown(guard).shared(b.window)]
+    found = sorted(tuple(sorted((one, other))) for one, other, _ in find_overlaps(items, guard))
+    near = [(a, b) for a in items for b in items if a.name < b.name and a.window.grow(guard).shared_pixels(b.window)]
     assert found == sorted((a.name, b.name) for a, b in near)

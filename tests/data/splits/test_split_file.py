@@ -35,7 +35,7 @@ def damage(record, change):
         lambda r: r.update(more=1),
         lambda r: r.pop("digest"),
         lambda r: r.pop("sides"),
-        lambda r: r.update(sides=[]),
+        lambda r: r.update(subsets=[]),
         lambda r: r.update(version=2),
     ],
 )
@@ -93,7 +93,7 @@ def test_damage_is_told_in_the_words_of_people(tmp_path, text):
 
 
 def test_names_are_found_on_their_side():
-    assert SPLIT.side_of(["c\udcff", "d", "a", "unknown"]) == ["val", None, "train", None]
+    assert SPLIT.subset_of(["c\udcff", "d", "a", "unknown"]) == ["val", None, "train", None]
 
 
 def test_other_data_are_named():

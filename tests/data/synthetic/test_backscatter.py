@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rsforge.data.synthetic.backscatter import LOOKS, decibel, grey, linear, sigma0, speckled
-from rsforge.data.synthetic.noise_textures import MATERIALS, Ground
-from rsforge.data.synthetic.world import grounds
+from rsforge.data.synthetic.backscatter import LOOKS, add_speckle, sigma0, to_decibel, to_grey, to_linear
+from rsforge.data.synthetic.noise_textures import MATERIALS, PaintedScene
+from rsforge.data.synthetic.world import draw_strips
 
 
-def flat(material: str, size: int = 64) -> Ground:
-    g = Ground(np.random.default_rng(0), size, record=True)
+def flat(material: str, size: int = 64) -> PaintedScene:
+    g = PaintedScene(np.random.default_rng(0), size, record=True)
     g.paint(np.ones(g.shape, np.float32), np.zeros((3, 1, 1), np.float32), material)
     return g
 
@@ -17,7 +17,7 @@ def flat(material: str, size: int = 64) -> Ground:
 @pytest.mark.parametrize("looks", [1.0, LOOKS])
 def test_speckle_is_gamma_noise_of_mean_one_and_variance_one_over_looks(looks: float) -> None:
     power = np.full((500, 500), 0.03, np.float32)
-    noisy = speckled(power, looks, np.random.default_rng(1)) / 0.03
+    noisy = add_speckle(power, looks, np.random.default_rng(1)) / 0.03
     assert noisy.dtype == np.float32 and (noisy > 0).all()
     assert noisy.mean() == pytest.approx(1, abs=0.01)
     assert noisy.var() * looks == pytest.approx(1, abs=0.03)
@@ -29,26 +29,26 @@ def test_speckle_is_gamma_noise_of_mean_one_and_variance_one_over_looks(looks: f
 
 def test_speckle_multiplies() -> None:
     power = np.array([[1e-3, 1.0]], np.float32)
-    once, twice = (speckled(p, 4, np.random.default_rng(2)) for p in (power, 2 * power))
+    once, twice = (add_speckle(p, 4, np.random.default_rng(2)) for p in (power, 2 * power))
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-6)
 
 
 def test_materials_stand_at_their_levels_in_order() -> None:
     power = {m: np.mean([sigma0(flat(m, 8), np.random.default_rng(k)) for k in range(60)]) for m in MATERIALS}
-    db = {m: float(decibel(power[m])) for m in MATERIALS}
+    db = {m: float(to_decibel(power[m])) for m in MATERIALS}
     assert sorted(db, key=lambda m: db[m])[0] == "water" and db["water"] == pytest.approx(-22, abs=1)
     assert db["water"] < db["road"] < db["soil"] < db["crop"] < db["forest"] < db["roof"] < 0
     assert -10 < db["forest"] < -7
 
 
 def test_parcels_differ_and_other_materials_know_none() -> None:
-    g = Ground(np.random.default_rng(0), 16, record=True)
+    g = PaintedScene(np.random.default_rng(0), 16, record=True)
     parcel = np.repeat(np.arange(4), 8)[:, None] * np.ones((1, 32), np.int64)
-    g.sow(parcel.astype(np.int64), np.tile(np.float32([[0.3, 0.45, 0.2]]), (4, 1)))
-    means = decibel(sigma0(g, np.random.default_rng(5))).reshape(4, 4, 16).mean((1, 2))
+    g.paint_parcels(parcel.astype(np.int64), np.tile(np.float32([[0.3, 0.45, 0.2]]), (4, 1)))
+    means = to_decibel(sigma0(g, np.random.default_rng(5))).reshape(4, 4, 16).mean((1, 2))
     assert means.std() > 1
     g.paint(np.ones(g.shape, np.float32), np.zeros((3, 1, 1), np.float32), "water")
-    covered = decibel(sigma0(g, np.random.default_rng(5))).reshape(4, 4, 16).mean((1, 2))
+    covered = to_decibel(sigma0(g, np.random.default_rng(5))).reshape(4, 4, 16).mean((1, 2))
     assert covered.std() < 1
 
 
@@ -58,15 +58,15 @@ def test_a_wall_that_faces_the_radar_echoes_and_the_ground_behind_it_is_dark() -
     block = np.zeros(g.shape, np.float32)
     block[:, 40:80] = 1
     g.paint(block, np.zeros((3, 1, 1), np.float32), "forest")
-    db = decibel(sigma0(g, np.random.default_rng(6))).mean(0)
+    db = to_decibel(sigma0(g, np.random.default_rng(6))).mean(0)
     inside = db[23:37].mean()
     assert db[20] > inside + 1 and db[40] < db[44:].mean() - 0.5
 
 
 def test_grey_levels_span_the_clip_window() -> None:
-    assert grey(np.float32([-40, -25, -12.5, 0, 9])).tolist() == [0, 0, 128, 255, 255]
-    np.testing.assert_allclose(decibel(linear(np.float32([-30, -3.5, 2]))), [-30, -3.5, 2], atol=1e-4)
-    assert decibel(np.zeros(1, np.float32))[0] == pytest.approx(-60)
+    assert to_grey(np.float32([-40, -25, -12.5, 0, 9])).tolist() == [0, 0, 128, 255, 255]
+    np.testing.assert_allclose(to_decibel(to_linear(np.float32([-30, -3.5, 2]))), [-30, -3.5, 2], atol=1e-4)
+    assert to_decibel(np.zeros(1, np.float32))[0] == pytest.approx(-60)
 
 
 def gradient(image: np.ndarray) -> np.ndarray:
@@ -76,8 +76,8 @@ def gradient(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["fields", "river", "village", "coast"])
 def test_sar_and_optical_edges_lie_on_each_other(kind: str) -> None:
-    (g,) = grounds(4, 1, 128, kind=kind)
-    sar = gradient(decibel(sigma0(g, np.random.default_rng(7))))
+    (g,) = draw_strips(4, 1, 128, kind=kind)
+    sar = gradient(to_decibel(sigma0(g, np.random.default_rng(7))))
     optical = sum(gradient(band) for band in g.pixels().transpose(2, 0, 1))
     assert np.corrcoef(sar.ravel(), optical.ravel())[0, 1] > 0.25
     spectrum = np.fft.fft2(sar - sar.mean()) * np.conj(np.fft.fft2(optical - optical.mean()))

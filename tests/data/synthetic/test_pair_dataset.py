@@ -32,7 +32,7 @@ def test_scenes_hold_four_pairs_each():
 def test_kept_or_drawn_when_asked_they_are_the_same_and_mirrored_alike():
     kept, drawn = (SyntheticPairs(8, image_size=8, seed=1, flip=0.5, keep_bytes=b) for b in (1 << 20, 0))
     plain = kept.plain()
-    assert kept.kept is plain.kept is not None and drawn.kept is None and kept.digest == drawn.digest
+    assert kept.cached is plain.cached is not None and drawn.cached is None and kept.digest == drawn.digest
     turned = 0
     for key in [(epoch, index) for epoch in range(3) for index in range(8)]:
         (sar, optical), (x, y) = kept[key], plain[key]

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from rsforge.data.synthetic.landscape import KINDS
-from rsforge.data.synthetic.noise_textures import Ground
+from rsforge.data.synthetic.noise_textures import PaintedScene
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles, draw_tile, write_tiles
 
 
@@ -45,7 +45,7 @@ def test_a_scene_is_the_same_at_every_size() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_paints_on_its_own(kind: str) -> None:
-    before, after = (Ground(np.random.default_rng(3), 48) for _ in range(2))
+    before, after = (PaintedScene(np.random.default_rng(3), 48) for _ in range(2))
     before.rgb[:] = after.rgb[:] = 0.4
     before.rng.random()
     for seed in range(8):  # a scene of fields may add nothing
@@ -71,7 +71,7 @@ def test_synthetic_tiles_are_addressed_like_real_ones() -> None:
     torch.testing.assert_close(data[0, 3], expected)
     assert torch.equal(data[0, 3], data[7, 3])
     on_demand = SyntheticTiles(5, image_size=16, seed=4, keep_bytes=0)
-    assert on_demand.kept is None and torch.equal(on_demand[0, 3], data[0, 3])
+    assert on_demand.cached is None and torch.equal(on_demand[0, 3], data[0, 3])
     with pytest.raises(IndexError):
         on_demand[0, 5]
 
@@ -87,7 +87,7 @@ def test_synthetic_flips_are_drawn_by_key() -> None:
 def test_plain_scenes_share_what_is_kept() -> None:
     data = SyntheticTiles(3, image_size=16, seed=4, flip=1.0)
     plain = data.plain()
-    assert plain.kept is data.kept and plain.digest == data.digest
+    assert plain.cached is data.cached and plain.digest == data.digest
     assert torch.equal(plain[1, 2], data[1, 2].flip(-1))
 
 

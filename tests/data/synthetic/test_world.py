@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 from rsforge.data.synthetic import world
-from rsforge.data.synthetic.backscatter import decibel
-from rsforge.data.synthetic.landscape import KINDS, compose, draw_tile
-from rsforge.data.synthetic.noise_textures import Ground
-from rsforge.data.synthetic.world import SEASONS, grounds, pair, picture, views
+from rsforge.data.synthetic.backscatter import to_decibel
+from rsforge.data.synthetic.landscape import KINDS, compose_scene, draw_tile
+from rsforge.data.synthetic.noise_textures import PaintedScene
+from rsforge.data.synthetic.world import SEASONS, draw_pair, draw_sar_strips, draw_strips, encode_image
 
 
 def test_scenes_are_the_tiles_and_know_what_they_are_made_of() -> None:
     kinds = set()
     for number in range(6):
-        (g,) = grounds(7, number, 32)
+        (g,) = draw_strips(7, number, 32)
         assert np.array_equal(g.pixels(), draw_tile(7, number, 32))
         np.testing.assert_allclose(g.shares.sum(0), 1, atol=1e-5)
         assert g.shares.min() >= 0
@@ -25,16 +25,16 @@ def test_scenes_are_the_tiles_and_know_what_they_are_made_of() -> None:
 
 
 def test_a_ground_that_records_nothing_keeps_nothing() -> None:
-    g = Ground(np.random.default_rng(1), 16)
-    compose(g)
+    g = PaintedScene(np.random.default_rng(1), 16)
+    compose_scene(g)
     assert g.shares.shape == (0, 32, 32) and g.kind in KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_shows_its_own_material(kind: str) -> None:
-    (g,) = grounds(3, 2, 48, kind=kind)
+    (g,) = draw_strips(3, 2, 48, kind=kind)
     assert g.kind == kind
-    share = {name: g.share(name).mean() for name in ("water", "roof", "surf")}
+    share = {name: g.material_share(name).mean() for name in ("water", "roof", "surf")}
     assert (share["water"] > 0.02) == (kind in ("river", "coast"))
     assert (share["surf"] > 0) == (kind == "coast")
     if kind == "village":
@@ -42,38 +42,38 @@ def test_each_kind_shows_its_own_material(kind: str) -> None:
 
 
 def test_strips_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    optical, sar = pair(5, 1, 64, kind="river", season="fall", region="arctic")
+    optical, sar = draw_pair(5, 1, 64, kind="river", season="fall", region="arctic")
     monkeypatch.setattr(world, "_SAMPLES", 4 * 64 * 24)
-    strips = list(views(5, 1, 64, kind="river", season="fall", region="arctic"))
+    strips = list(draw_sar_strips(5, 1, 64, kind="river", season="fall", region="arctic"))
     assert [len(power) for _, power in strips] == [24, 24, 16]
     assert np.array_equal(np.concatenate([g.pixels() for g, _ in strips]), optical)
     np.testing.assert_allclose(np.concatenate([power for _, power in strips]), sar, rtol=1e-5)
 
 
 def test_a_pair_is_a_function_of_seed_and_number() -> None:
-    first = pair(1, 2, 32)
+    first = draw_pair(1, 2, 32)
     assert first[0].shape == (32, 32, 3) and first[1].shape == (32, 32)
-    again, other, elsewhere = pair(1, 2, 32), pair(1, 3, 32), pair(2, 2, 32)
+    again, other, elsewhere = draw_pair(1, 2, 32), draw_pair(1, 3, 32), draw_pair(2, 2, 32)
     for k in range(2):
         assert np.array_equal(first[k], again[k])
         assert not np.array_equal(first[k], other[k]) and not np.array_equal(first[k], elsewhere[k])
 
 
 def test_both_sides_are_the_same_scene_at_every_size() -> None:
-    small, large = pair(1, 4, 32), pair(1, 4, 128)
+    small, large = draw_pair(1, 4, 32), draw_pair(1, 4, 128)
     optical, sar = (x.astype(float) for x in large)
     assert np.abs(small[0] - optical.reshape(32, 4, 32, 4, 3).mean((1, 3))).mean() < 6
     close = np.corrcoef(np.sqrt(small[1]).ravel(), np.sqrt(sar.reshape(32, 4, 32, 4).mean((1, 3))).ravel())[0, 1]
     assert close > 0.4
-    assert decibel(small[1]).mean() == pytest.approx(decibel(sar).mean(), abs=1)
+    assert to_decibel(small[1]).mean() == pytest.approx(to_decibel(sar).mean(), abs=1)
 
 
 def test_seasons_and_regions_tint_the_plants_alone() -> None:
     means = {}
     for look in (*({"season": s} for s in SEASONS), {"region": "tropical"}, {"region": "arctic"}, {}):
-        (g,) = grounds(2, 0, 48, kind="river", **look)
-        plants = g.share("crop", "grass", "forest") > 0.98
-        means["".join(look.values())] = g.rgb[:, plants].mean(1), g.rgb[:, g.share("water") > 0.999].mean(1)
+        (g,) = draw_strips(2, 0, 48, kind="river", **look)
+        plants = g.material_share("crop", "grass", "forest") > 0.98
+        means["".join(look.values())] = g.rgb[:, plants].mean(1), g.rgb[:, g.material_share("water") > 0.999].mean(1)
     plain, water = means.pop("")
     for mean, same in means.values():
         assert np.abs(mean - plain).max() > 0.01
@@ -84,6 +84,6 @@ def test_seasons_and_regions_tint_the_plants_alone() -> None:
 
 def test_pictures_are_png_or_jpeg() -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    png, jpeg = (Image.open(io.BytesIO(picture(pixels, kind))) for kind in ("PNG", "JPEG"))
+    png, jpeg = (Image.open(io.BytesIO(encode_image(pixels, kind))) for kind in ("PNG", "JPEG"))
     assert (png.format, png.mode, jpeg.format) == ("PNG", "RGB", "JPEG") and np.array_equal(np.asarray(png), pixels)
-    assert Image.open(io.BytesIO(picture(pixels[..., 0]))).mode == "L"
+    assert Image.open(io.BytesIO(encode_image(pixels[..., 0]))).mode == "L"

@@ -9,8 +9,8 @@ from PIL import Image
 
 from rsforge.data.synthetic import write_captions
 from rsforge.data.synthetic.noise_textures import MATERIALS
-from rsforge.data.synthetic.world import grounds
-from rsforge.data.synthetic.write_captions import SCHEMA, told, write
+from rsforge.data.synthetic.world import draw_strips
+from rsforge.data.synthetic.write_captions import SCHEMA, compose_captions, write
 
 
 def test_the_file_has_the_usual_layout(tmp_path, monkeypatch) -> None:
@@ -30,7 +30,7 @@ def test_the_file_has_the_usual_layout(tmp_path, monkeypatch) -> None:
 
 def sayings(kind: str, laid: list[str], **share: float) -> set[str]:
     shares = dict.fromkeys(MATERIALS, 0.0) | share
-    return {c for k in range(60) for c in told(kind, laid, shares, np.random.default_rng(k))}
+    return {c for k in range(60) for c in compose_captions(kind, laid, shares, np.random.default_rng(k))}
 
 
 def test_captions_say_what_was_laid() -> None:
@@ -51,8 +51,8 @@ def test_a_village_that_does_not_show_is_not_told() -> None:
 @pytest.mark.parametrize("kind", ["river", "village", "coast", "fields"])
 def test_roads_that_are_told_can_be_seen(kind: str) -> None:
     for number in range(12):
-        (g,) = grounds(8, number, 32, kind=kind)
-        roads, tracks = g.laid.count("road"), g.laid.count("track")
+        (g,) = draw_strips(8, number, 32, kind=kind)
+        roads, tracks = g.roads.count("road"), g.roads.count("track")
         assert roads + tracks <= 3
-        assert not roads or g.share("road").mean() > 0.003
-        assert not tracks or g.share("sand").mean() > 0.003
+        assert not roads or g.material_share("road").mean() > 0.003
+        assert not tracks or g.material_share("sand").mean() > 0.003

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 import rasterio
 
-from rsforge.data.synthetic.noise_textures import MATERIALS, pooled
+from rsforge.data.synthetic.noise_textures import MATERIALS, pool_samples
 from rsforge.data.synthetic.spectra import endmembers
-from rsforge.data.synthetic.world import grounds
-from rsforge.data.synthetic.write_cube import GSD_M, NODATA, WAVELENGTH_NM, files, lit, usable, write
+from rsforge.data.synthetic.world import draw_strips
+from rsforge.data.synthetic.write_cube import (
+    GSD_M,
+    NODATA,
+    WAVELENGTH_NM,
+    illumination,
+    list_files,
+    usable_bands,
+    write,
+)
 
 SIZE = 32
 
@@ -16,7 +24,7 @@ SIZE = 32
 def cube(tmp_path_factory):
     root = tmp_path_factory.mktemp("cube")
     assert list(write(root, count=2, size=SIZE, seed=4)) == [1, 1]
-    assert sorted(p.name for p in root.iterdir()) == sorted(files(2))
+    assert sorted(p.name for p in root.iterdir()) == sorted(list_files(2))
     return root
 
 
@@ -36,18 +44,18 @@ def test_the_header_says_what_the_bytes_are(cube) -> None:
     wavelength, fwhm, bbl = (np.array(told[k].strip("{}").split(","), float) for k in ("wavelength", "fwhm", "bbl"))
     np.testing.assert_allclose(wavelength, WAVELENGTH_NM, atol=0.006)
     assert wavelength[0] == 376.44 and wavelength[-1] == pytest.approx(2500.12) and (fwhm == 5.5).all()
-    assert np.array_equal(bbl == 1, usable()) and 340 < bbl.sum() < 400
+    assert np.array_equal(bbl == 1, usable_bands()) and 340 < bbl.sum() < 400
     assert (cube / "cube_000.img").stat().st_size == 32 * 32 * 425 * 4
     with rasterio.open(cube / "cube_000.img") as file:
         assert file.crs.to_dict()["proj"] in ("utm", "tmerc") and file.res == (GSD_M, GSD_M) and file.nodata == NODATA
 
 
 def test_pixels_mix_the_spectra_of_what_was_drawn(cube) -> None:
-    (g,) = grounds(4, 0, SIZE)
-    data, clear = values(cube), usable()
+    (g,) = draw_strips(4, 0, SIZE)
+    data, clear = values(cube), usable_bands()
     valid = data[0] != NODATA
     assert 0.8 < valid.mean() < 1 and ((data != NODATA) == valid).all()
-    expected = np.einsum("mb,mij->bij", endmembers(WAVELENGTH_NM), pooled(g.shares)) * lit(g)
+    expected = np.einsum("mb,mij->bij", endmembers(WAVELENGTH_NM), pool_samples(g.shares)) * illumination(g)
     error = (data - expected)[clear][:, valid]
     assert np.abs(error).max() < 0.02 and error.std() == pytest.approx(0.002, rel=0.1)
     assert (data - expected)[~clear][:, valid].std() > 5 * error.std()
@@ -56,9 +64,9 @@ def test_pixels_mix_the_spectra_of_what_was_drawn(cube) -> None:
 
 def test_plants_in_the_cube_are_plants_in_the_picture(cube) -> None:
     red, nir = (np.abs(WAVELENGTH_NM - nm).argmin() for nm in (670, 860))
-    (g,) = grounds(4, 0, SIZE)
+    (g,) = draw_strips(4, 0, SIZE)
     data = values(cube)
-    plants = pooled(g.shares)[[MATERIALS.index(m) for m in ("crop", "grass", "forest")]].sum(0)
+    plants = pool_samples(g.shares)[[MATERIALS.index(m) for m in ("crop", "grass", "forest")]].sum(0)
     ndvi, valid = (data[nir] - data[red]) / (data[nir] + data[red]), data[0] != NODATA
     assert np.corrcoef(ndvi[valid], plants[valid])[0, 1] > 0.8
     green = data[np.abs(WAVELENGTH_NM - 560).argmin()]

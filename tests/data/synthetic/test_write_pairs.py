@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from rsforge.data.pairs.index import find_pairs
-from rsforge.data.synthetic.backscatter import decibel, grey
-from rsforge.data.synthetic.world import pair
-from rsforge.data.synthetic.write_pairs import files, sites, write
-from rsforge.data.synthetic.write_tiles import files as tile_files
+from rsforge.data.synthetic.backscatter import to_decibel, to_grey
+from rsforge.data.synthetic.world import draw_pair
+from rsforge.data.synthetic.write_pairs import list_files, list_sites, write
+from rsforge.data.synthetic.write_tiles import list_files as tile_files
 from rsforge.data.synthetic.write_tiles import write as write_tiles
 
 LAYOUTS = ("terrain", "regions")
@@ -32,14 +32,14 @@ def worlds(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_plan_names_every_file(worlds, layout) -> None:
-    assert sorted(tree(worlds[layout])) == sorted(files(layout, 18))
+    assert sorted(tree(worlds[layout])) == sorted(list_files(layout, 18))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_pair_is_the_same_however_many_there_are(worlds, layout, tmp_path) -> None:
     list(write(tmp_path, layout, count=6, size=24, seed=3))
     few, many = tree(tmp_path), tree(worlds[layout])
-    assert len(few) == 6 * 2 + len({s.folder for s in sites(layout, 6)})
+    assert len(few) == 6 * 2 + len({s.folder for s in list_sites(layout, 6)})
     for name, data in few.items():
         assert many[name] == data if name.endswith(".png") else many[name].startswith(data)
 
@@ -52,21 +52,23 @@ def test_pairs_are_found_with_their_scenes_and_windows(worlds, layout) -> None:
     assert len(scenes) == 5 and "" not in scenes
     for one in index.pairs:
         others = [p for p in index.pairs if p.scene == one.scene and p is not one]
-        assert not any(one.window.shared(p.window) for p in others)
+        assert not any(one.window.shared_pixels(p.window) for p in others)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_patches_are_windows_of_their_scene(worlds, layout) -> None:
-    chosen = sites(layout, 18)[1]
-    optical, sar = pair(3, 1, 48, **chosen.look)
+    chosen = list_sites(layout, 18)[1]
+    optical, sar = draw_pair(3, 1, 48, **chosen.look)
     for k, names in enumerate(chosen.names):
         cut = np.s_[k // 2 * 24 :, k % 2 * 24 :]
         s1, s2 = (np.asarray(Image.open(worlds[layout] / name.replace("\\", "/"))) for name in names)
-        assert np.array_equal(s1, grey(decibel(sar))[cut][:24, :24]) and np.array_equal(s2, optical[cut][:24, :24])
+        assert np.array_equal(s1, to_grey(to_decibel(sar))[cut][:24, :24]) and np.array_equal(
+            s2, optical[cut][:24, :24]
+        )
 
 
 def test_terrain_folders_hold_the_original_kind_of_names() -> None:
-    names = [n for n in files("terrain", 16) if n.endswith(".png")]
+    names = [n for n in list_files("terrain", 16) if n.endswith(".png")]
     assert {n.split("/")[0] for n in names} == {"agri", "urban", "river", "coast"}
     assert "agri/s1/ROIs2017_winter_s1_1_p1.png" in names and "urban/s2/ROIs1158_spring_s2_2_p4.png" in names
 
@@ -80,7 +82,7 @@ def test_region_tables_are_written_as_the_original_scripts_do(worlds) -> None:
 
 
 def test_places_lie_in_their_regions_and_apart() -> None:
-    chosen = sites("regions", 4 * 400)
+    chosen = list_sites("regions", 4 * 400)
     places = [tuple(map(float, s.coordinates.strip("()").split(","))) for s in chosen]
     assert len(set(places[:300])) == 300
     for site, (_, lat) in zip(chosen[:300], places, strict=False):

@@ -5,16 +5,16 @@ import pytest
 import rasterio
 
 from rsforge.data.synthetic import world
-from rsforge.data.synthetic.backscatter import decibel
-from rsforge.data.synthetic.world import pair
-from rsforge.data.synthetic.write_scene import NODATA_DB, files, write
+from rsforge.data.synthetic.backscatter import to_decibel
+from rsforge.data.synthetic.world import draw_pair
+from rsforge.data.synthetic.write_scene import NODATA_DB, list_files, write
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     root = tmp_path_factory.mktemp("scene")
     assert list(write(root, count=2, size=80, seed=6)) == [1, 1]
-    assert sorted(p.relative_to(root).as_posix() for p in root.rglob("*.tif")) == sorted(files(2))
+    assert sorted(p.relative_to(root).as_posix() for p in root.rglob("*.tif")) == sorted(list_files(2))
     return root
 
 
@@ -28,13 +28,13 @@ def test_both_images_lie_on_one_grid(scene) -> None:
 
 
 def test_the_values_are_those_of_the_world_but_for_the_swath_edge(scene) -> None:
-    optical, sar = pair(6, 0, 80)
+    optical, sar = draw_pair(6, 0, 80)
     with rasterio.open(scene / "scene_000/s1.tif") as s1, rasterio.open(scene / "scene_000/s2.tif") as s2:
         db, rgb = s1.read(1), s2.read()
         assert (s2.dataset_mask() == 255).all()
     valid = db != NODATA_DB
     assert 0.9 < valid.mean() < 1 and not valid[0, -1] and valid[:, 0].all()
-    np.testing.assert_allclose(db[valid], decibel(sar)[valid], rtol=1e-5)
+    np.testing.assert_allclose(db[valid], to_decibel(sar)[valid], rtol=1e-5)
     assert np.array_equal(rgb.transpose(1, 2, 0), np.maximum(optical, 1))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
 
@@ -11,14 +9,11 @@ import pytest
 import torch
 
 from rsforge.data.sar.radiometry import Radiometry
-from rsforge.engine import checkpoint
-from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.evaluation import learned_metrics
 from tests.worlds.commands import rsforge
 from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.evaluation import EVALUATE, Crumbs
-from tests.worlds.export import ALL, DECIBELS, NAMES, SIDE, Exported, capturing
 from tests.worlds.translation import DB, Same
 from tests.worlds.vgg16 import write_vgg16
 
@@ -94,36 +89,3 @@ def same(monkeypatch):
         monkeypatch.setattr("rsforge.recipes.cyclegan.translate.load_generator", given)
 
     return use
-
-
-@pytest.fixture(scope="session")
-def source(tmp_path_factory) -> Path:
-    """A checkpoint: towards optical as usual, towards SAR with attention and batch norm."""
-    path = tmp_path_factory.mktemp("source") / "best_model.pt"
-    state = write_checkpoint(path, image_size=SIDE, sar_channels=2, radiometry=DECIBELS)
-    nets = {
-        "gen_AB": Pix2PixUNet(in_channels=2, out_channels=3, depth=4, base=4),
-        "gen_BA": Pix2PixUNet(in_channels=3, out_channels=2, depth=4, base=4, norm="batch", attention=True),
-    }
-    with torch.no_grad():
-        nets["gen_BA"].attention.gamma.fill_(0.7)
-        nets["gen_BA"].train()(torch.rand(4, 3, SIDE, SIDE))
-        for net in nets.values():
-            net.to_image.weight.mul_(10)
-    state["architecture"] |= {name: net.architecture for name, net in nets.items()}
-    state["nets"] |= {name: net.state_dict() for name, net in nets.items()}
-    checkpoint.save(path, state)
-    return path
-
-
-@pytest.fixture(scope="session", params=list(NAMES))
-def exported(request, source, tmp_path_factory) -> Exported:
-    (name, given, made), free = NAMES[request.param], request.param == "sar2optical"
-    folder = tmp_path_factory.mktemp("exported")
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), capturing(free=free):
-        assert rsforge(ALL + request.param, source, folder) == 0
-    result, told = (stream.seek(0) or stream.read() for stream in (out, err))
-    net, _ = load_generator(source, torch.device("cpu"), request.param)
-    card = json.loads((folder / f"{name}.json").read_text())
-    return Exported(folder, name, given, made, free, net, card, json.loads(result), told)

@@ -17,7 +17,7 @@ from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.cyclegan.train import build
 from rsforge.recipes.cyclegan.train import config as tracked_config
-from rsforge.recipes.datasets.pairs import load
+from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.pairs import PairTrainingSettings
@@ -55,7 +55,7 @@ def test_a_run_writes_what_the_document_names(run):
 
 def test_previews_show_the_same_held_out_pairs_every_time(world, run):
     data = PairTrainingSettings(data_dir=str(world), image_size=32)
-    held_out = load(data, RunSettings(output_dir=run), SilentConsole()).held_out
+    held_out = load_pairs(data, RunSettings(output_dir=run), SilentConsole()).held_out
     sheets = []
     for epoch in (2, 4):
         with Image.open(run / f"output_images/epoch_{epoch}_sample.png") as picture:

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from rasterio.control import GroundControlPoint
 
-from rsforge.data.io.rasters import read
+from rsforge.data.io.rasters import read_raster
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.engine import checkpoint
 from tests.worlds.cyclegan import write_checkpoint
@@ -47,9 +47,9 @@ def test_the_batch_and_what_else_is_in_it_change_nothing(checkpoints, tmp_path):
     for batch in (1, 3, 8):
         assert translate(f"{line} {batch}", checkpoints / "two.pt", tmp_path / "in", tmp_path / str(batch)) == 0
     for name in files(tmp_path / "1"):
-        one = read(tmp_path / "1" / name).values
+        one = read_raster(tmp_path / "1" / name).values
         for batch in (3, 8):
-            assert np.abs(read(tmp_path / str(batch) / name).values - one).max() < 1e-4  # of 25 dB
+            assert np.abs(read_raster(tmp_path / str(batch) / name).values - one).max() < 1e-4  # of 25 dB
 
 
 @pytest.mark.parametrize("options", ["", "--overlap 0", "--tile 64 --overlap 63", "--overlap 20 --batch-size 3"])
@@ -62,7 +62,7 @@ def test_no_pixel_moves_whatever_the_size_and_the_tiles(checkpoints, tmp_path, s
     line = f"--input {{}} --output {{}} {options}"
     assert translate(line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
     for name, values in images.items():
-        assert np.array_equal(read(tmp_path / "out" / name).values, np.dstack([values] * 3)), name
+        assert np.array_equal(read_raster(tmp_path / "out" / name).values, np.dstack([values] * 3)), name
 
 
 def test_a_geotiff_becomes_a_geotiff_at_its_place(checkpoints, tmp_path):
@@ -95,10 +95,10 @@ def test_the_way_to_sar_ends_in_its_unit(checkpoints, tmp_path, name, low, high)
     assert translate(line, checkpoints / f"{name}.pt", tmp_path / "in", tmp_path / "out") == 0
     stored = Radiometry.from_dict(checkpoint.load(checkpoints / f"{name}.pt", kind="cyclegan")["radiometry"])
     expected = direct(checkpoints / f"{name}.pt", values, EIGHT_BIT, stored, "optical2sar")
-    made = read(tmp_path / "out/a.tif")
+    made = read_raster(tmp_path / "out/a.tif")
     assert made.values.dtype == np.float32 and np.allclose(made.values, expected, rtol=1e-4)
     assert made.valid.all() and made.info.grid is not None and low <= made.values.min() < made.values.max() <= high
-    gaps = read(tmp_path / "out/b.tif")
+    gaps = read_raster(tmp_path / "out/b.tif")
     assert np.isnan(gaps.values[:, :9]).all() and gaps.valid[:, 9:].all() and gaps.info.grid is None
 
 
@@ -110,17 +110,17 @@ def test_deep_values_are_taken_by_the_radiometry_of_the_training_or_the_one_give
         out = tmp_path / f"of_{name}"
         assert translate("--input {} --output {}", checkpoints / "dn.pt", tmp_path / name, out) == 0
         expected = direct(checkpoints / "dn.pt", values, Radiometry("dn", 0, 4000), EIGHT_BIT)
-        assert np.array_equal(read(out).values, expected)
+        assert np.array_equal(read_raster(out).values, expected)
     line, out = "--input {} --output {} --radiometry dn --clip 0 6000", tmp_path / "clipped.tif"
     assert translate(line, checkpoints / "one.pt", tmp_path / "dn.tif", out) == 0
     assert np.array_equal(
-        read(out).values, direct(checkpoints / "one.pt", values, Radiometry("dn", 0, 6000), EIGHT_BIT)
+        read_raster(out).values, direct(checkpoints / "one.pt", values, Radiometry("dn", 0, 6000), EIGHT_BIT)
     )
     power = 10 ** (decibels(32, 32) / 10)
     raster(tmp_path / "linear.tif", power)
     line, out = "--input {} --output {} --radiometry linear", tmp_path / "p.tif"
     assert translate(line, checkpoints / "two.pt", tmp_path / "linear.tif", out) == 0
-    assert np.array_equal(read(out).values, direct(checkpoints / "two.pt", decibels(32, 32), DB, EIGHT_BIT))
+    assert np.array_equal(read_raster(out).values, direct(checkpoints / "two.pt", decibels(32, 32), DB, EIGHT_BIT))
 
 
 def test_sar_in_three_equal_bands_counts_as_grey(checkpoints, tmp_path):
@@ -250,4 +250,4 @@ def test_a_long_scene_is_read_and_written_by_rows(checkpoints, tmp_path, monkeyp
 
     monkeypatch.setattr("rasterio.io.DatasetReader.read", watched, raising=False)
     assert translate("--input {} --output {}", checkpoints / "one.pt", path, tmp_path / "b.tif") == 0
-    assert set(asked) - {256, 1500 % 256} == {32} and read(tmp_path / "b.tif").values.shape == (1500, 33, 3)
+    assert set(asked) - {256, 1500 % 256} == {32} and read_raster(tmp_path / "b.tif").values.shape == (1500, 33, 3)

@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 
 from rsforge import durable
-from rsforge.data.io.rasters import read
+from rsforge.data.io.rasters import read_raster
 from tests.worlds.commands import rsforge
 from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.pairs import save, write_pairs
@@ -35,7 +35,7 @@ def test_an_interruption_leaves_whole_files_and_what_is_there_can_be_kept(checkp
         assert (result["images"], result["there"]) == (made, there)
     assert (tmp_path / "out/0.tif").stat() == before
     for k in range(3):
-        assert np.array_equal(read(tmp_path / f"out/{k}.tif").values[..., :1], noise(90, 70, 1, seed=k))
+        assert np.array_equal(read_raster(tmp_path / f"out/{k}.tif").values[..., :1], noise(90, 70, 1, seed=k))
 
 
 def test_of_a_folder_of_pairs_one_side_is_translated(checkpoints, tmp_path, capsys):
@@ -216,7 +216,7 @@ def test_what_was_finished_before_the_disk_was_full_stays_whole(checkpoints, tmp
         line = "--input {} --output {} --batch-size 2"
         assert translate(line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 6
     assert "RSF-E001" in capsys.readouterr().err and files(tmp_path / "out") == ["0.tif", "1.tif"]
-    assert all(read(tmp_path / "out" / name).values.shape == (70, 40, 3) for name in ("0.tif", "1.tif"))
+    assert all(read_raster(tmp_path / "out" / name).values.shape == (70, 40, 3) for name in ("0.tif", "1.tif"))
 
 
 def test_the_progress_ends_with_the_last_tile(tmp_path, capsys):

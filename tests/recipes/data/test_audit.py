@@ -145,7 +145,7 @@ def test_a_dry_run_counts_and_writes_nothing(pairs, capsys):
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(pairs, capsys, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
-    monkeypatch.setattr(audit, "examine", None)
+    monkeypatch.setattr(audit, "inspect_items", None)
     for line in (
         "data audit --data-dir {}",
         "data audit --data-dir {} --dry-run",

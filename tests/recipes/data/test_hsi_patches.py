@@ -15,8 +15,8 @@ import pytest
 import scipy.io
 
 from rsforge import durable
-from rsforge.data.cubes.resample import along, area_weights
-from rsforge.data.cubes.spectral_response import integrate, load_response
+from rsforge.data.cubes.resample import apply_along, area_weights
+from rsforge.data.cubes.spectral_response import integrate_response, load_response
 from tests.worlds.commands import rsforge
 
 WAVELENGTHS = np.linspace(376.44, 2500.12, 213)
@@ -64,14 +64,14 @@ def test_patches_are_what_landsat_would_see(cubes, tmp_path, capsys):
     assert result["scenes"] == {f"flight_{k}_img": 6 for k in range(3)} and result["patches"] == 18
     assert set(result["bands"].values()) == {int(KEPT.sum())} and result["left_out"] == {}
     assert min(result["coverage"].values()) > 0.99 and result["landsat_size"] == 2
-    weights = integrate(load_response("landsat8"), WAVELENGTHS.round(3)[KEPT], widest_nm=31).weights
+    weights = integrate_response(load_response("landsat8"), WAVELENGTHS.round(3)[KEPT], widest_nm=31).weights
     down = area_weights(15, Fraction(15, 2))
     with h5py.File(tmp_path / "out" / "flight_1_img" / "test_patches.h5") as file:
         row, col, height, width = file["window"][4]
         assert (row, col, height, width) == (15, 15, 15, 15)
         values = cube(1)[15:30, 15:30].astype(np.float32)[..., KEPT]
         assert np.array_equal(file["aviris"][4], values)
-        assert file["landsat_native"][4] == pytest.approx(along(down, down, values @ weights.T), rel=1e-5)
+        assert file["landsat_native"][4] == pytest.approx(apply_along(down, down, values @ weights.T), rel=1e-5)
         assert file["landsat"].shape == (6, 15, 15, 7) and file["valid"][:].all()
         assert file.attrs["downsampling_factor"] == 7.5 and file.attrs["factor"] == "15/2"
         assert file.attrs["wavelengths"] == pytest.approx(WAVELENGTHS[KEPT], abs=1e-3)

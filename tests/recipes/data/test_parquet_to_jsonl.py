@@ -192,14 +192,14 @@ def test_the_source_is_never_an_output(source, tmp_path, extract):
 KILLED = """
 import os, signal, sys
 from rsforge.cli.main import main
-from rsforge.data import caption_folder
-real, left = caption_folder.CaptionFolder.append, [int(sys.argv.pop(1))]
-def append(self, records, temporaries):
+from rsforge.data.captions.image_folder import CaptionFolder
+real, left = CaptionFolder.commit_chunk, [int(sys.argv.pop(1))]
+def commit_chunk(self, records, temporaries):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     real(self, records, temporaries)
-caption_folder.CaptionFolder.append = append
+CaptionFolder.commit_chunk = commit_chunk
 main()
 """
 
@@ -232,7 +232,7 @@ def test_a_disk_that_is_full_at_once_keeps_nothing_and_says_so(source, tmp_path,
     def full(*given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(resize, "save", full)
+    monkeypatch.setattr(resize, "save_image", full)
     told = extract("", source, tmp_path / "out", code=6)
     assert told["code"] == "RSF-E001" and told["kept"] == "no image yet" and "is whole" not in told["fix"]
     assert everything(tmp_path / "out") == {}
@@ -241,14 +241,14 @@ def test_a_disk_that_is_full_at_once_keeps_nothing_and_says_so(source, tmp_path,
 @pytest.mark.parametrize("end", ["full disk", "interrupt", "terminated"])
 def test_what_was_written_before_a_bad_end_is_usable(tmp_path, extract, monkeypatch, end):
     source = write(tmp_path / "x.parquet", [picture(k) for k in range(150)], [["a"]] * 150)
-    out, real = tmp_path / "out", resize.save
+    out, real = tmp_path / "out", resize.save_image
 
     def save(path, *more):
         if path.name.endswith("-100"):
             raise ENDS[end][0]
         real(path, *more)
 
-    monkeypatch.setattr(resize, "save", save)
+    monkeypatch.setattr(resize, "save_image", save)
     told = extract("", source, out, code=ENDS[end][1])
     assert told["code"] == ENDS[end][2] and told["kept"].startswith("64 images with their captions")
     assert f"rsforge data parquet-to-jsonl --parquet-path {source}" in told["fix"]

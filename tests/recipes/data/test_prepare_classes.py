@@ -113,7 +113,7 @@ def test_a_run_that_was_killed_knows_its_own_files(base, prepare, monkeypatch):
     prepare()
     Image.new("RGB", (9, 9)).save(base / "data" / "corel" / NAMES[0])
     with monkeypatch.context() as patch:
-        patch.setattr(prepare_classes, "_write", lambda *given: 1 / 0)
+        patch.setattr(prepare_classes, "_write_files", lambda *given: 1 / 0)
         prepare(code=1)
     assert prepare()["written"] == 2
 

@@ -11,8 +11,8 @@ import pytest
 from affine import Affine
 
 from rsforge.data.io.dataset_card import write_card
-from rsforge.data.splits.items import items_of
-from rsforge.data.splits.leaks import leaks
+from rsforge.data.splits.contents import find_contents
+from rsforge.data.splits.leaks import find_leaks
 from rsforge.data.splits.split_file import Split, load_split, write_split
 from tests.worlds.commands import rsforge
 from tests.worlds.cube_patches import write_patches
@@ -31,7 +31,7 @@ def test_scenes_are_divided_and_stored(pairs, capsys):
     told = json.loads(capsys.readouterr().out)
     split = load_split(pairs / "split.json")
     assert (told["train"], told["val"], told["test"]) == (6, 2, 2) and told["digest"] == split.digest
-    assert len({name.split("_p")[0] for name in split.sides["val"]}) == 1
+    assert len({name.split("_p")[0] for name in split.subsets["val"]}) == 1
     assert split.facts["kind"] == "pairs" and len(split.facts["data_digest"]) == 64
 
 
@@ -70,9 +70,9 @@ def test_photographs_part_but_not_the_same_one_twice(tmp_path, capsys):
     assert rsforge("data split --data-dir {} --val 0.3", tmp_path) == 0
     assert "scene of its own" in capsys.readouterr().err
     split = load_split(tmp_path / "split.json")
-    side = dict(zip(names := [f"{k % 2}/{k:02d}.png" for k in range(20)], split.side_of(names), strict=True))
+    side = dict(zip(names := [f"{k % 2}/{k:02d}.png" for k in range(20)], split.subset_of(names), strict=True))
     assert [side[a] == side[b] for a, b in zip(names[::2], names[1::2], strict=True)] == [True] * 10
-    assert len(split.sides["val"]) == 6
+    assert len(split.subsets["val"]) == 6
 
 
 def test_patches_of_overlapping_windows(tmp_path, capsys):
@@ -84,7 +84,7 @@ def test_patches_of_overlapping_windows(tmp_path, capsys):
     assert "RSF-D011" in capsys.readouterr().err
     assert rsforge("data split --data-dir {} --by block --block-size 24", tmp_path) == 0
     split = load_split(tmp_path / "split.json")
-    assert split.left_out and split.sides["val"] and split.sides["train"][0].startswith("a.h5#")
+    assert split.left_out and split.subsets["val"] and split.subsets["train"][0].startswith("a.h5#")
 
 
 def test_shares_that_leave_nothing(pairs, capsys):
@@ -122,8 +122,8 @@ def test_patches_taken_for_plain_images_do_not_leak(tmp_path, capsys, place, lay
     assert rsforge("data split --data-dir {} --layout {}", root, layout) == 3
     assert "RSF-D004" in capsys.readouterr().err
     assert rsforge("data split --data-dir {} --by block --block-size 32 --layout {}", root, layout) == 0
-    split, items = load_split(root / "split.json"), items_of(root, layout=layout).items
-    assert split.sides["val"] and not leaks(split, items)
+    split, items = load_split(root / "split.json"), find_contents(root, layout=layout).items
+    assert split.subsets["val"] and not find_leaks(split, items)
     windows = {item.window for item in items}
     assert len(windows) == 49 and {item.scene for item in items} == {items[0].scene}
 
@@ -142,11 +142,11 @@ def test_scenes_that_lie_over_each_other_stay_on_one_side(tmp_path, capsys):
     cut = cut_scene(tmp_path, a=0, b=32, c=1000)
     for seed in range(4):
         assert rsforge("data split --data-dir {} --val 0.3 --seed {} --overwrite", cut, seed) == 0
-        side = load_split(cut / "split.json").side_of(f"{s}/{s}_r00000_c00000" for s in "abc")
+        side = load_split(cut / "split.json").subset_of(f"{s}/{s}_r00000_c00000" for s in "abc")
         assert side[0] == side[1] != side[2]
-    items = items_of(cut).items
+    items = find_contents(cut).items
     names = {s: [item.name for item in items if item.scene == s] for s in "abc"}
-    assert items[0].ground.window.row == -550000 and items[0].ground.plane.startswith("EPSG:32632")
+    assert items[0].footprint.window.row == -550000 and items[0].footprint.plane.startswith("EPSG:32632")
     hand = Split("hand", 0, {"train": names["a"] + names["c"], "val": names["b"], "test": []})
     write_split(cut / "hand.json", hand)
     assert rsforge("data audit --data-dir {} --split {}", cut, cut / "hand.json") == 3

@@ -12,7 +12,7 @@ from PIL import Image
 
 from rsforge import durable
 from rsforge.data.io.dataset_card import read_card, write_card
-from rsforge.data.io.rasters import read
+from rsforge.data.io.rasters import read_raster
 from rsforge.data.io.windows import Window
 from rsforge.data.pairs.index import find_pairs
 from tests.worlds.commands import rsforge
@@ -58,8 +58,8 @@ def test_patches_are_the_windows_that_their_rows_name(scenes, tmp_path, capsys, 
     for pair in index.pairs:
         assert pair.window is not None and pair.season == "fall"
         for side, path in (("s1", pair.sar), ("s2", pair.optical)):
-            whole = read(scenes / pair.scene / f"{side}.png", pair.window)
-            assert np.array_equal(read(path).values, whole.values)
+            whole = read_raster(scenes / pair.scene / f"{side}.png", pair.window)
+            assert np.array_equal(read_raster(path).values, whole.values)
     card = read_card(out)
     assert card["complete"] is True and card["radiometry"]["unit"] == "uint8" and card["stride"] == 8
 

@@ -43,13 +43,13 @@ def ear() -> Ear:
     return Ear()
 
 
-def state_of(place: Path | str, ear: Ear, **data) -> tuple[dict, image_folder.Images]:
+def state_of(place: Path | str, ear: Ear, **data) -> tuple[dict, image_folder.ImageSets]:
     """What a checkpoint of a training on ``place`` says, and the images of that training."""
     settings = VaeTrainSettings(
         run=RunSettings(seed=7, output_dir=Path("/nowhere")),
         data=VaeTileSettings(data_dir=str(place), image_size=16, **data),
     )
-    images = image_folder.load(settings.data, settings.run, ear)
+    images = image_folder.load_images(settings.data, settings.run, ear)
     return {"image_size": 16, "images": images.identity, "settings": output_dir.plain(settings)}, images
 
 
@@ -70,7 +70,7 @@ def test_every_subset_of_a_split_is_measured(divided, ear):
     split = load_split(divided / "split.json")
     for subset, trained in (("train", 10), ("val", 0), ("test", 0)):
         found = measured(divided, subset, state, ear)
-        assert names(found.samples) == set(split.sides[subset]) and found.own and found.trained == trained
+        assert names(found.samples) == set(split.subsets[subset]) and found.own and found.trained == trained
     whole = measured(divided, "all", state, ear)
     assert len(whole.samples) == 20 and whole.trained == 10 and not whole.own
     assert ear.heard("the model was trained on 10 of these 20 images")

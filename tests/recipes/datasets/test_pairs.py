@@ -11,7 +11,7 @@ import torch
 from affine import Affine
 from PIL import Image
 
-from rsforge.data.io.rasters import read
+from rsforge.data.io.rasters import read_raster
 from rsforge.data.pairs.tables import write_table
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.splits.split_file import load_split
@@ -63,7 +63,7 @@ def test_the_division_is_that_of_data_split(world, ear):
     ours = load(world, ear, val_fraction=0.4, seed=7)
     assert rsforge("data split --data-dir {} --by scene --val 0.4 --seed 7 --quiet", world) == 0
     split = load_split(world / "split.json")
-    assert names(ours.held_out) == set(split.sides["val"]) and names(ours.train) == set(split.sides["train"])
+    assert names(ours.held_out) == set(split.subsets["val"]) and names(ours.train) == set(split.subsets["train"])
     followed = load(world, ear, seed=7)
     assert followed.identity == ours.identity and ear.heard(f"digest {split.digest[:12]}")
 
@@ -83,7 +83,7 @@ def test_a_split_is_followed_or_left_aside(world, ear):
     assert rsforge("data split --data-dir {} --val 0.5 --test 0.25 --quiet", world) == 0
     split = load_split(world / "split.json")
     pairs = load(world, ear, val_fraction=0.25)
-    assert names(pairs.held_out) == set(split.sides["val"]) and names(pairs.train) == set(split.sides["train"])
+    assert names(pairs.held_out) == set(split.subsets["val"]) and names(pairs.train) == set(split.subsets["train"])
     assert ear.heard("--val-fraction is not used")
     assert len(load(world, ear, split="none", val_fraction=0.25).held_out) == 3
     assert refused("RSF-D012", world, ear, split=str(world / "absent.json"))
@@ -108,7 +108,7 @@ def test_a_split_of_more_pairs_holds_for_some_of_them(world, ear):
     split = load_split(world / "split.json")
     some = {"terrains": ("agri", "coast", "river"), "max_per_terrain": 2}
     pairs = load(world, ear, **some)
-    assert names(pairs.train) < set(split.sides["train"]) and names(pairs.held_out) < set(split.sides["val"])
+    assert names(pairs.train) < set(split.subsets["train"]) and names(pairs.held_out) < set(split.subsets["val"])
     assert len(names(pairs.train) | names(pairs.held_out)) == 6
     save(world / "agri/s2/ROIs1970_fall_s2_0_p0.png", fields(32, 5)[1])
     assert "agri/ROIs1970_fall_0_p0" in refused("RSF-D012", world, ear, **some).found
@@ -127,7 +127,7 @@ def test_a_split_without_training_pairs_is_refused(world, ear):
     assert rsforge("data split --data-dir {} --val 0.5 --quiet", world) == 0
     split = load_split(world / "split.json")
     for side in ("s1", "s2"):
-        for name in split.sides["train"]:
+        for name in split.subsets["train"]:
             folder_, stem = name.split("/")
             (world / folder_ / side / f"{stem.replace('fall_', f'fall_{side}_')}.png").write_bytes(b"broken")
     assert rsforge("data split --data-dir {} --val 0.5 --quiet --overwrite", world) == 0
@@ -282,9 +282,9 @@ def test_no_folder(tmp_path, ear):
 
 def test_nothing_is_kept_for_a_plan(world, ear):
     ear.dry_run = True
-    assert load(world, ear).train.sar.kept is None
+    assert load(world, ear).train.sar.cached is None
     ear.dry_run = False
-    assert load(world, ear).train.sar.kept is not None
+    assert load(world, ear).train.sar.cached is not None
 
 
 def test_drawn_pairs_are_divided_by_scene(ear, monkeypatch):
@@ -359,7 +359,7 @@ def test_lone_images_follow_their_scene(world, ear):
     assert rsforge("data split --data-dir {} --val 0.3 --quiet", world) == 0
     pairs = load(world, ear, unpaired=True)
     split = load_split(world / "split.json")
-    assert names(pairs.held_out) == set(split.sides["val"]) and len(pairs.train) == 11 - len(pairs.held_out)
+    assert names(pairs.held_out) == set(split.subsets["val"]) and len(pairs.train) == 11 - len(pairs.held_out)
 
 
 def test_an_unreadable_one_of_two_sets(world, ear):
@@ -415,12 +415,12 @@ def test_copies_follow_what_a_split_says_of_their_contents(world, ear):
     assert rsforge("data split --data-dir {} --val 0.25 --test 0.25 --quiet", world) == 0
     split = load_split(world / "split.json")
     for side in ("train", "val", "test"):
-        shutil.copy(optical_of(world, split.sides[side][0]), world / "agri" / "s2" / f"copy_{side}.png")
-    before = len(split.sides["train"])
+        shutil.copy(optical_of(world, split.subsets[side][0]), world / "agri" / "s2" / f"copy_{side}.png")
+    before = len(split.subsets["train"])
     for allow_leak in (False, True):
         pairs = load(world, ear, unpaired=True, allow_leak=allow_leak)
         assert len(pairs.train.sar) == before and len(pairs.train.optical) == before + 1
-        assert names(pairs.held_out) == set(split.sides["val"])
+        assert names(pairs.held_out) == set(split.subsets["val"])
         assert not any(trained_on(pairs, world / "agri" / "s2" / f"copy_{side}.png") for side in ("val", "test"))
         assert ear.heard("left out 1 image without a partner, like images of the side test: agri/s2/copy_test.png")
         assert ear.heard("1 held-out image without a partner not used")
@@ -429,7 +429,7 @@ def test_copies_follow_what_a_split_says_of_their_contents(world, ear):
 def test_images_without_a_place_in_the_split_are_left_out_or_trained_on(world, ear):
     assert rsforge("data split --data-dir {} --val 0.25 --test 0.25 --quiet", world) == 0
     split = load_split(world / "split.json")
-    test, val = (split.sides[side][0] for side in ("test", "val"))
+    test, val = (split.subsets[side][0] for side in ("test", "val"))
     stranger, twin = (fields(32, seed)[1] for seed in (90, 91))
     alone = save(world / "agri/s2/stranger.png", stranger)
     of_test = save(optical_of(world, test).with_name(optical_of(world, test).stem[:-1] + "9.png"), fields(32, 92)[1])
@@ -448,7 +448,7 @@ def test_images_without_a_place_in_the_split_are_left_out_or_trained_on(world, e
 def test_scenes_of_pairs_that_are_not_taken_are_known(world, ear):
     assert rsforge("data split --data-dir {} --val 0.25 --test 0.25 --quiet", world) == 0
     split = load_split(world / "split.json")
-    train, test = (optical_of(world, split.sides[side][0]) for side in ("train", "test"))
+    train, test = (optical_of(world, split.subsets[side][0]) for side in ("train", "test"))
     path = save(train.with_name(f"{test.stem[:-1]}9.png"), fields(32, 97)[1])
     taken = tuple(terrain for terrain in TERRAINS if terrain != test.parts[-3])
     pairs = load(world, ear, unpaired=True, terrains=taken)
@@ -459,11 +459,11 @@ def test_the_halves_of_a_bad_pair_stay_on_its_side(world, ear):
     for path in sorted(world.rglob("*.png")):
         path.rename(path.with_name(path.name.split("_")[-1]))
     assert rsforge("data split --data-dir {} --by region --val 0.25 --quiet", world) == 0
-    name = load_split(world / "split.json").sides["val"][0]
+    name = load_split(world / "split.json").subsets["val"][0]
     terrain, stem = name.split("/")
     (world / terrain / "s1" / f"{stem}.png").write_bytes(b"broken")
     assert rsforge("data split --data-dir {} --by region --val 0.25 --quiet --overwrite", world) == 0
-    assert name in load_split(world / "split.json").sides["val"]
+    assert name in load_split(world / "split.json").subsets["val"]
     pairs = load(world, ear, unpaired=True, on_bad="skip")
     assert len(pairs.train.optical) == 9 and not trained_on(pairs, world / terrain / "s2" / f"{stem}.png")
     assert ear.heard("1 held-out image without a partner not used")
@@ -492,8 +492,8 @@ def test_a_scene_of_blocks_has_no_place_for_lone_images(tmp_path, ear):
     lone = save(world / "scene1/s2/ROIs1970_fall_s2_0_p20.png", fields(32, 95)[1])
     copy = world / "scene1/s2/ROIs1970_fall_s2_0_p21.png"
     shutil.copy(optical_of(world, split.left_out[0]), copy)
-    shutil.copy(optical_of(world, split.sides["train"][0]), copy.with_name("ROIs1970_fall_s2_0_p22.png"))
-    train = len(split.sides["train"])
+    shutil.copy(optical_of(world, split.subsets["train"][0]), copy.with_name("ROIs1970_fall_s2_0_p22.png"))
+    train = len(split.subsets["train"])
     pairs = load(world, ear, unpaired=True)
     assert len(pairs.train.optical) == train + 1 and not trained_on(pairs, lone) and not trained_on(pairs, copy)
     assert ear.heard("like what the split leaves out: scene1/s2/ROIs1970_fall_s2_0_p21.png")
@@ -552,7 +552,7 @@ def test_sar_images_come_in_several_kinds(tmp_path, ear, kind, unpaired):
     assert ear.heard("taken as grey") == (kind == "colours")
     ours = {pairs.plain[0, k][0].numpy().tobytes() for k in range(3)}
     for k in range(3):
-        stored = read(tmp_path / "s1" / f"pair{k}.tif").values
+        stored = read_raster(tmp_path / "s1" / f"pair{k}.tif").values
         grey = np.asarray(Image.fromarray(stored).convert("L"))[..., None] if kind == "colours" else stored
         unit_values = pairs.radiometry.to_unit(grey)
         assert np.ascontiguousarray(np.moveaxis(unit_values, -1, 0)).tobytes() in ours and np.ptp(unit_values) > 0.5

@@ -116,10 +116,10 @@ def test_sides_of_a_split_are_measured(world, ear, unpaired):
     state = state_of(load(world, ear, unpaired=unpaired), world, unpaired=unpaired)
     ear.warned.clear()
     for side in ("train", "val", "test"):
-        assert names(measured(world, side, state, ear).samples) == set(split.sides[side])
+        assert names(measured(world, side, state, ear).samples) == set(split.subsets[side])
     assert not ear.warned
     measured(world, "all", state, ear)
-    assert ear.heard(f"trained on {len(split.sides['train'])} of these 12")
+    assert ear.heard(f"trained on {len(split.subsets['train'])} of these 12")
     ear.warned.clear()
     measured(world, "test", before, ear)
     assert ear.heard("not trained by this split")
@@ -156,7 +156,7 @@ def test_unless_told_otherwise_the_test_subset_of_a_split_is_measured(world, ear
     assert rsforge("data split --data-dir {} --val 0.25 --test 0.25 --quiet", world) == 0
     state, split = state_of(load(world, ear), world), load_split(world / "split.json")
     found = measured(world, "auto", state, ear)
-    assert names(found.samples) == set(split.sides["test"]) and found.subset == "test" and found.own
+    assert names(found.samples) == set(split.subsets["test"]) and found.subset == "test" and found.own
     assert found.trained == 0 and choice(world, state, ear)[1] == "the split has one"
 
 
@@ -164,7 +164,7 @@ def test_without_a_test_subset_it_is_what_was_held_out(world, ear):
     assert rsforge("data split --data-dir {} --val 0.25 --quiet", world) == 0
     state, split = state_of(load(world, ear), world), load_split(world / "split.json")
     found = measured(world, "auto", state, ear)
-    assert names(found.samples) == set(split.sides["val"]) and found.subset == "val" and found.own
+    assert names(found.samples) == set(split.subsets["val"]) and found.subset == "val" and found.own
     assert "no test subset" in found.reason
 
 

@@ -40,7 +40,7 @@ def images(tmp_path):
 def test_the_split_of_the_folder_is_followed(tiles, tmp_path, capsys):
     split = load_split(tiles / "split.json")
     assert trained(tiles, tmp_path) == 0
-    assert [images(tmp_path)[k] for k in ("train", "held_out")] == [len(split.sides[k]) for k in ("train", "val")]
+    assert [images(tmp_path)[k] for k in ("train", "held_out")] == [len(split.subsets[k]) for k in ("train", "val")]
     assert f"by scene: 10 train, 6 val, 4 test, digest {split.digest[:12]}" in capsys.readouterr().err
 
 
@@ -81,7 +81,7 @@ def test_other_images_than_were_divided_are_refused(own, tmp_path, capsys, chang
 
 def test_a_split_without_training_images_is_refused(own, tmp_path, capsys):
     split = load_split(own / "split.json")
-    everyone = sorted(name for members in split.sides.values() for name in members)
+    everyone = sorted(name for members in split.subsets.values() for name in members)
     write_split(own / "split.json", replace(split, sides={"train": [], "val": everyone, "test": []}))
     assert trained(own, tmp_path) == 3
     assert "RSF-D004" in capsys.readouterr().err
@@ -102,7 +102,7 @@ def test_a_split_of_pairs_says_where_both_images_stand(tmp_path, capsys):
     assert rsforge("data synth --kind pairs --count 12 --size 16 --output-dir {}", world) == 0
     assert rsforge("data split --data-dir {} --by scene --val 0.3", world) == 0
     assert trained(world, tmp_path) == 0
-    sides = load_split(world / "split.json").sides
+    sides = load_split(world / "split.json").subsets
     assert images(tmp_path) | {"split": ""} == {
         "split": "",
         "train": 2 * len(sides["train"]),

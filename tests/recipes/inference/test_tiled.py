@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rsforge.data.io.georeference import RasterInfo
-from rsforge.data.io.rasters import inspect, read
+from rsforge.data.io.rasters import read_info, read_raster
 from rsforge.data.scenes.tiling import TileGrid, scale_mask
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.inference.skipped_images import SkippedImages
@@ -21,7 +21,7 @@ from tests.worlds.rasters import write
 
 
 def job_of(path: Path, scale: Fraction, *, tile: int, overlap: int) -> ImageJob:
-    info = inspect(path)
+    info = read_info(path)
     grid = TileGrid(info.height, info.width, tile, overlap, scale)
     height, width = grid.result_size
     target = RasterInfo(path.with_name(f"made_{path.name}"), height, width, info.bands, "float32", np.nan, None, "")
@@ -55,7 +55,7 @@ def test_images_of_another_scale_are_written_with_their_gaps(tmp_path, scale, ba
         jobs.append(job_of(path, scale, tile=12, overlap=4))
     assert run(jobs, lambda x, windows: nearest(x, scale), batch_size) == jobs
     for job in jobs:
-        source, made = read(job.source.path), read(job.target.path)
+        source, made = read_raster(job.source.path), read_raster(job.target.path)
         expected = nearest(torch.from_numpy(np.moveaxis(source.values, -1, 0)), scale).numpy()
         assert np.array_equal(made.valid, scale_mask(source.valid, scale))
         assert made.values.shape[:2] == job.grid.result_size and made.valid.any() and not made.valid.all()
@@ -76,7 +76,7 @@ def test_the_network_is_told_where_every_tile_of_a_batch_lies(tmp_path):
     run(jobs, network, batch_size=100)
     assert told == [window for job in jobs for window in job.grid.windows()]
     for job in jobs:
-        made = read(job.target.path).values[..., 0]
+        made = read_raster(job.target.path).values[..., 0]
         assert made == pytest.approx(np.broadcast_to(np.arange(45.0), (30, 45)), abs=1e-4)
 
 
@@ -90,4 +90,4 @@ def test_jobs_of_other_tiles_or_scales_do_not_share_a_batch(tmp_path):
         return nearest(x, Fraction(windows[0].target.height, 8))
 
     run(jobs, network, batch_size=8)
-    assert shapes == [1, 2] and [math.prod(read(job.target.path).values.shape) for job in jobs] == [64, 256, 256]
+    assert shapes == [1, 2] and [math.prod(read_raster(job.target.path).values.shape) for job in jobs] == [64, 256, 256]

@@ -1,35 +1,26 @@
-"""The demo in miniature, end to end; its command lines are those of the porch."""
+"""The demo in miniature, end to end."""
 
 from __future__ import annotations
 
 import math
 import re
-import shlex
 from html.parser import HTMLParser
 
 import pytest
-import torch
-from torch import nn
 
-from rsforge.cli.config_files import Entry
-from rsforge.cli.leaves import spellings
-from rsforge.cli.resolve import resolve
-from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.tools import demo
-from rsforge.settings.diffusion import DiffusionTrainSettings
-from rsforge.settings.sample import SampleSettings
+from rsforge.recipes.tools.demo_options import DIFFUSION_OPTIONS, VAE_OPTIONS, Plan
 from rsforge.settings.tools import DemoSettings
-from rsforge.settings.vae import VaeTrainSettings
 
-SMALL = demo.Plan(
+SMALL = Plan(
     scenes=20,
     unseen=11,
     image_size=16,
-    vae={**demo.VAE_OPTIONS, "channels": (32, 32)},
+    vae={**VAE_OPTIONS, "channels": (32, 32)},
     vae_epochs=2,
-    diffusion={**demo.DIFFUSION_OPTIONS, "channels": (32, 64), "batch_size": 8},
+    diffusion={**DIFFUSION_OPTIONS, "channels": (32, 64), "batch_size": 8},
     diffusion_epochs=2,
     images=4,
     ddim_steps=2,
@@ -108,58 +99,11 @@ def test_dry_run_writes_nothing(tmp_path):
     assert told["autoencoder"].startswith("rsforge vae train")
 
 
-@pytest.mark.parametrize(
-    ("model", "which"), [(VaeTrainSettings, "_vae"), (DiffusionTrainSettings, "_diffusion"), (SampleSettings, "")]
-)
-def test_a_command_line_makes_the_settings_it_tells(tmp_path, model, which):
-    work = demo.Demo(DemoSettings(output_dir=tmp_path / "a b", device="cpu", seed=9), Recorder(), demo.Plan())
-    options = (
-        getattr(work, which)(7)
-        if which
-        else {"diffusion_checkpoint": work.denoiser, "vae_checkpoint": work.vae, "ddim_steps": 50, "seed": 9}
-    )
-    words = shlex.split(demo.command_line("x", options))[2:]
-    entries, known = [], spellings(model)
-    while words:
-        name = words.pop(0).removeprefix("--").replace("-", "_")
-        negative = name.startswith("no_") and name not in known
-        flag = negative or known[name].kind is bool
-        entries.append(
-            Entry((name.removeprefix("no_") if negative else name,), not negative if flag else words.pop(0), "option")
-        )
-    typed, origins = resolve(model, [entries])
-    assert typed == demo.composed(model, options)
-    aside = demo.Aside(Recorder(), "x", options, typed)
-    assert {k for k, v in aside.origins.items() if v == "demo"} == {k for k, v in origins.items() if v == "option"}
-
-
-def test_epochs_fit_the_time(tmp_path):
-    work = demo.Demo(DemoSettings(output_dir=tmp_path, device="cpu"), Recorder(), demo.Plan(scenes=100))
-    trial = demo.composed(VaeTrainSettings, {**work._vae(1), "batch_size": 30})
-    assert work._epochs(50, 1e9, 1.0, trial) == 50
-    assert work._epochs(50, 10 * 3 * demo.OVERHEAD + 0.1, 1.0, trial) == 10
-    assert work._epochs(50, -5.0, 1.0, trial) == 1
-
-
-def test_pace_is_that_of_a_step():
-    class Slow:
-        def __init__(self):
-            self.network, self.calls = nn.Linear(1, 1), 0
-
-        def step(self, batch, place):
-            self.calls += 1
-            yield Turn("g", self.network(batch).sum(), {})
-
-    task = Slow()
-    assert 0 < demo.pace(task, torch.ones(1, 1)) < 1
-    assert task.calls == 1 + demo.TIMED_STEPS
-
-
 def test_an_interruption_tells_both_ways_on(tmp_path, monkeypatch):
     def stopped(settings, show):
         raise RsforgeError("RSF-I130", "stopped", fix=f"{show.command} --resume")
 
-    monkeypatch.setattr(demo.vae, "train", stopped)
+    monkeypatch.setattr(demo.vae_train, "train", stopped)
     with pytest.raises(RsforgeError) as error:
         demo.run(DemoSettings(output_dir=tmp_path, device="cpu"), Recorder(), SMALL)
     assert "rsforge vae train" in error.value.fix and "--resume" in error.value.fix

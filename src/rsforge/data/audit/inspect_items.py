@@ -1,4 +1,4 @@
-"""Items opened once, and everything said of them that one item shows."""
+"""Every item of a data set opened once: statistics of its images, faults of the item alone, registration of pairs."""
 
 from __future__ import annotations
 
@@ -12,133 +12,152 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.audit.faults import Fault, Seen, image_faults, see
-from rsforge.data.audit.registration import Shift, shift
+from rsforge.data.audit.faults import DataFault, find_image_faults
+from rsforge.data.audit.image_stats import ImageStats, measure_image
+from rsforge.data.audit.registration import Shift, measure_shift
 from rsforge.data.io import hdf5, rasters
-from rsforge.data.io.georeference import apart
+from rsforge.data.io.georeference import find_difference
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import Raster
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
-from rsforge.data.sar.radiometry import Radiometry, contradiction
-from rsforge.data.splits.items import Holdings, Item
+from rsforge.data.sar.radiometry import Radiometry, find_contradiction
+from rsforge.data.splits.items import DatasetContents, Item
 
-MOST_BYTES = 1 << 26
-_FLOOR = 1e-6
+MAX_BYTES = 1 << 26
+_MIN_POWER = 1e-6
 
 
 @dataclass
-class Exam:
-    """An item, what was seen of each of its images (None: unreadable), its faults, and the shift of a pair."""
+class Inspection:
+    """An item, statistics of each of its images (None where unreadable), its faults, and the shift of a pair."""
 
     item: Item
-    seen: list[Seen | None] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    stats: list[ImageStats | None] = field(default_factory=list)
+    faults: list[DataFault] = field(default_factory=list)
     shift: Shift | None = None
 
 
-def examine(holdings: Holdings, *, radiometry: Radiometry | None, gray: bool, shifts: bool = True) -> Iterator[Exam]:
-    """Open every item, in order; ``radiometry`` is what SAR values are declared to be, ``gray`` allows grey optical
-    images, ``shifts`` asks for registration."""
-    if holdings.kind == "patches":
-        for path, rows in groupby(holdings.items, key=lambda item: item.paths[0]):
-            yield from _patches(path, list(rows))
-    elif holdings.kind == "pairs":
-        yield from in_threads(lambda item: _pair(item, radiometry, gray, shifts), holdings.items)
+def inspect_items(
+    contents: DatasetContents, *, radiometry: Radiometry | None, gray: bool, shifts: bool = True
+) -> Iterator[Inspection]:
+    """Open every item, in order.
+
+    ``radiometry`` is that declared for SAR values, ``gray`` allows grey optical images, ``shifts`` measures
+    registration.
+    """
+    if contents.kind == "patches":
+        for path, rows in groupby(contents.items, key=lambda item: item.paths[0]):
+            yield from _inspect_patches(path, list(rows))
+    elif contents.kind == "pairs":
+        yield from map_in_threads(lambda item: _inspect_pair(item, radiometry, gray, shifts), contents.items)
     else:
-        yield from in_threads(_image, holdings.items)
+        yield from map_in_threads(_inspect_image, contents.items)
 
 
-def read_some(path: Path) -> Raster:
-    """An image whole, or of a large one the middle, ``MOST_BYTES`` at most; ``UnreadableError``."""
-    with rasters.opened(path) as raster:
+def read_centre(path: Path) -> Raster:
+    """An image, or of one larger than ``MAX_BYTES`` the centre; ``UnreadableError`` when it cannot be read."""
+    with rasters.open_raster(path) as raster:
         info = raster.info
-        pixels = MOST_BYTES // max(info.bands * np.dtype(info.dtype).itemsize, 1)
+        pixels = MAX_BYTES // max(info.bands * np.dtype(info.dtype).itemsize, 1)
         if info.height * info.width <= pixels:
             return raster.read(info.whole)
-        side = math.isqrt(pixels)
-        height, width = min(info.height, side), min(info.width, side)
+        size = math.isqrt(pixels)
+        height, width = min(info.height, size), min(info.width, size)
         return raster.read(Window((info.height - height) // 2, (info.width - width) // 2, height, width))
 
 
-def _opened(exam: Exam, side: str, path: Path) -> Raster | None:
+def _read_and_measure(inspection: Inspection, modality: str, path: Path) -> Raster | None:
+    """Read an image and add its statistics, or the fault that it cannot be read."""
     try:
-        raster = read_some(path)
+        raster = read_centre(path)
     except UnreadableError as reason:
-        exam.seen.append(None)
-        exam.faults.append(Fault("corrupt", exam.item.name, str(reason), side))
+        inspection.stats.append(None)
+        inspection.faults.append(DataFault("corrupt", inspection.item.name, str(reason), modality))
         return None
-    exam.seen.append(see(raster.values, raster.valid))
+    inspection.stats.append(measure_image(raster.values, raster.valid))
     return raster
 
 
-def _faults(exam: Exam, side: str, *, gray_is_fault: bool = False) -> None:
-    seen = exam.seen[-1]
-    if seen is not None:
-        exam.faults += image_faults(exam.item.name, side, seen, gray_is_fault=gray_is_fault)
+def _add_image_faults(inspection: Inspection, modality: str, *, gray_is_fault: bool = False) -> None:
+    """Add the faults of the image that was measured last."""
+    stats = inspection.stats[-1]
+    if stats is not None:
+        inspection.faults += find_image_faults(inspection.item.name, modality, stats, gray_is_fault=gray_is_fault)
 
 
-def _image(item: Item) -> Exam:
-    exam = Exam(item)
-    _opened(exam, "image", item.paths[0])
-    _faults(exam, "image")
-    return exam
+def _inspect_image(item: Item) -> Inspection:
+    inspection = Inspection(item)
+    _read_and_measure(inspection, "image", item.paths[0])
+    _add_image_faults(inspection, "image")
+    return inspection
 
 
-def _pair(item: Item, radiometry: Radiometry | None, gray: bool, shifts: bool) -> Exam:
-    exam = Exam(item)
-    sar = _opened(exam, "sar", item.paths[0])
-    _faults(exam, "sar")
-    optical = _opened(exam, "optical", item.paths[1])
-    _faults(exam, "optical", gray_is_fault=not gray)
-    if sar is not None and radiometry is not None and (reason := contradiction(radiometry, sar.values[sar.valid])):
-        exam.faults.append(Fault("radiometry", item.name, f"declared as {radiometry.unit}: {reason}", "sar"))
-    if sar is None or optical is None:
-        return exam
-    if reason := apart(sar.info, optical.info):
-        kind = "grid" if sar.values.shape[:2] == optical.values.shape[:2] else "size"
-        exam.faults.append(Fault(kind, item.name, reason))
-    elif shifts:
-        exam.shift = shift(_even(sar), _even(optical))
-    return exam
+def _inspect_pair(item: Item, radiometry: Radiometry | None, gray: bool, shifts: bool) -> Inspection:
+    inspection = Inspection(item)
+    sar = _read_and_measure(inspection, "sar", item.paths[0])
+    _add_image_faults(inspection, "sar")
+    optical = _read_and_measure(inspection, "optical", item.paths[1])
+    _add_image_faults(inspection, "optical", gray_is_fault=not gray)
+    if sar is not None and radiometry is not None:
+        reason = find_contradiction(radiometry, sar.values[sar.valid])
+        if reason:
+            reason = f"declared as {radiometry.unit}: {reason}"
+            inspection.faults.append(DataFault("radiometry", item.name, reason, "sar"))
+    if sar is not None and optical is not None:
+        reason = find_difference(sar.info, optical.info)
+        if reason:
+            kind = "grid" if sar.values.shape[:2] == optical.values.shape[:2] else "size"
+            inspection.faults.append(DataFault(kind, item.name, reason))
+        elif shifts:
+            inspection.shift = measure_shift(_prepare_for_registration(sar), _prepare_for_registration(optical))
+    return inspection
 
 
-def _even(raster: Raster) -> npt.NDArray[np.float32]:
-    """Values fit to be compared: powers as decibels, what holds no data at the mean."""
+def _prepare_for_registration(raster: Raster) -> npt.NDArray[np.float32]:
+    """Values as float32: non-negative floats, taken for powers, on a log scale; invalid values at the mean."""
     values = raster.values.astype(np.float32)
-    sound = np.isfinite(values) & raster.valid[..., None]
-    if raster.values.dtype.kind == "f" and sound.any() and values[sound].min() >= 0:
-        values = np.log10(np.maximum(values, _FLOOR))
-    return np.where(sound, values, values[sound].mean() if sound.any() else 0)
+    usable = np.isfinite(values) & raster.valid[..., None]
+    if not usable.any():
+        return np.zeros_like(values)
+    if raster.values.dtype.kind == "f" and values[usable].min() >= 0:
+        values = np.log10(np.maximum(values, _MIN_POWER))
+    return np.where(usable, values, values[usable].mean())
 
 
-def _patches(path: Path, items: list[Item]) -> Iterator[Exam]:
-    """The rows of one HDF5 file: bands of reflectance, 0 where a pixel is not valid."""
+def _inspect_patches(path: Path, items: list[Item]) -> Iterator[Inspection]:
+    """The rows of one HDF5 file; from the first that cannot be read on, all of them are faults."""
     done = 0
     try:
-        with hdf5.opened(path) as file:
-            values = hdf5.Lazy(hdf5.check(hdf5.find(file, "aviris")))
-            valid = hdf5.Lazy(hdf5.check(hdf5.find(file, "valid"))) if "valid" in file else None
+        with hdf5.open_file(path) as file:
+            values = hdf5.LazyRows(hdf5.check_dataset(hdf5.find_dataset(file, "aviris")))
+            valid = None
+            if "valid" in file:
+                valid = hdf5.LazyRows(hdf5.check_dataset(hdf5.find_dataset(file, "valid")))
             for item in items:
-                yield _patch(item, values, valid)
+                yield _inspect_patch(item, values, valid)
                 done += 1
     except UnreadableError as reason:
         for item in items[done:]:
-            yield Exam(item, [None], [Fault("corrupt", item.name, str(reason), "patch")])
+            yield Inspection(item, [None], [DataFault("corrupt", item.name, str(reason), "patch")])
 
 
-def _patch(item: Item, values: hdf5.Lazy, valid: hdf5.Lazy | None) -> Exam:
+def _inspect_patch(item: Item, values: hdf5.LazyRows, valid: hdf5.LazyRows | None) -> Inspection:
     row = item.row or 0
-    patch: npt.NDArray[Any] = values.rows(row, row + 1)[0]
-    mask = valid.rows(row, row + 1)[0].astype(bool) if valid else np.ones(patch.shape[:2], bool)
-    exam = Exam(item, [see(patch, mask)])
-    _faults(exam, "patch")
-    return exam
+    patch: npt.NDArray[Any] = values.read_rows(row, row + 1)[0]
+    mask = np.ones(patch.shape[:2], bool)
+    if valid is not None:
+        mask = valid.read_rows(row, row + 1)[0].astype(bool)
+    inspection = Inspection(item, [measure_image(patch, mask)])
+    _add_image_faults(inspection, "patch")
+    return inspection
 
 
-def seen_sides(holdings: Holdings, exams: Iterable[Exam]) -> Iterator[tuple[str, str, Seen]]:
-    """(item, side, what was seen) of every image that could be read."""
-    for exam in exams:
-        for side, seen in zip(holdings.sides, exam.seen, strict=True):
-            if seen is not None:
-                yield exam.item.name, side, seen
+def list_image_stats(
+    contents: DatasetContents, inspections: Iterable[Inspection]
+) -> Iterator[tuple[str, str, ImageStats]]:
+    """(item, modality, statistics) of every image that could be read."""
+    for inspection in inspections:
+        for modality, stats in zip(contents.modalities, inspection.stats, strict=True):
+            if stats is not None:
+                yield inspection.item.name, modality, stats

@@ -1,4 +1,4 @@
-"""Images with captions out of Parquet files: a few rows at a time, whatever the files' size."""
+"""Images and captions in Parquet files, read a few rows at a time, whatever the size of the files."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsforge.data.captions.tables import KEYS, texts
-from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, first_line, read_bytes
-from rsforge.data.io.safe_paths import inside
+from rsforge.data.captions.parquet_columns import (
+    choose_column,
+    find_caption_columns,
+    find_image_columns,
+    is_needed,
+    unusable_error,
+)
+from rsforge.data.captions.tables import collect_texts
+from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, read_bytes
+from rsforge.data.io.library_output import first_line
+from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
 BUFFER = 1 << 20
-_IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "tif", "picture", "bytes", "image_bytes", "image.bytes")
-_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
-_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-_LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: its rows, the columns to read, and a digest of its footer, which lists where everything lies."""
+    """One file: number of rows, columns to read, and a digest of its footer, which holds the offsets of all data."""
 
     path: Path
     rows: int
@@ -37,8 +41,8 @@ class Shard:
     digest: str
 
 
-class Row(NamedTuple):
-    """One row, ``number`` counted from 0 over all shards; ``reason`` says why it cannot be used, else it is empty."""
+class ParquetRow(NamedTuple):
+    """One row, ``number`` counted from 0 over all shards; ``reason`` says why it cannot be used, empty if it can."""
 
     number: int
     place: str
@@ -49,52 +53,52 @@ class Row(NamedTuple):
 
 
 def find_shards(place: str) -> list[Path]:
-    """The Parquet files that ``place`` means, sorted: a file, a folder searched at any depth, or a glob; RSF-D006."""
+    """The Parquet files of ``place``, sorted: one file, all below a folder, or those of a glob; RSF-D006 for none."""
     path = Path(place)
     if path.is_dir():
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".parquet" and p.is_file())
     elif path.exists():
         found = [path]
     else:
-        found = sorted(p for p in _globbed(path) if p.is_file())
+        found = sorted(p for p in _expand_glob(path) if p.is_file())
     if not found:
         fix = "give a file, a folder of them, or a glob in quotes: --parquet-path 'data/train-*.parquet'"
         raise RsforgeError("RSF-D006", f"no Parquet file found at {place}", where="--parquet-path", fix=fix)
     return found
 
 
-def _globbed(pattern: Path) -> Iterator[Path]:
+def _expand_glob(pattern: Path) -> Iterator[Path]:
     anchor = Path(pattern.anchor)
     try:
         yield from anchor.glob(str(pattern.relative_to(anchor)))
-    except ValueError:  # no pattern at all
+    except ValueError:  # an empty or invalid pattern
         return
 
 
 def open_shard(path: Path, *, image: str | None = None, captions: str | None = None) -> Shard:
-    """Read the footer of ``path`` and find its columns, those named or those of a usual layout; RSF-D006."""
-    with _readable(path), _opened(path) as file:
+    """Read the footer of ``path`` and choose its columns, by name or by the usual layouts; RSF-D006."""
+    with _translate_errors(path), _open_parquet(path) as file:
         schema, metadata = file.schema_arrow, file.metadata
         leaves = [file.schema.column(i).path for i in range(metadata.num_columns)]
         digest = _footer_digest(path)
-    image = _column(path, schema, image, "image", _image_columns(schema))
-    captions = _column(path, schema, captions, "caption", _caption_columns(schema))
-    wanted = tuple(leaf for leaf in leaves if _needed(leaf, schema, image, captions))
-    _check_sizes(path, metadata, {leaves.index(leaf) for leaf in wanted})
-    return Shard(path, metadata.num_rows, image, captions, wanted, digest)
+    image = choose_column(path, schema, image, "image", find_image_columns(schema))
+    captions = choose_column(path, schema, captions, "caption", find_caption_columns(schema))
+    needed = tuple(leaf for leaf in leaves if is_needed(leaf, schema, image, captions))
+    _check_sizes(path, metadata, {leaves.index(leaf) for leaf in needed})
+    return Shard(path, metadata.num_rows, image, captions, needed, digest)
 
 
-def read_rows(shards: Sequence[Shard], start: int = 0) -> Iterator[Row]:
-    """The rows of all shards in their order, from number ``start`` on; RSF-D006 for damage on the way."""
+def read_rows(shards: Sequence[Shard], start: int = 0) -> Iterator[ParquetRow]:
+    """The rows of all shards in order, from number ``start`` on; RSF-D006 for damaged files."""
     first = 0
     for shard in shards:
         if first + shard.rows > start:
-            yield from _shard_rows(shard, first, max(start - first, 0))
+            yield from _read_shard(shard, first, max(start - first, 0))
         first += shard.rows
 
 
-def _shard_rows(shard: Shard, first: int, start: int) -> Iterator[Row]:
-    with _readable(shard.path), _opened(shard.path) as file:
+def _read_shard(shard: Shard, first: int, start: int) -> Iterator[ParquetRow]:
+    with _translate_errors(shard.path), _open_parquet(shard.path) as file:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         group = done = 0
         while group < len(sizes) and done + sizes[group] <= start:
@@ -103,92 +107,47 @@ def _shard_rows(shard: Shard, first: int, start: int) -> Iterator[Row]:
         batches = file.iter_batches(BATCH, range(group, len(sizes)), list(shard.leaves), use_threads=False)
         for batch in batches:
             for index in range(max(start - done, 0), batch.num_rows):
-                yield _row(shard, batch, index, first + done + index, done + index)
+                yield _read_row(shard, batch, index, first + done + index, done + index)
             done += batch.num_rows
     if done != shard.rows:
-        raise _unusable(shard.path, f"it declares {shard.rows} rows and has {done}")
+        raise unusable_error(shard.path, f"it declares {shard.rows} rows and has {done}")
 
 
-def _row(shard: Shard, batch: Any, index: int, number: int, line: int) -> Row:
+def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> ParquetRow:
     place = f"{shard.path.name} row {line + 1}"
     try:
-        captions = texts(batch.column(shard.captions)[index].as_py())
-        image = _image(shard.path, batch.column(shard.image)[index], place)
+        captions = collect_texts(batch.column(shard.captions)[index].as_py())
+        image = _read_image(shard.path, batch.column(shard.image)[index], place)
     except UnicodeDecodeError:
-        return Row(number, place, b"", [], "a text in it is not UTF-8")
+        return ParquetRow(number, place, b"", [], "a text in it is not UTF-8")
     except UnreadableError as error:
-        return Row(number, place, b"", [], str(error))
+        return ParquetRow(number, place, b"", [], str(error))
     except RsforgeError as error:
-        return Row(number, place, b"", [], f"{error.what}: {error.found}", error.code)
+        return ParquetRow(number, place, b"", [], f"{error.what}: {error.found}", error.code)
     reason = "" if any(text.strip() for text in captions) else "it has no caption"
-    return Row(number, place, image, captions, reason)
+    return ParquetRow(number, place, image, captions, reason)
 
 
-def _image(path: Path, cell: Any, place: str) -> bytes:
-    """The bytes in a cell, or of the file below the table's folder that it names."""
-    names = {f.name for f in cell.type} if pa.types.is_struct(cell.type) else set()
-    value = cell.as_py() if not names else None
-    if names and cell.is_valid:
-        value = cell["bytes"].as_py() if "bytes" in names else None
-        if value is None and "path" in names:
-            value = cell["path"].as_py()
+def _read_image(path: Path, cell: Any, place: str) -> bytes:
+    """The bytes in a cell, or those of the file that it names, relative to the folder of the table."""
+    value = _read_struct(cell) if pa.types.is_struct(cell.type) else cell.as_py()
     if isinstance(value, str):
-        return read_bytes(inside(path.parent, value, where=place))
+        return read_bytes(resolve_inside(path.parent, value, where=place))
     if not value:
         raise UnreadableError("it has no image")
     return bytes(value)
 
 
-def _image_columns(schema: pa.Schema) -> list[str]:
-    binary = [f.name for f in schema if _is(f.type, _BINARY) and f.name not in KEYS]
-    structs = [
-        f.name for f in schema
-        if pa.types.is_struct(f.type) and any(c.name == "bytes" and _is(c.type, _BINARY) for c in f.type)
-    ]  # fmt: skip
-    found = structs or binary
-    return found if len(found) == 1 else [name for name in found if name.lower() in _IMAGES]
-
-
-def _caption_columns(schema: pa.Schema) -> list[str]:
-    named = {f.name.lower(): f.name for f in schema if _is_caption(f.type) or _is(f.type, _BINARY)}
-    found = [named[key] for key in KEYS if key in named]
-    lists = [f.name for f in schema if _is(f.type, _LIST) and _is_caption(f.type)]
-    return found[:1] or lists
-
-
-def _is_caption(kind: pa.DataType) -> bool:
-    if _is(kind, _LIST):
-        return _is_caption(kind.value_type)
-    if pa.types.is_struct(kind):
-        return any(c.name in KEYS and _is(c.type, _TEXT) for c in kind)
-    return _is(kind, _TEXT)
-
-
-def _is(kind: pa.DataType, tests: Sequence[Any]) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return any(test(kind) for test in tests)
-
-
-def _column(path: Path, schema: pa.Schema, given: str | None, what: str, found: list[str]) -> str:
-    there = ", ".join(f"{f.name} ({str(f.type)[:60]})" for f in schema)[:600]
-    if given is not None:
-        kind = schema.field(given).type if schema.names.count(given) == 1 else None
-        texts_too = kind is not None and (_is_caption(kind) or _is(kind, _BINARY))
-        if texts_too or (what == "image" and kind is not None and pa.types.is_struct(kind)):
-            return given
-        raise _unusable(path, f"{given!r} is no column of {what}s", f"it has {there}", f"give --{what}-column NAME")
-    if len(found) != 1:
-        reason = f"more than one column may be the {what}s" if found else f"no column of {what}s"
-        raise _unusable(path, reason, f"it has {there}", f"give --{what}-column NAME")
-    return found[0]
-
-
-def _needed(leaf: str, schema: pa.Schema, image: str, captions: str) -> bool:
-    if leaf == captions or leaf.startswith(f"{captions}."):
-        return True
-    if pa.types.is_struct(schema.field(image).type):
-        return leaf in (f"{image}.bytes", f"{image}.path")
-    return leaf == image
+def _read_struct(cell: Any) -> Any:
+    """The first of the fields ``bytes`` and ``path`` of a cell that has a value."""
+    names = {f.name for f in cell.type}
+    if not cell.is_valid:
+        return None
+    for name in ("bytes", "path"):
+        value = cell[name].as_py() if name in names else None
+        if value is not None:
+            return value
+    return None
 
 
 def _check_sizes(path: Path, metadata: Any, columns: set[int]) -> None:
@@ -197,7 +156,7 @@ def _check_sizes(path: Path, metadata: Any, columns: set[int]) -> None:
         declared = sum(group.column(i).total_uncompressed_size for i in columns)
         if declared > MAX_BYTES * max(group.num_rows, 1):
             reason = f"row group {number + 1} declares {declared:,} bytes for {group.num_rows} rows"
-            raise _unusable(path, reason, f"more than {MAX_BYTES:,} bytes a row")
+            raise unusable_error(path, reason, f"more than {MAX_BYTES:,} bytes a row")
 
 
 def _footer_digest(path: Path) -> str:
@@ -210,26 +169,22 @@ def _footer_digest(path: Path) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open_parquet(path: Path) -> Iterator[Any]:
     if not path.is_file():
-        raise _unusable(path, "it is not a regular file")
+        raise unusable_error(path, "it is not a regular file")
     with pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True) as file:
         yield file
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (RsforgeError, MemoryError):
         raise
-    # pyarrow says OSError of damaged contents too, without an errno, and whatever a damaged schema leads it to.
+    # pyarrow raises OSError without an errno for damaged contents, and many other types for damaged schemas.
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             error.filename = error.filename or str(path)
             raise
-        raise _unusable(path, "it cannot be read", first_line(error)[:300]) from error
-
-
-def _unusable(path: Path, reason: str, found: str = "", fix: str = "") -> RsforgeError:
-    return RsforgeError("RSF-D006", f"cannot use {path.name}: {reason}", where=str(path), found=found, fix=fix)
+        raise unusable_error(path, "it cannot be read", first_line(error)[:300]) from error

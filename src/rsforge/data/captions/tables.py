@@ -1,4 +1,4 @@
-"""Captions as text tables and JSON lines: what goes in comes out, character for character."""
+"""Captions in text tables and JSON lines, stored without loss of any character."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_LINE = 1 << 20
 EXTRACT = "give a table of name, tab, caption; `rsforge data parquet-to-jsonl` writes one"
 KEYS = ("captions", "caption", "text", "texts", "sentences", "sentence", "raw", "description", "prompt", "txt")
 
-# A sign that captions do not hold: backslashes, which code and paths do, stay as they are.
+# The escape character: U+241B does not occur in captions, while backslashes occur in code and paths.
 ESCAPE = "\u241b"
 _UNSAFE = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\u241b]")
 _ESCAPED = re.compile("\u241b(00[01][0-9A-F]|007F|0085|2028|2029|241B)")
@@ -39,43 +39,45 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """What ``escape`` made it of, exactly; digits that it never writes stay as they are."""
+    """The inverse of ``escape``; codes that ``escape`` never writes are left unchanged."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def table_line(name: str, text: str) -> str:
-    """``name``, a tab, the caption."""
+    """One line: ``name``, a tab, the escaped caption."""
     return f"{name}\t{escape(text)}\n"
 
 
 def json_line(name: str, text: str | Sequence[str]) -> str:
-    """``{"file_name": ..., "text": ...}``, the form that ``datasets`` reads beside a folder of images."""
+    """One line ``{"file_name": ..., "text": ...}``, as the library ``datasets`` reads it beside images."""
     return json.dumps({"file_name": name, "text": text}, ensure_ascii=False) + "\n"
 
 
-def texts(value: Any) -> list[str]:
-    """All captions in a table's cell: text, bytes, a list of them, or of records with one of ``KEYS``."""
+def collect_texts(value: Any) -> list[str]:
+    """All captions in a cell of a table: text, bytes, a record with one of ``KEYS``, or a list of these."""
     if isinstance(value, bytes):
         return [value.decode("utf-8")]
     if isinstance(value, dict):
-        return texts(next((value[key] for key in KEYS if value.get(key) is not None), None))
+        given = (value[key] for key in KEYS if value.get(key) is not None)
+        return collect_texts(next(given, None))
     if isinstance(value, list):
-        return [text for item in value for text in texts(item) or [""]]
+        return [text for item in value for text in collect_texts(item) or [""]]
     return [] if value is None else [str(value)]
 
 
-def chosen(captions: Sequence[str], mode: Mode, *, seed: int, row: int) -> list[str]:
-    """The captions that ``mode`` takes of one image's; ``random`` depends on ``seed`` and ``row`` alone."""
+def choose_captions(captions: Sequence[str], mode: Mode, *, seed: int, row: int) -> list[str]:
+    """The captions of one image that ``mode`` selects; ``random`` depends on ``seed`` and ``row`` alone."""
     if mode == "join":
         return [" ".join(captions)]
     if mode in ("all", "rows"):
         return list(captions)
-    return [captions[derive(seed, "caption", row) % len(captions) if mode == "random" else 0]]
+    index = derive(seed, "caption", row) % len(captions) if mode == "random" else 0
+    return [captions[index]]
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a caption table in their order, empty ones left out; RSF-D006 for no file or an endless line."""
-    if not path.is_file():  # opening a pipe would wait for ever
+    """The lines of a caption table, without empty ones; RSF-D006 when there is no file or a line is too long."""
+    if not path.is_file():  # opening a pipe would block for ever
         reason = "it is not a regular file" if path.exists() else "there is no such file"
         raise RsforgeError("RSF-D006", f"{path.name} cannot be read: {reason}", where=str(path), fix=EXTRACT)
     with path.open("rb") as file:
@@ -86,19 +88,26 @@ def read_lines(path: Path) -> Iterator[Line]:
                 found = f"line {number} has more than {MAX_LINE:,} bytes"
                 what = f"{path.name} is no table of captions"
                 raise RsforgeError("RSF-D006", what, where=str(path), found=found, fix=EXTRACT)
-            data = data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data
-            if stripped := data.removesuffix(b"\n").removesuffix(b"\r"):
-                yield _parsed(number, stripped)
+            if number == 1:
+                data = data.removeprefix(b"\xef\xbb\xbf")
+            data = data.removesuffix(b"\n").removesuffix(b"\r")
+            if data:
+                yield _parse_line(number, data)
 
 
-def _parsed(number: int, data: bytes) -> Line:
+def _parse_line(number: int, data: bytes) -> Line:
     try:
         name, tab, text = data.decode("utf-8").partition("\t")
     except UnicodeDecodeError as error:
         return Line(number, "", "", f"it is not UTF-8 (byte {error.start + 1})")
     if not tab:
-        old = "it is in the form `name: [captions]` of older scripts" if _LIST.fullmatch(name) else "it has no tab"
-        return Line(number, "", "", old)
+        is_old_form = _LIST.fullmatch(name) is not None
+        reason = "it is in the form `name: [captions]` of older scripts" if is_old_form else "it has no tab"
+        return Line(number, "", "", reason)
     name, text = unescape(name), unescape(text)
-    reason = "it has no file name" if not name.strip() else "it has no caption" if not text.strip() else ""
+    reason = ""
+    if not name.strip():
+        reason = "it has no file name"
+    elif not text.strip():
+        reason = "it has no caption"
     return Line(number, name, text, reason)

@@ -1,4 +1,4 @@
-"""How many tokens CLIP's text encoder sees in a caption, of which it reads 77."""
+"""The number of CLIP tokens in a caption; the text encoder reads 77."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsforge.data.io.image_reader import first_line
+from rsforge.data.io.library_output import first_line
 from rsforge.errors import RsforgeError
 
 if TYPE_CHECKING:
@@ -21,37 +21,38 @@ _PATTERN = _SPECIAL + r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _WORD = re.compile(_SPECIAL + r"[^\W\d_]+|\d|(?:[^\s\w]|_)+")
 
 
-def at_least(text: str) -> int:
-    """The fewest tokens that ``text`` can have, start and end included: one a word of CLIP's pattern."""
+def count_at_least(text: str) -> int:
+    """A lower bound of the number of tokens, start and end included: one for each word of CLIP's pattern."""
     return 2 + sum(1 for _ in _WORD.finditer(unicodedata.normalize("NFC", text).lower()))
 
 
-def counter(tokenizer: Path | None) -> Callable[[str], int]:
-    """The count of tokens, start and end included; a lower bound without a ``tokenizer``.
+def make_counter(tokenizer: Path | None) -> Callable[[str], int]:
+    """A function that counts the tokens of a text, start and end included; a lower bound without a ``tokenizer``.
 
-    It is a ``tokenizer.json``, or a folder with one or with ``vocab.json`` and ``merges.txt``. RSF-D006 when
+    ``tokenizer`` is a ``tokenizer.json``, or a folder with one or with ``vocab.json`` and ``merges.txt``. RSF-D006 when
     it cannot be used.
     """
     if tokenizer is None:
-        return at_least
-    loaded = _load(tokenizer)
+        return count_at_least
+    loaded = _load_tokenizer(tokenizer)
     loaded.no_truncation()
     loaded.no_padding()
     return lambda text: 2 + len(loaded.encode(text, add_special_tokens=False).ids)
 
 
-def _load(path: Path) -> Tokenizer:
+def _load_tokenizer(path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     whole = path / "tokenizer.json" if path.is_dir() else path
-    for file in [whole] if whole.exists() else [path / "vocab.json", path / "merges.txt"]:
+    needed = [whole] if whole.exists() else [path / "vocab.json", path / "merges.txt"]
+    for file in needed:
         if not file.is_file():
             reason = "is not a regular file" if file.exists() else "is not there"
             raise RsforgeError("RSF-D006", f"no tokenizer at {path}: {file.name} {reason}", where="--tokenizer")
     try:
         if whole.exists():
             return Tokenizer.from_str(whole.read_text("utf-8"))
-        return _clip(path / "vocab.json", path / "merges.txt")
+        return _build_clip_tokenizer(path / "vocab.json", path / "merges.txt")
     except OSError:
         raise
     # The library raises bare exceptions.
@@ -60,11 +61,11 @@ def _load(path: Path) -> Tokenizer:
         raise RsforgeError("RSF-D006", what, where="--tokenizer", found=first_line(error)[:200]) from None
 
 
-def _clip(vocabulary: Path, merges: Path) -> Tokenizer:
+def _build_clip_tokenizer(vocabulary: Path, merges: Path) -> Tokenizer:
     """CLIP's byte-pair encoding (Radford et al. 2021) from its two tables."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    for path in (vocabulary, merges):  # the library says nothing of files that may not be read
+    for path in (vocabulary, merges):  # the library reports no reason when a file may not be read
         path.open("rb").close()
     words, pairs = models.BPE.read_file(str(vocabulary), str(merges))
     tokenizer = Tokenizer(models.BPE(words, pairs, unk_token=END, end_of_word_suffix="</w>", fuse_unk=False))

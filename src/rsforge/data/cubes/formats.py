@@ -1,19 +1,20 @@
-"""Cubes of every format, found in folders and opened by what they are."""
+"""Cubes of all formats: found in folders, and opened by the signature of the file."""
 
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from rsforge.data.cubes.cube import F64, Cube, Fetched
-from rsforge.data.cubes.envi import header_of, open_envi
+from rsforge.data.cubes.cube import F64, Cube, WindowData
+from rsforge.data.cubes.envi import find_header, open_envi
 from rsforge.data.cubes.geotiff import open_geotiff
 from rsforge.data.cubes.hdf5 import open_hdf5
 from rsforge.data.cubes.matlab import open_matlab
-from rsforge.data.cubes.wavelengths import WavelengthError, read_table, unusable
+from rsforge.data.cubes.wavelengths import WavelengthError, read_table, wavelength_error
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError, from_os_error
@@ -27,13 +28,13 @@ _HDF5_AT = (0, 512, 1024, 2048)
 
 
 def find_cubes(place: Path, *, skip: str = "") -> dict[str, Path]:
-    """Files that may hold cubes by scene, sorted: the one at ``place``, or those of a folder at any depth.
+    """Files that may hold cubes, by the name of their scene: the file ``place``, or all below the folder ``place``.
 
-    A scene is called by its path below the folder without suffix; where two agree, with it. Files called ``skip`` are
-    no cubes. RSF-D001 when there is none, RSF-D008 for a pipe or a device.
+    The name is the path below the folder without suffix, with it where two names are equal. Files named ``skip`` are
+    left out. RSF-D001 when there is none, RSF-D008 for a pipe or a device.
     """
     if place.is_file():
-        return {_plain(Path(place.name)): place}
+        return {_scene_name(Path(place.name)): place}
     if not place.is_dir():
         if place.exists():
             raise RsforgeError("RSF-D008", f"{place} is neither a file nor a folder", where="--input")
@@ -46,14 +47,18 @@ def find_cubes(place: Path, *, skip: str = "") -> dict[str, Path]:
             fix="cubes are ENVI headers (.hdr), .tif, .mat, .h5, .hdf5, .he5 and .nc files, at any depth",
         )  # fmt: skip
     names = [path.relative_to(place) for path in paths]
-    plain = [_plain(name) for name in names]
-    chosen = [p if plain.count(p) == 1 else n.as_posix() for p, n in zip(plain, names, strict=True)]
-    return dict(zip(chosen, paths, strict=True))
+    plain = [_scene_name(name) for name in names]
+    unique = {name for name, count in Counter(plain).items() if count == 1}
+    scenes = [short if short in unique else name.as_posix() for short, name in zip(plain, names, strict=True)]
+    return dict(zip(scenes, paths, strict=True))
 
 
-def _plain(name: Path) -> str:
-    bare = name.with_suffix("") if name.suffix.lower() in SUFFIXES else name
-    return (bare.with_suffix("") if bare.suffix.lower() in PARTS else bare).as_posix()
+def _scene_name(name: Path) -> str:
+    if name.suffix.lower() in SUFFIXES:
+        name = name.with_suffix("")
+    if name.suffix.lower() in PARTS:
+        name = name.with_suffix("")
+    return name.as_posix()
 
 
 def open_cube(
@@ -63,17 +68,18 @@ def open_cube(
     wavelengths: Path | None = None,
     size: tuple[int, int] | None = None,
 ) -> Cube:
-    """The cube at ``path``: ENVI (its header or its numbers), GeoTIFF, MATLAB or HDF5, told by its first bytes.
+    """The cube at ``path``: ENVI (its header or its values), GeoTIFF, MATLAB or HDF5, recognised by its first bytes.
 
-    ``wavelengths`` is a text table that goes before what the file says. Unusable files raise RSF-D008, here or when
-    read, wavelengths that are none, or not as many as the bands, RSF-D014.
+    ``wavelengths`` is a text table that replaces the wavelengths of the file, ``size`` the rows and columns of a matrix
+    of pixels. RSF-D008 for unusable files, here or when windows are read; RSF-D014 for invalid wavelengths, or another
+    number of them than there are bands.
     """
     table = read_table(wavelengths) if wavelengths is not None else None
-    with _told(path):
-        cube = _opened(path, variable, None if table is None else table[0], size)
+    with _translate_errors(path):
+        cube = _open_by_signature(path, variable, None if table is None else table[0], size)
 
-    def fetch(window: Window, inner: Callable[[Window], Fetched] = cube.fetch) -> Fetched:
-        with _told(path):
+    def fetch(window: Window, inner: Callable[[Window], WindowData] = cube.fetch) -> WindowData:
+        with _translate_errors(path):
             return inner(window)
 
     cube = replace(cube, fetch=fetch)
@@ -90,18 +96,21 @@ def open_cube(
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
+    """Raise what readers raise in the block as RSF-D008, RSF-D014 or an environment error."""
     try:
         yield
     except WavelengthError as reason:
-        raise unusable(path, reason) from None
+        raise wavelength_error(path, reason) from None
     except UnreadableError as reason:
         raise RsforgeError("RSF-D008", f"cannot use the cube {path}: {reason}", where=str(path)) from None
     except OSError as error:
         raise from_os_error(error) from error
 
 
-def _opened(path: Path, variable: str | None, wavelength_nm: F64 | None, size: tuple[int, int] | None) -> Cube:
+def _open_by_signature(
+    path: Path, variable: str | None, wavelength_nm: F64 | None, size: tuple[int, int] | None
+) -> Cube:
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnreadableError("it is not a regular file")
     with path.open("rb") as file:
@@ -112,6 +121,6 @@ def _opened(path: Path, variable: str | None, wavelength_nm: F64 | None, size: t
         return open_geotiff(path, wavelength_nm)
     if path.suffix.lower() == ".mat":
         return open_matlab(path, variable, wavelength_nm, size)
-    if path.suffix.lower() == ".hdr" or header_of(path) is not None:
+    if path.suffix.lower() == ".hdr" or find_header(path) is not None:
         return open_envi(path, wavelength_nm)
     raise UnreadableError("it is no ENVI file with a header beside it, GeoTIFF, MATLAB or HDF5 file")

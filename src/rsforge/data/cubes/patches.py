@@ -1,8 +1,7 @@
-"""Pairs of hyperspectral and simulated Landsat patches, in HDF5."""
+"""Pairs of hyperspectral and simulated Landsat patches, and the HDF5 files that hold them."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,25 +13,24 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from rasterio.crs import CRS
 
 from rsforge import durable
 from rsforge.data.cubes.cube import F32, F64, Mask
-from rsforge.data.cubes.resample import along, area_mean, area_weights, cubic_weights
-from rsforge.data.io.georeference import Grid
+from rsforge.data.cubes.resample import apply_along, area_mean, area_weights, cubic_weights
 from rsforge.data.io.windows import Window
 
 NAME = "test_patches.h5"
 HALF = 0.5
-SLACK = 4 << 20  # bytes for what the library keeps beside the values
+SLACK = 4 << 20  # bytes for the metadata that the library keeps beside the values
 SHARED = ("aviris", "landsat", "landsat_native")
 
 
-class Patch(NamedTuple):
-    """A window of a cube and what Landsat would see of it; ``quality`` is the share of valid pixels.
+class CubePatch(NamedTuple):
+    """A window of a cube and the Landsat image of it; ``quality`` is the share of valid pixels.
 
-    ``aviris (P, P, B)`` is 0 where ``valid (P, P)`` is not; ``landsat_native (p, p, K)`` are means over valid pixels, 0
-    where ``native_valid (p, p)`` says that they are less than half; ``landsat (P, P, K)`` is interpolated from them.
+    ``aviris (P, P, B)`` is 0 where ``valid (P, P)`` is False. ``landsat_native (p, p, K)`` are means over the valid
+    pixels, 0 where ``native_valid (p, p)`` is False because less than half of them are valid. ``landsat (P, P, K)`` is
+    interpolated from them.
     """
 
     window: Window
@@ -46,9 +44,10 @@ class Patch(NamedTuple):
 
 @dataclass(frozen=True)
 class Simulation:
-    """From cube to Landsat: bands by ``weights (K, B)``, area means by ``down (p, P)``, and back by ``up (P, p)``.
+    """The simulation of Landsat from a cube: bands by ``weights (K, B)``, area means by ``down (p, P)``, interpolation
+    back to the pixels of the cube by ``up (P, p)``.
 
-    Each patch has its own Landsat grid, which begins at its upper left corner.
+    The Landsat grid of each patch begins at its upper left corner.
     """
 
     weights: F64
@@ -56,40 +55,47 @@ class Simulation:
     up: F64
 
     @classmethod
-    def of(cls, weights: F64, size: int, factor: Fraction) -> Simulation:
-        """For patches of ``size`` pixels where a Landsat pixel is ``factor`` of them wide."""
+    def for_patches(cls, weights: F64, size: int, factor: Fraction) -> Simulation:
+        """For patches of ``size`` pixels where a Landsat pixel is ``factor`` pixels wide."""
         down = area_weights(size, factor)
         return cls(weights, down, cubic_weights(len(down), size, factor))
 
-    def patch(self, window: Window, values: F32, valid: Mask) -> Patch:
-        """The pair of values ``(P, P, B)``; where a pixel is invalid they are set to 0."""
+    def simulate(self, window: Window, values: F32, valid: Mask) -> CubePatch:
+        """The pair for values ``(P, P, B)``, in which invalid pixels are set to 0 in place."""
         values[~valid] = 0
         # Row by row: float64 copies of whole patches of hundreds of bands would double the memory.
         bands = np.stack([row.astype(float) @ self.weights.T for row in values])
         native, share = area_mean(bands, valid, self.down, self.down)
-        seen: Mask = share >= HALF
-        return Patch(
-            window, values, along(self.up, self.up, native).astype(np.float32),
-            np.where(seen[..., None], native, 0).astype(np.float32), valid, seen, float(valid.mean()),
-        )  # fmt: skip
+        native_valid: Mask = share >= HALF
+        return CubePatch(
+            window=window,
+            aviris=values,
+            landsat=apply_along(self.up, self.up, native).astype(np.float32),
+            landsat_native=np.where(native_valid[..., None], native, 0).astype(np.float32),
+            valid=valid,
+            native_valid=native_valid,
+            quality=float(valid.mean()),
+        )
 
 
-def write_patches(path: Path, scene: str, patches: Iterable[Patch], facts: Mapping[str, Any]) -> int:
-    """Write the patches of a scene to ``path``, whole or not at all, and say how many; none leaves no file.
+def write_patches(path: Path, scene: str, patches: Iterable[CubePatch], facts: Mapping[str, Any]) -> int:
+    """Write the patches of a scene to ``path``, atomically, and return their number; no file is made for none.
 
-    Patches are taken one by one, so that memory stays flat. ``facts`` become attributes.
+    Patches are taken one by one, so that one is in memory at a time. ``facts`` become attributes.
     """
-    walk = iter(patches)
-    first = next(walk, None)
+    remaining = iter(patches)
+    first = next(remaining, None)
     if first is None:
         return 0
-    # The library ends the process when a write fails, so that room is taken before.
-    with _folder_of(path), durable.replacing_by_name(path) as temporary, h5py.File(temporary, "w") as file:
+    # HDF5 aborts the process when a write fails on a full disk. Space is therefore allocated before each write, where
+    # the system refuses it with an OSError: the file so far, the values of the patch, 1/64 for chunk headers and the
+    # index of chunks, and SLACK for metadata. What was not used is cut off at the end.
+    with _make_folder(path), durable.atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         durable.reserve(temporary, SLACK)
-        arrays = _created(file, first)
+        arrays = _create_datasets(file, first)
         count = 0
-        for patch in chain([first], walk):
-            row = _row(scene, patch)
+        for patch in chain([first], remaining):
+            row = _patch_record(scene, patch)
             needed = sum(np.asarray(value).nbytes for value in row.values())
             durable.reserve(temporary, file.id.get_filesize() + needed + needed // 64 + SLACK)
             for name, value in row.items():
@@ -107,8 +113,8 @@ def write_patches(path: Path, scene: str, patches: Iterable[Patch], facts: Mappi
 
 
 @contextmanager
-def _folder_of(path: Path) -> Iterator[None]:
-    """The folder of a file to be written, which is gone again when nothing came to lie in it."""
+def _make_folder(path: Path) -> Iterator[None]:
+    """Make the folder of a file; folders made here are removed again when the block fails."""
     made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +126,7 @@ def _folder_of(path: Path) -> Iterator[None]:
         raise
 
 
-def _row(scene: str, patch: Patch) -> dict[str, Any]:
+def _patch_record(scene: str, patch: CubePatch) -> dict[str, Any]:
     return {
         "aviris": patch.aviris,
         "landsat": patch.landsat,
@@ -133,29 +139,18 @@ def _row(scene: str, patch: Patch) -> dict[str, Any]:
     }
 
 
-def _created(file: h5py.File, first: Patch) -> dict[str, h5py.Dataset]:
-    """Growing data sets, a patch a chunk."""
+def _create_datasets(file: h5py.File, first: CubePatch) -> dict[str, h5py.Dataset]:
+    """Data sets that can grow, with one chunk a patch."""
     arrays = {}
-    for name, value in _row("", first).items():
-        text = isinstance(value, str)
-        shape = () if text else np.shape(value)
-        packed = {"compression": "gzip", "compression_opts": 4} if len(shape) > 1 else {}
+    for name, value in _patch_record("", first).items():
+        if isinstance(value, str):
+            shape, dtype = (), h5py.string_dtype()
+        else:
+            shape, dtype = np.shape(value), value.dtype
+        is_image = len(shape) > 1
+        options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4} if is_image else {}
+        rows_per_chunk = 1 if is_image else 1024
         arrays[name] = file.create_dataset(
-            name, (0, *shape), h5py.string_dtype() if text else value.dtype, maxshape=(None, *shape),
-            chunks=(1, *shape) if len(shape) > 1 else (1024, *shape), **packed,
-        )  # fmt: skip
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(rows_per_chunk, *shape), **options
+        )
     return arrays
-
-
-def gsd_m(grid: Grid | None) -> float | None:
-    """The side of a pixel in metres; None where the grid is unknown or its coordinates are no lengths."""
-    if grid is None or not grid.crs:
-        return None
-    try:
-        crs = CRS.from_wkt(grid.crs)
-        unit = float(crs.linear_units_factor[1]) if crs.is_projected else math.nan
-    except Exception:  # PROJ raises what it likes about coordinate systems it does not know
-        return None
-    a, b, _, d, e, _ = grid.transform
-    side = math.sqrt(abs(a * e - b * d)) * unit
-    return side if math.isfinite(side) else None

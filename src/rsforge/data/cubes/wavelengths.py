@@ -1,4 +1,4 @@
-"""Wavelengths as files give them, in nanometres."""
+"""Wavelengths from metadata, band names and text tables, converted to nanometres."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ WIDTH_FIELDS = ("fwhm", "fwhm_nm", "fwhms")
 
 
 class WavelengthError(UnreadableError):
-    """What a file gives for wavelengths and cannot be them."""
+    """Values in a file that cannot be wavelengths, with the reason."""
 
 
-def in_nm(values: F64, unit: str = "") -> tuple[F64, str]:
-    """``values`` in nanometres and, where their magnitude decided the unit, the sentence that says so.
+def to_nanometres(values: F64, unit: str = "") -> tuple[F64, str]:
+    """``values`` in nanometres and, where the unit was inferred from their magnitude, a sentence that says so.
 
-    Nothing that is lit by the Sun is seen below 100 nm or beyond 100 micrometres. Any other unit raises
+    Optical sensors measure between 100 nm and 100 micrometres: values below 100 are micrometres. Another unit raises
     ``WavelengthError``.
     """
     named = unit.strip().lower()
@@ -45,8 +45,8 @@ def in_nm(values: F64, unit: str = "") -> tuple[F64, str]:
     return values, f"wavelengths of {low:g} to {high:g} are taken as nanometres"
 
 
-def sound(values: F64) -> F64:
-    """``values`` when they may be wavelengths: finite, positive, each once; ``WavelengthError`` otherwise."""
+def require_valid(values: F64) -> F64:
+    """Return ``values`` if they are finite, positive and all different; ``WavelengthError`` otherwise."""
     wrong = values[~(np.isfinite(values) & (values > 0))]
     if wrong.size:
         raise WavelengthError(f"{wrong[0]:g} is none")
@@ -56,63 +56,63 @@ def sound(values: F64) -> F64:
     return values
 
 
-def credible(values: F64, bands: int) -> bool:
-    """Whether ``values`` may be the widths of ``bands`` bands."""
+def are_valid_widths(values: F64, bands: int) -> bool:
+    """Whether ``values`` can be the widths of ``bands`` bands: as many, finite and positive."""
     return values.shape == (bands,) and bool(np.isfinite(values).all()) and bool((values > 0).all())
 
 
-def from_names(names: Sequence[str]) -> F64 | None:
-    """Wavelengths ``(B,)`` in nm that band names carry, as in ``376.44 Nanometers``; None unless every name does."""
+def parse_names(names: Sequence[str]) -> F64 | None:
+    """Wavelengths ``(B,)`` in nm from band names such as ``376.44 Nanometers``; None unless every name has one."""
     found = [_NAMED.search(name) for name in names]
-    values = [in_nm(np.array([float(m[1])]), m[2])[0][0] for m in found if m]
-    return sound(np.array(values)) if values and len(values) == len(names) else None
+    values = [to_nanometres(np.array([float(m[1])]), m[2])[0][0] for m in found if m]
+    return require_valid(np.array(values)) if values and len(values) == len(names) else None
 
 
 def read_table(path: Path) -> tuple[F64, F64 | None, str]:
-    """Wavelengths and widths (FWHM) in nm of a text table, and the sentence about their unit.
+    """Wavelengths and widths (FWHM) in nm from a text table, and a sentence about their unit.
 
-    Columns are separated by blanks, tabs, commas or semicolons; lines without numbers are headings. A first column that
-    counts is left out, the next are wavelength and FWHM; what cannot be a width is left alone. RSF-D006 for other
-    files, RSF-D014 for numbers that are no wavelengths.
+    Columns are separated by blanks, tabs, commas or semicolons; lines without numbers are headings. A first column of
+    row numbers is skipped; the next columns are wavelength and FWHM, the latter ignored where its values cannot be
+    widths. RSF-D006 for files that are no such table, RSF-D014 for numbers that are no wavelengths.
     """
-    rows = _rows(path)
+    rows = _read_rows(path)
     table = np.array([row[: min(map(len, rows))] for row in rows])
     index = np.arange(len(table))
     if table.shape[1] > 1 and any(np.array_equal(table[:, 0], index + first) for first in (0, 1)):
         table = table[:, 1:]
     try:
-        wavelength = sound(table[:, 0])
+        wavelength = require_valid(table[:, 0])
     except WavelengthError as reason:
-        raise unusable(path, reason) from None
-    wavelength_nm, sentence = in_nm(wavelength)
+        raise wavelength_error(path, reason) from None
+    wavelength_nm, sentence = to_nanometres(wavelength)
     to_nm = wavelength_nm[0] / wavelength[0]
     width = table[:, 1] if table.shape[1] > 1 and _are_widths(table[:, 1], wavelength) else None
     return wavelength_nm, None if width is None else width * to_nm, sentence
 
 
-def unusable(path: Path, reason: WavelengthError) -> RsforgeError:
-    """RSF-D014 for a file whose wavelengths are none."""
+def wavelength_error(path: Path, reason: WavelengthError) -> RsforgeError:
+    """RSF-D014 for a file with invalid wavelengths."""
     what = f"the wavelengths of {path.name} cannot be used: {reason}"
     return RsforgeError("RSF-D014", what, where=str(path), fix="give those of the cube with --wavelengths")
 
 
 def _are_widths(values: F64, wavelength: F64) -> bool:
-    """Bands are about as wide as they are apart; spectra beside wavelengths are not."""
+    """Whether values are 0.3 to 5 times the distance of bands, as widths are and spectra are not."""
     apart = float(np.median(np.abs(np.diff(wavelength)))) if len(wavelength) > 1 else float(wavelength[0])
     return bool(((values > 0.3 * apart) & (values < 5 * apart)).all())
 
 
-def _rows(path: Path) -> list[list[float]]:
+def _read_rows(path: Path) -> list[list[float]]:
     if path.stat().st_size > MAX_TEXT:
         raise RsforgeError("RSF-D006", f"{path.name} is too large for a table of wavelengths", where=str(path))
     lines = path.read_bytes().decode("utf-8-sig", errors="replace").splitlines()
-    rows = [row for line in lines if (row := _numbers(line))]
+    rows = [row for line in lines if (row := _parse_numbers(line))]
     if not rows:
         raise RsforgeError("RSF-D006", f"{path.name} holds no wavelengths", where=str(path))
     return rows
 
 
-def _numbers(line: str) -> list[float]:
+def _parse_numbers(line: str) -> list[float]:
     try:
         return [float(word) for word in re.split(r"[\s,;]+", line.strip()) if word]
     except ValueError:

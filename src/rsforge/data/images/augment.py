@@ -1,4 +1,4 @@
-"""Square crops and the small changes a training image may see, each a pure function of its draws."""
+"""Square crops and random augmentation of training images, pure functions of their arguments."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from rsforge.data.io.image_reader import MAX_PIXELS, Pixels
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
-_GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma
+_LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
-def squared(rgb: Pixels, size: int) -> Tensor:
-    """``(H, W, 3)`` as ``centred`` in uint8 ``(3, size, size)``."""
-    square = np.array(centred(Image.fromarray(rgb), size))
+def to_square(rgb: Pixels, size: int) -> Tensor:
+    """The centre square of ``(H, W, 3)``, as by ``crop_centre``: uint8 ``(3, size, size)``."""
+    square = np.array(crop_centre(Image.fromarray(rgb), size))
     return torch.from_numpy(square).permute(2, 0, 1).contiguous()
 
 
-def centred(image: Image.Image, size: int) -> Image.Image:
+def crop_centre(image: Image.Image, size: int) -> Image.Image:
     """The centre square of an image of any mode, its shorter side resized to ``size``.
 
-    Antialiased bicubic. Sides too unequal to be resized raise RSF-D003.
+    Antialiased bicubic resampling. RSF-D003 for images too elongated to be resized.
     """
-    h, w = scaled(image.height, image.width, size)
+    h, w = scaled_size(image.height, image.width, size)
     resized = image.resize((w, h), Image.Resampling.BICUBIC)
     left, top = round((w - size) / 2), round((h - size) / 2)
     return resized.crop((left, top, left + size, top + size))
 
 
-def scaled(height: int, width: int, size: int) -> tuple[int, int]:
-    """Height and width when the shorter of them becomes ``size``; RSF-D003 when the longer is then too long."""
+def scaled_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """Height and width when the shorter side becomes ``size``; RSF-D003 when the result has too many pixels."""
     short = min(height, width)
     h, w = size * height // short, size * width // short
     if h * w > MAX_PIXELS:
@@ -40,11 +40,11 @@ def scaled(height: int, width: int, size: int) -> tuple[int, int]:
     return h, w
 
 
-def augmented(image: Tensor, *, seed: int, epoch: int, index: int, flip: float, jitter: float) -> Tensor:
-    """uint8 ``(3, H, W)`` to float in [-1, 1], changed by draws that depend on (seed, epoch, index) alone.
+def augment(image: Tensor, *, seed: int, epoch: int, index: int, flip: float, jitter: float) -> Tensor:
+    """uint8 ``(3, H, W)`` as float in [-1, 1], augmented by random numbers that depend on (seed, epoch, index) alone.
 
-    Mirrored left to right with probability ``flip``; brightness, contrast and saturation, in this order, are
-    scaled by factors drawn from ``1 - jitter`` to ``1 + jitter``.
+    Mirrored left to right with probability ``flip``; brightness, contrast and saturation, in this order, are scaled by
+    factors from a uniform distribution over ``1 - jitter`` to ``1 + jitter``.
     """
     generator = torch.Generator().manual_seed(derive(seed, "augment", epoch, index))
     coin, *draws = torch.rand(4, generator=generator).tolist()
@@ -52,16 +52,17 @@ def augmented(image: Tensor, *, seed: int, epoch: int, index: int, flip: float, 
         image = image.flip(-1)
     x = image.float() / 255
     if jitter > 0:
-        x = jittered(x, *(max(0.0, 1 + jitter * (2 * draw - 1)) for draw in draws))
+        brightness, contrast, saturation = (max(0.0, 1 + jitter * (2 * draw - 1)) for draw in draws)
+        x = jitter_colours(x, brightness, contrast, saturation)
     return x * 2 - 1
 
 
-def jittered(x: Tensor, brightness: float, contrast: float, saturation: float) -> Tensor:
-    """Scale brightness, then contrast about the mean grey, then saturation about each grey; ``x`` in [0, 1]."""
+def jitter_colours(x: Tensor, brightness: float, contrast: float, saturation: float) -> Tensor:
+    """Scale brightness, then contrast about the mean luma, then saturation about each pixel's; ``x`` in [0, 1]."""
     x = (x * brightness).clamp(0, 1)
-    x = torch.lerp(_grey(x).mean(), x, contrast).clamp(0, 1)
-    return torch.lerp(_grey(x).expand_as(x), x, saturation).clamp(0, 1)
+    x = torch.lerp(_luma(x).mean(), x, contrast).clamp(0, 1)
+    return torch.lerp(_luma(x).expand_as(x), x, saturation).clamp(0, 1)
 
 
-def _grey(x: Tensor) -> Tensor:
-    return (x * x.new_tensor(_GREY)[:, None, None]).sum(0, keepdim=True)
+def _luma(x: Tensor) -> Tensor:
+    return (x * x.new_tensor(_LUMA)[:, None, None]).sum(0, keepdim=True)

@@ -1,4 +1,4 @@
-"""Images named by class and number, and what a class is called."""
+"""Images named CLASS_NUMBER, and the names and captions of their classes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from rsforge.data.io.image_reader import SUFFIXES, UnreadableError, decode_rgb, find_images, read_bytes
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
 
-# What unnamed classes are called, by number and over again: the subjects of the Corel set of the course.
+# Names for classes without one, by number, repeated after eight: the subjects of the Corel set of the course.
 GENERIC = ("royalguard", "beach", "mountain", "flower", "building", "animal", "vehicle", "person")
 
 _NAME = re.compile(r"(\d+)_(\d+)")
@@ -50,27 +50,33 @@ class ClassIndex:
 
 
 def scan_classes(root: Path, exclude: Path | None = None) -> ClassIndex:
-    """Read and decode every image below ``root``; odd names, name twins, damage, other kinds are told in ``bad``."""
-    paths, names = find_images(root, exclude=exclude), dict[str, Path]()
-    index = ClassIndex([], [(name, "images of this kind are not read") for name in _unread(root, paths)])
-    for path, judged in zip(paths, in_threads(_judged, paths), strict=True):
+    """Read and decode every image below ``root``; files that are damaged, or of odd or equal names, go to ``bad``."""
+    paths = find_images(root, exclude=exclude)
+    names: dict[str, Path] = {}
+    index = ClassIndex([], [(name, "images of this kind are not read") for name in _find_unread(root, paths)])
+    for path, judged in zip(paths, map_in_threads(_judge_image, paths), strict=True):
         first = names.setdefault(path.name.lower(), path)
-        twin = f"{first.relative_to(root)} has the same name" if first != path else ""
-        if twin or isinstance(judged, str):
-            index.bad.append((path.relative_to(root).as_posix(), twin or str(judged)))
+        name = path.relative_to(root).as_posix()
+        if first != path:
+            index.bad.append((name, f"{first.relative_to(root)} has the same name"))
+        elif isinstance(judged, str):
+            index.bad.append((name, judged))
         else:
             index.images.append(judged)
     return index
 
 
-def _unread(root: Path, images: list[Path]) -> list[str]:
-    """Files named as images by class are, of a kind that is not among them."""
-    near = {*root.rglob("*"), *(p for folder in {image.parent for image in images} for p in folder.iterdir())}
-    odd = (p for p in near if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and p.is_file())
+def _find_unread(root: Path, images: list[Path]) -> list[str]:
+    """Files named CLASS_NUMBER whose format is not read."""
+    candidates = set(root.rglob("*"))
+    for folder in {image.parent for image in images}:  # linked folders are not among the first
+        candidates.update(folder.iterdir())
+    odd = (p for p in candidates if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and p.is_file())
     return sorted(p.relative_to(root).as_posix() for p in odd)
 
 
-def _judged(path: Path) -> ClassImage | str:
+def _judge_image(path: Path) -> ClassImage | str:
+    """The image, or the reason why it cannot be used."""
     found = _NAME.fullmatch(path.stem)
     if not found:
         return "its name is not CLASS_NUMBER, as in 0001_0042.png"
@@ -83,61 +89,70 @@ def _judged(path: Path) -> ClassImage | str:
 
 
 def read_class_names(path: Path) -> dict[int, str]:
-    """``{1: "royalguard", ...}`` from numbers and names, one a line or several; RSF-D006 names a line of neither."""
+    """``{1: "royalguard", ...}`` from pairs of number and name, one or several a line; RSF-D006 names a bad line."""
     names: dict[int, str] = {}
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise _unusable(path, "it is not a regular file")
+    if not path.is_file():  # opening a pipe would block for ever
+        raise _list_error(path, "it is not a regular file")
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unusable(path, f"byte {error.start + 1} is not UTF-8") from None
+        raise _list_error(path, f"byte {error.start + 1} is not UTF-8") from None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        for part in _entries(line):
+        for part in _split_entries(line):
             entry = _ENTRY.fullmatch(part)
             if not entry:
-                raise _unusable(path, f"line {number} is no number and name: {part[:80]!r}")
+                raise _list_error(path, f"line {number} is no number and name: {part[:80]!r}")
             if names.setdefault(int(entry[1]), entry[2]) != entry[2]:
-                raise _unusable(path, f"line {number} names class {int(entry[1])} a second time")
+                raise _list_error(path, f"line {number} names class {int(entry[1])} a second time")
     return names
 
 
-def _entries(line: str) -> Iterator[str]:
-    """``1 beach 2 route 66 south`` cut before every number that follows its forerunner: a name may hold others."""
+def _split_entries(line: str) -> Iterator[str]:
+    """The entries of a line such as ``1 beach 2 route 66 south``.
+
+    A number begins an entry only if it is the successor of the last one: names may contain other numbers.
+    """
+    cuts = [0]
     first = _ENTRY.match(line.strip())
-    last, cuts = int(first[1]) if first else 0, [0]
-    for found in _NEXT.finditer(line) if first else ():
-        if int(found[1]) == last + 1:
-            last += 1
-            cuts.append(found.start())
-    return (line[a:b].strip(" \t,;") for a, b in pairwise([*cuts, len(line)]))
+    if first:
+        last = int(first[1])
+        for found in _NEXT.finditer(line):
+            if int(found[1]) == last + 1:
+                last += 1
+                cuts.append(found.start())
+    return (line[start:end].strip(" \t,;") for start, end in pairwise([*cuts, len(line)]))
 
 
-def named(numbers: list[int], names: Mapping[int, str]) -> tuple[dict[int, str], list[int]]:
+def name_classes(numbers: list[int], names: Mapping[int, str]) -> tuple[dict[int, str], list[int]]:
     """A name for every class, and the classes that had none.
 
-    Where no class has a name they get those of ``GENERIC``; a class left out of a list is called by its number,
-    so that it cannot share the name of another.
+    Where no class has a name they get those of ``GENERIC``; a class missing from a list is named by its number, so that
+    it cannot get the name of another.
     """
     missing = [number for number in numbers if number not in names]
-    generic = {n: f"thing of class {n}" if names else GENERIC[(n - 1) % len(GENERIC)] for n in missing}
-    return {number: names.get(number) or generic[number] for number in numbers}, missing
+    complete = dict(names)
+    for number in missing:
+        complete[number] = f"thing of class {number}" if names else GENERIC[(number - 1) % len(GENERIC)]
+    return {number: complete[number] for number in numbers}, missing
 
 
-def caption(name: str) -> str:
-    """``a photo of an animal``: the article follows the sound."""
-    return f"a photo of {name if _HAS_ARTICLE.match(name) else f'{article(name)} {name}'}"
+def make_caption(name: str) -> str:
+    """``a photo of an animal``, with the article that fits the pronunciation."""
+    if _HAS_ARTICLE.match(name):
+        return f"a photo of {name}"
+    return f"a photo of {article(name)} {name}"
 
 
 def article(noun: str) -> str:
-    """``a`` or ``an``, by how usual English words and initials begin when spoken."""
+    """``a`` or ``an``, by the first sound of common English words and of initialisms."""
     if _SPELLED.match(noun):
         return "an" if noun[0].lower() in _SOUNDS_VOWEL else "a"
     word = noun.lower()
     return "an" if _VOWEL.match(word) and not _CONSONANT.match(word) else "a"
 
 
-def _unusable(path: Path, found: str) -> RsforgeError:
+def _list_error(path: Path, found: str) -> RsforgeError:
     fix = "write a number and a name a line: 1 royalguard"
     return RsforgeError("RSF-D006", f"{path.name} cannot be used", where=str(path), found=found, fix=fix)

@@ -1,4 +1,4 @@
-"""A folder of image tiles: judged once, split by content, served by index."""
+"""A folder of image tiles: checked once, split by content, and served by index."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge.data.images.augment import augmented, squared
-from rsforge.data.io.image_reader import UnreadableError, decode_rgb, find_images, read_bytes, unreadable
-from rsforge.data.io.threads import in_threads
+from rsforge.data.images.augment import augment, to_square
+from rsforge.data.io.image_reader import UnreadableError, decode_rgb, find_images, read_bytes, unreadable_error
+from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
+from rsforge.wording import count_noun, join_first
 
 Bad = tuple[str, str]
 
@@ -35,7 +36,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class TileIndex:
-    """What a folder holds: ``bad`` are (name, reason), ``duplicates`` (name, the name that was kept)."""
+    """The images of a folder: ``bad`` are (name, reason), ``duplicates`` (name, name of the first copy)."""
 
     root: Path
     tiles: list[Tile]
@@ -45,22 +46,18 @@ class TileIndex:
     @property
     def digest(self) -> str:
         """SHA-256 over the (name, digest) rows of the tiles."""
-        return _digest(f"{tile.name}\0{tile.digest}" for tile in self.tiles)
+        return _digest_rows(f"{tile.name}\0{tile.digest}" for tile in self.tiles)
 
     def summary(self) -> str:
-        parts = [_counted(len(self.tiles), "image")]
+        parts = [count_noun(len(self.tiles), "image")]
         if self.duplicates:
-            parts.append(f"{_counted(len(self.duplicates), 'duplicate')} left out")
+            parts.append(f"{count_noun(len(self.duplicates), 'duplicate')} left out")
         if self.bad:
             parts.append(f"{len(self.bad)} unreadable left out")
         return ", ".join(parts)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _digest(rows: Iterable[str]) -> str:
+def _digest_rows(rows: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(rows).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -71,38 +68,38 @@ def scan(
     exclude: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TileIndex:
-    """Read, hash and fully decode every image under ``root`` once; ``progress`` gets (done, total).
+    """Read, hash and completely decode every image under ``root`` once; ``progress`` is called with (done, total).
 
-    Byte-identical files are kept once, under their first name; the folder ``exclude`` is not entered. Unreadable
-    ones raise RSF-D002, or are left out by ``on_bad="skip"``; RSF-D001 when none is found or left.
+    Of identical files the first is kept; the folder ``exclude`` is not entered. Unreadable images raise RSF-D002, or
+    are left out with ``on_bad="skip"``; RSF-D001 when none is found or left.
     """
     paths = find_images(root, exclude=exclude)
     index = TileIndex(root, [])
-    kept: dict[str, str] = {}
-    for done, judged in enumerate(in_threads(lambda path: _judge(root, path), paths), 1):
+    first_names: dict[str, str] = {}
+    for done, judged in enumerate(map_in_threads(lambda path: _judge_tile(root, path), paths), 1):
         if not isinstance(judged, Tile):
             index.bad.append(judged)
-        elif judged.digest in kept:
-            index.duplicates.append((judged.name, kept[judged.digest]))
+        elif judged.digest in first_names:
+            index.duplicates.append((judged.name, first_names[judged.digest]))
         else:
-            kept[judged.digest] = judged.name
+            first_names[judged.digest] = judged.name
             index.tiles.append(judged)
         if progress is not None:
             progress(done, len(paths))
     if index.bad and (on_bad == "error" or not index.tiles):
-        raise _refusal(index, on_bad)
+        raise _unreadable_images_error(index, on_bad)
     return index
 
 
 def scan_one(path: Path) -> TileIndex:
     """The one image at ``path``; RSF-D002 when it cannot be read."""
-    judged = _judge(path.parent, path)
+    judged = _judge_tile(path.parent, path)
     if not isinstance(judged, Tile):
-        raise unreadable(path, judged[1])
+        raise unreadable_error(path, judged[1])
     return TileIndex(path, [judged])
 
 
-def _judge(root: Path, path: Path) -> Tile | Bad:
+def _judge_tile(root: Path, path: Path) -> Tile | Bad:
     name = path.relative_to(root).as_posix()
     try:
         data = read_bytes(path)
@@ -112,11 +109,9 @@ def _judge(root: Path, path: Path) -> Tile | Bad:
     return Tile(path, name, hashlib.sha256(data).hexdigest(), width, height)
 
 
-def _refusal(index: TileIndex, on_bad: str) -> RsforgeError:
-    found = "; ".join(f"{name}: {reason}" for name, reason in index.bad[:5])
-    more = len(index.bad) - 5
-    found += f"; and {more} more" if more > 0 else ""
-    where, count = str(index.root), _counted(len(index.bad), "image")
+def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
+    found = join_first([f"{name}: {reason}" for name, reason in index.bad], 5)
+    where, count = str(index.root), count_noun(len(index.bad), "image")
     if on_bad == "skip":
         what = f"No images found in {index.root}: none of {count} can be read"
         return RsforgeError("RSF-D001", what, where=where, found=found)
@@ -124,45 +119,44 @@ def _refusal(index: TileIndex, on_bad: str) -> RsforgeError:
     return RsforgeError("RSF-D002", f"{count} cannot be read", where=where, found=found, fix=fix)
 
 
-def split(index: TileIndex, *, val_fraction: float, seed: int) -> tuple[list[Tile], list[Tile]]:
-    """(train, val), each by digest; side and place of an image depend on the images' bytes and ``seed`` alone.
+def split_tiles(index: TileIndex, *, val_fraction: float, seed: int) -> tuple[list[Tile], list[Tile]]:
+    """(train, val), each sorted by digest; the subset of an image depends on the images' bytes and ``seed`` alone.
 
-    A positive ``val_fraction`` of two or more images gives at least one to ``val``; an empty ``train`` raises
-    RSF-D004.
+    A positive ``val_fraction`` of two or more images puts at least one into ``val``. RSF-D004 for an empty ``train``.
     """
     tiles = sorted(index.tiles, key=lambda tile: derive(seed, "split", tile.digest))
     count = round(len(tiles) * val_fraction)
     if val_fraction > 0 and len(tiles) > 1:
         count = max(count, 1)
     if count >= len(tiles):
-        what = f"a validation fraction of {val_fraction:g} leaves none of {_counted(len(tiles), 'image')} to train on"
+        what = f"a validation fraction of {val_fraction:g} leaves none of {count_noun(len(tiles), 'image')} to train on"
         raise RsforgeError("RSF-D004", what, where=str(index.root))
-    return sorted(tiles[count:], key=_content), sorted(tiles[:count], key=_content)
+    return sorted(tiles[count:], key=_digest_of), sorted(tiles[:count], key=_digest_of)
 
 
-def _content(tile: Tile) -> str:
+def _digest_of(tile: Tile) -> str:
     return tile.digest
 
 
-class Held(Protocol):
-    """What stands on a side by its contents."""
+class HasDigest(Protocol):
+    """Anything that is identified by the SHA-256 of its contents."""
 
     @property
     def digest(self) -> str: ...
 
 
-def split_digest(train: Iterable[Held], val: Iterable[Held]) -> str:
-    """SHA-256 of which contents are on which side, whatever their names and order."""
-    sides = (("train", train), ("val", val))
-    return _digest(f"{side} {digest}" for side, tiles in sides for digest in sorted(t.digest for t in tiles))
+def split_digest(train: Iterable[HasDigest], val: Iterable[HasDigest]) -> str:
+    """SHA-256 of the contents of both subsets, whatever the names and their order."""
+    subsets = (("train", train), ("val", val))
+    return _digest_rows(f"{subset} {digest}" for subset, tiles in subsets for digest in sorted(t.digest for t in tiles))
 
 
 class TileDataset(Dataset[Tensor]):
     """Tiles as float ``(3, image_size, image_size)`` in [-1, 1], addressed by (epoch, index).
 
-    The same key gives the same tensor in every process. Up to ``keep_bytes`` the resized tiles are kept in one
-    uint8 tensor made here, which forked loader workers share; above that each is decoded when asked for. A file
-    that vanished or changed since the scan raises RSF-D002.
+    The same key gives the same tensor in every process. Up to ``keep_bytes`` the resized tiles are cached in one uint8
+    tensor, which forked loader workers share; above that they are decoded on access. RSF-D002 for a file that vanished
+    or changed since the scan.
     """
 
     def __init__(
@@ -177,28 +171,28 @@ class TileDataset(Dataset[Tensor]):
     ) -> None:
         self.tiles, self.image_size, self.seed = list(tiles), image_size, seed
         self.flip, self.jitter = flip, jitter
-        self.kept: Tensor | None = None
+        self.cached: Tensor | None = None
         if len(self.tiles) * 3 * image_size**2 <= keep_bytes:
-            self.kept = torch.empty(len(self.tiles), 3, image_size, image_size, dtype=torch.uint8)
-            for index, image in enumerate(in_threads(self._load, range(len(self.tiles)))):
-                self.kept[index] = image
+            self.cached = torch.empty(len(self.tiles), 3, image_size, image_size, dtype=torch.uint8)
+            for index, image in enumerate(map_in_threads(self._load, range(len(self.tiles)))):
+                self.cached[index] = image
 
     def __len__(self) -> int:
         return len(self.tiles)
 
     def plain(self) -> TileDataset:
-        """The same tiles as they are, not augmented; what is kept is shared."""
-        twin = copy.copy(self)
-        twin.flip = twin.jitter = 0.0
-        return twin
+        """The same tiles without augmentation; the cache is shared."""
+        clone = copy.copy(self)
+        clone.flip = clone.jitter = 0.0
+        return clone
 
     def name(self, index: int) -> str:
         return self.tiles[index].name
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         epoch, index = key
-        image = self._load(index) if self.kept is None else self.kept[index]
-        return augmented(image, seed=self.seed, epoch=epoch, index=index, flip=self.flip, jitter=self.jitter)
+        image = self._load(index) if self.cached is None else self.cached[index]
+        return augment(image, seed=self.seed, epoch=epoch, index=index, flip=self.flip, jitter=self.jitter)
 
     def _load(self, index: int) -> Tensor:
         tile = self.tiles[index]
@@ -206,9 +200,9 @@ class TileDataset(Dataset[Tensor]):
             data = read_bytes(tile.path)
             if hashlib.sha256(data).hexdigest() != tile.digest:
                 raise UnreadableError("the file changed since it was first read")
-            return squared(decode_rgb(data), self.image_size)
+            return to_square(decode_rgb(data), self.image_size)
         except UnreadableError as reason:
-            raise unreadable(tile.path, str(reason)) from None
+            raise unreadable_error(tile.path, str(reason)) from None
         except RsforgeError as error:
             error.where = str(tile.path)
             raise

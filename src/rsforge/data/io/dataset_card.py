@@ -1,4 +1,4 @@
-"""``dataset.json``: what a data set says of itself, beside its files."""
+"""``dataset.json``: kind and facts of a data set, in its root folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MAX_BYTES = 1 << 20
 
 
 def write_card(root: Path, kind: str, **facts: Any) -> None:
-    """Write the card of ``root``; it comes last, so that a data set with a card is whole."""
+    """Write the card of ``root``; written last, so that a data set with a card is complete."""
     durable.write_json(root / CARD, {"format": FORMAT, "version": VERSION, "kind": kind, **facts})
 
 
 def read_card(root: Path) -> dict[str, Any]:
-    """The card of ``root``; empty when it has none, or a ``dataset.json`` of another make.
+    """The card of ``root``; empty when it has none, or a ``dataset.json`` that rsforge did not write.
 
     A damaged card, or one of a newer version, raises RSF-D006.
     """

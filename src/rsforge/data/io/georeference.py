@@ -1,4 +1,4 @@
-"""Where pixels lie on the earth, and what is known of a raster before its pixels are read."""
+"""Coordinate systems and transforms of rasters, and what a raster's header says."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ Mask = npt.NDArray[np.bool_]
 TOLERANCE = 0.1  # of a pixel
 
 
-class Ground(NamedTuple):
-    """A window in whole pixels of ``plane``: a coordinate system and the size of a pixel, rows counted southwards."""
+class Footprint(NamedTuple):
+    """A window in whole pixels of a ``plane``, named by coordinate system and pixel size; rows are counted southwards.
+
+    Footprints of one plane can be compared, whichever file they come from.
+    """
 
     plane: str
     window: Window
@@ -44,35 +47,51 @@ class Grid:
         return Grid(self.crs, tuple(self.affine @ Affine.translation(window.col, window.row))[:6])
 
     def centre(self, height: int, width: int) -> tuple[float, float] | None:
-        """Longitude and latitude of the middle of ``height`` x ``width`` pixels; None where the earth has none."""
+        """Longitude and latitude in degrees of the centre of ``height`` x ``width`` pixels; None where not on Earth."""
         if not self.crs:
             return None
         x, y = self.affine @ (width / 2, height / 2)
         try:
             (lon,), (lat,) = reproject(CRS.from_wkt(self.crs), CRS.from_epsg(4326), [x], [y])
-        except Exception:  # PROJ and GDAL raise what they like: other planets, views of the globe from space
+        except Exception:  # PROJ and GDAL raise many types, for example for other planets or geostationary views
             return None
         known = math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 180 and abs(lat) <= 90
         return (round(lon, 6), round(lat, 6)) if known else None
 
-    def gsd_m(self) -> float | None:
-        """Width of a pixel in metres; None where the coordinates are no lengths."""
-        crs = CRS.from_wkt(self.crs) if self.crs else None
-        if crs is None or not crs.is_projected:
-            return None
-        return math.hypot(self.transform[0], self.transform[3]) * float(crs.linear_units_factor[1])
+    def pixel_size_m(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in metres; None where the coordinates are unknown or no lengths.
 
-    def ground(self, height: int, width: int) -> Ground | None:
-        """Where ``height`` x ``width`` pixels lie, to half a pixel; None without coordinates or where not north-up."""
+        They are the distances from a pixel to its neighbours below and to the right, in rotated grids as well.
+        """
+        metres = _metres_per_unit(self.crs)
+        if metres is None:
+            return None
+        a, b, _, d, e, _ = self.transform
+        return math.hypot(b, e) * metres, math.hypot(a, d) * metres
+
+    def gsd_m(self) -> float | None:
+        """Ground sampling distance in metres: the square root of the area of a pixel; None as ``pixel_size_m``.
+
+        One number for both axes has to keep the area that a pixel covers: 14.14 m for a pixel of 10 x 20 m. Where both
+        axes matter, ask for ``pixel_size_m``.
+        """
+        metres = _metres_per_unit(self.crs)
+        if metres is None:
+            return None
+        a, b, _, d, e, _ = self.transform
+        return math.sqrt(abs(a * e - b * d)) * metres
+
+    def footprint(self, height: int, width: int) -> Footprint | None:
+        """The footprint of ``height`` x ``width`` pixels, to half a pixel; None without CRS or where not north-up."""
         a, b, c, d, e, f = self.transform
         if not self.crs or b or d or a <= 0 or e >= 0:
             return None
-        # Not 0.5: on lattices of half pixels the noise of floats would part neighbours.
+        # Not 0.5: grids offset by half a pixel would be rounded up or down by floating-point noise.
         row, col = (math.floor(start + 0.499) for start in (f / e, c / a))
-        return Ground(f"{_named(self.crs)} at {a:.6g} x {-e:.6g}", Window(row, col, height, width))
+        return Footprint(f"{_crs_name(self.crs)} at {a:.6g} x {-e:.6g}", Window(row, col, height, width))
 
-    def differs(self, other: Grid, height: int, width: int) -> str:
-        """How the other grid lies elsewhere, in half a sentence; empty when corners agree to a tenth of a pixel."""
+    def difference(self, other: Grid, height: int, width: int) -> str:
+        """Why the grids differ, as a clause; empty when the corners agree to a tenth of a pixel."""
         if self.crs and other.crs and CRS.from_wkt(self.crs) != CRS.from_wkt(other.crs):
             return "their coordinate systems differ"
         try:
@@ -84,9 +103,21 @@ class Grid:
         return f"their grids are {shift:.2f} pixels apart" if shift > TOLERANCE else ""
 
 
+def _metres_per_unit(wkt: str) -> float | None:
+    """The length of one unit of projected coordinates; None for angles and for unknown coordinate systems."""
+    if not wkt:
+        return None
+    try:
+        crs = CRS.from_wkt(wkt)
+        metres = float(crs.linear_units_factor[1]) if crs.is_projected else math.nan
+    except Exception:  # PROJ raises many types for coordinate systems that it does not know
+        return None
+    return metres if math.isfinite(metres) else None
+
+
 @cache
-def _named(wkt: str) -> str:
-    """The code of a coordinate system, which files spell differently."""
+def _crs_name(wkt: str) -> str:
+    """The EPSG code of a coordinate system, whose WKT differs from file to file; the WKT itself where it has none."""
     try:
         code = CRS.from_wkt(wkt).to_epsg()
     except Exception:
@@ -95,9 +126,9 @@ def _named(wkt: str) -> str:
 
 
 @dataclass(frozen=True)
-class Control:
-    """What places an image beside a grid: ground control points (row, column, x, y, z) of ``crs`` (WKT, empty when
-    unknown), and rational polynomials as GDAL spells them in its tags ``RPC``."""
+class ControlPoints:
+    """Georeference other than a grid: ground control points (row, column, x, y, z) in ``crs`` (WKT, empty when unknown)
+    and rational polynomial coefficients as in GDAL's metadata domain ``RPC``."""
 
     crs: str
     points: tuple[tuple[float, float, float, float, float], ...]
@@ -106,7 +137,7 @@ class Control:
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a header says: bands and dtype as ``read`` gives them; ``note`` tells why a place is not a grid."""
+    """The header of a raster: bands and dtype as ``read`` returns them; ``note`` says why there is no grid."""
 
     path: Path
     height: int
@@ -117,24 +148,24 @@ class RasterInfo:
     grid: Grid | None
     mode: str
     note: str = ""
-    control: Control | None = None
+    control: ControlPoints | None = None
 
     @property
     def whole(self) -> Window:
         return Window(0, 0, self.height, self.width)
 
     @property
-    def ground(self) -> Ground | None:
-        return self.grid.ground(self.height, self.width) if self.grid else None
+    def footprint(self) -> Footprint | None:
+        return self.grid.footprint(self.height, self.width) if self.grid else None
 
 
-def apart(sar: RasterInfo, optical: RasterInfo) -> str:
-    """Why two images are not of the same pixels, in half a sentence; empty when they are."""
+def find_difference(sar: RasterInfo, optical: RasterInfo) -> str:
+    """Why two images do not cover the same pixels, as a clause; empty when they do."""
     if (sar.height, sar.width) != (optical.height, optical.width):
         return f"SAR has {sar.height} x {sar.width} pixels, optical {optical.height} x {optical.width}"
     if sar.grid is None or optical.grid is None:
         return ""
-    return sar.grid.differs(optical.grid, sar.height, sar.width)
+    return sar.grid.difference(optical.grid, sar.height, sar.width)
 
 
 @dataclass(frozen=True)
@@ -147,8 +178,8 @@ class Raster:
 
 
 @dataclass(frozen=True)
-class Notes:
-    """What a GeoTIFF says of its bands: names, units, scales and tags, to be handed on to what is cut from it."""
+class BandMetadata:
+    """Tags, names, units, scales and offsets of the bands of a GeoTIFF, copied to patches cut from it."""
 
     tags: dict[str, str]
     band_tags: list[dict[str, str]]
@@ -159,9 +190,9 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A raster held open; ``read(window)`` gives the pixels of a window inside it."""
+class OpenRaster:
+    """An open raster; ``read(window)`` returns the pixels of a window that lies in it."""
 
     info: RasterInfo
     read: Callable[[Window], Raster]
-    notes: Notes | None = None
+    metadata: BandMetadata | None = None

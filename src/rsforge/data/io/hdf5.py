@@ -1,4 +1,4 @@
-"""HDF5 opened with care: what lies in the file itself, as numbers, by whole chunks."""
+"""HDF5 files of unknown origin: numeric data sets stored in the file itself, read by whole chunks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.io.library_output import first_line
 
 Array = npt.NDArray[Any]
 
@@ -25,31 +26,30 @@ NUMBERS = "iuf"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """The file for reading, with room for the chunks under a row of windows; no HDF5 raises ``UnreadableError``."""
+def open_file(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading, with a cache for the chunks under a row of windows; ``UnreadableError`` if not HDF5."""
     if not path.is_file():
         raise UnreadableError("it is not a regular file")
-    with failing("it is not an intact HDF5 file"):
+    with translate_errors("it is not an intact HDF5 file"):
         file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE, rdcc_w0=1.0)
     with file:
         yield file
 
 
 @contextmanager
-def failing(what: str) -> Iterator[None]:
-    """Whatever the library raises about a file's contents, as ``UnreadableError``."""
+def translate_errors(what: str) -> Iterator[None]:
+    """Raise whatever the library raises in the block as ``UnreadableError``: ``what`` and the reason in brackets."""
     try:
         yield
     except UnreadableError:
         raise
-    # Decoders raise whatever a damaged file leads them to: zlib.error, KeyError, MemoryError, ...
+    # Decoders raise many types for damaged files: zlib.error, KeyError, MemoryError, ...
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UnreadableError(f"{what} ({reason})") from error
+        raise UnreadableError(f"{what} ({first_line(error)})") from error
 
 
-@failing("it is a damaged HDF5 file")
-def numeric_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+@translate_errors("it is a damaged HDF5 file")
+def list_numeric_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     """All data sets of real numbers by path, sorted; soft and external links are not followed."""
     found: dict[str, h5py.Dataset] = {}
     seen: set[int] = set()
@@ -68,12 +68,12 @@ def numeric_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
                 raise UnreadableError(f"it holds more than {MAX_OBJECTS:,} objects")
             if isinstance(thing, h5py.Group):
                 pending.append((f"{prefix}/{key}", thing))
-            elif isinstance(thing, h5py.Dataset) and _kind(thing) in NUMBERS:
+            elif isinstance(thing, h5py.Dataset) and _numpy_kind(thing) in NUMBERS:
                 found[f"{prefix}/{key}"] = thing
     return dict(sorted(found.items()))
 
 
-def _kind(dataset: h5py.Dataset) -> str:
+def _numpy_kind(dataset: h5py.Dataset) -> str:
     """The numpy kind of the values, ``?`` where numpy has none (times, strange floats)."""
     try:
         return str(dataset.dtype.kind)
@@ -81,10 +81,12 @@ def _kind(dataset: h5py.Dataset) -> str:
         return "?"
 
 
-@failing("it is a damaged HDF5 file")
-def find(file: h5py.File, name: str) -> h5py.Dataset:
-    """The data set at ``name``, links resolved by hand; one out of the file raises ``UnreadableError``."""
-    parts, walked, links = name.strip("/").split("/"), list[str](), 0
+@translate_errors("it is a damaged HDF5 file")
+def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """The data set at ``name``, soft links resolved here; a link to another file raises ``UnreadableError``."""
+    parts = name.strip("/").split("/")
+    walked: list[str] = []
+    links = 0
     thing: Any = file
     while parts:
         part = parts.pop(0)
@@ -95,9 +97,10 @@ def find(file: h5py.File, name: str) -> h5py.Dataset:
             links += 1
             if links > MAX_LINKS:
                 raise UnreadableError(f"{name} is a link that leads in a circle")
-            target = link.path.strip("/").split("/")
-            thing, parts = file, [*([] if link.path.startswith("/") else walked), *target, *parts]
-            walked = []
+            # Start again at the root: a relative link begins in the group that holds it.
+            before = [] if link.path.startswith("/") else walked
+            parts = [*before, *link.path.strip("/").split("/"), *parts]
+            thing, walked = file, []
         elif link is None:
             raise UnreadableError(f"it holds no {name}")
         else:
@@ -108,12 +111,12 @@ def find(file: h5py.File, name: str) -> h5py.Dataset:
     return thing
 
 
-@failing("it is a damaged HDF5 file")
-def check(dataset: h5py.Dataset) -> h5py.Dataset:
-    """``dataset`` when its values are real numbers stored in this file and readable here, else ``UnreadableError``."""
+@translate_errors("it is a damaged HDF5 file")
+def check_dataset(dataset: h5py.Dataset) -> h5py.Dataset:
+    """Return ``dataset`` if its values are real numbers stored in this file and can be decoded; ``UnreadableError``."""
     name = dataset.name
-    if _kind(dataset) not in NUMBERS:
-        shown = dataset.dtype if _kind(dataset) != "?" else "of a type without equal"
+    if _numpy_kind(dataset) not in NUMBERS:
+        shown = dataset.dtype if _numpy_kind(dataset) != "?" else "of a type without equal"
         raise UnreadableError(f"{name} holds no real numbers ({shown})")
     if dataset.shape is None:
         raise UnreadableError(f"{name} is empty")
@@ -124,7 +127,8 @@ def check(dataset: h5py.Dataset) -> h5py.Dataset:
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > MAX_CHUNK:
         raise UnreadableError(f"a chunk of {name} has {dataset.chunks} values, more than {MAX_CHUNK >> 20} MiB")
     plan = dataset.id.get_create_plist()
-    for code, _, _, label in (plan.get_filter(k) for k in range(plan.get_nfilters())):
+    for number in range(plan.get_nfilters()):
+        code, _, _, label = plan.get_filter(number)
         if not h5py.h5z.filter_avail(code):
             shown = label.decode(errors="replace") or f"number {code}"
             raise UnreadableError(f"{name} is compressed by the filter {shown}, which is not installed")
@@ -135,35 +139,37 @@ def _check_sources(dataset: h5py.Dataset) -> None:
     for source in dataset.virtual_sources():
         if source.file_name != ".":
             raise UnreadableError(f"{dataset.name} is assembled from other files, which are not opened")
-        part = find(dataset.file, source.dset_name)
+        part = find_dataset(dataset.file, source.dset_name)
         if part.is_virtual:
             raise UnreadableError(f"{dataset.name} is assembled from what is itself assembled")
-        check(part)
+        check_dataset(part)
 
 
-@failing("its attributes are damaged")
-def attribute(thing: h5py.HLObject, names: tuple[str, ...]) -> object:
+@translate_errors("its attributes are damaged")
+def find_attribute(thing: h5py.HLObject, names: tuple[str, ...]) -> object:
     """The first attribute whose name in lower case is one of ``names``, None when there is none."""
     return next((thing.attrs[key] for key in thing.attrs if key.lower() in names), None)
 
 
-def small(dataset: h5py.Dataset, most: int = 1 << 20) -> Array:
+def read_small(dataset: h5py.Dataset, most: int = 1 << 20) -> Array:
     """All values of a checked data set of at most ``most`` numbers."""
-    check(dataset)
+    check_dataset(dataset)
     if dataset.size > most:
         raise UnreadableError(f"{dataset.name} has {dataset.size:,} values, more than {most:,}")
-    with failing(f"{dataset.name} cannot be read"):
+    with translate_errors(f"{dataset.name} cannot be read"):
         return np.asarray(dataset[()])
 
 
-class Lazy:
-    """The rows of a checked data set, read when asked for, each chunk decoded once by walks in order.
+class LazyRows:
+    """The rows of a checked data set, read on demand; reading them in order decodes each chunk once.
 
-    The last slab of whole chunks is kept, unless it is more than ``max_slab`` bytes.
+    The last slab of whole chunks stays in memory, unless it has more than ``max_slab`` bytes.
     """
 
     def __init__(self, dataset: h5py.Dataset, max_slab: int = MAX_SLAB) -> None:
-        self._dataset, self.shape, self.dtype = dataset, tuple(dataset.shape), dataset.dtype
+        self._dataset = dataset
+        self.shape = tuple(dataset.shape)
+        self.dtype = dataset.dtype
         self._step = dataset.chunks[0] if dataset.chunks else 1
         row = math.prod(self.shape[1:]) * self.dtype.itemsize
         self._kept_steps = max_slab // max(row * self._step, 1)
@@ -172,19 +178,21 @@ class Lazy:
     def __len__(self) -> int:
         return int(self.shape[0])
 
-    def rows(self, start: int, stop: int) -> Array:
+    def read_rows(self, start: int, stop: int) -> Array:
         """Values ``(stop - start, ...)`` of the half-open range, which must lie in the data set (IndexError)."""
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"rows {start}:{stop} of {len(self)}")
         first, last, kept = self._slab
         if first <= start and stop <= last:
             return kept[start - first : stop - first].copy()
-        low, high = start // self._step * self._step, min(-(-stop // self._step) * self._step, len(self))
+        # The range extended to whole chunks: a row read alone would decode its chunk and drop the rest of it.
+        low = start // self._step * self._step
+        high = min(math.ceil(stop / self._step) * self._step, len(self))
         if (high - low) > self._kept_steps * self._step:
             return self._read(start, stop)
         self._slab = (low, high, self._read(low, high))
         return self._slab[2][start - low : stop - low].copy()
 
     def _read(self, start: int, stop: int) -> Array:
-        with failing(f"{self._dataset.name} cannot be read"):
+        with translate_errors(f"{self._dataset.name} cannot be read"):
             return np.asarray(self._dataset[start:stop])

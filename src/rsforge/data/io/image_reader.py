@@ -1,24 +1,20 @@
-"""Pictures from disk as 8-bit RGB: read rightly or refused with a reason, never guessed."""
+"""PNG, JPEG, BMP and TIFF files as 8-bit RGB: decoded completely, or refused with a reason."""
 
 from __future__ import annotations
 
 import io
-import logging
 import stat
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from rsforge.data.io.library_output import first_line, silence_libraries
 from rsforge.errors import RsforgeError, from_os_error
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,40 +25,39 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 1 << 29  # more than MAX_PIXELS of 16-bit RGBA
 
-# Without a handler of its own Pillow's complaints about single files would reach the terminal.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-
 BITS, PHOTOMETRIC, ORIENTATION, SAMPLES = 258, 262, 274, 277  # TIFF 6.0, section 8
 
 
 class UnreadableError(Exception):
-    """Why a file is no picture for us, in half a sentence."""
+    """Why a file cannot be used as an image or raster, as a clause."""
 
 
 def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
     """All files under ``folder`` with a suffix of ``SUFFIXES`` in either case, by relative path.
 
-    Linked folders are entered, each real folder once, those of ``exclude`` never. None found, or no such folder,
-    raises RSF-D001.
+    Linked folders are entered, each real folder once, ``exclude`` never. RSF-D001 when there is no such folder or it
+    holds no image.
     """
     if not folder.is_dir():
         reason = "it is a file, not a folder" if folder.exists() else "the folder does not exist"
         raise RsforgeError("RSF-D001", f"No images found in {folder}: {reason}", where=str(folder))
-    found = sorted(_walk(folder, _identity(exclude)), key=lambda path: path.relative_to(folder).as_posix())
+    found = sorted(
+        _walk_images(folder, _folder_identity(exclude)), key=lambda path: path.relative_to(folder).as_posix()
+    )
     if not found:
         raise RsforgeError("RSF-D001", f"No images found in {folder}", where=str(folder))
     return found
 
 
-def _identity(folder: Path | None) -> set[tuple[int, int]]:
-    """Device and inode of a folder that exists: it may be reached under another name."""
+def _folder_identity(folder: Path | None) -> set[tuple[int, int]]:
+    """Device and inode of a folder that exists: a link may lead to it under another name."""
     if folder is None or not folder.is_dir():
         return set()
     status = folder.stat()
     return {(status.st_dev, status.st_ino)}
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _walk_images(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     try:
         status, entries = folder.stat(), sorted(folder.iterdir())
     except OSError as error:
@@ -72,29 +67,29 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     seen.add((status.st_dev, status.st_ino))
     for entry in entries:
         if entry.is_dir():
-            yield from _walk(entry, seen)
+            yield from _walk_images(entry, seen)
         elif entry.suffix.lower() in SUFFIXES:
             yield entry
 
 
 def read_rgb(path: Path) -> Pixels:
-    """The picture as ``(H, W, 3)``, upright; anything else raises RSF-D002 with path and reason."""
+    """The image as ``(H, W, 3)``, upright; RSF-D002 with path and reason when it cannot be decoded."""
     try:
         return decode_rgb(read_bytes(path))
     except UnreadableError as reason:
-        raise unreadable(path, str(reason)) from None
+        raise unreadable_error(path, str(reason)) from None
 
 
-def unreadable(path: Path, reason: str) -> RsforgeError:
-    """What a user is told of an image that cannot be used: RSF-D002."""
+def unreadable_error(path: Path, reason: str) -> RsforgeError:
+    """RSF-D002 for an image that cannot be used."""
     return RsforgeError("RSF-D002", f"cannot read the image {path}: {reason}", where=str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file of sane size, or ``UnreadableError``."""
+    """The bytes of a regular file of at most ``MAX_BYTES``; ``UnreadableError`` otherwise."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would block for ever
             raise UnreadableError("it is not a regular file")
         if status.st_size > MAX_BYTES:
             raise UnreadableError(f"the file has {status.st_size} bytes, more than {MAX_BYTES}")
@@ -109,71 +104,30 @@ def decode_rgb(data: bytes) -> Pixels:
     Formats outside ``FORMATS``, more than ``MAX_PIXELS`` (by the header, before decoding), floats, LAB, extra
     bands and damaged data raise ``UnreadableError``.
     """
-    with picture(io.BytesIO(data)) as image:
+    with open_image(io.BytesIO(data)) as image:
         image.load()
-        return np.ascontiguousarray(upright(_to_rgb(image), orientation(image)))
+        return np.ascontiguousarray(rotate_upright(_to_rgb(image), read_orientation(image)))
 
 
 @contextmanager
-def picture(file: BinaryIO) -> Iterator[Image.Image]:
-    """The picture in ``file``, its header checked; whatever damage raises in the block is ``UnreadableError``."""
+def open_image(file: BinaryIO) -> Iterator[Image.Image]:
+    """Open the image in ``file`` and check its header; errors in the block become ``UnreadableError``."""
     try:
         if not file.read(1):
             raise UnreadableError("the file is empty")
         file.seek(0)
-        with hushed(), Image.open(file, formats=FORMATS) as image:
+        with silence_libraries(), Image.open(file, formats=FORMATS) as image:
             _check_header(image)
             yield image
     except UnreadableError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableError(_unidentified(file)) from None
+        raise UnreadableError(_explain_unidentified(file)) from None
     except Image.DecompressionBombError:
         raise UnreadableError(f"it has more than {MAX_PIXELS:,} pixels") from None
-    # Decoders raise whatever a damaged file leads them to: SyntaxError, struct.error, MemoryError, ...
+    # Decoders raise many types for damaged files: SyntaxError, struct.error, MemoryError, ...
     except Exception as error:
         raise UnreadableError(f"it cannot be decoded ({first_line(error)})") from error
-
-
-def first_line(error: Exception) -> str:
-    """What a library said, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-class _Hush:
-    lock, readers, undo = threading.Lock(), 0, ExitStack()
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Silence Pillow and rasterio; ``catch_warnings`` is process-wide, so the first enters and the last leaves."""
-    with _Hush.lock:
-        if _Hush.readers == 0:
-            _Hush.undo.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL\b")
-            warnings.filterwarnings("ignore", message="Dataset has no geotransform")
-            for hook in ("excepthook", "unraisablehook"):
-                _Hush.undo.callback(setattr, sys, hook, getattr(sys, hook))
-            # Compiled code prints what it cannot raise by the first hook, then reports it to the second.
-            sys.excepthook = _nothing
-            sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
-        _Hush.readers += 1
-    try:
-        yield
-    finally:
-        with _Hush.lock:
-            _Hush.readers -= 1
-            if _Hush.readers == 0:
-                _Hush.undo.close()
-
-
-def _nothing(*error: object) -> None: ...
-
-
-def _unraisable(others: Callable[[Any], object], event: Any) -> None:
-    # rasterio takes GDAL's messages for UTF-8, but they may quote the bytes of a damaged file.
-    if not (isinstance(event.exc_value, UnicodeDecodeError) and "rasterio" in str(event.object)):
-        others(event)
 
 
 def _check_header(image: Image.Image) -> None:
@@ -188,17 +142,20 @@ def _check_header(image: Image.Image) -> None:
         raise UnreadableError("its colours are LAB, not RGB")
     if image.mode == "I" and image.format != "PNG":
         raise UnreadableError("its values are 32-bit or signed integers, whose range is not declared")
-    bands, samples = len(image.getbands()), _tag(image, SAMPLES, 0)
+    bands, samples = len(image.getbands()), _read_tag(image, SAMPLES, 0)
     if samples > bands:
         raise UnreadableError(f"it has {samples} bands where {bands} are expected ({image.mode})")
 
 
-def tiff_directory(file: BinaryIO) -> ImageFileDirectory_v2:
-    """The first directory of a TIFF or BigTIFF, pixels left alone; a damaged one raises ``UnreadableError``."""
+def read_tiff_directory(file: BinaryIO) -> ImageFileDirectory_v2:
+    """The first directory of a TIFF or BigTIFF, without its pixels; a damaged one raises ``UnreadableError``."""
     try:
         file.seek(0)
         header = file.read(8)
-        directory = ImageFileDirectory_v2(header + (file.read(8) if 43 in header[2:4] else b""))
+        is_big_tiff = 43 in header[2:4]
+        if is_big_tiff:
+            header += file.read(8)
+        directory = ImageFileDirectory_v2(header)
         file.seek(directory.next)
         directory.load(file)
     except Exception:
@@ -212,27 +169,27 @@ def is_tiff(file: BinaryIO) -> bool:
     return file.read(2) in (b"II", b"MM")
 
 
-def _unidentified(file: BinaryIO) -> str:
-    """Pillow opens only some TIFFs and says nothing about the rest; their directory does."""
+def _explain_unidentified(file: BinaryIO) -> str:
+    """Why Pillow does not open a file: it gives no reason for unusual TIFFs, whose directory is read here."""
     if not is_tiff(file):
         return "it is not an intact PNG, JPEG, BMP or TIFF image"
     try:
-        directory = tiff_directory(file)
+        directory = read_tiff_directory(file)
         samples, bits = directory.get(SAMPLES, 1), directory.get(BITS, (1,))[0]
     except Exception:
         return "it is a damaged TIFF"
     return f"it is a TIFF of an unusual kind (bands: {samples}, bits: {bits}), neither RGB nor grey"
 
 
-def _tag(image: Image.Image, tag: int, default: int) -> int:
-    """A number from a TIFF's directory; the default for other formats."""
+def _read_tag(image: Image.Image, tag: int, default: int) -> int:
+    """A number from the directory of a TIFF; ``default`` for other formats."""
     value = getattr(image, "tag_v2", {}).get(tag, default)
     return int(value[0] if isinstance(value, tuple) else value)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:
     if image.mode.startswith("I"):
-        grey = _grey_16bit(image)
+        grey = _scale_16bit(image)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"), np.uint16)
@@ -240,28 +197,31 @@ def _to_rgb(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-def _grey_16bit(image: Image.Image) -> Pixels:
-    # Pillow's own conversion clips everything above 255.
-    top = 2 ** _tag(image, BITS, 16) - 1
+def _scale_16bit(image: Image.Image) -> Pixels:
+    # Pillow's own conversion clips all values above 255.
+    top = 2 ** _read_tag(image, BITS, 16) - 1
     values: npt.NDArray[np.uint32] = np.asarray(image).astype(np.uint32)
     values[values == image.info.get("transparency", -1)] = 0
-    if _tag(image, PHOTOMETRIC, 1) == 0:  # the smallest value is white
+    if _read_tag(image, PHOTOMETRIC, 1) == 0:  # the smallest value is white
         values = top - values
     values = (values * 255 + top // 2) // top
     return values.astype(np.uint8)
 
 
-def orientation(image: Image.Image) -> int:
+def read_orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1-8; 1 when there is none."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # damaged metadata beside sound pixels
+    except Exception:  # damaged metadata beside intact pixels
         return 1
 
 
-def upright(pixels: npt.NDArray[Scalar], orientation: int) -> npt.NDArray[Scalar]:
-    """``(H, W, ...)`` turned as an EXIF orientation 1-8 says (EXIF 2.32, tag 0x0112)."""
+def rotate_upright(pixels: npt.NDArray[Scalar], orientation: int) -> npt.NDArray[Scalar]:
+    """``(H, W, ...)`` rotated and mirrored according to an EXIF orientation 1-8 (EXIF 2.32, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
-    vertical, horizontal = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
-    return pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

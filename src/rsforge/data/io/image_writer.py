@@ -1,9 +1,11 @@
-"""Images in [-1, 1] to picture files: grids and single ones, written whole or not at all."""
+"""Images in [-1, 1] as image files, single or in a grid, written atomically."""
 
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +26,11 @@ _FORMATS = {
     ".webp": "WEBP",
 }
 PICTURE_SUFFIXES = tuple(_FORMATS)
+_ENCODER_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 
 
 def check_picture_path(path: Path) -> None:
-    """Raise RSF-U006 unless a picture can be written under this name."""
+    """RSF-U006 unless an image can be written under this name."""
     kind = _FORMATS.get(path.suffix.lower())
     if kind is None:
         found = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
@@ -46,37 +49,38 @@ def to_uint8(x: Tensor) -> Pixels:
     return pixels
 
 
-def encode(pixels: Pixels, suffix: str) -> bytes:
-    """The file contents of ``(H, W, 3)`` in the format of ``suffix``."""
+def encode_image(pixels: Pixels, suffix: str) -> bytes:
+    """The contents of an image file: ``(H, W)`` or ``(H, W, C)`` in the format of ``suffix``."""
     buffer = io.BytesIO()
     kind = _FORMATS[suffix.lower()]
-    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
-    Image.fromarray(pixels).save(buffer, kind, **options)
+    Image.fromarray(pixels).save(buffer, kind, **_ENCODER_OPTIONS.get(kind, {}))
     return buffer.getvalue()
 
 
 def save_image(path: Path, x: Tensor) -> None:
     """Write one image ``(C, H, W)`` in [-1, 1]."""
     check_picture_path(path)
-    durable.write_bytes(path, encode(to_uint8(x[None])[0], path.suffix))
+    durable.write_bytes(path, encode_image(to_uint8(x[None])[0], path.suffix))
 
 
 def save_grid(path: Path, x: Tensor, nrow: int = 4, padding: int = 2) -> None:
-    """Write ``(B, C, H, W)`` in [-1, 1] as rows of ``nrow`` images, apart and framed by black ``padding``."""
+    """Write ``(B, C, H, W)`` in [-1, 1] as rows of ``nrow`` images with ``padding`` black pixels around each."""
     check_picture_path(path)
-    durable.write_bytes(path, encode(grid(to_uint8(x), nrow, padding), path.suffix))
+    durable.write_bytes(path, encode_image(arrange_grid(to_uint8(x), nrow, padding), path.suffix))
 
 
-def grid(pixels: Pixels, nrow: int = 4, padding: int = 2) -> Pixels:
-    """``(B, H, W, 3)`` laid out in one picture; a single image stays as it is."""
+def arrange_grid(pixels: Pixels, nrow: int = 4, padding: int = 2) -> Pixels:
+    """``(B, H, W, 3)`` arranged in one image ``(H', W', 3)``; a single image is returned unchanged."""
     count, height, width, _ = pixels.shape
     if count == 1:
         return np.asarray(pixels[0])
     columns = min(nrow, count)
+    rows = math.ceil(count / columns)
     h, w = height + padding, width + padding
-    sheet = np.zeros((-(-count // columns) * h + padding, columns * w + padding, 3), np.uint8)
+    sheet = np.zeros((rows * h + padding, columns * w + padding, 3), np.uint8)
     for k, image in enumerate(pixels):
-        top, left = k // columns * h + padding, k % columns * w + padding
+        top = k // columns * h + padding
+        left = k % columns * w + padding
         sheet[top : top + height, left : left + width] = image
     return sheet
 

@@ -1,4 +1,4 @@
-"""Pictures and GeoTIFFs under one roof, filled from top to bottom."""
+"""GeoTIFFs and other image files written row by row through one interface."""
 
 from __future__ import annotations
 
@@ -11,28 +11,37 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge import durable
-from rsforge.data.io.georeference import Mask, Notes, RasterInfo
-from rsforge.data.io.geotiff_writer import Put, filling
-from rsforge.data.io.image_writer import encode
+from rsforge.data.io.georeference import BandMetadata, Mask, RasterInfo
+from rsforge.data.io.geotiff_writer import WriteRows, geotiff_writer
+from rsforge.data.io.image_writer import encode_image
 
 RASTERS = (".tif", ".tiff")
 _WITH_ALPHA = (".png", ".webp")
 
 
 @contextmanager
-def canvas(path: Path, info: RasterInfo, notes: Notes | None = None) -> Iterator[Put]:
-    """Take the rows ``(h, width, C)`` of the image ``info``, and where they hold data, and write it when all have come.
+def raster_writer(path: Path, info: RasterInfo, metadata: BandMetadata | None = None) -> Iterator[WriteRows]:
+    """Yield a function that takes rows ``(h, width, C)`` and their mask, and write ``path`` when the block ends.
 
-    A TIFF is one of measurements (:func:`filling`). Other suffixes need uint8 of 1 or 3 bands; what holds no data is
-    transparent where the format can say so.
+    TIFFs are written by ``geotiff_writer``, in their own dtype. Other suffixes need uint8 of 1 or 3 bands and are
+    encoded at the end; invalid pixels are transparent where the format has an alpha band.
     """
     if path.suffix.lower() in RASTERS:
-        with filling(path, info, notes) as put:
-            yield put
+        with geotiff_writer(path, info, metadata) as write_tiff_rows:
+            yield write_tiff_rows
         return
-    rows: list[tuple[npt.NDArray[Any], Mask]] = []
-    yield lambda values, valid: rows.append((values, valid))
-    values, valid = (np.concatenate(part) for part in zip(*rows, strict=True))
+    parts: list[npt.NDArray[Any]] = []
+    masks: list[Mask] = []
+
+    def write_rows(values: npt.NDArray[Any], valid: Mask) -> None:
+        parts.append(values)
+        masks.append(valid)
+
+    yield write_rows
+    values, valid = np.concatenate(parts), np.concatenate(masks)
     if not valid.all() and path.suffix.lower() in _WITH_ALPHA:
-        values = np.concatenate([values, np.where(valid, 255, 0).astype(np.uint8)[..., None]], axis=-1)
-    durable.write_bytes(path, encode(values.squeeze(-1) if values.shape[-1] == 1 else values, path.suffix))
+        alpha = np.where(valid, 255, 0).astype(np.uint8)
+        values = np.concatenate([values, alpha[..., None]], axis=-1)
+    if values.shape[-1] == 1:
+        values = values.squeeze(-1)
+    durable.write_bytes(path, encode_image(values, path.suffix))

@@ -1,4 +1,4 @@
-"""Any image or raster by its header or by a window: native dtype, upright, with what holds no data marked."""
+"""Any image or raster, read by its header or by windows: stored dtype, upright, with a mask of valid pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rsforge.data.io import geotiff
-from rsforge.data.io.georeference import Grid, Mask, Opened, Raster, RasterInfo
+from rsforge.data.io.georeference import Grid, Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.image_reader import (
     BITS,
     MAX_PIXELS,
@@ -22,17 +22,16 @@ from rsforge.data.io.image_reader import (
     PHOTOMETRIC,
     SAMPLES,
     UnreadableError,
-    first_line,
-    hushed,
     is_tiff,
-    orientation,
-    picture,
-    tiff_directory,
-    upright,
+    open_image,
+    read_orientation,
+    read_tiff_directory,
+    rotate_upright,
 )
+from rsforge.data.io.library_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
 
-__all__ = ["Grid", "Opened", "Raster", "RasterInfo", "UnreadableError", "inspect", "opened", "read"]
+__all__ = ["Grid", "OpenRaster", "Raster", "RasterInfo", "UnreadableError", "open_raster", "read_info", "read_raster"]
 
 _WIDTH, _HEIGHT, _COMPRESSION, _EXTRA, _FORMAT = 256, 257, 259, 338, 339
 _OLD_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
@@ -40,59 +39,70 @@ _GEO = {33550, 33922, 34264, 34735, 42113}  # GeoTIFF 1.1 annex A, and GDAL's no
 _CMYK = 5
 
 
-def inspect(path: Path) -> RasterInfo:
-    """What the header of ``path`` says, no pixels read; ``UnreadableError`` with the reason."""
-    with opened(path) as raster:
+def read_info(path: Path) -> RasterInfo:
+    """The header of ``path``, without its pixels; ``UnreadableError`` with the reason."""
+    with open_raster(path) as raster:
         return raster.info
 
 
-def read(path: Path, window: Window | None = None) -> Raster:
+def read_raster(path: Path, window: Window | None = None) -> Raster:
     """The pixels of ``path``, or of a window inside it; ``UnreadableError`` with the reason.
 
-    Values are (H, W, C) as stored: 16-bit and floats stay so, alpha and masks become ``valid``, palettes and CMYK
-    become RGB. Only the strips or tiles of the window are read from what GDAL reads.
+    Values ``(H, W, C)`` keep the stored dtype; alpha bands and masks become ``valid``, palettes and CMYK become RGB.
+    With GDAL only the strips or tiles under the window are decoded.
     """
-    with opened(path) as raster:
+    with open_raster(path) as raster:
         return raster.read(window or raster.info.whole)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Opened]:
-    """A raster to read windows of, judged by its header; ``UnreadableError`` also from its ``read``.
+def open_raster(path: Path) -> Iterator[OpenRaster]:
+    """Open a raster to read its windows; ``UnreadableError`` here and from its ``read``.
 
-    A TIFF that is georeferenced, has nodata, deep or signed values, or bands that are no colours goes to GDAL, and so
-    does a PNG of 16-bit colours; Pillow decodes the rest whole, once, at the first window.
+    GDAL reads TIFFs that are georeferenced, declare nodata, hold values of more than 8 bits or signed ones, or bands
+    that are no colours, and PNGs of 16-bit colours. Pillow decodes all others completely, at the first window.
     """
-    driver, turn = _judged(path)
+    driver, orientation = _choose_decoder(path)
     if driver is None:
-        yield _pictured(path)
-    else:
-        with geotiff.opened(path, driver=driver) as raster:
-            yield raster if turn == 1 else _turned(raster, turn)
+        yield _open_with_pillow(path)
+        return
+    with geotiff.open_with_gdal(path, driver=driver) as raster:
+        yield raster if orientation == 1 else _rotate_raster(raster, orientation)
 
 
-def _judged(path: Path) -> tuple[Literal["GTiff", "PNG"] | None, int]:
-    """The driver of GDAL that is needed, if one is, and the orientation that it does not know of."""
-    with _regular(path) as file:
+def _choose_decoder(path: Path) -> tuple[Literal["GTiff", "PNG"] | None, int]:
+    """The GDAL driver to read with, None for Pillow; and the EXIF orientation, which GDAL does not apply."""
+    with _open_regular_file(path) as file:
         if is_tiff(file):
-            try:
-                with hushed():
-                    tags = tiff_directory(file)
-                    turn = 1 if _GEO & tags.keys() else int(_first(tags.get(ORIENTATION, 1)))
-                    return (None if _is_plain(tags) else "GTiff"), turn
-            except Exception:  # tags are decoded when asked for, and a damaged one raises anything
-                raise UnreadableError("it is a damaged TIFF") from None
+            return _choose_tiff_decoder(file)
         file.seek(0)
-        header = file.read(26)
-        if header[:8] == b"\x89PNG\r\n\x1a\n" and header[24:25] == b"\x10" and header[25:26] in b"\2\4\6":
+        if _is_deep_png(file.read(26)):
             file.seek(0)
-            with picture(file) as image:
-                return "PNG", orientation(image)
+            with open_image(file) as image:
+                return "PNG", read_orientation(image)
     return None, 1
 
 
+def _choose_tiff_decoder(file: BinaryIO) -> tuple[Literal["GTiff"] | None, int]:
+    try:
+        with silence_libraries():
+            tags = read_tiff_directory(file)
+            if _is_plain(tags):
+                return None, 1
+            # The transform of a georeferenced raster is that of its pixels as stored.
+            return "GTiff", 1 if _GEO & tags.keys() else int(_first_value(tags.get(ORIENTATION, 1)))
+    except Exception:  # tags are decoded on access, and damaged ones raise many types
+        raise UnreadableError("it is a damaged TIFF") from None
+
+
+def _is_deep_png(header: bytes) -> bool:
+    """Whether a file begins as a PNG of 16 bits a band with colour or alpha (PNG 1.2, IHDR)."""
+    depth, colour_type = header[24:25], header[25:26]
+    return header[:8] == b"\x89PNG\r\n\x1a\n" and depth == b"\x10" and colour_type in (b"\2", b"\4", b"\6")
+
+
 @contextmanager
-def _regular(path: Path) -> Iterator[BinaryIO]:
+def _open_regular_file(path: Path) -> Iterator[BinaryIO]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise UnreadableError("it is not a regular file")
@@ -102,48 +112,52 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
         raise UnreadableError(error.strerror or first_line(error)) from error
 
 
-def _first(value: Any) -> Any:
+def _first_value(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) else value
 
 
 def _is_plain(tags: Any) -> bool:
-    """Whether a TIFF is a picture of 8-bit grey or colours, small enough to be decoded whole."""
-    alpha = int(_first(tags.get(_EXTRA, 0)) in (1, 2))
+    """Whether a TIFF holds 8-bit grey or colours and is small enough to be decoded completely."""
+    alpha = int(_first_value(tags.get(_EXTRA, 0)) in (1, 2))
     colours = int(tags.get(SAMPLES, 1)) - alpha
     return (
         not _GEO & tags.keys()
         and int(tags.get(_COMPRESSION, 1)) in _OLD_COMPRESSIONS
-        and int(_first(tags.get(BITS, 1))) <= 8
-        and int(_first(tags.get(_FORMAT, 1))) in (1, 4)
+        and int(_first_value(tags.get(BITS, 1))) <= 8
+        and int(_first_value(tags.get(_FORMAT, 1))) in (1, 4)
         and (colours in (1, 3) or int(tags.get(PHOTOMETRIC, 0)) == _CMYK)
         and int(tags.get(_WIDTH, 0)) * int(tags.get(_HEIGHT, 0)) <= MAX_PIXELS
     )
 
 
-def _pictured(path: Path) -> Opened:
-    with _regular(path) as file, picture(file) as image:
+def _open_with_pillow(path: Path) -> OpenRaster:
+    with _open_regular_file(path) as file, open_image(file) as image:
         bands = 1 if _is_grey(image) else 3
-        # Pillow turns a TIFF itself and gives the turned size.
-        lying = orientation(image) > 4 and image.format != "TIFF"
-        width, height = image.size[::-1] if lying else image.size
+        # Pillow rotates TIFFs itself and reports the size after rotation.
+        on_its_side = read_orientation(image) > 4 and image.format != "TIFF"
+        width, height = image.size[::-1] if on_its_side else image.size
         dtype = "uint16" if image.mode.startswith("I") else "uint8"
         info = RasterInfo(path, height, width, bands, dtype, None, None, image.mode)
 
     @cache
-    def decoded() -> tuple[npt.NDArray[Any], Mask]:
-        with _regular(path) as file, picture(file) as image:
+    def decode() -> tuple[npt.NDArray[Any], Mask]:
+        with _open_regular_file(path) as file, open_image(file) as image:
             image.load()
-            return _pixels(image)
+            return _to_arrays(image)
 
-    return Opened(info, lambda window: _cropped(info, *decoded(), window))
+    def read(window: Window) -> Raster:
+        values, valid = decode()
+        return _crop(info, values, valid, window)
+
+    return OpenRaster(info, read)
 
 
 def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
-def _pixels(image: Image.Image) -> tuple[npt.NDArray[Any], Mask]:
-    turn = orientation(image)
+def _to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], Mask]:
+    orientation = read_orientation(image)
     if image.mode.startswith("I"):
         values: npt.NDArray[Any] = np.asarray(image).astype(np.uint16)
         valid: Mask = values != image.info.get("transparency", -1)
@@ -153,23 +167,25 @@ def _pixels(image: Image.Image) -> tuple[npt.NDArray[Any], Mask]:
         if image.has_transparency_data:
             valid = np.asarray(image.convert("RGBA"))[..., 3] > 0
     values = values.reshape(*values.shape[:2], -1)
-    return upright(values, turn), upright(valid, turn)
+    return rotate_upright(values, orientation), rotate_upright(valid, orientation)
 
 
-def _cropped(info: RasterInfo, values: npt.NDArray[Any], valid: Mask, window: Window) -> Raster:
+def _crop(info: RasterInfo, values: npt.NDArray[Any], valid: Mask, window: Window) -> Raster:
     rows = slice(window.row, window.row + window.height)
     cols = slice(window.col, window.col + window.width)
     return Raster(np.ascontiguousarray(values[rows, cols]), np.ascontiguousarray(valid[rows, cols]), info)
 
 
-def _turned(raster: Opened, turn: int) -> Opened:
-    """What GDAL reads without regard to its orientation, upright: read whole, then cropped."""
+def _rotate_raster(raster: OpenRaster, orientation: int) -> OpenRaster:
+    """A raster that GDAL reads as stored, rotated upright: read completely, then cropped."""
     info, whole = raster.info, raster.info.whole
-    if turn > 4:
+    if orientation > 4:
         info = RasterInfo(**{**vars(info), "height": info.width, "width": info.height})
 
     def read_upright(window: Window) -> Raster:
         stored = raster.read(whole)
-        return _cropped(info, upright(stored.values, turn), upright(stored.valid, turn), window)
+        return _crop(
+            info, rotate_upright(stored.values, orientation), rotate_upright(stored.valid, orientation), window
+        )
 
-    return Opened(info, read_upright, raster.notes)
+    return OpenRaster(info, read_upright, raster.metadata)

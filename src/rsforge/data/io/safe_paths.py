@@ -1,4 +1,4 @@
-"""Names that data files give to other files: only what lies in the data folder may be opened."""
+"""File names written in tables: only files in the data folder may be opened."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 from rsforge.errors import RsforgeError
 
 
-def inside(root: Path, name: str, *, where: str) -> Path:
-    """The file that ``name``, as written in the table ``where``, means below ``root``.
+def resolve_inside(root: Path, name: str, *, where: str) -> Path:
+    """The path of ``name``, as written in the table ``where``, relative to ``root``.
 
     Backslashes are separators. Absolute names, drives, ``..`` past the root, NUL characters and links that lead out of
-    the root raise RSF-D005; whether the file exists is not asked.
+    the root raise RSF-D005. The file need not exist.
     """
     plain = PurePosixPath(name.replace("\\", "/"))
     drive = any(":" in part for part in plain.parts[:1])

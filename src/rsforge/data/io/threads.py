@@ -1,4 +1,4 @@
-"""Many small readings at once, answered in order."""
+"""A function mapped over items in threads, results in order."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T], workers: int = 0, ahead: int = 0) -> Generator[R]:
-    """The results of ``function`` in the order of ``items``; the first failure is raised in its place.
+def map_in_threads(function: Callable[[T], R], items: Iterable[T], workers: int = 0, ahead: int = 0) -> Generator[R]:
+    """The results of ``function`` in the order of ``items``; an exception is raised at the place of its item.
 
-    Only ``ahead`` results are in flight (0: four a worker), so that an abandoned or interrupted walk ends at once.
-    ``workers`` 0 takes one a processor, from two to eight.
+    At most ``ahead`` calls are pending (0: four a worker), so that an abandoned or interrupted loop ends soon.
+    ``workers`` 0 means one a processor, from two to eight.
     """
     workers = workers or max(2, min(8, os.cpu_count() or 2))
     pending: deque[Future[R]] = deque()

@@ -1,4 +1,4 @@
-"""Windows of pixels in a scene: cut, compared, kept apart."""
+"""Rectangles of pixels in a scene, and regular grids of them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,38 @@ class Window(NamedTuple):
     height: int
     width: int
 
-    def grown(self, by: int) -> Window:
-        """The window with ``by`` more pixels on every side; it may leave the scene."""
-        return Window(self.row - by, self.col - by, self.height + 2 * by, self.width + 2 * by)
+    def grow(self, pixels: int) -> Window:
+        """The window with ``pixels`` more on every side; it may leave the scene."""
+        return Window(self.row - pixels, self.col - pixels, self.height + 2 * pixels, self.width + 2 * pixels)
 
-    def shared(self, other: Window) -> int:
-        """How many pixels both hold."""
+    def shared_pixels(self, other: Window) -> int:
+        """The number of pixels that lie in both windows."""
         rows = min(self.row + self.height, other.row + other.height) - max(self.row, other.row)
         cols = min(self.col + self.width, other.col + other.width) - max(self.col, other.col)
         return max(rows, 0) * max(cols, 0)
 
 
 @dataclass(frozen=True)
-class Frames:
-    """All whole ``size`` x ``size`` windows of a scene, ``stride`` apart, row by row; none is made before it is due."""
+class WindowGrid:
+    """All windows of ``size`` x ``size`` pixels that fit into a scene, ``stride`` apart, row by row, made on demand."""
 
     height: int
     width: int
     size: int
     stride: int
 
-    def _starts(self) -> tuple[range, range]:
-        rows, cols = (range(0, side - self.size + 1, self.stride) for side in (self.height, self.width))
-        return rows, cols
+    def _starts(self, length: int) -> range:
+        return range(0, length - self.size + 1, self.stride)
 
     def __len__(self) -> int:
-        rows, cols = self._starts()
-        return len(rows) * len(cols)
+        return len(self._starts(self.height)) * len(self._starts(self.width))
 
     def __iter__(self) -> Iterator[Window]:
-        rows, cols = self._starts()
-        return (Window(row, col, self.size, self.size) for row in rows for col in cols)
+        for row in self._starts(self.height):
+            for col in self._starts(self.width):
+                yield Window(row, col, self.size, self.size)
 
 
-def windows(height: int, width: int, size: int, stride: int) -> list[Window]:
-    """All whole ``size`` x ``size`` windows of a scene, ``stride`` apart, row by row."""
-    return list(Frames(height, width, size, stride))
+def list_windows(height: int, width: int, size: int, stride: int) -> list[Window]:
+    """The windows of a ``WindowGrid`` as a list."""
+    return list(WindowGrid(height, width, size, stride))

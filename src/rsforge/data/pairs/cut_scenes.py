@@ -1,9 +1,10 @@
-"""Scenes into patches: windows with data, encoded without loss, and the row that tells where each was."""
+"""Pairs of scenes cut into patches: windows are read, encoded without loss and written to two files."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,99 +16,107 @@ import numpy.typing as npt
 from PIL import Image
 
 from rsforge import durable
-from rsforge.data.io import geotiff
-from rsforge.data.io.image_reader import UnreadableError, unreadable
-from rsforge.data.io.rasters import Opened, Raster, opened
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.geotiff_writer import encode_geotiff, encode_png
+from rsforge.data.io.image_reader import UnreadableError, unreadable_error
+from rsforge.data.io.rasters import OpenRaster, Raster, open_raster
+from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
-from rsforge.data.pairs.scene_pairs import Scene
+from rsforge.data.pairs.scene_pairs import ScenePair
 
-_SAMPLED, _VALUES = 8, 1 << 16
+_SAMPLED = 8  # windows of a scene
+_VALUES = 1 << 16  # values of a window
 
 
 @dataclass(frozen=True)
-class Patch:
-    """A window of a scene, encoded; None where it holds too little data. ``suffixes`` are the files' (SAR, optical)."""
+class PairPatch:
+    """A window of a scene as the contents of two files (SAR, optical), None where too few pixels are valid; and their
+    suffixes."""
 
     window: Window
     files: tuple[bytes, bytes] | None
     suffixes: tuple[str, str]
 
 
-def sample(scene: Scene, windows: list[Window]) -> npt.NDArray[Any]:
-    """SAR values that hold data, from a few windows over the scene; RSF-D002 when one cannot be read.
+def sample_sar_values(scene: ScenePair, windows: list[Window]) -> npt.NDArray[Any]:
+    """Valid SAR values from a few windows spread over the scene; RSF-D002 when one cannot be read.
 
-    Where those hold none, the other windows are tried until one does.
+    Where those hold no valid value, the other windows are read until one does.
     """
     spread = np.linspace(0, len(windows) - 1, min(_SAMPLED, len(windows))).astype(int).tolist()
     others = (k for k in range(len(windows)) if k not in spread)
     parts = [np.empty(0, scene.sar.dtype)]
     with ExitStack() as stack:
-        raster = _held(stack, scene.sar.path)
+        raster = _open_image(stack, scene.sar.path)
         for k in itertools.chain(spread, others):
             if len(parts) > len(spread) and any(part.size for part in parts):
                 break
-            read = _read(raster, windows[k])
+            read = _read_window(raster, windows[k])
             values = read.values[read.valid].ravel()
-            parts.append(values[:: -(-values.size // _VALUES) or 1])
+            step = max(math.ceil(values.size / _VALUES), 1)
+            parts.append(values[::step])
     return np.concatenate(parts)
 
 
-def patches(scene: Scene, windows: list[Window], *, min_valid: float) -> Iterator[Patch]:
-    """Every window of the scene in order, read and encoded; RSF-D002 when one cannot be read."""
+def cut_patches(scene: ScenePair, windows: list[Window], *, min_valid: float) -> Iterator[PairPatch]:
+    """Every window of the scene in order, read and encoded; RSF-D002 when one cannot be read.
+
+    Windows are read in the calling thread, because an open raster cannot be read by two, and encoded in others.
+    """
     with ExitStack() as stack:
-        sar, optical = _held(stack, scene.sar.path), _held(stack, scene.optical.path)
-        suffixes = _suffix(sar), _suffix(optical)
+        sar, optical = _open_image(stack, scene.sar.path), _open_image(stack, scene.optical.path)
+        suffixes = _suffix_of(sar), _suffix_of(optical)
 
-        def readings() -> Iterator[tuple[Window, Raster, Raster]]:
-            # Consumed in this thread alone: an open raster may not be read by two.
+        def read_windows() -> Iterator[tuple[Window, Raster, Raster]]:
             for window in windows:
-                yield window, _read(sar, window), _read(optical, window)
+                yield window, _read_window(sar, window), _read_window(optical, window)
 
-        def encoded(reading: tuple[Window, Raster, Raster]) -> Patch:
-            window, first, second = reading
-            if (first.valid & second.valid).mean() < min_valid:
-                return Patch(window, None, suffixes)
-            return Patch(window, (encode(first, sar, window), encode(second, optical, window)), suffixes)
+        def encode_window(read: tuple[Window, Raster, Raster]) -> PairPatch:
+            window, sar_raster, optical_raster = read
+            if (sar_raster.valid & optical_raster.valid).mean() < min_valid:
+                return PairPatch(window, None, suffixes)
+            files = encode_patch(sar_raster, sar, window), encode_patch(optical_raster, optical, window)
+            return PairPatch(window, files, suffixes)
 
-        yield from in_threads(encoded, readings())
+        yield from map_in_threads(encode_window, read_windows())
 
 
-def _held(stack: ExitStack, path: Path) -> Opened:
+def _open_image(stack: ExitStack, path: Path) -> OpenRaster:
     try:
-        return stack.enter_context(opened(path))
+        return stack.enter_context(open_raster(path))
     except UnreadableError as reason:
-        raise unreadable(path, str(reason)) from None
+        raise unreadable_error(path, str(reason)) from None
 
 
-def _read(raster: Opened, window: Window) -> Raster:
+def _read_window(raster: OpenRaster, window: Window) -> Raster:
     try:
         return raster.read(window)
     except UnreadableError as reason:
-        raise unreadable(raster.info.path, str(reason)) from None
+        raise unreadable_error(raster.info.path, str(reason)) from None
 
 
-def _suffix(raster: Opened) -> str:
-    return ".tif" if raster.notes is not None else ".png"
+def _suffix_of(raster: OpenRaster) -> str:
+    return ".tif" if raster.metadata is not None else ".png"
 
 
-def encode(raster: Raster, source: Opened, window: Window) -> bytes:
-    """The file of a patch: GeoTIFF where the source is a TIFF of measurements, else PNG of the same depth."""
-    if source.notes is not None:
-        return geotiff.encode(raster, source.notes, window)
+def encode_patch(raster: Raster, source: OpenRaster, window: Window) -> bytes:
+    """The contents of the file of a patch: GeoTIFF for a source that GDAL reads, else PNG of the same bit depth."""
+    if source.metadata is not None:
+        return encode_geotiff(raster, source.metadata, window)
     values = raster.values
     if not raster.valid.all():
         alpha = raster.valid[..., None] * np.iinfo(values.dtype).max
         values = np.concatenate([values, alpha.astype(values.dtype)], axis=-1)
     if values.dtype == np.uint16:
-        return geotiff.encode_png(values)
+        return encode_png(values)
     buffer = io.BytesIO()
-    Image.fromarray(values.squeeze(-1) if values.shape[-1] == 1 else values).save(buffer, "PNG")
+    if values.shape[-1] == 1:
+        values = values.squeeze(-1)
+    Image.fromarray(values).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def write(patch: Patch, root: Path, stems: tuple[str, str]) -> dict[str, str]:
-    """Write the two files of a patch below ``root``, their suffixes added to ``stems``; their names by column."""
+def write_patch(patch: PairPatch, root: Path, stems: tuple[str, str]) -> dict[str, str]:
+    """Write the two files of a patch below ``root``; returns their names, stem and suffix, by column of the table."""
     names = [stem + suffix for stem, suffix in zip(stems, patch.suffixes, strict=True)]
     for name, data in zip(names, patch.files or (), strict=True):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

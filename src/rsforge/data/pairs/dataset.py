@@ -1,4 +1,4 @@
-"""Pairs of SAR and optical images: judged once, served by index as squares in [-1, 1]."""
+"""Pairs of SAR and optical images: checked once, and served by index as squares in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge.data.images.augment import centred, squared
+from rsforge.data.images.augment import crop_centre, to_square
 from rsforge.data.io.digests import file_digest
-from rsforge.data.io.image_reader import unreadable
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.image_reader import unreadable_error
+from rsforge.data.io.threads import map_in_threads
 from rsforge.data.pairs.index import Pair
 from rsforge.data.pairs.reading import open_optical, open_pair, open_sar
 from rsforge.data.sar.radiometry import Radiometry
@@ -30,14 +30,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 File = tuple[Path, str]
 """A file and the SHA-256 of its bytes."""
-Refused = tuple[str, RsforgeError]
+Refusal = tuple[str, RsforgeError]
+"""The name of an item that cannot be used, and why."""
 
-_EXPECTED = ("RSF-D002", "RSF-D009", "RSF-D010")
+_REASONS = ("RSF-D002", "RSF-D009", "RSF-D010")
 
 
 @dataclass(frozen=True)
 class JudgedPair:
-    """A pair that can be used: size, SAR bands as networks see them, SHA-256 of both files together and of each."""
+    """A usable pair: size, SAR bands as networks get them, SHA-256 of both files together (``digest``) and of each."""
 
     pair: Pair
     digest: str
@@ -57,14 +58,15 @@ def judge_pairs(
     *,
     allow_gray_optical: bool = False,
     progress: Callable[[], None] | None = None,
-) -> tuple[list[JudgedPair], list[Refused]]:
-    """Open and hash every pair once; those that can be used, and (name, RSF-D002, D009 or D010) of the others.
+) -> tuple[list[JudgedPair], list[Refusal]]:
+    """Open and hash every pair once: usable pairs, and the names of others with RSF-D002, D009 or D010.
 
-    ``progress`` is called after each.
+    ``progress`` is called after each pair.
     """
-    judge = partial(_judged, radiometry=radiometry, allow_gray_optical=allow_gray_optical)
-    judged, refused = list[JudgedPair](), list[Refused]()
-    for pair, outcome in outcomes(judge, pairs):
+    judge = partial(_judge_pair, radiometry=radiometry, allow_gray_optical=allow_gray_optical)
+    judged: list[JudgedPair] = []
+    refused: list[Refusal] = []
+    for pair, outcome in judge_in_threads(judge, pairs):
         if isinstance(outcome, RsforgeError):
             refused.append((pair.name, outcome))
         else:
@@ -74,76 +76,76 @@ def judge_pairs(
     return judged, refused
 
 
-def _judged(pair: Pair, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedPair:
+def _judge_pair(pair: Pair, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedPair:
     sar, _ = open_pair(pair, radiometry, allow_gray_optical=allow_gray_optical)
     files = file_digest(pair.sar), file_digest(pair.optical)
     height, width, bands = sar.shape
     return JudgedPair(pair, hashlib.sha256("".join(files).encode()).hexdigest(), height, width, bands, files)
 
 
-def outcomes(judge: Callable[[T], R], things: Iterable[T]) -> Generator[tuple[T, R | RsforgeError]]:
-    """Each thing with what ``judge`` says of it, or with the reason why it cannot be used."""
+def judge_in_threads(judge: Callable[[T], R], things: Iterable[T]) -> Generator[tuple[T, R | RsforgeError]]:
+    """Each of ``things`` in order, with the result of ``judge`` or the error that makes it unusable."""
 
-    def safely(thing: T) -> tuple[T, R | RsforgeError]:
+    def judge_or_refuse(thing: T) -> tuple[T, R | RsforgeError]:
         try:
             return thing, judge(thing)
         except RsforgeError as error:
-            if error.code not in _EXPECTED:
+            if error.code not in _REASONS:
                 raise
             return thing, error
 
-    return in_threads(safely, things)
+    return map_in_threads(judge_or_refuse, things)
 
 
-def sar_square(path: Path, radiometry: Radiometry, size: int) -> Tensor:
+def read_sar_square(path: Path, radiometry: Radiometry, size: int) -> Tensor:
     """The centre square of a SAR image: float32 ``(C, size, size)`` in [-1, 1]."""
     bands = np.moveaxis(open_sar(path, radiometry), -1, 0)
-    squares = [np.array(centred(Image.fromarray(band), size)) for band in bands]
-    # Bicubic overshoots at edges.
+    squares = [np.array(crop_centre(Image.fromarray(band), size)) for band in bands]
+    # Bicubic resampling overshoots at edges.
     return torch.from_numpy(np.stack(squares)).clamp_(-1, 1)
 
 
-def optical_square(path: Path, size: int, allow_gray: bool) -> Tensor:
+def read_optical_square(path: Path, size: int, allow_gray: bool) -> Tensor:
     """The centre square of an optical image: uint8 ``(3, size, size)``."""
     unit = open_optical(path, allow_gray_optical=allow_gray)
-    return squared(np.rint((unit + 1) * 127.5).astype(np.uint8), size)
+    return to_square(np.rint((unit + 1) * 127.5).astype(np.uint8), size)
 
 
-class Squares:
-    """Files as tensors that ``read`` makes of them: kept here, which forked loader workers share, or read when asked.
+class SquareImages:
+    """Square images from files, float32 in [-1, 1]: all read at once and shared with forked workers, or on access.
 
-    A file that vanished or changed since it was judged raises RSF-D002.
+    ``read`` makes a tensor of a file. RSF-D002 for a file that vanished or changed since it was checked.
     """
 
     def __init__(self, files: Sequence[File], read: Callable[[Path], Tensor], *, keep: bool) -> None:
         self.files, self.read = list(files), read
-        self.kept: Tensor | None = None
+        self.cached: Tensor | None = None
         if keep:
-            for index, image in enumerate(in_threads(self._load, range(len(self.files)))):
-                if self.kept is None:
-                    self.kept = image.new_empty(len(self.files), *image.shape)
-                self.kept[index] = image
+            for index, image in enumerate(map_in_threads(self._load, range(len(self.files)))):
+                if self.cached is None:
+                    self.cached = image.new_empty(len(self.files), *image.shape)
+                self.cached[index] = image
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor:
         """float32 in [-1, 1]."""
-        image = self._load(index) if self.kept is None else self.kept[index]
+        image = self._load(index) if self.cached is None else self.cached[index]
         return image.clone() if image.is_floating_point() else image.float() / 255 * 2 - 1
 
     def _load(self, index: int) -> Tensor:
         path, digest = self.files[index]
         try:
             if not path.is_file() or file_digest(path) != digest:
-                raise unreadable(path, "the file changed since it was first read")
+                raise unreadable_error(path, "the file changed since it was first read")
             return self.read(path)
         except RsforgeError as error:
             error.where = error.where or str(path)
             raise
 
 
-def squares(
+def open_squares(
     sar: Sequence[File],
     optical: Sequence[File],
     radiometry: Radiometry,
@@ -152,22 +154,20 @@ def squares(
     image_size: int,
     allow_gray_optical: bool,
     keep_bytes: int,
-) -> tuple[Squares, Squares]:
-    """SAR files of ``bands`` bands and optical files as squares, all of them kept where ``keep_bytes`` hold them."""
+) -> tuple[SquareImages, SquareImages]:
+    """The SAR files, of ``bands`` bands, and the optical files as squares, cached if they fit into ``keep_bytes``."""
     keep = (4 * bands * len(sar) + 3 * len(optical)) * image_size**2 <= keep_bytes
-    read = partial(optical_square, size=image_size, allow_gray=allow_gray_optical)
-    return (
-        Squares(sar, partial(sar_square, radiometry=radiometry, size=image_size), keep=keep),
-        Squares(optical, read, keep=keep),
-    )
+    read_sar = partial(read_sar_square, radiometry=radiometry, size=image_size)
+    read_optical = partial(read_optical_square, size=image_size, allow_gray=allow_gray_optical)
+    return SquareImages(sar, read_sar, keep=keep), SquareImages(optical, read_optical, keep=keep)
 
 
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """Pairs as SAR ``(C, S, S)`` and optical ``(3, S, S)``, float32 in [-1, 1], addressed by (epoch, index).
 
     Both images of a pair are scaled, cropped and, with probability ``flip``, mirrored alike; the same key gives the
-    same tensors in every process. They are kept in memory up to ``keep_bytes``. RSF-D002 for files that changed,
-    RSF-D003 for sides too unequal.
+    same tensors in every process. They are cached up to ``keep_bytes``. RSF-D002 for files that changed, RSF-D003 for
+    images too elongated.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         keep_bytes: int = 1 << 30,
     ) -> None:
         self.judged, self.seed, self.flip = list(judged), seed, flip
-        self.sar, self.optical = squares(
+        self.sar, self.optical = open_squares(
             [(one.pair.sar, one.files[0]) for one in judged],
             [(one.pair.optical, one.files[1]) for one in judged],
             radiometry,
@@ -196,21 +196,21 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.judged)
 
     def plain(self) -> PairDataset:
-        """The same pairs, not mirrored; what is kept is shared."""
-        twin = copy.copy(self)
-        twin.flip = 0.0
-        return twin
+        """The same pairs without mirroring; the cache is shared."""
+        clone = copy.copy(self)
+        clone.flip = 0.0
+        return clone
 
     def name(self, index: int) -> str:
         return self.judged[index].name
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         _, index = key
-        return mirrored(self.sar[index], self.optical[index], seed=self.seed, key=key, flip=self.flip)
+        return mirror_pair(self.sar[index], self.optical[index], seed=self.seed, key=key, flip=self.flip)
 
 
-def mirrored(sar: Tensor, optical: Tensor, *, seed: int, key: tuple[int, int], flip: float) -> tuple[Tensor, Tensor]:
-    """Both images, or both left to right with probability ``flip``, by a draw of (seed, epoch, index) alone."""
+def mirror_pair(sar: Tensor, optical: Tensor, *, seed: int, key: tuple[int, int], flip: float) -> tuple[Tensor, Tensor]:
+    """Both images, mirrored left to right with probability ``flip``; ``seed`` and ``key`` decide."""
     generator = torch.Generator().manual_seed(derive(seed, "mirror", *key))
     if torch.rand((), generator=generator).item() < flip:
         return sar.flip(-1), optical.flip(-1)

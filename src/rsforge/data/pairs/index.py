@@ -1,4 +1,4 @@
-"""Pairs of SAR and optical images: found by parsed name and joined with their tables."""
+"""Pairs of SAR and optical images in a folder, found by name and described by their tables."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from pathlib import Path
 
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import CARD, read_card
-from rsforge.data.io.georeference import Ground, apart
+from rsforge.data.io.georeference import Footprint, find_difference
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
-from rsforge.data.pairs.layouts import Group, find_layout
-from rsforge.data.pairs.names import SEN12, match
-from rsforge.data.pairs.tables import Row, read_table, table_of
+from rsforge.data.pairs.layouts import FolderPair, find_layout
+from rsforge.data.pairs.names import SEN12, match_names
+from rsforge.data.pairs.tables import TableRow, read_table, table_path
 from rsforge.errors import RsforgeError
+from rsforge.wording import join_start
 
-Fault = tuple[str, str]
+Finding = tuple[str, str]
+"""File, table line or pair, and the reason why it is named."""
 TIFF = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A SAR image and the optical one of the same place.
+    """A SAR image and the optical image of the same place.
 
-    ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the patch in its scene;
-    ``coordinates`` are (lon, lat) in degrees, ``ground`` the place of GeoTIFFs. Empty texts and None mean unknown.
+    ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its
+    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF. Empty texts and
+    None mean unknown.
     """
 
     name: str
@@ -40,24 +43,27 @@ class Pair:
     season: str = ""
     country: str = ""
     coordinates: tuple[float, float] | None = None
-    ground: Ground | None = None
+    footprint: Footprint | None = None
 
 
 @dataclass
 class PairIndex:
-    """What a folder holds: ``orphans`` of (file, reason), ``problems`` of (table or pair, reason), ``doubts`` of
-    (table, reason), ``notes`` to say; ``counts`` are the pairs of each folder before any were cut off, ``empty`` those
-    of its folders s1 and s2 without an image."""
+    """The pairs of a folder, and what is wrong with it.
+
+    ``orphans`` are files without a partner, ``problems`` concern tables, folders and pairs, ``warnings`` tables,
+    ``notes`` say how the folder was read. ``counts`` are the pairs of each folder before ``max_per_terrain`` was
+    applied, ``empty_folders`` are folders s1 and s2 without an image.
+    """
 
     root: Path
     layout: str
     pairs: list[Pair] = field(default_factory=list)
-    orphans: list[Fault] = field(default_factory=list)
-    problems: list[Fault] = field(default_factory=list)
-    doubts: list[Fault] = field(default_factory=list)
+    orphans: list[Finding] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
+    empty_folders: list[str] = field(default_factory=list)
 
 
 def find_pairs(
@@ -66,87 +72,101 @@ def find_pairs(
     layout: str = "auto",
     terrains: Sequence[str] = (),
     max_per_terrain: int | None = None,
-    judged: bool = False,
+    collect_problems: bool = False,
 ) -> PairIndex:
-    """Every pair below ``root`` in natural order; names, tables and the headers of GeoTIFFs are read, no pixels.
+    """Every pair below ``root`` in natural order; names, tables and headers of GeoTIFFs are read, no pixels.
 
-    ``terrains`` are the folders to take (RSF-U007 when one is not there), ``max_per_terrain`` the first pairs of each.
-    RSF-D001 or RSF-D009 when nothing pairs; RSF-D005 and RSF-D006 for tables, which are problems where they are
-    ``judged``.
+    ``terrains`` are the folders to take (RSF-U007 when one is missing), ``max_per_terrain`` the number of pairs to take
+    from each. RSF-D001 or RSF-D009 when there is no pair. Bad tables raise RSF-D005 or RSF-D006, or are listed as
+    problems with ``collect_problems``.
     """
-    laid = find_layout(root, layout)
-    groups = chosen(laid.groups, terrains)
-    index = PairIndex(root, laid.name, problems=laid.problems, notes=laid.notes)
-    tables = {}
-    for group in groups:
-        rows = _rows(index, group, judged)
-        tables[table_of(root, group.name)] = len(rows)
-        pairs = _paired(index, group, rows)
+    found = find_layout(root, layout)
+    index = PairIndex(root, found.name, problems=found.problems, notes=found.notes)
+    rows_of_table: dict[Path, int] = {}
+    for group in choose_groups(found.groups, terrains):
+        rows = _read_table_rows(index, group, collect_problems)
+        rows_of_table[table_path(root, group.name)] = len(rows)
+        pairs = _match_group(index, group, rows)
         index.counts[group.name] = len(pairs)
         index.pairs += pairs[:max_per_terrain]
-    bad = {name.rsplit(":", 1)[0] for name, _ in index.problems}
-    index.doubts = [doubt for doubt in _untold(tables) if doubt[0] not in bad]
-    _place(index)
+    reported = {name.rsplit(":", 1)[0] for name, _ in index.problems}
+    index.warnings = [finding for finding in _find_unusable_tables(rows_of_table) if finding[0] not in reported]
+    _check_grids(index)
     if read_card(root).get("complete") is False:
         index.problems.append((CARD, "the cut of these patches was not finished"))
     if not index.pairs:
-        raise _none(index)
+        raise _no_pairs_error(index)
     return index
 
 
-def _none(index: PairIndex) -> RsforgeError:
-    """Nothing pairs: because folders are empty, or else for the first few reasons."""
+def _no_pairs_error(index: PairIndex) -> RsforgeError:
+    """RSF-D009 with the empty folders, or else the first few reasons."""
     found = "; ".join(f"{name}: {reason}" for name, reason in (*index.orphans, *index.problems)[:3])
     what = f"no SAR image in {index.root} has its optical one"
-    if index.empty:
-        what += f": there are no images in {', '.join(index.empty[:4])}{', ...' if len(index.empty) > 4 else ''}"
+    if index.empty_folders:
+        what += f": there are no images in {join_start(index.empty_folders, 4)}"
     return RsforgeError("RSF-D009", what, where=str(index.root), found=found)
 
 
-def chosen(groups: list[Group], terrains: Sequence[str]) -> list[Group]:
-    """The groups of these ``terrains``, all when there are none; RSF-U007 when one is not there."""
-    there = [group.name for group in groups]
+def choose_groups(groups: list[FolderPair], terrains: Sequence[str]) -> list[FolderPair]:
+    """The groups of these ``terrains``, all of them when none is named; RSF-U007 when one is missing."""
+    names = [group.name for group in groups]
     for terrain in terrains:
-        if terrain not in there:
-            close = difflib.get_close_matches(terrain, there, 1)
+        if terrain not in names:
+            close = difflib.get_close_matches(terrain, names, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            found = ", ".join(filter(None, there)) or "no terrain folders"
+            found = ", ".join(filter(None, names)) or "no terrain folders"
             raise RsforgeError("RSF-U007", f"there is no terrain {terrain}{hint}", where="--terrains", found=found)
     return [group for group in groups if not terrains or group.name in terrains]
 
 
-def _untold(tables: dict[Path, int]) -> list[Fault]:
-    """The tables without a usable row, where there are tables at all."""
-    told = any(tables.values())
-    empty = [path for path, rows in tables.items() if not rows and (told or path.is_file())]
-    return [(path.name, "it names no files" if path.is_file() else "other folders have a table") for path in empty]
+def _find_unusable_tables(rows_of_table: dict[Path, int]) -> list[Finding]:
+    """Tables without a usable row, and missing ones where other folders have a table."""
+    any_rows = any(rows_of_table.values())
+    findings = []
+    for path, rows in rows_of_table.items():
+        if not rows and path.is_file():
+            findings.append((path.name, "it names no files"))
+        elif not rows and any_rows:
+            findings.append((path.name, "other folders have a table"))
+    return findings
 
 
-def _paired(index: PairIndex, group: Group, rows: dict[Path, Row]) -> list[Pair]:
+def _match_group(index: PairIndex, group: FolderPair, rows: dict[Path, TableRow]) -> list[Pair]:
     root = index.root
     try:
-        matched = match(root, group.sar, group.optical)
+        matched = match_names(root, group.sar, group.optical)
     except OSError as error:
         index.problems.append((group.name, error.strerror or "it cannot be read"))
         return []
     index.orphans += [(path.relative_to(root).as_posix(), reason) for path, reason in matched.orphans]
-    filled = {path.parent for path, _ in matched.orphans} if not matched.pairs else {group.sar, group.optical}
-    index.empty += [side.relative_to(root).as_posix() for side in (group.sar, group.optical) if side not in filled]
-    pairs = [_described(index, group, name, sar, optical, rows) for name, sar, optical in matched.pairs]
-    table, paired = table_of(root, group.name).name, {pair.sar for pair in pairs}
-    if rows and (bare := len(paired - rows.keys())):
-        index.problems.append((table, f"{bare} of {len(pairs)} pairs have no row"))
-    if strange := len(rows.keys() - paired):
-        index.problems.append((table, f"{strange} rows name files that do not pair in {group.name}"))
+    if not matched.pairs:
+        filled = {path.parent for path, _ in matched.orphans}
+        empty = [folder for folder in (group.sar, group.optical) if folder not in filled]
+        index.empty_folders += [folder.relative_to(root).as_posix() for folder in empty]
+    pairs = [_describe_pair(index, group, name, sar, optical, rows) for name, sar, optical in matched.pairs]
+    _compare_with_table(index, group, pairs, rows)
     return pairs
 
 
-def _rows(index: PairIndex, group: Group, judged: bool) -> dict[Path, Row]:
-    """The rows of the group's table by SAR file; those that name missing files or come twice are told of."""
-    table, rows = table_of(index.root, group.name), dict[Path, Row]()
+def _compare_with_table(index: PairIndex, group: FolderPair, pairs: list[Pair], rows: dict[Path, TableRow]) -> None:
+    table = table_path(index.root, group.name).name
+    paired = {pair.sar for pair in pairs}
+    missing = len(paired - rows.keys())
+    if rows and missing:
+        index.problems.append((table, f"{missing} of {len(pairs)} pairs have no row"))
+    strange = len(rows.keys() - paired)
+    if strange:
+        index.problems.append((table, f"{strange} rows name files that do not pair in {group.name}"))
+
+
+def _read_table_rows(index: PairIndex, group: FolderPair, collect_problems: bool) -> dict[Path, TableRow]:
+    """The rows of the table of a group, by SAR file; rows of missing files and repeated ones are reported."""
+    rows: dict[Path, TableRow] = {}
+    table = table_path(index.root, group.name)
     if not table.is_file():
         return rows
-    for row in _read(index, table, judged):
+    for row in _read_table(index, table, collect_problems):
         missing = [path for path in (row.sar, row.optical) if not path.is_file()]
         line = f"{table.name}:{row.where.rsplit(':', 1)[1]}"
         if missing:
@@ -158,19 +178,22 @@ def _rows(index: PairIndex, group: Group, judged: bool) -> dict[Path, Row]:
     return rows
 
 
-def _read(index: PairIndex, table: Path, judged: bool) -> Iterator[Row]:
-    """The rows of a table, up to the first that cannot be used where it is ``judged``."""
+def _read_table(index: PairIndex, table: Path, collect_problems: bool) -> Iterator[TableRow]:
+    """The rows of a table; with ``collect_problems`` those before the first that cannot be used."""
     try:
         yield from read_table(index.root, table)
     except RsforgeError as error:
-        if not judged:
+        if not collect_problems:
             raise
         reason = f"{error.what}: {error.found}" if error.found else error.what
         index.problems.append((error.where.rsplit("/", 1)[-1], reason))
 
 
-def _described(index: PairIndex, group: Group, name: str, sar: Path, optical: Path, rows: dict[Path, Row]) -> Pair:
-    scene, season = told_by_name(index.layout, group.name, name)
+def _describe_pair(
+    index: PairIndex, group: FolderPair, name: str, sar: Path, optical: Path, rows: dict[Path, TableRow]
+) -> Pair:
+    """A pair with what its name, its folder and its row in the table say."""
+    scene, season = parse_scene_and_season(index.layout, group.name, name)
     pair = Pair(f"{group.name}/{name}" if group.name else name, sar, optical, scene=scene, season=season)
     if index.layout == "terrain":
         pair = replace(pair, terrain=group.name)
@@ -180,43 +203,53 @@ def _described(index: PairIndex, group: Group, name: str, sar: Path, optical: Pa
     if row.optical != optical:
         index.problems.append((row.where.rsplit("/", 1)[-1], f"it pairs {sar.name} with {row.optical.name}"))
         return pair
-    names = ("window", "region", "season", "country", "coordinates")
-    told = {name: value for name in names if (value := getattr(row, name))}
-    return replace(pair, scene=row.scene or pair.scene or _scene_of(group, row), **told)
+    return replace(
+        pair,
+        scene=row.scene or pair.scene or _scene_by_coordinates(group, row),
+        window=row.window or pair.window,
+        region=row.region or pair.region,
+        season=row.season or pair.season,
+        country=row.country or pair.country,
+        coordinates=row.coordinates or pair.coordinates,
+    )
 
 
-def told_by_name(layout: str, folder: str, name: str) -> tuple[str, str]:
-    """Scene and season of an image whose ``name`` is without its token s1 or s2; empty where they are not told."""
-    if (parsed := SEN12.fullmatch(name)) is not None:
+def parse_scene_and_season(layout: str, folder: str, name: str) -> tuple[str, str]:
+    """Scene and season of an image from its ``name`` without token s1 or s2, and its folder; empty where unknown."""
+    parsed = SEN12.fullmatch(name)
+    if parsed is not None:
         season = "fall" if parsed["season"] == "autumn" else parsed["season"]
         return f"ROIs{parsed['roi']}_{season}_{parsed['scene']}", season
-    return (folder if layout == "terrain" and folder.lower().startswith("scene") else ""), ""
+    if layout == "terrain" and folder.lower().startswith("scene"):
+        return folder, ""
+    return "", ""
 
 
-def _scene_of(group: Group, row: Row) -> str:
-    """Patches of one scene share its coordinates."""
+def _scene_by_coordinates(group: FolderPair, row: TableRow) -> str:
+    """A name for the scene of patches with equal coordinates: tables give those of the scene."""
     return f"{group.name} {row.coordinates}" if row.coordinates else ""
 
 
-def _place(index: PairIndex) -> None:
-    """Compare the grids of GeoTIFF pairs, take coordinates from them, and set aside those that lie apart."""
-    kept = []
-    for pair, (placed, reason) in zip(index.pairs, in_threads(_placed, index.pairs), strict=True):
+def _check_grids(index: PairIndex) -> None:
+    """Take footprints and coordinates from GeoTIFFs, and move pairs whose grids differ to the problems."""
+    usable = []
+    for pair, (located, reason) in zip(index.pairs, map_in_threads(_locate_pair, index.pairs), strict=True):
         if reason:
             index.problems.append((pair.name, reason))
         else:
-            kept.append(placed)
-    index.pairs = kept
+            usable.append(located)
+    index.pairs = usable
 
 
-def _placed(pair: Pair) -> tuple[Pair, str]:
+def _locate_pair(pair: Pair) -> tuple[Pair, str]:
+    """The pair with its place on the ground, and why the images do not cover the same pixels, if they do not."""
     if pair.sar.suffix.lower() not in TIFF or pair.optical.suffix.lower() not in TIFF:
         return pair, ""
     try:
-        sar, optical = rasters.inspect(pair.sar), rasters.inspect(pair.optical)
-    except UnreadableError:  # who opens the pair says so
+        sar, optical = rasters.read_info(pair.sar), rasters.read_info(pair.optical)
+    except UnreadableError:  # reported by whoever opens the pair
         return pair, ""
-    pair = replace(pair, ground=sar.ground or optical.ground)
+    pair = replace(pair, footprint=sar.footprint or optical.footprint)
     if pair.coordinates is None and sar.grid is not None:
         pair = replace(pair, coordinates=sar.grid.centre(sar.height, sar.width))
-    return pair, apart(sar, optical)
+    return pair, find_difference(sar, optical)

@@ -1,4 +1,4 @@
-"""The layouts that folders of SAR and optical images come in, and which one a folder has."""
+"""The layouts of folders of SAR and optical images, and how they are recognised."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from pathlib import Path
 
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.rasters import inspect
-from rsforge.data.pairs.names import listing
+from rsforge.data.io.rasters import read_info
+from rsforge.data.pairs.names import list_entries
 from rsforge.data.pairs.scene_pairs import holds_scene
 from rsforge.errors import RsforgeError
+from rsforge.wording import join_start
 
 _SAR = re.compile(r"(s1|sar|sentinel-?1).*", re.IGNORECASE)
 _OPTICAL = re.compile(r"(s2|op|opt|optical|rgb|eo|sentinel-?2)([^a-z].*|rgb.*|l[12].*|)", re.IGNORECASE)
 
+Problems = list[tuple[str, str]]
+"""Folder, and the reason why it is named."""
+
 
 @dataclass(frozen=True)
-class Group:
-    """A SAR folder and the optical one beside it; ``name`` is the folder that holds them, below the root."""
+class FolderPair:
+    """A folder of SAR images and one of optical images; ``name`` is their common folder below the root, or empty."""
 
     name: str
     sar: Path
@@ -28,96 +32,101 @@ class Group:
 
 
 @dataclass
-class Layout:
-    """What a folder is: ``groups`` to pair, ``notes`` to say, ``problems`` of (folder, reason)."""
+class PairLayout:
+    """The layout of a folder: its ``name``, the ``groups`` to pair, ``notes`` for the user and ``problems``."""
 
     name: str
-    groups: list[Group]
+    groups: list[FolderPair]
     notes: list[str]
-    problems: list[tuple[str, str]]
+    problems: Problems
 
 
-def find_layout(root: Path, wanted: str) -> Layout:
-    """The layout ``wanted``, or with ``auto`` the first that ``root`` has of regions, terrain, names, bigearthnet.
+def find_layout(root: Path, requested: str) -> PairLayout:
+    """The layout ``requested``, or for ``auto`` the first that fits ``root`` of regions, terrain, names, bigearthnet.
 
-    RSF-D001 when there is no such folder or nothing in it, RSF-D009 when it holds none of these layouts.
+    RSF-D001 when there is no such folder or it is empty, RSF-D009 when no layout fits.
     """
     if not root.is_dir():
         reason = "it is a file, not a folder" if root.exists() else "the folder does not exist"
         raise RsforgeError("RSF-D001", f"no pairs found in {root}: {reason}", where=str(root))
-    problems: list[tuple[str, str]] = []
-    finders = {name: finder for name, finder in _FINDERS.items() if wanted in ("auto", name)}
+    problems: Problems = []
+    finders = {name: finder for name, finder in _FINDERS.items() if requested in ("auto", name)}
     if not finders:
-        found = f"--layout {wanted}"
+        found = f"--layout {requested}"
         raise RsforgeError("RSF-U005", "this layout has no pairs", where="--layout", found=found, fix="use auto")
     for name, finder in finders.items():
         notes: list[str] = []
-        if groups := finder(root, notes, problems):
-            if wanted == "auto":
-                notes.insert(0, f"the folder is laid out as {name}: {_LOOKS[name]}")
-            return Layout(name, groups, notes, problems)
-    raise _nothing(root, list(finders), problems)
+        groups = finder(root, notes, problems)
+        if groups:
+            if requested == "auto":
+                notes.insert(0, f"the folder is laid out as {name}: {_PATTERNS[name]}")
+            return PairLayout(name, groups, notes, problems)
+    raise _no_layout_error(root, list(finders), problems)
 
 
-def _nothing(root: Path, looked: list[str], problems: list[tuple[str, str]]) -> RsforgeError:
-    there = [path.name for path in _folders(root, [])] or ["no folders"]
-    found = ", ".join(there[:6]) + (", ..." if len(there) > 6 else "")
-    if problems:
-        found += f"; {problems[0][0]}: {problems[0][1]}"
-    code = "RSF-D001" if there == ["no folders"] else "RSF-D009"
-    if any(holds_scene(path) for path in [root, *_folders(root, [])]):
+def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> RsforgeError:
+    folders = _list_folders(root, [])
+    names = [path.name for path in folders] or ["no folders"]
+    code = "RSF-D009" if folders else "RSF-D001"
+    if any(holds_scene(path) for path in [root, *folders]):
         fix = "these are whole scenes: cut them by `rsforge data tile --sar DIR --optical DIR --output-dir OUT`"
         return RsforgeError(code, f"no folders of SAR and optical patches in {root}", where=str(root), fix=fix)
-    fix = "looked for " + "; ".join(f"{name}: {_LOOKS[name]}" for name in looked)
+    found = join_start(names, 6)
+    if problems:
+        found += f"; {problems[0][0]}: {problems[0][1]}"
+    fix = "looked for " + "; ".join(f"{name}: {_PATTERNS[name]}" for name in tried)
     return RsforgeError(code, f"no SAR and optical folders found in {root}", where=str(root), found=found, fix=fix)
 
 
-def _folders(folder: Path, problems: list[tuple[str, str]]) -> list[Path]:
-    kept, home = [], folder.resolve()
+def _list_folders(folder: Path, problems: Problems) -> list[Path]:
+    """The folders in ``folder``; links that lead out of it are left out."""
+    resolved = folder.resolve()
+    folders = []
     try:
-        for path in listing(folder, folders=True):
-            if path.is_symlink() and not path.resolve().is_relative_to(home):
+        for path in list_entries(folder, folders=True):
+            if path.is_symlink() and not path.resolve().is_relative_to(resolved):
                 problems.append((path.name, "it is a link that leaves the data folder"))
             else:
-                kept.append(path)
-        return kept
+                folders.append(path)
     except OSError as error:
         problems.append((folder.name, error.strerror or "it cannot be entered"))
         return []
+    return folders
 
 
-def _sides(folder: Path, sar: str, optical: str, problems: list[tuple[str, str]]) -> tuple[Path, Path] | None:
-    inner = {path.name.lower(): path for path in _folders(folder, problems)}
-    sides = inner.get(sar), inner.get(optical)
-    if sides[0] and sides[1]:
-        return sides[0], sides[1]
-    for path, missing in ((sides[0], optical), (sides[1], sar)):
+def _find_folder_pair(folder: Path, sar: str, optical: str, problems: Problems, name: str) -> list[FolderPair]:
+    """The folders ``sar`` and ``optical`` in ``folder``, as a list of one or none; a single one is a problem."""
+    inner = {path.name.lower(): path for path in _list_folders(folder, problems)}
+    sar_folder, optical_folder = inner.get(sar), inner.get(optical)
+    if sar_folder and optical_folder:
+        return [FolderPair(name, sar_folder, optical_folder)]
+    for path, missing in ((sar_folder, optical), (optical_folder, sar)):
         if path is not None:
             problems.append((f"{folder.name}/{path.name}", f"there is no {missing} beside it"))
-    return None
+    return []
 
 
-def _regions(root: Path, notes: list[str], problems: list[tuple[str, str]]) -> list[Group]:
+def _find_regions(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
     groups = []
-    for folder in _folders(root, problems):
-        if match := re.fullmatch(r"r_(\d+)", folder.name):
-            sides = _sides(folder, f"s1_{match[1]}", f"s2_{match[1]}", problems)
-            groups += [Group(folder.name, *sides)] if sides else []
+    for folder in _list_folders(root, problems):
+        match = re.fullmatch(r"r_(\d+)", folder.name)
+        if match:
+            groups += _find_folder_pair(folder, f"s1_{match[1]}", f"s2_{match[1]}", problems, folder.name)
     return groups
 
 
-def _terrain(root: Path, notes: list[str], problems: list[tuple[str, str]]) -> list[Group]:
-    if (sides := _sides(root, "s1", "s2", [])) and all(_any_image(side, problems) for side in sides):
-        return [Group("", *sides)]
+def _find_terrains(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    for group in _find_folder_pair(root, "s1", "s2", [], ""):
+        if _has_image(group.sar, problems) and _has_image(group.optical, problems):
+            return [group]
     groups = []
-    for folder in _folders(root, problems):
-        sides = _sides(folder, "s1", "s2", problems)
-        groups += [Group(folder.name, *sides)] if sides else []
+    for folder in _list_folders(root, problems):
+        groups += _find_folder_pair(folder, "s1", "s2", problems, folder.name)
     return groups
 
 
-def _names(root: Path, notes: list[str], problems: list[tuple[str, str]]) -> list[Group]:
-    filled = [folder for folder in _folders(root, problems) if _any_image(folder, problems)]
+def _find_by_names(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    filled = [folder for folder in _list_folders(root, problems) if _has_image(folder, problems)]
     sar = [folder for folder in filled if _SAR.fullmatch(folder.name)]
     optical = [folder for folder in filled if _OPTICAL.fullmatch(folder.name)]
     if not sar or not optical:
@@ -126,37 +135,44 @@ def _names(root: Path, notes: list[str], problems: list[tuple[str, str]]) -> lis
         found = ", ".join(folder.name for folder in sar)
         fix = "keep one SAR folder beside the optical one"
         raise RsforgeError("RSF-D009", "several folders hold SAR images", where=str(root), found=found, fix=fix)
-    coloured = [folder for folder in optical if _bands(folder) == 3]
-    if len(optical) > 1 and len(coloured) != 1:
-        found = ", ".join(folder.name for folder in optical)
+    if len(optical) > 1:
+        optical = [_choose_optical(root, optical, notes)]
+    return [FolderPair("", sar[0], optical[0])]
+
+
+def _choose_optical(root: Path, folders: list[Path], notes: list[str]) -> Path:
+    """The one folder with images of three bands; RSF-D009 when it is not the only one."""
+    coloured = [folder for folder in folders if _count_bands(folder) == 3]
+    if len(coloured) != 1:
+        found = ", ".join(folder.name for folder in folders)
         fix = "keep one optical folder of three bands"
         raise RsforgeError("RSF-D009", "several folders hold optical images", where=str(root), found=found, fix=fix)
-    chosen = coloured[0] if len(optical) > 1 else optical[0]
-    if len(optical) > 1:
-        rest = ", ".join(folder.name for folder in optical if folder != chosen)
-        notes.append(f"optical images are those of {chosen.name}, which have three bands; {rest} is left aside")
-    return [Group("", sar[0], chosen)]
+    rest = ", ".join(folder.name for folder in folders if folder != coloured[0])
+    notes.append(f"optical images are those of {coloured[0].name}, which have three bands; {rest} is left aside")
+    return coloured[0]
 
 
-def _any_image(folder: Path, problems: list[tuple[str, str]]) -> bool:
+def _has_image(folder: Path, problems: Problems) -> bool:
     try:
-        return bool(listing(folder, folders=False))
+        return bool(list_entries(folder, folders=False))
     except OSError as error:
         problems.append((folder.name, error.strerror or "it cannot be entered"))
         return False
 
 
-def _bands(folder: Path) -> int:
+def _count_bands(folder: Path) -> int:
+    """The number of bands of the first image; 0 when it cannot be read."""
     try:
-        info: RasterInfo = inspect(listing(folder, folders=False)[0])
+        info: RasterInfo = read_info(list_entries(folder, folders=False)[0])
     except UnreadableError:
         return 0
     return info.bands
 
 
-def _bigearthnet(root: Path, notes: list[str], problems: list[tuple[str, str]]) -> list[Group]:
-    for folder in [root, *_folders(root, problems)]:
-        for patch in _folders(folder, [])[:3]:
+def _refuse_bigearthnet(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    """RSF-D009 for a folder of BigEarthNet; no groups for any other."""
+    for folder in [root, *_list_folders(root, problems)]:
+        for patch in _list_folders(folder, [])[:3]:
             if (patch / f"{patch.name}_labels_metadata.json").is_file():
                 raise RsforgeError(
                     "RSF-D009",
@@ -167,14 +183,14 @@ def _bigearthnet(root: Path, notes: list[str], problems: list[tuple[str, str]]) 
     return []
 
 
-_Finder = Callable[[Path, list[str], list[tuple[str, str]]], list[Group]]
+_Finder = Callable[[Path, list[str], Problems], list[FolderPair]]
 _FINDERS: dict[str, _Finder] = {
-    "regions": _regions,
-    "terrain": _terrain,
-    "names": _names,
-    "bigearthnet": _bigearthnet,
+    "regions": _find_regions,
+    "terrain": _find_terrains,
+    "names": _find_by_names,
+    "bigearthnet": _refuse_bigearthnet,
 }
-_LOOKS = {
+_PATTERNS = {
     "regions": "r_XXX/s1_XXX and r_XXX/s2_XXX",
     "terrain": "TERRAIN/s1 and TERRAIN/s2",
     "names": "a SAR folder (s1, sar) beside an optical one (s2, optical, rgb)",

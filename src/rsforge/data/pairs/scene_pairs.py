@@ -1,4 +1,4 @@
-"""Whole aligned scenes of a SAR and an optical image, before they are cut."""
+"""Pairs of whole SAR and optical scenes on one grid, before they are cut into patches."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsforge.data.io.georeference import RasterInfo, apart
-from rsforge.data.io.image_reader import UnreadableError, unreadable
-from rsforge.data.io.rasters import inspect
-from rsforge.data.pairs.names import Match, listing, match, natural, token_free
+from rsforge.data.io.georeference import RasterInfo, find_difference
+from rsforge.data.io.image_reader import UnreadableError, unreadable_error
+from rsforge.data.io.rasters import read_info
+from rsforge.data.pairs.names import Match, list_entries, match_names, natural_key, strip_token
 from rsforge.errors import RsforgeError
 
-_STEMS = {"s1": 1, "sar": 1, "s2": 2, "optical": 2, "opt": 2, "rgb": 2}
+_MODALITIES = {"s1": 1, "sar": 1, "s2": 2, "optical": 2, "opt": 2, "rgb": 2}
+"""The modality of files that are named by it alone."""
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScenePair:
     """Two images of the same pixels; ``name`` is unique and safe as a file name."""
 
     name: str
@@ -26,17 +27,17 @@ class Scene:
 
     @property
     def coordinates(self) -> tuple[float, float] | None:
-        """Longitude and latitude of the middle, where either image has a grid."""
+        """Longitude and latitude of the centre in degrees; None where neither image has a grid."""
         grid = self.sar.grid or self.optical.grid
         return grid.centre(self.sar.height, self.sar.width) if grid else None
 
 
-def find_scenes(sar: Path, optical: Path) -> tuple[list[Scene], list[tuple[str, str]]]:
-    """The scenes of two files, of one folder of scenes or of two folders of equal names; and orphans (file, reason).
+def find_scene_pairs(sar: Path, optical: Path) -> tuple[list[ScenePair], list[tuple[str, str]]]:
+    """The scenes of two files, of one folder, or of two folders with equal file names; and orphans (file, reason).
 
-    In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Headers are read: RSF-D002 when
-    one cannot be, RSF-D009 when nothing pairs, two scenes have one name, or sizes or grids differ; RSF-D001 when a path
-    is not there.
+    In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Only headers are read. RSF-D001
+    when a path does not exist, RSF-D002 for an unreadable header, RSF-D009 when nothing pairs, two scenes have one
+    name, or sizes or grids differ.
     """
     for path in (sar, optical):
         if not path.exists():
@@ -45,73 +46,75 @@ def find_scenes(sar: Path, optical: Path) -> tuple[list[Scene], list[tuple[str, 
         raise RsforgeError("RSF-U005", "one is a folder and the other a file", where="--sar, --optical")
     found = Match()
     if sar.is_file():
-        found.pairs.append((token_free(sar.stem, 1) if not _generic(sar) else sar.parent.name, sar, optical))
+        name = sar.parent.name if _has_generic_name(sar) else strip_token(sar.stem, 1)
+        found.pairs.append((name, sar, optical))
     elif sar.resolve() == optical.resolve():
-        found.pairs += _in_one_folder(sar)
+        found.pairs += _find_in_one_folder(sar)
     else:
-        found = match(sar, sar, optical)
+        found = match_names(sar, sar, optical)
     if not found.pairs:
         fix = "looked for SCENE/s1.* with SCENE/s2.*, SCENE_s1.* with SCENE_s2.*, and equal names in two folders"
         raise RsforgeError("RSF-D009", f"no scenes found in {sar}", where="--sar, --optical", fix=fix)
-    scenes = _scenes(found.pairs)
+    scenes = _read_scenes(found.pairs)
     return scenes, [(path.name, reason) for path, reason in found.orphans]
 
 
 def holds_scene(folder: Path) -> bool:
     """Whether ``folder`` holds an image s1 and an image s2."""
     try:
-        stems = {path.stem.lower() for path in listing(folder, folders=False)}
+        stems = {path.stem.lower() for path in list_entries(folder, folders=False)}
     except OSError:
         return False
     return {"s1", "s2"} <= stems
 
 
-def _generic(path: Path) -> bool:
-    return path.stem.lower() in _STEMS
+def _has_generic_name(path: Path) -> bool:
+    """Whether a file is named by its modality alone, so that its folder names the scene."""
+    return path.stem.lower() in _MODALITIES
 
 
-def _in_one_folder(folder: Path) -> Iterator[tuple[str, Path, Path]]:
-    for inner in [folder, *listing(folder, folders=True)]:
-        sides: dict[int, list[Path]] = {1: [], 2: []}
-        for path in listing(inner, folders=False):
-            if _generic(path):
-                sides[_STEMS[path.stem.lower()]].append(path)
-        if len(sides[1]) == len(sides[2]) == 1:
-            yield inner.resolve().name, sides[1][0], sides[2][0]
-        elif sides[1] or sides[2]:
-            found = ", ".join(path.name for path in sides[1] + sides[2])
+def _find_in_one_folder(folder: Path) -> Iterator[tuple[str, Path, Path]]:
+    for inner in [folder, *list_entries(folder, folders=True)]:
+        generic = [path for path in list_entries(inner, folders=False) if _has_generic_name(path)]
+        sar = [path for path in generic if _MODALITIES[path.stem.lower()] == 1]
+        optical = [path for path in generic if _MODALITIES[path.stem.lower()] == 2]
+        if len(sar) == 1 and len(optical) == 1:
+            yield inner.resolve().name, sar[0], optical[0]
+        elif generic:
+            found = ", ".join(path.name for path in sar + optical)
             what = f"the scene {inner.name} needs one SAR and one optical image"
             raise RsforgeError("RSF-D009", what, where=str(inner), found=found)
-    named = {path.stem: path for path in listing(folder, folders=False) if not _generic(path)}
-    optical = {token_free(stem, 2): path for stem, path in named.items() if token_free(stem, 2) != stem}
+    named = {path.stem: path for path in list_entries(folder, folders=False) if not _has_generic_name(path)}
+    optical_of = {strip_token(stem, 2): path for stem, path in named.items() if strip_token(stem, 2) != stem}
     for stem, path in named.items():
-        key = token_free(stem, 1)
-        if key != stem and key in optical:
-            yield key, path, optical[key]
+        key = strip_token(stem, 1)
+        if key != stem and key in optical_of:
+            yield key, path, optical_of[key]
 
 
-def _scenes(pairs: list[tuple[str, Path, Path]]) -> list[Scene]:
-    scenes: dict[str, Scene] = {}
-    for raw, sar, optical in sorted(pairs, key=lambda pair: natural(pair[0])):
-        name = safe(raw)
+def _read_scenes(pairs: list[tuple[str, Path, Path]]) -> list[ScenePair]:
+    scenes: dict[str, ScenePair] = {}
+    for raw, sar, optical in sorted(pairs, key=lambda pair: natural_key(pair[0])):
+        name = safe_name(raw)
         if name in scenes:
             found = f"{scenes[name].sar.path} and {sar}"
             raise RsforgeError("RSF-D009", f"two scenes have the name {name}", where=str(sar), found=found)
-        scene = Scene(name, _header(sar), _header(optical))
-        if reason := apart(scene.sar, scene.optical):
+        scene = ScenePair(name, _read_header(sar), _read_header(optical))
+        reason = find_difference(scene.sar, scene.optical)
+        if reason:
             what = f"the images of scene {name} do not fit: {reason}"
             raise RsforgeError("RSF-D009", what, where=str(optical), fix="resample one onto the other's grid first")
         scenes[name] = scene
     return list(scenes.values())
 
 
-def _header(path: Path) -> RasterInfo:
+def _read_header(path: Path) -> RasterInfo:
     try:
-        return inspect(path)
+        return read_info(path)
     except UnreadableError as reason:
-        raise unreadable(path, str(reason)) from None
+        raise unreadable_error(path, str(reason)) from None
 
 
-def safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """``name`` as part of a file name: letters, digits, ``_``, ``-`` and ``.`` inside."""
     return re.sub(r"[^\w.-]+", "_", name).strip(".-_")[:100] or "scene"

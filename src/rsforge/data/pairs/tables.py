@@ -1,4 +1,4 @@
-"""``data_FOLDER.csv``: what is told of each pair of a folder, and written of patches."""
+"""``data_FOLDER.csv``: metadata of the pairs of a folder, read and written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable
-from rsforge.data.io.safe_paths import inside
+from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError
 
@@ -27,8 +27,8 @@ _UNKNOWN = {"", "nan", "none", "null", "n/a", "unknown"}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One pair as its table tells it; texts are empty, and the rest None, where it does not."""
+class TableRow:
+    """The row of one pair; unknown texts are empty, other unknown values None. ``where`` is file and line."""
 
     where: str
     sar: Path
@@ -41,16 +41,16 @@ class Row:
     coordinates: tuple[float, float] | None
 
 
-def table_of(root: Path, folder: str) -> Path:
-    """The table of the pairs in ``folder``; that of the root itself has no name in it."""
+def table_path(root: Path, folder: str) -> Path:
+    """The table of the pairs in ``folder``: ``data_FOLDER.csv``, or ``data.csv`` for the root itself."""
     return root / (f"data_{folder}.csv" if folder else "data.csv")
 
 
-def read_table(root: Path, path: Path) -> Iterator[Row]:
+def read_table(root: Path, path: Path) -> Iterator[TableRow]:
     """The rows of a table, one by one.
 
-    A table without the two columns of file names, not in UTF-8, or whose window is no window raises RSF-D006; a file
-    outside ``root`` RSF-D005.
+    RSF-D006 for a table without the two columns of file names, not in UTF-8, or with an invalid window; RSF-D005 for a
+    file outside ``root``.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -59,64 +59,66 @@ def read_table(root: Path, path: Path) -> Iterator[Row]:
             if not names:
                 return
             if not {"s1_fileName", "s2_fileName"} <= set(names):
-                raise _unusable(path, "it has no columns s1_fileName and s2_fileName", ", ".join(names))
+                raise _table_error(path, "it has no columns s1_fileName and s2_fileName", ", ".join(names))
             reader.fieldnames = names
             for record in reader:
-                yield _row(root, f"{path}:{reader.line_num}", record)
+                yield _parse_row(root, f"{path}:{reader.line_num}", record)
     except UnicodeDecodeError as error:
-        raise _unusable(path, "it is not UTF-8", f"byte {error.object[error.start]:#04x}") from None
+        raise _table_error(path, "it is not UTF-8", f"byte {error.object[error.start]:#04x}") from None
     except csv.Error as error:
-        raise _unusable(path, "it is not CSV", str(error)) from None
+        raise _table_error(path, "it is not CSV", str(error)) from None
 
 
-def _unusable(where: Path | str, reason: str, found: str) -> RsforgeError:
+def _table_error(where: Path | str, reason: str, found: str) -> RsforgeError:
     return RsforgeError("RSF-D006", f"the table cannot be used: {reason}", where=str(where), found=found[:200])
 
 
-def _row(root: Path, where: str, record: dict[str, Any]) -> Row:
+def _parse_row(root: Path, where: str, record: dict[str, Any]) -> TableRow:
     def text(name: str) -> str:
         value = (record.get(name) or "").strip()
         return "" if value.lower() in _UNKNOWN else value
 
     season = text("season").lower()
-    return Row(
-        where,
-        _file(root, record["s1_fileName"], where),
-        _file(root, record["s2_fileName"], where),
-        text("scene"),
-        _window([text(name) for name in ("row", "col", "height", "width")], where),
-        text("region").lower(),
-        "fall" if season == "autumn" else season,
-        text("country"),
-        parse_coordinates(text("coordinates")),
+    return TableRow(
+        where=where,
+        sar=_resolve_file(root, record["s1_fileName"], where),
+        optical=_resolve_file(root, record["s2_fileName"], where),
+        scene=text("scene"),
+        window=_parse_window([text(name) for name in ("row", "col", "height", "width")], where),
+        region=text("region").lower(),
+        season="fall" if season == "autumn" else season,
+        country=text("country"),
+        coordinates=parse_coordinates(text("coordinates")),
     )
 
 
-def _file(root: Path, name: str | None, where: str) -> Path:
-    return Path(os.path.normpath(inside(root, name or "", where=where)))
+def _resolve_file(root: Path, name: str | None, where: str) -> Path:
+    return Path(os.path.normpath(resolve_inside(root, name or "", where=where)))
 
 
-def _window(texts: list[str], where: str) -> Window | None:
+def _parse_window(texts: list[str], where: str) -> Window | None:
     if not any(texts):
         return None
     if all(re.fullmatch(r"\d{1,9}", text) for text in texts):
         window = Window(*map(int, texts))
         if window.height and window.width:
             return window
-    raise _unusable(where, "row, col, height and width are not those of a window", ", ".join(texts))
+    raise _table_error(where, "row, col, height and width are not those of a window", ", ".join(texts))
 
 
 def parse_coordinates(text: str) -> tuple[float, float] | None:
-    """(lon, lat) in degrees from text such as ``(12.49, 41.9)``; None when it is anything else."""
-    if match := _COORDINATES.fullmatch(text.strip()):
-        lon, lat = float(match[1]), float(match[2])
-        if math.isfinite(lon) and abs(lon) <= 180 and abs(lat) <= 90:
-            return lon, lat
+    """(longitude, latitude) in degrees from text such as ``(12.49, 41.9)``; None for any other text."""
+    match = _COORDINATES.fullmatch(text.strip())
+    if match is None:
+        return None
+    lon, lat = float(match[1]), float(match[2])
+    if math.isfinite(lon) and abs(lon) <= 180 and abs(lat) <= 90:
+        return lon, lat
     return None
 
 
 def write_table(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write ``rows`` under ``COLUMNS``; what a row does not hold stays empty."""
+    """Write ``rows`` with the columns ``COLUMNS``; missing values stay empty."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""SAR and optical images as two sets: judged one by one, and partnered anew in every epoch."""
+"""SAR and optical images as two sets: checked one by one, and given new partners in every epoch."""
 
 from __future__ import annotations
 
@@ -14,126 +14,146 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge.data.io.digests import file_digest
-from rsforge.data.io.georeference import Ground
-from rsforge.data.io.rasters import inspect
-from rsforge.data.pairs.dataset import mirrored
-from rsforge.data.pairs.index import TIFF, Pair, told_by_name
-from rsforge.data.pairs.layouts import Group
-from rsforge.data.pairs.names import listing, token_free
+from rsforge.data.io.georeference import Footprint
+from rsforge.data.io.rasters import read_info
+from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.pairs.index import TIFF, Pair, parse_scene_and_season
+from rsforge.data.pairs.layouts import FolderPair
+from rsforge.data.pairs.names import list_entries, strip_token
 from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.seeds import derive
 
+SAR, OPTICAL = 1, 2
+
 
 @dataclass(frozen=True)
-class Lone:
-    """An image file for itself; ``side`` is 1 for SAR and 2 for optical, ``scene`` empty where unknown.
+class UnpairedImage:
+    """An image file by itself; ``modality`` is 1 for SAR and 2 for optical, ``scene`` is empty where unknown.
 
-    ``pairs`` are the names that a pair with it would have.
+    ``pairs`` are the names that a pair with this image would have.
     """
 
     path: Path
     name: str
-    side: int
+    modality: int
     scene: str = ""
     pairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class JudgedImage:
-    """An image that can be used: SHA-256 of its file, size, bands as networks see them, place of a GeoTIFF."""
+    """A usable image: SHA-256 of its file, size, bands as networks get them, footprint of a GeoTIFF."""
 
-    image: Lone
+    image: UnpairedImage
     digest: str
     height: int
     width: int
     bands: int
-    ground: Ground | None = None
+    footprint: Footprint | None = None
 
     @property
     def name(self) -> str:
         return self.image.name
 
 
-def list_images(root: Path, layout: str, group: Group) -> list[Lone]:
-    """The SAR and the optical images of a group, in natural order; links that leave the root are left aside."""
-    home, place = root.resolve(), f"{group.name}/" if group.name else ""
+def list_unpaired_images(root: Path, layout: str, group: FolderPair) -> list[UnpairedImage]:
+    """The SAR and then the optical images of a group, in natural order, without links that leave the root."""
+    resolved = root.resolve()
+    prefix = f"{group.name}/" if group.name else ""
+    images = []
+    for modality, folder in ((SAR, group.sar), (OPTICAL, group.optical)):
+        for path in list_entries(folder, folders=False):
+            if not path.resolve().is_relative_to(resolved):
+                continue
+            key = strip_token(path.stem, modality)
+            scene, _ = parse_scene_and_season(layout, group.name, key)
+            pairs = (prefix + path.stem, prefix + key)
+            images.append(UnpairedImage(path, path.relative_to(root).as_posix(), modality, scene, pairs))
+    return images
+
+
+def split_pair(pair: Pair, root: Path) -> list[UnpairedImage]:
+    """The two images of a pair, each by itself."""
     return [
-        Lone(path, path.relative_to(root).as_posix(), side, scene, (place + path.stem, place + bare))
-        for side, folder in ((1, group.sar), (2, group.optical))
-        for path in listing(folder, folders=False)
-        if path.resolve().is_relative_to(home)
-        for bare in [token_free(path.stem, side)]
-        for scene, _ in [told_by_name(layout, group.name, bare)]
+        UnpairedImage(path, path.relative_to(root).as_posix(), modality, pair.scene, (pair.name,))
+        for modality, path in ((SAR, pair.sar), (OPTICAL, pair.optical))
     ]
 
 
-def lone_of(pair: Pair, root: Path) -> list[Lone]:
-    """The two images of a pair, each for itself."""
-    sides = ((1, pair.sar), (2, pair.optical))
-    return [Lone(path, path.relative_to(root).as_posix(), side, pair.scene, (pair.name,)) for side, path in sides]
-
-
-def judge_image(image: Lone, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
+def judge_image(image: UnpairedImage, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
     """Open and hash one image; RSF-D002, D009 and D010 as for pairs."""
-    if image.side == 1:
+    if image.modality == SAR:
         values = open_sar(image.path, radiometry)
     else:
         values = open_optical(image.path, allow_gray_optical=allow_gray_optical)
     height, width, bands = values.shape
-    ground = inspect(image.path).ground if image.path.suffix.lower() in TIFF else None
-    return JudgedImage(image, file_digest(image.path), height, width, bands, ground)
+    footprint = read_info(image.path).footprint if image.path.suffix.lower() in TIFF else None
+    return JudgedImage(image, file_digest(image.path), height, width, bands, footprint)
 
 
-class Images(Protocol):
-    """Square images by number, float32 in [-1, 1]."""
+class ImageSource(Protocol):
+    """Square images by index, float32 in [-1, 1]."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Tensor: ...
 
 
-class _Pairs(Protocol):
+class _PairSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, key: tuple[int, int], /) -> Any: ...
 
 
-class Half:
-    """One of the two images of each pair of a plain dataset."""
+class OneModality:
+    """One of the two images of each pair of a plain dataset: ``position`` 0 for SAR, 1 for optical."""
 
-    def __init__(self, pairs: _Pairs, which: int) -> None:
-        self.pairs, self.which = pairs, which
+    def __init__(self, pairs: _PairSource, position: int) -> None:
+        self.pairs = pairs
+        self.position = position
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Tensor:
-        image: Tensor = self.pairs[0, index][self.which]
+        image: Tensor = self.pairs[0, index][self.position]
         return image
 
 
 class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
     """SAR ``(C, S, S)`` and optical ``(3, S, S)`` of two sets, float32 in [-1, 1], addressed by (epoch, index).
 
-    As many items as the larger set has; the smaller one starts over. ``names`` are those of the SAR images, whose
-    partners are drawn by (seed, epoch), or stand in order with ``drawn`` off. Both are mirrored alike.
+    An epoch has as many items as the larger set has images; the smaller set is repeated. ``names`` are those of the SAR
+    images. Their optical partners are shuffled by (seed, epoch), or keep their order without ``shuffle_partners``. Both
+    images of an item are mirrored alike.
     """
 
     def __init__(
-        self, sar: Images, optical: Images, names: Sequence[str], *, seed: int, flip: float = 0.0, drawn: bool = True
+        self,
+        sar: ImageSource,
+        optical: ImageSource,
+        names: Sequence[str],
+        *,
+        seed: int,
+        flip: float = 0.0,
+        shuffle_partners: bool = True,
     ) -> None:
-        self.sar, self.optical, self.names = sar, optical, list(names)
-        self.seed, self.flip, self.drawn = seed, flip, drawn
+        self.sar = sar
+        self.optical = optical
+        self.names = list(names)
+        self.seed = seed
+        self.flip = flip
+        self.shuffle_partners = shuffle_partners
 
     def __len__(self) -> int:
         return max(len(self.sar), len(self.optical))
 
     def plain(self) -> UnpairedDataset:
-        """The same images, not mirrored; what is kept is shared."""
-        twin = copy.copy(self)
-        twin.flip = 0.0
-        return twin
+        """The same images without mirroring; caches are shared."""
+        clone = copy.copy(self)
+        clone.flip = 0.0
+        return clone
 
     def name(self, index: int) -> str:
         return self.names[index % len(self.names)]
@@ -142,14 +162,18 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
         epoch, index = key
         if not 0 <= index < len(self):
             raise IndexError(index)
-        place = index % len(self.optical)
-        other = _partners(self.seed, epoch, len(self.optical))[place] if self.drawn else place
-        sar, optical = self.sar[index % len(self.sar)], self.optical[other]
-        return mirrored(sar, optical, seed=self.seed, key=key, flip=self.flip)
+        # Item k is SAR image k with optical image p[k], where p is a permutation of the epoch: every optical image is
+        # used once before any is used twice, and partners differ from epoch to epoch. Indices of the smaller set wrap
+        # around. The item depends on (seed, epoch, index) alone, so that a resumed run gets the same partners.
+        sar_index = index % len(self.sar)
+        optical_index = index % len(self.optical)
+        if self.shuffle_partners:
+            optical_index = _draw_partners(self.seed, epoch, len(self.optical))[optical_index]
+        return mirror_pair(self.sar[sar_index], self.optical[optical_index], seed=self.seed, key=key, flip=self.flip)
 
 
 @lru_cache(maxsize=4)
-def _partners(seed: int, epoch: int, count: int) -> list[int]:
+def _draw_partners(seed: int, epoch: int, count: int) -> list[int]:
     generator = torch.Generator().manual_seed(derive(seed, "partners", epoch))
     order: list[int] = torch.randperm(count, generator=generator).tolist()
     return order

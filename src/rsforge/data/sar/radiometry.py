@@ -1,4 +1,4 @@
-"""The unit of SAR values and the window of them that an image keeps: declared or inferred, stored, enforced."""
+"""The unit of SAR values and the range of them that becomes [-1, 1]: declared or inferred, stored, enforced."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from rsforge.errors import RsforgeError
 
 Unit = Literal["db", "linear", "dn", "uint8"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-CLIP_DB = (-25.0, 0.0)  # sigma0 of land at C band, VV, lies inside
+CLIP_DB = (-25.0, 0.0)  # holds sigma0 of land at C band, VV
 _CREDIBLE_DB = (-100.0, 60.0)
 _LARGEST_LINEAR = 1000.0
-_FEW = 0.01
-_MANY = 1024  # a smaller patch may be all roofs
+_MAX_ODD = 0.01  # share of values that may contradict the unit
+_MANY = 1024  # pixels; in fewer, bright roofs alone may give no negative decibel
 
 
 @dataclass(frozen=True)
 class Radiometry:
-    """``unit`` of the values and the window [low, high] that becomes [-1, 1].
+    """``unit`` of the values and the range [low, high] that becomes [-1, 1].
 
-    ``db``: sigma0_db. ``linear``: sigma0 as power, taken to decibels first, its window in decibels. ``dn``: digital
-    numbers or amplitudes from 0. ``uint8``: an 8-bit picture.
+    ``db``: sigma0 in decibels. ``linear``: sigma0 as power, converted to decibels first; its range is in decibels.
+    ``dn``: digital numbers or amplitudes from 0. ``uint8``: an 8-bit image. RSF-D010 for another unit or an empty
+    range.
     """
 
     unit: Unit
@@ -38,7 +39,7 @@ class Radiometry:
             raise RsforgeError("RSF-D010", "the radiometry needs a unit and a low below a high", found=found)
 
     def to_unit(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """``values`` of any shape to float32 in [-1, 1]; what is no number becomes -1."""
+        """``values`` of any shape as float32 in [-1, 1]; values outside the range are clipped, NaN becomes -1."""
         x = values.astype(np.float32)
         if self.unit == "linear":
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -48,7 +49,7 @@ class Radiometry:
         return unit
 
     def from_unit(self, unit: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
-        """What ``to_unit`` would make ``unit`` of, inside the window: float32, for ``uint8`` rounded to uint8."""
+        """The inverse of ``to_unit`` within the range: float32, for ``uint8`` rounded to uint8."""
         x: npt.NDArray[np.float32] = unit.astype(np.float32)
         np.clip(x, -1, 1, out=x)  # in place: strips of scenes are large
         x += 1
@@ -63,7 +64,7 @@ class Radiometry:
 
     @classmethod
     def from_dict(cls, card: Any, *, where: str = "") -> Radiometry:
-        """The radiometry of a card or checkpoint; RSF-D006 when it is none."""
+        """The radiometry stored in a card or checkpoint; RSF-D006 when it is damaged."""
         try:
             return cls(card["unit"], float(card["low"]), float(card["high"]))
         except (KeyError, TypeError, ValueError, RsforgeError):
@@ -74,16 +75,16 @@ class Radiometry:
 EIGHT_BIT = Radiometry("uint8", 0.0, 255.0)
 
 
-def declared(unit: Unit, clip: tuple[float, float] | None, high: float) -> Radiometry:
-    """The radiometry of a declared unit; without ``clip`` its usual window, for ``dn`` from 0 to ``high``."""
+def declare_radiometry(unit: Unit, clip: tuple[float, float] | None, high: float) -> Radiometry:
+    """The radiometry of a declared unit; without ``clip`` the usual range of the unit, for ``dn`` 0 to ``high``."""
     windows = {"db": CLIP_DB, "linear": CLIP_DB, "uint8": (0.0, 255.0), "dn": (0.0, max(float(high), 1.0))}
     return Radiometry(unit, *(clip or windows[unit]))
 
 
-def infer(dtype: str, low: float, high: float) -> tuple[Radiometry, str]:
-    """The unit that values of ``dtype`` between about ``low`` and ``high`` are in, and the sentence that says why.
+def infer_radiometry(dtype: str, low: float, high: float) -> tuple[Radiometry, str]:
+    """The radiometry of values of ``dtype`` between about ``low`` and ``high``, and a sentence that says why.
 
-    RSF-D010 when no unit fits, or the extent is not finite.
+    RSF-D010 when no unit fits, or the values are not finite.
     """
     kind, extent = np.dtype(dtype), f"{dtype} values from {low:.4g} to {high:.4g}"
     if kind == np.uint8:
@@ -96,13 +97,13 @@ def infer(dtype: str, low: float, high: float) -> tuple[Radiometry, str]:
         unit, why = "dn", "none is negative and they are large"
     else:
         raise RsforgeError("RSF-D010", "the unit of the SAR values cannot be told", found=extent)
-    radiometry = declared(_unit(unit), None, high)
+    radiometry = declare_radiometry(_as_unit(unit), None, high)
     window = f"{radiometry.low:g} to {radiometry.high:g}{' dB' if unit in ('db', 'linear') else ''}"
     return radiometry, f"{extent} are taken as {unit}: {why}; kept from {window}"
 
 
-def extent(samples: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
-    """The values that all but a thousandth lie between, on either side; zeros where there are none."""
+def value_extent(samples: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
+    """The 0.1 and 99.9 percentiles of all samples; zeros where there are no values."""
     values = np.concatenate([sample.ravel() for sample in samples])
     if not values.size:
         return 0.0, 0.0
@@ -110,29 +111,29 @@ def extent(samples: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _unit(word: str) -> Unit:
+def _as_unit(word: str) -> Unit:
     return next(unit for unit in UNITS if unit == word)
 
 
-def settle(
+def settle_radiometry(
     unit: Unit | Literal["auto"], clip: tuple[float, float] | None, dtype: str, low: float, high: float
 ) -> tuple[Radiometry, str]:
-    """The radiometry that was declared, or inferred where ``unit`` is auto, its window ``clip``; and a sentence."""
+    """The declared radiometry, or the inferred one for ``auto``, with the range ``clip``; and a sentence about it."""
     if unit == "auto":
-        radiometry, why = infer(dtype, low, high)
+        radiometry, why = infer_radiometry(dtype, low, high)
         if clip is None:
             return radiometry, why
         unit = radiometry.unit
         why = f"{why.split('; kept')[0]}; kept from {clip[0]:g} to {clip[1]:g}"
         return Radiometry(unit, *clip), why
-    radiometry = declared(unit, clip, high)
+    radiometry = declare_radiometry(unit, clip, high)
     return radiometry, f"declared as {unit}, kept from {radiometry.low:g} to {radiometry.high:g}"
 
 
-def contradiction(radiometry: Radiometry, values: npt.NDArray[Any]) -> str:
-    """Why ``values`` cannot be in the unit, in half a sentence; empty when they can.
+def find_contradiction(radiometry: Radiometry, values: npt.NDArray[Any]) -> str:
+    """Why ``values`` cannot be in the unit, as a clause; empty when they can.
 
-    A hundredth of the values may be odd: noise removal leaves some negative powers.
+    One percent of the values may contradict it: thermal noise removal leaves some negative powers.
     """
     unit, kind = radiometry.unit, values.dtype.kind
     x = values[np.isfinite(values)] if kind == "f" else values
@@ -141,16 +142,16 @@ def contradiction(radiometry: Radiometry, values: npt.NDArray[Any]) -> str:
     if unit == "uint8" or x.size == 0:
         return ""
     negative = float(np.mean(x < 0))
-    if unit in ("linear", "dn") and negative > _FEW:
+    if unit in ("linear", "dn") and negative > _MAX_ODD:
         return f"{negative:.0%} of the values are negative, as {unit} values never are"
     if unit == "linear" and (kind != "f" or np.median(x) > _LARGEST_LINEAR):
         return f"{values.dtype} values around {np.median(x):.4g} are no powers"
     if unit == "db":
-        return _no_decibels(x, negative)
+        return _contradict_decibels(x, negative)
     return ""
 
 
-def _no_decibels(x: npt.NDArray[Any], negative: float) -> str:
+def _contradict_decibels(x: npt.NDArray[Any], negative: float) -> str:
     middle = float(np.median(x))
     if x.dtype.kind == "u" or not _CREDIBLE_DB[0] <= middle <= _CREDIBLE_DB[1]:
         return f"{x.dtype} values around {middle:.4g} are no decibels"
@@ -159,8 +160,9 @@ def _no_decibels(x: npt.NDArray[Any], negative: float) -> str:
     return ""
 
 
-def check(radiometry: Radiometry, values: npt.NDArray[Any], *, where: str = "", fix: str = "") -> None:
-    """RSF-D010 when ``values`` (those that hold data) contradict the unit."""
-    if reason := contradiction(radiometry, values):
+def check_values(radiometry: Radiometry, values: npt.NDArray[Any], *, where: str = "", fix: str = "") -> None:
+    """RSF-D010 when ``values``, without nodata, contradict the unit."""
+    reason = find_contradiction(radiometry, values)
+    if reason:
         what = f"the values are not in the unit {radiometry.unit}"
         raise RsforgeError("RSF-D010", what, where=where, found=reason, fix=fix)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from rsforge.data.io.image_reader import find_images
-from rsforge.data.pairs.layouts import Layout, find_layout
-from rsforge.data.pairs.names import listing
+from rsforge.data.pairs.layouts import PairLayout, find_layout
+from rsforge.data.pairs.names import list_entries
 from rsforge.errors import RsforgeError
 
 LIST = ".txt"
@@ -64,7 +64,9 @@ def _in_folder(root: Path, modality: Modality, exclude: Path | None, notes: list
     if laid is None:
         return [_named_below(root, path) for path in find_images(root, exclude=exclude)]
     images = [
-        _named_below(root, path) for group in laid.groups for path in listing(getattr(group, modality), folders=False)
+        _named_below(root, path)
+        for group in laid.groups
+        for path in list_entries(getattr(group, modality), folders=False)
     ]
     notes.append(
         f"{root} is laid out as {laid.name}: its {len(images)} {'SAR' if modality == 'sar' else modality} images"
@@ -75,7 +77,7 @@ def _in_folder(root: Path, modality: Modality, exclude: Path | None, notes: list
     return images
 
 
-def _find_pair_layout(root: Path) -> Layout | None:
+def _find_pair_layout(root: Path) -> PairLayout | None:
     try:
         return find_layout(root, "auto")
     except RsforgeError:  # no pairs: the folder is taken as it is

@@ -1,4 +1,4 @@
-"""Drawn pairs of SAR and optical images in memory, four windows of each scene."""
+"""Synthetic pairs of SAR and optical images in memory, four patches of each scene."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge.data.io.threads import in_threads
-from rsforge.data.io.windows import windows
-from rsforge.data.pairs.dataset import mirrored
-from rsforge.data.synthetic.backscatter import decibel, grey
-from rsforge.data.synthetic.world import pair
-from rsforge.data.synthetic.write_pairs import PER_SCENE, sites
+from rsforge.data.io.threads import map_in_threads
+from rsforge.data.io.windows import list_windows
+from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.synthetic.backscatter import to_decibel, to_grey
+from rsforge.data.synthetic.world import draw_pair
+from rsforge.data.synthetic.write_pairs import PER_SCENE, list_sites
 
-_VERSION = 1  # raise it when the drawings change
+_VERSION = 1  # raise it when the images change
 
 
 class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
-    """The first ``count`` pairs of a world as SAR ``(1, S, S)`` and optical ``(3, S, S)`` float in [-1, 1].
+    """The first ``count`` pairs of the series ``seed`` as SAR ``(1, S, S)`` and optical ``(3, S, S)``, in [-1, 1].
 
-    What ``data synth --kind pairs`` writes: SAR is 8-bit grey, each scene is cut into four windows that do not overlap.
-    Addressed by (epoch, index) like ``PairDataset`` and, up to ``keep_bytes``, drawn once here; ``progress`` is called
-    after each.
+    They are those of ``data synth --kind pairs``: SAR is 8-bit grey, each scene is cut into four patches that do not
+    overlap. Addressed by (epoch, index) like ``PairDataset``. Up to ``keep_bytes`` all are drawn at once and cached,
+    and ``progress`` is called after each.
     """
 
     def __init__(
@@ -40,19 +40,19 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         progress: Callable[[], None] | None = None,
     ) -> None:
         self.count, self.image_size, self.seed, self.flip = count, image_size, seed, flip
-        self.sites = sites("terrain", count)
-        self.kept: Tensor | None = None
+        self.sites = list_sites("terrain", count)
+        self.cached: Tensor | None = None
         if count * 4 * image_size**2 <= keep_bytes:
-            self.kept = torch.empty(count, 4, image_size, image_size, dtype=torch.uint8)
-            scenes = in_threads(self._draw, range(len(self.sites)))
+            self.cached = torch.empty(count, 4, image_size, image_size, dtype=torch.uint8)
+            scenes = map_in_threads(self._draw, range(len(self.sites)))
             for index, image in zip(range(count), chain.from_iterable(scenes), strict=False):
-                self.kept[index] = image
+                self.cached[index] = image
                 if progress is not None:
                     progress()
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what determines the images."""
+        """SHA-256 of everything that determines the images."""
         parts = ("synthetic pairs", _VERSION, self.seed, self.count, self.image_size)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -60,13 +60,13 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         return self.count
 
     def plain(self) -> SyntheticPairs:
-        """The same pairs, not mirrored; what is kept is shared."""
-        twin = copy.copy(self)
-        twin.flip = 0.0
-        return twin
+        """The same pairs without mirroring; the cache is shared."""
+        clone = copy.copy(self)
+        clone.flip = 0.0
+        return clone
 
     def scene(self, index: int) -> str:
-        """The code of the scene that a pair is cut from."""
+        """The name of the scene from which a pair is cut."""
         return self.sites[index // PER_SCENE].code
 
     def name(self, index: int) -> str:
@@ -76,15 +76,15 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         _, index = key
         if not 0 <= index < self.count:
             raise IndexError(index)
-        image = self._draw(index // PER_SCENE)[index % PER_SCENE] if self.kept is None else self.kept[index]
+        image = self._draw(index // PER_SCENE)[index % PER_SCENE] if self.cached is None else self.cached[index]
         unit = image.float() / 255 * 2 - 1
-        return mirrored(unit[:1], unit[1:], seed=self.seed, key=key, flip=self.flip)
+        return mirror_pair(unit[:1], unit[1:], seed=self.seed, key=key, flip=self.flip)
 
     def _draw(self, scene: int) -> list[Tensor]:
-        """The windows of a scene, uint8 ``(4, S, S)``, SAR first."""
+        """The patches of a scene, uint8 ``(4, S, S)``, SAR first."""
         site, size = self.sites[scene], self.image_size
-        optical, power = pair(self.seed, site.number, 2 * size, **site.look)
-        sar = torch.from_numpy(grey(decibel(power)))[None]
+        optical, power = draw_pair(self.seed, site.number, 2 * size, **site.look)
+        sar = torch.from_numpy(to_grey(to_decibel(power)))[None]
         both = torch.cat([sar, torch.from_numpy(optical).permute(2, 0, 1)])
-        cuts = windows(2 * size, 2 * size, size, size)
+        cuts = list_windows(2 * size, 2 * size, size, size)
         return [both[:, w.row : w.row + size, w.col : w.col + size] for w in cuts]

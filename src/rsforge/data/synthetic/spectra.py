@@ -1,4 +1,4 @@
-"""How the materials of drawn ground reflect from the visible to the short-wave infrared."""
+"""Reflectance spectra of the materials of synthetic scenes, from 376 to 2500 nm."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from scipy.interpolate import PchipInterpolator
 from rsforge.data.synthetic.noise_textures import MATERIALS, Array
 
 _NODES_NM = "376 430 480 550 600 670 700 750 860 970 1080 1200 1280 1450 1650 1940 2100 2200 2320 2500"
-# Reflectance in percent at these wavelengths, rounded after the common shapes of spectral libraries: chlorophyll at
-# 430 and 670 nm, the red edge, liquid water at 970, 1200, 1450 and 1940 nm, clay and cellulose from 2100 nm on.
+# Reflectance in percent at these wavelengths, rounded from the shapes found in spectral libraries: chlorophyll
+# absorption at 430 and 670 nm, red edge, liquid water at 970, 1200, 1450 and 1940 nm, clay and cellulose from 2100 nm.
 _PERCENT = {
     "crop": "3 3.5 4 10 7 4 14 44 50 46 50 44 47 14 30 6 15 18 13 5",
     "soil": "6 8 10 15 19 22 23.5 26 29 31 33 35 36 33 40 33 39 37.5 37 33",
@@ -24,7 +24,10 @@ _PERCENT = {
 
 
 def endmembers(wavelength_nm: Array) -> Array:
-    """Reflectance ``(len(MATERIALS), bands)`` in [0, 1] at 376 to 2500 nm, smooth between the nodes."""
+    """Reflectance ``(len(MATERIALS), bands)`` in [0, 1] at wavelengths from 376 to 2500 nm.
+
+    Piecewise cubic Hermite interpolation between the nodes, which does not overshoot.
+    """
     nodes = np.array(_NODES_NM.split(), float)
     table = np.array([_PERCENT[name].split() for name in MATERIALS], float) / 100
     curves = PchipInterpolator(nodes, table, axis=1)(np.clip(wavelength_nm, nodes[0], nodes[-1]))

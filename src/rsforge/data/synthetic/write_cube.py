@@ -1,4 +1,4 @@
-"""Drawn imaging-spectrometer cubes: reflectance mixed linearly from the materials in each pixel, as ENVI files."""
+"""Synthetic imaging-spectrometer cubes: linear mixtures of the spectra of materials, as ENVI files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge import durable
-from rsforge.data.synthetic.noise_textures import Array, Ground, pooled
+from rsforge.data.synthetic.noise_textures import Array, PaintedScene, pool_samples
 from rsforge.data.synthetic.spectra import endmembers
-from rsforge.data.synthetic.world import grounds
+from rsforge.data.synthetic.world import draw_strips
 from rsforge.seeds import derive
 
-# The grid of AVIRIS-NG: 425 bands from 376.44 to 2500.12 nm, and 4 m on the ground.
+# AVIRIS-NG: 425 bands from 376.44 to 2500.12 nm, pixels of 4 m.
 WAVELENGTH_NM = (376.44 + 5.00868 * np.arange(425)).astype(np.float32)
 GSD_M = 4
 NODATA = -9999.0
@@ -25,37 +25,38 @@ _VISIBLE_NM = (640, 550, 470)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def usable() -> npt.NDArray[np.bool_]:
-    """Which bands lie outside the absorption of water vapour."""
+def usable_bands() -> npt.NDArray[np.bool_]:
+    """Which bands lie outside the absorption bands of water vapour."""
     clear = np.ones(WAVELENGTH_NM.shape, bool)
     for low, high in _WATER_VAPOUR_NM:
         clear &= np.abs(WAVELENGTH_NM - (low + high) / 2) > (high - low) / 2
     return clear
 
 
-def files(count: int) -> list[str]:
-    """What ``write`` writes: data and header of each cube."""
+def list_files(count: int) -> list[str]:
+    """The files that ``write`` writes: data and header of each cube."""
     return [f"cube_{k:03d}{suffix}" for k in range(count) for suffix in (".img", ".hdr")]
 
 
 def write(root: Path, *, count: int, size: int, seed: int) -> Iterator[int]:
-    """Write ``count`` cubes of ``size`` x ``size`` pixels, float32, by lines (BIL); yields 1 for each.
+    """Write ``count`` cubes of ``size`` x ``size`` pixels, float32, band-interleaved by line; yields 1 after each.
 
-    Reflectance in [0, 1]; pixels beyond the slanted edge of the flight line are -9999.
+    Reflectance in [0, 1]; pixels outside the slanted edge of the flight line are -9999.
     """
     for k in range(count):
-        with durable.replacing(root / f"cube_{k:03d}.img") as file:
-            _lines(file, seed, k, size)
-        durable.write_text(root / f"cube_{k:03d}.hdr", _header(k, size))
+        with durable.open_atomic(root / f"cube_{k:03d}.img") as file:
+            _write_lines(file, seed, k, size)
+        durable.write_text(root / f"cube_{k:03d}.hdr", _make_header(k, size))
         yield 1
 
 
-def _lines(file: BinaryIO, seed: int, number: int, size: int) -> None:
-    rng, spectra = np.random.default_rng(derive(seed, "cube", number)), endmembers(WAVELENGTH_NM)
-    noise = np.where(usable(), _NOISE, _NOISE_IN_VAPOUR).astype(np.float32)[:, None]
+def _write_lines(file: BinaryIO, seed: int, number: int, size: int) -> None:
+    rng = np.random.default_rng(derive(seed, "cube", number))
+    spectra = endmembers(WAVELENGTH_NM)
+    noise = np.where(usable_bands(), _NOISE, _NOISE_IN_VAPOUR).astype(np.float32)[:, None]
     row = 0
-    for g in grounds(seed, number, size):
-        shares, light = pooled(g.shares), lit(g)
+    for scene in draw_strips(seed, number, size):
+        shares, light = pool_samples(scene.shares), illumination(scene)
         for line in range(shares.shape[1]):
             mixed = np.einsum("mb,mx->bx", spectra, shares[:, line]) * light[line]
             mixed += noise * rng.standard_normal(mixed.shape, np.float32)
@@ -65,15 +66,17 @@ def _lines(file: BinaryIO, seed: int, number: int, size: int) -> None:
             row += 1
 
 
-def lit(g: Ground) -> Array:
-    """How bright each pixel ``(rows, size)`` is against its mixture: half of the picture's light and shade, in log."""
-    mixture = np.einsum("mb,mij->bij", endmembers(np.array(_VISIBLE_NM, np.float32)), g.shares)
-    drawn, expected = (np.einsum("b,bij->ij", _LUMA, rgb) for rgb in (g.rgb / 4, mixture))
-    light: Array = np.sqrt(np.clip(drawn / np.maximum(expected, np.float32(1e-4)), 0.5, 2))
-    return pooled(light)
+def illumination(scene: PaintedScene) -> Array:
+    """The brightness of each pixel ``(rows, size)`` of the image relative to its mixture, square-rooted to halve the
+    contrast of light and shade."""
+    mixture = np.einsum("mb,mij->bij", endmembers(np.array(_VISIBLE_NM, np.float32)), scene.shares)
+    painted = np.einsum("b,bij->ij", _LUMA, scene.rgb / 4)
+    expected = np.einsum("b,bij->ij", _LUMA, mixture)
+    light: Array = np.sqrt(np.clip(painted / np.maximum(expected, np.float32(1e-4)), 0.5, 2))
+    return pool_samples(light)
 
 
-def _header(number: int, size: int) -> str:
+def _make_header(number: int, size: int) -> str:
     def row(values: npt.NDArray[Any], form: str) -> str:
         return "{" + ", ".join(format(value, form) for value in values.tolist()) + "}"
 
@@ -93,5 +96,5 @@ map info = {{UTM, 1, 1, {east}, {north}, {GSD_M}, {GSD_M}, 32, North, WGS-84, un
 wavelength units = Nanometers
 wavelength = {row(WAVELENGTH_NM, ".2f")}
 fwhm = {row(np.full_like(WAVELENGTH_NM, 5.5), ".2f")}
-bbl = {row(usable(), "d")}
+bbl = {row(usable_bands(), "d")}
 """

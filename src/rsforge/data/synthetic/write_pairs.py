@@ -1,27 +1,26 @@
-"""Drawn SAR and optical patches in the layouts of paired data sets, four patches to a scene, with CSV tables."""
+"""Synthetic SAR and optical patches in the layouts of paired data sets, four patches a scene, with CSV tables."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from rsforge import durable
-from rsforge.data.io.windows import Window, windows
-from rsforge.data.synthetic.backscatter import decibel, grey
-from rsforge.data.synthetic.world import REGIONS, SEASONS, pair, picture
+from rsforge.data.io.image_reader import Pixels
+from rsforge.data.io.windows import Window, list_windows
+from rsforge.data.pairs.tables import COLUMNS
+from rsforge.data.synthetic.backscatter import to_decibel, to_grey
+from rsforge.data.synthetic.world import REGIONS, SEASONS, draw_pair, encode_image
 
-Layout = Literal["terrain", "regions"]
+SyntheticLayout = Literal["terrain", "regions"]
 
 PER_SCENE = 4
-COLUMNS = (
-    "s1_fileName", "s2_fileName", "coordinates", "country", "date-time", "scale", "region", "season",
-    "operational-mode", "polarisation", "bands", "scene", "row", "col", "height", "width",
-)  # fmt: skip
 
 _TERRAINS = {"fields": "agri", "village": "urban", "river": "river", "coast": "coast"}
 _ROIS = {"winter": "ROIs2017", "spring": "ROIs1158", "summer": "ROIs1868", "fall": "ROIs1970"}
@@ -35,7 +34,7 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class Site:
-    """One scene: its number in the world, how it looks, where it lies in files (``folder``) and on Earth."""
+    """One scene: its number in the series, how it looks, its folder and file names, and its place on Earth."""
 
     number: int
     folder: str
@@ -46,68 +45,81 @@ class Site:
     names: tuple[tuple[str, str], ...] = field(default=())
 
 
-def _terrain(s: int) -> Site:
-    kind, turn = list(_TERRAINS)[s % 4], s // 4
-    folder, season = _TERRAINS[kind], SEASONS[(turn + s) % 4]
+def _terrain_site(s: int) -> Site:
+    """Scene ``s`` of the layout terrain; kinds alternate, seasons alternate within each kind."""
+    kind = list(_TERRAINS)[s % 4]
+    folder = _TERRAINS[kind]
+    season = SEASONS[(s // 4 + s) % 4]
     stem = f"{folder}/{{0}}/{_ROIS[season]}_{season}_{{0}}_{s + 1}_p{{1}}.png"
     names = tuple((stem.format("s1", p), stem.format("s2", p)) for p in range(1, PER_SCENE + 1))
     return Site(s, folder, {"kind": kind, "season": season}, f"{_ROIS[season]}_{season}_{s + 1}", names=names)
 
 
-def _regions(s: int) -> Site:
+def _region_site(s: int) -> Site:
+    """Scene ``s`` of the layout regions; regions alternate, countries and seasons alternate within each region."""
     number, turn = s % len(REGIONS), s // len(REGIONS)
-    region, season = REGIONS[number], SEASONS[(turn + s) % 4]
+    region = REGIONS[number]
+    season = SEASONS[(turn + s) % 4]
     country, lon, lat = _PLACES[region][turn % 4]
     # Scenes of one place lie a third of a degree apart.
     lon, lat = round(lon + turn // 4 % 10 / 3, 4), round(lat - turn // 40 % 4 / 3, 4)
     first, code = turn * PER_SCENE + 1, f"{number:03d}"
-    # Mixed separators are what the original scripts write on Windows.
+    # The original scripts write both separators on Windows.
     stem = f"r_{code}\\{{0}}_{code}/img_p{{1}}.png"
     names = tuple((stem.format("s1", p), stem.format("s2", p)) for p in range(first, first + PER_SCENE))
     look = {"season": season, "region": region}
     return Site(s, f"r_{code}", look, f"scene_{s:03d}", country, f"({lon}, {lat})", names)
 
 
-def sites(layout: Layout, count: int) -> list[Site]:
-    """The scenes of ``count`` patches; the last one may lack some."""
-    whole = [(_terrain if layout == "terrain" else _regions)(s) for s in range(-(-count // PER_SCENE))]
-    rest = count - PER_SCENE * (len(whole) - 1)
-    last = whole.pop()
-    return [*whole, Site(**{**vars(last), "names": last.names[:rest]})]
+def list_sites(layout: SyntheticLayout, count: int) -> list[Site]:
+    """The scenes of ``count`` patches; the last one may have fewer than four."""
+    make_site = _terrain_site if layout == "terrain" else _region_site
+    scenes = [make_site(s) for s in range(math.ceil(count / PER_SCENE))]
+    in_last = count - PER_SCENE * (len(scenes) - 1)
+    scenes[-1] = replace(scenes[-1], names=scenes[-1].names[:in_last])
+    return scenes
 
 
-def files(layout: Layout, count: int) -> list[str]:
-    """What ``write`` writes, below the root."""
-    chosen = sites(layout, count)
-    tables = sorted({f"data_{site.folder}.csv" for site in chosen})
-    return [*tables, *(name.replace("\\", "/") for site in chosen for two in site.names for name in two)]
+def list_files(layout: SyntheticLayout, count: int) -> list[str]:
+    """The files that ``write`` writes, relative to the root."""
+    scenes = list_sites(layout, count)
+    tables = sorted({f"data_{site.folder}.csv" for site in scenes})
+    images = [name.replace("\\", "/") for site in scenes for names in site.names for name in names]
+    return [*tables, *images]
 
 
-def write(root: Path, layout: Layout, *, count: int, size: int, seed: int) -> Iterator[int]:
-    """Write ``count`` pairs of ``size`` pixels and then the tables; yields how many pairs each step wrote.
+def write(root: Path, layout: SyntheticLayout, *, count: int, size: int, seed: int) -> Iterator[int]:
+    """Write ``count`` pairs of ``size`` pixels and then the tables; yields the number of pairs after each scene.
 
-    SAR is 8-bit grey: -25 to 0 dB of sigma0. Each scene is cut into four windows that do not overlap.
+    SAR is 8-bit grey for -25 to 0 dB of sigma0. Each scene is cut into four patches that do not overlap.
     """
-    chosen, cuts = sites(layout, count), windows(2 * size, 2 * size, size, size)
-    for site in chosen:
-        optical, sar = pair(seed, site.number, 2 * size, **site.look)
-        for image, side in ((grey(decibel(sar)), 0), (optical, 1)):
-            for two, (row, col, height, width) in zip(site.names, cuts, strict=False):
-                path = root / two[side].replace("\\", "/")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                durable.write_bytes(path, picture(image[row : row + height, col : col + width]))
+    scenes = list_sites(layout, count)
+    windows = list_windows(2 * size, 2 * size, size, size)
+    for site in scenes:
+        optical, sar = draw_pair(seed, site.number, 2 * size, **site.look)
+        grey = to_grey(to_decibel(sar))
+        for (sar_name, optical_name), window in zip(site.names, windows, strict=False):
+            _write_patch(root / sar_name.replace("\\", "/"), grey, window)
+            _write_patch(root / optical_name.replace("\\", "/"), optical, window)
         yield len(site.names)
-    for folder, those in groupby(sorted(chosen, key=lambda site: (site.folder, site.number)), lambda s: s.folder):
-        durable.write_text(root / f"data_{folder}.csv", _table(list(those), cuts))
+    by_folder = sorted(scenes, key=lambda site: (site.folder, site.number))
+    for folder, in_folder in groupby(by_folder, lambda site: site.folder):
+        durable.write_text(root / f"data_{folder}.csv", _make_table(list(in_folder), windows))
 
 
-def _table(chosen: list[Site], cuts: list[Window]) -> str:
+def _write_patch(path: Path, image: Pixels, window: Window) -> None:
+    row, col, height, width = window
+    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.write_bytes(path, encode_image(image[row : row + height, col : col + width]))
+
+
+def _make_table(scenes: list[Site], windows: list[Window]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for site in chosen:
+    for site in scenes:
         season, region = site.look["season"], site.look.get("region", "")
         facts = (site.coordinates, site.country, f"{_DATES[season]}T23:59:59Z", 10, region, season)
-        for two, cut in zip(site.names, cuts, strict=False):
-            rows.writerow((*two, *facts, "IW", "VV", "('B02', 'B03', 'B04')", site.code, *cut))
+        for names, window in zip(site.names, windows, strict=False):
+            rows.writerow((*names, *facts, "IW", "VV", "('B02', 'B03', 'B04')", site.code, *window))
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""``rsforge cyclegan export``: a generator for other programs, with what its values mean described beside it."""
+"""``rsforge cyclegan export``: a generator in formats of other programs, with a description of its values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
 from rsforge.recipes.cyclegan.translation import SHARED
 from rsforge.recipes.export import write as export_files
 from rsforge.recipes.export.formats import FORMATS
-from rsforge.recipes.export.torch_program import Subject
+from rsforge.recipes.export.torch_program import ExportedNetwork
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.output_checks import check_makeable
 from rsforge.recipes.training import output_dir
@@ -39,61 +39,65 @@ _TILING = (
 
 
 def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
-    """Write the generator of one direction in every format asked for, each checked against it."""
-    formats, output = tuple(dict.fromkeys(settings.formats)), settings.output_dir
+    """Write the generator of one direction in every requested format, each compared with it."""
+    formats = tuple(dict.fromkeys(settings.formats))
+    output = settings.output_dir
     name = GENERATORS[settings.direction]
     export_files.check_free(output, name, overwrite=settings.overwrite)
     check_makeable(output, "the export", "--output-dir")
     export_files.check_packages(formats)
     network, restored = load_generator(settings.checkpoint, torch.device("cpu"), settings.direction)
-    card = _card(settings, network, restored)
-    subject = _subject(network, card)
+    card = _describe_generator(settings, network, restored)
+    subject = _make_subject(network, card)
     export_files.check_size(subject, formats)
-    files = [path.name for path in export_files.files(output, name, formats)]
-    told = {
+    files = [path.name for path in export_files.list_files(output, name, formats)]
+    summary = {
         "output_dir": str(output),
         "files": files,
         "direction": settings.direction,
         "parameters": card["parameters"],
     }
     if show.dry_run:
-        return told
+        return summary
     show.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     output_dir.make(output)
-    with durable.locked(output):
-        durable.sweep_for(export_files.files(output, name, list(FORMATS)))
+    with durable.lock_folder(output):
+        durable.sweep_for(export_files.list_files(output, name, list(FORMATS)))
         export_files.check_free(output, name, overwrite=settings.overwrite)
-        rows = export_files.write(subject, output, name, formats, partial(_describe, card), show)
+        rows = export_files.write_files(subject, output, name, formats, partial(_describe_export, card), show)
     for row in rows:
         size, largest = row["bytes"] / MIB, row["largest_difference"]
         show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
     differences = {row["format"]: row["largest_difference"] for row in rows}
-    return {**told, "largest_difference": differences, "sides": {row["format"]: row["sides"] for row in rows}}
+    sizes = {row["format"]: row["sides"] for row in rows}
+    return {**summary, "largest_difference": differences, "sides": sizes}
 
 
-def _card(settings: CycleGanExportSettings, network: Pix2PixUNet, restored: LoadedModel) -> dict[str, Any]:
-    """What is known of the generator before any file of it is written."""
+def _describe_generator(
+    settings: CycleGanExportSettings, network: Pix2PixUNet, restored: LoadedModel
+) -> dict[str, Any]:
+    """The facts about the generator that do not depend on the files."""
     state = restored.state
     sar = Radiometry.from_dict(state.get("radiometry"), where=str(settings.checkpoint))
     values = {"sar": sar, "optical": EIGHT_BIT}
     before, after = settings.direction.split("2")
-    trained = {key: state["progress"][key] for key in ("epoch", "step")}
+    progress = {key: state["progress"][key] for key in ("epoch", "step")}
     return {
         "made_by": f"rsforge {__version__}",
         "generator": GENERATORS[settings.direction],
         "direction": settings.direction,
-        "source": {"checkpoint": settings.checkpoint.name, "weights": restored.digest, **trained},
+        "source": {"checkpoint": settings.checkpoint.name, "weights": restored.digest, **progress},
         "architecture": network.architecture,
         "parameters": sum(p.numel() for p in network.parameters()),
         "image_size": state["image_size"],
         "factor": network.factor,
         "radiometry": sar.as_dict(),
-        "input": _kind(before, values[before], network.in_channels, _normalisation),
-        "output": _kind(after, values[after], network.out_channels, _meaning),
+        "input": _describe_images(before, values[before], network.in_channels, _explain_input),
+        "output": _describe_images(after, values[after], network.out_channels, _explain_output),
     }
 
 
-def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> Subject:
+def _make_subject(network: Pix2PixUNet, card: dict[str, Any]) -> ExportedNetwork:
     header = {
         "rsforge": __version__,
         "direction": card["direction"],
@@ -101,18 +105,29 @@ def _subject(network: Pix2PixUNet, card: dict[str, Any]) -> Subject:
         **{key: json.dumps(card[key]) for key in ("architecture", "image_size", "factor", "radiometry")},
         "normalisation": json.dumps({key: card[key] for key in ("input", "output")}),
     }
-    names = card["input"]["name"], card["output"]["name"]
-    return Subject(network, network.in_channels, card["image_size"], network.factor, names, header)
+    return ExportedNetwork(
+        network=network,
+        channels=network.in_channels,
+        size=card["image_size"],
+        factor=network.factor,
+        names=(card["input"]["name"], card["output"]["name"]),
+        card=header,
+    )
 
 
-def _kind(name: str, values: Radiometry, channels: int, words: Callable[[Radiometry, int], Words]) -> dict[str, Any]:
-    shape, colours = ["batch", channels, "rows", "cols"], {"channels": "red, green, blue"} if name == "optical" else {}
-    facts = {"name": name, "dtype": "float32", "shape": shape, "range": [-1.0, 1.0], **colours}
+def _describe_images(
+    name: str, values: Radiometry, channels: int, words: Callable[[Radiometry, int], Words]
+) -> dict[str, Any]:
+    """Name, shape, radiometry and formulas of the input or output."""
+    facts: dict[str, Any] = {"name": name, "dtype": "float32", "shape": ["batch", channels, "rows", "cols"]}
+    facts["range"] = [-1.0, 1.0]
+    if name == "optical":
+        facts["channels"] = "red, green, blue"
     return facts | values.as_dict() | words(values, channels)
 
 
-def _normalisation(values: Radiometry, channels: int) -> Words:
-    """From the values ``v`` of an image to the input ``x``: ``Radiometry.to_unit`` in words."""
+def _explain_input(values: Radiometry, channels: int) -> Words:
+    """The formula of ``Radiometry.to_unit``, from the values ``v`` of an image to the input ``x``."""
     words = {
         "formula": "x = 2 * clip((v - low) / (high - low), 0, 1) - 1",
         "no_data": "x = -1 where v is no number, is the nodata value that the file declares, or is left out by its "
@@ -125,23 +140,23 @@ def _normalisation(values: Radiometry, channels: int) -> Words:
     return words
 
 
-def _meaning(values: Radiometry, channels: int) -> Words:
-    """From the output ``y`` to values ``v``, ``Radiometry.from_unit`` in words, and to a picture."""
+def _explain_output(values: Radiometry, channels: int) -> Words:
+    """The formula of ``Radiometry.from_unit``, from the output ``y`` to values ``v``, and that to 8 bits."""
     words = {"formula": "v = low + (y + 1) / 2 * (high - low)", "to_8_bit": "round((y + 1) * 127.5)"}
     if values.unit == "linear":
         words["last"] = "v = 10 ** (v / 10), as low and high are decibels"
     return words
 
 
-def _describe(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The description that lies beside the files."""
-    side, factor = card["image_size"], card["factor"]
+def _describe_export(card: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The description in the JSON file of the export."""
+    size, factor = card["image_size"], card["factor"]
     return card | {
         "sides": f"multiples of {factor} where the file allows them; the ONNX and the torch file fail on others",
         "tiling": {
-            "tile": side,
-            "overlap": side // SHARED,
-            "how": _TILING.format(side=side, overlap=side // SHARED),
+            "tile": size,
+            "overlap": size // SHARED,
+            "how": _TILING.format(side=size, overlap=size // SHARED),
         },
         "tolerance": export_files.TOLERANCE,
         "torch": torch.__version__,

@@ -23,7 +23,7 @@ from rsforge.recipes.cyclegan.load import REQUIRED
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.datasets.pairs import Pairs
+from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import fit_baselines
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -77,11 +77,11 @@ def check(settings: CycleGanTrainSettings, console: Console) -> None:
             console.warn(f"--{name.replace('_', '-')} is not used: {reason}")
 
 
-def read_pairs(settings: CycleGanTrainSettings, compute: Compute, console: Console) -> Pairs:
-    return pair_datasets.load(settings.data, settings.run, console)
+def read_pairs(settings: CycleGanTrainSettings, compute: Compute, console: Console) -> PairSets:
+    return pair_datasets.load_pairs(settings.data, settings.run, console)
 
 
-def build_networks(settings: CycleGanTrainSettings, pairs: Pairs, compute: Compute) -> dict[str, nn.Module]:
+def build_networks(settings: CycleGanTrainSettings, pairs: PairSets, compute: Compute) -> dict[str, nn.Module]:
     return build(settings, pairs.sar_channels)
 
 
@@ -109,7 +109,7 @@ def content_of(loss: GanLossSettings, device: torch.device, *, wanted: bool) -> 
     return partial(perceptual, network, distance=F.l1_loss)
 
 
-def monitor_of(loss: GanLossSettings, weights: Weights, pairs: Pairs) -> str:
+def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
     """The held-out figure of the best model; for score the way there and back where it has nothing to weigh.
 
     Where nothing is held out, the same of the training. RSF-U005 for a figure that will not be there.
@@ -140,7 +140,7 @@ def weights_of(settings: CycleGanTrainSettings) -> Weights:
 
 
 def spec(
-    settings: CycleGanTrainSettings, pairs: Pairs, nets: dict[str, nn.Module], compute: Compute, console: Console
+    settings: CycleGanTrainSettings, pairs: PairSets, nets: dict[str, nn.Module], compute: Compute, console: Console
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     loss, weights, data = settings.loss, weights_of(settings), settings.data
@@ -206,7 +206,7 @@ def _spread(samples: IndexedDataset) -> tuple[Tensor, Tensor]:
     return torch.stack(x), torch.stack(y)
 
 
-def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: Pairs) -> dict[str, Any]:
+def _identity(settings: CycleGanTrainSettings, nets: dict[str, nn.Module], pairs: PairSets) -> dict[str, Any]:
     return {
         "architecture": {name: net.architecture for name, net in nets.items()},
         "image_size": settings.data.image_size,
@@ -235,7 +235,7 @@ def preview(
     return dict(zip(EXAMPLES, (x[:, :1], y, made), strict=True))
 
 
-METHOD: Method[CycleGanTrainSettings, Pairs, dict[str, nn.Module]] = Method(
+METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     kind="cyclegan",
     outputs=CYCLEGAN,
     curves=CURVES,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from rsforge import __version__
 from rsforge.data.io.georeference import Mask, RasterInfo
-from rsforge.data.pairs.reading import grey_of_rgb
-from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, check, declared
+from rsforge.data.pairs.reading import rgb_to_grey
+from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, check_values, declare_radiometry
 from rsforge.data.scenes.blend_weights import Floats
 from rsforge.data.scenes.tiling import TileGrid
 from rsforge.errors import RsforgeError
@@ -37,14 +37,14 @@ class Translation:
 
     def before(self, values: Values, valid: Mask) -> Floats:
         """What the generator takes of the values of a file; gaps are -1."""
-        x = self.given.to_unit(grey_of_rgb(values) if self.net.in_channels == 1 else values)
+        x = self.given.to_unit(rgb_to_grey(values) if self.net.in_channels == 1 else values)
         x[~valid] = -1
         return x
 
     def check(self, values: Values, where: str) -> None:
         """RSF-D010 for values that cannot be in the unit."""
         fix = "" if self.bands == _COLOURS else "save optical images as red, green and blue of 8 bits"
-        check(self.given, values, where=where, fix=fix)
+        check_values(self.given, values, where=where, fix=fix)
 
     @property
     def in_pictures(self) -> bool:
@@ -98,4 +98,4 @@ def _sar_radiometry(settings: CycleGanTranslateSettings, restored: LoadedModel) 
         what = f"the training says nothing of the range of digital numbers: it had {stored.unit}"
         fix = "give it with --clip LOW HIGH"
         raise RsforgeError("RSF-U005", what, where="--radiometry, --clip", found="--radiometry dn", fix=fix)
-    return declared(unit, settings.clip or ((stored.low, stored.high) if kept else None), 0)
+    return declare_radiometry(unit, settings.clip or ((stored.low, stored.high) if kept else None), 0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rsforge.data.io.georeference import Notes, RasterInfo
+from rsforge.data.io.georeference import BandMetadata, RasterInfo
 from rsforge.data.io.image_reader import MAX_PIXELS
 from rsforge.data.io.raster_writer import RASTERS
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.data.scenes.inputs import InputImage, InputImages
 from rsforge.data.scenes.sample_windows import spread_windows
 from rsforge.errors import RsforgeError
@@ -18,7 +18,7 @@ from rsforge.recipes.inference.skipped_images import SkippedImages
 from rsforge.recipes.inference.tiled import ImageJob, readable
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
 
-_Header = tuple[RasterInfo, Notes | None]
+_Header = tuple[RasterInfo, BandMetadata | None]
 
 
 def plan_jobs(
@@ -29,7 +29,7 @@ def plan_jobs(
         with skipped.skip_unusable(where):
             raise RsforgeError("RSF-D002", "an image of the list is not there", where=where, found=reason)
     jobs = []
-    for source, header in in_threads(lambda source: _read_header(own, source), found.images):
+    for source, header in map_in_threads(lambda source: _read_header(own, source), found.images):
         with skipped.skip_unusable(str(source.path)):
             if isinstance(header, RsforgeError):
                 raise header
@@ -58,7 +58,7 @@ def _read_header(own: Translation, source: InputImage) -> tuple[InputImage, _Hea
         own.check(np.empty(0, info.dtype), str(source.path))
     except RsforgeError as error:
         return source, error
-    return source, (info, raster.notes)
+    return source, (info, raster.metadata)
 
 
 def _make_job(
@@ -66,7 +66,7 @@ def _make_job(
     own: Translation,
     source: InputImage,
     info: RasterInfo,
-    notes: Notes | None,
+    notes: BandMetadata | None,
     *,
     single: bool,
 ) -> ImageJob:
@@ -85,11 +85,11 @@ def _make_job(
     return ImageJob(info, target, _notes(own, notes), own.tile_grid(info))
 
 
-def _notes(own: Translation, notes: Notes | None) -> Notes:
+def _notes(own: Translation, notes: BandMetadata | None) -> BandMetadata:
     """Those of the source that are not of its bands, and what was done."""
     unit, count = UNIT_SYMBOLS.get(own.made.unit), len(own.bands)
     tags = (notes.tags if notes else {}) | own.tags
-    return Notes(tags, [{}] * count, list(own.bands), [unit] * count, [1.0] * count, [0.0] * count)
+    return BandMetadata(tags, [{}] * count, list(own.bands), [unit] * count, [1.0] * count, [0.0] * count)
 
 
 def _drop_contradicting(own: Translation, jobs: list[ImageJob], skipped: SkippedImages) -> list[ImageJob]:
@@ -98,7 +98,7 @@ def _drop_contradicting(own: Translation, jobs: list[ImageJob], skipped: Skipped
         return jobs
     kept = []
     # Two at once: some formats are decoded whole, however small the window.
-    for job, error in in_threads(lambda job: (job, _find_contradiction(own, job.source)), jobs, 2):
+    for job, error in map_in_threads(lambda job: (job, _find_contradiction(own, job.source)), jobs, 2):
         with skipped.skip_unusable(str(job.source.path)):
             if error is not None:
                 raise error

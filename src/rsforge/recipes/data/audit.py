@@ -1,4 +1,4 @@
-"""``rsforge data audit``: every file opened, every fault named, the offenders drawn."""
+"""``rsforge data audit``: every file is opened, every fault named, and images of the faults are shown on a page."""
 
 from __future__ import annotations
 
@@ -10,159 +10,175 @@ from typing import Any
 from rsforge import durable
 from rsforge.data.audit.faults import (
     KINDS,
-    Fault,
-    colour_faults,
-    duplicate_faults,
-    shift_faults,
-    size_faults,
-    unit_faults,
+    DataFault,
+    find_colour_faults,
+    find_duplicate_faults,
+    find_shift_faults,
+    find_size_faults,
+    find_unit_faults,
 )
-from rsforge.data.audit.inspect_items import Exam, examine, seen_sides
+from rsforge.data.audit.inspect_items import Inspection, inspect_items, list_image_stats
 from rsforge.data.io.dataset_card import read_card
-from rsforge.data.sar.radiometry import Radiometry, declared
-from rsforge.data.splits.duplicates import brief, data_digest, digests, twins
-from rsforge.data.splits.items import Holdings
-from rsforge.data.splits.leaks import leaks
+from rsforge.data.sar.radiometry import Radiometry, declare_radiometry
+from rsforge.data.splits.duplicates import data_digest, digest_items, duplicate_groups, shorten_digests
+from rsforge.data.splits.items import DatasetContents
+from rsforge.data.splits.leaks import find_leaks
 from rsforge.data.splits.split_file import SPLIT_FILE, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.data.audit_html import Findings, page
-from rsforge.recipes.data.split import holdings_of
+from rsforge.recipes.data.audit_html import AuditResult, render_page
+from rsforge.recipes.data.split import read_contents
 from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import AuditSettings
+from rsforge.wording import count_noun
 
 JSON, HTML = "audit.json", "audit.html"
 NAMED = 4
 
 
 def judge(settings: AuditSettings, show: Console) -> dict[str, Any]:
-    """Open every file, write ``audit.json`` and ``audit.html``; RSF-D013 after that when there are errors."""
-    holdings = holdings_of(settings, show, judged=True)
-    files = len({path for item in holdings.items for path in item.paths}) + len(holdings.orphans)
-    place = settings.output_dir or settings.data_dir
-    check_writable(place, JSON, "--output-dir")
-    head = {"kind": holdings.kind, "items": len(holdings.items), "files": files}
+    """Open every file and write ``audit.json`` and ``audit.html``; RSF-D013 after that when there are errors."""
+    contents = read_contents(settings, show, collect_problems=True)
+    files = len({path for item in contents.items for path in item.paths}) + len(contents.orphans)
+    output = settings.output_dir or settings.data_dir
+    check_writable(output, JSON, "--output-dir")
+    head = {"kind": contents.kind, "items": len(contents.items), "files": files}
     if show.dry_run:
-        return {**head, "would_write": [str(place / name) for name in (JSON, HTML)]}
-    place.mkdir(parents=True, exist_ok=True)
-    with show.progress("opened", len(holdings.items)) as meter:
-        exams = []
-        for exam in examine(holdings, radiometry=_declared(settings), gray=settings.allow_gray_optical):
-            exams.append(exam)
+        return {**head, "would_write": [str(output / name) for name in (JSON, HTML)]}
+    output.mkdir(parents=True, exist_ok=True)
+    inspections: list[Inspection] = []
+    radiometry = _find_radiometry(settings)
+    with show.progress("opened", len(contents.items)) as meter:
+        for inspection in inspect_items(contents, radiometry=radiometry, gray=settings.allow_gray_optical):
+            inspections.append(inspection)
             meter.step()
-    faults = sorted(_faults(settings, holdings, exams, show), key=_order)
-    shown = {"data": str(settings.data_dir), **head, "pairs with a sure shift": _sure(exams)}
-    findings = Findings(holdings, faults, files, shown)
-    _write(place, findings, head, exams)
-    result = {**head, **_counts(findings), "audit": str(place / JSON), "page": str(place / HTML)}
-    if findings.count("error"):
-        raise _refusal(findings, place, result)
-    return result
+    faults = sorted(_find_faults(settings, contents, inspections, show), key=_sort_key)
+    facts = {"data": str(settings.data_dir), **head, "pairs with a sure shift": _count_conclusive(inspections)}
+    result = AuditResult(contents, faults, files, facts)
+    _write_results(output, result, head, inspections)
+    summary = {**head, **_count_faults(result), "audit": str(output / JSON), "page": str(output / HTML)}
+    if result.count("error"):
+        raise _faults_error(result, output, summary)
+    return summary
 
 
-def _declared(settings: AuditSettings) -> Radiometry | None:
-    """What the user or the data set's card says the SAR values are."""
+def _find_radiometry(settings: AuditSettings) -> Radiometry | None:
+    """The radiometry of SAR values that the options or the card of the data set declare."""
     if settings.radiometry != "auto":
-        return declared(settings.radiometry, settings.clip, 1.0)
-    said = read_card(settings.data_dir).get("radiometry")
-    return Radiometry.from_dict(said, where=str(settings.data_dir)) if said else None
+        return declare_radiometry(settings.radiometry, settings.clip, 1.0)
+    stored = read_card(settings.data_dir).get("radiometry")
+    return Radiometry.from_dict(stored, where=str(settings.data_dir)) if stored else None
 
 
-def _faults(settings: AuditSettings, holdings: Holdings, exams: Sequence[Exam], show: Console) -> list[Fault]:
-    names = {item.name for item in holdings.items}
-    found = [fault for exam in exams for fault in exam.faults]
-    found += [Fault("orphan", name, reason) for name, reason in holdings.orphans]
-    found += [Fault(_problem(holdings.root, name), name, reason) for name, reason in holdings.problems]
-    found += [Fault("untold", name, reason) for name, reason in holdings.doubts]
-    found += [Fault("stray", name, "no item holds it") for name in holdings.strays]
-    seen = list(seen_sides(holdings, exams))
-    shown = [(item, side, look) for item, side, look in seen if look.valid and not look.constant]
-    if holdings.kind == "pairs" or settings.image_size:
-        sizes = {(item, side): (look.height, look.width) for item, side, look in seen}
-        odd = {fault.item for fault in found if fault.kind == "size"}
-        found += (f for f in size_faults(sizes, settings.image_size) if f.item not in odd)
-    found += duplicate_faults((item, side, look.pixels) for item, side, look in shown)
-    if holdings.kind == "pairs":
-        found += unit_faults((item, look) for item, side, look in shown if side == "sar")
+def _find_faults(
+    settings: AuditSettings, contents: DatasetContents, inspections: Sequence[Inspection], show: Console
+) -> list[DataFault]:
+    faults = [fault for inspection in inspections for fault in inspection.faults]
+    faults += [DataFault("orphan", name, reason) for name, reason in contents.orphans]
+    faults += [DataFault(_kind_of_problem(contents.root, name), name, reason) for name, reason in contents.problems]
+    faults += [DataFault("untold", name, reason) for name, reason in contents.warnings]
+    faults += [DataFault("stray", name, "no item holds it") for name in contents.unclaimed_files]
+    measured = list(list_image_stats(contents, inspections))
+    if contents.kind == "pairs" or settings.image_size:
+        sizes = {(item, modality): (stats.height, stats.width) for item, modality, stats in measured}
+        known = {fault.item for fault in faults if fault.kind == "size"}
+        size_faults = find_size_faults(sizes, settings.image_size)
+        faults += [fault for fault in size_faults if fault.item not in known]
+    # Empty and constant images are faults already, and equal to others without a reason.
+    varied = [(item, modality, stats) for item, modality, stats in measured if stats.valid and not stats.constant]
+    faults += find_duplicate_faults((item, modality, stats.pixel_digest) for item, modality, stats in varied)
+    if contents.kind == "pairs":
+        faults += find_unit_faults((item, stats) for item, modality, stats in varied if modality == "sar")
         if settings.allow_gray_optical:
-            found += colour_faults((item, look) for item, side, look in shown if side == "optical")
-    shifts = {exam.item.name: exam.shift for exam in exams if exam.shift is not None}
-    found += shift_faults(shifts, settings.max_shift)
+            faults += find_colour_faults((item, stats) for item, modality, stats in varied if modality == "optical")
+    shifts = {one.item.name: one.shift for one in inspections if one.shift is not None}
+    faults += find_shift_faults(shifts, settings.max_shift)
     path = settings.split or settings.data_dir / SPLIT_FILE
     if settings.split or path.is_file():
-        found += _split_faults(path, holdings, names, show)
-    return found
+        faults += _find_split_faults(path, contents, show)
+    return faults
 
 
-def _problem(root: Path, name: str) -> str:
-    """The kind of what was found amiss before any file was opened, in a table, a folder, or between two grids."""
+def _kind_of_problem(root: Path, name: str) -> str:
+    """The kind of fault of a problem that was found before any file was opened: in a table, a folder, or two grids."""
     if ".csv" in name or ".jsonl" in name:
         return "table"
     return "orphan" if (root / name).is_dir() else "grid"
 
 
-def _split_faults(path: Path, holdings: Holdings, names: set[str], show: Console) -> list[Fault]:
+def _find_split_faults(path: Path, contents: DatasetContents, show: Console) -> list[DataFault]:
+    """The leaks of a stored split, or the one fault that it does not fit the data."""
     try:
         split = load_split(path)
-        split.check(names)
-        with show.progress("hashed", len(holdings.items)) as meter:
-            found = digests(holdings.items, meter.step)
-        same = twins(holdings.items, found)
-        parted = leaks(split, holdings.items, same, guard=split.facts.get("guard", 0))
-        faults = [
-            Fault("leak", a, f"on {on}, and {b} on {other}: {leak.reason}", "", {"kind": leak.kind})
-            for leak in parted
-            for (a, b), (on, other) in [(leak.names, leak.sides)]
-        ]
-        split.check_contents(data_digest(found), brief(found))
+        split.check(item.name for item in contents.items)
+        with show.progress("hashed", len(contents.items)) as meter:
+            digests = digest_items(contents.items, meter.step)
+        split.check_contents(data_digest(digests), shorten_digests(digests))
     except RsforgeError as error:
         if error.code != "RSF-D012":
             raise
-        return [Fault("split", path.name, f"{error.what}: {error.found}")]
+        return [DataFault("split", path.name, f"{error.what}: {error.found}")]
+    duplicates = duplicate_groups(contents.items, digests)
+    faults = []
+    for leak in find_leaks(split, contents.items, duplicates, guard=split.facts.get("guard", 0)):
+        (name, other), (subset, other_subset) = leak.names, leak.subsets
+        reason = f"on {subset}, and {other} on {other_subset}: {leak.reason}"
+        faults.append(DataFault("leak", name, reason, "", {"kind": leak.kind}))
     return faults
 
 
-def _order(fault: Fault) -> tuple[int, str, str]:
-    return list(KINDS).index(fault.kind), fault.item, fault.side
+def _sort_key(fault: DataFault) -> tuple[int, str, str]:
+    return list(KINDS).index(fault.kind), fault.item, fault.modality
 
 
-def _sure(exams: Sequence[Exam]) -> str:
-    shifts = [exam.shift for exam in exams if exam.shift is not None]
-    return f"{sum(s.conclusive for s in shifts)} of {len(shifts)}"
+def _count_conclusive(inspections: Sequence[Inspection]) -> str:
+    shifts = [one.shift for one in inspections if one.shift is not None]
+    return f"{sum(shift.conclusive for shift in shifts)} of {len(shifts)}"
 
 
-def _counts(findings: Findings) -> dict[str, Any]:
-    counts = {kind: len(faults) for kind, faults in findings.by_kind().items()}
-    return {"errors": findings.count("error"), "warnings": findings.count("warning"), "counts": counts}
+def _count_faults(result: AuditResult) -> dict[str, Any]:
+    counts = {kind: len(faults) for kind, faults in result.by_kind().items()}
+    return {"errors": result.count("error"), "warnings": result.count("warning"), "counts": counts}
 
 
-def _write(place: Path, findings: Findings, head: dict[str, Any], exams: Sequence[Exam]) -> None:
-    shifts = {e.item.name: {k: round(v, 2) for k, v in vars(e.shift).items()} for e in exams if e.shift is not None}
+def _write_results(output: Path, result: AuditResult, head: dict[str, Any], inspections: Sequence[Inspection]) -> None:
+    shifts = {}
+    for one in sorted(inspections, key=lambda one: one.item.name):
+        if one.shift is not None:
+            shifts[one.item.name] = {name: round(value, 2) for name, value in vars(one.shift).items()}
     record = {
         "format": "rsforge-audit",
         "version": 1,
         **head,
-        **_counts(findings),
-        "faults": [fault.as_dict() for fault in findings.faults],
-        "shifts": dict(sorted(shifts.items())),
+        **_count_faults(result),
+        "faults": [fault.as_dict() for fault in result.faults],
+        "shifts": shifts,
     }
-    durable.write_text(place / HTML, page(findings))
-    durable.write_text(place / JSON, json.dumps(record, indent=1) + "\n")
+    durable.write_text(output / HTML, render_page(result))
+    durable.write_text(output / JSON, json.dumps(record, indent=1) + "\n")
 
 
-def _refusal(findings: Findings, place: Path, result: dict[str, Any]) -> RsforgeError:
-    errors, total = findings.count("error"), len(findings.holdings.items)
-    items, others = findings.offenders("error")
-    kinds = {kind: faults for kind, faults in findings.by_kind().items() if KINDS[kind].severity == "error"}
-    told = [f"{len(faults)} {kind} ({faults[0].item}: {faults[0].reason})" for kind, faults in kinds.items()]
-    told[NAMED:] = [f"and of {len(told) - NAMED} kinds more"] if len(told) > NAMED else []
+def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) -> RsforgeError:
+    """RSF-D013 with the number of errors and the first of each kind."""
+    items, others = result.offenders("error")
+    what = f"{count_noun(result.count('error'), 'fault')} in {items} of {len(result.contents.items)} "
+    what += result.contents.kind
+    if others:
+        what += f" and {count_noun(others, 'other place')}"
+    kinds = [
+        f"{len(faults)} {kind} ({faults[0].item}: {faults[0].reason})"
+        for kind, faults in result.by_kind().items()
+        if KINDS[kind].severity == "error"
+    ]
+    found = "; ".join(kinds[:NAMED])
+    if len(kinds) > NAMED:
+        found += f"; and of {len(kinds) - NAMED} kinds more"
     return RsforgeError(
         "RSF-D013",
-        f"{errors} fault{'s' * (errors != 1)} in {items} of {total} {findings.holdings.kind}"
-        + (f" and {others} other place{'s' * (others != 1)}" if others else ""),
-        where=str(findings.holdings.root),
-        found="; ".join(told),
-        kept=f"{place / JSON} names them all",
-        fix=f"open {place / HTML}; repair or remove what it names",
-        result=result,
+        what,
+        where=str(result.contents.root),
+        found=found,
+        kept=f"{output / JSON} names them all",
+        fix=f"open {output / HTML}; repair or remove what it names",
+        result=summary,
     )

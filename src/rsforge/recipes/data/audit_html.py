@@ -1,4 +1,4 @@
-"""``audit.html``: the faults of a data set on one page, with pictures of the offenders."""
+"""``audit.html``: the faults of a data set on one page, with images of the items that have them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from rsforge.data.audit.faults import KINDS, Fault
-from rsforge.data.audit.inspect_items import read_some
-from rsforge.data.audit.thumbnails import overlay, png, thumbnail
-from rsforge.data.io.image_reader import SUFFIXES, UnreadableError
-from rsforge.data.splits.items import Holdings, Item
-from rsforge.recipes.html.page import document, table
+from rsforge.data.audit.faults import KINDS, DataFault
+from rsforge.data.audit.inspect_items import read_centre
+from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pair
+from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
+from rsforge.data.splits.items import DatasetContents, Item
+from rsforge.recipes.html.document import render_document, render_table
 
-DRAWN, LISTED = 12, 200
+SHOWN = 12  # items of a kind with images
+LISTED = 200  # items of a kind in the table
 _STYLE = """
 td.n, th.n { text-align: right; } .error { color: var(--red); } .warning { color: var(--sand); }
 .offenders { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
@@ -28,71 +29,71 @@ td.n, th.n { text-align: right; } .error { color: var(--red); } .warning { color
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What an audit found, and how many files it opened."""
+class AuditResult:
+    """The contents of the data set, its faults, the number of files that were opened, and facts for the page."""
 
-    holdings: Holdings
-    faults: Sequence[Fault]
+    contents: DatasetContents
+    faults: Sequence[DataFault]
     files: int
     facts: Mapping[str, Any]
 
-    def by_kind(self) -> dict[str, list[Fault]]:
-        """The faults of each kind, the gravest kinds first."""
-        found: dict[str, list[Fault]] = defaultdict(list)
+    def by_kind(self) -> dict[str, list[DataFault]]:
+        """The faults of each kind, in the order of ``KINDS``."""
+        groups: dict[str, list[DataFault]] = defaultdict(list)
         for fault in self.faults:
-            found[fault.kind].append(fault)
-        return {kind: found[kind] for kind in KINDS if kind in found}
+            groups[fault.kind].append(fault)
+        return {kind: groups[kind] for kind in KINDS if kind in groups}
 
     def count(self, severity: str) -> int:
         return sum(fault.severity == severity for fault in self.faults)
 
     def offenders(self, severity: str) -> tuple[int, int]:
-        """How many items have faults, and how many files, folders and tables beside them."""
-        named, items = {f.item for f in self.faults if f.severity == severity}, {i.name for i in self.holdings.items}
+        """The number of items with faults, and of other files, folders and tables with faults."""
+        named = {fault.item for fault in self.faults if fault.severity == severity}
+        items = {item.name for item in self.contents.items}
         return len(named & items), len(named - items)
 
 
-def page(findings: Findings) -> str:
+def render_page(result: AuditResult) -> str:
     """The page as text; it needs no network, no script and no other file."""
-    holdings, kinds = findings.holdings, findings.by_kind()
-    items = {**_files(findings), **{item.name: item for item in holdings.items}}
-    errors, warnings = findings.count("error"), findings.count("warning")
+    contents, kinds = result.contents, result.by_kind()
+    items = {**_faulty_files(result), **{item.name: item for item in contents.items}}
     cards = [
-        (str(len(holdings.items)), f"{holdings.kind} in {findings.files} files"),
-        (str(errors), f"errors in {_offenders(findings, 'error')}"),
-        (str(warnings), f"warnings about {_offenders(findings, 'warning')}"),
+        (str(len(contents.items)), f"{contents.kind} in {result.files} files"),
+        (str(result.count("error")), f"errors in {_count_offenders(result, 'error')}"),
+        (str(result.count("warning")), f"warnings about {_count_offenders(result, 'warning')}"),
     ]
-    body = [
-        f"<h1>Audit of {escape(_safe(holdings.root.resolve().name))}</h1>",
-        f'<p class="lead">{"Every file was opened." if kinds else "Every file was opened; nothing is amiss."}</p>',
-        '<div class="cards">',
-        *(f'<div class="card"><b>{value}</b><span>{escape(what)}</span></div>' for value, what in cards),
-        "</div>",
-        *([_overview(kinds)] if kinds else []),
-        *(part for kind, faults in kinds.items() for part in _section(kind, faults, holdings, items)),
-        "<h2>What was audited</h2>",
-        table((name, _safe(value)) for name, value in findings.facts.items()),
-    ]
-    return document(f"Audit of {_safe(holdings.root.resolve().name)}", body, _STYLE)
+    title = f"Audit of {_to_utf8(contents.root.resolve().name)}"
+    lead = "Every file was opened." if kinds else "Every file was opened; nothing is amiss."
+    body = [f"<h1>{escape(title)}</h1>", f'<p class="lead">{lead}</p>', '<div class="cards">']
+    body += [f'<div class="card"><b>{value}</b><span>{escape(what)}</span></div>' for value, what in cards]
+    body.append("</div>")
+    if kinds:
+        body.append(_render_overview(kinds))
+    for kind, faults in kinds.items():
+        body += _render_section(kind, faults, contents, items)
+    body.append("<h2>What was audited</h2>")
+    body.append(render_table((name, _to_utf8(value)) for name, value in result.facts.items()))
+    return render_document(title, body, _STYLE)
 
 
-def _offenders(findings: Findings, severity: str) -> str:
-    items, others = findings.offenders(severity)
+def _count_offenders(result: AuditResult, severity: str) -> str:
+    items, others = result.offenders(severity)
     return f"{items} items" + (f" and {others} other places" if others else "")
 
 
-def _files(findings: Findings) -> dict[str, Item]:
-    """Faulty files that are no item, to be drawn all the same."""
-    named = {fault.item: findings.holdings.root / fault.item for fault in findings.faults}
+def _faulty_files(result: AuditResult) -> dict[str, Item]:
+    """Image files with faults that belong to no item, as items, so that they are shown too."""
+    named = {fault.item: result.contents.root / fault.item for fault in result.faults}
     return {name: Item(name, (path,)) for name, path in named.items() if path.suffix.lower() in SUFFIXES}
 
 
-def _safe(value: Any) -> Any:
-    """Text that can be written as UTF-8: names of files may hold any bytes."""
+def _to_utf8(value: Any) -> Any:
+    """Text that can be written as UTF-8: file names may hold any bytes."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _overview(kinds: Mapping[str, Sequence[Fault]]) -> str:
+def _render_overview(kinds: Mapping[str, Sequence[DataFault]]) -> str:
     rows = (
         f'<tr><th scope="row"><a href="#{kind}">{escape(KINDS[kind].title)}</a></th>'
         f'<td class="{KINDS[kind].severity}">{KINDS[kind].severity}</td><td class="n">{len(faults)}</td>'
@@ -103,44 +104,54 @@ def _overview(kinds: Mapping[str, Sequence[Fault]]) -> str:
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _section(kind: str, faults: Sequence[Fault], holdings: Holdings, items: Mapping[str, Item]) -> Iterable[str]:
-    told = KINDS[kind]
-    yield f'<h2 id="{kind}"><span class="{told.severity}">{len(faults)}</span> {escape(told.title.lower())}</h2>'
-    yield f"<p>{escape(told.remedy)}</p>"
-    drawn = [fault for fault in faults if fault.item in items][:DRAWN]
-    rest = [fault for fault in faults if fault not in drawn] if len(faults) < 2 * LISTED else faults[DRAWN:]
-    if drawn:
+def _render_section(
+    kind: str, faults: Sequence[DataFault], contents: DatasetContents, items: Mapping[str, Item]
+) -> Iterable[str]:
+    """The faults of one kind: the first items with their images, the others in a table."""
+    own = KINDS[kind]
+    yield f'<h2 id="{kind}"><span class="{own.severity}">{len(faults)}</span> {escape(own.title.lower())}</h2>'
+    yield f"<p>{escape(own.remedy)}</p>"
+    shown = [fault for fault in faults if fault.item in items][:SHOWN]
+    # Looking up every fault in the shown ones takes long in long lists, of which few rows are listed anyway.
+    rest = [fault for fault in faults if fault not in shown] if len(faults) < 2 * LISTED else faults[SHOWN:]
+    if shown:
         yield '<div class="offenders">'
-        yield from (_offender(fault, items[fault.item], holdings) for fault in drawn)
+        yield from (_render_offender(fault, items[fault.item], contents) for fault in shown)
         yield "</div>"
     if rest:
-        listed = table((_safe(fault.item), fault.side, _safe(fault.reason)) for fault in rest[:LISTED])
-        what = f"and {len(rest)} more" if drawn else f"{len(rest)} files"
-        yield f"<details{'' if drawn else ' open'}><summary>{what}</summary>{listed}"
-        yield f"<p>… and {len(rest) - LISTED} more in audit.json</p></details>" if len(rest) > LISTED else "</details>"
+        rows = render_table((_to_utf8(fault.item), fault.modality, _to_utf8(fault.reason)) for fault in rest[:LISTED])
+        summary = f"and {len(rest)} more" if shown else f"{len(rest)} files"
+        yield f"<details{'' if shown else ' open'}><summary>{summary}</summary>{rows}"
+        if len(rest) > LISTED:
+            yield f"<p>… and {len(rest) - LISTED} more in audit.json</p>"
+        yield "</details>"
 
 
-def _offender(fault: Fault, item: Item, holdings: Holdings) -> str:
-    side = f" ({fault.side})" if fault.side and len(holdings.sides) > 1 else ""
-    caption = f"<b>{escape(_safe(item.name))}</b>{side}<br>{escape(_safe(fault.reason))}"
+def _render_offender(fault: DataFault, item: Item, contents: DatasetContents) -> str:
+    modality = f" ({fault.modality})" if fault.modality and len(contents.modalities) > 1 else ""
+    caption = f"<b>{escape(_to_utf8(item.name))}</b>{modality}<br>{escape(_to_utf8(fault.reason))}"
     return (
-        f'<figure class="offender"><div class="both">{_pictures(fault, item, holdings)}</div>'
+        f'<figure class="offender"><div class="both">{_render_images(fault, item, contents)}</div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
-def _pictures(fault: Fault, item: Item, holdings: Holdings) -> str:
+def _render_images(fault: DataFault, item: Item, contents: DatasetContents) -> str:
+    """Thumbnails of the images of an item, and of both together for a shift; nothing for rows of HDF5 files."""
     if item.row is not None:
         return ""
-    shown = {}
-    for side, path in zip(holdings.sides if len(item.paths) > 1 else ("",), item.paths, strict=True):
+    names = contents.modalities if len(item.paths) > 1 else ("",)
+    thumbnails = {}
+    for name, path in zip(names, item.paths, strict=True):
         try:
-            shown[side] = thumbnail(read_some(path).values)
+            thumbnails[name] = make_thumbnail(read_centre(path).values)
         except UnreadableError:
             continue
-    if fault.kind in ("misregistered", "displaced") and len(shown) == 2:
-        shown["SAR red, optical green"] = overlay(shown["sar"], shown["optical"])
-    return "".join(
-        f'<span><img alt="" src="data:image/png;base64,{base64.b64encode(png(pixels)).decode()}">{escape(name)}</span>'
-        for name, pixels in shown.items()
-    )
+    if fault.kind in ("misregistered", "displaced") and len(thumbnails) == 2:
+        thumbnails["SAR red, optical green"] = overlay_pair(thumbnails["sar"], thumbnails["optical"])
+    return "".join(_render_image(name, pixels) for name, pixels in thumbnails.items())
+
+
+def _render_image(name: str, pixels: Pixels) -> str:
+    data = base64.b64encode(encode_png(pixels)).decode()
+    return f'<span><img alt="" src="data:image/png;base64,{data}">{escape(name)}</span>'

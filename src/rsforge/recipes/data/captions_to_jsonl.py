@@ -1,4 +1,4 @@
-"""``rsforge data captions-to-jsonl``: a table of captions as JSON lines."""
+"""``rsforge data captions-to-jsonl``: a table of captions is converted to JSON lines."""
 
 from __future__ import annotations
 
@@ -9,51 +9,55 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.data.captions.tables import EXTRACT, Line, json_line, read_lines
-from rsforge.data.captions.token_counts import LIMIT, counter
-from rsforge.data.io.safe_paths import inside
+from rsforge.data.captions.token_counts import LIMIT, make_counter
+from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.settings.data_captions import CaptionsSettings
+from rsforge.wording import join_first
 
 NAMED = 5
 
 
 def convert(settings: CaptionsSettings, show: Console) -> dict[str, Any]:
-    """Judge every line, then write; RSF-D007 for lines that are no captions, RSF-U004 for another output."""
-    _check(settings)
-    judged = _judge(settings, counter(settings.tokenizer), show)
-    state = _standing(settings)
+    """Check every line, then write; RSF-D007 for lines that are no captions, RSF-U004 for another existing output."""
+    _check_paths(settings)
+    counts = _judge_lines(settings, make_counter(settings.tokenizer), show)
+    state = _find_state(settings)
     if state == "written" and not show.dry_run:
         settings.output_file.parent.mkdir(parents=True, exist_ok=True)
-        with durable.replacing(settings.output_file) as file:
-            for line in _lines(settings):
+        with durable.open_atomic(settings.output_file) as file:
+            for line in _make_lines(settings):
                 file.write(line)
     if state == "unchanged":
         show.say(f"unchanged  {settings.output_file} holds these captions already: nothing to do")
-    counted = "exactly" if settings.tokenizer else "at least, by words"
-    return {"state": state, **judged, "tokens_counted": counted, "output_file": str(settings.output_file)}
+    method = "exactly" if settings.tokenizer else "at least, by words"
+    return {"state": state, **counts, "tokens_counted": method, "output_file": str(settings.output_file)}
 
 
-def _check(settings: CaptionsSettings) -> None:
+def _check_paths(settings: CaptionsSettings) -> None:
+    """RSF-U005 when the output would replace an input."""
     for option, path in (("--caption-file", settings.caption_file), ("--tokenizer", settings.tokenizer)):
         if path and settings.output_file.resolve() == path.resolve():
             found = str(settings.output_file)
             raise RsforgeError("RSF-U005", f"the output is the input {option}", where="--output-file", found=found)
 
 
-def _judge(settings: CaptionsSettings, tokens: Callable[[str], int], show: Console) -> dict[str, int]:
+def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int], show: Console) -> dict[str, int]:
+    """Counts of usable and skipped lines; RSF-D007 where bad lines are not skipped, RSF-D006 where no line is left."""
     captions = over = 0
     bad: list[str] = []
-    for line in _judged(settings):
-        captions, over = captions + (not line.reason), over + (not line.reason and tokens(line.text) > LIMIT)
+    for line in _read_judged(settings):
         if line.reason:
             bad.append(f"line {line.number}: {line.reason}")
+        else:
+            captions += 1
+            over += count_tokens(line.text) > LIMIT
     where = str(settings.caption_file)
     if bad and (settings.on_bad == "error" or not captions):
-        found = "; ".join(bad[:NAMED]) + (f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
-        old = any("older scripts" in reason for reason in bad)
-        fix = EXTRACT if old else ""
-        raise RsforgeError("RSF-D007", f"{len(bad)} lines are no captions", where=where, found=found, fix=fix)
+        is_old_form = any("older scripts" in reason for reason in bad)
+        what, found = f"{len(bad)} lines are no captions", join_first(bad, NAMED)
+        raise RsforgeError("RSF-D007", what, where=where, found=found, fix=EXTRACT if is_old_form else "")
     if not captions:
         what = f"there are no captions in {settings.caption_file.name}"
         raise RsforgeError("RSF-D006", what, where=where, fix=EXTRACT)
@@ -65,40 +69,42 @@ def _judge(settings: CaptionsSettings, tokens: Callable[[str], int], show: Conso
     return {"captions": captions, "skipped": len(bad), "over_77_tokens": over}
 
 
-def _judged(settings: CaptionsSettings) -> Iterator[Line]:
+def _read_judged(settings: CaptionsSettings) -> Iterator[Line]:
+    """The lines of the table; those whose image cannot be used have a reason too."""
     for line in read_lines(settings.caption_file):
-        missing = "" if line.reason else _missing(settings, line)
-        yield line._replace(reason=missing) if missing else line
+        reason = line.reason or _find_reason(settings, line)
+        yield line._replace(reason=reason)
 
 
-def _missing(settings: CaptionsSettings, line: Line) -> str:
-    """Why the image of a line cannot be taken: it leads out of its folder, or is missing where one was named."""
+def _find_reason(settings: CaptionsSettings, line: Line) -> str:
+    """Why the image of a line cannot be used: its name leaves the folder, or no such image is there; "" if it can."""
     folder = settings.images_dir or settings.output_file.parent
     try:
-        path = inside(folder, line.name, where=f"{settings.caption_file.name} line {line.number}")
+        path = resolve_inside(folder, line.name, where=f"{settings.caption_file.name} line {line.number}")
     except RsforgeError:
         if settings.on_bad == "error":
             raise
         return f"the name {line.name!r} leads out of {folder}"
-    there = settings.images_dir is None or path.is_file()
-    return "" if there else f"there is no image {line.name!r} in {folder}"
+    if settings.images_dir is not None and not path.is_file():
+        return f"there is no image {line.name!r} in {folder}"
+    return ""
 
 
-def _lines(settings: CaptionsSettings) -> Iterator[bytes]:
-    return (json_line(line.name, line.text).encode() for line in _judged(settings) if not line.reason)
+def _make_lines(settings: CaptionsSettings) -> Iterator[bytes]:
+    return (json_line(line.name, line.text).encode() for line in _read_judged(settings) if not line.reason)
 
 
-def _standing(settings: CaptionsSettings) -> str:
-    """``written`` or ``unchanged``; RSF-U004 when the output is there and says something else."""
+def _find_state(settings: CaptionsSettings) -> str:
+    """``written`` when the output has to be written, ``unchanged`` when it exists; RSF-U004 when another one exists."""
     output = settings.output_file
     if settings.overwrite or not output.exists():
         return "written"
-    if _same(output, _lines(settings)):
+    if _holds_same(output, _make_lines(settings)):
         return "unchanged"
     fix = "replace it with --overwrite, or name another --output-file"
     raise RsforgeError("RSF-U004", f"{output.name} holds something else", where=str(output), fix=fix)
 
 
-def _same(path: Path, lines: Iterator[bytes]) -> bool:
+def _holds_same(path: Path, lines: Iterator[bytes]) -> bool:
     with path.open("rb") as file:
         return all(old == new for old, new in zip_longest(file, lines))

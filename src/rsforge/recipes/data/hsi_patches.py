@@ -1,4 +1,4 @@
-"""Hyperspectral cubes to patches with the Landsat bands they would give."""
+"""``rsforge data hsi-patches``: hyperspectral cubes are cut into patches with simulated Landsat bands."""
 
 from __future__ import annotations
 
@@ -11,168 +11,183 @@ import numpy as np
 from rsforge import durable
 from rsforge.data.cubes.cube import F32, Cube, Mask
 from rsforge.data.cubes.formats import find_cubes
-from rsforge.data.cubes.patches import NAME, Patch, Simulation, gsd_m, write_patches
+from rsforge.data.cubes.patches import NAME, CubePatch, Simulation, write_patches
 from rsforge.data.cubes.resample import coarse_count
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
-from rsforge.data.splits.assign import Wanted, divide
+from rsforge.data.splits.assign import divide
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.split_file import SPLIT_FILE
+from rsforge.data.splits.split_request import SplitRequest
 from rsforge.engine.signals import StopRequest
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.data import split
-from rsforge.recipes.data.hsi_scenes import Scene, Seen, Work, judged, work_of
+from rsforge.recipes.data.hsi_scenes import CubeScene, CuttingJob, ValueStats, judge_scene, prepare_job
 from rsforge.recipes.training import output_dir
 from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import SplitSettings
 
 
 def cut(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
-    """Judge every cube, then write the pairs of each; SIGINT and SIGTERM end it between two patches."""
+    """Check every cube, then write the pairs of each; SIGINT and SIGTERM end it between two patches."""
     with StopRequest() as stop:
-        work = work_of(settings, stop)
-        result = _cut(work, show)
-    work.heed()
+        job = prepare_job(settings, stop)
+        result = _cut_scenes(job, show)
+    job.raise_if_stopped()
     return result
 
 
-def _cut(work: Work, show: Console) -> dict[str, Any]:
-    settings, out = work.settings, work.settings.output_dir
-    found = find_cubes(settings.input, skip=NAME)
-    _refuse_occupied(out, found, overwrite=settings.overwrite)
-    every = [judged(name, path, work, show, alone=len(found) == 1) for name, path in found.items()]
-    scenes = [scene for scene in every if scene is not None]
+def _cut_scenes(job: CuttingJob, show: Console) -> dict[str, Any]:
+    settings, out = job.settings, job.settings.output_dir
+    cubes = find_cubes(settings.input, skip=NAME)
+    _refuse_occupied(out, cubes, overwrite=settings.overwrite)
+    judged = [judge_scene(name, path, job, show, alone=len(cubes) == 1) for name, path in cubes.items()]
+    scenes = [scene for scene in judged if scene is not None]
     if not any(scene.windows for scene in scenes):
-        raise _nothing(work)
-    facts = _facts(work, scenes)
+        raise _no_patches_error(job)
+    facts = _collect_facts(job, scenes)
     if settings.split_by != "none":
-        divide(_items(scenes), Wanted(settings.split_by, val=settings.val, seed=settings.seed))
+        divide(_expected_items(scenes), SplitRequest(settings.split_by, val=settings.val, seed=settings.seed))
     if show.dry_run:
-        return facts | _most(work, scenes)
+        return facts | _upper_bounds(job, scenes)
     output_dir.make(out)
-    with durable.locked(out):
+    with durable.lock_folder(out):
         durable.sweep(out)
-        earlier = _refuse_occupied(out, found, overwrite=settings.overwrite)
+        earlier = _refuse_occupied(out, cubes, overwrite=settings.overwrite)
         for name in (CARD, SPLIT_FILE):
             (out / name).unlink(missing_ok=True)
-        counts = _written(scenes, work, show)
+        counts = _write_scenes(scenes, job, show)
         if not any(counts.values()):
-            raise _nothing(work)
-        for path in earlier - {out / name / NAME for name, count in counts.items() if count}:
+            raise _no_patches_error(job)
+        written = {out / name / NAME for name, count in counts.items() if count}
+        for path in earlier - written:
             path.unlink()
-        facts |= {"scenes": counts, "patches": sum(counts.values()), "left_out": dict(sorted(work.left_out.items()))}
+        facts |= {"scenes": counts, "patches": sum(counts.values()), "left_out": dict(sorted(job.left_out.items()))}
         write_card(out, "patches", **{key: value for key, value in facts.items() if key != "output_dir"})
-    return facts | _divided(settings, show)
+    return facts | _divide_patches(settings, show)
 
 
-def _items(scenes: list[Scene]) -> list[Item]:
-    """The patches that may come to be, to see before they are cut that they can be divided."""
-    return [Item(f"{s.name}/{NAME}#{k}", (), s.name, window) for s in scenes for k, window in enumerate(s.windows)]
+def _expected_items(scenes: list[CubeScene]) -> list[Item]:
+    """The largest possible set of patches, to check before they are cut that it can be divided."""
+    items = []
+    for scene in scenes:
+        for number, window in enumerate(scene.windows):
+            items.append(Item(f"{scene.name}/{NAME}#{number}", (), scene.name, window))
+    return items
 
 
-def _divided(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
-    """The split of what was written, as ``data split`` makes it."""
+def _divide_patches(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
+    """Write the split of the patches, as by ``rsforge data split``."""
     if settings.split_by == "none":
         return {}
-    wanted = SplitSettings(data_dir=settings.output_dir, by=settings.split_by, val=settings.val, seed=settings.seed)
-    return {"split": split.divide(wanted, show)}
+    options = SplitSettings(data_dir=settings.output_dir, by=settings.split_by, val=settings.val, seed=settings.seed)
+    return {"split": split.divide(options, show)}
 
 
 def _refuse_occupied(out: Path, names: Collection[str], *, overwrite: bool) -> set[Path]:
-    """Patches in the folder that are this run's to replace: those of the same scenes, or of the data set that it holds.
+    """The files of patches in ``out`` that this run may replace: those of the same scenes, or of the data set there.
 
-    RSF-U004 when it may not, or when others are there, which may be anybody's; RSF-U005 where a cube is in the way.
+    RSF-U004 when they may not be replaced, or when there are other files of patches; RSF-U005 where a file has the name
+    of a scene.
     """
-    blocked = next((out / name for name in names if (out / name).is_file()), None)
-    if blocked is not None:
-        what = "a folder of patches would take the name of a file"
-        raise RsforgeError("RSF-U005", what, where="--output-dir", found=str(blocked), fix="name another --output-dir")
-    there = set(out.rglob(NAME)) | {out / name for name in (CARD, SPLIT_FILE) if (out / name).exists()}
-    own = {*names, *(dict(read_card(out).get("scenes") or {}) if overwrite else ())}
-    mine = {out / name / NAME for name in own} | {out / CARD, out / SPLIT_FILE}
-    foreign = sorted(there - mine if overwrite else there)
+    for name in names:
+        if (out / name).is_file():
+            what, found = "a folder of patches would take the name of a file", str(out / name)
+            raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name another --output-dir")
+    patches = set(out.rglob(NAME))
+    present = patches | {out / name for name in (CARD, SPLIT_FILE) if (out / name).exists()}
+    if overwrite:
+        own = {*names, *dict(read_card(out).get("scenes") or {})}
+        replaceable = {out / name / NAME for name in own} | {out / CARD, out / SPLIT_FILE}
+        what, fix = f"the output folder {out} holds patches of other data", "name another --output-dir"
+        foreign = sorted(present - replaceable)
+    else:
+        what = f"the output folder {out} holds a data set"
+        fix = "replace it with --overwrite, or name another --output-dir"
+        foreign = sorted(present)
     if foreign:
-        shown = ", ".join(path.relative_to(out).as_posix() for path in foreign[:4])
-        what = f"the output folder {out} holds {'patches of other data' if overwrite else 'a data set'}"
-        fix = "name another --output-dir" if overwrite else "replace it with --overwrite, or name another --output-dir"
-        raise RsforgeError("RSF-U004", what, where="--output-dir", found=shown, fix=fix)
-    return {path for path in there if path.name == NAME}
+        found = ", ".join(path.relative_to(out).as_posix() for path in foreign[:4])
+        raise RsforgeError("RSF-U004", what, where="--output-dir", found=found, fix=fix)
+    return patches
 
 
-def _nothing(work: Work) -> RsforgeError:
-    found = ", ".join(f"{reason}: {count}" for reason, count in sorted(work.left_out.items()))
+def _no_patches_error(job: CuttingJob) -> RsforgeError:
+    found = ", ".join(f"{reason}: {count}" for reason, count in sorted(job.left_out.items()))
     fix = "lower --patch-size or --min-valid, or see --valid-range"
-    return RsforgeError("RSF-D004", "no patch can be cut", where=str(work.settings.input), found=found, fix=fix)
+    return RsforgeError("RSF-D004", "no patch can be cut", where=str(job.settings.input), found=found, fix=fix)
 
 
-def _facts(work: Work, scenes: list[Scene]) -> dict[str, Any]:
-    """What is known before patches are cut."""
-    s, response = work.settings, work.response
+def _collect_facts(job: CuttingJob, scenes: list[CubeScene]) -> dict[str, Any]:
+    """The facts that are known before patches are cut."""
+    settings, response = job.settings, job.response
     coverage = np.min([scene.bands.coverage for scene in scenes], axis=0)
     return {
-        "output_dir": str(s.output_dir),
+        "output_dir": str(settings.output_dir),
         "sensor": response.name,
         "coverage": {band: round(float(share), 4) for band, share in zip(response.bands, coverage, strict=True)},
-        "factor": str(work.factor),
-        "patch_size": s.patch_size,
-        "landsat_size": coarse_count(s.patch_size, work.factor),
-        "stride": s.stride or s.patch_size,
+        "factor": str(job.factor),
+        "patch_size": settings.patch_size,
+        "landsat_size": coarse_count(settings.patch_size, job.factor),
+        "stride": settings.stride or settings.patch_size,
         "bands": {scene.name: int(scene.keep.sum()) for scene in scenes},
         "bands_dropped": {scene.name: int((~scene.keep).sum()) for scene in scenes},
     }
 
 
-def _most(work: Work, scenes: list[Scene]) -> dict[str, int]:
-    """Patches when every window is valid, and their bytes before compression."""
+def _upper_bounds(job: CuttingJob, scenes: list[CubeScene]) -> dict[str, int]:
+    """The number of patches if every window is valid, and their bytes before compression."""
     counts = {scene.name: len(scene.windows) for scene in scenes}
-    values = sum(counts[scene.name] * (int(scene.keep.sum()) + len(work.response.bands)) for scene in scenes)
-    return {"patches_at_most": sum(counts.values()), "bytes_at_most": 4 * work.settings.patch_size**2 * values}
+    values = sum(counts[scene.name] * (int(scene.keep.sum()) + len(job.response.bands)) for scene in scenes)
+    return {"patches_at_most": sum(counts.values()), "bytes_at_most": 4 * job.settings.patch_size**2 * values}
 
 
-def _written(scenes: list[Scene], work: Work, show: Console) -> dict[str, int]:
-    """Patches written of each scene."""
+def _write_scenes(scenes: list[CubeScene], job: CuttingJob, show: Console) -> dict[str, int]:
+    """Write the patches of every scene; returns their numbers."""
     counts: dict[str, int] = {}
     with show.progress("cutting", sum(len(scene.windows) for scene in scenes)) as meter:
         for scene in scenes:
-            path = work.settings.output_dir / scene.name / NAME
-            with work.open(scene.path) as cube:
-                seen = Seen()
-                patches = _patches(scene, cube, work, meter, seen)
-                counts[scene.name] = write_patches(path, scene.name, patches, _attributes(scene, cube, work))
-                for doubt in seen.doubts(cube):
-                    show.warn(f"{scene.path.name}: {doubt}")
+            path = job.settings.output_dir / scene.name / NAME
+            with job.open(scene.path) as cube:
+                stats = ValueStats()
+                patches = _cut_patches(scene, cube, job, meter, stats)
+                counts[scene.name] = write_patches(path, scene.name, patches, _make_attributes(scene, cube, job))
+                for warning in stats.list_warnings(cube):
+                    show.warn(f"{scene.path.name}: {warning}")
     return counts
 
 
-def _patches(scene: Scene, cube: Cube, work: Work, meter: Meter, seen: Seen) -> Iterator[Patch]:
-    simulation = Simulation.of(scene.bands.weights, work.settings.patch_size, work.factor)
+def _cut_patches(scene: CubeScene, cube: Cube, job: CuttingJob, meter: Meter, stats: ValueStats) -> Iterator[CubePatch]:
+    """The patches with enough valid pixels, each simulated; their values are added to ``stats``."""
+    simulation = Simulation.for_patches(scene.bands.weights, job.settings.patch_size, job.factor)
     for window in scene.windows:
-        work.heed()
+        job.raise_if_stopped()
         values, valid = cube.read(window, scene.keep)
-        if work.settings.valid_range is not None:
-            valid = valid & _within(values, *work.settings.valid_range)
-        if valid.any() and valid.mean() >= work.settings.min_valid:
-            seen.take(values[valid])
-            yield simulation.patch(window, values, valid)
+        if job.settings.valid_range is not None:
+            low, high = job.settings.valid_range
+            valid = valid & _are_within(values, low, high)
+        if valid.any() and valid.mean() >= job.settings.min_valid:
+            stats.add(values[valid])
+            yield simulation.simulate(window, values, valid)
         else:
-            work.left_out["windows with too few valid pixels"] += 1
+            job.left_out["windows with too few valid pixels"] += 1
         meter.step()
 
 
-def _within(values: F32, low: float, high: float) -> Mask:
-    inside: Mask = np.all((values >= low) & (values <= high), axis=-1)
-    return inside
+def _are_within(values: F32, low: float, high: float) -> Mask:
+    """Pixels ``(H, W)`` of which all bands lie in the closed range."""
+    within: Mask = np.all((values >= low) & (values <= high), axis=-1)
+    return within
 
 
-def _attributes(scene: Scene, cube: Cube, work: Work) -> dict[str, Any]:
+def _make_attributes(scene: CubeScene, cube: Cube, job: CuttingJob) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "scene": scene.name,
         "source": scene.path.name,
-        "sensor": work.response.name,
-        "landsat_bands": list(work.response.bands),
+        "sensor": job.response.name,
+        "landsat_bands": list(job.response.bands),
         "landsat_coverage": scene.bands.coverage,
-        "downsampling_factor": float(work.factor),
-        "factor": str(work.factor),
+        "downsampling_factor": float(job.factor),
+        "factor": str(job.factor),
         "landsat_grid": "one a patch, from its upper left corner",
         "wavelengths": scene.wavelength_nm[scene.keep],
         "cube_wavelengths": scene.wavelength_nm,
@@ -183,5 +198,7 @@ def _attributes(scene: Scene, cube: Cube, work: Work) -> dict[str, Any]:
         facts["fwhm"] = cube.fwhm_nm[scene.keep]
     if cube.grid is not None:
         facts |= {"crs": cube.grid.crs, "transform": cube.grid.transform}
-    gsd = gsd_m(cube.grid)
-    return facts if gsd is None else facts | {"aviris_gsd": gsd, "landsat_gsd": gsd * float(work.factor)}
+    gsd_m = cube.grid.gsd_m() if cube.grid else None
+    if gsd_m is not None:
+        facts |= {"aviris_gsd": gsd_m, "landsat_gsd": gsd_m * float(job.factor)}
+    return facts

@@ -1,4 +1,4 @@
-"""``rsforge data prepare-classes``: images named by class and number become folders by class, with captions."""
+"""``rsforge data prepare-classes``: images named CLASS_NUMBER are sorted into folders by class, with captions."""
 
 from __future__ import annotations
 
@@ -8,112 +8,135 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageDraw
-
 from rsforge import durable
-from rsforge.data.captions.resize import shaped
-from rsforge.data.images.class_folders import ClassIndex, caption, named, read_class_names, scan_classes
-from rsforge.data.io.image_reader import SUFFIXES, decode_rgb, read_bytes
+from rsforge.data.images.class_folders import ClassIndex, make_caption, name_classes, read_class_names, scan_classes
+from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
+from rsforge.recipes.data.class_figure import draw_class_figure
 from rsforge.settings.data_captions import ClassesSettings
+from rsforge.wording import join_first
 
 ALL = "corel_all"
 CLASSES = "classes.txt"
 CAPTIONS = "captions.json"
 RECORD = "prepared.json"
 FIGURE = "corel_dataset_samples.png"
-SAMPLES, SIDE = 3, 128
 
 Digests = dict[str, str]
-Record = dict[str, list[str]]  # of every file, what an earlier run wrote or was about to write
+Record = dict[str, list[str]]
+"""By file, the digests of what earlier runs wrote, and of what the last one was about to write."""
 
 
 def prepare(settings: ClassesSettings, show: Console) -> dict[str, Any]:
-    """Judge all, then copy what is new; RSF-D002 names or pixels, RSF-D006 the list, RSF-U004 files of others."""
+    """Check, then copy what is new; RSF-D002 for bad images, RSF-D006 for a bad list, RSF-U004 for other files."""
     _check_apart(settings)
-    index = _scanned(settings, show)
-    names = _names(settings, index, show)
-    images, texts = _wanted(index, names)
-    wanted = images | {name: _sha(text.encode()) for name, text in texts.items()}
+    index = _scan(settings, show)
+    names = _name_classes(settings, index, show)
+    images, texts = _plan_files(index, names)
+    planned = images | {name: _sha256(text.encode()) for name, text in texts.items()}
     root = settings.output_dir
-    before, after = _recorded(root), {name: [digest] for name, digest in wanted.items()}
-    stale = sorted(before.keys() - wanted.keys())
-    _refuse_foreign(root, {name.split("/")[0] for name in wanted}, before.keys() | wanted.keys())
-    new = _new(root, wanted, before, show)
+    before = _read_record(root)
+    stale = sorted(before.keys() - planned.keys())
+    _refuse_foreign(root, {name.split("/")[0] for name in planned}, before.keys() | planned.keys())
+    new = _find_new(root, planned, before, show)
     counts = {f"{n} {names[n]}": sum(image.number == n for image in index.images) for n in index.numbers}
     facts = {"images": len(index.images), "classes": counts, "skipped": len(index.bad), "output_dir": str(root)}
     if show.dry_run:
-        return {"files": len(wanted), "removed": len(stale), **facts}
+        return {"files": len(planned), "removed": len(stale), **facts}
     root.mkdir(parents=True, exist_ok=True)
-    with durable.locked(root):
-        if new:
-            # What is about to be written is recorded first, so that a run after a kill knows it for its own.
-            _record(root, {name: [*before.get(name, []), *after.get(name, [])] for name in before | after})
-            _write(settings, index, new, texts, show)
-        removed = _remove(root, stale, before, show)
-        _record(root, after)
-    figure = _figure(settings, index, names) if settings.visualize else None
+    with durable.lock_folder(root):
+        removed = _update(settings, index, planned, before, new, stale, texts, show)
+    figure = _write_figure(settings, index, names) if settings.visualize else None
     state = "prepared" if new or removed else "unchanged"
     if state == "unchanged":
         show.say(f"unchanged  {root} holds these images already: nothing to do")
-    return {"state": state, "written": len(new), "removed": removed, **facts, "figure": figure and str(figure)}
+    figure_path = str(figure) if figure else None
+    return {"state": state, "written": len(new), "removed": removed, **facts, "figure": figure_path}
+
+
+def _update(
+    settings: ClassesSettings,
+    index: ClassIndex,
+    planned: Digests,
+    before: Record,
+    new: list[str],
+    stale: list[str],
+    texts: Mapping[str, str],
+    show: Console,
+) -> int:
+    """Write new files and remove stale ones; returns the number of removed files.
+
+    The record of a run is written before its files, so that a run after a kill knows them as its own.
+    """
+    root = settings.output_dir
+    after = {name: [digest] for name, digest in planned.items()}
+    if new:
+        _write_record(root, {name: [*before.get(name, []), *after.get(name, [])] for name in before | after})
+        _write_files(settings, index, new, texts, show)
+    removed = _remove_stale(root, stale, before, show)
+    _write_record(root, after)
+    return removed
 
 
 def _check_apart(settings: ClassesSettings) -> None:
+    """RSF-U005 when input and output folder contain one another."""
     source, target = settings.data_dir.resolve(), settings.output_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
         what, found = "the folder of images and the output folder lie in one another", f"{source}, {target}"
         raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name an --output-dir apart")
 
 
-def _scanned(settings: ClassesSettings, show: Console) -> ClassIndex:
+def _scan(settings: ClassesSettings, show: Console) -> ClassIndex:
+    """The usable images; RSF-D002 for others unless they are skipped and some are left."""
     index = scan_classes(settings.data_dir, exclude=settings.output_dir)
-    found = "; ".join(f"{name}: {reason}" for name, reason in index.bad[:5])
-    found += f"; and {len(index.bad) - 5} more" if len(index.bad) > 5 else ""
-    where = str(settings.data_dir)
     if index.bad and (settings.on_bad == "error" or not index.images):
+        what = f"{len(index.bad)} images cannot be used"
+        found = join_first([f"{name}: {reason}" for name, reason in index.bad], 5)
         fix = "convert, repair, rename or remove them, or leave them out by --on-bad skip"
-        raise RsforgeError("RSF-D002", f"{len(index.bad)} images cannot be used", where=where, found=found, fix=fix)
+        raise RsforgeError("RSF-D002", what, where=str(settings.data_dir), found=found, fix=fix)
     for name, reason in index.bad:
         show.warn(f"left out {name}: {reason}")
     return index
 
 
-def _names(settings: ClassesSettings, index: ClassIndex, show: Console) -> dict[int, str]:
+def _name_classes(settings: ClassesSettings, index: ClassIndex, show: Console) -> dict[int, str]:
+    """The name of every class, with warnings where the list and the images do not fit."""
     path = settings.data_dir / CLASSES
     given = read_class_names(path) if path.exists() else {}
-    names, missing = named(index.numbers, given)
+    names, missing = name_classes(index.numbers, given)
     if missing:
-        told = ", ".join(f"{n} ({names[n]})" for n in missing)
-        why = f"{CLASSES} does not name every class" if given else f"{settings.data_dir} has no {CLASSES}"
-        show.warn(f"{why}: generic names for {told}")
-    if empty := sorted(given.keys() - set(index.numbers)):
-        show.warn(f"{CLASSES} names classes without images: {', '.join(f'{n} ({given[n]})' for n in empty)}")
+        generic = ", ".join(f"{number} ({names[number]})" for number in missing)
+        reason = f"{CLASSES} does not name every class" if given else f"{settings.data_dir} has no {CLASSES}"
+        show.warn(f"{reason}: generic names for {generic}")
+    empty = sorted(given.keys() - set(index.numbers))
+    if empty:
+        classes = ", ".join(f"{number} ({given[number]})" for number in empty)
+        show.warn(f"{CLASSES} names classes without images: {classes}")
     return names
 
 
-def _wanted(index: ClassIndex, names: Mapping[int, str]) -> tuple[Digests, dict[str, str]]:
-    """Digest of every image to stand in the output, and text of every caption file, by relative name."""
+def _plan_files(index: ClassIndex, names: Mapping[int, str]) -> tuple[Digests, dict[str, str]]:
+    """The digests of all images of the output, and the texts of its caption files, by relative name."""
     images: Digests = {}
     captions: dict[str, dict[str, str]] = {}
     for image in index.images:
         for folder in (ALL, f"class_{image.number:04d}"):
             images[f"{folder}/{image.path.name}"] = image.digest
-            captions.setdefault(f"{folder}/{CAPTIONS}", {})[image.path.name] = caption(names[image.number])
-    texts = {name: json.dumps(dict(sorted(c.items())), indent=2, ensure_ascii=False) + "\n"
-             for name, c in captions.items()}  # fmt: skip
+            captions.setdefault(f"{folder}/{CAPTIONS}", {})[image.path.name] = make_caption(names[image.number])
+    texts = {}
+    for name, of_image in captions.items():
+        texts[name] = json.dumps(dict(sorted(of_image.items())), indent=2, ensure_ascii=False) + "\n"
     return images, texts
 
 
-def _recorded(root: Path) -> Record:
-    """Digests of what an earlier run wrote, by relative name; RSF-D006 when the record is damaged."""
+def _read_record(root: Path) -> Record:
+    """The record of the last run; empty when there is none, RSF-D006 when it is damaged."""
     path = root / RECORD
     try:
         files = json.loads(path.read_text("utf-8"))["files"]
-        below = all(".." not in Path(name).parts and not Path(name).is_absolute() for name in files)
-        if below and all(isinstance(digests, list) for digests in files.values()):
+        is_inside = all(".." not in Path(name).parts and not Path(name).is_absolute() for name in files)
+        if is_inside and all(isinstance(digests, list) for digests in files.values()):
             return dict(files)
     except FileNotFoundError:
         return {}
@@ -124,29 +147,38 @@ def _recorded(root: Path) -> Record:
 
 def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
     """RSF-U004 for images in the output that no run wrote: they would be trained on without a caption."""
-    there = [p for f in sorted(folders) for p in sorted((root / f).glob("*")) if p.suffix.lower() in SUFFIXES]
-    foreign = [n for p in there if (n := p.relative_to(root).as_posix()) not in own]
+    foreign = []
+    for folder in sorted(folders):
+        for path in sorted((root / folder).glob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.suffix.lower() in SUFFIXES and name not in own:
+                foreign.append(name)
     if foreign:
+        what = f"{len(foreign)} other images lie in {root}"
         found, fix = ", ".join(foreign[:5]), "move them away, or name another --output-dir"
-        raise RsforgeError(
-            "RSF-U004", f"{len(foreign)} other images lie in {root}", where=str(root), found=found, fix=fix
-        )
+        raise RsforgeError("RSF-U004", what, where=str(root), found=found, fix=fix)
 
 
-def _new(root: Path, wanted: Digests, before: Record, show: Console) -> list[str]:
-    """Files to write. What a user changed is kept while its source is the same; RSF-U004 when both changed."""
-    there = {name: _digest(root / name) for name in wanted}
-    changed = [n for n, digest in there.items() if digest and digest not in (wanted[n], *before.get(n, []))]
-    kept = [name for name in changed if wanted[name] in before.get(name, [])]
-    if lost := sorted(set(changed) - set(kept)):
+def _find_new(root: Path, planned: Digests, before: Record, show: Console) -> list[str]:
+    """The files to write.
+
+    A file that a user changed is kept as long as its source is the same; RSF-U004 when both have changed.
+    """
+    present = {name: _file_sha256(root / name) for name in planned}
+    changed = [
+        name for name, digest in present.items() if digest and digest not in (planned[name], *before.get(name, []))
+    ]
+    kept = [name for name in changed if planned[name] in before.get(name, [])]
+    lost = sorted(set(changed) - set(kept))
+    if lost:
         what, fix = "files that were made or changed by hand would be replaced", "move them away, then run this again"
         raise RsforgeError("RSF-U004", what, where=str(root), found=", ".join(lost[:5]), fix=fix)
     for name in kept:
         show.warn(f"{name} was changed since: left as it is; remove it to have it made again")
-    return [name for name, digest in there.items() if digest != wanted[name] and name not in kept]
+    return [name for name, digest in present.items() if digest != planned[name] and name not in kept]
 
 
-def _write(
+def _write_files(
     settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], show: Console
 ) -> None:
     root, sources = settings.output_dir, {image.path.name: image.path for image in index.images}
@@ -160,53 +192,47 @@ def _write(
             elif settings.copy_files:
                 durable.write_bytes(target, sources[target.name].read_bytes())
             else:
-                durable.alias(sources[target.name], target)
+                durable.link_or_copy(sources[target.name], target)
             meter.step()
 
 
-def _remove(root: Path, stale: list[str], before: Record, show: Console) -> int:
-    """Remove what an earlier run wrote and no source is left of, unless somebody changed it since."""
-    there = {name: digest for name in stale if (digest := _digest(root / name))}
-    gone = [name for name, digest in there.items() if digest in before[name]]
-    for name in gone:
-        (root / name).unlink()
-        show.say(f"removed    {name}: its source is gone")
-    for name in sorted(there.keys() - set(gone)):
-        show.warn(f"{name} has no source any more and was changed since: left there")
-    return len(gone)
+def _remove_stale(root: Path, stale: list[str], before: Record, show: Console) -> int:
+    """Remove files of earlier runs without a source, unless they were changed since; returns their number."""
+    removed = 0
+    for name in stale:
+        digest = _file_sha256(root / name)
+        if not digest:
+            continue
+        if digest in before[name]:
+            (root / name).unlink()
+            removed += 1
+            show.say(f"removed    {name}: its source is gone")
+        else:
+            show.warn(f"{name} has no source any more and was changed since: left there")
+    return removed
 
 
-def _record(root: Path, files: Record) -> None:
+def _write_record(root: Path, files: Record) -> None:
     value = {"format": "rsforge-classes", "version": 2, "files": dict(sorted(files.items()))}
-    _write_changed(root / RECORD, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    _write_if_changed(root / RECORD, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def _figure(settings: ClassesSettings, index: ClassIndex, names: Mapping[int, str]) -> Path:
-    """A row of samples of each class, with its name."""
-    from rsforge.data.io import image_writer  # imports torch, which the rest has no need of
-
-    sheet = np.zeros((len(names), SAMPLES, SIDE, SIDE, 3), np.uint8)
-    for row, number in enumerate(index.numbers):
-        own = [image for image in index.images if image.number == number]
-        for column, image in enumerate(own[:SAMPLES]):
-            picture = shaped(Image.fromarray(decode_rgb(read_bytes(image.path))), SIDE, "crop")
-            if column == 0:
-                ImageDraw.Draw(picture).text((4, 2), names[number], "white", stroke_width=1, stroke_fill="black")
-            sheet[row, column] = np.asarray(picture)
+def _write_figure(settings: ClassesSettings, index: ClassIndex, names: Mapping[int, str]) -> Path:
     path = settings.figs_dir / FIGURE
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_changed(path, image_writer.encode(image_writer.grid(sheet.reshape(-1, SIDE, SIDE, 3), SAMPLES), path.suffix))
+    _write_if_changed(path, draw_class_figure(index, names))
     return path
 
 
-def _write_changed(path: Path, data: bytes) -> None:
-    if _digest(path) != _sha(data):
+def _write_if_changed(path: Path, data: bytes) -> None:
+    if _file_sha256(path) != _sha256(data):
         durable.write_bytes(path, data)
 
 
-def _digest(path: Path) -> str:
-    return _sha(path.read_bytes()) if path.is_file() else ""
+def _file_sha256(path: Path) -> str:
+    """The SHA-256 of a file; empty when there is none."""
+    return _sha256(path.read_bytes()) if path.is_file() else ""
 
 
-def _sha(data: bytes) -> str:
+def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""``rsforge data stats``: what a data set holds, counted and measured."""
+"""``rsforge data stats``: counts and statistics of a data set."""
 
 from __future__ import annotations
 
@@ -9,138 +9,168 @@ from typing import Any
 
 import numpy as np
 
-from rsforge.data.audit.faults import Seen, Span
-from rsforge.data.audit.inspect_items import Exam, examine
-from rsforge.data.splits.items import Holdings
+from rsforge.data.audit.image_stats import ImageStats, ValueRange
+from rsforge.data.audit.inspect_items import Inspection, inspect_items
+from rsforge.data.splits.items import DatasetContents
 from rsforge.recipes.console import Console
-from rsforge.recipes.data.split import holdings_of, warn_of
+from rsforge.recipes.data.split import read_contents, warn_of_problems
 from rsforge.settings.data_pairs import StatsSettings
 
 _COUNTED = ("region", "season", "terrain", "country", "scene")
-_SHOWN = 12
+_LISTED = 12
 
 
 def measure(settings: StatsSettings, show: Console) -> dict[str, Any]:
-    """Counts of what is known by name, sizes, modes and ranges of what is seen; which files cannot be read."""
-    holdings = holdings_of(settings, show)
-    warn_of(holdings, show)
-    opened = replace(holdings, items=holdings.items[: settings.limit])
-    seen: dict[str, list[Seen]] = {side: [] for side in holdings.sides}
-    bad: list[str] = []
+    """Counts of what names and tables say, sizes, dtypes and ranges of the images, and which files cannot be read."""
+    contents = read_contents(settings, show)
+    warn_of_problems(contents, show)
+    opened = replace(contents, items=contents.items[: settings.limit])
+    stats: dict[str, list[ImageStats]] = {modality: [] for modality in contents.modalities}
+    unreadable: list[str] = []
     with show.progress("opened", len(opened.items)) as meter:
-        for exam in examine(opened, radiometry=None, gray=True, shifts=False):
-            bad += _taken(exam, seen)
+        for inspection in inspect_items(opened, radiometry=None, gray=True, shifts=False):
+            unreadable += _collect_stats(inspection, stats)
             meter.step()
-    if bad:
-        show.warn(f"{len(bad)} files cannot be read: {bad[0]}")
+    if unreadable:
+        show.warn(f"{len(unreadable)} files cannot be read: {unreadable[0]}")
+    images = {}
+    for modality in stats:
+        for name, group in _group_by_dtype(modality, stats[modality]):
+            images[name] = _summarise_images(group)
     return {
         "data_dir": str(settings.data_dir),
-        "kind": holdings.kind,
-        "items": len(holdings.items),
+        "kind": contents.kind,
+        "items": len(contents.items),
         "opened": len(opened.items),
-        "orphans": len(holdings.orphans),
-        "strays": len(holdings.strays),
-        "unreadable": bad,
-        "counts": _counts(holdings),
-        "sides": {name: _figures(looks) for side in seen for name, looks in _alike(side, seen[side])},
+        "orphans": len(contents.orphans),
+        "strays": len(contents.unclaimed_files),
+        "unreadable": unreadable,
+        "counts": _count_values(contents),
+        "sides": images,
     }
 
 
-def _taken(exam: Exam, seen: dict[str, list[Seen]]) -> Iterator[str]:
-    """Sort what was seen by side, and tell what could not be read."""
-    yield from (f"{f.item} ({f.side}): {f.reason}" for f in exam.faults if f.kind == "corrupt")
-    for side, look in zip(seen, exam.seen, strict=True):
-        if look is not None:
-            # Digests of every image are not needed here.
-            seen[side].append(replace(look, pixels=""))
+def _collect_stats(inspection: Inspection, stats: dict[str, list[ImageStats]]) -> list[str]:
+    """Add the statistics of an item to those of each modality; returns the images that cannot be read."""
+    for modality, own in zip(stats, inspection.stats, strict=True):
+        if own is not None:
+            # The digests of all pixels would only take memory here.
+            stats[modality].append(replace(own, pixel_digest=""))
+    unreadable = [fault for fault in inspection.faults if fault.kind == "corrupt"]
+    return [f"{fault.item} ({fault.modality}): {fault.reason}" for fault in unreadable]
 
 
-def _alike(side: str, looks: Sequence[Seen]) -> Iterator[tuple[str, list[Seen]]]:
-    """What was seen of a side, apart by type of values: figures over decibels and bytes together mean nothing."""
-    by_type: dict[str, list[Seen]] = defaultdict(list)
-    for look in looks:
-        by_type[look.dtype].append(look)
-    for dtype in sorted(by_type):
-        yield side if len(by_type) == 1 else f"{side} ({dtype})", by_type[dtype]
+def _group_by_dtype(modality: str, stats: Sequence[ImageStats]) -> Iterator[tuple[str, list[ImageStats]]]:
+    """The images of a modality by dtype: a mean over decibels and bytes would mean nothing."""
+    groups: dict[str, list[ImageStats]] = defaultdict(list)
+    for own in stats:
+        groups[own.dtype].append(own)
+    for dtype in sorted(groups):
+        yield modality if len(groups) == 1 else f"{modality} ({dtype})", groups[dtype]
 
 
-def _counts(holdings: Holdings) -> dict[str, dict[str, int]]:
-    found = {}
-    for what in _COUNTED:
-        counted = Counter(getattr(item, what) for item in holdings.items)
-        own = what == "scene" and len(counted) == len(holdings.items)
-        if set(counted) != {""} and not own:
-            found[what] = {value or "unknown": counted[value] for value in sorted(counted)}
-    return found
+def _count_values(contents: DatasetContents) -> dict[str, dict[str, int]]:
+    """The number of items with each value, of every known property; scenes only where some hold several items."""
+    result = {}
+    for name in _COUNTED:
+        counts = Counter(getattr(item, name) for item in contents.items)
+        is_unknown = set(counts) == {""}
+        all_different = name == "scene" and len(counts) == len(contents.items)
+        if not is_unknown and not all_different:
+            result[name] = {value or "unknown": counts[value] for value in sorted(counts)}
+    return result
 
 
-def _figures(looks: Sequence[Seen]) -> dict[str, Any]:
-    sizes = Counter(f"{look.height} x {look.width}" for look in looks)
-    modes = Counter(f"{look.bands} {look.dtype}" for look in looks)
-    sound = [look for look in looks if np.isfinite(look.whole.mean)]
-    weights = np.array([look.height * look.width * look.valid for look in sound])
-    return {
-        "images": len(looks),
+def _summarise_images(stats: Sequence[ImageStats]) -> dict[str, Any]:
+    sizes = Counter(f"{own.height} x {own.width}" for own in stats)
+    modes = Counter(f"{own.bands} {own.dtype}" for own in stats)
+    filled = [own for own in stats if np.isfinite(own.overall.mean)]
+    weights = np.array([own.height * own.width * own.valid for own in filled])
+    summary: dict[str, Any] = {
+        "images": len(stats),
         "sizes": dict(sorted(sizes.items())),
         "modes": dict(sorted(modes.items())),
-        **(_range([look.whole for look in sound], weights) if sound else {}),
-        **_bands(sound, weights),
-        "non_finite": sum(look.non_finite > 0 for look in looks),
-        "gray": sum(look.gray for look in looks),
     }
+    if filled:
+        summary |= _merge_ranges([own.overall for own in filled], weights)
+    summary |= _summarise_bands(filled, weights)
+    summary["non_finite"] = sum(own.non_finite > 0 for own in stats)
+    summary["gray"] = sum(own.gray for own in stats)
+    return summary
 
 
-def _range(spans: Sequence[Span], weights: Any) -> dict[str, float]:
-    """The figures of many images as of one."""
-    means, stds = (np.array([getattr(span, what) for span in spans]) for what in ("mean", "std"))
+def _merge_ranges(ranges: Sequence[ValueRange], weights: Any) -> dict[str, float]:
+    """The range, mean and standard deviation of all values of several images, weighted by their valid pixels.
+
+    The variance is the mean of the variances plus the variance of the means (law of total variance).
+    """
+    means = np.array([own.mean for own in ranges])
+    stds = np.array([own.std for own in ranges])
     mean = np.average(means, weights=weights)
     std = np.sqrt(np.average(stds**2 + (means - mean) ** 2, weights=weights))
-    low, high = min(span.low for span in spans), max(span.high for span in spans)
-    return {name: float(f"{v:.6g}") for name, v in (("min", low), ("max", high), ("mean", mean), ("std", std))}
+    merged = {
+        "min": min(own.low for own in ranges),
+        "max": max(own.high for own in ranges),
+        "mean": mean,
+        "std": std,
+    }
+    return {name: float(f"{value:.6g}") for name, value in merged.items()}
 
 
-def _bands(looks: Sequence[Seen], weights: Any) -> dict[str, Any]:
-    """Band by band, where all images have the same few."""
-    counts = {len(look.spans) for look in looks}
-    if counts == {1} or len(counts) != 1 or not all(np.isfinite(s.mean) for look in looks for s in look.spans):
+def _summarise_bands(stats: Sequence[ImageStats], weights: Any) -> dict[str, Any]:
+    """The ranges of each band, where all images have the same number of several bands."""
+    counts = {len(own.band_ranges) for own in stats}
+    if len(counts) != 1 or counts == {1}:
         return {}
-    return {f"band {k + 1}": _range([look.spans[k] for look in looks], weights) for k in range(counts.pop())}
+    if not all(np.isfinite(band.mean) for own in stats for band in own.band_ranges):
+        return {}
+    bands = range(counts.pop())
+    return {f"band {k + 1}": _merge_ranges([own.band_ranges[k] for own in stats], weights) for k in bands}
 
 
-def table(data: Mapping[str, Any]) -> str:
-    """The figures as aligned lines for people."""
-    rows: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    heads = {"": [(k, str(data[k])) for k in ("data_dir", "kind", "items", "opened", "orphans", "strays")]}
-    heads[""].append(("unreadable", str(len(data["unreadable"]))))
-    rows |= heads
-    for what, counted in data["counts"].items():
-        most = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
-        rows[what] = [(name, str(count)) for name, count in most[:_SHOWN]]
-        if len(most) > _SHOWN:
-            rest = sum(count for _, count in most[_SHOWN:])
-            rows[what].append((f"and {len(most) - _SHOWN} more", str(rest)))
-    for side, figures in data["sides"].items():
-        rows[side] = [(name, _shown(value)) for name, value in figures.items()]
-    rows["cannot be read"] = [(line, "") for line in data["unreadable"][:_SHOWN]]
+def render_table(data: Mapping[str, Any]) -> str:
+    """The result of ``measure`` as aligned lines of text."""
+    rows: dict[str, list[tuple[str, str]]] = {}
+    rows[""] = [(key, str(data[key])) for key in ("data_dir", "kind", "items", "opened", "orphans", "strays")]
+    rows[""].append(("unreadable", str(len(data["unreadable"]))))
+    for name, counts in data["counts"].items():
+        rows[name] = _list_counts(counts)
+    for name, figures in data["sides"].items():
+        rows[name] = [(figure, _format_value(value)) for figure, value in figures.items()]
+    rows["cannot be read"] = [(line, "") for line in data["unreadable"][:_LISTED]]
     width = max(len(name) for lines in rows.values() for name, _ in lines)
-    return "\n".join(_lines(rows, min(width, 48)))
+    return "\n".join(_align(rows, min(width, 48)))
 
 
-def _shown(value: Any) -> str:
+def _list_counts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """The most frequent values, and the sum of the others."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    lines = [(value, str(count)) for value, count in ordered[:_LISTED]]
+    if len(ordered) > _LISTED:
+        rest = sum(count for _, count in ordered[_LISTED:])
+        lines.append((f"and {len(ordered) - _LISTED} more", str(rest)))
+    return lines
+
+
+def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_shown(count)}" for name, count in value.items())
+        return ", ".join(f"{name}: {_format_value(count)}" for name, count in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _plain(text: str) -> str:
-    """Names of files may hold line breaks."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _escape(text: str) -> str:
+    """``text`` with escapes for line breaks and other control characters, which file names may hold."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _lines(rows: Mapping[str, Sequence[tuple[str, str]]], width: int) -> Iterator[str]:
+def _align(rows: Mapping[str, Sequence[tuple[str, str]]], width: int) -> Iterator[str]:
     for title, lines in rows.items():
-        if lines:
-            yield from ["", title] if title else []
-            indent = "  " if title else ""
-            for name, value in lines:
-                yield f"{indent}{_plain(name):<{width + 4 - len(indent)}}{_plain(value)}".rstrip()
+        if not lines:
+            continue
+        indent = ""
+        if title:
+            yield ""
+            yield title
+            indent = "  "
+        for name, value in lines:
+            yield f"{indent}{_escape(name):<{width + 4 - len(indent)}}{_escape(value)}".rstrip()

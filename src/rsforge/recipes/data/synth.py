@@ -1,4 +1,4 @@
-"""``rsforge data synth``: a drawn world in a folder, the same from the same seed."""
+"""``rsforge data synth``: a synthetic data set in a folder, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -13,120 +13,147 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
-from rsforge.data.io.safe_paths import inside
+from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.data.synthetic import write_captions, write_cube, write_pairs, write_scene, write_tiles
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.settings.data_synth import SynthSettings
 
-NOTE = ".world.json"  # what an unfinished world is: its card comes last
+NOTE = ".world.json"  # describes an unfinished data set, whose card is written last
 
 
 @dataclass(frozen=True)
 class World:
-    """One kind of world: its card, its usual count, the names and the making of its files, what to do with it."""
+    """One kind of data set: kind in the card, default count, functions that list and write files, the next command, and
+    facts for the card."""
 
     card: str
     count: int
-    files: Callable[[int], list[str]]
+    list_files: Callable[[int], list[str]]
     write: Callable[..., Iterator[int]]
-    then: str
+    next_command: str
     facts: dict[str, Any]
 
 
 _GREY = {"radiometry": EIGHT_BIT.as_dict(), "sigma0_db": list(CLIP_DB)}
 
 
-def _pairs(layout: write_pairs.Layout) -> World:
-    files, write = partial(write_pairs.files, layout), partial(write_pairs.write, layout=layout)
-    return World("pairs", 16, files, write, "audit --data-dir {root}", {"layout": layout, **_GREY})
+def _pairs_world(layout: write_pairs.SyntheticLayout) -> World:
+    return World(
+        card="pairs",
+        count=16,
+        list_files=partial(write_pairs.list_files, layout),
+        write=partial(write_pairs.write, layout=layout),
+        next_command="audit --data-dir {root}",
+        facts={"layout": layout, **_GREY},
+    )
 
 
 WORLDS = {
     "tiles": World(
-        "tiles", 16, write_tiles.files, write_tiles.write, "prepare-classes --data-dir {root} --base-dir .", {}
+        card="tiles",
+        count=16,
+        list_files=write_tiles.list_files,
+        write=write_tiles.write,
+        next_command="prepare-classes --data-dir {root} --base-dir .",
+        facts={},
     ),
-    "pairs": _pairs("terrain"),
-    "pairs-csv": _pairs("regions"),
+    "pairs": _pairs_world("terrain"),
+    "pairs-csv": _pairs_world("regions"),
     "captions": World(
-        "captions", 16, write_captions.files, write_captions.write,
-        "parquet-to-jsonl --parquet-path {root} --output-dir {root}-images", {},
+        card="captions",
+        count=16,
+        list_files=write_captions.list_files,
+        write=write_captions.write,
+        next_command="parquet-to-jsonl --parquet-path {root} --output-dir {root}-images",
+        facts={},
     ),
     "cube": World(
-        "cubes", 1, write_cube.files, write_cube.write,
-        "hsi-patches --input {root} --patch-size {patch} --output-dir {root}-patches", {},
+        card="cubes",
+        count=1,
+        list_files=write_cube.list_files,
+        write=write_cube.write,
+        next_command="hsi-patches --input {root} --patch-size {patch} --output-dir {root}-patches",
+        facts={},
     ),
     "scene": World(
-        "scenes", 1, write_scene.files, write_scene.write,
-        "tile --sar {root} --optical {root} --size {half} --output-dir {root}-patches",
-        {"radiometry": Radiometry("db", *CLIP_DB).as_dict()},
+        card="scenes",
+        count=1,
+        list_files=write_scene.list_files,
+        write=write_scene.write,
+        next_command="tile --sar {root} --optical {root} --size {half} --output-dir {root}-patches",
+        facts={"radiometry": Radiometry("db", *CLIP_DB).as_dict()},
     ),
-}  # fmt: skip
+}
 
 
 def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
-    """Draw the world that ``settings`` ask for; RSF-U004 when the folder holds files that are not to be replaced."""
+    """Write the data set that ``settings`` describe; RSF-U004 when the folder holds files that may not be replaced."""
     world, root, size = WORLDS[settings.kind], settings.output_dir, settings.size
     count = settings.count or world.count
-    files = world.files(count)
-    told = {"kind": settings.kind, "count": count, "size": size, "seed": settings.seed}
-    words = {"root": shlex.quote(str(root)), "half": max(size // 2, 8), "patch": max(min(size, 255) // 15 * 15, 15)}
-    then = f"rsforge data {world.then.format(**words)}"
-    result = {**told, "files": len(files) + 1, "output": str(root), "next": then}
-    _stale(root, files, overwrite=settings.overwrite)
+    files = world.list_files(count)
+    description = {"kind": settings.kind, "count": count, "size": size, "seed": settings.seed}
+    half, patch = max(size // 2, 8), max(min(size, 255) // 15 * 15, 15)
+    command = world.next_command.format(root=shlex.quote(str(root)), half=half, patch=patch)
+    result = {**description, "files": len(files) + 1, "output": str(root), "next": f"rsforge data {command}"}
+    _find_stale(root, files, overwrite=settings.overwrite)
     if show.dry_run:
         return result
     root.mkdir(parents=True, exist_ok=True)
-    with durable.locked(root):
+    with durable.lock_folder(root):
         durable.sweep(root)
-        # Judged again under the lock: another run may have come and gone.
-        for path in _stale(root, files, overwrite=settings.overwrite):
+        # Checked again under the lock: another run may have written files in between.
+        for path in _find_stale(root, files, overwrite=settings.overwrite):
             _remove(root, path)
-        durable.write_json(root / NOTE, told)
+        durable.write_json(root / NOTE, description)
         with show.progress("drawing", count) as meter:
             for done in world.write(root, count=count, size=size, seed=settings.seed):
                 meter.step(done)
-        write_card(root, world.card, **world.facts, world=told)
+        write_card(root, world.card, **world.facts, world=description)
         (root / NOTE).unlink()
     return result
 
 
-def _stale(root: Path, files: list[str], *, overwrite: bool) -> list[Path]:
-    """What an earlier world left in ``root``, its note last; RSF-U004 when it, or a file in the way, must stay."""
+def _find_stale(root: Path, files: list[str], *, overwrite: bool) -> list[Path]:
+    """The files of an earlier data set in ``root``, its note last; RSF-U004 when they may not be replaced."""
     if not root.exists():
         return []
-    held = sorted(p.name for p in root.iterdir() if not p.name.startswith((durable.LOCK, durable.TEMPORARY)))
-    earlier = _earlier(root)
-    there = [name for name in files if (root / name).exists()]
-    others = [name for name in there if name not in set(earlier)] if earlier else held
-    if held and not overwrite:
-        raise _occupied(root, held, "")
-    if others:
-        raise _occupied(root, others, "only files of an earlier world are replaced; name another --output-dir")
+    present = sorted(p.name for p in root.iterdir() if not p.name.startswith((durable.LOCK, durable.TEMPORARY)))
+    earlier = _list_earlier(root)
+    if present and not overwrite:
+        fix = "replace an earlier world with --overwrite, or name another --output-dir"
+        raise _occupied_error(root, present, fix)
+    foreign = present
+    if earlier:
+        foreign = [name for name in files if (root / name).exists() and name not in set(earlier)]
+    if foreign:
+        raise _occupied_error(root, foreign, "only files of an earlier world are replaced; name another --output-dir")
     names = [*earlier, CARD, NOTE] if earlier else []
-    return [path for name in names if (path := inside(root, name, where=str(root))).is_file()]
+    paths = [resolve_inside(root, name, where=str(root)) for name in names]
+    return [path for path in paths if path.is_file()]
 
 
-def _occupied(root: Path, found: list[str], fix: str) -> RsforgeError:
-    fix = fix or "replace an earlier world with --overwrite, or name another --output-dir"
+def _occupied_error(root: Path, names: list[str], fix: str) -> RsforgeError:
     what = f"the output folder {root} is not empty"
-    return RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(found[:4]), fix=fix)
+    return RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(names[:4]), fix=fix)
 
 
-def _earlier(root: Path) -> list[str]:
-    """The files of the world in ``root``, finished or not; none when nothing says that there is one."""
-    told: Any = None
+def _list_earlier(root: Path) -> list[str]:
+    """The files of the synthetic data set in ``root``, finished or not; none when no note or card describes one."""
+    description: Any = None
     with contextlib.suppress(FileNotFoundError, ValueError):
-        told = json.loads((root / NOTE).read_bytes())
-    told = told or read_card(root).get("world")
-    match told:
+        description = json.loads((root / NOTE).read_bytes())
+    if not description:
+        description = read_card(root).get("world")
+    match description:
         case {"kind": str(kind), "count": int(count)} if kind in WORLDS and 0 < count <= 1_000_000:
-            return WORLDS[kind].files(count)
+            return WORLDS[kind].list_files(count)
     return []
 
 
 def _remove(root: Path, path: Path) -> None:
+    """Remove a file, and folders below ``root`` that are empty then."""
     path.unlink()
     with contextlib.suppress(OSError):
         for folder in path.relative_to(root).parents:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split, split_digest
-from rsforge.data.splits.items import items_of
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest, split_tiles
+from rsforge.data.splits.contents import find_contents
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split
-from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT, Part
+from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT, SelectedItems
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 
 OnBad = Literal["error", "skip"]
@@ -35,7 +35,7 @@ class _Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class _Folder:
-    """Images beside a checkpoint's ``state``; ``split`` is the choice of a stored split."""
+    """Images beside a checkpoint's ``state``; ``split_tiles`` is the choice of a stored split."""
 
     index: TileIndex
     split: str
@@ -44,7 +44,7 @@ class _Folder:
 
     @property
     def is_split(self) -> bool:
-        return stored_split.chosen(self.split, self.index.root) is not None
+        return stored_split.find_split_file(self.split, self.index.root) is not None
 
 
 def open_images(place: str, image_size: int, show: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
@@ -128,14 +128,14 @@ def _choose_all(folder: _Folder, reason: str) -> _Chosen:
 
 
 def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
-    sides = stored_split.followed(folder.split, folder.index, folder.show)
+    sides = stored_split.follow_split(folder.split, folder.index, folder.show)
     if sides is None:
-        raise stored_split.unsided(folder.split, choice, folder.index.root)
+        raise stored_split.no_split_error(folder.split, choice, folder.index.root)
     subset, reason = choose_subset(choice, sides)
     if subset == "all":
         return _choose_all(folder, reason)
     own = split_digest(sides["train"], sides["val"]) == trained_digest(folder.state)
-    tiles = stored_split.measured(sides, subset, folder.show, ours=own)
+    tiles = stored_split.require_subset(sides, subset, folder.show, ours=own)
     trained = len(tiles) if subset == "train" else 0
     return _Chosen(tiles, subset, reason, trained if own else None, own)
 
@@ -172,19 +172,19 @@ def _division_of_training(folder: _Folder) -> Divided | None:
 
 
 def _stored_division(folder: _Folder) -> Divided:
-    sides = stored_split.followed(folder.split, folder.index, SilentConsole()) or {"train": [], "val": []}
+    sides = stored_split.follow_split(folder.split, folder.index, SilentConsole()) or {"train": [], "val": []}
     return sides["train"], sides["val"]
 
 
 def _divide_again(folder: _Folder) -> Divided:
     data, run = settings_of(folder.state, "data"), settings_of(folder.state, "run")
-    return split(folder.index, val_fraction=float(data.get("val_fraction", 0.0)), seed=int(run.get("seed", 0)))
+    return split_tiles(folder.index, val_fraction=float(data.get("val_fraction", 0.0)), seed=int(run.get("seed", 0)))
 
 
 def _scenes(root: Path) -> dict[str, str]:
     """The scenes of images by their names below ``root``, as far as they are known."""
     with suppress(RsforgeError):
-        items = items_of(root).items if root.is_dir() else []
+        items = find_contents(root).items if root.is_dir() else []
         return {path.relative_to(root).as_posix(): item.scene for item in items for path in item.paths}
     return {}
 
@@ -203,6 +203,6 @@ def _open_drawn(choice: str, image_size: int, show: Console, state: Mapping[str,
     chosen = {"all": range(SYNTHETIC_COUNT), "train": range(edge), "val": range(edge, SYNTHETIC_COUNT)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0
     measured_subset.warn_trained(trained, len(chosen), subset, "scenes", show)
-    samples = Part(whole, chosen)
+    samples = SelectedItems(whole, chosen)
     scenes = [whole.name(index) for index in chosen]
     return MeasuredSubset(samples, scenes, subset, reason, trained, ours and subset != "all")

@@ -10,17 +10,24 @@ from typing import Any, NamedTuple
 from rsforge.data.images.tile_dataset import split_digest
 from rsforge.data.pairs.dataset import JudgedPair, PairDataset
 from rsforge.data.pairs.index import PairIndex
-from rsforge.data.pairs.reading import radiometry_of
+from rsforge.data.pairs.reading import find_radiometry
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split, unpaired_split
-from rsforge.recipes.datasets.find_pairs import OnBad, counted, find, judge
-from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, Part
+from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable
+from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
-from rsforge.recipes.datasets.pair_split import Divided, brief, by_scene, followed, has_split
-from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, held_out_edge
+from rsforge.recipes.datasets.pair_split import (
+    TrainAndHeldOut,
+    divide_by_scene,
+    follow_split,
+    has_split,
+    shorten_digests,
+)
+from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, find_held_out_start
 from rsforge.settings.pairs import PairDataSettings
+from rsforge.wording import count_noun
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,9 @@ class _Folder:
     show: Console
 
     def find(self, data: PairDataSettings) -> _Found:
-        index = find(data, self.show, self.on_bad)
+        index = list_pairs(data, self.show, self.on_bad)
         radiometry = _radiometry(index, data, self.state, self.show)
-        pairs = judge(index, radiometry, data, self.state["image_size"], self.show, self.on_bad)
+        pairs = select_usable(index, radiometry, data, self.state["image_size"], self.show, self.on_bad)
         _check_bands(pairs[0].sar_bands, self.state)
         return _Found(data, index, pairs, radiometry)
 
@@ -101,15 +108,15 @@ def _choose(folder: _Folder, choice: str) -> _Chosen:
 
 def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
     found = folder.find(folder.data)
-    split = followed(folder.data, found.index, found.pairs, folder.show)
+    split = follow_split(folder.data, found.index, found.pairs, folder.show)
     if split is None:
-        raise stored_split.unsided(folder.data.split, choice, found.index.root)
+        raise stored_split.no_split_error(folder.data.split, choice, found.index.root)
     subset, reason = choose_subset(choice, split.pairs)
     if subset == "all":
         return _Chosen(found, found.pairs, "all", reason)
     digest = _digest((split.pairs["train"], split.pairs["val"]), folder.state)
     own = digest == trained_digest(folder.state)
-    return _Chosen(found, stored_split.measured(split.pairs, subset, folder.show, ours=own), subset, reason, own)
+    return _Chosen(found, stored_split.require_subset(split.pairs, subset, folder.show, ours=own), subset, reason, own)
 
 
 def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:
@@ -161,7 +168,7 @@ def _count_trained(chosen: Sequence[JudgedPair], state: Mapping[str, Any]) -> in
     if "trained" not in state:
         return None
     known = set(state["trained"])
-    return sum(not known.isdisjoint(brief(one.files)) for one in chosen)
+    return sum(not known.isdisjoint(shorten_digests(one.files)) for one in chosen)
 
 
 def _as_trained(data: PairDataSettings, state: Mapping[str, Any]) -> PairDataSettings:
@@ -179,7 +186,7 @@ def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, An
     """That of the checkpoint, unless another one is declared."""
     stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
     if data.radiometry != "auto":
-        stored, sentence = radiometry_of(index, data.radiometry, data.clip)
+        stored, sentence = find_radiometry(index, data.radiometry, data.clip)
     else:
         stored = Radiometry(stored.unit, *(data.clip or (stored.low, stored.high)))
         said = "--clip says" if data.clip else "the model was trained"
@@ -190,19 +197,19 @@ def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, An
 
 def _check_bands(bands: int, state: Mapping[str, Any]) -> None:
     if bands != state["sar_channels"]:
-        what = f"the SAR images have {counted(bands, 'band')}, the model takes {state['sar_channels']}"
+        what = f"the SAR images have {count_noun(bands, 'band')}, the model takes {state['sar_channels']}"
         raise RsforgeError("RSF-D009", what, where="--data-dir", fix="give the bands that the model was trained with")
 
 
-def _digest(divided: Divided, state: Mapping[str, Any]) -> str:
+def _digest(divided: TrainAndHeldOut, state: Mapping[str, Any]) -> str:
     """What a checkpoint of such a training calls the division."""
     if settings_of(state, "data").get("unpaired"):
-        train, held_out = (unpaired_split.Side(pairs, []) for pairs in divided)
-        return unpaired_split.digest(train, held_out)
+        train, held_out = (unpaired_split.UnpairedSubset(pairs, []) for pairs in divided)
+        return unpaired_split.digest_split(train, held_out)
     return split_digest(*divided)
 
 
-def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divided:
+def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> TrainAndHeldOut:
     """The division of the training made again from its settings."""
     data, run = settings_of(state, "data"), settings_of(state, "run")
     options: dict[str, Any] = {
@@ -212,9 +219,9 @@ def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Divi
         "show": SilentConsole(),
     }
     if data.get("unpaired"):
-        train, held = unpaired_split.by_scene_or_content(pairs, [], **options)
+        train, held = unpaired_split.divide_by_scene_or_content(pairs, [], **options)
         return train.pairs, held.pairs
-    return by_scene(pairs, **options)
+    return divide_by_scene(pairs, **options)
 
 
 def _open_drawn(choice: str, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
@@ -225,7 +232,7 @@ def _open_drawn(choice: str, show: Console, state: Mapping[str, Any]) -> Measure
     if stored not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
         show.warn(f"the model was trained on SAR images in {stored.unit}, drawn ones are 8-bit grey")
     count = SYNTHETIC_COUNT
-    edge = held_out_edge(count, settings_of(state, "data").get("val_fraction", 0.0))
+    edge = find_held_out_start(count, settings_of(state, "data").get("val_fraction", 0.0))
     keep_bytes = 0 if show.dry_run else KEEP_BYTES
     whole = draw_pairs(count, state["image_size"], settings_of(state, "run").get("seed", 0), keep_bytes, show)
     ours = trained_digest(state) == f"{whole.digest} at {edge}"
@@ -235,4 +242,4 @@ def _open_drawn(choice: str, show: Console, state: Mapping[str, Any]) -> Measure
     trained = sum(index < edge for index in chosen) if ours else 0
     measured_subset.warn_trained(trained, len(chosen), subset, "pairs", show)
     scenes = [whole.scene(index) for index in chosen]
-    return MeasuredSubset(Part(whole, chosen), scenes, subset, reason, trained, ours and subset != "all")
+    return MeasuredSubset(SelectedItems(whole, chosen), scenes, subset, reason, trained, ours and subset != "all")

@@ -1,4 +1,4 @@
-"""The split that a command follows: which images of a folder stand on which side."""
+"""The stored split that a command follows: which images of a folder belong to which subset."""
 
 from __future__ import annotations
 
@@ -9,129 +9,141 @@ from typing import TypeVar
 
 from rsforge.data.images.tile_dataset import Tile, TileIndex, split_digest
 from rsforge.data.io.digests import file_digest
-from rsforge.data.splits.duplicates import Digests, brief, data_digest
-from rsforge.data.splits.items import items_of
-from rsforge.data.splits.split_file import SIDES, SPLIT_FILE, Split, load_split
+from rsforge.data.splits.contents import find_contents
+from rsforge.data.splits.duplicates import Digests, data_digest, shorten_digests
+from rsforge.data.splits.split_file import SPLIT_FILE, SUBSETS, Split, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 
-Sides = dict[str, list[Tile]]
+TilesBySubset = dict[str, list[Tile]]
 Members = dict[str, list[str]]
-H = TypeVar("H")
+"""The files of each item."""
+T = TypeVar("T")
 
 
-def followed(choice: str, index: TileIndex, show: Console) -> Sides | None:
-    """The images of ``index`` by side, each in the order of their contents; None where no split is followed.
+def follow_split(choice: str, index: TileIndex, show: Console) -> TilesBySubset | None:
+    """The images of ``index`` by subset, sorted by digest; None where no split is followed.
 
-    A split that was made from other images, or from other contents under their names, raises RSF-D012.
+    RSF-D012 for a split that was made from other images, or other contents under their names.
     """
-    path = chosen(choice, index.root)
+    path = find_split_file(choice, index.root)
     if path is None:
         return None
-    split, contents = load_split(path), _contents(index)
+    split = load_split(path)
+    contents = _digest_contents(index)
     members: Members = {name: [name] for name in contents}
     if split.facts.get("kind") == "pairs":
-        members = _pairs(index)
+        members = _pair_members(index)
         contents = {name: tuple(contents[file][0] for file in files) for name, files in members.items()}
-    check(split, contents, show)
-    sides = {side: _there(split.sides[side], members, index) for side in SIDES}
-    say(split, sides, show)
-    return sides
+    check_split(split, contents, show)
+    subsets = {subset: _select_tiles(split.subsets[subset], members, index) for subset in SUBSETS}
+    report_split(split, subsets, show)
+    return subsets
 
 
-def check(split: Split, contents: Digests, show: Console, *, part: bool = False) -> None:
-    """RSF-D012 unless the split was made of these contents, or where they are a ``part``, of these and more."""
+def check_split(split: Split, contents: Digests, show: Console, *, part: bool = False) -> None:
+    """RSF-D012 unless the split was made of these contents; with ``part`` it may have been made of more."""
     if part:
-        split = _narrowed(split, contents)
+        split = _narrow_split(split, contents)
     split.check(contents)
-    split.check_contents(data_digest(contents), brief(contents))
+    split.check_contents(data_digest(contents), shorten_digests(contents))
     if split.facts.get("leak"):
         show.warn("the split leaks, as it was allowed to: held-out figures will flatter")
 
 
-def _narrowed(split: Split, contents: Digests) -> Split:
-    """The split of those of its items that are there."""
-    sides = {side: [name for name in names if name in contents] for side, names in split.sides.items()}
+def _narrow_split(split: Split, contents: Digests) -> Split:
+    """The split without the items that are not in ``contents``.
+
+    The digest of all its data cannot be compared with a part of them. It is left out, or made wrong where the short
+    digest of an item has changed.
+    """
+    subsets = {subset: [name for name in names if name in contents] for subset, names in split.subsets.items()}
     facts = {name: fact for name, fact in split.facts.items() if name != "data_digest"}
-    then = facts.get("contents", {})
-    if any(then.get(name, digest) != digest for name, digest in brief(contents).items()):
+    before = facts.get("contents", {})
+    if any(before.get(name, digest) != digest for name, digest in shorten_digests(contents).items()):
         facts["data_digest"] = ""
-    return replace(split, sides=sides, left_out=[name for name in split.left_out if name in contents], facts=facts)
+    left_out = [name for name in split.left_out if name in contents]
+    return replace(split, subsets=subsets, left_out=left_out, facts=facts)
 
 
-def chosen(choice: str, root: Path) -> Path | None:
-    """The split file of ``--split``, if there is one; RSF-D012 for one that is named and not there."""
+def find_split_file(choice: str, root: Path) -> Path | None:
+    """The file of the option ``--split``: none, auto (that of the data folder) or a path (RSF-D012 if missing)."""
     if choice == "none":
         return None
-    beside = root / SPLIT_FILE
     if choice == "auto":
-        return beside if beside.is_file() else None
+        in_data_folder = root / SPLIT_FILE
+        return in_data_folder if in_data_folder.is_file() else None
     if not Path(choice).is_file():
         raise RsforgeError("RSF-D012", "there is no such split file", where="--split", found=choice)
     return Path(choice)
 
 
-def _contents(index: TileIndex) -> Digests:
-    """What the split was made of: every image's digest, also of those that cannot be read and of copies."""
-    names = {tile.name: tile for tile in index.tiles}
-    copies: Digests = {name: (names[kept].digest,) for name, kept in index.duplicates}
-    bad = {name: (digest_of_bad(index.root / name),) for name, _ in index.bad}
-    return {name: (tile.digest,) for name, tile in names.items()} | copies | bad
+def _digest_contents(index: TileIndex) -> Digests:
+    """The digests of which a split is made: those of all images, including copies and unreadable ones."""
+    tiles = {tile.name: tile for tile in index.tiles}
+    digests: Digests = {name: (tile.digest,) for name, tile in tiles.items()}
+    digests |= {name: (tiles[first].digest,) for name, first in index.duplicates}
+    digests |= {name: (digest_bad_file(index.root / name),) for name, _ in index.bad}
+    return digests
 
 
-def digest_of_bad(path: Path) -> str:
-    """The digest of a file that is no image; RSF-D012 when it cannot even be read."""
+def digest_bad_file(path: Path) -> str:
+    """The digest of a file that is no usable image; RSF-D012 when not even its bytes can be read."""
     try:
         return file_digest(path)
     except RsforgeError as error:
         raise RsforgeError(
-            "RSF-D012", "whether the split fits cannot be told", where=str(path), found=error.what,
+            "RSF-D012",
+            "whether the split fits cannot be told",
+            where=str(path),
+            found=error.what,
             fix="make the file readable, or divide what is readable again by `rsforge data split --overwrite`",
-        ) from None  # fmt: skip
+        ) from None
 
 
-def _pairs(index: TileIndex) -> Members:
-    """The images of each pair: both of them stand on its side."""
-    items = items_of(index.root).items
+def _pair_members(index: TileIndex) -> Members:
+    """The two images of each pair."""
+    items = find_contents(index.root).items
     return {item.name: [path.relative_to(index.root).as_posix() for path in item.paths] for item in items}
 
 
-def _there(chosen: list[str], members: Members, index: TileIndex) -> list[Tile]:
-    """Those of a side that can be read and are no copy of another."""
-    names = {file for name in chosen for file in members[name]}
-    return sorted((tile for tile in index.tiles if tile.name in names), key=lambda tile: tile.digest)
+def _select_tiles(names: list[str], members: Members, index: TileIndex) -> list[Tile]:
+    """The tiles of the items ``names``, without unreadable images and copies, sorted by digest."""
+    files = {file for name in names for file in members[name]}
+    return sorted((tile for tile in index.tiles if tile.name in files), key=lambda tile: tile.digest)
 
 
-def say(split: Split, sides: Mapping[str, Sequence[object]], show: Console) -> None:
-    """Tell which split is followed and what stands on its sides."""
-    counts = ", ".join(f"{len(members)} {side}" for side, members in sides.items() if members)
+def report_split(split: Split, subsets: Mapping[str, Sequence[object]], show: Console) -> None:
+    """Report which split is followed and the sizes of its subsets."""
+    counts = ", ".join(f"{len(members)} {subset}" for subset, members in subsets.items() if members)
     show.say(f"split      by {split.by}: {counts}, digest {split.digest[:12]}")
 
 
-def one_side(choice: str, side: str, index: TileIndex, show: Console, *, trained: str) -> list[Tile]:
-    """The images to measure, with a warning where the checkpoint was not trained by this split.
+def select_subset(choice: str, subset: str, index: TileIndex, show: Console, *, trained: str) -> list[Tile]:
+    """The images of ``subset`` to measure, with a warning where the checkpoint was trained by another split.
 
-    ``trained`` is what the checkpoint says of its own. RSF-U005 when a side is wanted and there is no split,
-    RSF-D004 when it is empty.
+    ``trained`` is the digest of the split in the checkpoint. RSF-U005 when there is no split, RSF-D004 for an empty
+    subset.
     """
-    if side == "all":
+    if subset == "all":
         return index.tiles
-    sides = followed(choice, index, show)
-    if sides is None:
-        raise unsided(choice, side, index.root)
-    return measured(sides, side, show, ours=split_digest(sides["train"], sides["val"]) == trained)
+    subsets = follow_split(choice, index, show)
+    if subsets is None:
+        raise no_split_error(choice, subset, index.root)
+    ours = split_digest(subsets["train"], subsets["val"]) == trained
+    return require_subset(subsets, subset, show, ours=ours)
 
 
-def unsided(choice: str, side: str, root: Path) -> RsforgeError:
-    """A side is wanted and there is no split."""
+def no_split_error(choice: str, subset: str, root: Path) -> RsforgeError:
+    """RSF-U005 for a subset that is asked for where there is no split."""
     found = "--split none" if choice == "none" else f"no {SPLIT_FILE} in {root}"
-    return RsforgeError("RSF-U005", f"--side {side} needs a split", where="--side, --split", found=found)
+    return RsforgeError("RSF-U005", f"--side {subset} needs a split", where="--side, --split", found=found)
 
 
-def measured(sides: Mapping[str, list[H]], side: str, show: Console, *, ours: bool) -> list[H]:
-    """What stands on ``side``; RSF-D004 for nothing, a warning where the split is not ``ours``, the checkpoint's."""
-    if not sides[side]:
-        raise RsforgeError("RSF-D004", f"the split has no images on its side {side}", where="--side")
+def require_subset(subsets: Mapping[str, list[T]], subset: str, show: Console, *, ours: bool) -> list[T]:
+    """The members of ``subset``; RSF-D004 for none, a warning unless the split is that of the checkpoint (``ours``)."""
+    if not subsets[subset]:
+        raise RsforgeError("RSF-D004", f"the split has no images on its side {subset}", where="--side")
     if not ours:
-        show.warn(f"the checkpoint was not trained by this split: it may have seen images of the side {side}")
-    return sides[side]
+        show.warn(f"the checkpoint was not trained by this split: it may have seen images of the side {subset}")
+    return subsets[subset]

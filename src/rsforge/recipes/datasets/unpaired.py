@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.pairs.dataset import JudgedPair, PairDataset, Refused, judge_pairs, outcomes, squares
-from rsforge.data.pairs.index import PairIndex, chosen, find_pairs
+from rsforge.data.pairs.dataset import JudgedPair, PairDataset, Refusal, judge_in_threads, judge_pairs, open_squares
+from rsforge.data.pairs.index import PairIndex, choose_groups, find_pairs
 from rsforge.data.pairs.layouts import find_layout
-from rsforge.data.pairs.reading import radiometry_of_files
-from rsforge.data.pairs.unpaired_dataset import JudgedImage, Lone, UnpairedDataset, judge_image, list_images, lone_of
+from rsforge.data.pairs.reading import find_radiometry_of_files
+from rsforge.data.pairs.unpaired_dataset import (
+    OPTICAL,
+    SAR,
+    JudgedImage,
+    UnpairedDataset,
+    UnpairedImage,
+    judge_image,
+    list_unpaired_images,
+    split_pair,
+)
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.find_pairs import counted, fitting, leave_out, say_grey, say_small
-from rsforge.recipes.datasets.pair_split import Pairs, brief, check_followed, followed
-from rsforge.recipes.datasets.unpaired_split import KINDS, Side, by_scene_or_content, by_split, digest
+from rsforge.recipes.datasets.find_pairs import refuse_or_skip, report_grey, select_fitting, warn_of_small
+from rsforge.recipes.datasets.pair_split import PairSets, check_stored, follow_split, shorten_digests, sort_by_content
+from rsforge.recipes.datasets.unpaired_split import (
+    MODALITIES,
+    UnpairedSubset,
+    digest_split,
+    divide_by_scene_or_content,
+    divide_by_split,
+)
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import PairTrainingSettings
+from rsforge.wording import count_noun
 
 
-def load(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> Pairs:
-    """Find, judge, divide and open the images of both sets; names and numbers need not match."""
-    index, lone = _found(data, show)
-    sar = [pair.sar for pair in index.pairs] + [image.path for image in lone if image.side == 1]
-    radiometry, sentence = radiometry_of_files(index.root, sar, data.radiometry, data.clip)
+@dataclass(frozen=True)
+class _Request:
+    """What all steps of loading need: the options, and where to report."""
+
+    data: PairTrainingSettings
+    run: RunSettings
+    show: Console
+
+
+def load_unpaired(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> PairSets:
+    """Find, check, divide and open the images of both sets, whose names and numbers need not match."""
+    request = _Request(data, run, show)
+    index, unpaired = _find_images(data, show)
+    sar = [pair.sar for pair in index.pairs] + [image.path for image in unpaired if image.modality == SAR]
+    radiometry, sentence = find_radiometry_of_files(index.root, sar, data.radiometry, data.clip)
     show.say(f"radiometry {sentence}")
-    pairs, images = _judged(index, lone, radiometry, data, run, show)
-    train, held = _divided(index, pairs, images, data, run, show)
-    bands = {one.sar_bands for one in pairs} | {one.bands for one in images if one.image.side == 1}
-    return _opened(train, held, radiometry, bands.pop(), data, run, show, keep_bytes)
+    pairs, images = _judge_images(index, unpaired, radiometry, request)
+    train, held_out = _divide(index, pairs, images, request)
+    units: list[JudgedPair | JudgedImage] = [*pairs, *images]
+    bands = max(_sar_bands_of(one) for one in units)  # the same for all SAR images
+    return _open_datasets(train, held_out, radiometry, bands, request, keep_bytes)
 
 
-def _found(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, list[Lone]]:
-    """True pairs, and the images that belong to none, up to as many of each terrain as are asked for."""
+def _find_images(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, list[UnpairedImage]]:
+    """The true pairs, and the images without a partner, up to ``max_per_terrain`` of each modality and folder."""
     root, most = Path(data.data_dir), data.max_per_terrain
     layout = find_layout(root, data.layout)
     index = PairIndex(root, layout.name, notes=layout.notes)
@@ -47,120 +75,129 @@ def _found(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, list[L
     for note in index.notes:
         show.say(f"layout     {note}")
     if index.problems:
-        show.warn(f"{counted(len(index.problems), 'problem')} ({': '.join(index.problems[0])})")
-    lone, total = list[Lone](), 0
-    used = {path for pair in index.pairs for path in (pair.sar, pair.optical)}
-    for group in chosen(layout.groups, data.terrains):
-        images = list_images(root, layout.name, group)
+        show.warn(f"{count_noun(len(index.problems), 'problem')} ({': '.join(index.problems[0])})")
+    unpaired: list[UnpairedImage] = []
+    total = 0
+    in_pairs = {path for pair in index.pairs for path in (pair.sar, pair.optical)}
+    for group in choose_groups(layout.groups, data.terrains):
+        images = list_unpaired_images(root, layout.name, group)
         total += len(images)
-        for side, folder in ((1, group.sar), (2, group.optical)):
-            own = [image for image in images if image.side == side and image.path not in used]
-            taken = sum(path.parent == folder for path in used)
-            lone += own if most is None else own[: max(most - taken, 0)]
-    _say_sets(index, lone, total, data, show)
-    return index, lone
+        for modality, folder in ((SAR, group.sar), (OPTICAL, group.optical)):
+            others = [image for image in images if image.modality == modality and image.path not in in_pairs]
+            if most is not None:
+                taken = sum(path.parent == folder for path in in_pairs)
+                others = others[: max(most - taken, 0)]
+            unpaired += others
+    _report_sets(index, unpaired, total, data, show)
+    return index, unpaired
 
 
-def _say_sets(index: PairIndex, lone: list[Lone], total: int, data: PairTrainingSettings, show: Console) -> None:
-    """RSF-D001 where one of the sets is empty."""
-    counts = {kind: len(index.pairs) + sum(image.side == side for image in lone) for side, kind in KINDS.items()}
-    for kind, count in counts.items():
-        if not count:
-            raise RsforgeError("RSF-D001", f"no {kind} images found in {index.root}", where=str(index.root))
-    cut = total - sum(counts.values())
-    told = f", {cut} left aside by --max-per-terrain {data.max_per_terrain}" if cut > 0 else ""
-    show.say(f"two sets   {counts['SAR']} SAR and {counts['optical']} optical images{told}")
+def _report_sets(
+    index: PairIndex, unpaired: list[UnpairedImage], total: int, data: PairTrainingSettings, show: Console
+) -> None:
+    """Report the sizes of both sets; RSF-D001 where one is empty."""
+    counts = {}
+    for modality, name in MODALITIES.items():
+        counts[name] = len(index.pairs) + sum(image.modality == modality for image in unpaired)
+        if not counts[name]:
+            raise RsforgeError("RSF-D001", f"no {name} images found in {index.root}", where=str(index.root))
+    left_aside = total - sum(counts.values())
+    more = f", {left_aside} left aside by --max-per-terrain {data.max_per_terrain}" if left_aside > 0 else ""
+    show.say(f"two sets   {counts['SAR']} SAR and {counts['optical']} optical images{more}")
 
 
-def _judged(
-    index: PairIndex,
-    lone: Sequence[Lone],
-    radiometry: Radiometry,
-    data: PairTrainingSettings,
-    run: RunSettings,
-    show: Console,
+def _judge_images(
+    index: PairIndex, unpaired: Sequence[UnpairedImage], radiometry: Radiometry, request: _Request
 ) -> tuple[list[JudgedPair], list[JudgedImage]]:
-    """Pairs, images without a partner, and the pairs that are none: of those each image stands for itself."""
-    allow = data.allow_gray_optical
-    judge = partial(judge_image, radiometry=radiometry, allow_gray_optical=allow)
-    images, bad = list[JudgedImage](), list[Refused]()
-    with show.progress("judged", 2 * len(index.pairs) + len(lone)) as meter:
-        step = partial(meter.step, 2)
-        pairs, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow, progress=step)
-        parted = {name for name, _ in refused}
-        files = [image for pair in index.pairs if pair.name in parted for image in lone_of(pair, index.root)]
-        for number, (image, outcome) in enumerate(outcomes(judge, [*files, *lone])):
+    """The usable pairs and images; the two images of an unusable pair are checked by themselves."""
+    allow_gray = request.data.allow_gray_optical
+    judge = partial(judge_image, radiometry=radiometry, allow_gray_optical=allow_gray)
+    images: list[JudgedImage] = []
+    bad: list[Refusal] = []
+    with request.show.progress("judged", 2 * len(index.pairs) + len(unpaired)) as meter:
+        step_pair = partial(meter.step, 2)
+        pairs, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow_gray, progress=step_pair)
+        bad_pairs = {name for name, _ in refused}
+        halves = [image for pair in index.pairs if pair.name in bad_pairs for image in split_pair(pair, index.root)]
+        for number, (image, outcome) in enumerate(judge_in_threads(judge, [*halves, *unpaired])):
             if isinstance(outcome, RsforgeError):
                 bad.append((image.name, outcome))
             else:
                 images.append(outcome)
-            meter.step(int(number >= len(files)))
-    return _fitting(pairs, images, bad, index.root, data, run, show)
+            if number >= len(halves):  # those of pairs are counted already
+                meter.step()
+    return _select_fitting(pairs, images, bad, index.root, request)
 
 
-def _fitting(
+def _select_fitting(
     pairs: Sequence[JudgedPair],
     images: Sequence[JudgedImage],
-    bad: list[Refused],
+    bad: list[Refusal],
     root: Path,
-    data: PairTrainingSettings,
-    run: RunSettings,
-    show: Console,
+    request: _Request,
 ) -> tuple[list[JudgedPair], list[JudgedImage]]:
-    """Those that can be used together; the others are left out with the ``bad`` ones."""
-    total = counted(2 * len(pairs) + len(images) + len(bad), "image")
+    """The pairs and images that can be used together; others are refused or skipped with the ``bad`` ones."""
+    data, show = request.data, request.show
+    total = count_noun(2 * len(pairs) + len(images) + len(bad), "image")
     units: list[JudgedPair | JudgedImage] = [*pairs, *images]
-    kept, unfit = fitting([(one, (one.height, one.width), _bands(one)) for one in units], data.image_size)
-    bad = [*bad, *((name, error) for one, error in unfit for name in _names(one, root))]
-    whole = [one for one in kept if isinstance(one, JudgedPair)]
-    single = [one for one in kept if isinstance(one, JudgedImage)]
-    sides = [Side(whole, single).shots(side) for side in KINDS]
-    leave_out(bad, total, root, show, run.on_bad, all_bad=not all(sides))
-    sizes = 2 * [(one.height, one.width) for one in whole] + [(one.height, one.width) for one in single]
-    say_small(sizes, "image", data.image_size, show)
-    say_grey(sides[0][0].path, show)
-    return whole, single
+    fitting, unfit = select_fitting(
+        [(one, (one.height, one.width), _sar_bands_of(one)) for one in units], data.image_size
+    )
+    refused = [*bad, *((name, error) for one, error in unfit for name in _file_names(one, root))]
+    fitting_pairs = [one for one in fitting if isinstance(one, JudgedPair)]
+    fitting_images = [one for one in fitting if isinstance(one, JudgedImage)]
+    subset = UnpairedSubset(fitting_pairs, fitting_images)
+    sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
+    refuse_or_skip(refused, total, root, show, request.run.on_bad, all_bad=not (sar and optical))
+    pair_sizes = [(one.height, one.width) for one in fitting_pairs]
+    image_sizes = [(one.height, one.width) for one in fitting_images]
+    warn_of_small(pair_sizes + pair_sizes + image_sizes, "image", data.image_size, show)
+    report_grey(sar[0].path, show)
+    return fitting_pairs, fitting_images
 
 
-def _names(one: JudgedPair | JudgedImage, root: Path) -> list[str]:
-    """Of its files."""
-    return [image.name for image in lone_of(one.pair, root)] if isinstance(one, JudgedPair) else [one.name]
+def _file_names(one: JudgedPair | JudgedImage, root: Path) -> list[str]:
+    if isinstance(one, JudgedPair):
+        return [image.name for image in split_pair(one.pair, root)]
+    return [one.name]
 
 
-def _bands(one: JudgedPair | JudgedImage) -> int:
-    """Of its SAR image; 0 where it has none."""
+def _sar_bands_of(one: JudgedPair | JudgedImage) -> int:
+    """The number of SAR bands; 0 for an optical image."""
     if isinstance(one, JudgedPair):
         return one.sar_bands
-    return one.bands if one.image.side == 1 else 0
+    return one.bands if one.image.modality == SAR else 0
 
 
-def _divided(
-    index: PairIndex,
-    pairs: list[JudgedPair],
-    lone: list[JudgedImage],
-    data: PairTrainingSettings,
-    run: RunSettings,
-    show: Console,
-) -> tuple[Side, Side]:
-    leak = data.allow_leak
-    found = followed(data, index, pairs, show)
-    if found is None:
-        share, seed = data.val_fraction, run.seed
-        return by_scene_or_content(pairs, lone, val_fraction=share, seed=seed, allow_leak=leak, show=show)
-    check_followed(found, data, show)
-    return by_split(found, index, lone, allow_leak=leak, show=show)
+def _divide(
+    index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage], request: _Request
+) -> tuple[UnpairedSubset, UnpairedSubset]:
+    """By the stored split if one is followed, else by scene or content."""
+    data, show = request.data, request.show
+    stored = follow_split(data, index, pairs, show)
+    if stored is None:
+        return divide_by_scene_or_content(
+            pairs,
+            images,
+            val_fraction=data.val_fraction,
+            seed=request.run.seed,
+            allow_leak=data.allow_leak,
+            show=show,
+        )
+    check_stored(stored, data, show)
+    return divide_by_split(stored, index, images, allow_leak=data.allow_leak, show=show)
 
 
-def _opened(
-    train: Side,
-    held: Side,
+def _open_datasets(
+    train: UnpairedSubset,
+    held_out: UnpairedSubset,
     radiometry: Radiometry,
     bands: int,
-    data: PairTrainingSettings,
-    run: RunSettings,
-    show: Console,
+    request: _Request,
     keep_bytes: int,
-) -> Pairs:
+) -> PairSets:
+    """The datasets of both subsets; true pairs are held out alone where there are any."""
+    data, seed, show = request.data, request.run.seed, request.show
     _check_both(train, "to train on")
     common: dict[str, Any] = {
         "image_size": data.image_size,
@@ -168,30 +205,42 @@ def _opened(
         "keep_bytes": keep_bytes,
     }
 
-    def dataset(side: Side, *, flip: float, drawn: bool) -> UnpairedDataset:
-        sar, optical = side.shots(1), side.shots(2)
-        files = [[(shot.path, shot.digest) for shot in shots] for shots in (sar, optical)]
-        both = squares(files[0], files[1], radiometry, bands=bands, **common)
-        return UnpairedDataset(*both, [shot.name for shot in sar], seed=run.seed, flip=flip, drawn=drawn)
+    def open_unpaired(subset: UnpairedSubset, *, flip: float, shuffle_partners: bool) -> UnpairedDataset:
+        sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
+        sar_files = [(ref.path, ref.digest) for ref in sar]
+        optical_files = [(ref.path, ref.digest) for ref in optical]
+        sar_images, optical_images = open_squares(sar_files, optical_files, radiometry, bands=bands, **common)
+        names = [ref.name for ref in sar]
+        return UnpairedDataset(
+            sar_images, optical_images, names, seed=seed, flip=flip, shuffle_partners=shuffle_partners
+        )
 
-    augmented, matched = dataset(train, flip=data.flip, drawn=True), bool(held.pairs) or not held.lone
+    augmented = open_unpaired(train, flip=data.flip, shuffle_partners=True)
+    matched = bool(held_out.pairs) or not held_out.unpaired
     if matched:
-        true = sorted(held.pairs, key=lambda one: (one.digest, one.name))
-        kept: PairDataset | UnpairedDataset = PairDataset(true, radiometry=radiometry, seed=run.seed, **common)
+        true_pairs = sort_by_content(held_out.pairs)
+        held: PairDataset | UnpairedDataset = PairDataset(true_pairs, radiometry=radiometry, seed=seed, **common)
     else:
-        _check_both(held, "held out")
-        kept = dataset(held, flip=0.0, drawn=False)
-    show.say(f"split      {len(augmented)} train, {len(kept)} held out {'as true pairs' if matched else 'in order'}")
-    if matched and held.lone:
-        show.say(f"{counted(len(held.lone), 'held-out image')} without a partner not used")
-    identity = {"split": digest(train, held), "train": len(augmented), "held_out": len(kept)}
-    shots = [*train.shots(1), *train.shots(2)]
-    trained = brief(shot.digest for shot in shots)
-    return Pairs(augmented, augmented.plain(), kept, identity, radiometry, bands, matched, trained)
+        _check_both(held_out, "held out")
+        held = open_unpaired(held_out, flip=0.0, shuffle_partners=False)
+    show.say(f"split      {len(augmented)} train, {len(held)} held out {'as true pairs' if matched else 'in order'}")
+    if matched and held_out.unpaired:
+        show.say(f"{count_noun(len(held_out.unpaired), 'held-out image')} without a partner not used")
+    return PairSets(
+        train=augmented,
+        plain=augmented.plain(),
+        held_out=held,
+        identity={"split": digest_split(train, held_out), "train": len(augmented), "held_out": len(held)},
+        radiometry=radiometry,
+        sar_channels=bands,
+        matched=matched,
+        trained=shorten_digests(ref.digest for ref in [*train.image_refs(SAR), *train.image_refs(OPTICAL)]),
+    )
 
 
-def _check_both(side: Side, what: str) -> None:
-    for number, kind in KINDS.items():
-        if not side.shots(number):
+def _check_both(subset: UnpairedSubset, purpose: str) -> None:
+    """RSF-D004 when a subset has no images of one modality."""
+    for modality, name in MODALITIES.items():
+        if not subset.image_refs(modality):
             fix = "add images, change --val-fraction, or divide by `rsforge data split`"
-            raise RsforgeError("RSF-D004", f"there are no {kind} images {what}", where="--val-fraction", fix=fix)
+            raise RsforgeError("RSF-D004", f"there are no {name} images {purpose}", where="--val-fraction", fix=fix)

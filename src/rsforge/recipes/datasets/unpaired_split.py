@@ -1,4 +1,4 @@
-"""Which of two sets' images are trained on: pairs by their split or scene, other images by what they show."""
+"""Which images of two unpaired sets are trained on: pairs by their split or scene, other images by what they show."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from pathlib import Path
 
 from rsforge.data.images.tile_dataset import split_digest
 from rsforge.data.pairs.dataset import JudgedPair
-from rsforge.data.pairs.index import PairIndex, told_by_name
-from rsforge.data.pairs.unpaired_dataset import JudgedImage
+from rsforge.data.pairs.index import PairIndex, parse_scene_and_season
+from rsforge.data.pairs.unpaired_dataset import OPTICAL, SAR, JudgedImage
 from rsforge.data.splits.duplicates import Digests
-from rsforge.data.splits.items import Item, item_of
-from rsforge.data.splits.overlap import same_ground
+from rsforge.data.splits.items import Item, item_of_pair
+from rsforge.data.splits.overlap import find_shared_ground
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.find_pairs import counted
-from rsforge.recipes.datasets.pair_split import LEFT_OUT, Followed, held_out, warn_of_unknown
+from rsforge.recipes.datasets.pair_split import LEFT_OUT, StoredPairSplit, choose_held_out, warn_of_unknown
+from rsforge.wording import count_noun
 
-KINDS = {1: "SAR", 2: "optical"}
+MODALITIES = {SAR: "SAR", OPTICAL: "optical"}
 BETWEEN, UNKNOWN = "between", "unknown"
 UNPLACED = "of scenes that are unknown or stand on several sides"
-WHY = {
+REASONS = {
     "test": "like images of the side test",
     LEFT_OUT: "like what the split leaves out",
     BETWEEN: "equal to images of several sides",
     UNKNOWN: f"{UNPLACED} (--allow-leak trains on them)",
 }
+"""Why images without a partner are left out, by the place that ``_choose_subset`` gives them."""
 
-Known = Mapping[str, set[str]]
-"""Sides by what stands on them."""
+SubsetsOf = Mapping[str, set[str]]
+"""The subsets to which something belongs, by its name."""
 
 
 @dataclass(frozen=True)
-class Shot:
-    """An image on a side, by its contents."""
+class ImageRef:
+    """An image of a subset: digest of its contents, name and path."""
 
     digest: str
     name: str
@@ -42,127 +43,160 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Side:
-    """What stands on one side: true pairs, and images without a partner."""
+class UnpairedSubset:
+    """The true pairs of one subset, and its images without a partner."""
 
     pairs: list[JudgedPair]
-    lone: list[JudgedImage]
+    unpaired: list[JudgedImage]
 
-    def shots(self, side: int) -> list[Shot]:
-        """All SAR (1) or optical (2) images, by their contents."""
-        paths = [(one.pair.sar, one.pair.optical)[side - 1] for one in self.pairs]
-        shots = [Shot(one.files[side - 1], one.name, path) for one, path in zip(self.pairs, paths, strict=True)]
-        shots += [Shot(one.digest, one.name, one.image.path) for one in self.lone if one.image.side == side]
-        return sorted(shots, key=lambda shot: (shot.digest, shot.name))
-
-
-def digest(train: Side, held: Side) -> str:
-    """SHA-256 of which images are on which side."""
-    sides = ([*side.shots(1), *side.shots(2)] for side in (train, held))
-    return split_digest(*sides)
+    def image_refs(self, modality: int) -> list[ImageRef]:
+        """All SAR (1) or optical (2) images, sorted by digest."""
+        refs = []
+        for one in self.pairs:
+            path = one.pair.sar if modality == SAR else one.pair.optical
+            refs.append(ImageRef(one.files[modality - 1], one.name, path))
+        for image in self.unpaired:
+            if image.image.modality == modality:
+                refs.append(ImageRef(image.digest, image.name, image.image.path))
+        return sorted(refs, key=lambda ref: (ref.digest, ref.name))
 
 
-def by_split(
-    found: Followed, index: PairIndex, lone: Sequence[JudgedImage], *, allow_leak: bool, show: Console
-) -> tuple[Side, Side]:
-    """(train, held out): pairs as the split says, each other image with those that it equals, overlaps or is near to.
+def digest_split(train: UnpairedSubset, held_out: UnpairedSubset) -> str:
+    """SHA-256 of the images of both subsets."""
+    return split_digest(
+        [*train.image_refs(SAR), *train.image_refs(OPTICAL)], [*held_out.image_refs(SAR), *held_out.image_refs(OPTICAL)]
+    )
 
-    One of a scene that the split does not know is trained on. What has no place of its own is left out, or trained on
-    where leaks are allowed.
+
+def divide_by_split(
+    stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage], *, allow_leak: bool, show: Console
+) -> tuple[UnpairedSubset, UnpairedSubset]:
+    """(train, held out): pairs as in the stored split, every other image with those that it equals or overlaps.
+
+    The subset of an image without a partner is found in three steps, for all images of equal contents at once:
+
+    1. the subsets of pairs that it would belong to by name, whose file it equals, or whose ground it shares;
+    2. where there are none, the subsets of the pairs of its scene;
+    3. where there are none either, train, if its scene is known to be another one.
+
+    It is left out when a step gives several subsets, or test, or what the split leaves out. Images of unknown scenes
+    are left out too, or trained on where leaks are allowed.
     """
-    like, near = _like(found, index, lone), _of_scenes(found, index)
-    equal, placed = defaultdict[str, list[JudgedImage]](list), defaultdict[str, list[JudgedImage]](list)
-    for one in lone:
-        equal[one.digest].append(one)
-    for ones in equal.values():
-        placed[_place(ones, like, near)] += ones
-    if allow_leak and (unknown := placed.pop(UNKNOWN, [])):
+    by_content = _subsets_by_content(stored, index, unpaired)
+    by_scene = _subsets_by_scene(stored, index)
+    equal = defaultdict[str, list[JudgedImage]](list)
+    for image in unpaired:
+        equal[image.digest].append(image)
+    placed = defaultdict[str, list[JudgedImage]](list)
+    for images in equal.values():
+        placed[_choose_subset(images, by_content, by_scene)] += images
+    unknown = placed.pop(UNKNOWN, []) if allow_leak else []
+    if unknown:
         placed["train"] += unknown
-        told = f"{counted(len(unknown), 'image')} without a partner, {UNPLACED}, trained on"
-        show.warn(f"{told}, as --allow-leak allows: held-out figures will flatter")
-    for place, why in WHY.items():
-        if there := placed[place]:
-            more = ", ..." if len(there) > 1 else ""
-            show.warn(f"left out {counted(len(there), 'image')} without a partner, {why}: {there[0].name}{more}")
-    return Side(found.pairs["train"], placed["train"]), Side(found.pairs["val"], placed["val"])
+        what = f"{count_noun(len(unknown), 'image')} without a partner, {UNPLACED}, trained on"
+        show.warn(f"{what}, as --allow-leak allows: held-out figures will flatter")
+    for place, reason in REASONS.items():
+        left_out = placed[place]
+        if left_out:
+            more = ", ..." if len(left_out) > 1 else ""
+            what = f"left out {count_noun(len(left_out), 'image')} without a partner, {reason}"
+            show.warn(f"{what}: {left_out[0].name}{more}")
+    train = UnpairedSubset(stored.pairs["train"], placed["train"])
+    return train, UnpairedSubset(stored.pairs["val"], placed["val"])
 
 
-def _place(ones: Sequence[JudgedImage], like: Known, near: Known) -> str:
-    """Where equal images belong."""
-    own = set().union(*(like[one.name] for one in ones))
-    sides = own or set().union(*(near.get(one.image.scene, set()) for one in ones))
-    if len(sides) == 1:
-        return sides.pop()
+def _choose_subset(images: Sequence[JudgedImage], by_content: SubsetsOf, by_scene: SubsetsOf) -> str:
+    """The subset of images with equal contents, or ``BETWEEN`` or ``UNKNOWN``."""
+    own = set().union(*(by_content[image.name] for image in images))
+    if len(own) == 1:
+        return own.pop()
     if own:
         return BETWEEN
-    return "train" if not sides and all(one.image.scene for one in ones) else UNKNOWN
+    of_scenes = set().union(*(by_scene.get(image.image.scene, set()) for image in images))
+    if len(of_scenes) == 1:
+        return of_scenes.pop()
+    if not of_scenes and all(image.image.scene for image in images):
+        return "train"
+    return UNKNOWN
 
 
-def _like(found: Followed, index: PairIndex, lone: Sequence[JudgedImage]) -> Known:
-    """The sides of what each image would pair with, holds the bytes of, or shows the ground of."""
-    of_file = defaultdict[str, set[str]](set)
-    for name, files in found.contents.items():
+def _subsets_by_content(stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage]) -> SubsetsOf:
+    """By image, the subsets of the pairs whose name it has, whose file it equals, or whose ground it shares."""
+    subsets_of_file = defaultdict[str, set[str]](set)
+    for name, files in stored.contents.items():
         for file in files:
-            of_file[file].add(found.side_of[name])
-    like = {one.name: {found.side_of[name] for name in one.image.pairs if name in found.side_of} for one in lone}
-    for one in lone:
-        like[one.name] |= of_file.get(one.digest, set())
-    for first, second in same_ground([*map(item_of, index.pairs), *map(_item, lone)]):
-        for item, other in ((first, second), (second, first)):
-            if item.name in like and other.name in found.side_of:
-                like[item.name].add(found.side_of[other.name])
-    return like
+            subsets_of_file[file].add(stored.subset_of[name])
+    result: dict[str, set[str]] = {}
+    for image in unpaired:
+        by_name = {stored.subset_of[name] for name in image.image.pairs if name in stored.subset_of}
+        result[image.name] = by_name | subsets_of_file.get(image.digest, set())
+    items = [item_of_pair(pair) for pair in index.pairs] + [_item_of(image) for image in unpaired]
+    for one, other in find_shared_ground(items):
+        for item, neighbour in ((one, other), (other, one)):
+            if item.name in result and neighbour.name in stored.subset_of:
+                result[item.name].add(stored.subset_of[neighbour.name])
+    return result
 
 
-def _of_scenes(found: Followed, index: PairIndex) -> Known:
-    """By scene, the sides that the split's pairs of it stand on, also of pairs that are not taken here."""
+def _subsets_by_scene(stored: StoredPairSplit, index: PairIndex) -> SubsetsOf:
+    """By scene, the subsets of the pairs in the stored split, also of pairs that are not taken from the folder."""
     scenes = {pair.name: pair.scene for pair in index.pairs}
-    near = defaultdict[str, set[str]](set)
-    for name, side in found.side_of.items():
-        place, _, stem = name.rpartition("/")
-        near[scenes.get(name) or told_by_name(index.layout, place, stem)[0]].add(side)
-    near.pop("", None)
-    return near
+    result = defaultdict[str, set[str]](set)
+    for name, subset in stored.subset_of.items():
+        folder, _, stem = name.rpartition("/")
+        scene = scenes.get(name) or parse_scene_and_season(index.layout, folder, stem)[0]
+        if scene:
+            result[scene].add(subset)
+    return result
 
 
-def by_scene_or_content(
+def divide_by_scene_or_content(
     pairs: Sequence[JudgedPair],
-    lone: Sequence[JudgedImage],
+    unpaired: Sequence[JudgedImage],
     *,
     val_fraction: float,
     seed: int,
     allow_leak: bool,
     show: Console,
-) -> tuple[Side, Side]:
-    """(train, held out), whole scenes at a time; where none is known, pairs and images of each kind by themselves.
+) -> tuple[UnpairedSubset, UnpairedSubset]:
+    """(train, held out) by whole scenes; of unknown scenes, a share of the pairs and of the images of each modality.
 
     RSF-D011 for unknown scenes unless leaks are allowed, RSF-D004 for a single scene.
     """
-    items: dict[str, Item] = {one.name: item_of(one.pair) for one in pairs} | {one.name: _item(one) for one in lone}
-    contents: Digests = {one.name: one.files for one in pairs} | {one.name: (one.digest,) for one in lone}
-    parts = [[one.name for one in pairs], *([o.name for o in lone if o.image.side == side] for side in KINDS)]
-    if not allow_leak or any(item.scene for item in items.values()) or _tied(parts, items, contents):
+    items: dict[str, Item] = {one.name: item_of_pair(one.pair) for one in pairs}
+    items |= {image.name: _item_of(image) for image in unpaired}
+    contents: Digests = {one.name: one.files for one in pairs}
+    contents |= {image.name: (image.digest,) for image in unpaired}
+    parts = [[one.name for one in pairs]]
+    for modality in MODALITIES:
+        parts.append([image.name for image in unpaired if image.image.modality == modality])
+    any_scene = any(item.scene for item in items.values())
+    if not allow_leak or any_scene or _share_content(parts, items, contents):
         parts = [list(items)]
-    held = set[str]()
-    for names in parts if val_fraction else ():
-        if len(names) > 1 or len(parts) == 1:
-            those = [items[name] for name in names]
-            held |= held_out(those, {name: contents[name] for name in names}, val_fraction, seed, allow_leak)
+    names = set[str]()
     if val_fraction:
+        for part in parts:
+            if len(part) > 1 or len(parts) == 1:
+                digests = {name: contents[name] for name in part}
+                names |= choose_held_out([items[name] for name in part], digests, val_fraction, seed, allow_leak)
         warn_of_unknown(list(items.values()), show)
-    return (
-        Side([one for one in pairs if one.name not in held], [one for one in lone if one.name not in held]),
-        Side([one for one in pairs if one.name in held], [one for one in lone if one.name in held]),
+    train = UnpairedSubset(
+        [one for one in pairs if one.name not in names], [image for image in unpaired if image.name not in names]
     )
+    held_out = UnpairedSubset(
+        [one for one in pairs if one.name in names], [image for image in unpaired if image.name in names]
+    )
+    return train, held_out
 
 
-def _item(one: JudgedImage) -> Item:
-    return Item(one.name, (one.image.path,), one.image.scene, ground=one.ground)
+def _item_of(image: JudgedImage) -> Item:
+    return Item(image.name, (image.image.path,), image.image.scene, footprint=image.footprint)
 
 
-def _tied(parts: Sequence[Sequence[str]], items: Mapping[str, Item], contents: Digests) -> bool:
-    """Whether a file of one part is also one of another, or shows the same ground."""
-    held = [{file for name in names for file in contents[name]} for names in parts]
-    part = {name: k for k, names in enumerate(parts) for name in names}
-    shared = sum(map(len, held)) > len(set().union(*held))
-    return shared or any(part[one.name] != part[other.name] for one, other in same_ground(list(items.values())))
+def _share_content(parts: Sequence[Sequence[str]], items: Mapping[str, Item], contents: Digests) -> bool:
+    """Whether two parts have a file in common, or show the same ground."""
+    files_of_part = [{file for name in names for file in contents[name]} for names in parts]
+    if sum(len(files) for files in files_of_part) > len(set().union(*files_of_part)):
+        return True
+    part_of = {name: number for number, names in enumerate(parts) for name in names}
+    return any(part_of[one.name] != part_of[other.name] for one, other in find_shared_ground(list(items.values())))

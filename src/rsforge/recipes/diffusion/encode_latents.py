@@ -15,8 +15,8 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.batches import stacked
-from rsforge.recipes.datasets.image_folder import Images
+from rsforge.recipes.datasets.batches import stack_samples
+from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import output_names
@@ -40,7 +40,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Images to moments ``(B, 2, *latent)``: mean and log-variance."""
+    """ImageSets to moments ``(B, 2, *latent)``: mean and log-variance."""
 
     autoencoder: Autoencoder
 
@@ -53,8 +53,8 @@ class Encoder:
         return self(batch["images"])
 
 
-def fresh(data: Images, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
-    """Images encoded at each step, standardised by what the autoencoder's training measured."""
+def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
+    """ImageSets encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]
     mean, std = (measured[k].to(where.device) for k in ("mean", "std"))
     train, held_out = (NamedSamples(samples, ("images",)) for samples in (data.train, data.held_out))
@@ -63,7 +63,7 @@ def fresh(data: Images, autoencoder: Autoencoder, vae: LoadedModel, where: Compu
 
 def cached(
     settings: DiffusionTrainSettings,
-    data: Images,
+    data: ImageSets,
     autoencoder: Autoencoder,
     vae: LoadedModel,
     where: Compute,
@@ -138,7 +138,7 @@ class Store:
     def _encoded(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.show.progress(f"encoding {side}", len(samples)) as meter:
             for first in range(0, len(samples), ENCODED_AT_ONCE):
-                x = stacked(samples, range(first, first + ENCODED_AT_ONCE)).to(self.device)
+                x = stack_samples(samples, range(first, first + ENCODED_AT_ONCE)).to(self.device)
                 views = [x, x.flip(-1)] if mirrored else [x]
                 yield torch.stack([self.encode(view) for view in views], dim=1)
                 meter.step(len(x))

@@ -18,7 +18,7 @@ from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
-from rsforge.recipes.datasets.image_folder import Images
+from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.load import REQUIRED
@@ -47,9 +47,9 @@ def train(settings: DiffusionTrainSettings, console: Console) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class DiffusionData:
-    """Images, the autoencoder of whose latents the denoiser learns, and how those are read."""
+    """ImageSets, the autoencoder of whose latents the denoiser learns, and how those are read."""
 
-    images: Images
+    images: ImageSets
     autoencoder: Autoencoder
     vae: LoadedModel
     latents: Latents
@@ -67,7 +67,7 @@ def read_data(settings: DiffusionTrainSettings, compute: Compute, console: Conso
     """The images, to be encoded at each step as long as nothing may be written."""
     autoencoder, vae = load_autoencoder(settings.denoiser.vae_checkpoint, compute.device)
     check_size(settings.data.image_size, vae)
-    images = image_folder.load(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
+    images = image_folder.load_images(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
     return DiffusionData(images, autoencoder, vae, encode_latents.fresh(images, autoencoder, vae, compute))
 
 

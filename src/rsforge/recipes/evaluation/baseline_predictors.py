@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.pca import reconstruct, reconstruct_patches
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Predict, Prediction
@@ -81,7 +81,7 @@ def measured_means(
 ) -> tuple[Tensor, Tensor]:
     """The mean image ``(C, S, S)`` and the mean colour ``(C,)`` of the very images that are measured."""
     total = torch.zeros((), dtype=torch.float64)
-    for item in in_threads(lambda index: samples[0, index], range(len(samples))):
+    for item in map_in_threads(lambda index: samples[0, index], range(len(samples))):
         total = total + image_of(item).double()
         progress()
     mean = total / len(samples)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.constant_images import mean_colour, mean_image, median_image
 from rsforge.metrics.pca import fit_patch_pca, fit_pca
@@ -57,7 +57,7 @@ def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -
     count = min(total, MOST_IMAGES, max(1, _MOST_BYTES // first.numel()))
     images = torch.empty(count, *first.shape, dtype=torch.uint8)
     chosen = [k * total // count for k in range(count)]
-    for k, item in enumerate(in_threads(lambda index: samples[0, index], chosen)):
+    for k, item in enumerate(map_in_threads(lambda index: samples[0, index], chosen)):
         images[k] = ((image_of(item) + 1) * 127.5).round().clamp(0, 255)
     return images
 

@@ -33,7 +33,7 @@ def check_output(place: Path | None, *, overwrite: bool) -> None:
 
 def write_files(place: Path, result: Mapping[str, Any], csv_text: str, rows: Rows, *, overwrite: bool) -> None:
     """Picture and table, ``evaluation.json`` last: where it is there, the others belong to it."""
-    with durable.locked(place):
+    with durable.lock_folder(place):
         durable.sweep_for(place / name for name in FILES)
         check_output(place, overwrite=overwrite)
         for name in FILES:
@@ -75,5 +75,5 @@ def draw_examples(path: Path, rows: Rows) -> None:
         axes[0, k].set_title(panel.title)
     for k, drawn in maps.items():
         figure.colorbar(drawn, ax=axes[:, k], extend="max")
-    with durable.replacing(path) as file:
+    with durable.open_atomic(path) as file:
         figure.savefig(file, format="png", dpi=100)

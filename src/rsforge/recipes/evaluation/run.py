@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsforge.data.io.threads import in_threads
+from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset, to_device
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation import files
@@ -98,7 +98,7 @@ def _figures(evaluation: Evaluation, name: str, prediction: Any, batch: Batch) -
 def _batches(
     evaluation: Evaluation, samples: IndexedDataset, size: int, device: torch.device
 ) -> Iterator[tuple[Batch, int]]:
-    items = in_threads(lambda index: samples[0, index], range(len(samples)))
+    items = map_in_threads(lambda index: samples[0, index], range(len(samples)))
     while batch := list(islice(items, size)):
         yield to_device(evaluation.batch_of(batch), device), len(batch)
 

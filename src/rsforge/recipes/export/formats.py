@@ -1,4 +1,4 @@
-"""A network as the bytes of a file for other programs, and such a file as something that runs."""
+"""File formats of exported networks: how a network is encoded, and how a file is loaded to be run."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from torch import Tensor
 
 from rsforge.engine import checkpoint
 from rsforge.models.catalogue import build
-from rsforge.recipes.export.torch_program import Captured, Subject, hushed, refused
+from rsforge.recipes.export.torch_program import CapturedProgram, ExportedNetwork, export_error, silence_torch
 
-CARD = "rsforge.json"  # inside a torch.export program
+CARD = "rsforge.json"  # the name of the description inside a torch.export program
 
 Run = Callable[[Tensor], Tensor]
 
 
-class Loaded(NamedTuple):
-    """A written file as something that runs, by what, whether that is slow, and the digest of weights read as such."""
+class LoadedFile(NamedTuple):
+    """A loaded file: a function that runs it, the runtime, whether that is slow, and the digest of its weights."""
 
     run: Run
-    by: str
+    runtime: str
     slow: bool = False
     digest: str = ""
 
 
-class Encoded(NamedTuple):
-    """The contents of a file, what else is known of it, and whether it takes other sides than the training's."""
+class EncodedFile(NamedTuple):
+    """The contents of a file, facts about it, and whether it takes images of other sizes than those of the training."""
 
     contents: bytes
     facts: dict[str, Any]
-    free: bool = True
+    any_size: bool = True
 
 
 class Format(NamedTuple):
-    """A kind of file; the program of the network is captured when it is first asked for."""
+    """A file format; its encoder gets a function that captures the program of the network on the first call."""
 
     suffix: str
-    encode: Callable[[Subject, Callable[[], Captured]], Encoded]
-    load: Callable[[Path], Loaded]
+    encode: Callable[[ExportedNetwork, Callable[[], CapturedProgram]], EncodedFile]
+    load: Callable[[Path], LoadedFile]
 
 
-def _encode_safetensors(subject: Subject, _: Callable[[], Captured]) -> Encoded:
+def _encode_safetensors(subject: ExportedNetwork, _: Callable[[], CapturedProgram]) -> EncodedFile:
     tensors = {name: t.contiguous() for name, t in subject.network.state_dict().items()}
-    contents = _in_order(safetensors.torch.save(tensors, {"format": "pt", **subject.card}))
-    return Encoded(contents, {"tensors": len(tensors)})
+    contents = _sort_metadata(safetensors.torch.save(tensors, {"format": "pt", **subject.card}))
+    return EncodedFile(contents, {"tensors": len(tensors)})
 
 
-def _in_order(contents: bytes) -> bytes:
-    """The same file with its metadata sorted: the library writes them in an order of chance."""
+def _sort_metadata(contents: bytes) -> bytes:
+    """The same file with its metadata sorted: the library writes them in random order."""
     end = 8 + int.from_bytes(contents[:8], "little")
     header = json.loads(contents[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -64,55 +64,63 @@ def _in_order(contents: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + contents[end:]
 
 
-def _load_safetensors(path: Path) -> Loaded:
-    """The network that the header describes, with the weights of the file."""
+def _load_safetensors(path: Path) -> LoadedFile:
+    """The network of the architecture in the header, with the weights of the file."""
     with safetensors.safe_open(path, "pt") as file:
         network = build(json.loads(file.metadata()["architecture"]))
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     checkpoint.load_weights(network, weights, where=path.name)
     digest = checkpoint.digest_weights(weights)
-    return Loaded(network.eval().requires_grad_(False), f"torch {torch.__version__}", digest=digest)
+    return LoadedFile(network.eval().requires_grad_(False), f"torch {torch.__version__}", digest=digest)
 
 
-def _encode_program(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
-    program, _, free = captured()
+def _encode_program(subject: ExportedNetwork, captured: Callable[[], CapturedProgram]) -> EncodedFile:
+    program, _, any_size = captured()
     buffer = io.BytesIO()
-    with hushed():
+    with silence_torch():
         torch.export.save(program, buffer, extra_files={CARD: json.dumps(dict(subject.card))})
-    return Encoded(buffer.getvalue(), {"torch": torch.__version__}, free)
+    return EncodedFile(buffer.getvalue(), {"torch": torch.__version__}, any_size)
 
 
-def _load_program(path: Path) -> Loaded:
-    with hushed():
-        return Loaded(torch.export.load(path).module(), f"torch {torch.__version__}")
+def _load_program(path: Path) -> LoadedFile:
+    with silence_torch():
+        return LoadedFile(torch.export.load(path).module(), f"torch {torch.__version__}")
 
 
-def _encode_onnx(subject: Subject, captured: Callable[[], Captured]) -> Encoded:
+def _encode_onnx(subject: ExportedNetwork, captured: Callable[[], CapturedProgram]) -> EncodedFile:
     import onnx
 
-    program, shapes, free = captured()
+    program, shapes, any_size = captured()
     names = subject.names
     try:
-        with hushed():
-            made = torch.onnx.export(program, dynamo=True, dynamic_shapes=(shapes,), input_names=names[:1],
-                                     output_names=names[1:], verbose=False)  # fmt: skip
+        with silence_torch():
+            exported = torch.onnx.export(
+                program,
+                dynamo=True,
+                dynamic_shapes=(shapes,),
+                input_names=names[:1],
+                output_names=names[1:],
+                verbose=False,
+            )
     except torch.onnx.errors.OnnxExporterError as error:
         reasons = str(error.__cause__ or error).strip().splitlines()
-        raise refused("ONNX cannot hold the network", reasons[0][:200]) from error
-    model = cast(torch.onnx.ONNXProgram, made).model_proto
-    if free:
-        _refuse_other_sides(model.graph, subject.factor)
+        raise export_error("ONNX cannot hold the network", reasons[0][:200]) from error
+    model = cast(torch.onnx.ONNXProgram, exported).model_proto
+    if any_size:
+        _refuse_other_sizes(model.graph, subject.factor)
     onnx.helper.set_model_props(model, dict(subject.card))
     onnx.checker.check_model(model, full_check=True)
     opset = next(own.version for own in model.opset_import if not own.domain)
-    return Encoded(bytes(model.SerializeToString(deterministic=True)), {"opset": opset, "onnx": onnx.__version__}, free)
+    return EncodedFile(
+        bytes(model.SerializeToString(deterministic=True)), {"opset": opset, "onnx": onnx.__version__}, any_size
+    )
 
 
-def _refuse_other_sides(graph: Any, factor: int) -> None:
-    """Have every runtime fail on sides that are no multiples of ``factor``: ONNX has no assertion.
+def _refuse_other_sizes(graph: Any, factor: int) -> None:
+    """Make every runtime fail on heights and widths that are no multiples of ``factor``; ONNX has no assertions.
 
-    The image goes through a shape of sides divided by the factor and rounded down, which holds all of its pixels only
-    where nothing was lost, and back. Without it an image of one pixel more would come back that pixel smaller.
+    The image is reshaped to blocks, with height and width divided by the factor and rounded down, and back. Both shapes
+    have the same number of values only for multiples. Without this an image of one pixel more would come back smaller.
     """
     from onnx import TensorProto, helper
 
@@ -131,34 +139,36 @@ def _refuse_other_sides(graph: Any, factor: int) -> None:
     graph.node.extend(nodes)
     for name, values in (("divisor", [1, 1, factor, factor]), ("lost", [factor**2])):
         graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
-    # Else the number of channels would be unknown to those that follow.
+    # Without its type the number of channels would be unknown to the nodes that follow.
     graph.value_info.append(given)
     graph.value_info[-1].name = "checked"
 
 
-def _load_onnx(path: Path) -> Loaded:
-    """By ONNX Runtime where it is installed, else by the slow reference of the onnx package."""
+def _load_onnx(path: Path) -> LoadedFile:
+    """Run by ONNX Runtime where it is installed, else by the slow reference evaluator of the onnx package."""
     if importlib.util.find_spec("onnxruntime") is None:
-        return _by_reference(path)
+        return _load_reference(path)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return Loaded(_of_numpy(session), f"onnxruntime {onnxruntime.__version__}")
+    return LoadedFile(_wrap_numpy(session), f"onnxruntime {onnxruntime.__version__}")
 
 
-def _by_reference(path: Path) -> Loaded:
+def _load_reference(path: Path) -> LoadedFile:
     import onnx.reference
 
     evaluator = onnx.reference.ReferenceEvaluator(str(path))
-    return Loaded(_of_numpy(evaluator), f"the reference evaluator of onnx {onnx.__version__}", slow=True)
+    return LoadedFile(_wrap_numpy(evaluator), f"the reference evaluator of onnx {onnx.__version__}", slow=True)
 
 
-def _of_numpy(session: Any) -> Run:
-    names = session.input_names if hasattr(session, "input_names") else [i.name for i in session.get_inputs()]
-    return lambda x: torch.from_numpy(session.run(None, {names[0]: x.numpy()})[0])
+def _wrap_numpy(session: Any) -> Run:
+    """A function of tensors that runs a session of arrays, of ONNX Runtime or of the reference evaluator."""
+    is_reference = hasattr(session, "input_names")
+    name = session.input_names[0] if is_reference else session.get_inputs()[0].name
+    return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
 
 
 FORMATS = {

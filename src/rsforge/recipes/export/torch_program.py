@@ -1,4 +1,4 @@
-"""A network as a torch.export program of any batch, and of any sides where torch can say so."""
+"""A network as a torch.export program for any batch, and for images of any size where torch can express that."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from rsforge.errors import RsforgeError
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A frozen network on the CPU, of images ``(B, channels, H, W)`` float32 in [-1, 1].
+class ExportedNetwork:
+    """A frozen network on the CPU for images ``(B, channels, H, W)``, float32 in [-1, 1].
 
-    ``side`` is that of its training, sides are multiples of ``factor``; ``names`` are those of input and output in
-    the files, ``card`` what their headers say.
+    ``size`` is the height and width of training images; other sizes are multiples of ``factor``. ``names`` are those of
+    input and output in the files, ``card`` is the metadata of their headers.
     """
 
     network: nn.Module
     channels: int
-    side: int
+    size: int
     factor: int
     names: tuple[str, str]
     card: Mapping[str, str]
@@ -37,23 +37,23 @@ class Subject:
         return sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
 
 
-class Captured(NamedTuple):
-    """The network as a program of any batch; ``free`` when of any sides too, else of those of the training."""
+class CapturedProgram(NamedTuple):
+    """The network as a program for any batch, of images of ``any_size`` or only of those of the training."""
 
     program: ExportedProgram
     shapes: dict[int, Any]
-    free: bool
+    any_size: bool
 
 
-def refused(what: str, found: str) -> RsforgeError:
-    """The error for a network that a format cannot hold as it is."""
+def export_error(what: str, found: str) -> RsforgeError:
+    """RSF-E010 for a network that a format cannot represent."""
     fix = "leave the format out of --formats, or install the versions of constraints.txt"
     return RsforgeError("RSF-E010", what, where="--formats", found=found, kept="nothing was written", fix=fix)
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Without what torch and onnx tell of themselves: what they write is run before it is kept."""
+def silence_torch() -> Iterator[None]:
+    """Suppress warnings and log messages of torch and onnx: every exported file is run and compared anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -64,31 +64,33 @@ def hushed() -> Iterator[None]:
         logging.disable(before)
 
 
-def capture(subject: Subject) -> Captured:
-    """The network as a program, without the source paths that torch notes in it."""
-    with hushed():
-        captured = _capture(subject, free=True) or _capture(subject, free=False)
+def capture(subject: ExportedNetwork) -> CapturedProgram:
+    """The network as a program, without the source paths that torch records in it."""
+    with silence_torch():
+        captured = _try_capture(subject, any_size=True) or _try_capture(subject, any_size=False)
     if captured is None:
-        raise refused("torch.export cannot hold the network", "a program that takes no other batch than its example")
+        raise export_error(
+            "torch.export cannot hold the network", "a program that takes no other batch than its example"
+        )
     captured.program.example_inputs = None
     for node in captured.program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return captured
 
 
-def _capture(subject: Subject, *, free: bool) -> Captured | None:
-    """None where torch.export fixes a size that is to be free."""
+def _try_capture(subject: ExportedNetwork, *, any_size: bool) -> CapturedProgram | None:
+    """The program, or None where torch.export would fix a dimension that is to be dynamic."""
     shapes: dict[int, Any] = {0: Dim("batch", min=1)}
-    sides = (subject.side, subject.side)
-    if free:
+    height = width = subject.size
+    if any_size:
         shapes |= {2: subject.factor * Dim("rows", min=1), 3: subject.factor * Dim("cols", min=1)}
-        sides = (2 * subject.factor, 3 * subject.factor)
-    example = torch.zeros(2, subject.channels, *sides)
-    # Else images that the network brings down to one pixel would be a case apart; torch.onnx sets it as well.
-    with capturing.patch(backed_size_oblivious=free):  # type: ignore[attr-defined]
+        height, width = 2 * subject.factor, 3 * subject.factor
+    example = torch.zeros(2, subject.channels, height, width)
+    # Without this, images that the network reduces to one pixel would be a special case; torch.onnx sets it as well.
+    with capturing.patch(backed_size_oblivious=any_size):  # type: ignore[attr-defined]
         try:
             program = torch.export.export(subject.network, (example,), dynamic_shapes=(shapes,))
-            program.module()(torch.zeros(1, subject.channels, subject.side, subject.side))
+            program.module()(torch.zeros(1, subject.channels, subject.size, subject.size))
         except (AssertionError, RuntimeError, ValueError):
             return None
-    return Captured(program, shapes, free)
+    return CapturedProgram(program, shapes, any_size)

@@ -1,4 +1,4 @@
-"""Loss curves as inline SVG: a logarithmic axis, nothing but text and lines."""
+"""Loss curves as inline SVG with a logarithmic axis, of text and lines only."""
 
 from __future__ import annotations
 
@@ -22,38 +22,39 @@ class Curve:
     style: str
     points: Points
 
-    def thinned(self) -> Points:
-        """The points that a logarithmic axis can show, averaged in runs so that ``MOST_POINTS`` at most are left."""
-        sound = [(x, y) for x, y in self.points if math.isfinite(x) and math.isfinite(y) and y > 0]
-        size = -(-len(sound) // MOST_POINTS) or 1
-        runs = [sound[i : i + size] for i in range(0, len(sound), size)]
+    def average_points(self) -> Points:
+        """The points that a logarithmic axis can show; neighbours are averaged until ``MOST_POINTS`` remain."""
+        usable = [(x, y) for x, y in self.points if math.isfinite(x) and math.isfinite(y) and y > 0]
+        size = max(1, math.ceil(len(usable) / MOST_POINTS))
+        runs = [usable[i : i + size] for i in range(0, len(usable), size)]
         return [(sum(x for x, _ in run) / len(run), sum(y for _, y in run) / len(run)) for run in runs]
 
 
-def chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> str:
+def render_chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> str:
     """An ``<svg>`` of ``curves`` by name, with both axes labelled; a sentence when there is nothing to draw."""
-    drawn = [(curve, points) for curve in curves if (points := curve.thinned())]
+    drawn = [(curve, curve.average_points()) for curve in curves]
+    drawn = [(curve, points) for curve, points in drawn if points]
     if not drawn:
         return f'<p class="soft">{escape(title)}: nothing was recorded.</p>'
     scale = _Scale([point for _, points in drawn for point in points])
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         *scale.axes(x_label, y_label),
-        *(_line(curve, points, scale) for curve, points in drawn),
-        *(_key(curve, place) for place, (curve, _) in enumerate(drawn)),
+        *(_render_line(curve, points, scale) for curve, points in drawn),
+        *(_render_legend(curve, place) for place, (curve, _) in enumerate(drawn)),
         "</svg>",
     ]
     return "\n".join(parts)
 
 
-def _line(curve: Curve, points: Points, scale: _Scale) -> str:
+def _render_line(curve: Curve, points: Points, scale: _Scale) -> str:
     path = " ".join(f"{scale.x(x):.1f},{scale.y(y):.1f}" for x, y in points)
     return (
         f'<polyline class="curve {escape(curve.style)}" points="{path}"><title>{escape(curve.name)}</title></polyline>'
     )
 
 
-def _key(curve: Curve, place: int) -> str:
+def _render_legend(curve: Curve, place: int) -> str:
     x = LEFT + 190 * place
     return (
         f'<line class="curve {escape(curve.style)}" x1="{x}" y1="22" x2="{x + 24}" y2="22"/>'
@@ -62,7 +63,7 @@ def _key(curve: Curve, place: int) -> str:
 
 
 class _Scale:
-    """From figures to places: x linear, y logarithmic."""
+    """Pixel coordinates of figures: x linear, y logarithmic."""
 
     def __init__(self, points: Points) -> None:
         xs, ys = [x for x, _ in points], [y for _, y in points]
@@ -81,20 +82,20 @@ class _Scale:
         across, middle = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
         return [
             *(self._level(value) for value in self._levels()),
-            *(self._step(value) for value in steps(self.high_x)),
+            *(self._step(value) for value in round_steps(self.high_x)),
             f'<text x="{across:.0f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(x_label)}</text>',
             f'<text transform="translate(16 {middle:.0f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
         ]
 
     def _levels(self) -> list[float]:
-        """1, 2 and 5 times the powers of ten in sight; finer ones where fewer than two are."""
+        """Visible values of the form 1, 2 or 5 times a power of ten; finer ones where fewer than two are visible."""
         for digits in ((1, 2, 5), range(1, 10), [d / 10 for d in range(10, 100)]):
             decades = range(math.floor(self.low_y), math.ceil(self.high_y) + 1)
             values = [float(f"{d * 10.0**k:.12g}") for k in decades for d in digits]
-            seen = [v for v in values if self.low_y <= math.log10(v) <= self.high_y]
-            if len(seen) > 1:
-                return seen[:: -(-len(seen) // 10)]
-        return seen
+            visible = [v for v in values if self.low_y <= math.log10(v) <= self.high_y]
+            if len(visible) > 1:
+                return visible[:: math.ceil(len(visible) / 10)]
+        return visible
 
     def _level(self, value: float) -> str:
         y = self.y(value)
@@ -107,7 +108,7 @@ class _Scale:
         return f'<text x="{self.x(value):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:g}</text>'
 
 
-def steps(end: float) -> list[float]:
+def round_steps(end: float) -> list[float]:
     """Round numbers from 0 to ``end``, four to ten of them."""
     power = 10.0 ** math.floor(math.log10(end))
     unit = next(power * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2) if end / (power * part) <= 9)

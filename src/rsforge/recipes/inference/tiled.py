@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rsforge.data.io.georeference import Mask, Notes, Opened, RasterInfo
-from rsforge.data.io.image_reader import UnreadableError, unreadable
-from rsforge.data.io.raster_writer import canvas
-from rsforge.data.io.rasters import opened
+from rsforge.data.io.georeference import BandMetadata, Mask, OpenRaster, RasterInfo
+from rsforge.data.io.image_reader import UnreadableError, unreadable_error
+from rsforge.data.io.raster_writer import raster_writer
+from rsforge.data.io.rasters import open_raster
 from rsforge.data.scenes.blend_weights import Floats
 from rsforge.data.scenes.tiling import TileGrid, TileWindow, scale_mask
 from rsforge.recipes.console import Meter
@@ -38,7 +38,7 @@ class ImageJob:
 
     source: RasterInfo
     target: RasterInfo
-    notes: Notes | None
+    notes: BandMetadata | None
     grid: TileGrid
 
 
@@ -51,13 +51,13 @@ class _Tile(NamedTuple):
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[Opened]:
+def readable(path: Path) -> Iterator[OpenRaster]:
     """The raster of ``path``; RSF-D002 when it, or a window of it, cannot be read."""
     try:
-        with opened(path) as raster:
+        with open_raster(path) as raster:
             yield raster
     except UnreadableError as reason:
-        raise unreadable(path, str(reason)) from None
+        raise unreadable_error(path, str(reason)) from None
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class Tiled:
             self._write(job, islice(made, len(job.grid)), skipped)
             yield job
 
-    def _read_tiles(self, job: ImageJob, raster: Opened) -> Iterator[_Tile]:
+    def _read_tiles(self, job: ImageJob, raster: OpenRaster) -> Iterator[_Tile]:
         info, windows = raster.info, job.grid.windows()
         if (info.height, info.width, info.bands) != (job.source.height, job.source.width, job.source.bands):
-            raise unreadable(job.source.path, "it changed after it was looked at")
+            raise unreadable_error(job.source.path, "it changed after it was looked at")
         for band_window in job.grid.bands():
             band = raster.read(band_window)
             for values, valid in zip(job.grid.cut(band.values), job.grid.cut(band.valid), strict=True):
@@ -123,7 +123,7 @@ class Tiled:
     def _write(self, job: ImageJob, tiles: Iterable[Floats], skipped: SkippedImages) -> None:
         info, holds = job.target, False
         info.path.parent.mkdir(parents=True, exist_ok=True)
-        with canvas(info.path, info, job.notes) as put:
+        with raster_writer(info.path, info, job.notes) as put:
             for strip in job.grid.blend(tiles):
                 values, valid = self.after(np.moveaxis(strip[:-1], 0, -1)), strip[-1] > 0.5
                 values[~valid] = info.nodata or 0

@@ -1,4 +1,4 @@
-"""What the demo's report says: figures beside their trivial baselines, pictures, curves."""
+"""The report of the demo: figures beside their baselines, images, curves."""
 
 from __future__ import annotations
 
@@ -11,139 +11,84 @@ from typing import Any, Protocol
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor
 
 from rsforge import __version__
-from rsforge.data.images.tile_dataset import TileDataset, scan
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.images.tile_dataset import scan
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.batches import stacked
-from rsforge.recipes.html import page
-from rsforge.recipes.html.page import Chart, Headline, Picture, Report, Section, Stage
+from rsforge.recipes.html.journal_curves import read_curves
+from rsforge.recipes.html.page import Chart, Headline, Picture, Report, Section, Stage, format_duration, write_page
 from rsforge.recipes.html.svg_chart import Curve
-from rsforge.recipes.training import loss_plots, output_dir, output_names
+from rsforge.recipes.training import output_dir, output_names
 from rsforge.settings.tools import DemoSettings
 
 REPORT, SAMPLES, SCENES = "report.html", "samples.png", "scenes.png"
 RECONSTRUCTIONS, NEAREST = "reconstructions.png", "nearest.png"
 FILES = (REPORT, SAMPLES, SCENES, RECONSTRUCTIONS, NEAREST)
-COMPARED = 8
 WEIGHTED = "In training timesteps are weighted (min-SNR), held out they are not: compare held out with the baseline."
 AVERAGED = "Training losses are averaged over neighbouring steps; held out is of a whole epoch."
 
 Figures = dict[str, Any]
 
 
-class Told(Protocol):
-    """A recipe's own command line and where its settings came from."""
+class CommandRecord(Protocol):
+    """The command line of a recipe, and the origins of its settings."""
 
     command: str
     origins: dict[str, str]
 
 
-def stage(name: str, seconds: float, asides: Sequence[tuple[Told, BaseModel]]) -> Stage:
-    """A stage of the report from the recipes that it called; with settings where it was a training."""
-    commands = "\n".join(aside.command for aside, _ in asides)
-    told, settings = asides[-1] if asides else (None, None)
-    if told is None or settings is None or not hasattr(settings, "loop"):
-        return Stage(name, round(seconds, 1), commands)
-    return Stage(name, round(seconds, 1), commands, output_dir.plain(settings), told.origins)
+def make_stage(name: str, seconds: float, calls: Sequence[tuple[CommandRecord, BaseModel]]) -> Stage:
+    """A stage of the report from the recipes that it called, with the settings of a training."""
+    commands = "\n".join(record.command for record, _ in calls)
+    if calls:
+        record, settings = calls[-1]
+        if hasattr(settings, "loop"):
+            return Stage(name, round(seconds, 1), commands, output_dir.plain(settings), record.origins)
+    return Stage(name, round(seconds, 1), commands)
 
 
-def figures(output: Path, evaluated: Mapping[str, Any]) -> Figures:
-    """How good both models are on what they did not learn from, each beside what needs no learning.
-
-    ``evaluated`` is of scenes that no training saw; the denoiser's loss is that of its best epoch, held out.
-    """
-    epochs = loss_plots.closed_rows(output / "diffusion_models" / output_names.JOURNAL)
-    return {
-        "autoencoder": reconstruction(evaluated),
-        "diffusion": denoising(epochs),
-        "samples": copying(output),
-    }
-
-
-def reconstruction(evaluated: Mapping[str, Any]) -> Figures:
-    """Error of the images given back, and of giving back the mean image instead, also in dB."""
-    mse, trivial = evaluated["mse"], evaluated["mean_image_mse"]
-    return {
-        "mse": mse,
-        "mean_image_mse": trivial,
-        "psnr_db": round(page.psnr_db(mse), 2),
-        "mean_image_psnr_db": round(page.psnr_db(trivial), 2),
-        "ssim": evaluated["ssim"],
-    }
-
-
-def denoising(epochs: Sequence[Mapping[str, Any]]) -> Figures:
-    """Held-out loss of the best epoch, and of the best denoiser that knows mean and variance alone."""
-    best = min(epochs, key=lambda row: row["val/loss"])
-    return {"held_out_loss": best["val/loss"], "linear_loss": best["val/linear"], "best_epoch": best["epoch"]}
-
-
-def nearest(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean squared distance of each image to the closest one of ``among``, mirrored or not, and that one."""
-    both = torch.cat([among, among.flip(-1)])
-    distances = torch.cdist(images.flatten(1), both.flatten(1)).square() / images[0].numel()
-    least, index = distances.min(1)
-    return least, both[index]
-
-
-def copying(output: Path) -> Figures:
-    """How far drawn images are from the closest training scene, beside how far unseen scenes are; and a picture."""
-    scenes, unseen = _images(output / "tiles"), _images(output / "unseen")
-    drawn = _images(output / "samples_individual")
-    save_grid(output / SCENES, scenes[: len(drawn)], nrow=4)
-    least, closest = nearest(drawn, scenes)
-    save_grid(output / NEAREST, torch.cat([drawn[:COMPARED], closest[:COMPARED]]), nrow=min(COMPARED, len(drawn)))
-    of_unseen, _ = nearest(unseen, scenes)
-    return {"nearest_scene_mse": round(float(least.mean()), 5), "unseen_nearest_mse": round(float(of_unseen.mean()), 5)}
-
-
-def _images(place: Path) -> Tensor:
-    tiles = scan(place).tiles
-    samples = TileDataset(tiles, image_size=tiles[0].width, seed=0, flip=0.0, jitter=0.0)
-    return stacked(samples, range(len(samples)))
-
-
-def write(
-    output: Path, told: Figures, stages: Sequence[Stage], settings: DemoSettings, show: Console, *, seconds: float
+def write_report(
+    output: Path, figures: Figures, stages: Sequence[Stage], settings: DemoSettings, show: Console, *, seconds: float
 ) -> None:
     """Write the report of a finished demo."""
     own = Stage("demo", seconds, show.command, output_dir.plain(settings), show.origins)
     done = Report(
         title="rsforge demo",
         lead="An autoencoder and a latent diffusion model, trained from nothing on drawn satellite scenes in "
-        f"{page.duration(seconds)}. The scenes are drawn by a program; no satellite took them.",
-        headlines=headlines(told, seconds),
-        sections=[_drawn(output, told), _restored(output, told), _denoised(output, told)],
+        f"{format_duration(seconds)}. The scenes are drawn by a program; no satellite took them.",
+        headlines=make_headlines(figures, seconds),
+        sections=[
+            _samples_section(output, figures),
+            _autoencoder_section(output, figures),
+            _diffusion_section(output, figures),
+        ],
         stages=[*stages, own],
-        data=_data(output),
-        environment=_environment(),
+        data=_describe_data(output),
+        environment=_describe_environment(),
     )
-    page.write(output / REPORT, done)
+    write_page(output / REPORT, done)
 
 
-def headlines(told: Mapping[str, Any], seconds: float) -> list[Headline]:
+def make_headlines(figures: Mapping[str, Any], seconds: float) -> list[Headline]:
     """The figures in large type, each with its baseline."""
-    vae, diffusion = told["autoencoder"], told["diffusion"]
+    vae, diffusion = figures["autoencoder"], figures["diffusion"]
     return [
         Headline(f"{vae['psnr_db']:.1f} dB", f"PSNR of unseen scenes given back; "
                  f"giving each the mean image: {vae['mean_image_psnr_db']:.1f} dB"),
-        Headline(page.share(diffusion["held_out_loss"], diffusion["linear_loss"]),
+        Headline(format_share(diffusion["held_out_loss"], diffusion["linear_loss"]),
                  f"held-out denoising loss {diffusion['held_out_loss']:.3f}, as a share of the best linear "
                  f"denoiser's {diffusion['linear_loss']:.3f}"),
-        Headline(page.duration(seconds), f"from nothing to this page, {_epochs(told)}"),
+        Headline(format_duration(seconds), f"from nothing to this page, {_describe_epochs(figures)}"),
     ]  # fmt: skip
 
 
-def _epochs(told: Mapping[str, Any]) -> str:
-    epochs = told["epochs"]
+def _describe_epochs(figures: Mapping[str, Any]) -> str:
+    epochs = figures["epochs"]
     return f"{epochs['autoencoder']} and {epochs['diffusion']} epochs"
 
 
-def _drawn(output: Path, told: Mapping[str, Any]) -> Section:
-    copied = told["samples"]
+def _samples_section(output: Path, figures: Mapping[str, Any]) -> Section:
+    copied = figures["samples"]
     prior = sorted((output / "vae_models" / "samples").glob("*.png"))
     pictures = [
         Picture(output / SAMPLES, "Drawn by the diffusion model from noise. Not chosen: the first ones of the seed."),
@@ -161,14 +106,14 @@ def _drawn(output: Path, told: Mapping[str, Any]) -> Section:
     return Section("What it draws", text, pictures)
 
 
-def _restored(output: Path, told: Mapping[str, Any]) -> Section:
-    vae = told["autoencoder"]
+def _autoencoder_section(output: Path, figures: Mapping[str, Any]) -> Section:
+    vae = figures["autoencoder"]
     mse, trivial = vae["mse"], vae["mean_image_mse"]
     reading = (
-        f"MSE {mse:.4f} on unseen scenes = {page.share(mse, trivial)} of giving every image the mean image "
+        f"MSE {mse:.4f} on unseen scenes = {format_share(mse, trivial)} of giving every image the mean image "
         f"({trivial:.4f}). SSIM {vae['ssim']:.2f}."
     )
-    curves = page.curves(output / "vae_models" / output_names.JOURNAL, "mse", "val/mse")
+    curves = read_curves(output / "vae_models" / output_names.JOURNAL, "mse", "val/mse")
     last = max((x for curve in curves for x, _ in curve.points), default=0)
     curves.append(Curve("mean image", "baseline", [(0, vae["mean_image_mse"]), (last, vae["mean_image_mse"])]))
     rows = Picture(
@@ -179,25 +124,25 @@ def _restored(output: Path, told: Mapping[str, Any]) -> Section:
     )
 
 
-def _denoised(output: Path, told: Mapping[str, Any]) -> Section:
-    loss, linear = told["diffusion"]["held_out_loss"], told["diffusion"]["linear_loss"]
+def _diffusion_section(output: Path, figures: Mapping[str, Any]) -> Section:
+    loss, linear = figures["diffusion"]["held_out_loss"], figures["diffusion"]["linear_loss"]
     reading = (
-        f"Held-out loss {loss:.4f} = {page.share(loss, linear)} of the best denoiser that knows only mean and "
+        f"Held-out loss {loss:.4f} = {format_share(loss, linear)} of the best denoiser that knows only mean and "
         f"variance ({linear:.4f})."
     )
-    curves = page.curves(output / "diffusion_models" / output_names.JOURNAL, "loss", "val/loss", "val/linear")
+    curves = read_curves(output / "diffusion_models" / output_names.JOURNAL, "loss", "val/loss", "val/linear")
     return Section(
         "Diffusion", reading, charts=[Chart("Denoising loss", curves, "mean squared error", f"{WEIGHTED} {AVERAGED}")]
     )
 
 
-def _data(output: Path) -> Figures:
+def _describe_data(output: Path) -> Figures:
     return {name: scan(output / name).summary() for name in ("tiles", "unseen")} | {
         "source": "drawn by rsforge from a seed: fields, rivers, villages with roads, coasts"
     }
 
 
-def _environment() -> Figures:
+def _describe_environment() -> Figures:
     return {
         "rsforge": __version__,
         "torch": torch.__version__,
@@ -207,3 +152,8 @@ def _environment() -> Figures:
         "threads": torch.get_num_threads(),
         "written": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+
+
+def format_share(figure: float, baseline: float) -> str:
+    """``figure`` as a whole percentage of ``baseline``."""
+    return f"{100 * figure / baseline:.0f} %" if baseline > 0 else "no share"

@@ -1,4 +1,4 @@
-"""``rsforge info``: what a checkpoint says of itself."""
+"""``rsforge info``: a description of a checkpoint, from the checkpoint alone."""
 
 from __future__ import annotations
 
@@ -37,109 +37,126 @@ PLAIN = (
 
 
 def describe(settings: InfoSettings, show: Console) -> dict[str, Any]:
-    """What the checkpoint holds of kind, progress, network, data, settings and weights; nothing for what it lacks.
+    """Kind, progress, network, data, settings and weights of a checkpoint, without entries that it does not have.
 
-    ``weights`` are the digests of the weights in use, averaged ones where there are any: the identity that a
-    diffusion model knows its autoencoder by. ``settings`` are those that its kind's defaults would not give.
+    ``weights`` are the digests of the weights in use, averaged ones where there are any, by which a diffusion model
+    identifies its autoencoder. ``settings`` are those that differ from the defaults of the kind.
     """
     path = settings.checkpoint
     state = checkpoint.load(path)
-    told = {
+    description = {
         "checkpoint": str(path),
         "file_mib": round(path.stat().st_size / 2**20, 3),
         "kind": state.get("kind"),
         "format": state["format"],
         "rsforge": state.get("version"),
-        **_progress(state),
-        **_network(state),
+        **_describe_progress(state),
+        **_describe_network(state),
         **{name: state.get(name) for name in PLAIN},
-        "latents": _latents(state),
-        "vae": _partner(state),
-        "weights": {name: _digest(state, name) for name in state.get("nets", {})},
-        "averaged": bool(_part(state, "ema").get("shadow")),
+        "latents": _describe_latents(state),
+        "vae": _describe_partner(state),
+        "weights": {name: _digest_net(state, name) for name in state.get("nets", {})},
+        "averaged": bool(_find_part(state, "ema").get("shadow")),
         "nets": sorted(state.get("nets", {})),
         "parts": sorted(name for name, part in state.get("parts", {}).items() if part),
-        "settings": dict(_changed(state)),
-        **_beside(path, state),
+        "settings": dict(_find_changed(state)),
+        **_read_run_settings(path, state),
     }
-    return {name: value for name, value in told.items() if value not in (None, {}, [])}
+    return {name: value for name, value in description.items() if value not in (None, {}, [])}
 
 
-def _part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _find_part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part: Mapping[str, Any] = state.get("parts", {}).get(name, {})
     return part
 
 
-def _progress(state: Mapping[str, Any]) -> dict[str, Any]:
-    progress, best = state.get("progress", {}), _part(state, "best")
-    told = {"epoch": progress.get("epoch"), "step": progress.get("step"), "stopped": progress.get("finished") or None}
-    # Before the objective has its final form the newest epoch stands in as the best, without a figure.
+def _describe_progress(state: Mapping[str, Any]) -> dict[str, Any]:
+    progress, best = state.get("progress", {}), _find_part(state, "best")
+    description = {
+        "epoch": progress.get("epoch"),
+        "step": progress.get("step"),
+        "stopped": progress.get("finished") or None,
+    }
+    # Until the objective has its final form the newest epoch is stored as the best, without a figure.
     if math.isfinite(best.get("figure", math.inf)):
-        told["best"] = {"epoch": best["epoch"] + 1, "figure": best["figure"]}
-    return told
+        description["best"] = {"epoch": best["epoch"] + 1, "figure": best["figure"]}
+    return description
 
 
-def _network(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Architecture and number of parameters, of one network or of each by its name."""
+def _describe_network(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Architecture and number of parameters, of one network or of several by name; numbers only of known networks."""
     architecture = state.get("architecture") or {}
-    told: dict[str, Any] = {"architecture": state.get("architecture")}
-    several = "name" not in architecture
+    description: dict[str, Any] = {"architecture": state.get("architecture")}
+    is_single = "name" in architecture
     with contextlib.suppress(RsforgeError), torch.device("meta"):
-        counts = {name: _count(part) for name, part in architecture.items()} if several else _count(architecture)
-        told["parameters"] = counts
-    return told
+        if is_single:
+            description["parameters"] = _count_parameters(architecture)
+        else:
+            counts = {name: _count_parameters(part) for name, part in architecture.items()}
+            description["parameters"] = counts
+    return description
 
 
-def _count(architecture: Mapping[str, Any]) -> int:
+def _count_parameters(architecture: Mapping[str, Any]) -> int:
     return sum(p.numel() for p in build(architecture).parameters())
 
 
-def _latents(state: Mapping[str, Any]) -> dict[str, Any] | None:
+def _describe_latents(state: Mapping[str, Any]) -> dict[str, Any] | None:
     """The range over channels of the mean and the deviation that standardise latents."""
-    measured = _part(state, "own/latents")
-    mean, std = (state.get(f"latent_{name}", measured.get(name)) for name in ("mean", "std"))
+    measured = _find_part(state, "own/latents")
+    mean = state.get("latent_mean", measured.get("mean"))
+    std = state.get("latent_std", measured.get("std"))
     if mean is None or std is None:
         return None
-    return {"channels": mean.numel(), "mean_range": _range(mean), "std_range": _range(std)}
+    return {"channels": mean.numel(), "mean_range": _value_range(mean), "std_range": _value_range(std)}
 
 
-def _range(values: Tensor) -> list[float]:
+def _value_range(values: Tensor) -> list[float]:
     return [float(values.min()), float(values.max())]
 
 
-def _partner(state: Mapping[str, Any]) -> dict[str, Any] | None:
+def _describe_partner(state: Mapping[str, Any]) -> dict[str, Any] | None:
     partner = state.get("vae")
-    return partner and {"digest": partner["digest"], "architecture": partner["architecture"]["name"]}
+    if not partner:
+        return None
+    return {"digest": partner["digest"], "architecture": partner["architecture"]["name"]}
 
 
-def _digest(state: Mapping[str, Any], name: str) -> str:
-    return checkpoint.digest_weights(state["nets"][name] | averaged_weights(_part(state, "ema"), name))
+def _digest_net(state: Mapping[str, Any], name: str) -> str:
+    return checkpoint.digest_weights(state["nets"][name] | averaged_weights(_find_part(state, "ema"), name))
 
 
-def _changed(state: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Saved settings that would be otherwise, or impossible, had they not been given."""
+def _find_changed(state: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The stored settings whose omission would change the settings of the command, or make them invalid."""
     model = MODELS.get(state.get("kind", ""))
     for section, entries in state.get("settings", {}).items():
         field = model.model_fields.get(section) if model else None
-        yield from _chosen(field, entries).items() if field else entries.items()
+        changed = _changed_in_section(field, entries) if field else entries
+        yield from changed.items()
 
 
-def _chosen(field: FieldInfo, entries: Mapping[str, Any]) -> dict[str, Any]:
+def _changed_in_section(field: FieldInfo, entries: Mapping[str, Any]) -> dict[str, Any]:
     section = cast(type[BaseModel], field.annotation)
     given = {} if field.is_required() else field.get_default().model_dump(exclude_unset=True)
 
-    def made_without(name: str | None) -> dict[str, Any] | None:
+    def validate_without(name: str | None) -> dict[str, Any] | None:
+        """The settings of the section without one entry; None where they are invalid then."""
         with contextlib.suppress(ValidationError):
             others = {k: v for k, v in entries.items() if k != name}
             return section.model_validate(given | others).model_dump(mode="json")
         return None
 
-    whole = made_without(None)
-    return {k: v for k, v in entries.items() if (made := made_without(k)) is None or made != whole}
+    complete = validate_without(None)
+    changed = {}
+    for name, value in entries.items():
+        reduced = validate_without(name)
+        if reduced is None or reduced != complete:
+            changed[name] = value
+    return changed
 
 
-def _beside(path: Path, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The command and versions in settings.json of the same folder, if that tells of this checkpoint's run."""
+def _read_run_settings(path: Path, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Command and versions from settings.json in the folder of the checkpoint, if it is that of the same run."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         run = json.loads((path.parent / output_names.SETTINGS).read_text())
         if run.get("settings") == state.get("settings"):

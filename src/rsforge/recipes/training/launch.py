@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -18,13 +17,11 @@ from typing import NoReturn
 import torch
 
 from rsforge.engine.distributed import launched
-from rsforge.engine.loader import PR_SET_PDEATHSIG
 from rsforge.errors import ExitCode, RsforgeError
+from rsforge.process_protocol import EXIT_FOLDER, TORCHRUN, die_with_parent
 from rsforge.recipes.console import Console
 from rsforge.settings.base import RunSettings
 
-EXIT_FOLDER = "RSFORGE_EXIT_FOLDER"
-TORCHRUN = "RSFORGE_TORCHRUN"
 CONSEQUENCES = ("RSF-E009", "RSF-B001")
 STOPS = ("RSF-I130", "RSF-I143")
 PATIENCE = 2
@@ -191,8 +188,7 @@ def _keep(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 def _as_torchrun(parent: int, words: list[str]) -> None:
     """Be torchrun, silently, for as long as ``parent`` lives."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != parent:
         return
     os.environ[TORCHRUN] = str(os.getpid())

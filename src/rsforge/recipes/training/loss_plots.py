@@ -54,7 +54,7 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
         if axes.get_legend_handles_labels()[1]:
             axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with durable.replacing(path) as file:
+    with durable.open_atomic(path) as file:
         figure.savefig(file, format="png", dpi=110)
 
 

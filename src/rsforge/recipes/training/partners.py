@@ -22,7 +22,7 @@ def copy(partners: Mapping[str, Partner], output: Path) -> None:
     for role, one in partners.items():
         target = output / COPIES / f"{role}.pt"
         target.parent.mkdir(exist_ok=True)
-        durable.alias(one.path, target)
+        durable.link_or_copy(one.path, target)
 
 
 def check_same(state: Mapping[str, Any], partners: Mapping[str, Partner]) -> None:

@@ -87,7 +87,7 @@ def locked_output_dir(run: RunSettings, compute: Compute) -> Iterator[None]:
         yield
         return
     output_dir.make(run.output_dir)
-    with durable.locked(run.output_dir), recorded_ending(run.output_dir):
+    with durable.lock_folder(run.output_dir), recorded_ending(run.output_dir):
         compute.world.barrier()
         yield
 

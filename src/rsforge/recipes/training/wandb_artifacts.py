@@ -72,6 +72,6 @@ class Versions:
         folder.mkdir(parents=True, exist_ok=True)
         artifact = Artifact(self.name, type="model", metadata={moment.unit: moment.number})
         for name, path in files.items():
-            durable.alias(path, folder / name)
+            durable.link_or_copy(path, folder / name)
             artifact.add_file(str(folder / name), name=name, policy="immutable", skip_cache=True)
         self.run.log_artifact(artifact, aliases=aliases)

@@ -20,8 +20,8 @@ from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
-from rsforge.recipes.datasets.batches import stacked
-from rsforge.recipes.datasets.image_folder import Images
+from rsforge.recipes.datasets.batches import stack_samples
+from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.evaluation.baselines import fit_baselines
 from rsforge.recipes.training import vgg_weights
@@ -56,11 +56,11 @@ def check(settings: VaeTrainSettings, console: Console) -> None:
         build(settings.autoencoder, settings.data.image_size)
 
 
-def read_images(settings: VaeTrainSettings, compute: Compute, console: Console) -> Images:
-    return image_folder.load(settings.data, settings.run, console)
+def read_images(settings: VaeTrainSettings, compute: Compute, console: Console) -> ImageSets:
+    return image_folder.load_images(settings.data, settings.run, console)
 
 
-def build_network(settings: VaeTrainSettings, data: Images, compute: Compute) -> Autoencoder:
+def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute) -> Autoencoder:
     return build(settings.autoencoder, settings.data.image_size)
 
 
@@ -105,7 +105,7 @@ def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callabl
 
 
 def spec(
-    settings: VaeTrainSettings, data: Images, network: Autoencoder, compute: Compute, console: Console
+    settings: VaeTrainSettings, data: ImageSets, network: Autoencoder, compute: Compute, console: Console
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     options = settings.autoencoder
@@ -132,7 +132,7 @@ def spec(
         },
         monitor="val/neg_elbo",
         objective_warmup=options.kl_warmup,
-        preview=partial(preview, settings, network, stacked(shown, range(RECONSTRUCTED)), statistics),
+        preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
@@ -156,7 +156,7 @@ def preview(
     return {"samples": samples, "reconstructions": pairs}
 
 
-METHOD: Method[VaeTrainSettings, Images, Autoencoder] = Method(
+METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     kind="vae",
     outputs=VAE,
     curves=CURVES,

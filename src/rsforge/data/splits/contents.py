@@ -1,0 +1,169 @@
+"""What a data folder holds, by names, tables and headers: pairs, tiles, captioned images or patches of cubes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from rsforge import durable
+from rsforge.data.io.dataset_card import read_card
+from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.pairs.index import PairIndex, find_pairs
+from rsforge.data.pairs.layouts import find_layout
+from rsforge.data.splits.items import DatasetContents, item_of_pair
+from rsforge.data.splits.single_items import METADATA, find_hdf5_files, image_items, match_captions, patch_items
+from rsforge.errors import RsforgeError
+
+OTHER_KINDS = ("tiles", "captions", "patches")
+_IMAGE_SUFFIXES = SUFFIXES | {
+    ".webp",
+    ".gif",
+    ".jp2",
+    ".j2k",
+    ".jfif",
+    ".heic",
+    ".avif",
+    ".tga",
+    ".ppm",
+    ".pgm",
+    ".img",
+}
+_PAIRED_FOLDER = re.compile(r"s[12](_\d+)?|r_\d+", re.IGNORECASE)
+
+
+def find_contents(
+    root: Path,
+    *,
+    layout: str = "auto",
+    terrains: Sequence[str] = (),
+    max_per_terrain: int | None = None,
+    collect_problems: bool = False,
+) -> DatasetContents:
+    """The contents of the folder ``root``; no pixels are read. Layout ``auto`` follows its card, else its files.
+
+    A folder of sets of pairs is taken as one set. Images of plain folders are scenes of their own, except patches:
+    those cut by rsforge, and names like SCENE_r00000_c00256. Errors are those of ``find_pairs`` (with
+    ``collect_problems`` bad tables are listed instead) and ``find_images``; RSF-D008 for an HDF5 file of patches that
+    cannot be read, RSF-U005 for ``terrains`` of anything but one set of pairs.
+    """
+    contents = _find_by_kind(root, layout, terrains, max_per_terrain, collect_problems)
+    if terrains or max_per_terrain:
+        return contents
+    return replace(contents, unclaimed_files=_find_unclaimed(contents))
+
+
+def _find_by_kind(
+    root: Path, layout: str, terrains: Sequence[str], most: int | None, collect_problems: bool
+) -> DatasetContents:
+    kind = layout if layout in OTHER_KINDS else "pairs"
+    if layout == "auto":
+        kind = _detect_kind(root)
+    if (terrains and kind != "pairs") or (most and kind in OTHER_KINDS):
+        option = "--terrains" if terrains else "--max-per-terrain"
+        what, fix = f"{option} is for one set of pairs", "leave the option out"
+        raise RsforgeError("RSF-U005", what, where=option, found=kind, fix=fix)
+    if kind == "patches":
+        return DatasetContents(root, kind, patch_items(root))
+    if kind == "tiles":
+        return DatasetContents(root, kind, image_items(root))
+    if kind == "captions":
+        items = image_items(root)
+        orphans, problems = match_captions(root, items)
+        return DatasetContents(root, kind, items, orphans, problems)
+    if kind == "several":
+        return _merge_sets(root, most, collect_problems)
+    index = find_pairs(root, layout=layout, terrains=terrains, max_per_terrain=most, collect_problems=collect_problems)
+    return _contents_of_pairs(index)
+
+
+def _detect_kind(root: Path) -> str:
+    """pairs, tiles, captions, patches, or several for a folder of sets of pairs; RSF-D001 or RSF-D009 for none."""
+    stated = read_card(root).get("kind") if root.is_dir() else None
+    if stated in OTHER_KINDS or stated == "pairs":
+        return str(stated)
+    if (root / METADATA).is_file():
+        return "captions"
+    if find_hdf5_files(root):
+        return "patches"
+    try:
+        find_layout(root, "auto")
+    except RsforgeError as error:
+        if _find_sets(root):
+            return "several"
+        if not root.is_dir() or not error.fix.startswith("looked for") or _looks_paired(root):
+            raise
+        return "tiles"
+    return "pairs"
+
+
+def _looks_paired(root: Path) -> bool:
+    folders = (path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
+    return any(_PAIRED_FOLDER.fullmatch(path.name) for path in folders)
+
+
+def _find_sets(root: Path) -> list[Path]:
+    """The folders in ``root`` that are sets of pairs themselves."""
+    if not root.is_dir():
+        return []
+    sets = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        with suppress(RsforgeError):
+            find_layout(folder, "auto")
+            sets.append(folder)
+    return sets
+
+
+def _merge_sets(root: Path, most: int | None, collect_problems: bool) -> DatasetContents:
+    """Sets side by side as one, all names prefixed by the name of their set; other folders are mentioned in a note."""
+    merged = DatasetContents(root, "pairs", [])
+    sets = _find_sets(root)
+    for folder in sets:
+        index = find_pairs(folder, max_per_terrain=most, collect_problems=collect_problems)
+        _add_set(merged, _contents_of_pairs(index))
+    others = sorted(path.name for path in root.iterdir() if path.is_dir() and path not in sets)
+    if others:
+        merged.notes.append(f"no sets of pairs, and left aside: {', '.join(others)}")
+    return merged
+
+
+def _add_set(merged: DatasetContents, part: DatasetContents) -> None:
+    prefix = part.root.name
+    for item in part.items:
+        scene = f"{prefix}/{item.scene}" if item.scene else ""
+        merged.items.append(replace(item, name=f"{prefix}/{item.name}", scene=scene))
+    merged.orphans.extend((f"{prefix}/{file}", reason) for file, reason in part.orphans)
+    merged.problems.extend((f"{prefix}/{file}", reason) for file, reason in part.problems)
+    merged.warnings.extend((f"{prefix}/{file}", reason) for file, reason in part.warnings)
+    merged.notes.extend(f"{prefix}: {note}" for note in part.notes)
+
+
+def _contents_of_pairs(index: PairIndex) -> DatasetContents:
+    return DatasetContents(
+        root=index.root,
+        kind="pairs",
+        items=[item_of_pair(pair) for pair in index.pairs],
+        orphans=sorted(index.orphans),
+        problems=sorted(index.problems),
+        warnings=index.warnings,
+        notes=index.notes,
+    )
+
+
+def _find_unclaimed(contents: DatasetContents) -> list[str]:
+    """Images, also of formats that are not read, that belong to no item; linked folders are not entered."""
+    root = contents.root
+    known = {path for item in contents.items for path in item.paths}
+    known |= {root / name for name, _ in (*contents.orphans, *contents.problems)}
+    unclaimed = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(folder, name)
+            is_image = path.suffix.lower() in _IMAGE_SUFFIXES
+            if is_image and path not in known and not name.startswith((".", durable.TEMPORARY)):
+                unclaimed.append(path.relative_to(root).as_posix())
+    return sorted(unclaimed)

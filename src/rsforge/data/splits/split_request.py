@@ -1,0 +1,51 @@
+"""What a split is asked for, and the error for items that lack what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rsforge.data.splits.items import Item
+from rsforge.errors import RsforgeError
+
+DuplicateGroups = Sequence[Sequence[str]]
+"""Groups of names of items that have a file in common."""
+SubsetOf = dict[str, str]
+"""The subset of each group or item, by name."""
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """How to divide: shares of the items for ``val`` and ``test``, and the options of the ways of dividing.
+
+    ``by`` is scene, region, coordinate, patch or block. ``block_size`` and ``guard`` are in pixels. RSF-U005 when
+    nothing is left to train on.
+    """
+
+    by: str
+    val: float = 0.2
+    test: float = 0.0
+    seed: int = 42
+    block_size: int | None = None
+    guard: int = 0
+    distance_km: float = 25.0
+    allow_leak: bool = False
+
+    def __post_init__(self) -> None:
+        if self.val + self.test >= 1:
+            what, found = "--val and --test leave nothing to train on", f"{self.val:g} and {self.test:g}"
+            raise RsforgeError("RSF-U005", what, where="--val, --test", found=found)
+
+
+def require_known(items: Sequence[Item], request: SplitRequest, unknown: Sequence[Item], what: str) -> None:
+    """RSF-D011 when some items are ``unknown`` in what the split goes by, unless leaks are allowed."""
+    if not unknown or request.allow_leak:
+        return
+    instead = "region (folders count as regions)" if what == "scene" else "scene"
+    raise RsforgeError(
+        "RSF-D011",
+        f"{len(unknown)} of {len(items)} items have no known {what}, and neighbours could part",
+        where=f"--by {request.by}",
+        found=f"{unknown[0].name}{', ...' if len(unknown) > 1 else ''}",
+        fix=f"divide --by {instead}, or accept it with --allow-leak",
+    )

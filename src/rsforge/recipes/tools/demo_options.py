@@ -1,0 +1,107 @@
+"""How large the demo is, and the options of the commands that it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rsforge.recipes.tools.demo_report import RECONSTRUCTIONS, SAMPLES
+from rsforge.recipes.vae.output_names import VAE
+from rsforge.settings.tools import DemoSettings
+
+Options = Mapping[str, Any]
+"""Options of a command by their flat names."""
+
+VAE_OPTIONS: Options = {
+    "latent": "map",
+    "channels": (32, 32),
+    "layers_per_block": 1,
+    "perceptual": False,
+    "jitter": 0.0,
+    "batch_size": 4,
+    "learning_rate": 3e-3,
+    "lr_scheduler": "cosine",
+    "lr_warmup_steps": 20,
+    "ema": True,
+    "ema_decay": 0.99,
+    "num_workers": 0,
+}
+DIFFUSION_OPTIONS: Options = {
+    "prediction": "v",
+    "schedule": "cosine",
+    "channels": (32, 64, 64),
+    "layers_per_block": 1,
+    "dropout": 0.0,
+    "batch_size": 16,
+    "learning_rate": 2e-3,
+    "lr_scheduler": "cosine",
+    "lr_warmup_steps": 50,
+    "ema_decay": 0.99,
+    "early_stopping_patience": 0,
+    "oscillation_threshold": 0.0,
+    "num_workers": 0,
+    "validation_draws": 8,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of the demo; the numbers of epochs are upper limits, which it reaches where time allows."""
+
+    scenes: int = 1024
+    unseen: int = 128
+    image_size: int = 32
+    vae: Options = field(default_factory=lambda: VAE_OPTIONS)
+    vae_epochs: int = 4
+    diffusion: Options = field(default_factory=lambda: DIFFUSION_OPTIONS)
+    diffusion_epochs: int = 24
+    images: int = 16
+    ddim_steps: int = 50
+
+
+class DemoOptions:
+    """The options of every command of a demo, in the folder of its settings."""
+
+    def __init__(self, settings: DemoSettings, plan: Plan) -> None:
+        self.plan = plan
+        self.output: Path = settings.output_dir
+        self.seed = settings.seed
+        self.device: Options = {"device": settings.device} if settings.device != "auto" else {}
+        self.autoencoder = self.output / "vae_models" / VAE.names.best
+        self.denoiser = self.output / "diffusion_models" / VAE.names.best
+
+    def vae(self, epochs: int) -> dict[str, Any]:
+        """Of ``rsforge vae train``."""
+        return self._training(self.plan.vae, "vae_models", epochs)
+
+    def diffusion(self, epochs: int) -> dict[str, Any]:
+        """Of ``rsforge diffusion train``."""
+        training = self._training(self.plan.diffusion, "diffusion_models", epochs)
+        return {"vae_checkpoint": self.autoencoder, **training}
+
+    def _training(self, own: Options, folder: str, epochs: int) -> dict[str, Any]:
+        run = {"data_dir": str(self.output / "tiles"), "output_dir": self.output / folder}
+        loop = {"epochs": epochs, "save_every": epochs, "sample_every": epochs, "seed": self.seed}
+        return {**run, "image_size": self.plan.image_size, **loop, **own, **self.device}
+
+    def sample(self) -> dict[str, Any]:
+        """Of ``rsforge sample``."""
+        return {
+            "diffusion_checkpoint": self.denoiser,
+            "vae_checkpoint": self.autoencoder,
+            "num_images": self.plan.images,
+            "ddim_steps": self.plan.ddim_steps,
+            "seed": self.seed,
+            "output": self.output / SAMPLES,
+            **self.device,
+        }
+
+    def evaluate(self) -> dict[str, Any]:
+        """Of ``rsforge vae evaluate``."""
+        return {"checkpoint": self.autoencoder, "data_dir": str(self.output / "unseen"), **self.device}
+
+    def reconstruct(self) -> dict[str, Any]:
+        """Of ``rsforge vae reconstruct``."""
+        return {**self.evaluate(), "num_images": 8, "output": self.output / RECONSTRUCTIONS}
