@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.training.ending import read_ending, recorded_ending
 from rsforge.recipes.training.output_names import ENDING
 from tests.worlds.commands import rsforge
-from tests.worlds.main_job import VAE, lay_out
+from tests.worlds.main_job import FORMER, VAE, lay_out
 
 
 @pytest.fixture
@@ -89,6 +90,17 @@ def test_settings_that_are_unknown_today_are_refused(resume):
     state["settings"]["loop"]["of_the_future"] = 3
     checkpoint.save(path, state)
     assert "--of-the-future was 3, is None" in resume("", 4)
+
+
+@pytest.mark.parametrize("name", ["cyclegan_pairs", "cyclegan_unpaired"])
+def test_what_was_never_chosen_is_not_warned_of_when_a_run_goes_on(tmp_path, monkeypatch, capsys, name):
+    for folder in ("pairs", name):
+        shutil.copytree(FORMER / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    assert rsforge(f"cyclegan train --resume {name}/latest_model.pt --epochs 9 --dry-run --json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["origins"]["best_by"] == f"default: checkpoint {name}/latest_model.pt"
+    assert "is not used" not in err and "changed    --epochs was" in err
 
 
 def test_an_ending_is_recorded_until_the_run_goes_on(tmp_path):

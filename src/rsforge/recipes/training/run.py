@@ -26,6 +26,7 @@ from rsforge.recipes.training.method import HasIdentity, Method
 from rsforge.recipes.training.plan import plan
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
+from rsforge.settings.sections import DEFAULT
 
 S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
@@ -102,7 +103,7 @@ def _identity(
     state: State,
 ) -> dict[str, Any]:
     """What every checkpoint of the run says beside its state."""
-    given = sorted(name for name, origin in console.origins.items() if origin != "default")
+    given = sorted(name for name, origin in console.origins.items() if not origin.startswith(DEFAULT))
     identity: dict[str, Any] = {
         "kind": method.kind,
         **spec.identity,
