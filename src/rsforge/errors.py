@@ -32,8 +32,11 @@ class ErrorKind:
     advice: str
 
 
-_U, _D, _C = ExitCode.USAGE, ExitCode.DATA, ExitCode.CHECKPOINT
-_T, _E = ExitCode.TRAINING, ExitCode.ENVIRONMENT
+_U = ExitCode.USAGE
+_D = ExitCode.DATA
+_C = ExitCode.CHECKPOINT
+_T = ExitCode.TRAINING
+_E = ExitCode.ENVIRONMENT
 
 REGISTRY: dict[str, ErrorKind] = {
     "RSF-B001": ErrorKind(ExitCode.BUG, "a bug in rsforge", "Run again with --debug for the traceback and report it."),
@@ -249,7 +252,11 @@ class RsforgeError(Exception):
     ) -> None:
         super().__init__(what)
         self.result = result
-        self.code, self.what, self.where, self.found, self.kept = code, what, where, found, kept
+        self.code = code
+        self.what = what
+        self.where = where
+        self.found = found
+        self.kept = kept
         self.fix = fix or REGISTRY[code].advice
 
     @property

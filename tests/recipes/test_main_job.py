@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -232,20 +229,6 @@ def test_cached_and_fresh_latents_learn_alike(job, tmp_path, capsys):
     losses = [read(tmp_path / n / "journal.jsonl")[-1]["val/loss"] for n in ("cached", "fresh")]
     assert losses[0] == pytest.approx(losses[1], rel=0.2)
     assert not (tmp_path / "fresh" / "latent_cache").exists()
-
-
-def test_two_processes_from_the_command_line(job, tmp_path):
-    line = [*f"-m rsforge vae train --epochs 1 --kl-warmup 0 --processes 2 --device cpu {VAE}".split(), "--data-dir",
-            str(job.tiles), "--output-dir", str(tmp_path / "run")]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, *line], capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert (tmp_path / "run" / "best_model.pt").exists()
-    again = subprocess.run(
-        [sys.executable, *line], capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert again.returncode == 2 and again.stderr.count("error[RSF-U004]") >= 1
 
 
 def test_the_split_of_training_and_held_out_images_is_stored(job):

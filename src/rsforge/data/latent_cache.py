@@ -1,4 +1,4 @@
-"""Latents of all images, encoded once: files of their moments, and a dataset that reads them by index."""
+"""Latents encoded once and stored on disk: mean and log variance of every image, read by index."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 1 << 24  # values held in float64 at once
 
 
 def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mirrored: bool) -> str:
-    """A short name for the latents of a data set encoded by an autoencoder."""
+    """A short name for the latents of these images under this autoencoder."""
     parts = (_LAYOUT, autoencoder_digest, data_digest, image_size, mirrored)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -52,13 +52,15 @@ def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -
 
 
 def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np.dtype[np.float32]]:
-    """The latents at ``path``, mapped read-only; RSF-D003 when absent, damaged or of another shape."""
-    what, fix = f"the cached latents {path} are unusable", "remove the file; it is made again"
+    """The latents at ``path`` mapped read-only; absent, damaged or of another shape raises RSF-D003."""
+    what = f"the cached latents {path} are unusable"
+    fix = "remove the file; it is made again"
     try:
         moments = npy.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise RsforgeError("RSF-D003", what, where=str(path), found=str(error), fix=fix) from error
-    found, wanted = f"{moments.dtype} {moments.shape}", f"float32 {tuple(expected_shape)}"
+    found = f"{moments.dtype} {moments.shape}"
+    wanted = f"float32 {tuple(expected_shape)}"
     if found != wanted or not moments.flags.c_contiguous:
         raise RsforgeError("RSF-D003", f"{what}: {wanted} is needed", where=str(path), found=found, fix=fix)
     return moments
@@ -67,15 +69,17 @@ def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np
 class LatentDataset(Dataset[dict[str, Tensor]]):
     """Named arrays, such as moments ``(2, *latent)``, addressed by (epoch, index).
 
-    Each array is ``(N, V, ...)`` with as many views as the others; the view is picked by (seed, epoch, index) alone,
-    and is the same one of all arrays.
+    Each array is ``(N, V, ...)`` with as many views as the others; the view is chosen by (seed, epoch, index) alone,
+    and is the same for all arrays.
     """
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], names: Sequence[str], *, seed: int) -> None:
         shapes = {values.shape[:2] for values in arrays.values()}
         if len(shapes) != 1 or len(names) != next(iter(shapes))[0]:
             raise ValueError(f"arrays of {sorted(shapes)} samples and views, and {len(names)} names")
-        self.arrays, self.names, self.seed = dict(arrays), list(names), seed
+        self.arrays = dict(arrays)
+        self.names = list(names)
+        self.seed = seed
         self.views = next(iter(shapes))[1]
 
     def __len__(self) -> int:
@@ -96,22 +100,23 @@ def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:
     E[mu] and sqrt(Var[mu] + E[exp(logvar)]) by the law of total variance: ``(C, 1, 1)`` each for maps
     ``(N, V, 2, C, H, W)``, ``(D,)`` for vectors ``(N, V, 2, D)``. The deviation is at least 1e-6.
     """
-    mean = _average_chunks(mu for mu, _ in _read_chunks(moments))
-    variance = _average_chunks((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _read_chunks(moments))
+    mean = _average(mu for mu, _ in _chunks(moments))
+    variance = _average((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _chunks(moments))
     std = np.sqrt(variance).clip(1e-6)
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
-def _read_chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     rows = max(1, _CHUNK // max(1, moments[0].size))
     for start in range(0, len(moments), rows):
         part = moments[start : start + rows].astype(np.float64)
         yield part[:, :, 0], part[:, :, 1]
 
 
-def _average_chunks(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def _average(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     """Per channel ``(C, 1, 1)`` of ``(n, V, C, H, W)``, per dimension ``(D,)`` of ``(n, V, D)``."""
-    total, weight = np.float64(0), 0
+    total = np.float64(0)
+    weight = 0
     for chunk in chunks:
         axes = (0, 1, *range(3, chunk.ndim))
         total = total + chunk.sum(axis=axes)

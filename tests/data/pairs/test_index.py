@@ -270,7 +270,7 @@ def test_folders_side_by_side_pair_by_name_and_grid(tmp_path):
     index = find_pairs(tmp_path)
     assert index.layout == "names" and names(index) == ["a", "b"]
     assert index.pairs[0].coordinates == pytest.approx((9.001, 49.652), abs=1e-3)
-    assert index.pairs[0].optical.parent.name == "S2RGB" and "S2L2A is left aside" in index.notes[1]
+    assert index.pairs[0].optical.parent.name == "S2RGB" and "S2L2A is left out" in index.notes[1]
     why = dict(index.problems)
     assert "4.00 pixels apart" in why["c"] and "17 x 16" in why["d"] and "coordinate systems" in why["e"]
 

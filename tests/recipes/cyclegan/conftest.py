@@ -1,4 +1,4 @@
-"""Untrained generators in checkpoints, exported and not; drawn pairs for them, and no weights of others."""
+"""Untrained generators in checkpoints; drawn pairs for them, and no weights of others."""
 
 from __future__ import annotations
 

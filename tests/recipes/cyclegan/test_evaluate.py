@@ -76,7 +76,7 @@ def test_whole_scenes_are_drawn_where_five_are_known(pair_world, pair_model, tmp
 @pytest.mark.parametrize(
     ("trained", "said"),
     [
-        (None, "Mind: whether these were trained on cannot be told."),
+        (None, "Mind: whether these were trained on is unknown."),
         (18, "Mind: 18 of these 24 pairs were trained on."),
         (0, ""),
     ],

@@ -23,7 +23,7 @@ from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.pairs import PairTrainingSettings
 from tests.worlds.commands import rsforge
 
-TINY = "--image-size 32 --base-width 4 --num-workers 0 --pool-size 3 --log-every 1 "
+TINY = "--image-size 32 --base-width 4 --num-workers 0 --batch-size 4 --pool-size 3 --log-every 1 "
 NO_VGG = "--lambda-content 0 "
 LINE = "cyclegan train --data-dir {} --output-dir {} " + TINY + NO_VGG
 NETS = ("gen_AB", "gen_BA", "disc_X", "disc_Y")
@@ -248,7 +248,7 @@ def test_a_run_of_before_an_option_existed_goes_on_with_its_default(world, tmp_p
 
 def test_translations_of_unseen_scenes_beat_both_trivial_ones(tmp_path, capsys):
     world, run = tmp_path / "world", tmp_path / "run"
-    assert rsforge("data synth --kind pairs --count 192 --size 32 --output-dir {}", world) == 0
+    assert rsforge("data synth --kind pairs --count 128 --size 32 --output-dir {}", world) == 0
     line = (
         "cyclegan train --config cyclegan-tiny --data-dir {} --output-dir {} --image-size 32 --base-width 8 --epochs 5 "
     )

@@ -61,7 +61,7 @@ def test_what_is_not_known_is_refused(tmp_path, capsys, by):
     if by != "block":
         assert rsforge("data split --data-dir {} --by {} --allow-leak", tmp_path, by) == 0
         assert load_split(tmp_path / "split.json").facts["leak"] is True
-        assert "will flatter" in capsys.readouterr().err
+        assert "will be too good" in capsys.readouterr().err
 
 
 def test_photographs_part_but_not_the_same_one_twice(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Which images an autoencoder is measured on: a subset of a split, the division of its training, drawn ones, or all."""
+"""Which images an autoencoder is measured on: a subset of a split, the division of its training, or all."""
 
 from __future__ import annotations
 
@@ -164,8 +164,8 @@ def test_drawn_scenes_have_subsets_where_they_were_trained_on(tiles, ear, monkey
     assert len(measured("synthetic", "all", state, ear).samples) == 16
     other, _ = state_of(tiles, ear)
     found = measured("synthetic", "auto", other, ear)
-    assert (found.subset, found.reason) == ("all", "the model was not trained on drawn scenes")
-    assert "no side val" in refused("RSF-U005", "synthetic", "val", other, ear).what
+    assert (found.subset, found.reason) == ("all", "the model was not trained on synthetic scenes")
+    assert "no subset val" in refused("RSF-U005", "synthetic", "val", other, ear).what
     refused("RSF-U005", "synthetic", "test", state, ear)
 
 

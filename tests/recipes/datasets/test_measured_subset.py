@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_drawn, choose_subset, why_undivided
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, choose_synthetic, why_undivided
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ def test_of_a_split_the_test_subset_is_taken_first_unless_one_is_named(choice, s
 
 
 def test_drawn_samples_are_divided_only_where_they_were_trained_on():
-    assert choose_drawn("auto", ours=True, held_out=3, noun="pairs")[0] == "val"
-    assert choose_drawn("auto", ours=True, held_out=0, noun="pairs")[0] == "all"
-    assert choose_drawn("auto", ours=False, held_out=3, noun="pairs")[0] == "all"
-    assert choose_drawn("train", ours=True, held_out=3, noun="pairs") == ("train", "")
+    assert choose_synthetic("auto", ours=True, held_out=3, noun="pairs")[0] == "val"
+    assert choose_synthetic("auto", ours=True, held_out=0, noun="pairs")[0] == "all"
+    assert choose_synthetic("auto", ours=False, held_out=3, noun="pairs")[0] == "all"
+    assert choose_synthetic("train", ours=True, held_out=3, noun="pairs") == ("train", "")
     for choice, ours in (("test", True), ("val", False)):
-        with pytest.raises(RsforgeError, match=f"no side {choice}"):
-            choose_drawn(choice, ours=ours, held_out=3, noun="pairs")
+        with pytest.raises(RsforgeError, match=f"no subset {choice}"):
+            choose_synthetic(choice, ours=ours, held_out=3, noun="pairs")
 
 
 def test_why_a_division_cannot_be_made_again_is_said():
@@ -38,7 +38,7 @@ def test_why_a_division_cannot_be_made_again_is_said():
     assert "does not say" in why_undivided({}) and "nothing was held out" in why_undivided(held | {"images": {}})
 
 
-@pytest.mark.parametrize(("trained", "words"), [(None, "cannot be told"), (2, "2 of these 3 pairs"), (0, "")])
+@pytest.mark.parametrize(("trained", "words"), [(None, "is unknown"), (2, "2 of these 3 pairs"), (0, "")])
 def test_what_was_trained_on_is_a_doubt(trained, words):
-    doubts = MeasuredSubset([1, 2, 3], [""] * 3, "all", trained=trained).doubts("pairs")
+    doubts = MeasuredSubset([1, 2, 3], [""] * 3, "all", trained=trained).list_caveats("pairs")
     assert bool(doubts) == bool(words) and all(words in doubt for doubt in doubts)

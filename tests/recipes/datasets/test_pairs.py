@@ -140,7 +140,7 @@ def test_unknown_scenes_need_a_word(world, ear):
     error = refused("RSF-D011", world, ear)
     assert all(word in error.fix for word in ("--allow-leak", "rsforge data split", "--val-fraction 0"))
     pairs = load(world, ear, allow_leak=True)
-    assert pairs.identity["held_out"] in (2, 3) and ear.heard("neighbours may stand on both sides")
+    assert pairs.identity["held_out"] in (2, 3) and ear.heard("neighbours may be in different subsets")
     assert len(load(world, ear, val_fraction=0).held_out) == 0
 
 
@@ -291,7 +291,7 @@ def test_drawn_pairs_are_divided_by_scene(ear, monkeypatch):
     monkeypatch.setattr(pair_datasets, "SYNTHETIC_COUNT", 16)
     pairs = load("synthetic", ear, image_size=32)
     assert pairs.identity["train"] == 12 and pairs.identity["held_out"] == 4
-    assert ear.heard("16 drawn pairs, not satellite images")
+    assert ear.heard("16 synthetic pairs, not satellite images")
     assert names(pairs.train).isdisjoint(names(pairs.held_out))
     loose = load("synthetic", ear, image_size=32, unpaired=True)
     x, y = loose.plain[0, 1]
@@ -303,7 +303,7 @@ def test_drawn_pairs_are_divided_by_scene(ear, monkeypatch):
 def test_drawing_is_shown(ear, monkeypatch):
     monkeypatch.setattr(pair_datasets, "SYNTHETIC_COUNT", 16)
     load("synthetic", ear)
-    assert ear.meters == [("drawn", 16, 16)]
+    assert ear.meters == [("synthetic pairs", 16, 16)]
     ear.dry_run = True
     load("synthetic", ear)
     assert len(ear.meters) == 1
@@ -336,12 +336,15 @@ def test_two_sets_need_no_partners(tmp_path, ear):
     pairs = load(tmp_path, ear, **loose)
     assert not pairs.matched and pairs.identity | {"split": ""} == {"split": "", "train": 8, "held_out": 2}
     assert ear.heard("10 SAR and 6 optical images") and ear.heard("in order")
-    assert len(ear.warned) == 1 and "scenes of 16 of 16 are unknown: neighbours may stand" in ear.warned[0]
+    assert (
+        len(ear.warned) == 1
+        and "scenes of 16 of 16 are unknown: neighbours may be in different subsets" in ear.warned[0]
+    )
     trained = {pairs.plain[0, k][0].numpy().tobytes() for k in range(8)}
     assert len(trained) == 8 and not trained & {pairs.held_out[0, k][0].numpy().tobytes() for k in range(2)}
     assert load(tmp_path, ear, **loose).identity == pairs.identity
     assert load(tmp_path, ear, **loose, max_per_terrain=4).identity["train"] == 3
-    assert ear.heard("8 left aside by --max-per-terrain 4")
+    assert ear.heard("8 left out by --max-per-terrain 4")
     save(tmp_path / "x" / "s1" / "radar0.png", fields(32, 77)[1])
     assert load(tmp_path, ear, **loose).identity != pairs.identity
     for path in (tmp_path / "x" / "s2").iterdir():
@@ -422,7 +425,7 @@ def test_copies_follow_what_a_split_says_of_their_contents(world, ear):
         assert len(pairs.train.sar) == before and len(pairs.train.optical) == before + 1
         assert names(pairs.held_out) == set(split.subsets["val"])
         assert not any(trained_on(pairs, world / "agri" / "s2" / f"copy_{side}.png") for side in ("val", "test"))
-        assert ear.heard("left out 1 image without a partner, like images of the side test: agri/s2/copy_test.png")
+        assert ear.heard("left out 1 image without a partner, like images of the subset test: agri/s2/copy_test.png")
         assert ear.heard("1 held-out image without a partner not used")
 
 
@@ -438,11 +441,11 @@ def test_images_without_a_place_in_the_split_are_left_out_or_trained_on(world, e
     save(world / "agri/s2/twin.png", twin)
     pairs = load(world, ear, unpaired=True)
     assert [trained_on(pairs, path) for path in (alone, of_test, own, twins)] == [False, False, True, False]
-    assert ear.heard(f"like images of the side test: {of_test.relative_to(world)}")
-    assert ear.heard("1 image without a partner, of scenes that are unknown or stand on several sides (--allow-leak")
+    assert ear.heard(f"like images of the subset test: {of_test.relative_to(world)}")
+    assert ear.heard("1 image without a partner, of scenes that are unknown or in several subsets (--allow-leak")
     pairs = load(world, ear, unpaired=True, allow_leak=True)
     assert [trained_on(pairs, path) for path in (alone, of_test, own, twins)] == [True, False, True, False]
-    assert ear.heard("trained on, as --allow-leak allows: held-out figures will flatter")
+    assert ear.heard("trained on, as --allow-leak allows: held-out figures will be too good")
 
 
 def test_scenes_of_pairs_that_are_not_taken_are_known(world, ear):
@@ -497,7 +500,7 @@ def test_a_scene_of_blocks_has_no_place_for_lone_images(tmp_path, ear):
     pairs = load(world, ear, unpaired=True)
     assert len(pairs.train.optical) == train + 1 and not trained_on(pairs, lone) and not trained_on(pairs, copy)
     assert ear.heard("like what the split leaves out: scene1/s2/ROIs1970_fall_s2_0_p21.png")
-    assert ear.heard("stand on several sides (--allow-leak trains on them): scene1/s2/ROIs1970_fall_s2_0_p20.png")
+    assert ear.heard("in several subsets (--allow-leak trains on them): scene1/s2/ROIs1970_fall_s2_0_p20.png")
     pairs = load(world, ear, unpaired=True, allow_leak=True)
     assert len(pairs.train.optical) == train + 2 and trained_on(pairs, lone) and not trained_on(pairs, copy)
 
@@ -509,7 +512,7 @@ def test_an_image_equal_to_some_of_two_sides_is_left_out(world, ear):
     assert rsforge("data split --data-dir {} --val 0.5 --quiet", world) == 0
     save(world / "agri/s2/blank.png", np.full((32, 32, 3), 7, np.uint8))
     assert len(load(world, ear, unpaired=True).train.optical) == 6
-    assert ear.heard("equal to images of several sides: agri/s2/blank.png")
+    assert ear.heard("equal to images of several subsets: agri/s2/blank.png")
 
 
 @pytest.mark.parametrize("stem", ["ROIs{0}_fall_{0}_p{1}", "t{0}p{1}"])

@@ -1,4 +1,4 @@
-"""The pairs that a checkpoint is measured on: a subset of a split, the division of its training, drawn ones, or all."""
+"""The pairs that a checkpoint is measured on: a subset of a split, the division of its training, or all."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_drawn_pairs_are_measured(ear, monkeypatch):
     state = state_of(pairs, "synthetic", seed=5)
     ear.meters.clear()
     val = measured("synthetic", "val", state, ear)
-    assert ear.meters == [("drawn", 16, 16)]
+    assert ear.meters == [("synthetic pairs", 16, 16)]
     assert names(val.samples) == names(pairs.held_out) and len(set(val.scenes)) == 1
     assert torch.equal(val.samples[0, 0][0], pairs.held_out[0, 0][0])
     assert len(measured("synthetic", "all", state, ear).samples) == 16 and ear.heard("trained on 12 of these 16")
@@ -205,4 +205,4 @@ def test_drawn_pairs_of_the_training_are_those_held_out_and_others_are_all(ear, 
     state = state_of(pairs, "synthetic", seed=5)
     assert names(measured("synthetic", "auto", state, ear).samples) == names(pairs.held_out)
     assert choice("synthetic", state, ear)[0] == "val"
-    assert choice("synthetic", state | {"images": {}}, ear) == ("all", "the model was not trained on drawn pairs")
+    assert choice("synthetic", state | {"images": {}}, ear) == ("all", "the model was not trained on synthetic pairs")

@@ -82,7 +82,7 @@ def test_other_images_than_were_divided_are_refused(own, tmp_path, capsys, chang
 def test_a_split_without_training_images_is_refused(own, tmp_path, capsys):
     split = load_split(own / "split.json")
     everyone = sorted(name for members in split.subsets.values() for name in members)
-    write_split(own / "split.json", replace(split, sides={"train": [], "val": everyone, "test": []}))
+    write_split(own / "split.json", replace(split, subsets={"train": [], "val": everyone, "test": []}))
     assert trained(own, tmp_path) == 3
     assert "RSF-D004" in capsys.readouterr().err
 

@@ -122,7 +122,7 @@ def test_a_process_that_was_killed_is_told(started, tmp_path):
 def test_the_launcher_hands_on_one_result(started, tmp_path):
     out, err = (child := started("--json", "--quiet", epochs=1)).communicate(timeout=120)
     assert (child.returncode, err) == (0, "")
-    assert json.loads(out)["epochs"] == 1
+    assert json.loads(out)["epochs"] == 1 and (tmp_path / "out" / "best_model.pt").exists()
 
 
 def test_an_error_that_all_met_is_told_once(started, tmp_path):

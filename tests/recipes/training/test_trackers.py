@@ -265,7 +265,7 @@ class Told(SilentConsole):
 
 @pytest.fixture
 def followed(tmp_path, monkeypatch):
-    """``open_trackers`` of a job whose run of W&B is the given one."""
+    """``open_trackers`` of a training whose run of W&B is the given one."""
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if not k.startswith("WANDB")})
     values = CycleGanTrainSettings(data={"data_dir": "v_2"}).model_dump(exclude_defaults=True)
     values["run"] = {"output_dir": tmp_path, "report_to": ("wandb",), "log_every": 5}
@@ -336,8 +336,7 @@ def test_a_tracker_that_cannot_begin_is_said():
 
 def weights(folder: Path, epoch: int, *, best: bool, periodic: bool) -> None:
     """Write what an epoch writes, each file anew as the keeper does."""
-    names = [f"checkpoints/{n}_epoch_{epoch}.pth" for n in ("a", "b") if periodic]
-    names += ["a.pth", "b.pth"] if best else []
+    names = [f"checkpoints/{n}_epoch_{epoch}.pth" for n in ("a", "b") if periodic] + ["a.pth", "b.pth"] * best
     if periodic:
         (folder / f"c_{epoch}.pt").touch()
     (folder / "checkpoints").mkdir(exist_ok=True)
@@ -351,10 +350,10 @@ def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, of
     """Best in epochs 1 and 3, periodic in 2 and 4: the best between is replaced before anything is logged of it."""
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
     run, names = FakeRun(offline=offline), CheckpointNames("c_{}.pt", weights_only=("a", "b"))
-    versions = Versions(run, tmp_path, names, steps_per_epoch=5, name="m")
+    versions = Versions(run, tmp_path, names, steps_per_epoch=10, name="m")
     for epoch in (1, 2, 3, 4):
         weights(tmp_path, epoch, best=epoch in (1, 3), periodic=epoch in (2, 4))
-        versions.add({"step": 5 * epoch, "epoch": epoch, "best": epoch in (1, 3)})
+        versions.add({"epoch": epoch, "step": 10 * epoch, "best": epoch in (1, 3)})
     if offline:
         assert run.artifacts == []
         for net in ("a", "b"):
@@ -373,10 +372,12 @@ def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, of
 def test_the_last_epochs_weights_are_a_version_whenever_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
     run = FakeRun(offline=True)
-    versions = Versions(run, tmp_path, CheckpointNames("c_{}.pt", weights_only=("a", "b")), steps_per_epoch=5, name="m")
+    versions = Versions(
+        run, tmp_path, CheckpointNames("c_{}.pt", weights_only=("a", "b")), steps_per_epoch=10, name="m"
+    )
     for epoch in (1, 2, 3):
         weights(tmp_path, epoch, best=epoch == 1, periodic=epoch == 3)
-        versions.add({"step": 5 * epoch, "epoch": epoch, "best": epoch == 1})
+        versions.add({"epoch": epoch, "step": 10 * epoch, "best": epoch == 1})
     versions.publish()
     assert [aliases for _, aliases, _ in run.artifacts] == [["epoch-1", "best"], ["epoch-3"]]
 

@@ -13,7 +13,9 @@ from rsforge.data.audit.registration import CERTAIN, CONCLUSIVE, Shift, common_s
 T = TypeVar("T", bound=Hashable)
 Figures = dict[str, float | int | str]
 
-SATURATED, CLOUDY, EMPTY = 0.2, 0.25, 0.5
+SATURATED = 0.2
+CLOUDY = 0.25
+EMPTY = 0.5
 MIN_MEMBERS = 3  # fewer items of a folder do not show what is common
 
 

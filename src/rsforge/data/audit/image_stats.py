@@ -70,7 +70,7 @@ def measure_image(values: Values, valid: Mask) -> ImageStats:
     if bands > 1:
         shown = range(min(bands, MAX_BANDS))
         band_ranges = tuple(ValueRange.from_values(pixels[finite[:, band], band]) for band in shown)
-    gray = bands == 1 or (bands == 3 and bool(np.all(values[..., :1] == values[..., 1:])))
+    gray = _is_gray(values)
     return ImageStats(
         height=height,
         width=width,
@@ -101,6 +101,12 @@ def _saturated_share(values: Values) -> float:
     limits = np.iinfo(values.dtype)
     lowest = float(np.mean(values == limits.min)) if limits.min == 0 else 0.0
     return max(lowest, float(np.mean(values == limits.max)))
+
+
+def _is_gray(values: npt.NDArray[Any]) -> bool:
+    """Whether ``values (H, W, C)`` are of one band, or of three equal ones."""
+    bands = values.shape[2]
+    return bands == 1 or (bands == 3 and bool(np.all(values[..., :1] == values[..., 1:])))
 
 
 def cloudy_share(values: Values) -> float:

@@ -27,7 +27,8 @@ Plane = npt.NDArray[np.float32]
 Field = npt.NDArray[np.complex64]
 
 SEARCH = 16
-CONCLUSIVE, CERTAIN = 1.3, 1.6
+CONCLUSIVE = 1.3
+CERTAIN = 1.6
 _BLOCK = 12  # pixels of a block
 _MAX_BLOCKS = 18  # along each axis
 _MIN_SIZE = 48  # pixels of an image
@@ -115,7 +116,8 @@ def block_correlation(first: Plane, second: Plane, search: int) -> Plane:
     Element ``[search+i, search+j]`` compares ``first`` with ``second`` read ``i`` rows lower and ``j`` columns further
     right. Blocks of ``first`` are correlated with larger blocks of ``second`` by the Fourier transform.
     """
-    wide, shifts = _BLOCK + 2 * search, 2 * search + 1
+    wide = _BLOCK + 2 * search
+    shifts = 2 * search + 1
     rows, cols = (_block_starts(extent - wide) for extent in first.shape)
     corners = [(row, col) for row in rows for col in cols]
     inner = _cut_blocks(first, [(row + search, col + search) for row, col in corners], _BLOCK)

@@ -66,7 +66,9 @@ def choose_column(path: Path, schema: pa.Schema, given: str | None, what: str, f
 
 def _is_usable(kind: pa.DataType, what: str) -> bool:
     """Whether a column of this type may be named as that of images or captions: paths and bytes may be either."""
-    return _is_caption(kind) or _is_any_of(kind, _BINARY) or (what == "image" and pa.types.is_struct(kind))
+    if _is_caption(kind) or _is_any_of(kind, _BINARY):
+        return True
+    return what == "image" and pa.types.is_struct(kind)
 
 
 def is_needed(leaf: str, schema: pa.Schema, image: str, captions: str) -> bool:

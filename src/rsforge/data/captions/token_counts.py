@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 LIMIT = 77
-START, END = "<|startoftext|>", "<|endoftext|>"
+START = "<|startoftext|>"
+END = "<|endoftext|>"
 _SPECIAL = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|"
 _PATTERN = _SPECIAL + r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _WORD = re.compile(_SPECIAL + r"[^\W\d_]+|\d|(?:[^\s\w]|_)+")

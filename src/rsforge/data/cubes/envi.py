@@ -194,7 +194,10 @@ def _read_grid(fields: dict[str, str]) -> Grid | None:
         return None
     cos, sin = math.cos(math.radians(turned)), math.sin(math.radians(turned))
     # GDAL's reading of the field: degrees, counterclockwise.
-    a, b, d, e = wide * cos, wide * sin, high * sin, -high * cos
+    a = wide * cos
+    b = wide * sin
+    d = high * sin
+    e = -high * cos
     return Grid(
         fields.get("coordinate system string") or _utm_wkt(words),
         (a, b, east - a * (x - 1) - b * (y - 1), d, e, north - d * (x - 1) - e * (y - 1)),
@@ -208,5 +211,7 @@ def _utm_wkt(words: list[str]) -> str:
     zone = int(said[7]) if len(said) > 9 and re.fullmatch(r"\d{1,2}", said[7]) else 0
     if said[0] != "utm" or not 1 <= zone <= 60 or said[8] not in ("north", "south") or said[9] != "wgs84":
         return ""
-    known = unit.startswith(("meter", "metre"))
-    return CRS.from_epsg((32600 if said[8] == "north" else 32700) + zone).to_wkt() if known else ""
+    if not unit.startswith(("meter", "metre")):
+        return ""
+    first_code = 32600 if said[8] == "north" else 32700
+    return str(CRS.from_epsg(first_code + zone).to_wkt())

@@ -22,7 +22,8 @@ from rsforge.errors import RsforgeError, from_os_error
 SUFFIXES = frozenset({".hdr", ".tif", ".tiff", ".mat", ".h5", ".hdf5", ".he5", ".nc", ".nc4"})
 PARTS = frozenset({".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi"})
 
-_HDF5, _TIFF = b"\x89HDF\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # A user block may stand before HDF5's signature, at a power of two from 512 on; MATLAB writes one of 512.
 _HDF5_AT = (0, 512, 1024, 2048)
 

@@ -52,7 +52,9 @@ def open_hdf5(path: Path, variable: str | None, wavelength_nm: F64 | None, size:
                 return np.asarray(dataset[tuple(cut)]).transpose(axes), None
 
         if own is None or len(own) != bands:
-            own, fwhm, note = None, None, ""
+            own = None
+            fwhm = None
+            note = ""
         return Cube(
             path=path,
             height=height,

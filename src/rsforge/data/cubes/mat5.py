@@ -24,7 +24,9 @@ from rsforge.data.io.image_reader import UnreadableError
 
 Read = Callable[[int], bytes]
 
-HEADER, MATRIX, COMPRESSED = 128, 14, 15
+HEADER = 128
+MATRIX = 14
+COMPRESSED = 15
 CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 MAX_VARIABLES = 10_000

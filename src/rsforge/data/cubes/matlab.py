@@ -47,7 +47,8 @@ def open_matlab(path: Path, variable: str | None, wavelength_nm: F64 | None, siz
     else:
         cube = cube_from_matrix(path, values, known, size or find_size(metadata))
     if own is not None and len(own) != cube.bands:
-        own, note = None, ""
+        own = None
+        note = ""
     notes = tuple(filter(None, (f"the cube is {name}", note, *cube.notes)))
     return replace(cube, wavelength_nm=own, notes=notes)
 

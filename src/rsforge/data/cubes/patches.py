@@ -144,9 +144,11 @@ def _create_datasets(file: h5py.File, first: CubePatch) -> dict[str, h5py.Datase
     arrays = {}
     for name, value in _patch_record("", first).items():
         if isinstance(value, str):
-            shape, dtype = (), h5py.string_dtype()
+            shape = ()
+            dtype = h5py.string_dtype()
         else:
-            shape, dtype = np.shape(value), value.dtype
+            shape = np.shape(value)
+            dtype = value.dtype
         is_image = len(shape) > 1
         options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4} if is_image else {}
         rows_per_chunk = 1 if is_image else 1024

@@ -28,7 +28,8 @@ def area_weights(fine: int, factor: Fraction) -> F64:
         raise ValueError(f"a coarse pixel is at least one fine pixel wide, not {factor}")
     weights = np.zeros((coarse_count(fine, factor), fine))
     for i in range(len(weights)):
-        low, high = i * factor, (i + 1) * factor
+        low = i * factor
+        high = (i + 1) * factor
         for j in range(math.floor(low), math.ceil(high)):
             weights[i, j] = float((min(high, Fraction(j + 1)) - max(low, Fraction(j))) / factor)
     return weights

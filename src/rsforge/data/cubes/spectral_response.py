@@ -162,7 +162,8 @@ def _response_at(nodes: F64, response: Response) -> F64:
 def _simpson(values: F64, lengths: F64) -> tuple[F64, F64]:
     """The weights of the left and right end of a linear function in its integral with ``values`` on each interval."""
     sixth = (lengths / 6)[:, None]
-    left, right = values[:-1], values[1:]
+    left = values[:-1]
+    right = values[1:]
     return sixth * (2 * left + right), sixth * (left + 2 * right)
 
 

@@ -36,7 +36,7 @@ def scaled_size(height: int, width: int, size: int) -> tuple[int, int]:
     short = min(height, width)
     h, w = size * height // short, size * width // short
     if h * w > MAX_PIXELS:
-        raise RsforgeError("RSF-D003", f"an image of {width} x {height} cannot be resized to side {size}")
+        raise RsforgeError("RSF-D003", f"an image of {width} x {height} cannot be resized to {size}")
     return h, w
 
 

@@ -111,7 +111,8 @@ def _judge_tile(root: Path, path: Path) -> Tile | Bad:
 
 def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
     found = join_first([f"{name}: {reason}" for name, reason in index.bad], 5)
-    where, count = str(index.root), count_noun(len(index.bad), "image")
+    where = str(index.root)
+    count = count_noun(len(index.bad), "image")
     if on_bad == "skip":
         what = f"No images found in {index.root}: none of {count} can be read"
         return RsforgeError("RSF-D001", what, where=where, found=found)
@@ -169,8 +170,11 @@ class TileDataset(Dataset[Tensor]):
         jitter: float = 0.0,
         keep_bytes: int = 1 << 30,
     ) -> None:
-        self.tiles, self.image_size, self.seed = list(tiles), image_size, seed
-        self.flip, self.jitter = flip, jitter
+        self.tiles = list(tiles)
+        self.image_size = image_size
+        self.seed = seed
+        self.flip = flip
+        self.jitter = jitter
         self.cached: Tensor | None = None
         if len(self.tiles) * 3 * image_size**2 <= keep_bytes:
             self.cached = torch.empty(len(self.tiles), 3, image_size, image_size, dtype=torch.uint8)

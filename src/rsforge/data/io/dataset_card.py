@@ -10,7 +10,8 @@ from rsforge import durable
 from rsforge.errors import RsforgeError
 
 CARD = "dataset.json"
-FORMAT, VERSION = "rsforge-dataset", 1
+FORMAT = "rsforge-dataset"
+VERSION = 1
 _MAX_BYTES = 1 << 20
 
 

@@ -69,7 +69,8 @@ class _GdalDataset:
         self.dataset = dataset
         if not 0 < dataset.count <= MAX_BANDS:
             raise UnreadableError(f"it has {dataset.count} bands")
-        kinds, flags = dataset.colorinterp, dataset.mask_flag_enums[0]
+        kinds = dataset.colorinterp
+        flags = dataset.mask_flag_enums[0]
         self.palette = dataset.colormap(1) if kinds == (ColorInterp.palette,) else None
         self.bands = [n for n, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
         if not self.bands:
@@ -97,7 +98,8 @@ class _GdalDataset:
         )
 
     def _check(self) -> None:
-        dataset, dtype = self.dataset, str(self.dataset.dtypes[0])
+        dataset = self.dataset
+        dtype = str(self.dataset.dtypes[0])
         if dtype.startswith("complex"):
             raise UnreadableError(f"its values are complex ({dtype}); take their amplitude or intensity first")
         if getattr(dataset.photometric, "value", "") in ("CIELAB", "ICCLAB", "ITULAB"):
@@ -170,7 +172,9 @@ def _read_control_points(dataset: Any) -> ControlPoints | None:
     points, crs = dataset.gcps
     placed = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
     polynomials = tuple(sorted(dataset.tags(ns="RPC").items()))
-    return ControlPoints(crs.to_wkt() if crs else "", placed, polynomials) if placed or polynomials else None
+    if not placed and not polynomials:
+        return None
+    return ControlPoints(crs.to_wkt() if crs else "", placed, polynomials)
 
 
 def _find_valid(values: npt.NDArray[Any], nodata: float | None) -> Mask:

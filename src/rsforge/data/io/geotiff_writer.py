@@ -93,7 +93,9 @@ class _RowWriter:
         self.done += count
 
     def _write_mask(self, valid: Mask, frame: Frame) -> None:
-        if self.info.nodata is not None or (valid.all() and not self.masked):
+        if self.info.nodata is not None:
+            return
+        if valid.all() and not self.masked:
             return
         if not self.masked:  # a new mask marks every row as invalid
             for row in range(0, self.done, BLOCK):

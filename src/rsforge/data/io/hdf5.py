@@ -100,7 +100,8 @@ def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
             # Start again at the root: a relative link begins in the group that holds it.
             before = [] if link.path.startswith("/") else walked
             parts = [*before, *link.path.strip("/").split("/"), *parts]
-            thing, walked = file, []
+            thing = file
+            walked = []
         elif link is None:
             raise UnreadableError(f"it holds no {name}")
         else:

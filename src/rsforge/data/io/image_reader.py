@@ -25,7 +25,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 1 << 29  # more than MAX_PIXELS of 16-bit RGBA
 
-BITS, PHOTOMETRIC, ORIENTATION, SAMPLES = 258, 262, 274, 277  # TIFF 6.0, section 8
+# Tags of TIFF 6.0, section 8
+BITS = 258
+PHOTOMETRIC = 262
+ORIENTATION = 274
+SAMPLES = 277
 
 
 class UnreadableError(Exception):
@@ -59,7 +63,8 @@ def _folder_identity(folder: Path | None) -> set[tuple[int, int]]:
 
 def _walk_images(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     try:
-        status, entries = folder.stat(), sorted(folder.iterdir())
+        status = folder.stat()
+        entries = sorted(folder.iterdir())
     except OSError as error:
         raise from_os_error(error) from error
     if (status.st_dev, status.st_ino) in seen:
@@ -142,7 +147,8 @@ def _check_header(image: Image.Image) -> None:
         raise UnreadableError("its colours are LAB, not RGB")
     if image.mode == "I" and image.format != "PNG":
         raise UnreadableError("its values are 32-bit or signed integers, whose range is not declared")
-    bands, samples = len(image.getbands()), _read_tag(image, SAMPLES, 0)
+    bands = len(image.getbands())
+    samples = _read_tag(image, SAMPLES, 0)
     if samples > bands:
         raise UnreadableError(f"it has {samples} bands where {bands} are expected ({image.mode})")
 
@@ -175,7 +181,8 @@ def _explain_unidentified(file: BinaryIO) -> str:
         return "it is not an intact PNG, JPEG, BMP or TIFF image"
     try:
         directory = read_tiff_directory(file)
-        samples, bits = directory.get(SAMPLES, 1), directory.get(BITS, (1,))[0]
+        samples = directory.get(SAMPLES, 1)
+        bits = directory.get(BITS, (1,))[0]
     except Exception:
         return "it is a damaged TIFF"
     return f"it is a TIFF of an unusual kind (bands: {samples}, bits: {bits}), neither RGB nor grey"

@@ -33,7 +33,11 @@ from rsforge.data.io.windows import Window
 
 __all__ = ["Grid", "OpenRaster", "Raster", "RasterInfo", "UnreadableError", "open_raster", "read_info", "read_raster"]
 
-_WIDTH, _HEIGHT, _COMPRESSION, _EXTRA, _FORMAT = 256, 257, 259, 338, 339
+_WIDTH = 256
+_HEIGHT = 257
+_COMPRESSION = 259
+_EXTRA = 338
+_FORMAT = 339
 _OLD_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
 _GEO = {33550, 33922, 34264, 34735, 42113}  # GeoTIFF 1.1 annex A, and GDAL's nodata
 _CMYK = 5
@@ -178,7 +182,8 @@ def _crop(info: RasterInfo, values: npt.NDArray[Any], valid: Mask, window: Windo
 
 def _rotate_raster(raster: OpenRaster, orientation: int) -> OpenRaster:
     """A raster that GDAL reads as stored, rotated upright: read completely, then cropped."""
-    info, whole = raster.info, raster.info.whole
+    info = raster.info
+    whole = raster.info.whole
     if orientation > 4:
         info = RasterInfo(**{**vars(info), "height": info.width, "width": info.height})
 

@@ -118,7 +118,8 @@ class SquareImages:
     """
 
     def __init__(self, files: Sequence[File], read: Callable[[Path], Tensor], *, keep: bool) -> None:
-        self.files, self.read = list(files), read
+        self.files = list(files)
+        self.read = read
         self.cached: Tensor | None = None
         if keep:
             for index, image in enumerate(map_in_threads(self._load, range(len(self.files)))):
@@ -181,7 +182,9 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         allow_gray_optical: bool = False,
         keep_bytes: int = 1 << 30,
     ) -> None:
-        self.judged, self.seed, self.flip = list(judged), seed, flip
+        self.judged = list(judged)
+        self.seed = seed
+        self.flip = flip
         self.sar, self.optical = open_squares(
             [(one.pair.sar, one.files[0]) for one in judged],
             [(one.pair.optical, one.files[1]) for one in judged],

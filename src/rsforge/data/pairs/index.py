@@ -101,7 +101,8 @@ def find_pairs(
 
 def _no_pairs_error(index: PairIndex) -> RsforgeError:
     """RSF-D009 with the empty folders, or else the first few reasons."""
-    found = "; ".join(f"{name}: {reason}" for name, reason in (*index.orphans, *index.problems)[:3])
+    reasons = [*index.orphans, *index.problems]
+    found = "; ".join(f"{name}: {reason}" for name, reason in reasons[:3])
     what = f"no SAR image in {index.root} has its optical one"
     if index.empty_folders:
         what += f": there are no images in {join_start(index.empty_folders, 4)}"

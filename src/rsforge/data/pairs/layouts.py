@@ -59,7 +59,7 @@ def find_layout(root: Path, requested: str) -> PairLayout:
         groups = finder(root, notes, problems)
         if groups:
             if requested == "auto":
-                notes.insert(0, f"the folder is laid out as {name}: {_PATTERNS[name]}")
+                notes.insert(0, f"the folder has the layout {name}: {_PATTERNS[name]}")
             return PairLayout(name, groups, notes, problems)
     raise _no_layout_error(root, list(finders), problems)
 
@@ -148,7 +148,7 @@ def _choose_optical(root: Path, folders: list[Path], notes: list[str]) -> Path:
         fix = "keep one optical folder of three bands"
         raise RsforgeError("RSF-D009", "several folders hold optical images", where=str(root), found=found, fix=fix)
     rest = ", ".join(folder.name for folder in folders if folder != coloured[0])
-    notes.append(f"optical images are those of {coloured[0].name}, which have three bands; {rest} is left aside")
+    notes.append(f"optical images are those of {coloured[0].name}, which have three bands; {rest} is left out")
     return coloured[0]
 
 
@@ -176,7 +176,7 @@ def _refuse_bigearthnet(root: Path, notes: list[str], problems: Problems) -> lis
             if (patch / f"{patch.name}_labels_metadata.json").is_file():
                 raise RsforgeError(
                     "RSF-D009",
-                    "the folder is laid out as BigEarthNet, one file a band, which is not read",
+                    "the folder has the layout of BigEarthNet with one file a band, which is not read",
                     where=str(patch),
                     fix="stack VV, and B04, B03, B02, into one GeoTIFF a patch, in folders s1 and s2",
                 )

@@ -24,7 +24,8 @@ from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.seeds import derive
 
-SAR, OPTICAL = 1, 2
+SAR = 1
+OPTICAL = 2
 
 
 @dataclass(frozen=True)

@@ -86,17 +86,22 @@ def infer_radiometry(dtype: str, low: float, high: float) -> tuple[Radiometry, s
 
     RSF-D010 when no unit fits, or the values are not finite.
     """
-    kind, extent = np.dtype(dtype), f"{dtype} values from {low:.4g} to {high:.4g}"
+    kind = np.dtype(dtype)
+    extent = f"{dtype} values from {low:.4g} to {high:.4g}"
     if kind == np.uint8:
-        unit, why = "uint8", "they are 8-bit pictures"
+        unit = "uint8"
+        why = "they are 8-bit pictures"
     elif low < 0 and low >= _CREDIBLE_DB[0] and high <= _CREDIBLE_DB[1]:
-        unit, why = "db", "they lie where decibels do"
+        unit = "db"
+        why = "they lie where decibels do"
     elif low >= 0 and kind.kind == "f" and high <= _LARGEST_LINEAR:
-        unit, why = "linear", "they are small and none is negative"
+        unit = "linear"
+        why = "they are small and none is negative"
     elif low >= 0 and np.isfinite(high):
-        unit, why = "dn", "none is negative and they are large"
+        unit = "dn"
+        why = "none is negative and they are large"
     else:
-        raise RsforgeError("RSF-D010", "the unit of the SAR values cannot be told", found=extent)
+        raise RsforgeError("RSF-D010", "the unit of the SAR values cannot be inferred", found=extent)
     radiometry = declare_radiometry(_as_unit(unit), None, high)
     window = f"{radiometry.low:g} to {radiometry.high:g}{' dB' if unit in ('db', 'linear') else ''}"
     return radiometry, f"{extent} are taken as {unit}: {why}; kept from {window}"
@@ -135,7 +140,8 @@ def find_contradiction(radiometry: Radiometry, values: npt.NDArray[Any]) -> str:
 
     One percent of the values may contradict it: thermal noise removal leaves some negative powers.
     """
-    unit, kind = radiometry.unit, values.dtype.kind
+    unit = radiometry.unit
+    kind = values.dtype.kind
     x = values[np.isfinite(values)] if kind == "f" else values
     if (unit == "uint8") != (values.dtype == np.uint8) and unit != "dn":
         return f"{values.dtype} values are not {unit}"

@@ -86,9 +86,10 @@ def _check_subsets(split: Split, request: SplitRequest) -> None:
 
 
 def _leak_error(request: SplitRequest, leaks: Sequence[Leak]) -> RsforgeError:
-    leak, more = leaks[0], len(leaks) - 1
+    leak = leaks[0]
+    more = len(leaks) - 1
     found = f"{leak.names[0]} ({leak.subsets[0]}) and {leak.names[1]} ({leak.subsets[1]}): {leak.reason}"
     if more:
         found += f"; and {more} more"
-    what = f"a split by {request.by} would put neighbours on both sides"
+    what = f"a split by {request.by} would put neighbours in different subsets"
     return RsforgeError("RSF-D011", what, where=f"--by {request.by}", found=found)

@@ -49,14 +49,16 @@ def _drop_parted_duplicates(subset_of: SubsetOf, duplicates: DuplicateGroups) ->
 
 
 def _choose_block_size(windows: Sequence[Window], request: SplitRequest) -> int:
-    """The side of a block in pixels, four patches by default; RSF-U005 when it cannot hold a patch and its guard."""
+    """The size of a block in pixels, four patches by default; RSF-U005 when it cannot hold a patch and its guard."""
     patch = max((max(window.height, window.width) for window in windows), default=1)
     size = request.block_size or max(4 * patch, patch + request.guard)
     if size >= patch + request.guard:
         return size
-    what, found = "a block is smaller than a patch", f"blocks of {size} pixels for patches of {patch}"
+    what = "a block is smaller than a patch"
+    found = f"blocks of {size} pixels for patches of {patch}"
     if request.guard:
-        what, found = f"{what} and its guard", f"{found} and a guard of {request.guard}"
+        what = f"{what} and its guard"
+        found = f"{found} and a guard of {request.guard}"
     fix = "raise --block-size, four patches are usual"
     raise RsforgeError("RSF-U005", what, where="--block-size", found=found, fix=fix)
 

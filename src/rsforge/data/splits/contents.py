@@ -56,16 +56,21 @@ def find_contents(
     return replace(contents, unclaimed_files=_find_unclaimed(contents))
 
 
+def _pairs_only_error(option: str, kind: str) -> RsforgeError:
+    what = f"{option} is for one set of pairs"
+    return RsforgeError("RSF-U005", what, where=option, found=kind, fix="leave the option out")
+
+
 def _find_by_kind(
     root: Path, layout: str, terrains: Sequence[str], most: int | None, collect_problems: bool
 ) -> DatasetContents:
     kind = layout if layout in OTHER_KINDS else "pairs"
     if layout == "auto":
         kind = _detect_kind(root)
-    if (terrains and kind != "pairs") or (most and kind in OTHER_KINDS):
-        option = "--terrains" if terrains else "--max-per-terrain"
-        what, fix = f"{option} is for one set of pairs", "leave the option out"
-        raise RsforgeError("RSF-U005", what, where=option, found=kind, fix=fix)
+    if terrains and kind != "pairs":
+        raise _pairs_only_error("--terrains", kind)
+    if most and kind in OTHER_KINDS:
+        raise _pairs_only_error("--max-per-terrain", kind)
     if kind == "patches":
         return DatasetContents(root, kind, patch_items(root))
     if kind == "tiles":
@@ -126,7 +131,7 @@ def _merge_sets(root: Path, most: int | None, collect_problems: bool) -> Dataset
         _add_set(merged, _contents_of_pairs(index))
     others = sorted(path.name for path in root.iterdir() if path.is_dir() and path not in sets)
     if others:
-        merged.notes.append(f"no sets of pairs, and left aside: {', '.join(others)}")
+        merged.notes.append(f"no sets of pairs, and left out: {', '.join(others)}")
     return merged
 
 

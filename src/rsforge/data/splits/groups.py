@@ -112,7 +112,7 @@ def _check_patches(items: Sequence[Item], request: SplitRequest) -> None:
         leak = leaks[0]
         raise RsforgeError(
             "RSF-D011",
-            f"{len(leaks)} pairs of patches overlap: a split by patch would put the same pixels on both sides",
+            f"{len(leaks)} pairs of patches overlap: a split by patch would put the same pixels in different subsets",
             where="--by patch",
             found=f"{leak.names[0]} and {leak.names[1]}: {leak.reason}",
         )

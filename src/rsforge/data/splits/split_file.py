@@ -15,7 +15,8 @@ from rsforge.wording import join_start
 
 SPLIT_FILE = "split.json"
 SUBSETS = ("train", "val", "test")
-FORMAT, VERSION = "rsforge-split", 1
+FORMAT = "rsforge-split"
+VERSION = 1
 _MAX_BYTES = 1 << 29
 
 

@@ -33,7 +33,8 @@ class SplitRequest:
 
     def __post_init__(self) -> None:
         if self.val + self.test >= 1:
-            what, found = "--val and --test leave nothing to train on", f"{self.val:g} and {self.test:g}"
+            what = "--val and --test leave nothing to train on"
+            found = f"{self.val:g} and {self.test:g}"
             raise RsforgeError("RSF-U005", what, where="--val, --test", found=found)
 
 

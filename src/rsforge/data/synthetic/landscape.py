@@ -53,6 +53,9 @@ def _compose_coast(scene: PaintedScene, angle: float, turn: float) -> None:
     paint_coast(scene, turn, offset)
 
 
+CROPS = (LUSH, LUSH, DRY, SPRING)
+"""The colours of fields, each as likely as the others; half of all scenes are lush."""
+
 KINDS: dict[str, Callable[[PaintedScene, float, float], None]] = {
     "fields": _compose_fields,
     "river": _compose_river,
@@ -64,8 +67,9 @@ KINDS: dict[str, Callable[[PaintedScene, float, float], None]] = {
 def compose_scene(scene: PaintedScene, kind: str = "") -> None:
     """Paint ``scene``, of a kind from ``KINDS`` that its random numbers choose when none is given."""
     drawn_kind = list(KINDS)[scene.rng.integers(len(KINDS))]
-    crops = (LUSH, LUSH, DRY, SPRING)[scene.rng.integers(4)]
-    angle, turn = scene.rng.uniform(0, np.pi), scene.rng.uniform(0, 2 * np.pi)
+    crops = CROPS[scene.rng.integers(len(CROPS))]
+    angle = scene.rng.uniform(0, np.pi)
+    turn = scene.rng.uniform(0, 2 * np.pi)
     paint_fields(scene, crops, angle, int(scene.rng.integers(4, 8)))
     paint_forest(scene, scene.noise(3, 3) - scene.uniform(0.4, 2.2))
     scene.kind = kind or drawn_kind

@@ -30,7 +30,8 @@ def paint_fields(scene: PaintedScene, crops: Array, angle: float, levels: int) -
     """
     bend = scene.uniform(0, 0.012)
     axes = np.stack([axis + bend * scene.noise(3) for axis in scene.rotated_axes(angle)]).reshape(2, -1)
-    lower, upper = np.full((1, 2), -0.8), np.full((1, 2), 0.8)  # of each part along both axes
+    lower = np.full((1, 2), -0.8)
+    upper = np.full((1, 2), 0.8)  # of each part along both axes
     samples = axes.shape[1]
     sample = np.arange(samples)
     leaf = np.zeros(samples, np.int64)
@@ -128,7 +129,8 @@ def paint_village(scene: PaintedScene, angle: float, centre: tuple[float, float]
 
 def _paint_houses(scene: PaintedScene, u: Array, v: Array, plot: np.float32, inside: npt.NDArray[np.bool_]) -> None:
     """A house on most unit plots of the axes ``u`` and ``v``, each with a shadow on one side."""
-    rng, count = scene.rng, _PLOTS**2
+    rng = scene.rng
+    count = _PLOTS**2
     i, j = np.floor(u), np.floor(v)
     cell = (i % _PLOTS * _PLOTS + j % _PLOTS).astype(np.int64)
     size = rng.uniform(0.2, 0.36, (2, count)).astype(np.float32)[:, cell]

@@ -38,7 +38,8 @@ def _evaluate_spline(lattice: Array, samples: int, part: slice) -> Array:
     """The spline with the lattice ``(cells + 3, ...)``, evaluated at the ``part`` of its ``samples`` rows."""
     # Four weighted sums: the matrix product of the linear algebra library would start threads for little work.
     cell, weights = _spline_weights(samples, len(lattice) - 3)
-    cell, weights = cell[part], weights[:, part]
+    cell = cell[part]
+    weights = weights[:, part]
     rows: Array = sum(
         (weights[k][:, None] * lattice[cell + k] for k in range(1, 4)), weights[0][:, None] * lattice[cell]
     )
@@ -58,7 +59,8 @@ class PaintedScene:
         self.n = 2 * size
         self.rows = slice(0, self.n) if rows is None else slice(2 * rows.start, 2 * rows.stop)
         axis = ((np.arange(self.n) + 0.5) / self.n - 0.5).astype(np.float32)
-        self.x, self.y = axis[None, :], axis[self.rows, None]
+        self.x = axis[None, :]
+        self.y = axis[self.rows, None]
         self.shape = (len(self.y), self.n)
         self.rgb = np.zeros((3, *self.shape), np.float32)
         self.shares = np.zeros((len(MATERIALS) if record else 0, *self.shape), np.float32)

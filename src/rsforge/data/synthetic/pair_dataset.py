@@ -39,7 +39,10 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         keep_bytes: int = 1 << 30,
         progress: Callable[[], None] | None = None,
     ) -> None:
-        self.count, self.image_size, self.seed, self.flip = count, image_size, seed, flip
+        self.count = count
+        self.image_size = image_size
+        self.seed = seed
+        self.flip = flip
         self.sites = list_sites("terrain", count)
         self.cached: Tensor | None = None
         if count * 4 * image_size**2 <= keep_bytes:
@@ -82,7 +85,8 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
 
     def _draw(self, scene: int) -> list[Tensor]:
         """The patches of a scene, uint8 ``(4, S, S)``, SAR first."""
-        site, size = self.sites[scene], self.image_size
+        site = self.sites[scene]
+        size = self.image_size
         optical, power = draw_pair(self.seed, site.number, 2 * size, **site.look)
         sar = torch.from_numpy(to_grey(to_decibel(power)))[None]
         both = torch.cat([sar, torch.from_numpy(optical).permute(2, 0, 1)])

@@ -26,7 +26,10 @@ class SyntheticTiles(Dataset[Tensor]):
     """
 
     def __init__(self, count: int, *, image_size: int, seed: int, flip: float = 0.0, keep_bytes: int = 1 << 30) -> None:
-        self.count, self.image_size, self.seed, self.flip = count, image_size, seed, flip
+        self.count = count
+        self.image_size = image_size
+        self.seed = seed
+        self.flip = flip
         self.cached: Tensor | None = None
         if count * 3 * image_size**2 <= keep_bytes:
             self.cached = torch.empty(count, 3, image_size, image_size, dtype=torch.uint8)

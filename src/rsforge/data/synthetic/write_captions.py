@@ -1,4 +1,4 @@
-"""Synthetic images with five correct captions each, in one Parquet file laid out as public caption data sets are."""
+"""Synthetic images with five correct captions each, in a Parquet file with the columns of public data sets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def write(root: Path, *, count: int, size: int, seed: int) -> Iterator[int]:
 def _make_row(seed: int, number: int, size: int) -> dict[str, Any]:
     strips: list[Pixels] = []
     shares = np.zeros(len(MATERIALS))
-    kind, roads = "", list[str]()
+    kind = ""
+    roads = list[str]()
     for scene in draw_strips(seed, number, size):
         strips.append(scene.pixels())
         shares += scene.shares.sum(axis=(1, 2), dtype=np.float64) / scene.n**2
@@ -64,7 +65,8 @@ def _make_row(seed: int, number: int, size: int) -> dict[str, Any]:
 
 def compose_captions(kind: str, roads: list[str], share: dict[str, float], rng: np.random.Generator) -> list[str]:
     """Five captions that are true of the ``roads`` and of the ``share`` of each material, chosen by ``rng``."""
-    fields, houses = share["crop"] + share["soil"], share["roof"] > 0.002
+    fields = share["crop"] + share["soil"]
+    houses = share["roof"] > 0.002
     where = _WHERE["fields" if kind == "village" and not houses else kind]
     ways = [_count_words(roads.count(way), way) for way in ("road", "track") if way in roads]
     candidates = [f"an aerial view of {where}", f"{where} seen from above", f"this satellite image shows {where}"]

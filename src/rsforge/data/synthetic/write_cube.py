@@ -20,7 +20,8 @@ WAVELENGTH_NM = (376.44 + 5.00868 * np.arange(425)).astype(np.float32)
 GSD_M = 4
 NODATA = -9999.0
 _WATER_VAPOUR_NM = ((1350, 1470), (1780, 1980), (2450, 2600))
-_NOISE, _NOISE_IN_VAPOUR = 0.002, 0.03
+_NOISE = 0.002
+_NOISE_IN_VAPOUR = 0.03
 _VISIBLE_NM = (640, 550, 470)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -56,7 +57,8 @@ def _write_lines(file: BinaryIO, seed: int, number: int, size: int) -> None:
     noise = np.where(usable_bands(), _NOISE, _NOISE_IN_VAPOUR).astype(np.float32)[:, None]
     row = 0
     for scene in draw_strips(seed, number, size):
-        shares, light = pool_samples(scene.shares), illumination(scene)
+        shares = pool_samples(scene.shares)
+        light = illumination(scene)
         for line in range(shares.shape[1]):
             mixed = np.einsum("mb,mx->bx", spectra, shares[:, line]) * light[line]
             mixed += noise * rng.standard_normal(mixed.shape, np.float32)
@@ -80,7 +82,8 @@ def _make_header(number: int, size: int) -> str:
     def row(values: npt.NDArray[Any], form: str) -> str:
         return "{" + ", ".join(format(value, form) for value in values.tolist()) + "}"
 
-    east, north = 600_000 + number * size * GSD_M, 5_200_000
+    east = 600_000 + number * size * GSD_M
+    north = 5_200_000
     return f"""ENVI
 description = {{synthetic reflectance, drawn}}
 samples = {size}

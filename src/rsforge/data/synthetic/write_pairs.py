@@ -57,13 +57,16 @@ def _terrain_site(s: int) -> Site:
 
 def _region_site(s: int) -> Site:
     """Scene ``s`` of the layout regions; regions alternate, countries and seasons alternate within each region."""
-    number, turn = s % len(REGIONS), s // len(REGIONS)
+    number = s % len(REGIONS)
+    turn = s // len(REGIONS)
     region = REGIONS[number]
     season = SEASONS[(turn + s) % 4]
     country, lon, lat = _PLACES[region][turn % 4]
     # Scenes of one place lie a third of a degree apart.
-    lon, lat = round(lon + turn // 4 % 10 / 3, 4), round(lat - turn // 40 % 4 / 3, 4)
-    first, code = turn * PER_SCENE + 1, f"{number:03d}"
+    lon = round(lon + turn // 4 % 10 / 3, 4)
+    lat = round(lat - turn // 40 % 4 / 3, 4)
+    first = turn * PER_SCENE + 1
+    code = f"{number:03d}"
     # The original scripts write both separators on Windows.
     stem = f"r_{code}\\{{0}}_{code}/img_p{{1}}.png"
     names = tuple((stem.format("s1", p), stem.format("s2", p)) for p in range(first, first + PER_SCENE))
@@ -118,7 +121,8 @@ def _make_table(scenes: list[Site], windows: list[Window]) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for site in scenes:
-        season, region = site.look["season"], site.look.get("region", "")
+        season = site.look["season"]
+        region = site.look.get("region", "")
         facts = (site.coordinates, site.country, f"{_DATES[season]}T23:59:59Z", 10, region, season)
         for names, window in zip(site.names, windows, strict=False):
             rows.writerow((*names, *facts, "IW", "VV", "('B02', 'B03', 'B04')", site.code, *window))

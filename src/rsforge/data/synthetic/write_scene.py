@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def _creation_options(number: int, size: int) -> dict[str, Any]:
     # Ten scenes lie side by side, the next ten 200 km further south.
     east = 400_000 + number % 10 * size * GSD_M
     north = 5_300_000 - number // 10 * 200_000
-    block = min(256, -(-size // 16) * 16)
+    block = min(256, math.ceil(size / 16) * 16)
     return {
         "driver": "GTiff", "height": size, "width": size,
         "crs": CRS, "transform": Affine(GSD_M, 0, east, 0, -GSD_M, north),
@@ -58,7 +59,8 @@ def _creation_options(number: int, size: int) -> dict[str, Any]:
 def _write_strips(sar: Any, optical: Any, seed: int, number: int, size: int) -> None:
     row = 0
     for scene, power in draw_sar_strips(seed, number, size):
-        db, picture = to_decibel(power), np.maximum(scene.pixels(), 1)
+        db = to_decibel(power)
+        picture = np.maximum(scene.pixels(), 1)
         db[_outside_swath(row, len(db), size)] = NODATA_DB
         frame = Frame(0, row, size, len(db))
         sar.write(db, 1, window=frame)
@@ -70,6 +72,7 @@ def _write_strips(sar: Any, optical: Any, seed: int, number: int, size: int) -> 
 
 def _outside_swath(row: int, rows: int, size: int) -> npt.NDArray[np.bool_]:
     """Pixels outside the swath, whose slanted edge crosses the right border."""
-    y, x = np.arange(row, row + rows)[:, None], np.arange(size)[None]
+    y = np.arange(row, row + rows)[:, None]
+    x = np.arange(size)[None]
     beyond: npt.NDArray[np.bool_] = x >= size - size // 10 + y // 4
     return beyond

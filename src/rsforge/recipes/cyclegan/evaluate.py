@@ -73,7 +73,7 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any
         ranked_by="l1",
         of_set=[SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)],
     )
-    doubts += measured.doubts("pairs") + flattery(state, measured.subset, own=measured.own)
+    doubts += measured.list_caveats("pairs") + flattery(state, measured.subset, own=measured.own)
     if scaled:
         doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")
     data = EvaluationSet(measured.samples, measured.scenes, doubts)

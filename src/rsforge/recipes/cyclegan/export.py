@@ -66,7 +66,8 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
         export_files.check_free(output, name, overwrite=settings.overwrite)
         rows = export_files.write_files(subject, output, name, formats, partial(_describe_export, card), show)
     for row in rows:
-        size, largest = row["bytes"] / MIB, row["largest_difference"]
+        size = row["bytes"] / MIB
+        largest = row["largest_difference"]
         show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
     differences = {row["format"]: row["largest_difference"] for row in rows}
     sizes = {row["format"]: row["sides"] for row in rows}

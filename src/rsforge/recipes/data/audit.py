@@ -32,7 +32,8 @@ from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import AuditSettings
 from rsforge.wording import count_noun
 
-JSON, HTML = "audit.json", "audit.html"
+JSON = "audit.json"
+HTML = "audit.html"
 NAMED = 4
 
 

@@ -56,7 +56,8 @@ class AuditResult:
 
 def render_page(result: AuditResult) -> str:
     """The page as text; it needs no network, no script and no other file."""
-    contents, kinds = result.contents, result.by_kind()
+    contents = result.contents
+    kinds = result.by_kind()
     items = {**_faulty_files(result), **{item.name: item for item in contents.items}}
     cards = [
         (str(len(contents.items)), f"{contents.kind} in {result.files} files"),

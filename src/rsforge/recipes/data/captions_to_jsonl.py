@@ -56,7 +56,8 @@ def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int],
     where = str(settings.caption_file)
     if bad and (settings.on_bad == "error" or not captions):
         is_old_form = any("older scripts" in reason for reason in bad)
-        what, found = f"{len(bad)} lines are no captions", join_first(bad, NAMED)
+        what = f"{len(bad)} lines are no captions"
+        found = join_first(bad, NAMED)
         raise RsforgeError("RSF-D007", what, where=where, found=found, fix=EXTRACT if is_old_form else "")
     if not captions:
         what = f"there are no captions in {settings.caption_file.name}"

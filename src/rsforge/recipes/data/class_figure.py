@@ -11,7 +11,8 @@ from rsforge.data.captions.resize import resize_to_square
 from rsforge.data.images.class_folders import ClassIndex
 from rsforge.data.io.image_reader import decode_rgb, read_bytes
 
-SAMPLES, SIZE = 3, 128
+SAMPLES = 3
+SIZE = 128
 
 
 def draw_class_figure(index: ClassIndex, names: Mapping[int, str]) -> bytes:

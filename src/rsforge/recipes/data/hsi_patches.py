@@ -38,7 +38,8 @@ def cut(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
 
 
 def _cut_scenes(job: CuttingJob, show: Console) -> dict[str, Any]:
-    settings, out = job.settings, job.settings.output_dir
+    settings = job.settings
+    out = job.settings.output_dir
     cubes = find_cubes(settings.input, skip=NAME)
     _refuse_occupied(out, cubes, overwrite=settings.overwrite)
     judged = [judge_scene(name, path, job, show, alone=len(cubes) == 1) for name, path in cubes.items()]
@@ -92,14 +93,16 @@ def _refuse_occupied(out: Path, names: Collection[str], *, overwrite: bool) -> s
     """
     for name in names:
         if (out / name).is_file():
-            what, found = "a folder of patches would take the name of a file", str(out / name)
+            what = "a folder of patches would take the name of a file"
+            found = str(out / name)
             raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name another --output-dir")
     patches = set(out.rglob(NAME))
     present = patches | {out / name for name in (CARD, SPLIT_FILE) if (out / name).exists()}
     if overwrite:
         own = {*names, *dict(read_card(out).get("scenes") or {})}
         replaceable = {out / name / NAME for name in own} | {out / CARD, out / SPLIT_FILE}
-        what, fix = f"the output folder {out} holds patches of other data", "name another --output-dir"
+        what = f"the output folder {out} holds patches of other data"
+        fix = "name another --output-dir"
         foreign = sorted(present - replaceable)
     else:
         what = f"the output folder {out} holds a data set"

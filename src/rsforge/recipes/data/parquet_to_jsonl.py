@@ -59,7 +59,8 @@ def _relative_path(settings: ParquetSettings, option: str) -> str:
     root = settings.output_dir.resolve()
     path = (root / name).resolve()
     if ".." in PurePath(name).parts or not path.is_relative_to(root):
-        where, fix = f"--{option.replace('_', '-')}", "give a name, or a path below --output-dir"
+        where = f"--{option.replace('_', '-')}"
+        fix = "give a name, or a path below --output-dir"
         raise RsforgeError("RSF-U005", "this must lie in the output folder", where=where, found=name, fix=fix)
     return path.relative_to(root).as_posix()
 
@@ -75,7 +76,8 @@ def _check_apart(folder: CaptionFolder, settings: ParquetSettings, shards: list[
         inputs.append(settings.tokenizer)
     replaced = [str(path) for path in inputs if folder.would_replace(path)]
     if replaced:
-        where, found = str(settings.output_dir), ", ".join(replaced)
+        where = str(settings.output_dir)
+        found = ", ".join(replaced)
         raise RsforgeError("RSF-U005", "the output would replace what is read", where=where, found=found)
 
 
@@ -98,21 +100,25 @@ def _make_folder(settings: ParquetSettings, shards: list[Shard]) -> CaptionFolde
 def _find_state(folder: CaptionFolder, settings: ParquetSettings) -> str:
     """``new``, ``resumed`` or ``unchanged``; RSF-U004 when the folder holds anything but this extraction."""
     state = folder.read_state()
-    where, fix = str(folder.root), "replace it with --overwrite, or name another --output-dir"
+    where = str(folder.root)
+    fix = "replace it with --overwrite, or name another --output-dir"
     if not state or settings.overwrite:
         foreign = folder.find_foreign()
         if not foreign:
             return "new"
-        what, found = "the output folder holds images or tables of others", ", ".join(foreign[:4])
+        what = "the output folder holds images or tables of others"
+        found = ", ".join(foreign[:4])
         raise RsforgeError("RSF-U004", what, where=where, found=found, fix=ELSEWHERE)
     if state["source"] != folder.source:
-        what, found = "the output folder holds another extraction", _describe_differences(state, folder.source)
+        what = "the output folder holds another extraction"
+        found = _describe_differences(state, folder.source)
         raise RsforgeError("RSF-U004", what, where=where, found=found, fix=fix)
     if not state.get("finished"):
         return "resumed"
     if folder.is_complete(state):
         return "unchanged"
-    what, found = "the extraction in the output folder is no longer whole", "images or tables were changed"
+    what = "the extraction in the output folder is no longer whole"
+    found = "images or tables were changed"
     raise RsforgeError("RSF-U004", what, where=where, found=found, fix=fix)
 
 

@@ -83,7 +83,8 @@ def _check_apart(settings: ClassesSettings) -> None:
     """RSF-U005 when input and output folder contain one another."""
     source, target = settings.data_dir.resolve(), settings.output_dir.resolve()
     if source.is_relative_to(target) or target.is_relative_to(source):
-        what, found = "the folder of images and the output folder lie in one another", f"{source}, {target}"
+        what = "the folder of images and the output folder lie in one another"
+        found = f"{source}, {target}"
         raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name an --output-dir apart")
 
 
@@ -155,7 +156,8 @@ def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
                 foreign.append(name)
     if foreign:
         what = f"{len(foreign)} other images lie in {root}"
-        found, fix = ", ".join(foreign[:5]), "move them away, or name another --output-dir"
+        found = ", ".join(foreign[:5])
+        fix = "move them away, or name another --output-dir"
         raise RsforgeError("RSF-U004", what, where=str(root), found=found, fix=fix)
 
 
@@ -171,7 +173,8 @@ def _find_new(root: Path, planned: Digests, before: Record, show: Console) -> li
     kept = [name for name in changed if planned[name] in before.get(name, [])]
     lost = sorted(set(changed) - set(kept))
     if lost:
-        what, fix = "files that were made or changed by hand would be replaced", "move them away, then run this again"
+        what = "files that were made or changed by hand would be replaced"
+        fix = "move them away, then run this again"
         raise RsforgeError("RSF-U004", what, where=str(root), found=", ".join(lost[:5]), fix=fix)
     for name in kept:
         show.warn(f"{name} was changed since: left as it is; remove it to have it made again")
@@ -181,7 +184,8 @@ def _find_new(root: Path, planned: Digests, before: Record, show: Console) -> li
 def _write_files(
     settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], show: Console
 ) -> None:
-    root, sources = settings.output_dir, {image.path.name: image.path for image in index.images}
+    root = settings.output_dir
+    sources = {image.path.name: image.path for image in index.images}
     durable.sweep(root)
     with show.progress("files", len(new)) as meter:
         for name in new:

@@ -64,7 +64,7 @@ def divide(settings: SplitSettings, show: Console) -> dict[str, Any]:
     contents = read_contents(settings, show)
     _check_finished(contents)
     if contents.kind in ("tiles", "captions") and settings.by in ("scene", "patch"):
-        show.say("scenes     each image of unknown place counts as a scene of its own; copies stay on one side")
+        show.say("scenes     each image of unknown place counts as a scene of its own; copies stay in one subset")
     warn_of_problems(contents, show)
     with show.progress("hashed", len(contents.items)) as meter:
         digests = digest_items(contents.items, meter.step)
@@ -72,7 +72,7 @@ def divide(settings: SplitSettings, show: Console) -> dict[str, Any]:
     facts = {"kind": contents.kind, "data_digest": data_digest(digests), "contents": shorten_digests(digests)}
     split = divide_items(contents.items, request, duplicates=duplicates, facts=facts)
     if split.facts["leak"]:
-        show.warn("the split leaks, as --allow-leak allows: figures of its val and test sides will flatter")
+        show.warn("the split leaks, as --allow-leak allows: figures of val and test will be too good")
     _warn_of_shares(split, show)
     written = _write_unless_same(path, split, overwrite=settings.overwrite, dry_run=show.dry_run)
     return {"split": str(path), "written": written, **_summarise(split)}
@@ -107,11 +107,11 @@ def _warn_of_shares(split: Split, show: Console) -> None:
     left_out = len(split.left_out)
     total = sum(map(len, split.subsets.values())) + left_out
     if 3 * left_out > total:
-        show.warn(f"{left_out} of {total} items stand between the sides and are left out")
+        show.warn(f"{left_out} of {total} items lie between subsets and are left out")
     for subset, asked in split.facts["asked"].items():
         reached = split.facts["reached"][subset]
         if 2 * reached < asked:
-            show.warn(f"the {subset} side has {reached:.1%} of the items where {asked:.1%} were asked for")
+            show.warn(f"the subset {subset} has {reached:.1%} of the items where {asked:.1%} were asked for")
 
 
 def _write_unless_same(path: Path, split: Split, *, overwrite: bool, dry_run: bool) -> bool:
@@ -119,7 +119,8 @@ def _write_unless_same(path: Path, split: Split, *, overwrite: bool, dry_run: bo
     if path.exists() and not overwrite:
         if _is_stored(path, split):
             return False
-        what, fix = f"{path} holds another split", "replace it with --overwrite"
+        what = f"{path} holds another split"
+        fix = "replace it with --overwrite"
         raise RsforgeError("RSF-U004", what, where=str(path), fix=fix)
     if dry_run:
         return False

@@ -90,11 +90,14 @@ WORLDS = {
 
 def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
     """Write the data set that ``settings`` describe; RSF-U004 when the folder holds files that may not be replaced."""
-    world, root, size = WORLDS[settings.kind], settings.output_dir, settings.size
+    world = WORLDS[settings.kind]
+    root = settings.output_dir
+    size = settings.size
     count = settings.count or world.count
     files = world.list_files(count)
     description = {"kind": settings.kind, "count": count, "size": size, "seed": settings.seed}
-    half, patch = max(size // 2, 8), max(min(size, 255) // 15 * 15, 15)
+    half = max(size // 2, 8)
+    patch = max(min(size, 255) // 15 * 15, 15)
     command = world.next_command.format(root=shlex.quote(str(root)), half=half, patch=patch)
     result = {**description, "files": len(files) + 1, "output": str(root), "next": f"rsforge data {command}"}
     _find_stale(root, files, overwrite=settings.overwrite)

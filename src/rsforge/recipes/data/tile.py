@@ -92,12 +92,16 @@ def _check_output(settings: TileCutSettings) -> None:
     for name in ("sar", "optical"):
         if getattr(settings, name).resolve().is_relative_to(output.resolve()):
             raise RsforgeError("RSF-U005", "the scenes lie in the output folder", where=f"--{name}, --output-dir")
-    there = sorted(p.name for p in output.iterdir() if p.name != durable.LOCK) if output.is_dir() else []
-    if not there or (settings.overwrite and read_card(output).get("made_by") == _MAKER):
+    if not output.is_dir():
+        return
+    present = sorted(path.name for path in output.iterdir() if path.name != durable.LOCK)
+    if not present:
+        return
+    if settings.overwrite and read_card(output).get("made_by") == _MAKER:
         return
     what = f"the output folder {output} is not empty"
     fix = "name another --output-dir" if settings.overwrite else "replace an earlier cut with --overwrite"
-    raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there[:4]), fix=fix)
+    raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(present[:4]), fix=fix)
 
 
 def _scene_windows(scene: ScenePair, settings: TileCutSettings, show: Console) -> list[Window]:

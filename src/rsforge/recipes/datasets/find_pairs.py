@@ -82,7 +82,7 @@ def _check_problems(index: PairIndex, data: PairDataSettings, show: Console, on_
     if on_bad == "error":
         fix = f"see them all by `rsforge data audit --data-dir {index.root}`, or {SKIP}"
         raise RsforgeError("RSF-D009", f"{what} among the pairs", where=str(index.root), found=found, fix=fix)
-    show.warn(f"{what} left aside: {found}")
+    show.warn(f"{what} left out: {found}")
 
 
 def _is_selected(name: str, data: PairDataSettings) -> bool:

@@ -87,7 +87,7 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, show: Consol
     if subsets is None:
         return split_tiles(index, val_fraction=data.val_fraction, seed=run.seed)
     if "val_fraction" in data.model_fields_set:
-        show.warn("--val-fraction is not used: the split says what is held out (--split none leaves it aside)")
+        show.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not subsets["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
     return subsets["train"], subsets["val"]
@@ -106,7 +106,7 @@ def refuse_shared_folder(images: Path, output: Path) -> None:
 
 
 def _load_synthetic(data: TileSettings, run: RunSettings, show: Console, keep_bytes: int) -> ImageSets:
-    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
+    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic scenes, not satellite images")
     return draw_images(SYNTHETIC_COUNT, data, seed=run.seed, keep_bytes=keep_bytes)
 
 

@@ -48,7 +48,7 @@ class _Folder:
 
 
 def open_images(place: str, image_size: int, show: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
-    """All images of a folder, one image, or drawn ones, as they are."""
+    """All images of a folder, one image, or synthetic ones, as they are."""
     if place == SYNTHETIC:
         return _draw(image_size, 0, show)
     return _open_tiles(_scan(Path(place), on_bad, None, show).tiles, image_size)
@@ -108,7 +108,7 @@ def _open_tiles(tiles: Sequence[Tile], image_size: int) -> TileDataset:
 
 
 def _draw(image_size: int, seed: int, show: Console) -> SyntheticTiles:
-    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn scenes, not satellite images")
+    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic scenes, not satellite images")
     return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=seed)
 
 
@@ -128,14 +128,14 @@ def _choose_all(folder: _Folder, reason: str) -> _Chosen:
 
 
 def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
-    sides = stored_split.follow_split(folder.split, folder.index, folder.show)
-    if sides is None:
+    subsets = stored_split.follow_split(folder.split, folder.index, folder.show)
+    if subsets is None:
         raise stored_split.no_split_error(folder.split, choice, folder.index.root)
-    subset, reason = choose_subset(choice, sides)
+    subset, reason = choose_subset(choice, subsets)
     if subset == "all":
         return _choose_all(folder, reason)
-    own = split_digest(sides["train"], sides["val"]) == trained_digest(folder.state)
-    tiles = stored_split.require_subset(sides, subset, folder.show, ours=own)
+    own = split_digest(subsets["train"], subsets["val"]) == trained_digest(folder.state)
+    tiles = stored_split.require_subset(subsets, subset, folder.show, ours=own)
     trained = len(tiles) if subset == "train" else 0
     return _Chosen(tiles, subset, reason, trained if own else None, own)
 
@@ -172,8 +172,8 @@ def _division_of_training(folder: _Folder) -> Divided | None:
 
 
 def _stored_division(folder: _Folder) -> Divided:
-    sides = stored_split.follow_split(folder.split, folder.index, SilentConsole()) or {"train": [], "val": []}
-    return sides["train"], sides["val"]
+    subsets = stored_split.follow_split(folder.split, folder.index, SilentConsole()) or {"train": [], "val": []}
+    return subsets["train"], subsets["val"]
 
 
 def _divide_again(folder: _Folder) -> Divided:
@@ -190,7 +190,7 @@ def _scenes(root: Path) -> dict[str, str]:
 
 
 def _open_drawn(choice: str, image_size: int, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
-    """Drawn scenes: what the training held out where it was on drawn ones, else others than those of a training."""
+    """Synthetic scenes: those that the training held out, or others where it was on other images."""
     data = settings_of(state, "data")
     again = choice != "all" and data.get("data_dir") == SYNTHETIC
     seed = int(settings_of(state, "run").get("seed", 0)) if again else 0
@@ -198,7 +198,7 @@ def _open_drawn(choice: str, image_size: int, show: Console, state: Mapping[str,
     whole = _draw(image_size, seed, show)
     ours = trained_digest(state) == f"{whole.digest} at {edge}"
     held_out = SYNTHETIC_COUNT - edge
-    subset, reason = measured_subset.choose_drawn(choice, ours=ours, held_out=held_out, noun="scenes")
+    subset, reason = measured_subset.choose_synthetic(choice, ours=ours, held_out=held_out, noun="scenes")
     measured_subset.say_choice(subset, reason, show)
     chosen = {"all": range(SYNTHETIC_COUNT), "train": range(edge), "val": range(edge, SYNTHETIC_COUNT)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0

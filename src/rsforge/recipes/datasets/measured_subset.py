@@ -1,4 +1,4 @@
-"""What an evaluation measures: which images, why those, and whether the model knows them."""
+"""What an evaluation measures: which samples, why those, and how many of them the model was trained on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FIX = "divide the data by `rsforge data split`, or measure --side all"
 class MeasuredSubset:
     """Samples to measure and the scene of each, empty where unknown.
 
-    ``subset`` is all, train, val or test, and ``reason`` says why, where nobody named it. ``trained`` counts those that
-    the model was trained on, None where the checkpoint does not tell. With ``own`` the subset is that of the division
-    that the model was trained by.
+    ``subset`` is all, train, val or test, and ``reason`` says why, where no option named it. ``trained`` counts those
+    that the model was trained on, None where that is unknown. With ``own`` the subset is that of the division that the
+    model was trained by.
     """
 
     samples: IndexedDataset
@@ -33,11 +33,13 @@ class MeasuredSubset:
     trained: int | None = None
     own: bool = False
 
-    def doubts(self, noun: str) -> list[str]:
-        """What must be told with figures of these samples."""
+    def list_caveats(self, noun: str) -> list[str]:
+        """What a reader of figures of these samples must know."""
         if self.trained is None:
-            return ["whether these were trained on cannot be told"]
-        return [f"{self.trained} of these {len(self.samples)} {noun} were trained on"] if self.trained else []
+            return ["whether these were trained on is unknown"]
+        if self.trained:
+            return [f"{self.trained} of these {len(self.samples)} {noun} were trained on"]
+        return []
 
 
 def choose_subset(choice: str, subsets: Mapping[str, Sequence[object]]) -> tuple[str, str]:
@@ -70,46 +72,46 @@ def check_divided(choice: str, *, same: bool, held_out: int, noun: str) -> None:
 
 
 def check_known(choice: str, state: Mapping[str, Any]) -> None:
-    """RSF-U005 where the division of the training is wanted and its settings are not there."""
+    """RSF-U005 where the division of the training is asked for and the checkpoint lacks its settings."""
     if not settings_of(state, "data"):
         what = f"--side {choice} needs a split, and {NOT_SAID}"
         raise RsforgeError("RSF-U005", what, where="--side, --split", fix=FIX)
 
 
 def settings_of(state: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """What the training was told, as far as the checkpoint says."""
+    """The settings of a section that the training had; {} where the checkpoint has none."""
     return dict(state.get("settings", {}).get(section, {}))
 
 
 def trained_digest(state: Mapping[str, Any]) -> str:
-    """What the checkpoint calls the division that it was trained by."""
+    """The digest of the division that the checkpoint was trained by; "" for none."""
     return str(state.get("images", {}).get("split", ""))
 
 
 def say_choice(subset: str, reason: str, show: Console) -> None:
-    """Tell which subset is measured where nobody named one."""
+    """Report which subset is measured, where no option named one."""
     if reason:
         show.say(f"side       {subset}: {reason}")
 
 
 def warn_trained(trained: int | None, total: int, subset: str, noun: str, show: Console) -> None:
-    """Warn of images that the model was trained on."""
+    """Warn when the model was trained on some of the images."""
     if trained and subset != "train":
         show.warn(
             f"the model was trained on {trained} of these {total} {noun}: figures of the others are those of --side val"
         )
 
 
-def choose_drawn(choice: str, *, ours: bool, held_out: int, noun: str) -> tuple[str, str]:
-    """The subset of drawn samples, which are divided where the model was trained on them (``ours``), and why.
+def choose_synthetic(choice: str, *, ours: bool, held_out: int, noun: str) -> tuple[str, str]:
+    """The subset of synthetic samples, divided only if the model was trained on them (``ours``), and why.
 
-    RSF-U005 for one that they do not have.
+    RSF-U005 for a subset that they do not have.
     """
     if choice == "auto" and not ours:
-        return "all", f"the model was not trained on drawn {noun}"
+        return "all", f"the model was not trained on synthetic {noun}"
     if choice == "auto":
         return ("val", HELD_OUT) if held_out else ("all", NOTHING_HELD_OUT)
     if choice != "all" and not (ours and choice in ("train", "val")):
-        found = "they are divided into train and val" if ours else f"the model was not trained on drawn {noun}"
-        raise RsforgeError("RSF-U005", f"drawn {noun} have no side {choice}", where="--side", found=found)
+        found = "they are divided into train and val" if ours else f"the model was not trained on synthetic {noun}"
+        raise RsforgeError("RSF-U005", f"synthetic {noun} have no subset {choice}", where="--side", found=found)
     return choice, ""

@@ -12,7 +12,8 @@ class NamedSamples:
     """A dataset of tensors, or of tuples of tensors, as one of mappings: each under its name."""
 
     def __init__(self, samples: IndexedDataset, names: Sequence[str]) -> None:
-        self.samples, self.names = samples, tuple(names)
+        self.samples = samples
+        self.names = tuple(names)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -94,7 +94,7 @@ def _digest_contents(index: PairIndex, judged: Sequence[JudgedPair]) -> Digests:
 def check_stored(split: StoredPairSplit, data: PairTrainingSettings, show: Console) -> None:
     """RSF-D004 for a split without training pairs; a warning where the typed ``--val-fraction`` is not used."""
     if "val_fraction" in data.model_fields_set:
-        show.warn("--val-fraction is not used: the split says what is held out (--split none leaves it aside)")
+        show.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not split.pairs["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
 
@@ -148,8 +148,8 @@ def warn_of_unknown(items: Sequence[Item], show: Console) -> None:
     unknown = sum(not item.scene for item in items)
     if unknown:
         show.warn(
-            f"the scenes of {unknown} of {len(items)} are unknown: neighbours may stand on both sides, as --allow-leak "
-            "allows, and held-out figures will flatter"
+            f"the scenes of {unknown} of {len(items)} are unknown: neighbours may be in different subsets, as "
+            "--allow-leak allows, and held-out figures will be too good"
         )
 
 

@@ -40,7 +40,7 @@ def load_pairs(data: PairTrainingSettings, run: RunSettings, show: Console) -> P
     """Find, check, divide and open the pairs that ``data`` names; nothing is cached for a dry run."""
     keep_bytes = 0 if show.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
-        show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
+        show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic pairs, not satellite images")
         return draw_sets(SYNTHETIC_COUNT, data, show, seed=run.seed, keep_bytes=keep_bytes)
     if not Path(data.data_dir).exists():
         fix = "name the folder of your pairs with --data-dir, or draw some by --data-dir synthetic"
@@ -103,7 +103,8 @@ def draw_sets(
     if data.unpaired:
         names = [plain.name(index) for index in range(start)]
         sets = UnpairedDataset(OneModality(plain, 0), OneModality(plain, 1), names, seed=seed, flip=data.flip)
-        train, plain = sets, sets.plain()
+        train = sets
+        plain = sets.plain()
     return PairSets(
         train=train,
         plain=plain,
@@ -117,9 +118,9 @@ def draw_sets(
 def draw_pairs(
     count: int, size: int, seed: int, keep_bytes: int, show: Console, *, flip: float = 0.0
 ) -> SyntheticPairs:
-    """Synthetic pairs of ``size`` pixels, with a progress bar where they are drawn now."""
+    """Synthetic pairs of ``size`` pixels, with a progress bar where they are made now."""
     console = show if keep_bytes else SilentConsole()
-    with console.progress("drawn", count) as meter:
+    with console.progress("synthetic pairs", count) as meter:
         return SyntheticPairs(count, image_size=size, seed=seed, flip=flip, keep_bytes=keep_bytes, progress=meter.step)
 
 

@@ -225,18 +225,18 @@ def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Trai
 
 
 def _open_drawn(choice: str, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
-    """Drawn pairs: those of the training where it was on drawn ones."""
-    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} drawn pairs, not satellite images")
+    """Synthetic pairs: those of the training where it was on synthetic ones."""
+    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic pairs, not satellite images")
     _check_bands(1, state)
     stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
     if stored not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
-        show.warn(f"the model was trained on SAR images in {stored.unit}, drawn ones are 8-bit grey")
+        show.warn(f"the model was trained on SAR images in {stored.unit}, synthetic ones are 8-bit grey")
     count = SYNTHETIC_COUNT
     edge = find_held_out_start(count, settings_of(state, "data").get("val_fraction", 0.0))
     keep_bytes = 0 if show.dry_run else KEEP_BYTES
     whole = draw_pairs(count, state["image_size"], settings_of(state, "run").get("seed", 0), keep_bytes, show)
     ours = trained_digest(state) == f"{whole.digest} at {edge}"
-    subset, reason = measured_subset.choose_drawn(choice, ours=ours, held_out=count - edge, noun="pairs")
+    subset, reason = measured_subset.choose_synthetic(choice, ours=ours, held_out=count - edge, noun="pairs")
     measured_subset.say_choice(subset, reason, show)
     chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0

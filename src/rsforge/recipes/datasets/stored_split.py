@@ -48,7 +48,7 @@ def check_split(split: Split, contents: Digests, show: Console, *, part: bool = 
     split.check(contents)
     split.check_contents(data_digest(contents), shorten_digests(contents))
     if split.facts.get("leak"):
-        show.warn("the split leaks, as it was allowed to: held-out figures will flatter")
+        show.warn("the split leaks, as it was allowed to: held-out figures will be too good")
 
 
 def _narrow_split(split: Split, contents: Digests) -> Split:
@@ -94,7 +94,7 @@ def digest_bad_file(path: Path) -> str:
     except RsforgeError as error:
         raise RsforgeError(
             "RSF-D012",
-            "whether the split fits cannot be told",
+            "whether the split fits is unknown",
             where=str(path),
             found=error.what,
             fix="make the file readable, or divide what is readable again by `rsforge data split --overwrite`",
@@ -143,7 +143,7 @@ def no_split_error(choice: str, subset: str, root: Path) -> RsforgeError:
 def require_subset(subsets: Mapping[str, list[T]], subset: str, show: Console, *, ours: bool) -> list[T]:
     """The members of ``subset``; RSF-D004 for none, a warning unless the split is that of the checkpoint (``ours``)."""
     if not subsets[subset]:
-        raise RsforgeError("RSF-D004", f"the split has no images on its side {subset}", where="--side")
+        raise RsforgeError("RSF-D004", f"the split has no images in its subset {subset}", where="--side")
     if not ours:
-        show.warn(f"the checkpoint was not trained by this split: it may have seen images of the side {subset}")
+        show.warn(f"the checkpoint was not trained by this split: it may have seen images of the subset {subset}")
     return subsets[subset]

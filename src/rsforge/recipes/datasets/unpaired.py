@@ -64,7 +64,8 @@ def load_unpaired(data: PairTrainingSettings, run: RunSettings, show: Console, k
 
 def _find_images(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, list[UnpairedImage]]:
     """The true pairs, and the images without a partner, up to ``max_per_terrain`` of each modality and folder."""
-    root, most = Path(data.data_dir), data.max_per_terrain
+    root = Path(data.data_dir)
+    most = data.max_per_terrain
     layout = find_layout(root, data.layout)
     index = PairIndex(root, layout.name, notes=layout.notes)
     try:
@@ -101,8 +102,8 @@ def _report_sets(
         counts[name] = len(index.pairs) + sum(image.modality == modality for image in unpaired)
         if not counts[name]:
             raise RsforgeError("RSF-D001", f"no {name} images found in {index.root}", where=str(index.root))
-    left_aside = total - sum(counts.values())
-    more = f", {left_aside} left aside by --max-per-terrain {data.max_per_terrain}" if left_aside > 0 else ""
+    left_out = total - sum(counts.values())
+    more = f", {left_out} left out by --max-per-terrain {data.max_per_terrain}" if left_out > 0 else ""
     show.say(f"two sets   {counts['SAR']} SAR and {counts['optical']} optical images{more}")
 
 
@@ -197,7 +198,9 @@ def _open_datasets(
     keep_bytes: int,
 ) -> PairSets:
     """The datasets of both subsets; true pairs are held out alone where there are any."""
-    data, seed, show = request.data, request.run.seed, request.show
+    data = request.data
+    seed = request.run.seed
+    show = request.show
     _check_both(train, "to train on")
     common: dict[str, Any] = {
         "image_size": data.image_size,

@@ -19,12 +19,13 @@ from rsforge.recipes.datasets.pair_split import LEFT_OUT, StoredPairSplit, choos
 from rsforge.wording import count_noun
 
 MODALITIES = {SAR: "SAR", OPTICAL: "optical"}
-BETWEEN, UNKNOWN = "between", "unknown"
-UNPLACED = "of scenes that are unknown or stand on several sides"
+BETWEEN = "between"
+UNKNOWN = "unknown"
+UNPLACED = "of scenes that are unknown or in several subsets"
 REASONS = {
-    "test": "like images of the side test",
+    "test": "like images of the subset test",
     LEFT_OUT: "like what the split leaves out",
-    BETWEEN: "equal to images of several sides",
+    BETWEEN: "equal to images of several subsets",
     UNKNOWN: f"{UNPLACED} (--allow-leak trains on them)",
 }
 """Why images without a partner are left out, by the place that ``_choose_subset`` gives them."""
@@ -94,7 +95,7 @@ def divide_by_split(
     if unknown:
         placed["train"] += unknown
         what = f"{count_noun(len(unknown), 'image')} without a partner, {UNPLACED}, trained on"
-        show.warn(f"{what}, as --allow-leak allows: held-out figures will flatter")
+        show.warn(f"{what}, as --allow-leak allows: held-out figures will be too good")
     for place, reason in REASONS.items():
         left_out = placed[place]
         if left_out:

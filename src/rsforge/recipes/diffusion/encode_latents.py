@@ -40,7 +40,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class Encoder:
-    """ImageSets to moments ``(B, 2, *latent)``: mean and log-variance."""
+    """Images to moments ``(B, 2, *latent)``: mean and log-variance."""
 
     autoencoder: Autoencoder
 
@@ -54,7 +54,7 @@ class Encoder:
 
 
 def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
-    """ImageSets encoded at each step, standardised by what the autoencoder's training measured."""
+    """Images encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]
     mean, std = (measured[k].to(where.device) for k in ("mean", "std"))
     train, held_out = (NamedSamples(samples, ("images",)) for samples in (data.train, data.held_out))

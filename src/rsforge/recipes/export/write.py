@@ -41,7 +41,8 @@ def check_free(folder: Path, name: str, *, overwrite: bool) -> None:
     """RSF-U004 when an earlier export is there and may not be replaced."""
     present = [path.name for path in list_files(folder, name, list(FORMATS)) if path.exists()]
     if present and not overwrite:
-        what, fix = f"{folder} holds an export already", "replace it with --overwrite, or name another --output-dir"
+        what = f"{folder} holds an export already"
+        fix = "replace it with --overwrite, or name another --output-dir"
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(present), fix=fix)
 
 
@@ -60,7 +61,8 @@ def check_packages(formats: Sequence[str]) -> None:
 def check_size(subject: ExportedNetwork, formats: Sequence[str]) -> None:
     """RSF-U005 when the weights are too large for one ONNX file."""
     if "onnx" in formats and subject.bytes_of_weights > LARGEST_ONNX:
-        found, fix = f"weights of {subject.bytes_of_weights / 2**30:.2f} GiB", "leave onnx out of --formats"
+        found = f"weights of {subject.bytes_of_weights / 2**30:.2f} GiB"
+        fix = "leave onnx out of --formats"
         raise RsforgeError("RSF-U005", "one ONNX file holds at most 2 GiB", where="--formats", found=found, fix=fix)
 
 

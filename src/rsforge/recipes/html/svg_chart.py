@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 640, 330
-LEFT, RIGHT, TOP, BOTTOM = 66, 16, 44, 48
+WIDTH = 640
+HEIGHT = 330
+LEFT = 66
+RIGHT = 16
+TOP = 44
+BOTTOM = 48
 MOST_POINTS = 80
 
 Points = Sequence[tuple[float, float]]
@@ -32,16 +36,16 @@ class Curve:
 
 def render_chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> str:
     """An ``<svg>`` of ``curves`` by name, with both axes labelled; a sentence when there is nothing to draw."""
-    drawn = [(curve, curve.average_points()) for curve in curves]
-    drawn = [(curve, points) for curve, points in drawn if points]
-    if not drawn:
+    averaged = [(curve, curve.average_points()) for curve in curves]
+    visible = [(curve, points) for curve, points in averaged if points]
+    if not visible:
         return f'<p class="soft">{escape(title)}: nothing was recorded.</p>'
-    scale = _Scale([point for _, points in drawn for point in points])
+    scale = _Scale([point for _, points in visible for point in points])
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         *scale.axes(x_label, y_label),
-        *(_render_line(curve, points, scale) for curve, points in drawn),
-        *(_render_legend(curve, place) for place, (curve, _) in enumerate(drawn)),
+        *(_render_line(curve, points, scale) for curve, points in visible),
+        *(_render_legend(curve, place) for place, (curve, _) in enumerate(visible)),
         "</svg>",
     ]
     return "\n".join(parts)
@@ -67,10 +71,12 @@ class _Scale:
 
     def __init__(self, points: Points) -> None:
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        self.low_x, self.high_x = min(0.0, *xs), max(xs) or 1.0
+        self.low_x = min(0.0, *xs)
+        self.high_x = max(xs) or 1.0
         low, high = math.log10(min(ys)), math.log10(max(ys))
         margin = max(0.05, 0.06 * (high - low))
-        self.low_y, self.high_y = low - margin, high + margin
+        self.low_y = low - margin
+        self.high_y = high + margin
 
     def x(self, value: float) -> float:
         return LEFT + (value - self.low_x) / (self.high_x - self.low_x) * (WIDTH - LEFT - RIGHT)

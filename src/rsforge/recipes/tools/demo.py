@@ -74,7 +74,8 @@ class Demo:
             return
         present = sorted(path.name for path in self.output.iterdir() if path.name != durable.LOCK)
         if present:
-            what, found = f"the output folder {self.output} is not empty", ", ".join(present[:4])
+            what = f"the output folder {self.output} is not empty"
+            found = ", ".join(present[:4])
             fix = "replace it with --overwrite, or name another --output-dir"
             raise RsforgeError("RSF-U004", what, where="--output-dir", found=found, fix=fix)
 
@@ -149,7 +150,8 @@ class Demo:
         return settings, console
 
     def _write_scenes(self) -> None:
-        plan, seed = self.plan, self.settings.seed
+        plan = self.plan
+        seed = self.settings.seed
         for name, count, own_seed in (("tiles", plan.scenes, seed), ("unseen", plan.unseen, derive(seed, "unseen"))):
             write_tiles(self.output / name, count, plan.image_size, own_seed)
             self.show.say(f"    {count} scenes of {plan.image_size} pixels in {self.output / name}")

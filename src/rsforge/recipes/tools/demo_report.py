@@ -21,8 +21,11 @@ from rsforge.recipes.html.svg_chart import Curve
 from rsforge.recipes.training import output_dir, output_names
 from rsforge.settings.tools import DemoSettings
 
-REPORT, SAMPLES, SCENES = "report.html", "samples.png", "scenes.png"
-RECONSTRUCTIONS, NEAREST = "reconstructions.png", "nearest.png"
+REPORT = "report.html"
+SAMPLES = "samples.png"
+SCENES = "scenes.png"
+RECONSTRUCTIONS = "reconstructions.png"
+NEAREST = "nearest.png"
 FILES = (REPORT, SAMPLES, SCENES, RECONSTRUCTIONS, NEAREST)
 WEIGHTED = "In training timesteps are weighted (min-SNR), held out they are not: compare held out with the baseline."
 AVERAGED = "Training losses are averaged over neighbouring steps; held out is of a whole epoch."
@@ -54,8 +57,8 @@ def write_report(
     own = Stage("demo", seconds, show.command, output_dir.plain(settings), show.origins)
     done = Report(
         title="rsforge demo",
-        lead="An autoencoder and a latent diffusion model, trained from nothing on drawn satellite scenes in "
-        f"{format_duration(seconds)}. The scenes are drawn by a program; no satellite took them.",
+        lead="An autoencoder and a latent diffusion model, trained from nothing on synthetic satellite scenes in "
+        f"{format_duration(seconds)}. A program paints the scenes; no satellite took them.",
         headlines=make_headlines(figures, seconds),
         sections=[
             _samples_section(output, figures),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 
 import torch
 
@@ -30,7 +29,7 @@ def time_vae_step(options: DemoOptions, device: torch.device) -> tuple[VaeTrainS
     size = options.plan.image_size
     network = vae_train.build(trial.autoencoder, size).to(device)
     task = VaeTask(network, kl_weight=trial.autoencoder.kl_weight)
-    batch = {"images": torch.randn(trial.loop.batch_size, 3, size, size, device=device)}
+    batch = torch.randn(trial.loop.batch_size, 3, size, size, device=device)
     return trial, measure_step_seconds(task, batch)
 
 
@@ -44,11 +43,11 @@ def time_diffusion_step(options: DemoOptions, device: torch.device) -> tuple[Dif
     table = alphas_cumprod(trial.denoiser.schedule, trial.denoiser.timesteps)
     mean, std = torch.zeros((), device=device), torch.ones((), device=device)
     task = DiffusionTask(network, alphas_cumprod=table, mean=mean, std=std, prediction=trial.denoiser.prediction)
-    batch = {"latents": torch.zeros(trial.loop.batch_size, 2, *shape, device=device)}
+    batch = torch.zeros(trial.loop.batch_size, 2, *shape, device=device)
     return trial, measure_step_seconds(task, batch)
 
 
-def measure_step_seconds(task: Task, batch: Mapping[str, torch.Tensor]) -> float:
+def measure_step_seconds(task: Task, batch: torch.Tensor) -> float:
     """The mean duration of a training step of ``task`` in seconds, after one step that is not counted."""
     durations = []
     for _ in range(1 + TIMED_STEPS):

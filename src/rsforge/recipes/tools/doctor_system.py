@@ -20,7 +20,9 @@ from rsforge.recipes.tools.doctor_findings import (
     run_probe,
 )
 
-LITTLE_MEMORY, LITTLE_DISK, LITTLE_SHARED = 4 * GIB, 5 * GIB, GIB // 4
+LITTLE_MEMORY = 4 * GIB
+LITTLE_DISK = 5 * GIB
+LITTLE_SHARED = GIB // 4
 SHARED = Path("/dev/shm")
 MEMORY = Path("/proc/meminfo")
 CONTAINER = Path("/sys/fs/cgroup/memory.max")

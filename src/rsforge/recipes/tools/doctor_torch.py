@@ -39,7 +39,8 @@ def examine_torch() -> dict[str, Finding]:
                 f"torch cannot be imported: {describe_error(error)}", f"{INSTALL} torch torchvision"
             )
         }
-    usable, threads = count_processors(), torch.get_num_threads()
+    usable = count_processors()
+    threads = torch.get_num_threads()
     tested = torch.__version__.partition("+")[0] == TESTED_TORCH
     version = f"{torch.__version__}, {'the tested release' if tested else f'tested is {TESTED_TORCH}'}"
     return {

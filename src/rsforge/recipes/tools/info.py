@@ -71,7 +71,8 @@ def _find_part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _describe_progress(state: Mapping[str, Any]) -> dict[str, Any]:
-    progress, best = state.get("progress", {}), _find_part(state, "best")
+    progress = state.get("progress", {})
+    best = _find_part(state, "best")
     description = {
         "epoch": progress.get("epoch"),
         "step": progress.get("step"),

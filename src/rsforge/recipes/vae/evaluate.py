@@ -114,7 +114,7 @@ def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
         ranked_by="mse",
         of_set=[distances, LatentUse()],
     )
-    doubts += measured.doubts("images") + flattery(restored.state, measured.subset, own=measured.own)
+    doubts += measured.list_caveats("images") + flattery(restored.state, measured.subset, own=measured.own)
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
     absent |= learned.absent
     return run_evaluation(evaluation, data, facts, absent, own, show, batch_size=settings.batch_size, device=device)
