@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.training.ending import read_ending, recorded_ending
+from rsforge.recipes.training.output_dir import read_ending, record_ending
 from rsforge.recipes.training.output_names import ENDING
 from tests.worlds.commands import rsforge
 from tests.worlds.main_job import FORMER, VAE, lay_out
@@ -104,10 +104,10 @@ def test_what_was_never_chosen_is_not_warned_of_when_a_run_goes_on(tmp_path, mon
 
 
 def test_an_ending_is_recorded_until_the_run_goes_on(tmp_path):
-    with pytest.raises(RsforgeError), recorded_ending(tmp_path):
+    with pytest.raises(RsforgeError), record_ending(tmp_path):
         raise RsforgeError("RSF-T001", "the loss is not finite")
     assert read_ending(tmp_path) == "RSF-T001"
-    with recorded_ending(tmp_path):
+    with record_ending(tmp_path):
         assert read_ending(tmp_path) == ""
     assert read_ending(tmp_path) == ""
     (tmp_path / ENDING).write_text("[")

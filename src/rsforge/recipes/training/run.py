@@ -18,7 +18,6 @@ from rsforge.engine.trainer import Trainer
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import changes, launch, output_dir, output_names, partners, trackers
 from rsforge.recipes.training.build import build_trainer
-from rsforge.recipes.training.ending import recorded_ending
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Display
 from rsforge.recipes.training.loss_plots import plot_run
@@ -88,7 +87,7 @@ def locked_output_dir(run: RunSettings, compute: Compute) -> Iterator[None]:
         yield
         return
     output_dir.make(run.output_dir)
-    with durable.lock_folder(run.output_dir), recorded_ending(run.output_dir):
+    with durable.lock_folder(run.output_dir), output_dir.record_ending(run.output_dir):
         compute.world.barrier()
         yield
 
