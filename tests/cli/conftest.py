@@ -74,7 +74,9 @@ def kitchen(monkeypatch) -> SimpleNamespace:
         module.METHOD = None
         monkeypatch.setitem(sys.modules, module.__name__, module)
     # The run to resume says nothing of its settings.
-    monkeypatch.setattr(resume, "stored_settings", lambda method, folder, path: (folder / path, {}))
+    monkeypatch.setattr(
+        resume, "stored_settings", lambda method, folder, path: resume.StoredSettings(folder / path, {})
+    )
     return orders
 
 

@@ -137,6 +137,19 @@ def test_settings_of_an_older_or_newer_run_are_taken_as_far_as_they_are_known(sh
     assert resumable.show.origins["grad_accum"] == "default"
 
 
+def test_what_nobody_chose_then_is_not_chosen_now(shell, resumable):
+    path = save("toy_models/latest_model.pt", batch_size=3, val_fraction=0.3)
+    assert shell("toy", "--resume", "--grad-accum", "2").code == 0
+    s, origins = resumable.settings, resumable.show.origins
+    assert "val_fraction" in s.data.model_fields_set and "flip" not in s.data.model_fields_set
+    assert (origins["val_fraction"], origins["flip"]) == (f"checkpoint {path}", f"default: checkpoint {path}")
+    assert "grad_accum" in s.loop.model_fields_set
+    checkpoint.save(path, checkpoint.load(path) | {"given": ["flip"]})
+    assert shell("toy", "--resume").code == 0
+    assert resumable.settings.data.model_fields_set == {"flip"}
+    assert resumable.settings.data.val_fraction == 0.3
+
+
 def test_the_file_that_a_former_command_makes_is_taken_where_it_is(shell, toy):
     called = toy(ToySettings)
     ran = shell("toy", "--data-dir", "x")
@@ -147,7 +160,7 @@ def test_the_file_that_a_former_command_makes_is_taken_where_it_is(shell, toy):
     ran = shell("toy", "--data-dir", "x")
     assert ran.err == "taken      --start base/best_model.pt (made by rsforge base train)\n"
     assert called.settings.start == Path("base/best_model.pt")
-    assert called.show.origins["start"] == "made by rsforge base train"
+    assert called.show.origins["start"] == "default: made by rsforge base train"
     assert shell("toy", "--data-dir", "x", "--start", "y").err == ""
     Path("w").mkdir()
     assert shell("toy", "--data-dir", "x", "--base-dir", "w").code == 2
@@ -169,5 +182,5 @@ def test_a_command_may_know_further_inputs_from_those_that_are_given(shell, toy)
     assert ran.code == 0 and asked == [{"start": "s.pt", "image_size": "32", "val_fraction": 0.4}]
     s = called.settings
     assert (s.data.data_dir, s.data.image_size, s.data.val_fraction) == ("images", 32, 0.4)
-    assert called.show.origins["data_dir"] == "model s.pt"
+    assert called.show.origins["data_dir"] == "default: model s.pt"
     assert ran.err == "taken      --data-dir images (model s.pt)\n"

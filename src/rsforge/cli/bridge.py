@@ -19,7 +19,7 @@ from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, Result, common_options
 from rsforge.errors import RsforgeError
-from rsforge.settings.sections import anchor
+from rsforge.settings.sections import DEFAULT, anchor, unset
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -139,6 +139,7 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
     try:
         layers, lines = complete(spec, Layers(files, own, from_sets(common["set"] or ()), typed))
         settings, origins = resolve(spec.model, layers)
+        settings = unset(settings, {name for name, origin in origins.items() if origin.startswith(f"{DEFAULT}:")})
     except RsforgeError as error:
         error.fix = error.fix.replace("COMMAND", spec.name)
         raise

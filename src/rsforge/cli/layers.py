@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from rsforge.cli.config_files import Entry
 from rsforge.cli.keys import Given, Problem, understand
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import Command
-from rsforge.settings.sections import flatten, join_paths
+from rsforge.settings.sections import DEFAULT, flatten, join_paths
 
 # What a resumed run does not take over from its checkpoint: it is said of one process, not of the run.
 OF_ONE_PROCESS = {"output_dir", "base_dir", "resume", "overwrite", "multi_gpu", "distributed"}
@@ -43,7 +44,7 @@ def complete(command: Command, said: Layers) -> Complete:
     known = given | {entry.loc[0]: entry.value for entry in found}
     if command.inputs is not None:
         values, origin = command.inputs(known)
-        found += [Entry((name,), value, origin) for name, value in values.items() if name not in known]
+        found += [Entry((name,), value, _unchosen(origin)) for name, value in values.items() if name not in known]
     return Complete(
         [found, *said.files, said.environment, said.sets, said.typed], _describe_inputs(command.model, found)
     )
@@ -54,7 +55,14 @@ def _describe_inputs(model: type[BaseModel], found: list[Entry]) -> list[str]:
     lines: dict[str, list[str]] = {}
     for entry in found:
         lines.setdefault(entry.origin, []).append(f"{leaves(model)[entry.loc[0]].option} {entry.value}")
-    return [f"taken      {', '.join(values)} ({origin})" for origin, values in lines.items()]
+    return [
+        f"taken      {', '.join(values)} ({origin.removeprefix(_unchosen(''))})" for origin, values in lines.items()
+    ]
+
+
+def _unchosen(origin: str) -> str:
+    """The origin of a value that nobody chose."""
+    return f"{DEFAULT}: {origin}"
 
 
 def _given_values(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Any]:
@@ -71,7 +79,7 @@ def _find_made_files(model: type[BaseModel], given: Mapping[str, Any]) -> list[E
     """The files that a former command makes by default, for the inputs that nobody named and where they exist."""
     base = Path(str(given.get("base_dir", "")))
     return [
-        Entry((name,), leaf.extra["made"], f"made by rsforge {leaf.extra['by']}")
+        Entry((name,), leaf.extra["made"], _unchosen(f"made by rsforge {leaf.extra['by']}"))
         for name, leaf in leaves(model).items()
         if "made" in leaf.extra and name not in given and (base / leaf.extra["made"]).is_file()
     ]
@@ -84,9 +92,11 @@ def _with_checkpoint(command: Command, said: Layers, given: Mapping[str, Any]) -
     assert command.method is not None
     base, resume = Path(str(given.get("base_dir", ""))), str(given["resume"])
     folder = base / str(given.get("output_dir", leaves(command.model)["output_dir"].default()))
-    path, settings = stored_settings(command.method(), folder, resume if resume == "auto" else str(base / resume))
-    origin = f"checkpoint {path}"
-    stored = [Entry((name,), value, origin) for name, value in _stored_values(command.model, settings, given).items()]
+    found = stored_settings(command.method(), folder, resume if resume == "auto" else str(base / resume))
+    path, origin = found.path, f"checkpoint {found.path}"
+    values = _stored_values(command.model, found.settings, given)
+    chosen = _differing(command.model, values) if found.given is None else found.given
+    stored = [Entry((name,), value, origin if name in chosen else _unchosen(origin)) for name, value in values.items()]
     if resume != "auto":
         stored.append(Entry(("output_dir",), str(Path(resume).parent), origin))
     lines = [_describe_source(command.model, said, path), *_describe_unused(command.model, said, stored, path)]
@@ -114,6 +124,16 @@ def _stored_values(model: type[BaseModel], settings: Mapping[str, Any], given: M
     if "base_dir" not in given:
         return values
     return {name: _make_absolute(model, name, value) for name, value in values.items()}
+
+
+def _differing(model: type[BaseModel], values: Mapping[str, Any]) -> set[str]:
+    """The names whose values are not the defaults: somebody chose them."""
+    own = leaves(model)
+    return {
+        name
+        for name, value in values.items()
+        if own[name].field.is_required() or to_jsonable_python(own[name].default()) != value
+    }
 
 
 def _make_absolute(model: type[BaseModel], name: str, value: Any) -> Any:

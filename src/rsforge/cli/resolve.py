@@ -13,7 +13,7 @@ from rsforge.cli.config_files import Entry
 from rsforge.cli.keys import Given, Problem, shorten, understand
 from rsforge.cli.leaves import Leaf, canonical, leaves, nearest
 from rsforge.errors import RsforgeError
-from rsforge.settings.sections import nest
+from rsforge.settings.sections import DEFAULT, nest
 
 S = TypeVar("S", bound=BaseModel)
 _SHOWN = 5
@@ -42,7 +42,7 @@ def resolve(model: type[S], layers: Iterable[list[Entry]], *, lenient: bool = Fa
         _give_way(given, newest, model, problems)
         given |= newest
     values = {name: item.value for name, item in given.items()}
-    origins = {name: given[name].origin if name in given else "default" for name in leaves(model)}
+    origins = {name: given[name].origin if name in given else DEFAULT for name in leaves(model)}
     if lenient:
         for leaf in leaves(model).values():
             if leaf.field.is_required() and leaf.name not in values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,10 @@ from rsforge.settings.file_keys import FileKey, FixedKey
 
 Location = tuple[str, ...]
 S = TypeVar("S", bound=BaseModel)
+
+
+# Where a value comes from that nobody chose; what made it so may follow behind a colon.
+DEFAULT = "default"
 
 
 class PathText(NamedTuple):
@@ -147,6 +151,19 @@ def flatten(settings: BaseModel | Mapping[str, Any], model: type[BaseModel]) -> 
         if key in holder:
             values[name] = holder[key]
     return values
+
+
+def unset(settings: S, names: Iterable[str]) -> S:
+    """``settings`` without the record that somebody chose the values of these flat ``names``."""
+    model, forgotten = type(settings), {settings_of(type(settings))[name].loc for name in names}
+    values: dict[str, Any] = {}
+    for name in model.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            own = {key for key in value.model_fields_set if (name, key) not in forgotten}
+            value = type(value).model_construct(own, **dict(value))
+        values[name] = value
+    return model.model_construct({n for n in settings.model_fields_set if (n,) not in forgotten}, **values)
 
 
 def anchor(settings: S) -> S:

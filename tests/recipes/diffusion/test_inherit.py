@@ -32,11 +32,11 @@ def test_the_autoencoder_alone_is_enough(told):
     result, said = told("--vae vae_models/best_model.pt")
     data, origins = result["settings"]["data"], result["origins"]
     assert (data["data_dir"], data["image_size"], data["val_fraction"]) == ("tiles", 16, 0.1)
-    assert origins["data_dir"] == origins["image_size"] == "autoencoder vae_models/best_model.pt"
+    assert origins["data_dir"] == origins["image_size"] == "default: autoencoder vae_models/best_model.pt"
     assert (
         "taken      --image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --seed 5 (autoencoder" in said
     )
-    assert result["plan"]["training_images"] > 0
+    assert result["plan"]["training_images"] > 0 and "--val-fraction is not used" not in said
 
 
 def test_even_the_autoencoder_is_found_where_it_is_by_default(told):

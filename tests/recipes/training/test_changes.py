@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.training.ending import read_ending, recorded_ending
+from rsforge.recipes.training.output_dir import read_ending, record_ending
 from rsforge.recipes.training.output_names import ENDING
 from tests.worlds.commands import rsforge
-from tests.worlds.main_job import VAE, lay_out
+from tests.worlds.main_job import FORMER, VAE, lay_out
 
 
 @pytest.fixture
@@ -91,11 +92,22 @@ def test_settings_that_are_unknown_today_are_refused(resume):
     assert "--of-the-future was 3, is None" in resume("", 4)
 
 
+@pytest.mark.parametrize("name", ["cyclegan_pairs", "cyclegan_unpaired"])
+def test_what_was_never_chosen_is_not_warned_of_when_a_run_goes_on(tmp_path, monkeypatch, capsys, name):
+    for folder in ("pairs", name):
+        shutil.copytree(FORMER / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    assert rsforge(f"cyclegan train --resume {name}/latest_model.pt --epochs 9 --dry-run --json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["origins"]["best_by"] == f"default: checkpoint {name}/latest_model.pt"
+    assert "is not used" not in err and "changed    --epochs was" in err
+
+
 def test_an_ending_is_recorded_until_the_run_goes_on(tmp_path):
-    with pytest.raises(RsforgeError), recorded_ending(tmp_path):
+    with pytest.raises(RsforgeError), record_ending(tmp_path):
         raise RsforgeError("RSF-T001", "the loss is not finite")
     assert read_ending(tmp_path) == "RSF-T001"
-    with recorded_ending(tmp_path):
+    with record_ending(tmp_path):
         assert read_ending(tmp_path) == ""
     assert read_ending(tmp_path) == ""
     (tmp_path / ENDING).write_text("[")

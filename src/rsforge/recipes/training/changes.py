@@ -12,8 +12,8 @@ from pydantic_core import to_jsonable_python
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.training.build import build_rate
-from rsforge.recipes.training.ending import read_ending
 from rsforge.recipes.training.job import TrainSettings, as_model
+from rsforge.recipes.training.output_dir import read_ending
 from rsforge.settings.sections import Location, flatten, settings_of
 
 # What does not move the trajectory.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import platform
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +130,24 @@ def make(folder: Path) -> None:
     except OSError as error:
         error.filename = error.filename or str(folder)
         raise from_os_error(error) from error
+
+
+@contextlib.contextmanager
+def record_ending(folder: Path) -> Iterator[None]:
+    """Write the code and the words of an error that ends the run; a run that begins has no ending yet."""
+    (folder / output_names.ENDING).unlink(missing_ok=True)
+    try:
+        yield
+    except RsforgeError as error:
+        with contextlib.suppress(OSError):
+            durable.write_json(
+                folder / output_names.ENDING, {"code": error.code, "message": error.what, "where": error.where}
+            )
+        raise
+
+
+def read_ending(folder: Path) -> str:
+    """The code that the last run in ``folder`` ended with; empty when it ended well or was killed."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return str(json.loads((folder / output_names.ENDING).read_text("utf-8")).get("code", ""))
+    return ""

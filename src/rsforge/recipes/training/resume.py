@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rsforge.engine import checkpoint
 from rsforge.engine.checkpoint_writer import newest
@@ -23,17 +23,25 @@ class HasCheckpoints(Protocol):
     def outputs(self) -> OutputLayout: ...
 
 
-def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> tuple[Path, dict[str, Any]]:
-    """The checkpoint that ``resume`` names, or for ``auto`` the newest sound one of ``folder``, and its settings.
+class StoredSettings(NamedTuple):
+    """The settings of a checkpoint by section, and the flat names of those that somebody chose; None where not kept."""
+
+    path: Path
+    settings: dict[str, Any]
+    given: frozenset[str] | None = None
+
+
+def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> StoredSettings:
+    """What the checkpoint says that ``resume`` names, or for ``auto`` the newest sound one of ``folder``.
 
     The weights are not read. RSF-C001 where there is none, C002 to C005 where it cannot be used.
     """
     if resume != "auto":
-        return Path(resume), _settings(method, Path(resume))
+        return _settings(method, Path(resume))
     failure = nothing_to_resume(folder)
     for path in candidates(folder, method.outputs):
         try:
-            return path, _settings(method, path)
+            return _settings(method, path)
         except RsforgeError as error:
             if error.code not in DAMAGED:
                 raise
@@ -41,9 +49,10 @@ def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> tuple[
     raise failure
 
 
-def _settings(method: HasCheckpoints, path: Path) -> dict[str, Any]:
-    settings: dict[str, Any] = checkpoint.load_metadata(path, kind=method.kind)["settings"]
-    return settings
+def _settings(method: HasCheckpoints, path: Path) -> StoredSettings:
+    state = checkpoint.load_metadata(path, kind=method.kind)
+    given = frozenset(state["given"]) if "given" in state else None
+    return StoredSettings(path, state["settings"], given)
 
 
 def candidates(folder: Path, outputs: OutputLayout) -> Iterator[Path]:

@@ -18,7 +18,6 @@ from rsforge.engine.trainer import Trainer
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import changes, launch, output_dir, output_names, partners, trackers
 from rsforge.recipes.training.build import build_trainer
-from rsforge.recipes.training.ending import recorded_ending
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.listeners import Display
 from rsforge.recipes.training.loss_plots import plot_run
@@ -26,6 +25,7 @@ from rsforge.recipes.training.method import HasIdentity, Method
 from rsforge.recipes.training.plan import plan
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
+from rsforge.settings.sections import DEFAULT
 
 S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
@@ -87,7 +87,7 @@ def locked_output_dir(run: RunSettings, compute: Compute) -> Iterator[None]:
         yield
         return
     output_dir.make(run.output_dir)
-    with durable.lock_folder(run.output_dir), recorded_ending(run.output_dir):
+    with durable.lock_folder(run.output_dir), output_dir.record_ending(run.output_dir):
         compute.world.barrier()
         yield
 
@@ -102,7 +102,7 @@ def _identity(
     state: State,
 ) -> dict[str, Any]:
     """What every checkpoint of the run says beside its state."""
-    given = sorted(name for name, origin in console.origins.items() if origin != "default")
+    given = sorted(name for name, origin in console.origins.items() if not origin.startswith(DEFAULT))
     identity: dict[str, Any] = {
         "kind": method.kind,
         **spec.identity,
