@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
 
-from rsforge.data.cubes.cube import MAX_PACKED, Cube, WindowData, require_shape, require_stored
+from rsforge.data.cubes.cube import MAX_PACKED, Cube, Mask, WindowData, require_shape, require_stored
 from rsforge.data.cubes.wavelengths import MAX_TEXT, are_valid_widths, parse_names, require_valid, to_nanometres
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.image_reader import UnreadableError
@@ -90,10 +90,6 @@ def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
         return np.array(stored[cut]), None
 
     wavelength, fwhm, note = _read_spectrum(fields, bands) if wavelength_nm is None else (None, None, "")
-    bad_band_list = _read_list(fields, "bbl")
-    good_bands = np.ones(bands, bool)
-    if bad_band_list is not None and len(bad_band_list) == bands:
-        good_bands = bad_band_list != 0
     return Cube(
         path=data,
         height=lines,
@@ -104,7 +100,7 @@ def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
         wavelength_nm=wavelength,
         fwhm_nm=fwhm,
         notes=(note,) if note else (),
-        good_bands=good_bands,
+        good_bands=_read_good_bands(fields, bands),
         nodata=_read_number(fields, "data ignore value"),
         scale=_read_number(fields, "reflectance scale factor") or 1.0,
         gain=_read_per_band(fields, "data gain values", bands),
@@ -112,6 +108,15 @@ def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
         unit=fields.get("data units", ""),
         grid=_read_grid(fields),
     )
+
+
+def _read_good_bands(fields: dict[str, str], bands: int) -> Mask:
+    """The bands that the header does not mark as bad: all where its list has another length."""
+    marks = _read_list(fields, "bbl")
+    if marks is None or len(marks) != bands:
+        return np.ones(bands, bool)
+    good: Mask = marks != 0
+    return good
 
 
 def _count_stored_bytes(path: Path, enough: int) -> int:
