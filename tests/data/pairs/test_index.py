@@ -10,9 +10,9 @@ from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.tables import write_table
 from tests.worlds.pair_folders import (
     ROW,
+    csv_row,
     find_refused,
     pair_names,
-    csv_row,
     touch,
     touch_regions,
     write_csv,

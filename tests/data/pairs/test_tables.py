@@ -9,9 +9,9 @@ from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.tables import COLUMNS, parse_coordinates, read_table, table_path, write_table
 from tests.worlds.pair_folders import (
     HEAD,
+    csv_row,
     find_refused,
     pair_names,
-    csv_row,
     touch_regions,
     write_csv,
 )
