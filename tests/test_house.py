@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rsforge.errors import REGISTRY
+from rsforge.error_registry import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "rsforge"

@@ -9,7 +9,7 @@ import pytest
 
 from rsforge.cli.config_files import headline, presets
 from rsforge.cli.tree import COMMANDS
-from rsforge.errors import REGISTRY
+from rsforge.error_registry import REGISTRY
 
 NAMES = (
     "cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "

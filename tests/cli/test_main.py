@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from rsforge.cli.main import main
-from rsforge.errors import REGISTRY, RsforgeError, Terminated
+from rsforge.error_registry import REGISTRY
+from rsforge.errors import RsforgeError, Terminated
 
 DOCTOR = ("doctor",)
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from rsforge import durable
 from rsforge.engine import checkpoint
-from rsforge.errors import ExitCode, RsforgeError
+from rsforge.error_registry import ExitCode
+from rsforge.errors import RsforgeError
 
 
 def state(seed=0):

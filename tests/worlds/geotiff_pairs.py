@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rsforge.data.pairs.index import Pair
+from rsforge.data.pairs.pair import Pair
 from tests.worlds.rasters import write
 
 

@@ -17,5 +17,10 @@ def cut(stride: int, extent: int = 512, size: int = 64, scene: str = "s") -> lis
     return [item(f"{scene}/{w.row}_{w.col}", scene=scene, window=w) for w in list_windows(extent, extent, size, stride)]
 
 
-def sides_of(split: Split) -> dict[str, str]:
-    return {name: side for side, names in split.subsets.items() for name in names}
+def scene_items(count: int, patches: int) -> list[Item]:
+    """``count`` scenes of ``patches`` items each, without windows."""
+    return [item(f"s{s}/p{p}", scene=f"s{s}") for s in range(count) for p in range(patches)]
+
+
+def subsets_of(split: Split) -> dict[str, str]:
+    return {name: subset for subset, names in split.subsets.items() for name in names}

@@ -1,14 +1,16 @@
-"""GeoTIFF files drawn small for tests."""
+"""Small GeoTIFF files for tests."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 import rasterio
 from affine import Affine
 
 from rsforge.data.io.library_output import silence_libraries
+from rsforge.data.io.rasters import UnreadableError, read_raster
 
 UTM = "EPSG:32632"
 
@@ -17,7 +19,7 @@ NORTH_UP = Affine(10, 0, 500000, 0, -10, 5500000)
 
 
 def write(path: Path, values: np.ndarray, **profile) -> Path:
-    """A TIFF of (H, W, C), georeferenced unless told otherwise."""
+    """A TIFF of (H, W, C), georeferenced unless ``profile`` says otherwise."""
     height, width, bands = values.shape
     place = {"crs": UTM, "transform": NORTH_UP}
     options = {"driver": "GTiff", "dtype": values.dtype, "count": bands, "height": height, "width": width}
@@ -28,3 +30,9 @@ def write(path: Path, values: np.ndarray, **profile) -> Path:
 
 def ramp(height: int, width: int, bands: int, dtype: str) -> np.ndarray:
     return np.arange(height * width * bands).reshape(height, width, bands).astype(dtype)
+
+
+def unreadable_reason(path: Path) -> str:
+    with pytest.raises(UnreadableError) as caught:
+        read_raster(path)
+    return str(caught.value)

@@ -21,7 +21,8 @@ from rsforge.cli.show import Show
 from rsforge.cli.sources import nearest_variable, unknown_variables
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, Result
 from rsforge.compat import share_processors
-from rsforge.errors import ExitCode, RsforgeError, Terminated
+from rsforge.error_registry import ExitCode
+from rsforge.errors import RsforgeError, Terminated
 from rsforge.process_protocol import TORCHRUN, die_with_parent, exit_folder
 
 WAIT_FOR_FIRST_S = 5.0

@@ -10,7 +10,8 @@ from rsforge.cli.bridge import command
 from rsforge.cli.leaves import nearest
 from rsforge.cli.show import Show
 from rsforge.cli.tree import Result
-from rsforge.errors import REGISTRY, RsforgeError
+from rsforge.error_registry import REGISTRY
+from rsforge.errors import RsforgeError
 from rsforge.settings.tools import DemoSettings, DoctorSettings, ExplainSettings, InfoSettings
 
 

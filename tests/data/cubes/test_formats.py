@@ -1,3 +1,5 @@
+"""Cubes of every format."""
+
 from __future__ import annotations
 
 import os
@@ -10,13 +12,13 @@ import pytest
 import rasterio
 import scipy.io
 
-from rsforge.data.cubes.cube import Cube, band_axis_last, require_shape, require_stored
 from rsforge.data.cubes.formats import find_cubes, open_cube
-from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError
 
 VALUES = np.random.default_rng(0).uniform(1, 2, (6, 4, 5)).astype(np.float32)
+
+
 HEADER = "ENVI\nsamples = 4\nlines = 6\nbands = 5\ndata type = 4\ninterleave = bip\nbyte order = 0\n"
 
 
@@ -95,30 +97,8 @@ def test_damage_met_while_reading_is_named(folder: Path):
         assert code(lambda: cube.read(Window(0, 0, 1, 1))).code == "RSF-E008"
 
 
-def test_shapes():
-    assert band_axis_last((5, 6, 7), None) == (0, 1, 2) and band_axis_last((5, 6, 7), None, reverse=True) == (2, 1, 0)
-    assert band_axis_last((5, 6, 7), np.ones(5)) == (1, 2, 0) and band_axis_last((7, 6, 7), np.ones(7)) == (0, 1, 2)
-    for shape in ((4, 5), (0, 4, 5)):
-        with pytest.raises(UnreadableError):
-            require_shape(shape)
-    with pytest.raises(UnreadableError):
-        band_axis_last((4, 5), None)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "nodata", "invalid"),
-    [("float32", -3.4028234663852886e38, True), ("uint8", -9999.0, False), ("int16", 0.5, False), ("uint8", 0.0, True)],
-)
-def test_nodata_is_compared_in_the_stored_type(dtype, nodata, invalid):
-    values = np.ones((2, 2, 1), dtype)
-    values[0, 0] = nodata if invalid else 1
-    cube = Cube(path=Path("x"), height=2, width=2, bands=1, dtype=dtype, nodata=nodata,
-                fetch=lambda w: (values, None), good_bands=np.ones(1, bool))  # fmt: skip
-    assert cube.read(Window(0, 0, 2, 2))[1].sum() == 4 - invalid
-
-
 def test_a_window_of_a_giant_cube_takes_little_memory(tmp_path: Path):
-    giants(tmp_path, 7000)
+    write_giants(tmp_path, 7000)
     for name in ("giant.hdr", "giant.h5"):
         tracemalloc.start()
         with open_cube(tmp_path / name) as cube:
@@ -127,21 +107,21 @@ def test_a_window_of_a_giant_cube_takes_little_memory(tmp_path: Path):
         tracemalloc.stop()
 
 
-def giants(folder: Path, side: int) -> None:
-    """Cubes that declare ``side * side * 20`` bytes, of which none is stored."""
-    (folder / "giant.hdr").write_text(HEADER.replace("= 4\nlines = 6", f"= {side}\nlines = {side}"))
+def write_giants(folder: Path, size: int) -> None:
+    """Cubes that declare ``size * size * 20`` bytes, of which none is stored."""
+    (folder / "giant.hdr").write_text(HEADER.replace("= 4\nlines = 6", f"= {size}\nlines = {size}"))
     with (folder / "giant").open("wb") as file:
-        file.truncate(side * side * 20)
+        file.truncate(size * size * 20)
     with h5py.File(folder / "giant.h5", "w") as file:
-        file.create_dataset("cube", (side, side, 5), "f4", chunks=(64, 64, 5), compression="gzip")
-    profile = {"driver": "GTiff", "height": side, "width": side, "count": 5, "dtype": "float32", "tiled": True}
+        file.create_dataset("cube", (size, size, 5), "f4", chunks=(64, 64, 5), compression="gzip")
+    profile = {"driver": "GTiff", "height": size, "width": size, "count": 5, "dtype": "float32", "tiled": True}
     profile |= {"crs": "EPSG:32633", "transform": rasterio.Affine(30, 0, 9, 0, -30, 9)}
     with rasterio.open(folder / "giant.tif", "w", sparse_ok=True, BIGTIFF="YES", **profile):
         pass
 
 
 def test_a_cube_of_nothing_is_refused(tmp_path: Path):
-    giants(tmp_path, 30_000)
+    write_giants(tmp_path, 30_000)
     for name in ("giant.hdr", "giant.h5", "giant.tif"):
         error = code(lambda name=name: open_cube(tmp_path / name))
         assert error.code == "RSF-D008" and "it declares 18,000,000,000 bytes of values" in error.what
@@ -151,37 +131,6 @@ def test_a_cube_of_nothing_is_refused(tmp_path: Path):
             file.write(bytes(1 << 20))
     with open_cube(tmp_path / "giant.hdr") as cube:
         assert cube.height == 30_000
-
-
-def test_what_compression_explains_is_not_refused():
-    require_stored(1 << 30, 0)
-    require_stored(1032 << 30, 1 << 30)
-    with pytest.raises(UnreadableError):
-        require_stored(1033 << 30, 1 << 30)
-
-
-def held(values: np.ndarray, **more) -> Cube:
-    height, width, bands = values.shape
-    return Cube(path=Path("x"), height=height, width=width, bands=bands, dtype=str(values.dtype),
-                fetch=lambda w: (values, None), good_bands=np.ones(bands, bool), **more)  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
-def test_values_that_stand_for_nothing_are_taken_so_where_nothing_else_is_declared(dtype):
-    values = np.ones((2, 3, 1), dtype)
-    values[0, 0], values[0, 1], values[0, 2], values[1, 0] = -9999, -32768, -9998, -1
-    cube = held(values)
-    assert cube.assumed_nodata == set()
-    assert np.argwhere(~cube.read(Window(0, 0, 2, 3))[1]).tolist() == [[0, 0], [0, 1]]
-    assert cube.assumed_nodata == {-9999, -32768}
-    declared = held(values, nodata=-1.0)
-    assert np.argwhere(~declared.read(Window(0, 0, 2, 3))[1]).tolist() == [[1, 0]] and declared.assumed_nodata == set()
-
-
-def test_values_beyond_float32_are_invalid():
-    values = np.array([[[1e300, 1]], [[2, 3]]])
-    assert held(values).read(Window(0, 0, 2, 1))[1].tolist() == [[False], [True]]
-    assert not held(values, gain=np.array([1, 1e39])).read(Window(0, 0, 2, 1))[1].any()
 
 
 @pytest.mark.parametrize(

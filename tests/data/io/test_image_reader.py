@@ -3,8 +3,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import threading
-import warnings
 import zlib
 from pathlib import Path
 
@@ -233,18 +231,3 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
         with pytest.raises(RsforgeError) as caught:
             read_rgb(path)
         assert caught.value.code == "RSF-D002" and str(path) in caught.value.what
-
-
-def test_warnings_stay_inside_and_the_filters_are_restored() -> None:
-    corrupt = Image.Exif()
-    corrupt[0x0112] = 6
-    broken = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=corrupt.tobytes()[:20] + b"\xff" * 9)
-    before = list(warnings.filters)
-    threads = [threading.Thread(target=lambda: [decode_rgb(broken) for _ in range(20)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert warnings.filters == before
-    with pytest.raises(UserWarning):
-        warnings.warn("still an error", stacklevel=1)

@@ -1,3 +1,5 @@
+"""Patches that are cut from a pair of scenes."""
+
 from __future__ import annotations
 
 import io
@@ -10,74 +12,9 @@ from PIL import Image
 from rsforge.data.io.rasters import open_raster, read_raster
 from rsforge.data.io.windows import Window, list_windows
 from rsforge.data.pairs import cut_scenes
-from rsforge.data.pairs.scene_pairs import find_scene_pairs, holds_scene, safe_name
+from rsforge.data.pairs.scene_pairs import find_scene_pairs
 from rsforge.errors import RsforgeError
-from tests.worlds.rasters import NORTH_UP, ramp, write
-
-
-def touch(folder, *names, size=(12, 16)):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", size[::-1], 7).save(path)
-
-
-def refused(code, *paths):
-    with pytest.raises(RsforgeError) as caught:
-        find_scene_pairs(*paths)
-    assert caught.value.code == code
-    return caught.value
-
-
-def test_two_files_are_a_scene_called_after_them(tmp_path):
-    touch(tmp_path, "delta/s1.png", "delta/s2.png", "lake_s1.png", "lake_rgb.png")
-    ((scene,), orphans) = find_scene_pairs(tmp_path / "delta/s1.png", tmp_path / "delta/s2.png")
-    assert (scene.name, scene.sar.height, scene.coordinates, orphans) == ("delta", 12, None, [])
-    ((scene,), _) = find_scene_pairs(tmp_path / "lake_s1.png", tmp_path / "lake_rgb.png")
-    assert scene.name == "lake"
-
-
-def test_one_folder_holds_scenes_in_folders_or_by_token(tmp_path):
-    touch(tmp_path, "b/s1.png", "b/s2.jpg", "a2/SAR.png", "a2/optical.png", "a10_s1.png", "a10_s2.png", "other.png")
-    scenes, _ = find_scene_pairs(tmp_path, tmp_path / "." / "b" / "..")
-    assert [scene.name for scene in scenes] == ["a2", "a10", "b"]
-    assert scenes[0].optical.path.name == "optical.png" and scenes[1].optical.path.name == "a10_s2.png"
-    assert holds_scene(tmp_path / "b") and not holds_scene(tmp_path) and not holds_scene(tmp_path / "none")
-
-
-def test_two_folders_pair_by_name_and_the_rest_is_told(tmp_path):
-    touch(tmp_path, "sar/x y.png", "opt/x y.png", "sar/lone.png")
-    scenes, orphans = find_scene_pairs(tmp_path / "sar", tmp_path / "opt")
-    assert [scene.name for scene in scenes] == ["x_y"] and orphans == [("lone.png", "opt has no partner of it")]
-
-
-def test_what_is_no_scene_is_refused(tmp_path):
-    touch(tmp_path, "one/s1.png", "one/s2.png", "a/x.png", "b/y.png", "c/s1.png", "d/k/s1.png", "d/k/s1.jpg")
-    touch(tmp_path, "e/s1.png", size=(12, 17))
-    touch(tmp_path, "f/p q.png", "f/p_q.png", "g/p q.png", "g/p_q.png")
-    touch(tmp_path, "e/s2.png")
-    (tmp_path / "broken.png").write_bytes(b"x")
-    refused("RSF-D001", tmp_path / "none", tmp_path)
-    refused("RSF-U005", tmp_path, tmp_path / "one/s2.png")
-    assert "SCENE/s1" in refused("RSF-D009", tmp_path / "a", tmp_path / "b").fix
-    assert refused("RSF-D009", tmp_path / "c", tmp_path / "c").found == "s1.png"
-    refused("RSF-D009", tmp_path / "d", tmp_path / "d")
-    assert "12 x 17" in refused("RSF-D009", tmp_path / "e", tmp_path / "e").what
-    assert "p_q" in refused("RSF-D009", tmp_path / "f", tmp_path / "g").what
-    refused("RSF-D002", tmp_path / "one/s1.png", tmp_path / "broken.png")
-
-
-def test_grids_of_a_scene_must_agree(tmp_path):
-    write(tmp_path / "s1.tif", ramp(8, 8, 1, "float32"))
-    write(tmp_path / "s2.tif", ramp(8, 8, 3, "uint8"), transform=NORTH_UP @ NORTH_UP.translation(2, 0))
-    assert "2.00 pixels apart" in refused("RSF-D009", tmp_path / "s1.tif", tmp_path / "s2.tif").what
-
-
-@pytest.mark.parametrize(
-    ("name", "kept"), [("a b/c", "a_b_c"), ("../x", "x"), (".hid", "hid"), ("--", "scene"), ("Zürich.1", "Zürich.1")]
-)
-def test_names_are_made_safe(name, kept):
-    assert safe_name(name) == kept and len(safe_name("x" * 300)) == 100
+from tests.worlds.rasters import ramp, write
 
 
 def test_patches_without_enough_data_are_left_out(tmp_path):
@@ -150,7 +87,7 @@ def test_damage_inside_a_scene_is_named(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(buffer, "JPEG")
     (tmp_path / "s1.jpg").write_bytes(buffer.getvalue()[:1500])
-    touch(tmp_path, "s2.png", size=(64, 64))
+    Image.new("L", (64, 64), 7).save(tmp_path / "s2.png")
     ((scene,), _) = find_scene_pairs(tmp_path / "s1.jpg", tmp_path / "s2.png")
     with pytest.raises(RsforgeError) as caught:
         list(cut_scenes.cut_patches(scene, [Window(0, 0, 8, 8)], min_valid=1))

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from rsforge.data.images.augment import to_square
 from rsforge.data.pairs.dataset import PairDataset, SquareImages, judge_pairs, read_optical_square, read_sar_square
-from rsforge.data.pairs.index import Pair, find_pairs
+from rsforge.data.pairs.index import find_pairs
+from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.reading import open_pair, rgb_to_grey
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.errors import RsforgeError

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from rsforge.data.io.dataset_card import write_card
-from rsforge.data.pairs.index import Pair, find_pairs
+from rsforge.data.pairs.index import find_pairs
+from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.reading import find_radiometry, open_pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.errors import RsforgeError

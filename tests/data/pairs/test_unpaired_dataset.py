@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from rsforge.data.io.rasters import read_info
-from rsforge.data.pairs.index import Pair
 from rsforge.data.pairs.layouts import find_layout
+from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.unpaired_dataset import (
     OneModality,
     UnpairedDataset,

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rsforge.data.io.georeference import Footprint
-from rsforge.data.io.windows import Window
 from rsforge.data.splits.assign import divide
 from rsforge.data.splits.items import Item
-from rsforge.data.splits.leaks import find_leaks, find_overlaps
-from rsforge.data.splits.overlap import find_shared_ground, plane_windows
+from rsforge.data.splits.leaks import find_leaks
+from rsforge.data.splits.overlap import DisjointSet, find_shared_ground, plane_windows
 from rsforge.data.splits.split_file import Split
 from rsforge.data.splits.split_request import SplitRequest
 from rsforge.errors import RsforgeError
-from tests.worlds.items import cut, sides_of
+from tests.worlds.items import cut, subsets_of
 
 
 def on_ground(name: str, row: int, col: int, extent: int = 256, **facts) -> list[Item]:
@@ -32,7 +30,7 @@ def on_ground(name: str, row: int, col: int, extent: int = 256, **facts) -> list
 def test_scenes_over_the_same_ground_stay_together():
     items = [*on_ground("a", 7, 0), *on_ground("b", 7, 128), *on_ground("c", 7, 1000), *on_ground("d", 7, 1256)]
     for seed in range(6):
-        on = sides_of(divide(items, SplitRequest("scene", val=0.3, seed=seed)))
+        on = subsets_of(divide(items, SplitRequest("scene", val=0.3, seed=seed)))
         assert on["a/0_0"] == on["b/0_0"] and {on["c/0_0"], on["d/0_0"], on["a/0_0"]} == {"train", "val"}
     parted = Split("hand", 0, {"train": [i.name for i in items if i.scene != "b"],
                                "val": [i.name for i in items if i.scene == "b"], "test": []})  # fmt: skip
@@ -61,12 +59,17 @@ def test_patches_nearer_than_the_guard_share_a_plane():
     assert columns == [0, 70, 0]
 
 
-@given(seed=st.integers(0, 10_000), guard=st.integers(0, 30))
-@settings(max_examples=30, deadline=None)
-def test_every_meeting_is_found_once(seed, guard):
-    rng = np.random.default_rng(seed)
-    drawn = [Window(*map(int, (*rng.integers(-200, 200, 2), *rng.integers(1, 60, 2)))) for _ in range(40)]
-    items = [Item(str(k), (), scene="s", window=window) for k, window in enumerate(drawn)]
-    found = sorted(tuple(sorted((one, other))) for one, other, _ in find_overlaps(items, guard))
-    near = [(a, b) for a in items for b in items if a.name < b.name and a.window.grow(guard).shared_pixels(b.window)]
-    assert found == sorted((a.name, b.name) for a, b in near)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15), st.randoms(use_true_random=False))
+def test_joined_members_have_one_root_whatever_the_order(joins, order):
+    sets = DisjointSet()
+    reached = {k: {k} for k in range(10)}
+    for one, other in joins:
+        sets.join(one, other)
+        together = reached[one] | reached[other]
+        reached |= dict.fromkeys(together, together)
+    shuffled = list(joins)
+    order.shuffle(shuffled)
+    again = DisjointSet()
+    for one, other in shuffled:
+        again.join(other, one)
+    assert all(sets.find_root(k) == again.find_root(k) == min(reached[k]) for k in range(10))

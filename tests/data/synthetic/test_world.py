@@ -1,3 +1,5 @@
+"""Optical and SAR images of one scene."""
+
 from __future__ import annotations
 
 import io
@@ -8,8 +10,7 @@ from PIL import Image
 
 from rsforge.data.synthetic import world
 from rsforge.data.synthetic.backscatter import to_decibel
-from rsforge.data.synthetic.landscape import KINDS, compose_scene, draw_tile
-from rsforge.data.synthetic.noise_textures import PaintedScene
+from rsforge.data.synthetic.landscape import KINDS, draw_tile
 from rsforge.data.synthetic.world import SEASONS, draw_pair, draw_sar_strips, draw_strips, encode_image
 
 
@@ -22,23 +23,6 @@ def test_scenes_are_the_tiles_and_know_what_they_are_made_of() -> None:
         assert g.shares.min() >= 0
         kinds.add(g.kind)
     assert len(kinds) > 1 and kinds <= set(KINDS)
-
-
-def test_a_ground_that_records_nothing_keeps_nothing() -> None:
-    g = PaintedScene(np.random.default_rng(1), 16)
-    compose_scene(g)
-    assert g.shares.shape == (0, 32, 32) and g.kind in KINDS
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_shows_its_own_material(kind: str) -> None:
-    (g,) = draw_strips(3, 2, 48, kind=kind)
-    assert g.kind == kind
-    share = {name: g.material_share(name).mean() for name in ("water", "roof", "surf")}
-    assert (share["water"] > 0.02) == (kind in ("river", "coast"))
-    assert (share["surf"] > 0) == (kind == "coast")
-    if kind == "village":
-        assert share["roof"] > 0.002
 
 
 def test_strips_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +43,7 @@ def test_a_pair_is_a_function_of_seed_and_number() -> None:
         assert not np.array_equal(first[k], other[k]) and not np.array_equal(first[k], elsewhere[k])
 
 
-def test_both_sides_are_the_same_scene_at_every_size() -> None:
+def test_both_modalities_show_the_same_scene_at_every_size() -> None:
     small, large = draw_pair(1, 4, 32), draw_pair(1, 4, 128)
     optical, sar = (x.astype(float) for x in large)
     assert np.abs(small[0] - optical.reshape(32, 4, 32, 4, 3).mean((1, 3))).mean() < 6

@@ -194,10 +194,10 @@ def test_a_device_is_never_replaced(pairs, tmp_path, capsys):
 def test_shares_that_are_missed_by_far_are_warned_of(tmp_path, capsys):
     write_pairs(tmp_path / "data", ("a", "b"), 2, 32)
     for k in range(20):
-        for side, pixels in zip((1, 2), fields(32, 50 + k), strict=True):
-            save(tmp_path / "data" / "b" / f"s{side}" / f"ROIs1970_fall_s{side}_1_p{50 + k}.png", pixels)
+        for modality, pixels in zip((1, 2), fields(32, 50 + k), strict=True):
+            save(tmp_path / "data" / "b" / f"s{modality}" / f"ROIs1970_fall_s{modality}_1_p{50 + k}.png", pixels)
     assert rsforge("data split --data-dir {} --val 0.4", tmp_path / "data") == 0
-    assert "the val side has 8.3% of the items where 40.0% were asked for" in capsys.readouterr().err
+    assert "the subset val has 8.3% of the items where 40.0% were asked for" in capsys.readouterr().err
 
 
 def test_much_that_is_left_out_is_warned_of(tmp_path, capsys):

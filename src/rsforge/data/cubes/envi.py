@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
 
-from rsforge.data.cubes.cube import MAX_PACKED, Cube, WindowData, require_shape, require_stored
+from rsforge.data.cubes.cube import MAX_PACKED, Cube, Mask, WindowData, require_shape, require_stored
 from rsforge.data.cubes.wavelengths import MAX_TEXT, are_valid_widths, parse_names, require_valid, to_nanometres
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.image_reader import UnreadableError
@@ -110,13 +110,13 @@ def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
     )
 
 
-def _read_good_bands(fields: dict[str, str], bands: int) -> npt.NDArray[np.bool_]:
-    """The bands that the header's list of bad bands does not exclude; all of them for a list of another length."""
-    bad_band_list = _read_list(fields, "bbl")
-    if bad_band_list is None or len(bad_band_list) != bands:
+def _read_good_bands(fields: dict[str, str], bands: int) -> Mask:
+    """The bands that the header does not mark as bad: all where its list has another length."""
+    marks = _read_list(fields, "bbl")
+    if marks is None or len(marks) != bands:
         return np.ones(bands, bool)
-    good_bands: npt.NDArray[np.bool_] = bad_band_list != 0
-    return good_bands
+    good: Mask = marks != 0
+    return good
 
 
 def _count_stored_bytes(path: Path, enough: int) -> int:

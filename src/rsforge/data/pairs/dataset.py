@@ -20,7 +20,7 @@ from rsforge.data.images.augment import crop_centre, to_square
 from rsforge.data.io.digests import file_digest
 from rsforge.data.io.image_reader import unreadable_error
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.pairs.index import Pair
+from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.reading import open_optical, open_pair, open_sar
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError

@@ -7,43 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import CARD, read_card
-from rsforge.data.io.georeference import Footprint, find_difference
-from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.io.windows import Window
 from rsforge.data.pairs.layouts import FolderPair, find_layout
 from rsforge.data.pairs.names import SEN12, match_names
+from rsforge.data.pairs.pair import Pair, locate_pair
 from rsforge.data.pairs.tables import TableRow, read_table, table_path
 from rsforge.errors import RsforgeError
 from rsforge.wording import join_start
 
 Finding = tuple[str, str]
 """File, table line or pair, and the reason why it is named."""
-TIFF = (".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A SAR image and the optical image of the same place.
-
-    ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its
-    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF. Empty texts and
-    None mean unknown.
-    """
-
-    name: str
-    sar: Path
-    optical: Path
-    scene: str = ""
-    window: Window | None = None
-    terrain: str = ""
-    region: str = ""
-    season: str = ""
-    country: str = ""
-    coordinates: tuple[float, float] | None = None
-    footprint: Footprint | None = None
 
 
 @dataclass
@@ -234,23 +208,9 @@ def _scene_by_coordinates(group: FolderPair, row: TableRow) -> str:
 def _check_grids(index: PairIndex) -> None:
     """Take footprints and coordinates from GeoTIFFs, and move pairs whose grids differ to the problems."""
     usable = []
-    for pair, (located, reason) in zip(index.pairs, map_in_threads(_locate_pair, index.pairs), strict=True):
+    for pair, (located, reason) in zip(index.pairs, map_in_threads(locate_pair, index.pairs), strict=True):
         if reason:
             index.problems.append((pair.name, reason))
         else:
             usable.append(located)
     index.pairs = usable
-
-
-def _locate_pair(pair: Pair) -> tuple[Pair, str]:
-    """The pair with its place on the ground, and why the images do not cover the same pixels, if they do not."""
-    if pair.sar.suffix.lower() not in TIFF or pair.optical.suffix.lower() not in TIFF:
-        return pair, ""
-    try:
-        sar, optical = rasters.read_info(pair.sar), rasters.read_info(pair.optical)
-    except UnreadableError:  # reported by whoever opens the pair
-        return pair, ""
-    pair = replace(pair, footprint=sar.footprint or optical.footprint)
-    if pair.coordinates is None and sar.grid is not None:
-        pair = replace(pair, coordinates=sar.grid.centre(sar.height, sar.width))
-    return pair, find_difference(sar, optical)

@@ -14,7 +14,8 @@ from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import CARD, read_card
 from rsforge.data.io.georeference import find_difference
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
-from rsforge.data.pairs.index import Pair, PairIndex
+from rsforge.data.pairs.index import PairIndex
+from rsforge.data.pairs.pair import Pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, Unit, check_values, settle_radiometry, value_extent
 from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun

@@ -17,9 +17,10 @@ from rsforge.data.io.digests import file_digest
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
 from rsforge.data.pairs.dataset import mirror_pair
-from rsforge.data.pairs.index import TIFF, Pair, parse_scene_and_season
+from rsforge.data.pairs.index import parse_scene_and_season
 from rsforge.data.pairs.layouts import FolderPair
 from rsforge.data.pairs.names import list_entries, strip_token
+from rsforge.data.pairs.pair import TIFF, Pair
 from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.seeds import derive

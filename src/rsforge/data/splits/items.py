@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.windows import Window
-from rsforge.data.pairs.index import Pair
+from rsforge.data.pairs.pair import Pair
 
 Lonlat = tuple[float, float]
 Findings = list[tuple[str, str]]

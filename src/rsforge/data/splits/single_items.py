@@ -16,7 +16,8 @@ from rsforge.data.io.image_reader import UnreadableError, find_images
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
-from rsforge.data.pairs.index import Pair, find_pairs
+from rsforge.data.pairs.index import find_pairs
+from rsforge.data.pairs.pair import Pair
 from rsforge.data.splits.items import Findings, Item, item_of_pair
 from rsforge.errors import RsforgeError
 

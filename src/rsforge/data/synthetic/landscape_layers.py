@@ -30,8 +30,9 @@ def paint_fields(scene: PaintedScene, crops: Array, angle: float, levels: int) -
     """
     bend = scene.uniform(0, 0.012)
     axes = np.stack([axis + bend * scene.noise(3) for axis in scene.rotated_axes(angle)]).reshape(2, -1)
+    # The bounds of each part along both axes.
     lower = np.full((1, 2), -0.8)
-    upper = np.full((1, 2), 0.8)  # of each part along both axes
+    upper = np.full((1, 2), 0.8)
     samples = axes.shape[1]
     sample = np.arange(samples)
     leaf = np.zeros(samples, np.int64)

@@ -17,6 +17,7 @@ from rsforge.recipes.inference import output_paths
 from rsforge.recipes.inference.skipped_images import SkippedImages
 from rsforge.recipes.inference.tiled import ImageJob, readable
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
+from rsforge.wording import count_noun
 
 _Header = tuple[RasterInfo, BandMetadata | None]
 
@@ -52,7 +53,7 @@ def _read_header(own: Translation, source: InputImage) -> tuple[InputImage, _Hea
         with readable(source.path) as raster:
             info = raster.info
         if not own.fits(info):
-            what = f"{source.path} has {info.bands} band{'s' if info.bands != 1 else ''}"
+            what = f"{source.path} has {count_noun(info.bands, 'band')}"
             found, fix = f"the generator takes {own.net.in_channels}", "keep the bands that it was trained on"
             raise RsforgeError("RSF-D003", what, where=str(source.path), found=found, fix=fix)
         own.check(np.empty(0, info.dtype), str(source.path))

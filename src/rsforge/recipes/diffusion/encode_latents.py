@@ -15,7 +15,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.batches import stack_samples
+from rsforge.recipes.datasets.batches import index_ranges, stack_samples
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.inference.checkpoints import LoadedModel
@@ -137,8 +137,8 @@ class Store:
 
     def _encoded(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.show.progress(f"encoding {side}", len(samples)) as meter:
-            for first in range(0, len(samples), ENCODED_AT_ONCE):
-                x = stack_samples(samples, range(first, first + ENCODED_AT_ONCE)).to(self.device)
+            for indices in index_ranges(len(samples), ENCODED_AT_ONCE):
+                x = stack_samples(samples, indices).to(self.device)
                 views = [x, x.flip(-1)] if mirrored else [x]
                 yield torch.stack([self.encode(view) for view in views], dim=1)
                 meter.step(len(x))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -119,8 +119,3 @@ class LatentPipeline:
         steps = remaining_steps(walk.steps, start.strength)
         x_0 = ((start.latents - self.mean) / self.std).to(eps)
         return steps, noisy_start(x_0, eps, self.alphas_cumprod, steps)
-
-
-def batches(count: int, size: int) -> Iterator[range]:
-    """The indices 0 to ``count`` in runs of at most ``size``."""
-    return (range(start, min(start + size, count)) for start in range(0, count, size))

@@ -13,9 +13,10 @@ from rsforge.data.io.image_writer import check_picture_path, save_grid, save_ind
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.diffusion.find_autoencoder import find_autoencoder
 from rsforge.recipes.diffusion.load import check_partners, load_denoiser, stored_pipeline
-from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk, batches
+from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.sample import SampleSettings
@@ -66,7 +67,7 @@ def _walk(pipeline: LatentPipeline, settings: SampleSettings) -> Walk:
 
 
 def _draw(pipeline: LatentPipeline, settings: SampleSettings, walk: Walk, seed: int, show: Console) -> Tensor:
-    runs = list(batches(settings.num_images, settings.batch_size))
+    runs = list(index_ranges(settings.num_images, settings.batch_size))
     parts = []
     with show.progress("step", len(walk.steps) * len(runs)) as meter:
         for number, indices in enumerate(runs, 1):

@@ -17,7 +17,8 @@ from typing import NoReturn
 import torch
 
 from rsforge.engine.distributed import launched
-from rsforge.errors import ExitCode, RsforgeError
+from rsforge.error_registry import ExitCode
+from rsforge.errors import RsforgeError
 from rsforge.process_protocol import EXIT_FOLDER, TORCHRUN, die_with_parent
 from rsforge.recipes.console import Console
 from rsforge.settings.base import RunSettings

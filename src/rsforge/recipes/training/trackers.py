@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 from rsforge.engine.listener import Listener
-from rsforge.errors import ExitCode, RsforgeError, Terminated
+from rsforge.error_registry import ExitCode
+from rsforge.errors import RsforgeError, Terminated
 from rsforge.recipes.console import Console
 from rsforge.recipes.training import output_names, wandb_run
 from rsforge.recipes.training.job import TrainingSpec, TrainSettings, as_model

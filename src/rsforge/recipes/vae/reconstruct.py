@@ -12,7 +12,7 @@ from rsforge.data.io.image_writer import check_picture_path, save_grid
 from rsforge.engine import devices
 from rsforge.metrics.image import psnr
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.batches import stack_samples
+from rsforge.recipes.datasets.batches import index_ranges, stack_samples
 from rsforge.recipes.datasets.images_of_checkpoint import open_images
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
@@ -33,8 +33,8 @@ def reconstruct(settings: VaeReconstructSettings, show: Console) -> dict[str, An
         return result
     output_dir.make(settings.output.parent)
     originals, reconstructions = [], []
-    for first in range(0, count, settings.batch_size):
-        x = stack_samples(samples, range(first, min(first + settings.batch_size, count)))
+    for indices in index_ranges(count, settings.batch_size):
+        x = stack_samples(samples, indices)
         originals.append(x)
         reconstructions.append(network(x.to(device)).cpu())
     above, below = torch.cat(originals), torch.cat(reconstructions)

@@ -19,7 +19,7 @@ from rsforge.models.patch_gan import PatchCritic
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.datasets.pair_split import Pairs
+from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method, check_nothing
 from rsforge.recipes.training.run import fit
@@ -34,17 +34,17 @@ def train(settings: Pix2PixTrainSettings, console: Console) -> dict[str, Any]:
     return fit(METHOD, settings, console)
 
 
-def read_pairs(settings: Pix2PixTrainSettings, compute: Compute, console: Console) -> Pairs:
-    return pair_datasets.load(settings.data, settings.run, console)
+def read_pairs(settings: Pix2PixTrainSettings, compute: Compute, console: Console) -> PairSets:
+    return pair_datasets.load_pairs(settings.data, settings.run, console)
 
 
-def build_networks(settings: Pix2PixTrainSettings, pairs: Pairs, compute: Compute) -> Nets:
+def build_networks(settings: Pix2PixTrainSettings, pairs: PairSets, compute: Compute) -> Nets:
     sar, base = pairs.sar_channels, settings.pix2pix.base_width
     generator = EncoderDecoder(in_channels=sar, out_channels=COLOURS, base=base)
     return {"generator": generator, "discriminator": PatchCritic(in_channels=sar + COLOURS, base=base)}
 
 
-def spec(settings: Pix2PixTrainSettings, pairs: Pairs, nets: Nets, compute: Compute, console: Console) -> TrainingSpec:
+def spec(settings: Pix2PixTrainSettings, pairs: PairSets, nets: Nets, compute: Compute, console: Console) -> TrainingSpec:
     for net in nets.values():
         net.to(compute.device)
     task = Pix2PixTask(**nets, lambda_l1=settings.pix2pix.lambda_l1)
@@ -77,7 +77,7 @@ def preview(
     return {"translations": translated[None]}
 
 
-METHOD: Method[Pix2PixTrainSettings, Pairs, Nets] = Method(
+METHOD: Method[Pix2PixTrainSettings, PairSets, Nets] = Method(
     kind="pix2pix",
     outputs=PIX2PIX,
     curves={"L1": ["l1", "val/l1"], "discriminator": ["discriminator"]},

@@ -1,0 +1,77 @@
+"""Which files are a pair of scenes."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from rsforge.data.pairs.scene_pairs import find_scene_pairs, holds_scene, safe_name
+from rsforge.errors import RsforgeError
+from tests.worlds.rasters import NORTH_UP, ramp, write
+
+
+def write_gray(folder, *names, size=(12, 16)):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", size[::-1], 7).save(path)
+
+
+def scenes_refused(code, *paths):
+    with pytest.raises(RsforgeError) as caught:
+        find_scene_pairs(*paths)
+    assert caught.value.code == code
+    return caught.value
+
+
+def test_two_files_are_a_scene_called_after_them(tmp_path):
+    write_gray(tmp_path, "delta/s1.png", "delta/s2.png", "lake_s1.png", "lake_rgb.png")
+    ((scene,), orphans) = find_scene_pairs(tmp_path / "delta/s1.png", tmp_path / "delta/s2.png")
+    assert (scene.name, scene.sar.height, scene.coordinates, orphans) == ("delta", 12, None, [])
+    ((scene,), _) = find_scene_pairs(tmp_path / "lake_s1.png", tmp_path / "lake_rgb.png")
+    assert scene.name == "lake"
+
+
+def test_one_folder_holds_scenes_in_folders_or_by_token(tmp_path):
+    write_gray(
+        tmp_path, "b/s1.png", "b/s2.jpg", "a2/SAR.png", "a2/optical.png", "a10_s1.png", "a10_s2.png", "other.png"
+    )
+    scenes, _ = find_scene_pairs(tmp_path, tmp_path / "." / "b" / "..")
+    assert [scene.name for scene in scenes] == ["a2", "a10", "b"]
+    assert scenes[0].optical.path.name == "optical.png" and scenes[1].optical.path.name == "a10_s2.png"
+    assert holds_scene(tmp_path / "b") and not holds_scene(tmp_path) and not holds_scene(tmp_path / "none")
+
+
+def test_two_folders_pair_by_name_and_the_rest_are_orphans(tmp_path):
+    write_gray(tmp_path, "sar/x y.png", "opt/x y.png", "sar/lone.png")
+    scenes, orphans = find_scene_pairs(tmp_path / "sar", tmp_path / "opt")
+    assert [scene.name for scene in scenes] == ["x_y"] and orphans == [("lone.png", "opt has no partner of it")]
+
+
+def test_what_is_no_scene_is_refused(tmp_path):
+    write_gray(tmp_path, "one/s1.png", "one/s2.png", "a/x.png", "b/y.png", "c/s1.png", "d/k/s1.png", "d/k/s1.jpg")
+    write_gray(tmp_path, "e/s1.png", size=(12, 17))
+    write_gray(tmp_path, "f/p q.png", "f/p_q.png", "g/p q.png", "g/p_q.png")
+    write_gray(tmp_path, "e/s2.png")
+    (tmp_path / "broken.png").write_bytes(b"x")
+    scenes_refused("RSF-D001", tmp_path / "none", tmp_path)
+    scenes_refused("RSF-U005", tmp_path, tmp_path / "one/s2.png")
+    assert "SCENE/s1" in scenes_refused("RSF-D009", tmp_path / "a", tmp_path / "b").fix
+    assert scenes_refused("RSF-D009", tmp_path / "c", tmp_path / "c").found == "s1.png"
+    scenes_refused("RSF-D009", tmp_path / "d", tmp_path / "d")
+    assert "12 x 17" in scenes_refused("RSF-D009", tmp_path / "e", tmp_path / "e").what
+    assert "p_q" in scenes_refused("RSF-D009", tmp_path / "f", tmp_path / "g").what
+    scenes_refused("RSF-D002", tmp_path / "one/s1.png", tmp_path / "broken.png")
+
+
+def test_grids_of_a_scene_must_agree(tmp_path):
+    write(tmp_path / "s1.tif", ramp(8, 8, 1, "float32"))
+    write(tmp_path / "s2.tif", ramp(8, 8, 3, "uint8"), transform=NORTH_UP @ NORTH_UP.translation(2, 0))
+    assert "2.00 pixels apart" in scenes_refused("RSF-D009", tmp_path / "s1.tif", tmp_path / "s2.tif").what
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a b/c", "a_b_c"), ("../x", "x"), (".hid", "hid"), ("--", "scene"), ("Zürich.1", "Zürich.1")]
+)
+def test_names_are_made_safe(name, kept):
+    assert safe_name(name) == kept and len(safe_name("x" * 300)) == 100
