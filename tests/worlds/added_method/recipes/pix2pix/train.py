@@ -44,7 +44,9 @@ def build_networks(settings: Pix2PixTrainSettings, pairs: PairSets, compute: Com
     return {"generator": generator, "discriminator": PatchCritic(in_channels=sar + COLOURS, base=base)}
 
 
-def spec(settings: Pix2PixTrainSettings, pairs: PairSets, nets: Nets, compute: Compute, console: Console) -> TrainingSpec:
+def spec(
+    settings: Pix2PixTrainSettings, pairs: PairSets, nets: Nets, compute: Compute, console: Console
+) -> TrainingSpec:
     for net in nets.values():
         net.to(compute.device)
     task = Pix2PixTask(**nets, lambda_l1=settings.pix2pix.lambda_l1)
