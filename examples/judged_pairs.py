@@ -39,7 +39,7 @@ def main() -> None:
 
     # Patches of one scene stay together: the figures of the held-out side are then those of unseen places.
     print("divided:", split.divide(SplitSettings(data_dir=WORLD, by="scene", val=0.25), SilentConsole()))
-    held_out = load_split(WORLD / "split.json").sides["val"]
+    held_out = load_split(WORLD / "split.json").subsets["val"]
 
     index = find_pairs(WORLD)
     radiometry, why = find_radiometry(index)
