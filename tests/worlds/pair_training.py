@@ -1,4 +1,4 @@
-"""Pairs as a training opens them, a console that remembers, and what a checkpoint of that training says."""
+"""Pairs as a training opens them, a console that records its lines, and the checkpoint of that training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.training import output_dir
@@ -16,8 +19,8 @@ from rsforge.settings.pairs import PairTrainingSettings
 TERRAINS = ("agri", "coast", "river", "urban")
 
 
-class Ear(SilentConsole):
-    """Keeps what is said."""
+class RecordingConsole(SilentConsole):
+    """A console that records lines, warnings and progress."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,16 +40,16 @@ class Ear(SilentConsole):
     def warn(self, line: str) -> None:
         self.warned.append(line)
 
-    def heard(self, words: str) -> bool:
+    def has_line(self, words: str) -> bool:
         return any(words in line for line in self.said + self.warned)
 
 
-def load(root, ear, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.PairSets:
+def load_pairs(root, console, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.PairSets:
     settings = PairTrainingSettings(data_dir=str(root), **{"image_size": 32} | data)
-    return pair_datasets.load_pairs(settings, RunSettings(output_dir=Path(output), on_bad=on_bad, seed=seed), ear)
+    return pair_datasets.load_pairs(settings, RunSettings(output_dir=Path(output), on_bad=on_bad, seed=seed), console)
 
 
-def names(samples) -> set[str]:
+def sample_names(samples) -> set[str]:
     return {samples.name(k) for k in range(len(samples))}
 
 
@@ -63,3 +66,14 @@ def state_of(pairs: pair_datasets.PairSets, root, *, seed=42, **data) -> dict:
         "trained": pairs.trained,
         "settings": output_dir.plain(settings),
     }
+
+
+def load_refused(code, *args, **options) -> RsforgeError:
+    with pytest.raises(RsforgeError) as caught:
+        load_pairs(*args, **options)
+    assert caught.value.code == code, caught.value.what
+    return caught.value
+
+
+def scene_names(samples) -> set[str]:
+    return {name.split("/")[0] for name in sample_names(samples)}

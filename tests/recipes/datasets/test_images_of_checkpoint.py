@@ -17,7 +17,7 @@ from rsforge.recipes.training import output_dir
 from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import VaeTileSettings, VaeTrainSettings
 from tests.worlds.commands import rsforge
-from tests.worlds.pair_training import Ear, names
+from tests.worlds.pair_training import RecordingConsole, sample_names
 
 
 @pytest.fixture(scope="module")
@@ -38,24 +38,21 @@ def divided(tiles) -> Path:
     return tiles
 
 
-@pytest.fixture
-def ear() -> Ear:
-    return Ear()
-
-
-def state_of(place: Path | str, ear: Ear, **data) -> tuple[dict, image_folder.ImageSets]:
+def state_of(place: Path | str, console: RecordingConsole, **data) -> tuple[dict, image_folder.ImageSets]:
     """What a checkpoint of a training on ``place`` says, and the images of that training."""
     settings = VaeTrainSettings(
         run=RunSettings(seed=7, output_dir=Path("/nowhere")),
         data=VaeTileSettings(data_dir=str(place), image_size=16, **data),
     )
-    images = image_folder.load_images(settings.data, settings.run, ear)
+    images = image_folder.load_images(settings.data, settings.run, console)
     return {"image_size": 16, "images": images.identity, "settings": output_dir.plain(settings)}, images
 
 
-def measured(place, subset, state, ear, *, split="auto", exclude=Path("/nowhere"), on_bad="error") -> MeasuredSubset:
+def measured(
+    place, subset, state, console, *, split="auto", exclude=Path("/nowhere"), on_bad="error"
+) -> MeasuredSubset:
     options = {"split_choice": split, "image_size": 16, "on_bad": on_bad, "exclude": exclude}
-    return open_subset(str(place), subset, ear, state=state, **options)
+    return open_subset(str(place), subset, console, state=state, **options)
 
 
 def refused(code: str, *arguments, **options) -> RsforgeError:
@@ -65,112 +62,114 @@ def refused(code: str, *arguments, **options) -> RsforgeError:
     return caught.value
 
 
-def test_every_subset_of_a_split_is_measured(divided, ear):
-    state, _ = state_of(divided, ear)
+def test_every_subset_of_a_split_is_measured(divided, console):
+    state, _ = state_of(divided, console)
     split = load_split(divided / "split.json")
     for subset, trained in (("train", 10), ("val", 0), ("test", 0)):
-        found = measured(divided, subset, state, ear)
-        assert names(found.samples) == set(split.subsets[subset]) and found.own and found.trained == trained
-    whole = measured(divided, "all", state, ear)
+        found = measured(divided, subset, state, console)
+        assert sample_names(found.samples) == set(split.subsets[subset]) and found.own and found.trained == trained
+    whole = measured(divided, "all", state, console)
     assert len(whole.samples) == 20 and whole.trained == 10 and not whole.own
-    assert ear.heard("the model was trained on 10 of these 20 images")
+    assert console.has_line("the model was trained on 10 of these 20 images")
 
 
-def test_unless_told_otherwise_it_is_the_test_subset_then_what_was_held_out(divided, ear):
-    state, _ = state_of(divided, ear)
-    found = measured(divided, "auto", state, ear)
+def test_unless_told_otherwise_it_is_the_test_subset_then_what_was_held_out(divided, console):
+    state, _ = state_of(divided, console)
+    found = measured(divided, "auto", state, console)
     assert (found.subset, found.reason, len(found.samples)) == ("test", "the split has one", 4)
-    assert ear.heard("side       test: the split has one")
+    assert console.has_line("side       test: the split has one")
     assert rsforge("data split --data-dir {} --by scene --val 0.3 --overwrite --quiet", divided) == 0
-    state, _ = state_of(divided, ear)
-    found = measured(divided, "auto", state, ear)
+    state, _ = state_of(divided, console)
+    found = measured(divided, "auto", state, console)
     assert (found.subset, len(found.samples), found.own) == ("val", 6, True)
 
 
-def test_a_split_that_the_checkpoint_was_not_trained_by_is_told(divided, ear):
-    state, _ = state_of(divided, ear, split="none")
-    found = measured(divided, "val", state, ear)
-    assert not found.own and found.trained is None and ear.heard("not trained by this split")
+def test_a_split_that_the_checkpoint_was_not_trained_by_is_told(divided, console):
+    state, _ = state_of(divided, console, split="none")
+    found = measured(divided, "val", state, console)
+    assert not found.own and found.trained is None and console.has_line("not trained by this split")
 
 
-def test_without_a_split_the_division_of_the_training_is_made_again(tiles, ear):
-    state, images = state_of(tiles, ear, val_fraction=0.25)
+def test_without_a_split_the_division_of_the_training_is_made_again(tiles, console):
+    state, images = state_of(tiles, console, val_fraction=0.25)
     for subset, own in (("val", images.held_out), ("train", images.plain), ("auto", images.held_out)):
-        found = measured(tiles, subset, state, ear)
-        assert names(found.samples) == names(own) and found.own
+        found = measured(tiles, subset, state, console)
+        assert sample_names(found.samples) == sample_names(own) and found.own
         assert found.trained == (15 if subset == "train" else 0)
-    assert measured(tiles, "all", state, ear).trained == 15
+    assert measured(tiles, "all", state, console).trained == 15
 
 
-def test_pictures_of_the_run_among_the_images_are_none_of_them(tiles, ear):
-    state, images = state_of(tiles, ear)
+def test_pictures_of_the_run_among_the_images_are_none_of_them(tiles, console):
+    state, images = state_of(tiles, console)
     write_tiles(tiles / "run", 2, 16, seed=9)
-    found = measured(tiles, "auto", state, ear, exclude=tiles / "run")
-    assert names(found.samples) == names(images.held_out)
-    assert measured(tiles, "auto", state, ear).subset == "all"
+    found = measured(tiles, "auto", state, console, exclude=tiles / "run")
+    assert sample_names(found.samples) == sample_names(images.held_out)
+    assert measured(tiles, "auto", state, console).subset == "all"
 
 
-def test_where_nothing_was_held_out_or_the_images_are_others_all_are_measured(tiles, tmp_path, ear):
-    whole, _ = state_of(tiles, ear, val_fraction=0)
+def test_where_nothing_was_held_out_or_the_images_are_others_all_are_measured(tiles, tmp_path, console):
+    whole, _ = state_of(tiles, console, val_fraction=0)
     write_tiles(tmp_path / "other", 5, 16, seed=9)
-    state, _ = state_of(tiles, ear)
+    state, _ = state_of(tiles, console)
     for place, checkpoint, reason, trained in (
         (tiles, whole, "nothing was held out of the training", 20),
         (tiles, {"image_size": 16}, "the checkpoint does not say how it was trained", None),
         (tmp_path / "other", state, "these are not the images of the training, or not as they were divided", None),
     ):
-        found = measured(place, "auto", checkpoint, ear)
+        found = measured(place, "auto", checkpoint, console)
         assert (found.subset, found.reason, found.trained, found.own) == ("all", reason, trained, False)
-        assert ear.heard(f"side       all: {reason}")
+        assert console.has_line(f"side       all: {reason}")
 
 
-def test_what_cannot_be_divided_again_is_refused(tiles, tmp_path, ear):
-    state, _ = state_of(tiles, ear)
-    whole, _ = state_of(tiles, ear, val_fraction=0)
+def test_what_cannot_be_divided_again_is_refused(tiles, tmp_path, console):
+    state, _ = state_of(tiles, console)
+    whole, _ = state_of(tiles, console, val_fraction=0)
     write_tiles(tmp_path / "other", 5, 16, seed=9)
-    assert "no split.json" in refused("RSF-U005", tiles, "test", state, ear).found
-    refused("RSF-U005", tiles, "val", {"image_size": 16}, ear)
-    refused("RSF-D004", tiles, "val", whole, ear)
-    assert "rsforge data split" in refused("RSF-D012", tmp_path / "other", "val", state, ear).fix
+    assert "no split.json" in refused("RSF-U005", tiles, "test", state, console).found
+    refused("RSF-U005", tiles, "val", {"image_size": 16}, console)
+    refused("RSF-D004", tiles, "val", whole, console)
+    assert "rsforge data split" in refused("RSF-D012", tmp_path / "other", "val", state, console).fix
 
 
-def test_one_image_is_measured_for_itself(tiles, ear):
-    state, _ = state_of(tiles, ear)
-    found = measured(min(tiles.glob("*.png")), "auto", state, ear)
+def test_one_image_is_measured_for_itself(tiles, console):
+    state, _ = state_of(tiles, console)
+    found = measured(min(tiles.glob("*.png")), "auto", state, console)
     assert (len(found.samples), found.subset, found.scenes) == (1, "all", [""])
 
 
-def test_scenes_are_known_by_the_names_of_patches(tmp_path, ear):
+def test_scenes_are_known_by_the_names_of_patches(tmp_path, console):
     write_tiles(tmp_path / "patches", 3, 16, seed=1)
     for k, path in enumerate(sorted((tmp_path / "patches").glob("*.png"))):
         path.rename(path.with_name(f"field_r00000_c{k:05d}.png"))
-    state, _ = state_of(tmp_path / "patches", ear, val_fraction=0)
-    assert measured(tmp_path / "patches", "all", state, ear).scenes == ["field"] * 3
+    state, _ = state_of(tmp_path / "patches", console, val_fraction=0)
+    assert measured(tmp_path / "patches", "all", state, console).scenes == ["field"] * 3
 
 
-def test_bad_images_stop_or_are_left_out(tiles, ear):
-    state, _ = state_of(tiles, ear)
+def test_bad_images_stop_or_are_left_out(tiles, console):
+    state, _ = state_of(tiles, console)
     (tiles / "bad.png").write_bytes(b"no picture")
-    refused("RSF-D002", tiles, "all", state, ear)
-    assert len(measured(tiles, "all", state, ear, on_bad="skip").samples) == 20 and ear.heard("left out bad.png")
+    refused("RSF-D002", tiles, "all", state, console)
+    assert len(measured(tiles, "all", state, console, on_bad="skip").samples) == 20 and console.has_line(
+        "left out bad.png"
+    )
 
 
-def test_drawn_scenes_have_subsets_where_they_were_trained_on(tiles, ear, monkeypatch):
+def test_drawn_scenes_have_subsets_where_they_were_trained_on(tiles, console, monkeypatch):
     for module in (image_folder, images_of_checkpoint):
         monkeypatch.setattr(module, "SYNTHETIC_COUNT", 16)
-    state, images = state_of("synthetic", ear, val_fraction=0.25)
+    state, images = state_of("synthetic", console, val_fraction=0.25)
     for subset, own in (("auto", images.held_out), ("val", images.held_out), ("train", images.plain)):
-        assert names(measured("synthetic", subset, state, ear).samples) == names(own)
-    assert len(measured("synthetic", "all", state, ear).samples) == 16
-    other, _ = state_of(tiles, ear)
-    found = measured("synthetic", "auto", other, ear)
+        assert sample_names(measured("synthetic", subset, state, console).samples) == sample_names(own)
+    assert len(measured("synthetic", "all", state, console).samples) == 16
+    other, _ = state_of(tiles, console)
+    found = measured("synthetic", "auto", other, console)
     assert (found.subset, found.reason) == ("all", "the model was not trained on synthetic scenes")
-    assert "no subset val" in refused("RSF-U005", "synthetic", "val", other, ear).what
-    refused("RSF-U005", "synthetic", "test", state, ear)
+    assert "no subset val" in refused("RSF-U005", "synthetic", "val", other, console).what
+    refused("RSF-U005", "synthetic", "test", state, console)
 
 
-def test_all_images_are_opened_for_what_needs_no_subset(tiles, ear, monkeypatch):
-    assert len(open_images(str(tiles), 16, ear)) == 20
-    assert len(open_images(str(min(tiles.glob("*.png"))), 16, ear)) == 1
+def test_all_images_are_opened_for_what_needs_no_subset(tiles, console, monkeypatch):
+    assert len(open_images(str(tiles), 16, console)) == 20
+    assert len(open_images(str(min(tiles.glob("*.png"))), 16, console)) == 1
     monkeypatch.setattr(images_of_checkpoint, "SYNTHETIC_COUNT", 3)
-    assert len(open_images("synthetic", 16, ear)) == 3 and ear.heard("not satellite images")
+    assert len(open_images("synthetic", 16, console)) == 3 and console.has_line("not satellite images")

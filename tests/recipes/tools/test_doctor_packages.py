@@ -62,4 +62,4 @@ def test_no_metadata_is_told(monkeypatch, examine_all):
     ],
 )
 def test_bounds(bounds, version, met):
-    assert Requirement("name", bounds, "").met_by(version) is met
+    assert Requirement("name", bounds, "").is_met_by(version) is met

@@ -161,7 +161,7 @@ def _write_results(output: Path, result: AuditResult, head: dict[str, Any], insp
 
 def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) -> RsforgeError:
     """RSF-D013 with the number of errors and the first of each kind."""
-    items, others = result.offenders("error")
+    items, others = result.count_faulty("error")
     what = f"{count_noun(result.count('error'), 'fault')} in {items} of {len(result.contents.items)} "
     what += result.contents.kind
     if others:

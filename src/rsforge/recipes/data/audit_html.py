@@ -20,11 +20,12 @@ SHOWN = 12  # items of a kind with images
 LISTED = 200  # items of a kind in the table
 _STYLE = """
 td.n, th.n { text-align: right; } .error { color: var(--red); } .warning { color: var(--sand); }
-.offenders { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
-.offender { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem; margin: 0; }
+.faulty { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
+.faulty-item { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem;
+  margin: 0; }
 .both { display: flex; gap: .5rem; } .both span { flex: 0 1 8rem; font-size: .75rem; color: var(--soft); }
-.offender img { width: 100%; border-radius: .3rem; } .offender figcaption { overflow-wrap: anywhere; }
-.offender b { color: var(--ink); font-weight: 600; }
+.faulty-item img { width: 100%; border-radius: .3rem; } .faulty-item figcaption { overflow-wrap: anywhere; }
+.faulty-item b { color: var(--ink); font-weight: 600; }
 """
 
 
@@ -47,7 +48,7 @@ class AuditResult:
     def count(self, severity: str) -> int:
         return sum(fault.severity == severity for fault in self.faults)
 
-    def offenders(self, severity: str) -> tuple[int, int]:
+    def count_faulty(self, severity: str) -> tuple[int, int]:
         """The number of items with faults, and of other files, folders and tables with faults."""
         named = {fault.item for fault in self.faults if fault.severity == severity}
         items = {item.name for item in self.contents.items}
@@ -61,8 +62,8 @@ def render_page(result: AuditResult) -> str:
     items = {**_faulty_files(result), **{item.name: item for item in contents.items}}
     cards = [
         (str(len(contents.items)), f"{contents.kind} in {result.files} files"),
-        (str(result.count("error")), f"errors in {_count_offenders(result, 'error')}"),
-        (str(result.count("warning")), f"warnings about {_count_offenders(result, 'warning')}"),
+        (str(result.count("error")), f"errors in {_describe_faulty(result, 'error')}"),
+        (str(result.count("warning")), f"warnings about {_describe_faulty(result, 'warning')}"),
     ]
     title = f"Audit of {_to_utf8(contents.root.resolve().name)}"
     lead = "Every file was opened." if kinds else "Every file was opened; nothing is amiss."
@@ -78,8 +79,8 @@ def render_page(result: AuditResult) -> str:
     return render_document(title, body, _STYLE)
 
 
-def _count_offenders(result: AuditResult, severity: str) -> str:
-    items, others = result.offenders(severity)
+def _describe_faulty(result: AuditResult, severity: str) -> str:
+    items, others = result.count_faulty(severity)
     return f"{items} items" + (f" and {others} other places" if others else "")
 
 
@@ -116,8 +117,8 @@ def _render_section(
     # Looking up every fault in the shown ones takes long in long lists, of which few rows are listed anyway.
     rest = [fault for fault in faults if fault not in shown] if len(faults) < 2 * LISTED else faults[SHOWN:]
     if shown:
-        yield '<div class="offenders">'
-        yield from (_render_offender(fault, items[fault.item], contents) for fault in shown)
+        yield '<div class="faulty">'
+        yield from (_render_faulty_item(fault, items[fault.item], contents) for fault in shown)
         yield "</div>"
     if rest:
         rows = render_table((_to_utf8(fault.item), fault.modality, _to_utf8(fault.reason)) for fault in rest[:LISTED])
@@ -128,11 +129,11 @@ def _render_section(
         yield "</details>"
 
 
-def _render_offender(fault: DataFault, item: Item, contents: DatasetContents) -> str:
+def _render_faulty_item(fault: DataFault, item: Item, contents: DatasetContents) -> str:
     modality = f" ({fault.modality})" if fault.modality and len(contents.modalities) > 1 else ""
     caption = f"<b>{escape(_to_utf8(item.name))}</b>{modality}<br>{escape(_to_utf8(fault.reason))}"
     return (
-        f'<figure class="offender"><div class="both">{_render_images(fault, item, contents)}</div>'
+        f'<figure class="faulty-item"><div class="both">{_render_images(fault, item, contents)}</div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -27,7 +27,7 @@ class Requirement(NamedTuple):
     bounds: str
     extra: str
 
-    def met_by(self, version: str) -> bool:
+    def is_met_by(self, version: str) -> bool:
         bounds = re.findall(r"(>=|<=|==|!=|>|<)\s*([\d.]+)(?![\d.*])", self.bounds)
         return all(COMPARE[sign](_release_numbers(version), _release_numbers(bound)) for sign, bound in bounds)
 
@@ -70,6 +70,6 @@ def _examine_package(requirement: Requirement, fix: str) -> Finding:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         return report_missing("not installed", fix)
-    if not requirement.met_by(version):
+    if not requirement.is_met_by(version):
         return report_missing(f"{version} is installed, needed is {requirement.bounds}", fix)
     return report_ok(f"{version} ({requirement.bounds})")

@@ -63,7 +63,7 @@ def _examine_torchvision(torch_version: str) -> Finding:
         return report_missing("not installed", fix)
     version = metadata.version("torchvision")
     for requirement in read_requirements("torchvision"):
-        if requirement.name == "torch" and not requirement.met_by(torch_version):
+        if requirement.name == "torch" and not requirement.is_met_by(torch_version):
             return report_warning(f"{version}, {how}, made for torch{requirement.bounds}", fix)
     # A repaired torchvision lacks its compiled operators, which rsforge does not use.
     return report_ok(f"{version}, {how}")

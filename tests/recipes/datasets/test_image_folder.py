@@ -1,0 +1,82 @@
+"""Training and held-out images of the section Data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rsforge.data.synthetic.tile_dataset import write_tiles
+from rsforge.errors import RsforgeError
+from rsforge.recipes.datasets.image_folder import (
+    ImageSets,
+    SelectedItems,
+    draw_images,
+    load_images,
+    refuse_shared_folder,
+)
+from rsforge.settings.base import RunSettings
+from rsforge.settings.images import TileSettings
+from tests.worlds.pair_training import RecordingConsole, sample_names
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "tiles"
+    write_tiles(folder, 10, 24, seed=1)
+    return folder
+
+
+def load(data_dir, console, **options) -> ImageSets:
+    data = TileSettings(data_dir=str(data_dir), **{"image_size": 16, "val_fraction": 0.2} | options)
+    return load_images(data, RunSettings(output_dir=Path("/nowhere")), console)
+
+
+def test_a_folder_is_divided_and_augmented_for_training_alone(tiles, console):
+    images = load(tiles, console, flip=0.5)
+    assert images.identity | {"split": ""} == {"split": "", "train": 8, "held_out": 2}
+    assert sample_names(images.train) == sample_names(images.plain)
+    assert sample_names(images.train).isdisjoint(sample_names(images.held_out))
+    plain = images.plain[0, 0]
+    views = [images.train[epoch, 0] for epoch in range(12)]
+    assert not all(torch.equal(view, plain) for view in views)
+    assert torch.equal(images.held_out[0, 1], images.held_out[5, 1])
+
+
+def test_small_images_are_enlarged_with_a_warning(tiles, console):
+    images = load(tiles, console, image_size=32)
+    assert images.plain[0, 0].shape == (3, 32, 32) and console.has_line("10 of 10 images are smaller")
+
+
+def test_nothing_is_cached_for_a_dry_run(tiles):
+    console = RecordingConsole()
+    assert load(tiles, console).train.cached is not None
+    console.dry_run = True
+    assert load(tiles, console).train.cached is None
+
+
+def test_synthetic_scenes_are_divided_by_number(console, monkeypatch):
+    monkeypatch.setattr("rsforge.recipes.datasets.image_folder.SYNTHETIC_COUNT", 10)
+    images = load("synthetic", console)
+    assert (len(images.train), len(images.held_out)) == (8, 2) and console.has_line("10 synthetic scenes")
+    assert images.held_out.name(0) == "tile_0009"
+    with pytest.raises(RsforgeError) as caught:
+        draw_images(2, TileSettings(data_dir="synthetic", image_size=16, val_fraction=0.9), seed=0)
+    assert caught.value.code == "RSF-D004"
+
+
+def test_selected_items_are_numbered_anew(tiles, console):
+    images = load(tiles, console)
+    selected = SelectedItems(images.plain, [5, 2])
+    assert len(selected) == 2 and selected.name(1) == images.plain.name(2)
+    assert torch.equal(selected[0, 0], images.plain[0, 5])
+
+
+def test_images_and_output_need_folders_of_their_own(tmp_path):
+    (tmp_path / "run").mkdir()
+    refuse_shared_folder(tmp_path, tmp_path / "run")
+    refuse_shared_folder(tmp_path / "absent", tmp_path / "absent")
+    with pytest.raises(RsforgeError) as caught:
+        refuse_shared_folder(tmp_path / "run", tmp_path / "run" / ".")
+    assert caught.value.code == "RSF-U005"

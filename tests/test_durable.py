@@ -1,0 +1,128 @@
+"""Files that are complete or absent, leftovers of killed writers, and locks of folders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rsforge import durable
+from rsforge.errors import RsforgeError
+
+DEAD = 99_999_999  # more than the system gives to any process
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_file_is_there_after_the_block_alone(tmp_path):
+    path = tmp_path / "a"
+    with durable.open_atomic(path) as file:
+        file.write(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole" and names(tmp_path) == {"a"}
+
+
+@pytest.mark.parametrize("operation", ["open", "write", "fsync", "rename"])
+def test_a_failure_keeps_the_former_file_and_names_it(tmp_path, monkeypatch, operation):
+    path = tmp_path / "a"
+    durable.write_text(path, "former")
+
+    def fail(called: str) -> None:
+        if called == operation:
+            raise OSError(5, "broken")
+
+    monkeypatch.setattr(durable, "before_operation", fail)
+    with pytest.raises(OSError, match="broken") as caught:
+        durable.write_json(path, {"a": 1})
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "former" and names(tmp_path) == {"a"}
+
+
+def test_the_first_failure_of_a_write_is_raised_not_what_follows_from_it(tmp_path, monkeypatch):
+    def fail(called: str) -> None:
+        if called == "write":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(durable, "before_operation", fail)
+    with pytest.raises(OSError, match="No space"), durable.open_atomic(tmp_path / "a") as file:
+        try:
+            file.write(b"a")
+        except OSError:
+            raise ValueError("the archive is damaged") from None
+
+
+def test_a_second_name_is_a_link_or_a_copy(tmp_path, monkeypatch):
+    durable.write_text(tmp_path / "a", "text")
+    durable.link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").samefile(tmp_path / "b")
+    durable.link_or_copy(tmp_path / "a", tmp_path / "b")
+
+    def no_link(*_: object) -> None:
+        raise OSError(1, "no links here")
+
+    monkeypatch.setattr(os, "link", no_link)
+    durable.link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert not (tmp_path / "a").samefile(tmp_path / "b") and (tmp_path / "b").read_text() == "text"
+    assert names(tmp_path) == {"a", "b"}
+
+
+def test_finished_files_get_their_names_together(tmp_path):
+    pairs = []
+    for name in "ab":
+        temporary = tmp_path / f"{durable.TEMPORARY}{name}"
+        temporary.write_text(name)
+        pairs.append((temporary, tmp_path / name))
+    durable.commit_files(pairs)
+    assert names(tmp_path) == {"a", "b"}
+
+
+def test_leftovers_are_swept_but_not_those_of_other_runs(tmp_path):
+    for folder in ("in", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{durable.TEMPORARY}1-a").touch()
+    (tmp_path / "other" / durable.LOCK).touch()
+    (tmp_path / f"{durable.TEMPORARY}1-b").touch()
+    (tmp_path / "c").touch()
+    durable.sweep(tmp_path)
+    assert names(tmp_path) == {"in", "other", "c"} and names(tmp_path / "in") == set()
+    assert len(names(tmp_path / "other")) == 2
+
+
+def test_only_leftovers_of_dead_writers_of_the_same_file_go(tmp_path):
+    own = f"{durable.TEMPORARY}{os.getpid()}-a"
+    others = {own, f"{durable.TEMPORARY}{DEAD}-b", f"{durable.TEMPORARY}x-a"}
+    for name in (*others, f"{durable.TEMPORARY}{DEAD}-a"):
+        (tmp_path / name).touch()
+    durable.sweep_for([tmp_path / "a", tmp_path / "none" / "a"])
+    assert names(tmp_path) == others
+
+
+def test_a_folder_is_locked_against_other_processes(tmp_path):
+    code = "import sys; from pathlib import Path; from rsforge import durable\n"
+    code += "with durable.lock_folder(Path(sys.argv[1])): pass"
+    line = [sys.executable, "-c", code, str(tmp_path)]
+    with durable.lock_folder(tmp_path):
+        found = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert found.returncode == 1 and f"in use by pid {os.getpid()}" in found.stderr
+    assert subprocess.run(line, check=False).returncode == 0
+
+
+def test_reserving_makes_room(tmp_path):
+    (tmp_path / "a").touch()
+    durable.reserve(tmp_path / "a", 4096)
+    assert (tmp_path / "a").stat().st_size == 4096
+
+
+def test_a_lock_that_is_held_is_an_error_with_a_code(tmp_path, monkeypatch):
+    def taken(*_: object) -> None:
+        raise OSError(11, "busy")
+
+    monkeypatch.setattr(durable.fcntl, "lockf", taken)
+    with pytest.raises(RsforgeError) as caught, durable.lock_folder(tmp_path):
+        pass
+    assert caught.value.code == "RSF-E003" and "another process" in caught.value.what
