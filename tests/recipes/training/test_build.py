@@ -8,10 +8,19 @@ import pytest
 import torch
 
 from rsforge.engine.cadence import Cadence
+from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
 from rsforge.recipes.console import SilentConsole
-from rsforge.recipes.training.build import build_cadences, build_rate, comparable_after
+from rsforge.recipes.training.build import (
+    _optimizer_options,
+    build_cadences,
+    build_loader,
+    build_rate,
+    comparable_after,
+)
+from rsforge.recipes.training.job import Compute
 from rsforge.settings.base import LoopSettings, OptimSettings
+from rsforge.settings.vae import VaeTrainSettings
 from tests.worlds.commands import VAE, rsforge
 
 
@@ -90,3 +99,18 @@ def test_epochs_and_steps_exclude_each_other(job, tmp_path, capsys):
     assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 2
     error = capsys.readouterr().err
     assert "--epochs" in error and "--max-train-steps" in error and "exclude" in error
+
+
+@pytest.mark.parametrize(
+    ("device", "words", "pinned"), [("cuda", {}, True), ("cuda", {"pin_memory": False}, False), ("cpu", {}, False)]
+)
+def test_memory_is_pinned_for_cuda_alone_and_unless_it_is_not_wanted(device, words, pinned):
+    settings = VaeTrainSettings(data={"data_dir": "synthetic"}, run={"num_workers": 0, **words})
+    compute = Compute(torch.device(device), SingleProcess())
+    loader = build_loader([0] * 32, settings, compute, training=True)
+    assert loader._loader_arguments["pin_memory"] is pinned
+
+
+def test_adam_s_epsilon_reaches_the_optimizer():
+    compute = Compute(torch.device("cpu"), SingleProcess())
+    assert _optimizer_options(OptimSettings(adam_epsilon=1e-4), compute).eps == 1e-4
