@@ -219,7 +219,7 @@ def test_a_folder_in_use_is_refused_with_the_holders_pid(failing, job, tmp_path)
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_in_a_checkpoint_and_the_command_that_goes_on(job, tmp_path, number, code):
-    line = VAE_LINE.replace("--epochs 1", "--epochs 5000")
+    line = VAE_LINE.replace("--epochs 1", "--epochs 5000 --sample-every 5000")
     words = command(line, job.tiles, tmp_path / "run")
     running = subprocess.Popen(
         [sys.executable, "-m", "rsforge", *words],
