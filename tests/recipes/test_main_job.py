@@ -186,7 +186,7 @@ def test_a_dry_run_checks_everything_and_writes_nothing(job, tmp_path, capsys, m
 def test_the_word_synthetic_trains_and_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(image_folder, "SYNTHETIC_COUNT", 24)
     assert rsforge(f"vae train --data-dir synthetic --output-dir {{}} --epochs 1 {VAE}", tmp_path / "run") == 0
-    assert "synthetic: 24 drawn scenes" in capsys.readouterr().err
+    assert "24 synthetic scenes" in capsys.readouterr().err
 
 
 def test_map_latents_go_the_whole_way(job, tmp_path, capsys):
