@@ -67,7 +67,7 @@ def rooms(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite in two processes; options after -- go to pytest."""
     install(session, "test", "oracle")
-    session.run("pytest", "-n", "2", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
 import signal
-import subprocess
-import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import checkpoint
 from rsforge.models.vgg import VggFeatures
 from rsforge.tasks.vae import VaeTask
-from tests.worlds.commands import DIFFUSION, VAE, command, rsforge
+from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 VAE_LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --kl-warmup 0 --report-to none {VAE}"
 DIFFUSION_LINE = f"diffusion train --vae {{}} --data-dir {{}} --output-dir {{}} --epochs 1 --report-to none {DIFFUSION}"
@@ -186,18 +186,28 @@ def test_a_read_only_folder(failing, job, tmp_path, monkeypatch):
     assert "Read-only" in failing("RSF-E002", 6, VAE_LINE, job.tiles, tmp_path / "run")
 
 
-def test_a_full_disk_keeps_what_was_written(job, tmp_path):
+@contextlib.contextmanager
+def files_up_to(size):
+    """No file can become longer than ``size`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_keeps_what_was_written(failing, job, tmp_path):
     """A file size limit acts as a quota: the second run's save fails, and the first one's files stay whole."""
     line = f"{VAE_LINE} --save-every 1"
     assert rsforge(line, job.tiles, tmp_path / "run") == 0
     before = (tmp_path / "run" / "latest_model.pt").read_bytes()
-    words = command(line.replace("--epochs 1", "--epochs 2") + " --resume", job.tiles, tmp_path / "run")
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
-    done = subprocess.run([sys.executable, "-m", "rsforge", *words], capture_output=True, text=True, preexec_fn=limit)
-    assert done.returncode == 6 and "error[RSF-E001]" in done.stderr and "Traceback" not in done.stderr
+    longer = line.replace("--epochs 1", "--epochs 2") + " --resume"
+    with files_up_to(20_000):
+        failing("RSF-E001", 6, longer, job.tiles, tmp_path / "run")
     assert (tmp_path / "run" / "latest_model.pt").read_bytes() == before
     assert not list((tmp_path / "run").glob(".tmp-*"))
-    assert rsforge(line.replace("--epochs 1", "--epochs 2") + " --resume", job.tiles, tmp_path / "run") == 0
+    assert rsforge(longer, job.tiles, tmp_path / "run") == 0
 
 
 def test_a_folder_in_use_is_refused_with_the_holders_pid(failing, job, tmp_path):
@@ -218,23 +228,20 @@ def test_a_folder_in_use_is_refused_with_the_holders_pid(failing, job, tmp_path)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_in_a_checkpoint_and_the_command_that_goes_on(job, tmp_path, number, code):
-    line = VAE_LINE.replace("--epochs 1", "--epochs 5000")
-    words = command(line, job.tiles, tmp_path / "run")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "rsforge", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "latest_model.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    running.send_signal(number)
-    out, err = running.communicate(timeout=60)
-    assert running.returncode == code and out == "" and "Traceback" not in err
-    shown = next(row for row in err.splitlines() if row.strip().startswith("fix:"))
+def test_a_signal_ends_in_a_checkpoint_and_the_command_that_goes_on(failing, job, tmp_path, number, code):
+    latest = tmp_path / "run" / "latest_model.pt"
+
+    def send_once_there_is_a_checkpoint():
+        deadline = time.monotonic() + 60
+        while not latest.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    line = VAE_LINE.replace("--epochs 1", "--epochs 5000 --sample-every 5000")
+    sender = threading.Thread(target=send_once_there_is_a_checkpoint)
+    sender.start()
+    said = failing(f"RSF-I{code}", code, line, job.tiles, tmp_path / "run")
+    sender.join()
+    shown = next(row for row in said.splitlines() if row.strip().startswith("fix:"))
     assert "rsforge vae train" in shown and shown.endswith("--resume")
-    state = checkpoint.load(tmp_path / "run" / "latest_model.pt")
-    assert f"step {state['progress']['step']}" in err
+    assert f"step {checkpoint.load(latest)['progress']['step']}" in said

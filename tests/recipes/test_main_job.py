@@ -11,6 +11,7 @@ from PIL import Image
 
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
+from rsforge.recipes.datasets import image_folder
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 
@@ -89,12 +90,12 @@ def test_exactly_the_images_asked_for_are_drawn(job, tmp_path, count, batch, nro
 
 def test_a_seed_gives_the_same_images_whatever_the_batch(job, tmp_path):
     for sampler in ("--ddim-steps 5", "--ddim-steps 5 --eta 1", ""):
-        few = pixels(sampled(job, tmp_path, f"--num-images 6 --seed 5 --batch-size 4 {sampler}", "a.png"))
-        many = pixels(sampled(job, tmp_path, f"--num-images 6 --seed 5 --batch-size 6 {sampler}", "b.png"))
-        single = pixels(sampled(job, tmp_path, f"--num-images 6 --seed 5 --batch-size 1 {sampler}", "c.png"))
+        few = pixels(sampled(job, tmp_path, f"--num-images 3 --seed 5 --batch-size 2 {sampler}", "a.png"))
+        many = pixels(sampled(job, tmp_path, f"--num-images 3 --seed 5 --batch-size 3 {sampler}", "b.png"))
+        single = pixels(sampled(job, tmp_path, f"--num-images 3 --seed 5 --batch-size 1 {sampler}", "c.png"))
         # The same noise to the bit; matrix products of another batch size may round the last level.
         assert abs(few - many).max() <= 1 and abs(few - single).max() <= 1
-    other = pixels(sampled(job, tmp_path, "--num-images 6 --seed 6 --ddim-steps 5", "d.png"))
+    other = pixels(sampled(job, tmp_path, "--num-images 3 --seed 6 --ddim-steps 5", "d.png"))
     assert (abs(other - few) > 1).any()
 
 
@@ -182,9 +183,10 @@ def test_a_dry_run_checks_everything_and_writes_nothing(job, tmp_path, capsys, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_word_synthetic_trains_and_says_so(tmp_path, capsys):
+def test_the_word_synthetic_trains_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(image_folder, "SYNTHETIC_COUNT", 24)
     assert rsforge(f"vae train --data-dir synthetic --output-dir {{}} --epochs 1 {VAE}", tmp_path / "run") == 0
-    assert "synthetic" in capsys.readouterr().err
+    assert "24 synthetic scenes" in capsys.readouterr().err
 
 
 def test_map_latents_go_the_whole_way(job, tmp_path, capsys):

@@ -7,9 +7,9 @@ import shutil
 import pytest
 import torch
 
-from tests.worlds.commands import DIFFUSION, rsforge
+from tests.worlds.commands import DIFFUSION, DRAWS, rsforge
 
-LINE = f"diffusion train --vae {{}} --image-dir {{}} --output-dir {{}} {DIFFUSION}"
+LINE = f"diffusion train --vae {{}} --image-dir {{}} --output-dir {{}} {DIFFUSION.removesuffix(DRAWS)}"
 
 
 @pytest.mark.parametrize(("options", "draws"), [("", 172), ("--validation-draws 6", 6)])

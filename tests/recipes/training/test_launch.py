@@ -18,7 +18,10 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.training import launch
 from rsforge.settings.base import RunSettings
 
-TINY = "--kl-warmup 0 --image-size 16 --channels 8,16 --no-perceptual --num-workers 0 --batch-size 8 --device cpu"
+TINY = (
+    "--image-size 16 --channels 8,16 --no-perceptual --num-workers 0 --batch-size 8 --jitter 0 --device cpu "
+    "--kl-warmup 0 --report-to none --sample-every 100000 --save-every 100000"
+)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are counted by /proc")
 SAID = {"where": "", "found": "", "kept": "", "fix": "so"}
 
