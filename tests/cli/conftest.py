@@ -58,12 +58,12 @@ def _quiet_environment(monkeypatch, tmp_path):
 @pytest.fixture
 def kitchen(monkeypatch) -> SimpleNamespace:
     """Replaces every recipe; ``settings``, ``show`` and ``name`` tell the last order, ``serve`` makes the answer."""
-    orders = SimpleNamespace(settings=None, show=None, name="", serve=lambda settings, show: {"done": 1})
+    orders = SimpleNamespace(settings=None, console=None, name="", serve=lambda settings, console: {"done": 1})
 
     def cook(name: str) -> Callable[[Any, Any], Any]:
-        def recipe(settings: Any, show: Any) -> Any:
-            orders.settings, orders.show, orders.name = settings, show, name
-            return orders.serve(settings, show)
+        def recipe(settings: Any, console: Any) -> Any:
+            orders.settings, orders.console, orders.name = settings, console, name
+            return orders.serve(settings, console)
 
         return recipe
 
@@ -96,12 +96,12 @@ def toy(monkeypatch) -> Callable[..., SimpleNamespace]:
     def make(model: type[Any], **more: Any) -> SimpleNamespace:
         monkeypatch.setattr(app, "registered_commands", list(app.registered_commands))
         monkeypatch.setitem(COMMANDS, ("toy",), None)
-        called = SimpleNamespace(settings=None, show=None)
+        called = SimpleNamespace(settings=None, console=None)
 
         @command(app, "toy", model, **more)
-        def remember(settings: Any, show: Any) -> dict[str, Any]:
+        def remember(settings: Any, console: Any) -> dict[str, Any]:
             """Do nothing with many options."""
-            called.settings, called.show = settings, show
+            called.settings, called.console = settings, console
             return {"done": 1}
 
         return called

@@ -21,7 +21,7 @@ def test_precedence_and_origins(shell, kitchen, monkeypatch):
         "--epochs", "9",
     )  # fmt: skip
     assert ran == (0, "done  1\n", "")
-    s, origins = kitchen.settings, kitchen.show.origins
+    s, origins = kitchen.settings, kitchen.console.origins
     assert (s.loop.epochs, s.loop.batch_size, s.loop.grad_accum, s.loop.save_every) == (9, 2, 3, 4)
     assert (s.optim.learning_rate, s.optim.weight_decay, s.run.seed) == (1.0, 0.5, 42)
     assert origins["epochs"] == "option"
@@ -61,7 +61,7 @@ def test_config_forms(shell, kitchen, name, text):
     Path(name).write_text(text.replace(', "hidden": null', ""))
     assert shell("vae", "train", "--config", name) == (0, "done  1\n", "")
     assert (kitchen.settings.loop.epochs, kitchen.settings.data.data_dir) == (3, "y")
-    assert kitchen.show.origins["data_dir"] == f"{name}:{3 if name == 'a.yaml' else 2}"
+    assert kitchen.console.origins["data_dir"] == f"{name}:{3 if name == 'a.yaml' else 2}"
 
 
 def test_yes_and_no_spell_a_choice_that_has_them(shell, kitchen):
@@ -73,7 +73,7 @@ def test_yes_and_no_spell_a_choice_that_has_them(shell, kitchen):
 def test_a_preset_is_a_settings_file(shell, kitchen):
     assert shell(*TRAIN, "--config", "vae-tiny").code == 0
     assert kitchen.settings.data.image_size == 32
-    assert kitchen.show.origins["image_size"] == "vae-tiny:3"
+    assert kitchen.console.origins["image_size"] == "vae-tiny:3"
 
 
 def test_every_error_is_told_at_once_with_where_it_stands(shell, kitchen):
@@ -175,11 +175,11 @@ def test_none_is_understood_where_nothing_is_a_value(shell, kitchen):
 
 def test_what_the_recipe_is_told_of_the_command(shell, kitchen):
     argv = [*TRAIN, "--output_dir", "my runs", "--dry-run"]
-    kitchen.serve = lambda settings, show: {"steps": 7}
+    kitchen.serve = lambda settings, console: {"steps": 7}
     ran = shell(*argv, "--json")
-    assert kitchen.show.argv == [*argv, "--json"]
-    assert kitchen.show.command == "rsforge vae train --data-dir x --output_dir 'my runs' --dry-run --json"
-    assert kitchen.show.dry_run is True
+    assert kitchen.console.argv == [*argv, "--json"]
+    assert kitchen.console.command == "rsforge vae train --data-dir x --output_dir 'my runs' --dry-run --json"
+    assert kitchen.console.dry_run is True
     data = json.loads(ran.out)
     assert data["dry_run"] is True and data["plan"] == {"steps": 7}
     assert data["settings"]["run"]["output_dir"] == "my runs"

@@ -44,14 +44,14 @@ def test_the_settings_file_of_the_text_encoder(shell, clip):
     assert (s.data.val_fraction, s.run.num_workers, s.run.pin_memory) == (0.2, 4, True)
     names = {"embedding_dim": "embedding_dim", "lr_warmup_steps": "warmup_steps", "val_fraction": "train_split"}
     for name, key in names.items():
-        assert clip.show.origins[name] == f"clip_config.json:{numbered(CLIP_CONFIG, key)}"
+        assert clip.console.origins[name] == f"clip_config.json:{numbered(CLIP_CONFIG, key)}"
 
 
 def test_options_go_over_the_documents_file(shell, clip):
     words = ["--dataset_path", "D", "--config_file", "clip_config.json", "--batch_size", "8", "--num_heads", "4"]
     assert shell("toy", *words).code == 0
     assert (clip.settings.loop.batch_size, clip.settings.encoder.num_heads) == (8, 4)
-    assert clip.show.origins["batch_size"] == "option"
+    assert clip.console.origins["batch_size"] == "option"
 
 
 def test_the_settings_file_of_the_main_model(shell, sar):
@@ -65,8 +65,8 @@ def test_the_settings_file_of_the_main_model(shell, sar):
     assert (s.loop.mixed_precision, s.loop.max_grad_norm) == ("auto", 1.0)
     assert (s.data.val_fraction, s.run.pin_memory) == (0.2, True)
     lines = [numbered(MODEL_CONFIG, key) for key in ("model_channels", "channel_mult")]
-    assert sar.show.origins["unet_channels"] == f"model_config.json:{lines[0]},{lines[1]}"
-    assert sar.show.origins["unet_num_heads"] == f"model_config.json:{numbered(MODEL_CONFIG, 'num_heads')}"
+    assert sar.console.origins["unet_channels"] == f"model_config.json:{lines[0]},{lines[1]}"
+    assert sar.console.origins["unet_num_heads"] == f"model_config.json:{numbered(MODEL_CONFIG, 'num_heads')}"
 
 
 SHORTER = [
@@ -104,7 +104,7 @@ def test_set_may_use_the_same_keys(shell, sar):
     assert shell("toy", "--data-dir", "D", *words).code == 0
     s = sar.settings
     assert (s.data.val_fraction, s.unet.channels, s.optim.betas) == (0.25, (320, 960), (0.5, 0.999))
-    assert sar.show.origins["unet_channels"] == "--set"
+    assert sar.console.origins["unet_channels"] == "--set"
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_landed_commands_take_the_augmentation_of_the_document(shell, kitchen, n
     for argv in (TRAIN, ("diffusion", "train", "--vae", "v", "--data-dir", "x")):
         assert shell(*argv, "-c", name) == (0, "done  1\n", "")
         assert (kitchen.settings.data.flip, kitchen.settings.data.jitter) == (0.25, 0.1)
-        assert kitchen.show.origins["jitter"] == f"{name}:{line}"
-        assert kitchen.show.origins["flip"].startswith(f"{name}:")
+        assert kitchen.console.origins["jitter"] == f"{name}:{line}"
+        assert kitchen.console.origins["flip"].startswith(f"{name}:")
 
 
 def test_one_strength_cannot_be_three(shell, kitchen):

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rsforge.engine import checkpoint
 from rsforge.engine.checkpoint_writer import CheckpointNames
-from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.output_names import OutputLayout
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
 from rsforge.settings.images import TileSettings
 from rsforge.settings.sections import Section, also, anchor, nest
@@ -49,7 +49,7 @@ def test_resume_and_nothing_else_is_a_whole_command(shell, resumable):
     save("toy_models/checkpoint_0020.pt", epochs=20, batch_size=3, learning_rate=0.5, output_dir="toy_models")
     ran = shell("toy", "--resume", "toy_models/checkpoint_0020.pt", "--epochs", "22")
     assert ran.code == 0, ran.err
-    s, origins = resumable.settings, resumable.show.origins
+    s, origins = resumable.settings, resumable.console.origins
     assert (s.loop.epochs, s.loop.batch_size, s.optim.learning_rate) == (22, 3, 0.5)
     assert (s.data.data_dir, s.start, s.run.output_dir) == ("images", Path("base.pt"), Path("toy_models"))
     origin = "checkpoint toy_models/checkpoint_0020.pt"
@@ -73,7 +73,7 @@ def test_resume_alone_takes_the_newest_of_the_folder(shell, resumable, words):
     save(f"{folder}/latest_model.pt", batch_size=2)
     assert shell("toy", *words).code == 0
     assert resumable.settings.loop.batch_size == 2
-    assert resumable.show.origins["batch_size"] == f"checkpoint {folder}/latest_model.pt"
+    assert resumable.console.origins["batch_size"] == f"checkpoint {folder}/latest_model.pt"
     assert resumable.settings.run.output_dir == Path(folder)
 
 
@@ -81,7 +81,7 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(shell, resumabl
     save("toy_models/checkpoint_0010.pt", batch_size=1)
     Path("toy_models/latest_model.pt").write_bytes(Path("toy_models/checkpoint_0010.pt").read_bytes()[:500])
     assert shell("toy", "--resume").code == 0
-    assert resumable.show.origins["batch_size"] == "checkpoint toy_models/checkpoint_0010.pt"
+    assert resumable.console.origins["batch_size"] == "checkpoint toy_models/checkpoint_0010.pt"
 
 
 def test_files_and_environment_give_way_to_the_checkpoint_and_it_is_said(shell, resumable, monkeypatch):
@@ -134,13 +134,13 @@ def test_settings_of_an_older_or_newer_run_are_taken_as_far_as_they_are_known(sh
     checkpoint.save(path, state)
     assert shell("toy", "--resume").code == 0
     assert (resumable.settings.loop.batch_size, resumable.settings.loop.grad_accum) == (3, 1)
-    assert resumable.show.origins["grad_accum"] == "default"
+    assert resumable.console.origins["grad_accum"] == "default"
 
 
 def test_what_nobody_chose_then_is_not_chosen_now(shell, resumable):
     path = save("toy_models/latest_model.pt", batch_size=3, val_fraction=0.3)
     assert shell("toy", "--resume", "--grad-accum", "2").code == 0
-    s, origins = resumable.settings, resumable.show.origins
+    s, origins = resumable.settings, resumable.console.origins
     assert "val_fraction" in s.data.model_fields_set and "flip" not in s.data.model_fields_set
     assert (origins["val_fraction"], origins["flip"]) == (f"checkpoint {path}", f"default: checkpoint {path}")
     assert "grad_accum" in s.loop.model_fields_set
@@ -160,7 +160,7 @@ def test_the_file_that_a_former_command_makes_is_taken_where_it_is(shell, toy):
     ran = shell("toy", "--data-dir", "x")
     assert ran.err == "taken      --start base/best_model.pt (made by rsforge base train)\n"
     assert called.settings.start == Path("base/best_model.pt")
-    assert called.show.origins["start"] == "default: made by rsforge base train"
+    assert called.console.origins["start"] == "default: made by rsforge base train"
     assert shell("toy", "--data-dir", "x", "--start", "y").err == ""
     Path("w").mkdir()
     assert shell("toy", "--data-dir", "x", "--base-dir", "w").code == 2
@@ -182,5 +182,5 @@ def test_a_command_may_know_further_inputs_from_those_that_are_given(shell, toy)
     assert ran.code == 0 and asked == [{"start": "s.pt", "image_size": "32", "val_fraction": 0.4}]
     s = called.settings
     assert (s.data.data_dir, s.data.image_size, s.data.val_fraction) == ("images", 32, 0.4)
-    assert called.show.origins["data_dir"] == "default: model s.pt"
+    assert called.console.origins["data_dir"] == "default: model s.pt"
     assert ran.err == "taken      --data-dir images (model s.pt)\n"

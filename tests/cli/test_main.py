@@ -21,7 +21,7 @@ DOCTOR = ("doctor",)
 
 
 def raising(error):
-    def serve(settings, show):
+    def serve(settings, console):
         raise error
 
     return serve
@@ -125,7 +125,7 @@ def test_control_characters_cannot_reach_the_terminal(shell, kitchen):
     err = shell(*DOCTOR).err
     assert err.startswith("error[RSF-D002]: bad \\x1b[2J\\nname\n  where: a\\rb\\udcff\n")
     assert len(err.splitlines()) == 8
-    kitchen.serve = lambda settings, show: {"name": "a\x1b\udcff"}
+    kitchen.serve = lambda settings, console: {"name": "a\x1b\udcff"}
     assert shell(*DOCTOR).out == "name  a\\x1b\\udcff\n"
 
 
@@ -137,7 +137,7 @@ def test_results_for_people_and_for_programs(shell, kitchen):
         "at": Path("x"),
         "ok": True,
     }
-    kitchen.serve = lambda settings, show: result
+    kitchen.serve = lambda settings, console: result
     assert shell(*DOCTOR).out.splitlines() == [
         "psnr        31.25", "best.epoch  3", "best.loss   nan", "files       a, b", "at          x", "ok          yes",
     ]  # fmt: skip
@@ -216,7 +216,7 @@ def test_a_full_disk_under_stdout_is_told():
 
 def test_only_the_first_process_of_a_run_prints(shell, kitchen, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    kitchen.serve = lambda settings, show: show.say("hello") or {"done": 1}
+    kitchen.serve = lambda settings, console: console.say("hello") or {"done": 1}
     assert shell(*DOCTOR) == (0, "", "")
 
 

@@ -48,7 +48,7 @@ def widths(called) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def test_options_reach_the_section_of_their_prefix(shell, twins):
     assert shell("toy", "--vae-channels", "1", "2", "--unet_channels=3,4") == (0, "done  1\n", "")
     assert widths(twins) == ((1, 2), (3, 4))
-    assert twins.show.origins["vae_channels"] == twins.show.origins["unet_channels"] == "option"
+    assert twins.console.origins["vae_channels"] == twins.console.origins["unet_channels"] == "option"
 
 
 def test_the_defaults_of_the_command_stay(shell, twins):
@@ -74,7 +74,7 @@ def test_environment(shell, twins, monkeypatch):
     monkeypatch.setenv("RSFORGE_UNET_CHANELS", "7")
     ran = shell("toy")
     assert widths(twins) == ((5, 6), (64, 128))
-    assert twins.show.origins["vae_channels"] == "env RSFORGE_VAE_CHANNELS"
+    assert twins.console.origins["vae_channels"] == "env RSFORGE_VAE_CHANNELS"
     assert "did you mean RSFORGE_UNET_CHANNELS?" in ran.err
 
 

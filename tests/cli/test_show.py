@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from rsforge.cli import show as module
-from rsforge.cli.show import Show, duration
+from rsforge.cli import console as module
+from rsforge.cli.terminal import TerminalConsole, duration
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def clock(monkeypatch):
 
 
 def test_plain_lines_are_the_first_the_last_and_one_every_ten_seconds(capsys, clock):
-    with Show().progress("step", 100) as progress:
+    with TerminalConsole().progress("step", 100) as progress:
         for i in range(100):
             clock[0] += 1.0
             progress.step(loss=1 / (i + 1), epoch="1/2")
@@ -33,14 +33,14 @@ def test_plain_lines_are_the_first_the_last_and_one_every_ten_seconds(capsys, cl
 
 
 def test_a_resumed_run_counts_from_where_it_was(capsys, clock):
-    with Show().progress("step", 100, done=50) as progress:
+    with TerminalConsole().progress("step", 100, done=50) as progress:
         clock[0] += 2
         progress.step()
     assert capsys.readouterr().err == "step 51/100 0.5 it/s eta 1m38s\n"
 
 
 def test_an_interrupted_progress_tells_its_last_state(capsys, clock):
-    with pytest.raises(KeyboardInterrupt), Show().progress("step", 100) as progress:
+    with pytest.raises(KeyboardInterrupt), TerminalConsole().progress("step", 100) as progress:
         clock[0] += 1
         progress.step()
         progress.step()
@@ -49,11 +49,11 @@ def test_an_interrupted_progress_tells_its_last_state(capsys, clock):
 
 
 def test_quiet_silences_messages_and_progress_but_not_warnings(capsys):
-    show = Show(quiet=True)
-    show.say("hello")
-    with show.progress("step", 1) as progress:
+    console = TerminalConsole(quiet=True)
+    console.say("hello")
+    with console.progress("step", 1) as progress:
         progress.step(loss=1.0)
-    show.warn("careful")
+    console.warn("careful")
     assert capsys.readouterr().err == "warning: careful\n"
 
 
@@ -69,10 +69,10 @@ def test_bars_are_for_terminals(monkeypatch, variables, animated):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    show = Show()
-    with show.progress("step", 2) as progress:
+    console = TerminalConsole()
+    with console.progress("step", 2) as progress:
         progress.step(loss=0.5)
-        show.say("in [between]")
+        console.say("in [between]")
         progress.step()
     told = sys.stderr.getvalue()
     assert ("\x1b[" in told) is animated
@@ -84,7 +84,7 @@ def test_no_color_is_respected(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with Show().progress("step", 1) as progress:
+    with TerminalConsole().progress("step", 1) as progress:
         progress.step()
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", sys.stderr.getvalue())
 
@@ -96,9 +96,9 @@ class Broken(io.StringIO):
 
 def test_a_reader_that_left_does_not_end_the_work(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Broken())
-    Show().say("hello")
+    TerminalConsole().say("hello")
     monkeypatch.setattr(sys, "stderr", None)
-    Show().say("hello")
+    TerminalConsole().say("hello")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3, "3s"), (190, "3m10s"), (3599.6, "1h00m"), (7260, "2h01m")])

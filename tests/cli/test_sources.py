@@ -31,7 +31,7 @@ def finetune(toy, monkeypatch):
 
 def test_a_command_reads_its_own_variables(shell, finetune):
     assert shell("toy") == (0, "done  1\n", "")
-    s, origins = finetune.settings, finetune.show.origins
+    s, origins = finetune.settings, finetune.console.origins
     assert (s.pretrained_model, s.train_data_dir) == ("sd-1.5", Path("rsicd_images"))
     assert (origins["pretrained_model"], origins["train_data_dir"]) == ("env MODEL_NAME", "env DATA_DIR")
     # An empty variable says nothing.
@@ -43,7 +43,7 @@ def test_our_own_variables_go_first(shell, finetune, monkeypatch, ours):
     monkeypatch.setenv(ours, "sd-2.1")
     assert shell("toy").code == 0
     assert finetune.settings.pretrained_model == "sd-2.1"
-    assert finetune.show.origins["pretrained_model"] == f"env {ours}"
+    assert finetune.console.origins["pretrained_model"] == f"env {ours}"
 
 
 def test_files_stand_below_and_options_above(shell, finetune):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
-from rsforge.recipes.training import loss_plots
+from rsforge.recipes.tracking import loss_plots
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan_export import DIRECTIONS, Exported, export_all, write_generators
 

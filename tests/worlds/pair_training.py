@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.training import output_dir
 from rsforge.settings.base import RunSettings
@@ -17,31 +14,6 @@ from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.pairs import PairTrainingSettings
 
 TERRAINS = ("agri", "coast", "river", "urban")
-
-
-class RecordingConsole(SilentConsole):
-    """A console that records lines, warnings and progress."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self.warned: list[str] = []
-        self.meters: list[tuple[str, int, int]] = []
-
-    @contextmanager
-    def progress(self, label: str, total: int, done: int = 0):
-        steps = []
-        yield SimpleNamespace(step=lambda advance=1: steps.append(advance))
-        self.meters.append((label, total, sum(steps)))
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
-
-    def warn(self, line: str) -> None:
-        self.warned.append(line)
-
-    def has_line(self, words: str) -> bool:
-        return any(words in line for line in self.said + self.warned)
 
 
 def load_pairs(root, console, *, on_bad="error", seed=42, output="/nowhere", **data) -> pair_datasets.PairSets:

@@ -1,1 +1,1 @@
-"""The porch: argv to settings, one recipe call, a rendered result."""
+"""The command line: argv to settings, one recipe call, a rendered result."""

@@ -15,8 +15,8 @@ from rsforge.cli.failures import interruption
 from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, leaves
 from rsforge.cli.resolve import resolve
-from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, Result, common_options
 from rsforge.errors import RsforgeError
 from rsforge.settings.sections import DEFAULT, anchor, unset
@@ -97,7 +97,7 @@ def command(
     method: Callable[[], Any] | None = None,
     inputs: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]] | None = None,
     **extra: Any,
-) -> Callable[[Callable[[S, Show], Any]], Callable[[S, Show], Any]]:
+) -> Callable[[Callable[[S, TerminalConsole], Any]], Callable[[S, TerminalConsole], Any]]:
     """Make ``run(settings, show)`` the command ``path`` of ``app``, with one option per leaf of ``model``.
 
     ``writes`` adds --dry-run; ``tunable`` adds --config, --set and the environment; ``group`` makes it what the
@@ -106,15 +106,15 @@ def command(
     """
     spec = COMMANDS[tuple(path.split())] = Command(tuple(path.split()), model, writes, tunable, method, inputs)
 
-    def decorate(run: Callable[[S, Show], Any]) -> Callable[[S, Show], Any]:
+    def decorate(run: Callable[[S, TerminalConsole], Any]) -> Callable[[S, TerminalConsole], Any]:
         def call(ctx: typer.Context, **values: Any) -> Any:
             if ctx.invoked_subcommand is not None:
                 return None
-            settings, show = _read_settings(ctx, spec, values)
+            settings, console = _read_settings(ctx, spec, values)
             try:
-                return _outcome(run(anchor(settings), show), settings, show)
+                return _outcome(run(anchor(settings), console), settings, console)
             except KeyboardInterrupt as error:
-                raise interruption(error, show.command) from None
+                raise interruption(error, console.command) from None
 
         call.__doc__ = run.__doc__
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -130,7 +130,7 @@ def command(
     return decorate
 
 
-def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tuple[Any, Show]:
+def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) -> tuple[Any, TerminalConsole]:
     common = {name: values.pop(f"common_{name}", None) for name in COMMON}
     typed = [Entry((k,), v, "option") for k, v in values.items() if _was_typed(ctx, k)]
     variables = environment() if spec.tunable else {}
@@ -143,7 +143,7 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
     except RsforgeError as error:
         error.fix = error.fix.replace("COMMAND", spec.name)
         raise
-    show = Show(
+    console = TerminalConsole(
         command=shlex.join(["rsforge", *COMMAND_LINE.argv]),
         argv=list(COMMAND_LINE.argv),
         origins=origins,
@@ -151,8 +151,8 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
         quiet=bool(common["quiet"]),
     )
     for line in lines:
-        show.say(line)
-    return settings, show
+        console.say(line)
+    return settings, console
 
 
 def _was_typed(ctx: typer.Context, name: str) -> bool:
@@ -160,8 +160,8 @@ def _was_typed(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _outcome(result: Any, settings: BaseModel, show: Show) -> Any:
-    if not show.dry_run:
+def _outcome(result: Any, settings: BaseModel, console: TerminalConsole) -> Any:
+    if not console.dry_run:
         return result
     data = result.data if isinstance(result, Result) else dict(result or {})
-    return {"dry_run": True, "settings": settings.model_dump(mode="json"), "origins": show.origins, "plan": data}
+    return {"dry_run": True, "settings": settings.model_dump(mode="json"), "origins": console.origins, "plan": data}

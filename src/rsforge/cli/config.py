@@ -13,8 +13,8 @@ from rsforge.cli.keys import is_known
 from rsforge.cli.leaves import nearest
 from rsforge.cli.render import format_value
 from rsforge.cli.resolve import resolve
-from rsforge.cli.show import Show
 from rsforge.cli.sources import environment, from_environment, from_sets
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import COMMANDS, Command, Result
 from rsforge.durable import write_text
 from rsforge.errors import RsforgeError
@@ -31,7 +31,7 @@ app = group()
 
 
 @command(app, "config ls", ConfigListSettings, tunable=False, epilog="Example: rsforge config ls")
-def ls(settings: ConfigListSettings, show: Show) -> Result:
+def ls(settings: ConfigListSettings, console: TerminalConsole) -> Result:
     """List the shipped presets."""
     heads = {name: headline(text) for name, text in presets().items()}
     data = {name: {"command": cmd, "description": text} for name, (cmd, text) in heads.items()}
@@ -40,7 +40,7 @@ def ls(settings: ConfigListSettings, show: Show) -> Result:
 
 
 @command(app, "config cp", ConfigCopySettings, writes=True, tunable=False, epilog="Example: rsforge config cp vae-tiny")
-def cp(settings: ConfigCopySettings, show: Show) -> dict[str, Any]:
+def cp(settings: ConfigCopySettings, console: TerminalConsole) -> dict[str, Any]:
     """Copy a preset to edit it."""
     text = preset(settings.name)
     path = settings.dest or Path(f"{settings.name}.toml")
@@ -49,7 +49,7 @@ def cp(settings: ConfigCopySettings, show: Show) -> dict[str, Any]:
         raise RsforgeError(
             "RSF-U004", "the file exists", where=str(path), fix="replace it with --overwrite or name another DEST"
         )
-    if not show.dry_run:
+    if not console.dry_run:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
     cmd, _ = headline(text)
@@ -63,7 +63,7 @@ def cp(settings: ConfigCopySettings, show: Show) -> dict[str, Any]:
     tunable=False,
     epilog="Example: rsforge config show vae train --config vae-tiny --set epochs=5",
 )
-def show_values(settings: ConfigShowSettings, show: Show) -> Result:
+def show_values(settings: ConfigShowSettings, console: TerminalConsole) -> Result:
     """Show every value of a command and where it comes from."""
     model = _find_command(settings.command).model
     layers = [entries(source) for source in settings.config]
@@ -78,7 +78,7 @@ def show_values(settings: ConfigShowSettings, show: Show) -> Result:
 
 
 @command(app, "config schema", ConfigSchemaSettings, tunable=False, epilog="Example: rsforge config schema vae train")
-def schema(settings: ConfigSchemaSettings, show: Show) -> Result:
+def schema(settings: ConfigSchemaSettings, console: TerminalConsole) -> Result:
     """Print the JSON Schema of a command's settings."""
     data = _find_command(settings.command).model.model_json_schema()
     return Result(data, json.dumps(data, indent=2))
@@ -87,7 +87,7 @@ def schema(settings: ConfigSchemaSettings, show: Show) -> Result:
 @command(
     app, "config validate", ConfigValidateSettings, tunable=False, epilog="Example: rsforge config validate my.toml"
 )
-def validate(settings: ConfigValidateSettings, show: Show) -> dict[str, Any]:
+def validate(settings: ConfigValidateSettings, console: TerminalConsole) -> dict[str, Any]:
     """Say which commands each settings file fits, or what is wrong with it."""
     fits = {str(file): _fitting_commands(str(file)) for file in settings.files}
     return {file: ", ".join(f"rsforge {' '.join(c.path)}" for c in found) for file, found in fits.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
 from rsforge.settings.cyclegan import (
     CycleGanEvaluateSettings,
@@ -32,11 +32,11 @@ def _method() -> Any:
     method=_method,
     epilog="Example: rsforge cyclegan train --data-dir v_2 --terrains agri --vgg-weights vgg16-397923af.pth",
 )
-def train(settings: CycleGanTrainSettings, show: Show) -> dict[str, Any]:
+def train(settings: CycleGanTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train two generators and two critics on a folder of pairs."""
     from rsforge.recipes.cyclegan.train import train as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -46,11 +46,11 @@ def train(settings: CycleGanTrainSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge cyclegan translate --checkpoint cyclegan_models/best_model.pt --input s1 --output optical",
 )
-def translate(settings: CycleGanTranslateSettings, show: Show) -> dict[str, Any]:
+def translate(settings: CycleGanTranslateSettings, console: TerminalConsole) -> dict[str, Any]:
     """Translate images of any size; a GeoTIFF becomes a GeoTIFF."""
     from rsforge.recipes.cyclegan.translate import translate as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -60,12 +60,12 @@ def translate(settings: CycleGanTranslateSettings, show: Show) -> dict[str, Any]
     writes=True,
     epilog="Example: rsforge cyclegan evaluate --checkpoint cyclegan_models/best_model.pt --data-dir v_2 --side val",
 )
-def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Result:
+def evaluate(settings: CycleGanEvaluateSettings, console: TerminalConsole) -> Result:
     """Measure translations beside trivial baselines, with confidence intervals."""
     from rsforge.recipes.cyclegan.evaluate import evaluate as recipe
     from rsforge.recipes.cyclegan.evaluate import table
 
-    data = recipe(settings, show)
+    data = recipe(settings, console)
     return Result(data, table(data))
 
 
@@ -76,8 +76,8 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Show) -> Result:
     writes=True,
     epilog="Example: rsforge cyclegan export --checkpoint cyclegan_models/best_model.pt --output-dir exported",
 )
-def export(settings: CycleGanExportSettings, show: Show) -> dict[str, Any]:
+def export(settings: CycleGanExportSettings, console: TerminalConsole) -> dict[str, Any]:
     """Package a generator for other programs, checked against the model."""
     from rsforge.recipes.cyclegan.export import export as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)

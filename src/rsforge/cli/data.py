@@ -7,7 +7,7 @@ from typing import Any
 
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
 from rsforge.settings.data_captions import CaptionsSettings, ClassesSettings, ParquetSettings
 from rsforge.settings.data_cubes import HsiPatchesSettings
@@ -31,11 +31,11 @@ def _find_set(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     inputs=_find_set,
     epilog="Example: rsforge data parquet-to-jsonl --parquet-path train.parquet --output-dir rsicd",
 )
-def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:
+def parquet_to_jsonl(settings: ParquetSettings, console: TerminalConsole) -> dict[str, Any]:
     """Extract images and captions from Parquet files."""
     from rsforge.recipes.data.parquet_to_jsonl import extract as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -45,11 +45,11 @@ def parquet_to_jsonl(settings: ParquetSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data captions-to-jsonl --caption-file captions.txt --output-file metadata.jsonl",
 )
-def captions_to_jsonl(settings: CaptionsSettings, show: Show) -> dict[str, Any]:
+def captions_to_jsonl(settings: CaptionsSettings, console: TerminalConsole) -> dict[str, Any]:
     """Turn a table of captions into JSON lines."""
     from rsforge.recipes.data.captions_to_jsonl import convert as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -59,11 +59,11 @@ def captions_to_jsonl(settings: CaptionsSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data prepare-classes --data-dir data/corel --base-dir .",
 )
-def prepare_classes(settings: ClassesSettings, show: Show) -> dict[str, Any]:
+def prepare_classes(settings: ClassesSettings, console: TerminalConsole) -> dict[str, Any]:
     """Sort images by class, with captions."""
     from rsforge.recipes.data.prepare_classes import prepare as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -73,28 +73,28 @@ def prepare_classes(settings: ClassesSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data tile --sar scenes --optical scenes --size 256 --output-dir patches",
 )
-def tile(settings: TileCutSettings, show: Show) -> dict[str, Any]:
+def tile(settings: TileCutSettings, console: TerminalConsole) -> dict[str, Any]:
     """Cut aligned SAR and optical scenes into patches."""
     from rsforge.recipes.data.tile import cut as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(app, "data stats", StatsSettings, epilog="Example: rsforge data stats --dataset-path Dataset")
-def stats(settings: StatsSettings, show: Show) -> Result:
+def stats(settings: StatsSettings, console: TerminalConsole) -> Result:
     """Count what a data set holds: regions, seasons, sizes, modes, ranges."""
     from rsforge.recipes.data.stats import measure, render_table
 
-    data = measure(settings, show)
+    data = measure(settings, console)
     return Result(data, render_table(data))
 
 
 @command(app, "data audit", AuditSettings, writes=True, epilog="Example: rsforge data audit --data-dir Dataset")
-def audit(settings: AuditSettings, show: Show) -> dict[str, Any]:
+def audit(settings: AuditSettings, console: TerminalConsole) -> dict[str, Any]:
     """Open every file, name every fault, and draw the offenders."""
     from rsforge.recipes.data.audit import judge as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -104,11 +104,11 @@ def audit(settings: AuditSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data split --data-dir Dataset --by scene --val 0.2 --test 0.1",
 )
-def split(settings: SplitSettings, show: Show) -> dict[str, Any]:
+def split(settings: SplitSettings, console: TerminalConsole) -> dict[str, Any]:
     """Divide a data set so that nothing stands on both sides."""
     from rsforge.recipes.data.split import divide as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -118,11 +118,11 @@ def split(settings: SplitSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data hsi-patches --input scene.hdr --sensor landsat8 --output-dir patches",
 )
-def hsi_patches(settings: HsiPatchesSettings, show: Show) -> dict[str, Any]:
+def hsi_patches(settings: HsiPatchesSettings, console: TerminalConsole) -> dict[str, Any]:
     """Cut hyperspectral cubes into pairs with the Landsat bands they would give."""
     from rsforge.recipes.data.hsi_patches import cut as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -132,8 +132,8 @@ def hsi_patches(settings: HsiPatchesSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data synth --kind pairs --count 16 --size 128 --output-dir world",
 )
-def synth(settings: SynthSettings, show: Show) -> dict[str, Any]:
+def synth(settings: SynthSettings, console: TerminalConsole) -> dict[str, Any]:
     """Draw a small world of any kind, the same from the same seed."""
     from rsforge.recipes.data.synth import draw as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)

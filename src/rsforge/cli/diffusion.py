@@ -7,7 +7,7 @@ from typing import Any
 
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.diffusion import DiffusionTrainSettings
 
 app = group()
@@ -34,8 +34,8 @@ def _inherit(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     inputs=_inherit,
     epilog="Example: rsforge diffusion train --vae vae_models/best_model.pt",
 )
-def train(settings: DiffusionTrainSettings, show: Show) -> dict[str, Any]:
+def train(settings: DiffusionTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train a diffusion model on the latents of a trained autoencoder."""
     from rsforge.recipes.diffusion.train import train as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)

@@ -17,8 +17,8 @@ from rsforge.cli.app import load, load_all
 from rsforge.cli.argv import expand, locate
 from rsforge.cli.failures import interruption, to_failure
 from rsforge.cli.render import as_json, block, error_json, escape, lines
-from rsforge.cli.show import Show
 from rsforge.cli.sources import nearest_variable, unknown_variables
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, Result
 from rsforge.compat import share_processors
 from rsforge.error_registry import ExitCode
@@ -122,7 +122,7 @@ def _warn_of_misspelt_variables(argv: list[str]) -> None:
         load_all()  # they may be those of another command
         for name in unknown_variables():
             if near := nearest_variable(name):
-                Show().warn(f"no command knows {name}; did you mean {near}?")
+                TerminalConsole().warn(f"no command knows {name}; did you mean {near}?")
 
 
 def _emit(outcome: Any, as_object: bool) -> None:

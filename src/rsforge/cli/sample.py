@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from rsforge.cli.bridge import command
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.sample import SampleSettings
 
 # A group without commands yet: what it does by itself stays when subcommands come.
@@ -22,8 +22,8 @@ app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": 
     group=True,
     epilog="Example: rsforge sample --diffusion-checkpoint diffusion_models/best_model.pt --ddim-steps 50",
 )
-def sample(settings: SampleSettings, show: Show) -> dict[str, Any]:
+def sample(settings: SampleSettings, console: TerminalConsole) -> dict[str, Any]:
     """Draw images from a diffusion model, by DDPM or in fewer steps by DDIM."""
     from rsforge.recipes.sample.images import draw as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)

@@ -8,35 +8,35 @@ import typer
 
 from rsforge.cli.bridge import command
 from rsforge.cli.leaves import nearest
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
 from rsforge.error_registry import REGISTRY
 from rsforge.errors import RsforgeError
 from rsforge.settings.tools import DemoSettings, DoctorSettings, ExplainSettings, InfoSettings
 
 
-def demo(settings: DemoSettings, show: Show) -> dict[str, Any]:
+def demo(settings: DemoSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train, sample and judge on drawn scenes: the whole path in minutes, on any machine."""
     from rsforge.recipes.tools.demo import run as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
-def doctor(settings: DoctorSettings, show: Show) -> dict[str, Any]:
+def doctor(settings: DoctorSettings, console: TerminalConsole) -> dict[str, Any]:
     """Show versions, devices and what is missing."""
     from rsforge.recipes.tools.doctor import examine as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
-def info(settings: InfoSettings, show: Show) -> dict[str, Any]:
+def info(settings: InfoSettings, console: TerminalConsole) -> dict[str, Any]:
     """Describe a checkpoint: what it is, how it was made, what it needs."""
     from rsforge.recipes.tools.info import describe as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
-def explain(settings: ExplainSettings, show: Show) -> Result:
+def explain(settings: ExplainSettings, console: TerminalConsole) -> Result:
     """Explain the code of an error, or list all codes."""
     if settings.code is None:
         data = {code: fault.title for code, fault in REGISTRY.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
 from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
 
@@ -27,11 +27,11 @@ def _method() -> Any:
     method=_method,
     epilog="Example: rsforge vae train --data-dir training_data/corel/corel_all --output-dir vae_models",
 )
-def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:
+def train(settings: VaeTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train an autoencoder on a folder of images."""
     from rsforge.recipes.vae.train import train as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -41,11 +41,11 @@ def train(settings: VaeTrainSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge vae reconstruct --checkpoint vae_models/best_model.pt --data-dir images",
 )
-def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
+def reconstruct(settings: VaeReconstructSettings, console: TerminalConsole) -> dict[str, Any]:
     """Draw images above their reconstructions."""
     from rsforge.recipes.vae.reconstruct import reconstruct as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)
 
 
 @command(
@@ -55,10 +55,10 @@ def reconstruct(settings: VaeReconstructSettings, show: Show) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge vae evaluate --checkpoint vae_models/best_model.pt --data-dir images --json",
 )
-def evaluate(settings: VaeEvaluateSettings, show: Show) -> Result:
+def evaluate(settings: VaeEvaluateSettings, console: TerminalConsole) -> Result:
     """Measure how well an autoencoder reconstructs images, beside trivial baselines, with confidence intervals."""
     from rsforge.recipes.vae.evaluate import evaluate as recipe
     from rsforge.recipes.vae.evaluate import table
 
-    data = recipe(settings, show)
+    data = recipe(settings, console)
     return Result(data, table(data))

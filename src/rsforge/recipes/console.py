@@ -1,4 +1,4 @@
-"""What a recipe says while it works: the part of the porch's display that it may rely on."""
+"""What a recipe says while it works: the part of the command line's display that it may rely on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Nobody:
 
 
 class SilentConsole:
-    """A voice for programs that call a recipe themselves."""
+    """A console for programs that call a recipe themselves: nothing is shown."""
 
     command = "rsforge"
     dry_run = False

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds.pair_training import TERRAINS, RecordingConsole
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.pair_training import TERRAINS
 from tests.worlds.pairs import write_pairs
 
 

@@ -18,7 +18,8 @@ from rsforge.recipes.datasets.image_folder import (
 )
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
-from tests.worlds.pair_training import RecordingConsole, sample_names
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.pair_training import sample_names
 
 
 @pytest.fixture(scope="module")

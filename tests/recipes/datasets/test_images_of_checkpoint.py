@@ -17,7 +17,8 @@ from rsforge.recipes.training import output_dir
 from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import VaeTileSettings, VaeTrainSettings
 from tests.worlds.commands import rsforge
-from tests.worlds.pair_training import RecordingConsole, sample_names
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.pair_training import sample_names
 
 
 @pytest.fixture(scope="module")

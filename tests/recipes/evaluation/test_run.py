@@ -152,8 +152,8 @@ def test_a_plan_says_what_is_absent_and_where_files_would_be(place):
 
 def test_values_that_are_no_numbers_are_counted():
     warned = []
-    show = SilentConsole()
-    show.warn = warned.append
+    console = SilentConsole()
+    console.warn = warned.append
     data = EvaluationSet(Items([np.nan, 1.0]), ["", ""])
-    run_evaluation(numbers(), data, {}, {}, EvaluationSettings(resamples=100), show, batch_size=3, device=CPU)
+    run_evaluation(numbers(), data, {}, {}, EvaluationSettings(resamples=100), console, batch_size=3, device=CPU)
     assert "1 of 2 predictions hold values that are no numbers" in warned

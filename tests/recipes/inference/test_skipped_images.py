@@ -4,7 +4,7 @@ import pytest
 
 from rsforge.errors import RsforgeError
 from rsforge.recipes.inference.skipped_images import SkippedImages
-from tests.worlds.pair_training import RecordingConsole
+from tests.worlds.consoles import RecordingConsole
 
 
 def test_an_image_that_cannot_be_used_is_left_out_and_named_where_that_is_wanted():

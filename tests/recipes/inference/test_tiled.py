@@ -38,10 +38,10 @@ def nearest(x: Tensor, scale: Fraction) -> Tensor:
 
 
 def run(jobs: list[ImageJob], network, batch_size: int = 4) -> list[ImageJob]:
-    show = SilentConsole()
+    console = SilentConsole()
     tiled = Tiled(network, batch_size, lambda values, valid: np.where(valid[..., None], values, 0), lambda x: x)
-    with show.progress("tile", 1) as meter:
-        return list(tiled.run(jobs, SkippedImages(show, "error"), meter))
+    with console.progress("tile", 1) as meter:
+        return list(tiled.run(jobs, SkippedImages(console, "error"), meter))
 
 
 @pytest.mark.parametrize("scale", [Fraction(15, 2), Fraction(1, 3), Fraction(1)])

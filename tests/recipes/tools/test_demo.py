@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.tools import demo
 from rsforge.recipes.tools.demo_options import DIFFUSION_OPTIONS, VAE_OPTIONS, Plan
 from rsforge.settings.tools import DemoSettings
+from tests.worlds.consoles import RecordingConsole
 
 SMALL = Plan(
     scenes=20,
@@ -27,29 +27,20 @@ SMALL = Plan(
 )
 
 
-class Recorder(SilentConsole):
-    def __init__(self, *, dry_run: bool = False) -> None:
-        super().__init__()
-        self.dry_run, self.lines = dry_run, []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     output = tmp_path_factory.mktemp("demo") / "<b>&run"
-    show = Recorder()
-    return output, show, demo.run(DemoSettings(output_dir=output, device="cpu", seed=5), show, SMALL)
+    console = RecordingConsole()
+    return output, console, demo.run(DemoSettings(output_dir=output, device="cpu", seed=5), console, SMALL)
 
 
 def test_everything_is_there(done):
-    output, show, told = done
+    output, console, told = done
     names = {p.name for p in output.iterdir()} - {".lock"}
     assert names == set(demo.OWN)
     assert told["epochs"] == {"autoencoder": 2, "diffusion": 2}
     assert list(told["stages"]) == list(demo.STAGES)
-    assert [line for line in show.lines if line[0].isdigit()] == [
+    assert [line for line in console.said if line[0].isdigit()] == [
         f"{i}/5 {name}" for i, name in enumerate(demo.STAGES, 1)
     ]
     assert sum(told["stages"].values()) == pytest.approx(told["seconds"], abs=1.0)
@@ -88,23 +79,23 @@ def test_the_figures_are_those_of_the_recipes(done):
 def test_a_second_demo_needs_overwrite(done):
     output, _, _ = done
     with pytest.raises(RsforgeError) as refused:
-        demo.run(DemoSettings(output_dir=output, device="cpu"), Recorder(), SMALL)
+        demo.run(DemoSettings(output_dir=output, device="cpu"), RecordingConsole(), SMALL)
     assert refused.value.code == "RSF-U004"
 
 
 def test_dry_run_writes_nothing(tmp_path):
     output = tmp_path / "demo"
-    told = demo.run(DemoSettings(output_dir=output, device="cpu"), Recorder(dry_run=True), SMALL)
+    told = demo.run(DemoSettings(output_dir=output, device="cpu"), RecordingConsole(dry_run=True), SMALL)
     assert not output.exists()
     assert told["autoencoder"].startswith("rsforge vae train")
 
 
 def test_an_interruption_tells_both_ways_on(tmp_path, monkeypatch):
-    def stopped(settings, show):
-        raise RsforgeError("RSF-I130", "stopped", fix=f"{show.command} --resume")
+    def stopped(settings, console):
+        raise RsforgeError("RSF-I130", "stopped", fix=f"{console.command} --resume")
 
     monkeypatch.setattr(demo.vae_train, "train", stopped)
     with pytest.raises(RsforgeError) as error:
-        demo.run(DemoSettings(output_dir=tmp_path, device="cpu"), Recorder(), SMALL)
+        demo.run(DemoSettings(output_dir=tmp_path, device="cpu"), RecordingConsole(), SMALL)
     assert "rsforge vae train" in error.value.fix and "--resume" in error.value.fix
     assert error.value.fix.endswith("rsforge --overwrite for the whole demo")

@@ -15,12 +15,12 @@ from rsforge.settings.vae import VaeTrainSettings
 
 
 def test_epochs_fit_the_time(tmp_path):
-    plan, show = Plan(scenes=100), SilentConsole()
+    plan, console = Plan(scenes=100), SilentConsole()
     options = DemoOptions(DemoSettings(output_dir=tmp_path, device="cpu"), plan)
     trial = compose_settings(VaeTrainSettings, {**options.vae(1), "batch_size": 30})
-    assert demo_timing.choose_epochs(plan, 50, 1e9, 1.0, trial, show) == 50
-    assert demo_timing.choose_epochs(plan, 50, 10 * 3 * demo_timing.OVERHEAD + 0.1, 1.0, trial, show) == 10
-    assert demo_timing.choose_epochs(plan, 50, -5.0, 1.0, trial, show) == 1
+    assert demo_timing.choose_epochs(plan, 50, 1e9, 1.0, trial, console) == 50
+    assert demo_timing.choose_epochs(plan, 50, 10 * 3 * demo_timing.OVERHEAD + 0.1, 1.0, trial, console) == 10
+    assert demo_timing.choose_epochs(plan, 50, -5.0, 1.0, trial, console) == 1
 
 
 def test_the_duration_is_that_of_a_step():

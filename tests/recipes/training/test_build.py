@@ -10,7 +10,6 @@ import torch
 from rsforge.engine.cadence import Cadence
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
-from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.training.build import (
     _optimizer_options,
     build_cadences,
@@ -22,15 +21,7 @@ from rsforge.recipes.training.job import Compute
 from rsforge.settings.base import LoopSettings, OptimSettings
 from rsforge.settings.vae import VaeTrainSettings
 from tests.worlds.commands import VAE, rsforge
-
-
-class Listening(SilentConsole):
-    def __init__(self):
-        super().__init__()
-        self.warnings = []
-
-    def warn(self, line):
-        self.warnings.append(line)
+from tests.worlds.consoles import RecordingConsole
 
 
 def test_epochs_are_the_plan_unless_steps_are_given():
@@ -49,12 +40,12 @@ def test_rates_end_at_the_goal_also_inside_an_epoch():
 
 
 def test_what_is_compared_waits_for_both_warm_ups_and_a_longer_one_is_said():
-    spec, console = SimpleNamespace(objective_warmup=2), Listening()
+    spec, console = SimpleNamespace(objective_warmup=2), RecordingConsole()
     assert comparable_after(spec, OptimSettings(lr_warmup_steps=30), 10, 100, console) == 30
     assert comparable_after(spec, OptimSettings(lr_warmup_steps=5), 10, 100, console) == 20
-    assert console.warnings == []
+    assert console.warned == []
     assert comparable_after(spec, OptimSettings(lr_warmup_steps=5000), 10, 100, console) == 99
-    [line] = console.warnings
+    [line] = console.warned
     assert "5000 steps" in line and "100" in line
 
 

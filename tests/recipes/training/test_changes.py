@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rsforge.errors import RsforgeError
+from rsforge.recipes.output_names import ENDING
 from rsforge.recipes.training.output_dir import read_ending, record_ending
-from rsforge.recipes.training.output_names import ENDING
 from tests.worlds.commands import rsforge
 from tests.worlds.main_job import FORMER, VAE, lay_out
 

@@ -1,221 +1,24 @@
-"""What trackers are told: W&B recorded offline and read back, TensorBoard, and what happens when one fails."""
+"""How trackers follow a training, where they write, and how they learn of its end."""
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
-import matplotlib as mpl
 import pytest
 import torch
-import wandb
 
-from rsforge.data.synthetic.tile_dataset import write_tiles
-from rsforge.engine.checkpoint_writer import CheckpointNames
-from rsforge.engine.journal import read
 from rsforge.errors import RsforgeError, Terminated
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
-from rsforge.recipes.training import trackers, wandb_run
+from rsforge.recipes.tracking import wandb_run
+from rsforge.recipes.training import trackers
 from rsforge.recipes.training.job import TrainingSpec
-from rsforge.recipes.training.listeners import Forgiving, TensorBoard, Tracker
-from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.cyclegan import CycleGanTrainSettings
-from tests.worlds.commands import VAE, command, rsforge
-
-BLOCK, HEADER, WHOLE = 32768, 7, (1, 4)  # of the LevelDB log that a run is recorded in, behind seven bytes of its own
-
-
-class Recording(NamedTuple):
-    folder: Path
-    runs: list[list[Any]]
-    stdout: list[str]
-    stderr: str
-    requests: list[bytes]
-
-
-class Listening:
-    """A proxy, and a server of W&B, that answers nothing and remembers who asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[bytes] = []
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.server.accept()
-            except OSError:
-                return
-            with connection:
-                self.requests.append(connection.recv(200))
-
-    def environment(self, home: Path) -> dict[str, str]:
-        """That of a machine where everything outside is reached through this proxy, and nobody is logged in."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB") and not k.lower().endswith("_proxy")}
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"), self.url)
-        own = {"HOME": str(home), "NETRC": str(home / "none"), "WANDB_BASE_URL": self.url, "OMP_NUM_THREADS": "1"}
-        # Else matplotlib would look through all fonts again.
-        return {**kept, **proxies, **own, "MPLCONFIGDIR": mpl.get_configdir()}
-
-
-def records(folder: Path) -> list[Any]:
-    """The records of an offline run."""
-    from wandb.proto import wandb_internal_pb2 as protocol
-
-    (path,) = folder.glob("run-*.wandb")
-    data, place, part, found = path.read_bytes(), HEADER, b"", []
-    while place + HEADER <= len(data):
-        left = BLOCK - place % BLOCK
-        if left < HEADER:
-            place += left
-            continue
-        size, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
-        part += data[place + HEADER : place + HEADER + size]
-        place += HEADER + size
-        if kind in WHOLE:
-            found.append(protocol.Record.FromString(part))
-            part = b""
-    return found
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory) -> Recording:
-    """Two epochs of an autoencoder, and two more by --resume, where no key is and nothing outside is reached."""
-    base = tmp_path_factory.mktemp("tracked runs")
-    write_tiles(base / "tiles", 30, 24, seed=1)
-    (base / "home").mkdir()
-    listening, folder = Listening(), base / "my run"
-    line = (
-        "vae train --data-dir {} --output-dir {} --save-every 2 --sample-every 2 --kl-warmup 0 --json "
-        f"--log-every 3 --project seas --report-to wandb tensorboard {VAE}"
-    )
-    lines = [command(f"{line} {more}", base / "tiles", folder) for more in ("--epochs 2", "--epochs 4 --resume")]
-    done = subprocess.run(
-        [sys.executable, "-c", f"from rsforge.cli.main import run; print([run(line) for line in {lines}])"],
-        capture_output=True, text=True, env=listening.environment(base / "home"),
-    )  # fmt: skip
-    *told, codes = done.stdout.splitlines()
-    assert codes == "[0, 0]", done.stderr
-    runs = [records(path) for path in sorted(folder.glob("wandb/offline-run-*"), key=lambda p: p.stat().st_ctime_ns)]
-    listening.server.close()
-    return Recording(folder, runs, told, done.stderr, listening.requests)
-
-
-def of_kind(run: list[Any], kind: str) -> list[Any]:
-    return [getattr(record, kind) for record in run if record.WhichOneof("record_type") == kind]
-
-
-def history(run: list[Any]) -> dict[int, dict[str, Any]]:
-    """Values by step and name."""
-    rows = [
-        {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in h.item} for h in of_kind(run, "history")
-    ]
-    return {row["_step"]: row for row in rows}
-
-
-def test_without_a_key_nothing_is_sent_and_nothing_spoils_the_output(recording):
-    assert recording.requests == []
-    assert [json.loads(line)["output_dir"] for line in recording.stdout] == [str(recording.folder)] * 2
-    assert recording.stderr.count("wandb      offline; to send it: wandb sync '") == 2
-    assert "wandb:" not in recording.stderr and "warning" not in recording.stderr
-    assert not list((recording.folder.parent / "home").rglob("*wandb*"))
-
-
-def test_a_resumed_run_is_the_same_run_of_the_project(recording):
-    described = [of_kind(run, "run")[0] for run in recording.runs]
-    identity = (recording.folder / "wandb" / "run-id.txt").read_text()
-    assert [(r.project, r.display_name, r.run_id) for r in described] == [("seas", "my run", identity)] * 2
-    config = {u.key: json.loads(u.value_json) for u in described[0].config.update}
-    assert (config["batch_size"], config["learning_rate"], config["epochs"], config["latent_dim"]) == (8, 1e-4, 2, 8)
-    assert [of_kind(run, "exit")[0].exit_code for run in recording.runs] == [0, 0]
-
-
-def test_figures_are_those_of_the_journal_at_optimizer_steps(recording):
-    first, second = map(history, recording.runs)
-    assert sorted(first) == [3, 4, 6, 8] and sorted(second) == [9, 12, 15, 16]
-    rows = {row["step"]: row for row in read(recording.folder / "journal.jsonl") if not row.get("closed")}
-    closed = {row["step"]: row for row in read(recording.folder / "journal.jsonl") if row.get("closed")}
-    told = first | second
-    for step in (3, 6, 9, 12, 15):
-        assert told[step]["Batch/loss"] == rows[step]["loss"] and told[step]["Batch/lr"] == 1e-4
-    assert [told[s]["Epoch/val/neg_elbo"] for s in (4, 8, 12, 16)] == [
-        closed[s]["val/neg_elbo"] for s in (4, 8, 12, 16)
-    ]
-    assert [told[step]["epoch"] for step in (4, 8, 12, 16)] == [1, 2, 3, 4]
-    assert "Batch/loss" not in told[4] and "Epoch/best" not in told[4]
-
-
-def test_pictures_and_the_loss_plot_lie_in_the_run(recording):
-    row = history(recording.runs[1])[16]
-    assert (row["samples/_type"], row["samples/count"], row["reconstructions/count"]) == ("images/separated", 16, 6)
-    (files,) = [
-        p for p in recording.folder.glob("wandb/offline-run-*/files") if (p / row["samples/filenames"][0]).exists()
-    ]
-    shown = [*row["samples/filenames"], *row["reconstructions/filenames"], row["Training_Summary/Avg_Loss_Plot/path"]]
-    assert all((files / name).stat().st_size for name in shown)
-    plot = files / row["Training_Summary/Avg_Loss_Plot/path"]
-    assert plot.read_bytes() == (recording.folder / "training_losses.png").read_bytes()
-
-
-def test_weights_are_versions_of_one_artifact_and_no_copies(recording):
-    logged = [of_kind(run, "artifact") for run in recording.runs]
-    best = [json.loads(line)["best_epoch"] for line in recording.stdout]
-    assert best == [2, 4] and [len(each) for each in logged] == [1, 1]
-    for epoch, (artifact,) in zip(best, logged, strict=True):
-        assert (artifact.name, artifact.type) == ("my-run-model", "model")
-        assert set(artifact.aliases) == {f"epoch-{epoch}", "best", "latest"}
-        (entry,) = artifact.manifest.contents
-        assert entry.path == "best_model.pt" and Path(entry.local_path).stat().st_size == entry.size
-        kept = recording.folder / f"checkpoint_{epoch:04d}.pt"
-        assert Path(entry.local_path).samefile(kept)
-
-
-def events(folder: Path) -> Any:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    return EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0}).Reload()
-
-
-def test_tensorboard_shows_figures_and_pictures(recording):
-    found = events(recording.folder / "tensorboard")
-    assert {"Batch/loss", "Epoch/loss", "Epoch/val/neg_elbo"} <= set(found.Tags()["scalars"])
-    assert [e.step for e in found.Scalars("Epoch/loss")] == [4, 8, 12, 16]
-    shown = {tag: [e.step for e in found.Images(tag)] for tag in found.Tags()["images"]}
-    assert shown == {"samples": [8, 16], "reconstructions": [8, 16]}
-
-
-ROW = {"step": 10, "epoch": 2, "lr": 1e-3, "Total_G_Loss": 2.0, "best": False}
-RENAMED = {"Total_G_Loss": "Avg_G_Loss"}
-
-
-def test_epochs_have_the_names_of_the_method(tmp_path):
-    board = TensorBoard(tmp_path, step=0, log_every=5, names=RENAMED)
-    board.on_step({k: v for k, v in ROW.items() if k != "best"}, 0.1)
-    board.on_epoch(ROW, 0.1)
-    board.on_pictures({"Examples/Generated_Color": torch.zeros(2, 3, 8, 8)}, 10)
-    board.close(0)
-    found = events(tmp_path)
-    assert set(found.Tags()["scalars"]) == {"Batch/lr", "Batch/Total_G_Loss", "Epoch/lr", "Epoch/Avg_G_Loss"}
-    (picture,) = found.Images("Examples/Generated_Color")
-    assert (picture.step, picture.width, picture.height) == (10, 16, 8)
-
-
-def test_a_new_run_in_the_same_folder_hides_the_one_before(tmp_path):
-    for step, loss in ((0, 1.0), (0, 2.0), (1, 3.0)):
-        board = TensorBoard(tmp_path, step=step, log_every=1, names={})
-        board.on_step({"step": step + 1, "epoch": 1, "loss": loss}, 0.1)
-        board.close(0)
-    assert [(row.step, row.value) for row in events(tmp_path).Scalars("Batch/loss")] == [(1, 2.0), (2, 3.0)]
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.trackers import RENAMED, ROW, FakeRun, events
 
 
 @pytest.mark.parametrize(("options", "folder"), [({}, "out/tensorboard"), ({"log_dir": "logs/a"}, "logs/a")])
@@ -229,55 +32,21 @@ def test_the_folder_of_tensorboard(tmp_path, monkeypatch, options, folder):
     assert events(Path(folder)).Tags()["scalars"] == ["Batch/loss"]
 
 
-class FakeRun:
-    """What is used of a run of W&B."""
-
-    id, disabled = "abc", False
-
-    def __init__(self, offline: bool = True, broken: bool = False) -> None:
-        self.offline, self.broken, self.code = offline, broken, None
-        self.logged: list[tuple[int | None, dict[str, Any]]] = []
-        self.artifacts: list[tuple[str, list[str], dict[str, bytes]]] = []
-
-    def define_metric(self, name: str, step_metric: str) -> None: ...
-
-    def log(self, row: dict[str, Any], step: int | None = None) -> None:
-        self.logged.append((step, row))
-        if self.broken:
-            raise OSError(28, "no space")
-
-    def log_artifact(self, artifact: Any, aliases: list[str]) -> None:
-        files = {name: Path(entry.local_path).read_bytes() for name, entry in artifact.manifest.entries.items()}
-        self.artifacts.append((artifact.name, aliases, files))
-
-    def finish(self, exit_code: int) -> None:
-        self.code = exit_code
-
-
-class Told(SilentConsole):
-    def __init__(self) -> None:
-        super().__init__()
-        self.warnings: list[str] = []
-
-    def warn(self, line: str) -> None:
-        self.warnings.append(line)
-
-
 @pytest.fixture
 def followed(tmp_path, monkeypatch):
     """``open_trackers`` of a training whose run of W&B is the given one."""
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if not k.startswith("WANDB")})
     values = CycleGanTrainSettings(data={"data_dir": "v_2"}).model_dump(exclude_defaults=True)
     values["run"] = {"output_dir": tmp_path, "report_to": ("wandb",), "log_every": 5}
-    settings, show = CycleGanTrainSettings(**values), Told()
+    settings, console = CycleGanTrainSettings(**values), RecordingConsole()
     job = TrainingSpec(None, [], [], {}, "x", tracked=RENAMED, config={"num_epochs": 100, "dataset": "drawn"})
 
     def follow(run: Any) -> Any:
         begun: dict[str, Any] = {}
         monkeypatch.setattr(wandb_run, "begin", lambda output, **more: begun.update(more) or run)
-        return trackers.open_trackers(job, settings, CYCLEGAN, show, step=0, steps_per_epoch=5), begun
+        return trackers.open_trackers(job, settings, CYCLEGAN, console, step=0, steps_per_epoch=5), begun
 
-    return SimpleNamespace(follow=follow, show=show, folder=tmp_path)
+    return SimpleNamespace(follow=follow, console=console, folder=tmp_path)
 
 
 def test_a_run_has_the_method_s_names_and_configuration(followed):
@@ -309,7 +78,7 @@ def test_a_run_that_is_stopped_is_finished_with_its_exit_code(followed, error, c
     following, _ = followed.follow(run)
     with pytest.raises(type(error)), following:
         raise error
-    assert run.code == code and followed.show.warnings == []
+    assert run.code == code and followed.console.warned == []
 
 
 def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(followed):
@@ -319,137 +88,5 @@ def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(followed):
         for step in (5, 10, 15):
             tracker.on_step({"step": step, "epoch": 1, "lr": 1e-3}, 0.1)
         tracker.on_epoch(ROW, 0.1)
-    assert followed.show.warnings == ["W&B failed and hears no more of this run: OSError: [Errno 28] no space"]
+    assert followed.console.warned == ["W&B failed and hears no more of this run: OSError: [Errno 28] no space"]
     assert len(run.logged) == 1 and run.code == 1
-
-
-def test_a_tracker_that_cannot_begin_is_said():
-    def refused() -> Tracker:
-        raise OSError("no route")
-
-    show = Told()
-    tracker = Forgiving("TensorBoard", refused, show)
-    tracker.on_pictures({}, 1)
-    tracker.close(0)
-    assert show.warnings == ["TensorBoard failed and hears no more of this run: OSError: no route"]
-
-
-def weights(folder: Path, epoch: int, *, best: bool, periodic: bool) -> None:
-    """Write what an epoch writes, each file anew as the keeper does."""
-    names = [f"checkpoints/{n}_epoch_{epoch}.pth" for n in ("a", "b") if periodic] + ["a.pth", "b.pth"] * best
-    if periodic:
-        (folder / f"c_{epoch}.pt").touch()
-    (folder / "checkpoints").mkdir(exist_ok=True)
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).write_bytes(f"{name[12:] or name}{epoch}"[:1].encode() + b"%d" % epoch)
-
-
-@pytest.mark.parametrize("offline", [True, False])
-def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, offline):
-    """Best in epochs 1 and 3, periodic in 2 and 4: the best between is replaced before anything is logged of it."""
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
-    run, names = FakeRun(offline=offline), CheckpointNames("c_{}.pt", weights_only=("a", "b"))
-    versions = Versions(run, tmp_path, names, steps_per_epoch=10, name="m")
-    for epoch in (1, 2, 3, 4):
-        weights(tmp_path, epoch, best=epoch in (1, 3), periodic=epoch in (2, 4))
-        versions.add({"epoch": epoch, "step": 10 * epoch, "best": epoch in (1, 3)})
-    if offline:
-        assert run.artifacts == []
-        for net in ("a", "b"):
-            (tmp_path / f"checkpoints/{net}_epoch_2.pth").unlink()  # --keep-checkpoints 1
-    versions.publish()
-    logged = {aliases[0]: (aliases[1:], sorted(files)) for _, aliases, files in run.artifacts}
-    expected = ["epoch-3", "epoch-4"] if offline else ["epoch-1", "epoch-2", "epoch-3", "epoch-4"]
-    assert list(logged) == expected and all(files == ["a.pth", "b.pth"] for _, files in logged.values())
-    assert logged["epoch-3"][0] == ["best"] and logged["epoch-4"][0] == []
-    assert run.artifacts[-2][2]["a.pth"].endswith(b"3") and run.artifacts[-1][2]["a.pth"].endswith(b"4")
-    weights(tmp_path, 5, best=True, periodic=False)
-    staged = tmp_path / "wandb" / "artifacts" / "staging" / "abc-epoch-3" / "a.pth"
-    assert staged.read_bytes().endswith(b"3"), "a later best must not change what waits to be sent"
-
-
-def test_the_last_epochs_weights_are_a_version_whenever_it_is(tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
-    run = FakeRun(offline=True)
-    versions = Versions(
-        run, tmp_path, CheckpointNames("c_{}.pt", weights_only=("a", "b")), steps_per_epoch=10, name="m"
-    )
-    for epoch in (1, 2, 3):
-        weights(tmp_path, epoch, best=epoch == 1, periodic=epoch == 3)
-        versions.add({"epoch": epoch, "step": 10 * epoch, "best": epoch == 1})
-    versions.publish()
-    assert [aliases for _, aliases, _ in run.artifacts] == [["epoch-1", "best"], ["epoch-3"]]
-
-
-@pytest.fixture
-def nobody(tmp_path, monkeypatch):
-    """A machine where nobody is logged in to W&B."""
-    from wandb.sdk.lib import wbauth
-
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    wbauth.unauthenticate_session(update_settings=False)
-    yield tmp_path
-    wbauth.unauthenticate_session(update_settings=False)
-
-
-def test_a_key_or_a_login_is_online_and_their_absence_offline(nobody, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", None)
-    assert wandb_run.mode() == "offline"
-    (nobody / "netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {'b' * 40}\n")
-    assert wandb_run.mode() == "online"
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    assert wandb_run.mode() == "offline"
-
-
-def test_a_key_in_the_environment_is_online(nobody, monkeypatch):
-    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    assert wandb_run.mode() == "online"
-
-
-def test_a_run_that_does_not_begin_online_is_recorded_offline(nobody, monkeypatch, tmp_path):
-    asked, show = [], Told()
-
-    def init(**settings: Any) -> Any:
-        asked.append(settings["mode"])
-        if settings["mode"] == "online":
-            raise wandb.Error("no route to the server\nmore")
-        return SimpleNamespace(offline=True, dir=str(tmp_path / "run" / "files"))
-
-    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    monkeypatch.setattr(wandb, "init", init)
-    wandb_run.begin(tmp_path, project="p", config={}, show=show)
-    assert asked == ["online", "offline"]
-    assert show.warnings == ["W&B does not begin online, the run is recorded offline: no route to the server"]
-
-
-LINE = f"vae train --data-dir synthetic --output-dir {{}} --report-to wandb {VAE}"
-
-
-@pytest.mark.parametrize("more", ["", "--dry-run"])
-def test_without_the_package_nothing_begins(tmp_path, monkeypatch, capsys, more):
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    assert rsforge(f"{LINE} {more}", tmp_path / "run") == 6
-    told = capsys.readouterr().err
-    assert "error[RSF-E006]" in told and 'pip install "rsforge[wandb]"' in told
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_folder_called_wandb_is_not_the_package(tmp_path, monkeypatch, capsys):
-    (tmp_path / "wandb").mkdir()
-    for name in [n for n in sys.modules if n.partition(".")[0] == "wandb"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *(p for p in sys.path if not Path(p, "wandb").is_dir())])
-    assert rsforge(LINE, tmp_path / "run") == 6
-    assert "RSF-E006" in capsys.readouterr().err
-
-
-def test_a_mode_that_is_none_is_refused_before_any_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("WANDB_MODE", "onlin")
-    assert rsforge(LINE, tmp_path / "run") == 2
-    assert "RSF-U001" in capsys.readouterr().err and not (tmp_path / "run").exists()

@@ -35,15 +35,15 @@ from rsforge.recipes.training import output_dir
 from rsforge.settings.cyclegan import CycleGanEvaluateSettings
 
 
-def evaluate(settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any]:
+def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, Any]:
     """Figures of the model and of its baselines by image and over the set, and what the model gains."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
     device = devices.choose(settings.device)
     net, restored = load_generator(settings.checkpoint, device, "sar2optical")
     state, size = restored.state, restored.state["image_size"]
-    measured = open_subset(settings.data, own.side, show, on_bad=settings.on_bad, state=state)
-    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, show)
+    measured = open_subset(settings.data, own.side, console, on_bad=settings.on_bad, state=state)
+    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, console)
     count, scaled = len(measured.samples), _count_scaled(measured.samples, size)
     facts = {
         "checkpoint": str(settings.checkpoint),
@@ -58,11 +58,11 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any
         "scaled": scaled,
         "trained_on": measured.trained,
     }
-    if show.dry_run:
+    if console.dry_run:
         return plan_evaluation(facts, learned.absent, own)
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    colour, baselines, doubts = _baselines(state, measured, device, show)
+    colour, baselines, doubts = _baselines(state, measured, device, console)
     facts |= colour
     evaluation = Evaluation(
         model=_predict_with(net),
@@ -78,7 +78,7 @@ def evaluate(settings: CycleGanEvaluateSettings, show: Console) -> dict[str, Any
         doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
     return run_evaluation(
-        evaluation, data, facts, learned.absent, own, show, batch_size=settings.batch_size, device=device
+        evaluation, data, facts, learned.absent, own, console, batch_size=settings.batch_size, device=device
     )
 
 
@@ -89,7 +89,7 @@ def _count_scaled(samples: IndexedDataset, size: int) -> int:
 
 
 def _baselines(
-    state: Mapping[str, Any], measured: MeasuredSubset, device: torch.device, show: Console
+    state: Mapping[str, Any], measured: MeasuredSubset, device: torch.device, console: Console
 ) -> tuple[dict[str, Any], list[Baseline], list[str]]:
     """The mean colour in use, the baselines of this model, and doubts to tell.
 
@@ -101,8 +101,8 @@ def _baselines(
         colour, of = stored["mean_colour"], "the training images"
         constants, doubts = constant_baselines(stored, size, device), list[str]()
     else:
-        show.warn(NOT_STORED)
-        with show.progress("mean colour", len(measured.samples)) as meter:
+        console.warn(NOT_STORED)
+        with console.progress("mean colour", len(measured.samples)) as meter:
             _, colour = measured_means(measured.samples, lambda item: item[1], meter.step)
         of = "the measured images"
         constants, doubts = [measured_baseline("mean_colour", colour, size, device)], [NOT_STORED]

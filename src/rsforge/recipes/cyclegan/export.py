@@ -38,7 +38,7 @@ _TILING = (
 )
 
 
-def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
+def export(settings: CycleGanExportSettings, console: Console) -> dict[str, Any]:
     """Write the generator of one direction in every requested format, each compared with it."""
     formats = tuple(dict.fromkeys(settings.formats))
     output = settings.output_dir
@@ -57,18 +57,18 @@ def export(settings: CycleGanExportSettings, show: Console) -> dict[str, Any]:
         "direction": settings.direction,
         "parameters": card["parameters"],
     }
-    if show.dry_run:
+    if console.dry_run:
         return summary
-    show.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
+    console.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     output_dir.make(output)
     with durable.lock_folder(output):
         durable.sweep_for(export_files.list_files(output, name, list(FORMATS)))
         export_files.check_free(output, name, overwrite=settings.overwrite)
-        rows = export_files.write_files(subject, output, name, formats, partial(_describe_export, card), show)
+        rows = export_files.write_files(subject, output, name, formats, partial(_describe_export, card), console)
     for row in rows:
         size = row["bytes"] / MIB
         largest = row["largest_difference"]
-        show.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
+        console.say(f"{row['format']:<11} {row['file']}, {size:.1f} MiB, differs from the model by {largest:.2g}")
     differences = {row["format"]: row["largest_difference"] for row in rows}
     sizes = {row["format"]: row["sides"] for row in rows}
     return {**summary, "largest_difference": differences, "sides": sizes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsforge.engine.checkpoint_writer import CheckpointNames
-from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.output_names import OutputLayout
 
 CYCLEGAN = OutputLayout(
     CheckpointNames("checkpoint_epoch_{}.pt", weights_only=("gen_AB", "gen_BA", "disc_X", "disc_Y")),

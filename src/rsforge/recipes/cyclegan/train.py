@@ -25,9 +25,9 @@ from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import fit_baselines
+from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.loss_plots import Curves
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings

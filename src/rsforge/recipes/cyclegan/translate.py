@@ -20,7 +20,7 @@ from rsforge.settings.cyclegan import CycleGanTranslateSettings
 _MODALITIES: dict[str, Any] = {"sar2optical": "sar", "optical2sar": "optical"}
 
 
-def translate(settings: CycleGanTranslateSettings, show: Console) -> dict[str, Any]:
+def translate(settings: CycleGanTranslateSettings, console: Console) -> dict[str, Any]:
     """Translate every image and write it under its name."""
     if settings.overwrite and settings.skip_existing:
         what = "what is there is either replaced or left alone"
@@ -30,16 +30,16 @@ def translate(settings: CycleGanTranslateSettings, show: Console) -> dict[str, A
     modality, exclude = _MODALITIES[settings.direction], None if single else settings.output
     found = find_inputs(settings.input, modality=modality, exclude=exclude)
     for note in found.notes:
-        show.say(f"images     {note}")
+        console.say(f"images     {note}")
     device = devices.choose(settings.device)
-    show.say(f"device     {devices.describe(device)}")
+    console.say(f"device     {devices.describe(device)}")
     net, restored = load_generator(settings.checkpoint, device, settings.direction)
     translation = translation_of(settings, net, restored)
     if restored.state.get("scaled"):
-        show.warn(_scaled_warning(translation.image_size))
-    skipped = SkippedImages(show, settings.on_bad)
+        console.warn(_scaled_warning(translation.image_size))
+    skipped = SkippedImages(console, settings.on_bad)
     jobs, there = plan_jobs(settings, translation, found, skipped, single=single)
-    if not show.dry_run:
+    if not console.dry_run:
         tiled = Tiled(
             lambda x, windows: net(x.to(device)), settings.batch_size, translation.before, translation.made.from_unit
         )
@@ -58,9 +58,9 @@ def _scaled_warning(image_size: int) -> str:
 def _run_jobs(
     settings: CycleGanTranslateSettings, tiled: Tiled, jobs: list[ImageJob], skipped: SkippedImages
 ) -> list[ImageJob]:
-    show = skipped.show
+    console = skipped.console
     if not (settings.overwrite or settings.skip_existing):
-        show.command += " --skip-existing"  # what goes on after an interruption
+        console.command += " --skip-existing"  # what goes on after an interruption
     durable.sweep_for(job.target.path for job in jobs)
-    with show.progress("tile", sum(len(job.grid) for job in jobs)) as meter:
+    with console.progress("tile", sum(len(job.grid) for job in jobs)) as meter:
         return list(tiled.run(jobs, skipped, meter))

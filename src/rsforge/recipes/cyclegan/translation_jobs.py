@@ -43,7 +43,7 @@ def plan_jobs(
     there = [job for job in jobs if settings.skip_existing and job.target.path.is_file()]
     kept = {job.target.path for job in there}
     jobs = _drop_contradicting(own, [job for job in jobs if job.target.path not in kept], skipped)
-    _warn_unplaced(jobs, skipped.show)
+    _warn_unplaced(jobs, skipped.console)
     return jobs, there
 
 
@@ -117,14 +117,14 @@ def _find_contradiction(own: Translation, info: RasterInfo) -> RsforgeError | No
     return None
 
 
-def _warn_unplaced(jobs: list[ImageJob], show: Console) -> None:
+def _warn_unplaced(jobs: list[ImageJob], console: Console) -> None:
     """Name the images whose place on the earth is lost."""
     reasons = [(job.target.path.name, _why_unplaced(job)) for job in jobs]
     unplaced = [(name, reason) for name, reason in reasons if reason]
     for name, reason in unplaced[: output_paths.NAMED]:
-        show.warn(f"{name} is not georeferenced: {reason}")
+        console.warn(f"{name} is not georeferenced: {reason}")
     if len(unplaced) > output_paths.NAMED:
-        show.warn(f"{len(unplaced) - output_paths.NAMED} more are not georeferenced")
+        console.warn(f"{len(unplaced) - output_paths.NAMED} more are not georeferenced")
 
 
 def _why_unplaced(job: ImageJob) -> str:

@@ -37,23 +37,23 @@ HTML = "audit.html"
 NAMED = 4
 
 
-def judge(settings: AuditSettings, show: Console) -> dict[str, Any]:
+def judge(settings: AuditSettings, console: Console) -> dict[str, Any]:
     """Open every file and write ``audit.json`` and ``audit.html``; RSF-D013 after that when there are errors."""
-    contents = read_contents(settings, show, collect_problems=True)
+    contents = read_contents(settings, console, collect_problems=True)
     files = len({path for item in contents.items for path in item.paths}) + len(contents.orphans)
     output = settings.output_dir or settings.data_dir
     check_writable(output, JSON, "--output-dir")
     head = {"kind": contents.kind, "items": len(contents.items), "files": files}
-    if show.dry_run:
+    if console.dry_run:
         return {**head, "would_write": [str(output / name) for name in (JSON, HTML)]}
     output.mkdir(parents=True, exist_ok=True)
     inspections: list[Inspection] = []
     radiometry = _find_radiometry(settings)
-    with show.progress("opened", len(contents.items)) as meter:
+    with console.progress("opened", len(contents.items)) as meter:
         for inspection in inspect_items(contents, radiometry=radiometry, gray=settings.allow_gray_optical):
             inspections.append(inspection)
             meter.step()
-    faults = sorted(_find_faults(settings, contents, inspections, show), key=_sort_key)
+    faults = sorted(_find_faults(settings, contents, inspections, console), key=_sort_key)
     facts = {"data": str(settings.data_dir), **head, "pairs with a sure shift": _count_conclusive(inspections)}
     result = AuditResult(contents, faults, files, facts)
     _write_results(output, result, head, inspections)
@@ -72,7 +72,7 @@ def _find_radiometry(settings: AuditSettings) -> Radiometry | None:
 
 
 def _find_faults(
-    settings: AuditSettings, contents: DatasetContents, inspections: Sequence[Inspection], show: Console
+    settings: AuditSettings, contents: DatasetContents, inspections: Sequence[Inspection], console: Console
 ) -> list[DataFault]:
     faults = [fault for inspection in inspections for fault in inspection.faults]
     faults += [DataFault("orphan", name, reason) for name, reason in contents.orphans]
@@ -96,7 +96,7 @@ def _find_faults(
     faults += find_shift_faults(shifts, settings.max_shift)
     path = settings.split or settings.data_dir / SPLIT_FILE
     if settings.split or path.is_file():
-        faults += _find_split_faults(path, contents, show)
+        faults += _find_split_faults(path, contents, console)
     return faults
 
 
@@ -107,12 +107,12 @@ def _kind_of_problem(root: Path, name: str) -> str:
     return "orphan" if (root / name).is_dir() else "grid"
 
 
-def _find_split_faults(path: Path, contents: DatasetContents, show: Console) -> list[DataFault]:
+def _find_split_faults(path: Path, contents: DatasetContents, console: Console) -> list[DataFault]:
     """The leaks of a stored split, or the one fault that it does not fit the data."""
     try:
         split = load_split(path)
         split.check(item.name for item in contents.items)
-        with show.progress("hashed", len(contents.items)) as meter:
+        with console.progress("hashed", len(contents.items)) as meter:
             digests = digest_items(contents.items, meter.step)
         split.check_contents(data_digest(digests), shorten_digests(digests))
     except RsforgeError as error:

@@ -19,18 +19,18 @@ from rsforge.wording import join_first
 NAMED = 5
 
 
-def convert(settings: CaptionsSettings, show: Console) -> dict[str, Any]:
+def convert(settings: CaptionsSettings, console: Console) -> dict[str, Any]:
     """Check every line, then write; RSF-D007 for lines that are no captions, RSF-U004 for another existing output."""
     _check_paths(settings)
-    counts = _judge_lines(settings, make_counter(settings.tokenizer), show)
+    counts = _judge_lines(settings, make_counter(settings.tokenizer), console)
     state = _find_state(settings)
-    if state == "written" and not show.dry_run:
+    if state == "written" and not console.dry_run:
         settings.output_file.parent.mkdir(parents=True, exist_ok=True)
         with durable.open_atomic(settings.output_file) as file:
             for line in _make_lines(settings):
                 file.write(line)
     if state == "unchanged":
-        show.say(f"unchanged  {settings.output_file} holds these captions already: nothing to do")
+        console.say(f"unchanged  {settings.output_file} holds these captions already: nothing to do")
     method = "exactly" if settings.tokenizer else "at least, by words"
     return {"state": state, **counts, "tokens_counted": method, "output_file": str(settings.output_file)}
 
@@ -43,7 +43,7 @@ def _check_paths(settings: CaptionsSettings) -> None:
             raise RsforgeError("RSF-U005", f"the output is the input {option}", where="--output-file", found=found)
 
 
-def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int], show: Console) -> dict[str, int]:
+def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int], console: Console) -> dict[str, int]:
     """Counts of usable and skipped lines; RSF-D007 where bad lines are not skipped, RSF-D006 where no line is left."""
     captions = over = 0
     bad: list[str] = []
@@ -63,10 +63,10 @@ def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int],
         what = f"there are no captions in {settings.caption_file.name}"
         raise RsforgeError("RSF-D006", what, where=where, fix=EXTRACT)
     for reason in bad:
-        show.warn(f"left out {reason}")
+        console.warn(f"left out {reason}")
     if over:
         least = "" if settings.tokenizer else "at least "
-        show.warn(f"{least}{over} of {captions} captions have more than {LIMIT} CLIP tokens")
+        console.warn(f"{least}{over} of {captions} captions have more than {LIMIT} CLIP tokens")
     return {"captions": captions, "skipped": len(bad), "over_77_tokens": over}
 
 

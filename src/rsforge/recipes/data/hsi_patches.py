@@ -28,28 +28,28 @@ from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import SplitSettings
 
 
-def cut(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
+def cut(settings: HsiPatchesSettings, console: Console) -> dict[str, Any]:
     """Check every cube, then write the pairs of each; SIGINT and SIGTERM end it between two patches."""
     with StopRequest() as stop:
         job = prepare_job(settings, stop)
-        result = _cut_scenes(job, show)
+        result = _cut_scenes(job, console)
     job.raise_if_stopped()
     return result
 
 
-def _cut_scenes(job: CuttingJob, show: Console) -> dict[str, Any]:
+def _cut_scenes(job: CuttingJob, console: Console) -> dict[str, Any]:
     settings = job.settings
     out = job.settings.output_dir
     cubes = find_cubes(settings.input, skip=NAME)
     _refuse_occupied(out, cubes, overwrite=settings.overwrite)
-    judged = [judge_scene(name, path, job, show, alone=len(cubes) == 1) for name, path in cubes.items()]
+    judged = [judge_scene(name, path, job, console, alone=len(cubes) == 1) for name, path in cubes.items()]
     scenes = [scene for scene in judged if scene is not None]
     if not any(scene.windows for scene in scenes):
         raise _no_patches_error(job)
     facts = _collect_facts(job, scenes)
     if settings.split_by != "none":
         divide(_expected_items(scenes), SplitRequest(settings.split_by, val=settings.val, seed=settings.seed))
-    if show.dry_run:
+    if console.dry_run:
         return facts | _upper_bounds(job, scenes)
     output_dir.make(out)
     with durable.lock_folder(out):
@@ -57,7 +57,7 @@ def _cut_scenes(job: CuttingJob, show: Console) -> dict[str, Any]:
         earlier = _refuse_occupied(out, cubes, overwrite=settings.overwrite)
         for name in (CARD, SPLIT_FILE):
             (out / name).unlink(missing_ok=True)
-        counts = _write_scenes(scenes, job, show)
+        counts = _write_scenes(scenes, job, console)
         if not any(counts.values()):
             raise _no_patches_error(job)
         written = {out / name / NAME for name, count in counts.items() if count}
@@ -65,7 +65,7 @@ def _cut_scenes(job: CuttingJob, show: Console) -> dict[str, Any]:
             path.unlink()
         facts |= {"scenes": counts, "patches": sum(counts.values()), "left_out": dict(sorted(job.left_out.items()))}
         write_card(out, "patches", **{key: value for key, value in facts.items() if key != "output_dir"})
-    return facts | _divide_patches(settings, show)
+    return facts | _divide_patches(settings, console)
 
 
 def _expected_items(scenes: list[CubeScene]) -> list[Item]:
@@ -77,12 +77,12 @@ def _expected_items(scenes: list[CubeScene]) -> list[Item]:
     return items
 
 
-def _divide_patches(settings: HsiPatchesSettings, show: Console) -> dict[str, Any]:
+def _divide_patches(settings: HsiPatchesSettings, console: Console) -> dict[str, Any]:
     """Write the split of the patches, as by ``rsforge data split``."""
     if settings.split_by == "none":
         return {}
     options = SplitSettings(data_dir=settings.output_dir, by=settings.split_by, val=settings.val, seed=settings.seed)
-    return {"split": split.divide(options, show)}
+    return {"split": split.divide(options, console)}
 
 
 def _refuse_occupied(out: Path, names: Collection[str], *, overwrite: bool) -> set[Path]:
@@ -144,10 +144,10 @@ def _upper_bounds(job: CuttingJob, scenes: list[CubeScene]) -> dict[str, int]:
     return {"patches_at_most": sum(counts.values()), "bytes_at_most": 4 * job.settings.patch_size**2 * values}
 
 
-def _write_scenes(scenes: list[CubeScene], job: CuttingJob, show: Console) -> dict[str, int]:
+def _write_scenes(scenes: list[CubeScene], job: CuttingJob, console: Console) -> dict[str, int]:
     """Write the patches of every scene; returns their numbers."""
     counts: dict[str, int] = {}
-    with show.progress("cutting", sum(len(scene.windows) for scene in scenes)) as meter:
+    with console.progress("cutting", sum(len(scene.windows) for scene in scenes)) as meter:
         for scene in scenes:
             path = job.settings.output_dir / scene.name / NAME
             with job.open(scene.path) as cube:
@@ -155,7 +155,7 @@ def _write_scenes(scenes: list[CubeScene], job: CuttingJob, show: Console) -> di
                 patches = _cut_patches(scene, cube, job, meter, stats)
                 counts[scene.name] = write_patches(path, scene.name, patches, _make_attributes(scene, cube, job))
                 for warning in stats.list_warnings(cube):
-                    show.warn(f"{scene.path.name}: {warning}")
+                    console.warn(f"{scene.path.name}: {warning}")
     return counts
 
 

@@ -124,7 +124,7 @@ def _check_range(settings: HsiPatchesSettings) -> None:
         raise RsforgeError("RSF-U005", "the range of valid values is empty", where="--valid-range", found=found)
 
 
-def judge_scene(name: str, path: Path, job: CuttingJob, show: Console, *, alone: bool) -> CubeScene | None:
+def judge_scene(name: str, path: Path, job: CuttingJob, console: Console, *, alone: bool) -> CubeScene | None:
     """The scene in a file; None, with a warning, where one file of several has no wavelengths.
 
     RSF-D014 when wavelengths are missing or do not cover the sensor, RSF-D008 when the cube cannot be used.
@@ -133,11 +133,11 @@ def judge_scene(name: str, path: Path, job: CuttingJob, show: Console, *, alone:
     job.raise_if_stopped()
     with job.open(path) as cube:
         for note in cube.notes:
-            show.say(f"cube       {path.name}: {note}")
+            console.say(f"cube       {path.name}: {note}")
         if cube.wavelength_nm is None:
             if alone:
                 raise RsforgeError("RSF-D014", f"the wavelengths of {path.name} are unknown", where=str(path))
-            show.warn(f"{path.name} is left out: it has no wavelengths")
+            console.warn(f"{path.name} is left out: it has no wavelengths")
             job.left_out["files without wavelengths"] += 1
             return None
         keep = cube.select_bands(job.dropped_nm)
@@ -149,7 +149,7 @@ def judge_scene(name: str, path: Path, job: CuttingJob, show: Console, *, alone:
         size = settings.patch_size
         windows = WindowGrid(cube.height, cube.width, size, settings.stride or size)
         if not windows:
-            show.warn(f"{path.name} is left out: its {cube.height} x {cube.width} pixels hold no patch of {size}")
+            console.warn(f"{path.name} is left out: its {cube.height} x {cube.width} pixels hold no patch of {size}")
             job.left_out["cubes smaller than a patch"] += 1
         return CubeScene(name, path, cube.wavelength_nm, keep, bands, windows)
 

@@ -46,11 +46,11 @@ class Progress(NamedTuple):
 class Extraction:
     """One run of an extraction: images are encoded in threads, and committed in the order of their rows."""
 
-    def __init__(self, folder: CaptionFolder, settings: ParquetSettings, shards: list[Shard], show: Console) -> None:
+    def __init__(self, folder: CaptionFolder, settings: ParquetSettings, shards: list[Shard], console: Console) -> None:
         self.folder = folder
         self.settings = settings
         self.shards = shards
-        self.show = show
+        self.console = console
         self.images = 0
 
     def run(self, done: Progress, total: int, count_tokens: CountTokens) -> Summary:
@@ -60,7 +60,7 @@ class Extraction:
         """
         self.images = done.images
         try:
-            with self.show.progress("images", total, done.rows) as meter:
+            with self.console.progress("images", total, done.rows) as meter:
                 self._extract_rows(read_rows(self.shards, done.rows), meter)
             summary = self.folder.write_tables(count_tokens)
         except BaseException as error:
@@ -107,7 +107,7 @@ class Extraction:
         records: list[Record] = []
         for encoded in chunk:
             if encoded.reason:
-                self.show.warn(f"left out {encoded.row.place}: {encoded.reason}")
+                self.console.warn(f"left out {encoded.row.place}: {encoded.reason}")
                 records.append({"bad": f"{encoded.row.place}: {encoded.reason}"})
                 continue
             self.images += 1
@@ -144,12 +144,12 @@ class Extraction:
             )
             kept = f"{images} images {captions}; the same command goes on after them"
         if isinstance(error, Terminated):
-            return RsforgeError("RSF-I143", "terminated", kept=kept, fix=self.show.command)
+            return RsforgeError("RSF-I143", "terminated", kept=kept, fix=self.console.command)
         if isinstance(error, KeyboardInterrupt):
-            return RsforgeError("RSF-I130", "interrupted", kept=kept, fix=self.show.command)
+            return RsforgeError("RSF-I130", "interrupted", kept=kept, fix=self.console.command)
         if isinstance(error, OSError):
             error = from_os_error(error)
-            error.fix = f"mend this, then give the same command again: {self.show.command}"
+            error.fix = f"mend this, then give the same command again: {self.console.command}"
         if isinstance(error, RsforgeError) and not error.kept:
             error.kept = kept
         return error

@@ -19,7 +19,7 @@ SHAPING = ("resolution", "resize_mode", "format", "quality", "captions", "seed",
 """The options that determine the contents of the output."""
 
 
-def extract(settings: ParquetSettings, show: Console) -> dict[str, Any]:
+def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
     """Extract, resume, or report that nothing is left; RSF-D006 for bad files, RSF-D007 rows, RSF-U004 other output."""
     resize.check_format(settings.format)
     shards = [
@@ -33,23 +33,23 @@ def extract(settings: ParquetSettings, show: Console) -> dict[str, Any]:
     count_tokens = make_counter(settings.tokenizer)
     folder = _make_folder(settings, shards)
     _check_apart(folder, settings, shards)
-    show.say(f"source     {len(shards)} file(s), {total} rows, columns {shards[0].image} and {shards[0].captions}")
-    if show.dry_run:
+    console.say(f"source     {len(shards)} file(s), {total} rows, columns {shards[0].image} and {shards[0].captions}")
+    if console.dry_run:
         state = _find_state(folder, settings)
         return {"files": [str(s.path) for s in shards], "rows": total, "images": str(folder.images), "state": state}
     settings.output_dir.mkdir(parents=True, exist_ok=True)
     with durable.lock_folder(settings.output_dir):
         state = _find_state(folder, settings)
         if state == "unchanged":
-            show.say(f"unchanged  {settings.output_dir} holds this extraction already: nothing to do")
+            console.say(f"unchanged  {settings.output_dir} holds this extraction already: nothing to do")
             return _summarise(folder, folder.read_state()["summary"], settings, state)
         done = _begin(folder, resumed=state == "resumed")
         if done.rows:
-            show.say(f"resuming   after {done.rows} of {total} rows, {done.images} images")
-        summary = Extraction(folder, settings, shards, show).run(done, total, count_tokens)
-        _warn_of_summary(summary, settings, show)
+            console.say(f"resuming   after {done.rows} of {total} rows, {done.images} images")
+        summary = Extraction(folder, settings, shards, console).run(done, total, count_tokens)
+        _warn_of_summary(summary, settings, console)
         folder.finish(summary)
-    show.say(f'to load    datasets.load_dataset("imagefolder", data_dir="{folder.images}")')
+    console.say(f'to load    datasets.load_dataset("imagefolder", data_dir="{folder.images}")')
     return _summarise(folder, vars(summary), settings, state)
 
 
@@ -145,17 +145,17 @@ def _begin(folder: CaptionFolder, *, resumed: bool) -> Progress:
     return Progress(rows, images)
 
 
-def _warn_of_summary(summary: Summary, settings: ParquetSettings, show: Console) -> None:
+def _warn_of_summary(summary: Summary, settings: ParquetSettings, console: Console) -> None:
     if summary.over_77_tokens:
         least = "" if settings.tokenizer else "at least "
-        show.warn(
+        console.warn(
             f"{least}{summary.over_77_tokens} of {summary.images} images have a caption over {LIMIT} CLIP tokens, "
             "of which a text encoder reads no more"
         )
     if summary.duplicate_images:
-        show.warn(f"{summary.duplicate_images} images are the same as others, byte for byte")
+        console.warn(f"{summary.duplicate_images} images are the same as others, byte for byte")
     if summary.blank_captions:
-        show.warn(f"{summary.blank_captions} empty captions beside others were left out")
+        console.warn(f"{summary.blank_captions} empty captions beside others were left out")
 
 
 def _summarise(folder: CaptionFolder, summary: dict[str, Any], settings: ParquetSettings, state: str) -> dict[str, Any]:

@@ -28,29 +28,29 @@ Record = dict[str, list[str]]
 """By file, the digests of what earlier runs wrote, and of what the last one was about to write."""
 
 
-def prepare(settings: ClassesSettings, show: Console) -> dict[str, Any]:
+def prepare(settings: ClassesSettings, console: Console) -> dict[str, Any]:
     """Check, then copy what is new; RSF-D002 for bad images, RSF-D006 for a bad list, RSF-U004 for other files."""
     _check_apart(settings)
-    index = _scan(settings, show)
-    names = _name_classes(settings, index, show)
+    index = _scan(settings, console)
+    names = _name_classes(settings, index, console)
     images, texts = _plan_files(index, names)
     planned = images | {name: _sha256(text.encode()) for name, text in texts.items()}
     root = settings.output_dir
     before = _read_record(root)
     stale = sorted(before.keys() - planned.keys())
     _refuse_foreign(root, {name.split("/")[0] for name in planned}, before.keys() | planned.keys())
-    new = _find_new(root, planned, before, show)
+    new = _find_new(root, planned, before, console)
     counts = {f"{n} {names[n]}": sum(image.number == n for image in index.images) for n in index.numbers}
     facts = {"images": len(index.images), "classes": counts, "skipped": len(index.bad), "output_dir": str(root)}
-    if show.dry_run:
+    if console.dry_run:
         return {"files": len(planned), "removed": len(stale), **facts}
     root.mkdir(parents=True, exist_ok=True)
     with durable.lock_folder(root):
-        removed = _update(settings, index, planned, before, new, stale, texts, show)
+        removed = _update(settings, index, planned, before, new, stale, texts, console)
     figure = _write_figure(settings, index, names) if settings.visualize else None
     state = "prepared" if new or removed else "unchanged"
     if state == "unchanged":
-        show.say(f"unchanged  {root} holds these images already: nothing to do")
+        console.say(f"unchanged  {root} holds these images already: nothing to do")
     figure_path = str(figure) if figure else None
     return {"state": state, "written": len(new), "removed": removed, **facts, "figure": figure_path}
 
@@ -63,7 +63,7 @@ def _update(
     new: list[str],
     stale: list[str],
     texts: Mapping[str, str],
-    show: Console,
+    console: Console,
 ) -> int:
     """Write new files and remove stale ones; returns the number of removed files.
 
@@ -73,8 +73,8 @@ def _update(
     after = {name: [digest] for name, digest in planned.items()}
     if new:
         _write_record(root, {name: [*before.get(name, []), *after.get(name, [])] for name in before | after})
-        _write_files(settings, index, new, texts, show)
-    removed = _remove_stale(root, stale, before, show)
+        _write_files(settings, index, new, texts, console)
+    removed = _remove_stale(root, stale, before, console)
     _write_record(root, after)
     return removed
 
@@ -88,7 +88,7 @@ def _check_apart(settings: ClassesSettings) -> None:
         raise RsforgeError("RSF-U005", what, where="--output-dir", found=found, fix="name an --output-dir apart")
 
 
-def _scan(settings: ClassesSettings, show: Console) -> ClassIndex:
+def _scan(settings: ClassesSettings, console: Console) -> ClassIndex:
     """The usable images; RSF-D002 for others unless they are skipped and some are left."""
     index = scan_classes(settings.data_dir, exclude=settings.output_dir)
     if index.bad and (settings.on_bad == "error" or not index.images):
@@ -97,11 +97,11 @@ def _scan(settings: ClassesSettings, show: Console) -> ClassIndex:
         fix = "convert, repair, rename or remove them, or leave them out by --on-bad skip"
         raise RsforgeError("RSF-D002", what, where=str(settings.data_dir), found=found, fix=fix)
     for name, reason in index.bad:
-        show.warn(f"left out {name}: {reason}")
+        console.warn(f"left out {name}: {reason}")
     return index
 
 
-def _name_classes(settings: ClassesSettings, index: ClassIndex, show: Console) -> dict[int, str]:
+def _name_classes(settings: ClassesSettings, index: ClassIndex, console: Console) -> dict[int, str]:
     """The name of every class, with warnings where the list and the images do not fit."""
     path = settings.data_dir / CLASSES
     given = read_class_names(path) if path.exists() else {}
@@ -109,11 +109,11 @@ def _name_classes(settings: ClassesSettings, index: ClassIndex, show: Console) -
     if missing:
         generic = ", ".join(f"{number} ({names[number]})" for number in missing)
         reason = f"{CLASSES} does not name every class" if given else f"{settings.data_dir} has no {CLASSES}"
-        show.warn(f"{reason}: generic names for {generic}")
+        console.warn(f"{reason}: generic names for {generic}")
     empty = sorted(given.keys() - set(index.numbers))
     if empty:
         classes = ", ".join(f"{number} ({given[number]})" for number in empty)
-        show.warn(f"{CLASSES} names classes without images: {classes}")
+        console.warn(f"{CLASSES} names classes without images: {classes}")
     return names
 
 
@@ -161,7 +161,7 @@ def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
         raise RsforgeError("RSF-U004", what, where=str(root), found=found, fix=fix)
 
 
-def _find_new(root: Path, planned: Digests, before: Record, show: Console) -> list[str]:
+def _find_new(root: Path, planned: Digests, before: Record, console: Console) -> list[str]:
     """The files to write.
 
     A file that a user changed is kept as long as its source is the same; RSF-U004 when both have changed.
@@ -177,17 +177,17 @@ def _find_new(root: Path, planned: Digests, before: Record, show: Console) -> li
         fix = "move them away, then run this again"
         raise RsforgeError("RSF-U004", what, where=str(root), found=", ".join(lost[:5]), fix=fix)
     for name in kept:
-        show.warn(f"{name} was changed since: left as it is; remove it to have it made again")
+        console.warn(f"{name} was changed since: left as it is; remove it to have it made again")
     return [name for name, digest in present.items() if digest != planned[name] and name not in kept]
 
 
 def _write_files(
-    settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], show: Console
+    settings: ClassesSettings, index: ClassIndex, new: list[str], texts: Mapping[str, str], console: Console
 ) -> None:
     root = settings.output_dir
     sources = {image.path.name: image.path for image in index.images}
     durable.sweep(root)
-    with show.progress("files", len(new)) as meter:
+    with console.progress("files", len(new)) as meter:
         for name in new:
             target = root / name
             target.parent.mkdir(exist_ok=True)
@@ -200,7 +200,7 @@ def _write_files(
             meter.step()
 
 
-def _remove_stale(root: Path, stale: list[str], before: Record, show: Console) -> int:
+def _remove_stale(root: Path, stale: list[str], before: Record, console: Console) -> int:
     """Remove files of earlier runs without a source, unless they were changed since; returns their number."""
     removed = 0
     for name in stale:
@@ -210,9 +210,9 @@ def _remove_stale(root: Path, stale: list[str], before: Record, show: Console) -
         if digest in before[name]:
             (root / name).unlink()
             removed += 1
-            show.say(f"removed    {name}: its source is gone")
+            console.say(f"removed    {name}: its source is gone")
         else:
-            show.warn(f"{name} has no source any more and was changed since: left there")
+            console.warn(f"{name} has no source any more and was changed since: left there")
     return removed
 
 

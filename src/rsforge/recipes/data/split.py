@@ -18,7 +18,7 @@ from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import PairFields, SplitSettings
 
 
-def read_contents(settings: PairFields, show: Console, *, collect_problems: bool = False) -> DatasetContents:
+def read_contents(settings: PairFields, console: Console, *, collect_problems: bool = False) -> DatasetContents:
     """The contents of the data folder, after a report; bad tables raise unless they are collected."""
     contents = find_contents(
         settings.data_dir,
@@ -28,12 +28,12 @@ def read_contents(settings: PairFields, show: Console, *, collect_problems: bool
         collect_problems=collect_problems,
     )
     for note in contents.notes:
-        show.say(f"layout     {note}")
-    show.say(f"found      {len(contents.items)} {'images' if contents.kind == 'tiles' else contents.kind}")
+        console.say(f"layout     {note}")
+    console.say(f"found      {len(contents.items)} {'images' if contents.kind == 'tiles' else contents.kind}")
     return contents
 
 
-def warn_of_problems(contents: DatasetContents, show: Console) -> None:
+def warn_of_problems(contents: DatasetContents, console: Console) -> None:
     """Warn of problems, orphans and unclaimed files: their number, and the first."""
     for findings, what in (
         (contents.problems + contents.warnings, "problems"),
@@ -41,12 +41,12 @@ def warn_of_problems(contents: DatasetContents, show: Console) -> None:
     ):
         if findings:
             name, reason = findings[0]
-            show.warn(f"{len(findings)} {what} ({name}: {reason}): see `rsforge data audit`")
+            console.warn(f"{len(findings)} {what} ({name}: {reason}): see `rsforge data audit`")
     if contents.unclaimed_files:
-        show.warn(f"{len(contents.unclaimed_files)} images belong to nothing found ({contents.unclaimed_files[0]})")
+        console.warn(f"{len(contents.unclaimed_files)} images belong to nothing found ({contents.unclaimed_files[0]})")
 
 
-def divide(settings: SplitSettings, show: Console) -> dict[str, Any]:
+def divide(settings: SplitSettings, console: Console) -> dict[str, Any]:
     """Divide the data set and write the split; RSF-D011 when it would leak, RSF-U004 when another split is there."""
     request = SplitRequest(
         by=settings.by,
@@ -61,20 +61,20 @@ def divide(settings: SplitSettings, show: Console) -> dict[str, Any]:
     _check_options(settings)
     path = settings.output or settings.data_dir / SPLIT_FILE
     _check_target(path)
-    contents = read_contents(settings, show)
+    contents = read_contents(settings, console)
     _check_finished(contents)
     if contents.kind in ("tiles", "captions") and settings.by in ("scene", "patch"):
-        show.say("scenes     each image of unknown place counts as a scene of its own; copies stay in one subset")
-    warn_of_problems(contents, show)
-    with show.progress("hashed", len(contents.items)) as meter:
+        console.say("scenes     each image of unknown place counts as a scene of its own; copies stay in one subset")
+    warn_of_problems(contents, console)
+    with console.progress("hashed", len(contents.items)) as meter:
         digests = digest_items(contents.items, meter.step)
     duplicates = duplicate_groups(contents.items, digests)
     facts = {"kind": contents.kind, "data_digest": data_digest(digests), "contents": shorten_digests(digests)}
     split = divide_items(contents.items, request, duplicates=duplicates, facts=facts)
     if split.facts["leak"]:
-        show.warn("the split leaks, as --allow-leak allows: figures of val and test will be too good")
-    _warn_of_shares(split, show)
-    written = _write_unless_same(path, split, overwrite=settings.overwrite, dry_run=show.dry_run)
+        console.warn("the split leaks, as --allow-leak allows: figures of val and test will be too good")
+    _warn_of_shares(split, console)
+    written = _write_unless_same(path, split, overwrite=settings.overwrite, dry_run=console.dry_run)
     return {"split": str(path), "written": written, **_summarise(split)}
 
 
@@ -102,16 +102,16 @@ def _check_finished(contents: DatasetContents) -> None:
             raise RsforgeError("RSF-D013", reason, where=str(contents.root / name), fix=fix)
 
 
-def _warn_of_shares(split: Split, show: Console) -> None:
+def _warn_of_shares(split: Split, console: Console) -> None:
     """Warn when more than a third is left out, or a subset has less than half of the share asked for."""
     left_out = len(split.left_out)
     total = sum(map(len, split.subsets.values())) + left_out
     if 3 * left_out > total:
-        show.warn(f"{left_out} of {total} items lie between subsets and are left out")
+        console.warn(f"{left_out} of {total} items lie between subsets and are left out")
     for subset, asked in split.facts["asked"].items():
         reached = split.facts["reached"][subset]
         if 2 * reached < asked:
-            show.warn(f"the subset {subset} has {reached:.1%} of the items where {asked:.1%} were asked for")
+            console.warn(f"the subset {subset} has {reached:.1%} of the items where {asked:.1%} were asked for")
 
 
 def _write_unless_same(path: Path, split: Split, *, overwrite: bool, dry_run: bool) -> bool:

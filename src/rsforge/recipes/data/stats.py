@@ -20,19 +20,19 @@ _COUNTED = ("region", "season", "terrain", "country", "scene")
 _LISTED = 12
 
 
-def measure(settings: StatsSettings, show: Console) -> dict[str, Any]:
+def measure(settings: StatsSettings, console: Console) -> dict[str, Any]:
     """Counts of what names and tables say, sizes, dtypes and ranges of the images, and which files cannot be read."""
-    contents = read_contents(settings, show)
-    warn_of_problems(contents, show)
+    contents = read_contents(settings, console)
+    warn_of_problems(contents, console)
     opened = replace(contents, items=contents.items[: settings.limit])
     stats: dict[str, list[ImageStats]] = {modality: [] for modality in contents.modalities}
     unreadable: list[str] = []
-    with show.progress("opened", len(opened.items)) as meter:
+    with console.progress("opened", len(opened.items)) as meter:
         for inspection in inspect_items(opened, radiometry=None, gray=True, shifts=False):
             unreadable += _collect_stats(inspection, stats)
             meter.step()
     if unreadable:
-        show.warn(f"{len(unreadable)} files cannot be read: {unreadable[0]}")
+        console.warn(f"{len(unreadable)} files cannot be read: {unreadable[0]}")
     images = {}
     for modality in stats:
         for name, group in _group_by_dtype(modality, stats[modality]):

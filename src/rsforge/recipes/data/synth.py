@@ -88,7 +88,7 @@ WORLDS = {
 }
 
 
-def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
+def draw(settings: SynthSettings, console: Console) -> dict[str, Any]:
     """Write the data set that ``settings`` describe; RSF-U004 when the folder holds files that may not be replaced."""
     world = WORLDS[settings.kind]
     root = settings.output_dir
@@ -101,7 +101,7 @@ def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
     command = world.next_command.format(root=shlex.quote(str(root)), half=half, patch=patch)
     result = {**description, "files": len(files) + 1, "output": str(root), "next": f"rsforge data {command}"}
     _find_stale(root, files, overwrite=settings.overwrite)
-    if show.dry_run:
+    if console.dry_run:
         return result
     root.mkdir(parents=True, exist_ok=True)
     with durable.lock_folder(root):
@@ -110,7 +110,7 @@ def draw(settings: SynthSettings, show: Console) -> dict[str, Any]:
         for path in _find_stale(root, files, overwrite=settings.overwrite):
             _remove(root, path)
         durable.write_json(root / NOTE, description)
-        with show.progress("drawing", count) as meter:
+        with console.progress("drawing", count) as meter:
             for done in world.write(root, count=count, size=size, seed=settings.seed):
                 meter.step(done)
         write_card(root, world.card, **world.facts, world=description)

@@ -28,7 +28,7 @@ Plan = list[tuple[ScenePair, list[Window]]]
 _HEADER = ",".join(COLUMNS)
 
 
-def cut(settings: TileCutSettings, show: Console) -> dict[str, Any]:
+def cut(settings: TileCutSettings, console: Console) -> dict[str, Any]:
     """Find the scenes, determine the radiometry of their SAR values, cut them, and write tables and card."""
     output = settings.output_dir
     if settings.layout == "regions" and settings.terrain is not None:
@@ -36,9 +36,9 @@ def cut(settings: TileCutSettings, show: Console) -> dict[str, Any]:
         raise RsforgeError("RSF-U005", "--terrain is for --layout terrain", where="--terrain, --layout", fix=fix)
     _check_output(settings)
     check_writable(output, "the patches", "--output-dir")
-    plan = _plan_windows(settings, show)
+    plan = _plan_windows(settings, console)
     radiometry, sentence = _settle_radiometry(plan, settings)
-    show.say(f"radiometry {sentence}")
+    console.say(f"radiometry {sentence}")
     facts = {
         "made_by": _MAKER,
         "layout": settings.layout,
@@ -47,35 +47,35 @@ def cut(settings: TileCutSettings, show: Console) -> dict[str, Any]:
         "stride": settings.stride or settings.size,
     }
     result: dict[str, Any] = {"output": str(output), "scenes": len(plan), "windows": _count_windows(plan)}
-    if show.dry_run:
+    if console.dry_run:
         return result | {"windows_of_scenes": {scene.name: len(windows) for scene, windows in plan}} | facts
     output.mkdir(parents=True, exist_ok=True)
     with durable.lock_folder(output):
         _remove_earlier(output)
         write_card(output, "pairs", complete=False, **facts)
-        counts = _write_patches(plan, settings, show)
+        counts = _write_patches(plan, settings, console)
         if not any(counts.values()):
             _remove_earlier(output)
             raise _no_data_error(settings, plan)
         write_card(output, "pairs", complete=True, scenes=counts, **facts)
     patches = sum(counts.values())
     left_out = _count_windows(plan) - patches
-    show.say(f"patches    {patches} written, {left_out} left out for want of data")
+    console.say(f"patches    {patches} written, {left_out} left out for want of data")
     result |= {"patches": patches, "left_out_nodata": left_out, "patches_of_scenes": counts}
     return result | {"radiometry": sentence}
 
 
-def _plan_windows(settings: TileCutSettings, show: Console) -> Plan:
+def _plan_windows(settings: TileCutSettings, console: Console) -> Plan:
     """The scenes and their windows; RSF-D003 when no scene is as large as a patch."""
     sar, optical = settings.sar, settings.optical
     if sar.is_file() and optical.is_file() and sar.samefile(optical):
         raise RsforgeError("RSF-U005", "one file is given for both images", where="--sar, --optical", found=str(sar))
     scenes, orphans = find_scene_pairs(sar, optical)
     for name, reason in orphans[:_NAMED]:
-        show.warn(f"{name} is left out: {reason}")
+        console.warn(f"{name} is left out: {reason}")
     if len(orphans) > _NAMED:
-        show.warn(f"{len(orphans) - _NAMED} more files are left out")
-    plan = [(scene, _scene_windows(scene, settings, show)) for scene in scenes]
+        console.warn(f"{len(orphans) - _NAMED} more files are left out")
+    plan = [(scene, _scene_windows(scene, settings, console)) for scene in scenes]
     if not _count_windows(plan):
         what = f"no scene is as large as a patch of {settings.size} x {settings.size} pixels"
         raise RsforgeError("RSF-D003", what, where="--size", fix="lower --size")
@@ -104,13 +104,13 @@ def _check_output(settings: TileCutSettings) -> None:
     raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(present[:4]), fix=fix)
 
 
-def _scene_windows(scene: ScenePair, settings: TileCutSettings, show: Console) -> list[Window]:
+def _scene_windows(scene: ScenePair, settings: TileCutSettings, console: Console) -> list[Window]:
     windows = list_windows(scene.sar.height, scene.sar.width, settings.size, settings.stride or settings.size)
     if not windows:
-        show.warn(f"scene {scene.name} has {scene.sar.height} x {scene.sar.width} pixels, too few for one patch")
+        console.warn(f"scene {scene.name} has {scene.sar.height} x {scene.sar.width} pixels, too few for one patch")
     for info in (scene.sar, scene.optical):
         if info.note:
-            show.warn(f"{info.path.name} is not georeferenced: {info.note}")
+            console.warn(f"{info.path.name} is not georeferenced: {info.note}")
     return windows
 
 
@@ -156,10 +156,10 @@ def _remove_earlier(output: Path) -> None:
     (output / CARD).unlink(missing_ok=True)
 
 
-def _write_patches(plan: Plan, settings: TileCutSettings, show: Console) -> dict[str, int]:
+def _write_patches(plan: Plan, settings: TileCutSettings, console: Console) -> dict[str, int]:
     """Write patches and tables; returns the number of patches of each scene."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    with show.progress("windows", _count_windows(plan)) as meter:
+    with console.progress("windows", _count_windows(plan)) as meter:
         for number, (scene, windows) in enumerate(plan):
             folder = _folder_of(number, scene, settings)
             scene_facts = _describe_scene(scene, settings)

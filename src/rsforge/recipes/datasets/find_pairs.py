@@ -24,16 +24,16 @@ NAMED = 5
 SKIP = "continue without them by --on-bad skip"
 
 
-def list_pairs(data: PairDataSettings, show: Console, on_bad: OnBad) -> PairIndex:
+def list_pairs(data: PairDataSettings, console: Console, on_bad: OnBad) -> PairIndex:
     """The pairs that ``data`` names; RSF-D009 for empty folders, and unless skipped, for what does not pair."""
     index = find_pairs(
         Path(data.data_dir), layout=data.layout, terrains=data.terrains, max_per_terrain=data.max_per_terrain
     )
     for note in index.notes:
-        show.say(f"layout     {note}")
-    _check_empty(index, data, show)
-    _check_problems(index, data, show, on_bad)
-    show.say(f"pairs      {_describe_selection(index, data)}")
+        console.say(f"layout     {note}")
+    _check_empty(index, data, console)
+    _check_problems(index, data, console, on_bad)
+    console.say(f"pairs      {_describe_selection(index, data)}")
     return index
 
 
@@ -60,10 +60,10 @@ def _describe_selection(index: PairIndex, data: PairDataSettings) -> str:
     return f"{len(index.pairs)} of {total} taken, the first by --max-per-terrain ({', '.join(parts)})"
 
 
-def _check_problems(index: PairIndex, data: PairDataSettings, show: Console, on_bad: OnBad) -> None:
+def _check_problems(index: PairIndex, data: PairDataSettings, console: Console, on_bad: OnBad) -> None:
     """Warnings about tables; RSF-D009, or a warning where they are skipped, for orphans and problems."""
     for name, reason in index.warnings:
-        show.warn(f"{name}: {reason}")
+        console.warn(f"{name}: {reason}")
     problems = [
         (name, reason)
         for name, reason in index.problems
@@ -82,14 +82,14 @@ def _check_problems(index: PairIndex, data: PairDataSettings, show: Console, on_
     if on_bad == "error":
         fix = f"see them all by `rsforge data audit --data-dir {index.root}`, or {SKIP}"
         raise RsforgeError("RSF-D009", f"{what} among the pairs", where=str(index.root), found=found, fix=fix)
-    show.warn(f"{what} left out: {found}")
+    console.warn(f"{what} left out: {found}")
 
 
 def _is_selected(name: str, data: PairDataSettings) -> bool:
     return not data.terrains or name.split("/")[0] in data.terrains
 
 
-def _check_empty(index: PairIndex, data: PairDataSettings, show: Console) -> None:
+def _check_empty(index: PairIndex, data: PairDataSettings, console: Console) -> None:
     """A warning about folders without any pair; RSF-D009 for one that is named in the options."""
     empty = [name for name, count in index.counts.items() if not count]
     if index.layout == "terrain" and not data.terrains and "" not in index.counts:
@@ -102,26 +102,26 @@ def _check_empty(index: PairIndex, data: PairDataSettings, show: Console) -> Non
         fix = "fill it, or leave it out of --terrains"
         raise RsforgeError("RSF-D009", what, where="--terrains", found=found, fix=fix)
     if empty:
-        show.warn(f"no pairs in {', '.join(empty)}")
+        console.warn(f"no pairs in {', '.join(empty)}")
 
 
 def select_usable(
-    index: PairIndex, radiometry: Radiometry, data: PairDataSettings, image_size: int, show: Console, on_bad: OnBad
+    index: PairIndex, radiometry: Radiometry, data: PairDataSettings, image_size: int, console: Console, on_bad: OnBad
 ) -> list[JudgedPair]:
     """The usable pairs in their order, all with the same number of SAR bands.
 
     RSF-D002, D003, D009 or D010 for unusable ones, unless they are skipped.
     """
     allow_gray = data.allow_gray_optical
-    with show.progress("judged", len(index.pairs)) as meter:
+    with console.progress("judged", len(index.pairs)) as meter:
         judged, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow_gray, progress=meter.step)
     usable, unfit = select_fitting([(one, (one.height, one.width), one.sar_bands) for one in judged], image_size)
-    warn_of_small([(one.height, one.width) for one in usable], "pair", image_size, show)
+    warn_of_small([(one.height, one.width) for one in usable], "pair", image_size, console)
     refused += [(one.name, error) for one, error in unfit]
     total = count_noun(len(index.pairs), "pair")
-    refuse_or_skip(refused, total, index.root, show, on_bad, all_bad=not usable)
+    refuse_or_skip(refused, total, index.root, console, on_bad, all_bad=not usable)
     if usable:
-        report_grey(usable[0].pair.sar, show)
+        report_grey(usable[0].pair.sar, console)
     return usable
 
 
@@ -147,23 +147,23 @@ def select_fitting(
     return fitting, unfit
 
 
-def warn_of_small(sizes: Sequence[tuple[int, int]], noun: str, image_size: int, show: Console) -> None:
+def warn_of_small(sizes: Sequence[tuple[int, int]], noun: str, image_size: int, console: Console) -> None:
     """Warn that some images have to be enlarged."""
     small = sum(min(size) < image_size for size in sizes)
     if small:
         total = count_noun(len(sizes), noun)
-        show.warn(f"{small} of {total} are smaller than --image-size {image_size}: enlarged")
+        console.warn(f"{small} of {total} are smaller than --image-size {image_size}: enlarged")
 
 
-def report_grey(sar: Path, show: Console) -> None:
+def report_grey(sar: Path, console: Console) -> None:
     """Report that SAR images stored as 8-bit colours are converted to grey."""
     values = rasters.read_raster(sar).values
     if rgb_to_grey(values).shape != values.shape:
-        show.say("sar        stored as 8-bit colours, taken as grey (ITU-R BT.601 luma)")
+        console.say("sar        stored as 8-bit colours, taken as grey (ITU-R BT.601 luma)")
 
 
 def refuse_or_skip(
-    refused: Sequence[Refusal], total: str, root: Path, show: Console, on_bad: OnBad, *, all_bad: bool
+    refused: Sequence[Refusal], total: str, root: Path, console: Console, on_bad: OnBad, *, all_bad: bool
 ) -> None:
     """Warn of what is skipped of ``total``; an error where nothing is to be skipped or nothing would be left.
 
@@ -171,9 +171,9 @@ def refuse_or_skip(
     """
     if on_bad == "skip" and not all_bad:
         for name, error in refused[:NAMED]:
-            show.warn(f"left out {name}: {_describe_error(error)}")
+            console.warn(f"left out {name}: {_describe_error(error)}")
         if len(refused) > NAMED:
-            show.warn(f"left out {len(refused) - NAMED} more")
+            console.warn(f"left out {len(refused) - NAMED} more")
         return
     if not refused:
         return

@@ -49,28 +49,28 @@ class SelectedItems:
         return self.dataset[epoch, self.indices[index]]
 
 
-def load_images(data: TileSettings, run: RunSettings, show: Console, *, keep: bool = True) -> ImageSets:
+def load_images(data: TileSettings, run: RunSettings, console: Console, *, keep: bool = True) -> ImageSets:
     """Check, split and open the images that ``data`` names.
 
     They are cached in memory where they fit, unless ``keep`` is off because each image is read at most once.
     """
-    keep_bytes = KEEP_BYTES if keep and not show.dry_run else 0
+    keep_bytes = KEEP_BYTES if keep and not console.dry_run else 0
     if data.data_dir == SYNTHETIC:
-        return _load_synthetic(data, run, show, keep_bytes)
-    return _load_folder(data, run, show, keep_bytes)
+        return _load_synthetic(data, run, console, keep_bytes)
+    return _load_folder(data, run, console, keep_bytes)
 
 
-def _load_folder(data: TileSettings, run: RunSettings, show: Console, keep_bytes: int) -> ImageSets:
+def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_bytes: int) -> ImageSets:
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
-        show.warn(f"left out {name}: {reason}")
-    show.say(f"images     {index.summary()}")
-    train, held_out = _divide(index, data, run, show)
+        console.warn(f"left out {name}: {reason}")
+    console.say(f"images     {index.summary()}")
+    train, held_out = _divide(index, data, run, console)
     small = sum(min(tile.width, tile.height) < data.image_size for tile in index.tiles)
     if small:
-        show.warn(f"{small} of {len(index.tiles)} images are smaller than --image-size {data.image_size}: enlarged")
+        console.warn(f"{small} of {len(index.tiles)} images are smaller than --image-size {data.image_size}: enlarged")
     common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
     augmented = TileDataset(train, **common, flip=data.flip, jitter=data.jitter)
     return ImageSets(
@@ -81,13 +81,13 @@ def _load_folder(data: TileSettings, run: RunSettings, show: Console, keep_bytes
     )
 
 
-def _divide(index: TileIndex, data: TileSettings, run: RunSettings, show: Console) -> tuple[list[Tile], list[Tile]]:
+def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Console) -> tuple[list[Tile], list[Tile]]:
     """(train, held out): by the stored split if one is followed, else by content."""
-    subsets = follow_split(data.split, index, show)
+    subsets = follow_split(data.split, index, console)
     if subsets is None:
         return split_tiles(index, val_fraction=data.val_fraction, seed=run.seed)
     if "val_fraction" in data.model_fields_set:
-        show.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
+        console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not subsets["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
     return subsets["train"], subsets["val"]
@@ -105,8 +105,8 @@ def refuse_shared_folder(images: Path, output: Path) -> None:
         )
 
 
-def _load_synthetic(data: TileSettings, run: RunSettings, show: Console, keep_bytes: int) -> ImageSets:
-    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic scenes, not satellite images")
+def _load_synthetic(data: TileSettings, run: RunSettings, console: Console, keep_bytes: int) -> ImageSets:
+    console.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic scenes, not satellite images")
     return draw_images(SYNTHETIC_COUNT, data, seed=run.seed, keep_bytes=keep_bytes)
 
 

@@ -40,24 +40,24 @@ class _Folder:
     index: TileIndex
     split: str
     state: Mapping[str, Any]
-    show: Console
+    console: Console
 
     @property
     def is_split(self) -> bool:
         return stored_split.find_split_file(self.split, self.index.root) is not None
 
 
-def open_images(place: str, image_size: int, show: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
+def open_images(place: str, image_size: int, console: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
     """All images of a folder, one image, or synthetic ones, as they are."""
     if place == SYNTHETIC:
-        return _draw(image_size, 0, show)
-    return _open_tiles(_scan(Path(place), on_bad, None, show).tiles, image_size)
+        return _draw(image_size, 0, console)
+    return _open_tiles(_scan(Path(place), on_bad, None, console).tiles, image_size)
 
 
 def open_subset(
     place: str,
     choice: str,
-    show: Console,
+    console: Console,
     *,
     split_choice: str,
     image_size: int,
@@ -72,11 +72,11 @@ def open_subset(
     RSF-U005 when there is none to make, RSF-D012 when it is another one, RSF-D004 for an empty subset.
     """
     if place == SYNTHETIC:
-        return _open_drawn(choice, image_size, show, state)
-    index = _scan(Path(place), on_bad, exclude, show)
-    chosen = _choose(_Folder(index, split_choice, state, show), choice)
-    measured_subset.say_choice(chosen.subset, chosen.reason, show)
-    measured_subset.warn_trained(chosen.trained, len(chosen.tiles), chosen.subset, "images", show)
+        return _open_drawn(choice, image_size, console, state)
+    index = _scan(Path(place), on_bad, exclude, console)
+    chosen = _choose(_Folder(index, split_choice, state, console), choice)
+    measured_subset.say_choice(chosen.subset, chosen.reason, console)
+    measured_subset.warn_trained(chosen.trained, len(chosen.tiles), chosen.subset, "images", console)
     scenes = _scenes(index.root)
     return MeasuredSubset(
         _open_tiles(chosen.tiles, image_size),
@@ -88,11 +88,11 @@ def open_subset(
     )
 
 
-def _scan(place: Path, on_bad: OnBad, exclude: Path | None, show: Console) -> TileIndex:
+def _scan(place: Path, on_bad: OnBad, exclude: Path | None, console: Console) -> TileIndex:
     index = scan_one(place) if place.is_file() else scan(place, on_bad=on_bad, exclude=_below(exclude, place))
     for name, reason in index.bad:
-        show.warn(f"left out {name}: {reason}")
-    show.say(f"images     {index.summary()}")
+        console.warn(f"left out {name}: {reason}")
+    console.say(f"images     {index.summary()}")
     return index
 
 
@@ -107,8 +107,8 @@ def _open_tiles(tiles: Sequence[Tile], image_size: int) -> TileDataset:
     return TileDataset(tiles, image_size=image_size, seed=0, flip=0.0, jitter=0.0)
 
 
-def _draw(image_size: int, seed: int, show: Console) -> SyntheticTiles:
-    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic scenes, not satellite images")
+def _draw(image_size: int, seed: int, console: Console) -> SyntheticTiles:
+    console.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic scenes, not satellite images")
     return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=seed)
 
 
@@ -128,14 +128,14 @@ def _choose_all(folder: _Folder, reason: str) -> _Chosen:
 
 
 def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
-    subsets = stored_split.follow_split(folder.split, folder.index, folder.show)
+    subsets = stored_split.follow_split(folder.split, folder.index, folder.console)
     if subsets is None:
         raise stored_split.no_split_error(folder.split, choice, folder.index.root)
     subset, reason = choose_subset(choice, subsets)
     if subset == "all":
         return _choose_all(folder, reason)
     own = split_digest(subsets["train"], subsets["val"]) == trained_digest(folder.state)
-    tiles = stored_split.require_subset(subsets, subset, folder.show, ours=own)
+    tiles = stored_split.require_subset(subsets, subset, folder.console, ours=own)
     trained = len(tiles) if subset == "train" else 0
     return _Chosen(tiles, subset, reason, trained if own else None, own)
 
@@ -189,20 +189,20 @@ def _scenes(root: Path) -> dict[str, str]:
     return {}
 
 
-def _open_drawn(choice: str, image_size: int, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
+def _open_drawn(choice: str, image_size: int, console: Console, state: Mapping[str, Any]) -> MeasuredSubset:
     """Synthetic scenes: those that the training held out, or others where it was on other images."""
     data = settings_of(state, "data")
     again = choice != "all" and data.get("data_dir") == SYNTHETIC
     seed = int(settings_of(state, "run").get("seed", 0)) if again else 0
     edge = SYNTHETIC_COUNT - round(SYNTHETIC_COUNT * float(data.get("val_fraction", 0.0)))
-    whole = _draw(image_size, seed, show)
+    whole = _draw(image_size, seed, console)
     ours = trained_digest(state) == f"{whole.digest} at {edge}"
     held_out = SYNTHETIC_COUNT - edge
     subset, reason = measured_subset.choose_synthetic(choice, ours=ours, held_out=held_out, noun="scenes")
-    measured_subset.say_choice(subset, reason, show)
+    measured_subset.say_choice(subset, reason, console)
     chosen = {"all": range(SYNTHETIC_COUNT), "train": range(edge), "val": range(edge, SYNTHETIC_COUNT)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0
-    measured_subset.warn_trained(trained, len(chosen), subset, "scenes", show)
+    measured_subset.warn_trained(trained, len(chosen), subset, "scenes", console)
     samples = SelectedItems(whole, chosen)
     scenes = [whole.name(index) for index in chosen]
     return MeasuredSubset(samples, scenes, subset, reason, trained, ours and subset != "all")

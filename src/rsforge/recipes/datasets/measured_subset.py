@@ -88,16 +88,16 @@ def trained_digest(state: Mapping[str, Any]) -> str:
     return str(state.get("images", {}).get("split", ""))
 
 
-def say_choice(subset: str, reason: str, show: Console) -> None:
+def say_choice(subset: str, reason: str, console: Console) -> None:
     """Report which subset is measured, where no option named one."""
     if reason:
-        show.say(f"side       {subset}: {reason}")
+        console.say(f"side       {subset}: {reason}")
 
 
-def warn_trained(trained: int | None, total: int, subset: str, noun: str, show: Console) -> None:
+def warn_trained(trained: int | None, total: int, subset: str, noun: str, console: Console) -> None:
     """Warn when the model was trained on some of the images."""
     if trained and subset != "train":
-        show.warn(
+        console.warn(
             f"the model was trained on {trained} of these {total} {noun}: figures of the others are those of --side val"
         )
 

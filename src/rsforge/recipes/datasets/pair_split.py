@@ -63,7 +63,7 @@ class StoredPairSplit:
 
 
 def follow_split(
-    data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Console
+    data: PairDataSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
 ) -> StoredPairSplit | None:
     """The stored split of the pairs; None where none is followed.
 
@@ -74,10 +74,10 @@ def follow_split(
         return None
     split = load_split(path)
     contents = _digest_contents(index, judged)
-    stored_split.check_split(split, contents, show, part=is_part(index, data))
+    stored_split.check_split(split, contents, console, part=is_part(index, data))
     usable = {one.name: one for one in judged}
     pairs = {subset: [usable[name] for name in split.subsets[subset] if name in usable] for subset in SUBSETS}
-    stored_split.report_split(split, pairs, show)
+    stored_split.report_split(split, pairs, console)
     subset_of = {name: subset for subset, names in split.subsets.items() for name in names}
     return StoredPairSplit(pairs, subset_of | dict.fromkeys(split.left_out, LEFT_OUT), contents)
 
@@ -91,34 +91,34 @@ def _digest_contents(index: PairIndex, judged: Sequence[JudgedPair]) -> Digests:
     return digests
 
 
-def check_stored(split: StoredPairSplit, data: PairTrainingSettings, show: Console) -> None:
+def check_stored(split: StoredPairSplit, data: PairTrainingSettings, console: Console) -> None:
     """RSF-D004 for a split without training pairs; a warning where the typed ``--val-fraction`` is not used."""
     if "val_fraction" in data.model_fields_set:
-        show.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
+        console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not split.pairs["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
 
 
 def divide_by_scene(
-    judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, allow_leak: bool, show: Console
+    judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, allow_leak: bool, console: Console
 ) -> TrainAndHeldOut:
     """Whole scenes are held out, as by ``rsforge data split``; single pairs of unknown scenes where leaks are allowed.
 
     RSF-D011 for unknown scenes, RSF-D004 for a single scene.
     """
     if not val_fraction:
-        show.say(f"split      none: {len(judged)} train, nothing held out")
+        console.say(f"split      none: {len(judged)} train, nothing held out")
         return sort_by_content(judged), []
     items = [item_of_pair(one.pair) for one in judged]
     names = choose_held_out(items, {one.name: one.files for one in judged}, val_fraction, seed, allow_leak)
-    warn_of_unknown(items, show)
+    warn_of_unknown(items, console)
     train = [one for one in judged if one.name not in names]
     held_out = [one for one in judged if one.name in names]
     train_scenes, held_out_scenes = _count_scenes(train), _count_scenes(held_out)
     scenes = "of unknown scenes"
     if train_scenes and held_out_scenes:
         scenes = f"of {train_scenes} and {held_out_scenes} scenes"
-    show.say(f"split      {len(train)} train, {len(held_out)} held out, {scenes}")
+    console.say(f"split      {len(train)} train, {len(held_out)} held out, {scenes}")
     return sort_by_content(train), sort_by_content(held_out)
 
 
@@ -143,11 +143,11 @@ def choose_held_out(
     return set(split.subsets["val"])
 
 
-def warn_of_unknown(items: Sequence[Item], show: Console) -> None:
+def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
     """Warn of items that were divided without a known scene."""
     unknown = sum(not item.scene for item in items)
     if unknown:
-        show.warn(
+        console.warn(
             f"the scenes of {unknown} of {len(items)} are unknown: neighbours may be in different subsets, as "
             "--allow-leak allows, and held-out figures will be too good"
         )

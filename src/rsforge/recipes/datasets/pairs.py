@@ -36,28 +36,28 @@ from rsforge.settings.pairs import PairTrainingSettings
 SYNTHETIC_COUNT = 256
 
 
-def load_pairs(data: PairTrainingSettings, run: RunSettings, show: Console) -> PairSets:
+def load_pairs(data: PairTrainingSettings, run: RunSettings, console: Console) -> PairSets:
     """Find, check, divide and open the pairs that ``data`` names; nothing is cached for a dry run."""
-    keep_bytes = 0 if show.dry_run else KEEP_BYTES
+    keep_bytes = 0 if console.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
-        show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic pairs, not satellite images")
-        return draw_sets(SYNTHETIC_COUNT, data, show, seed=run.seed, keep_bytes=keep_bytes)
+        console.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic pairs, not satellite images")
+        return draw_sets(SYNTHETIC_COUNT, data, console, seed=run.seed, keep_bytes=keep_bytes)
     if not Path(data.data_dir).exists():
         fix = "name the folder of your pairs with --data-dir, or draw some by --data-dir synthetic"
         what = f"no pairs found in {data.data_dir}: the folder does not exist"
         raise RsforgeError("RSF-D001", what, where="--data-dir", fix=fix)
     refuse_shared_folder(Path(data.data_dir), run.output_dir)
     if data.unpaired:
-        return unpaired.load_unpaired(data, run, show, keep_bytes)
-    return _load_folder(data, run, show, keep_bytes)
+        return unpaired.load_unpaired(data, run, console, keep_bytes)
+    return _load_folder(data, run, console, keep_bytes)
 
 
-def _load_folder(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> PairSets:
-    index = list_pairs(data, show, run.on_bad)
+def _load_folder(data: PairTrainingSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
+    index = list_pairs(data, console, run.on_bad)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
-    show.say(f"radiometry {sentence}")
-    judged = select_usable(index, radiometry, data, data.image_size, show, run.on_bad)
-    train, held_out = _divide(data, run, index, judged, show)
+    console.say(f"radiometry {sentence}")
+    judged = select_usable(index, radiometry, data, data.image_size, console, run.on_bad)
+    train, held_out = _divide(data, run, index, judged, console)
     common: dict[str, Any] = {
         "radiometry": radiometry,
         "image_size": data.image_size,
@@ -79,24 +79,24 @@ def _load_folder(data: PairTrainingSettings, run: RunSettings, show: Console, ke
 
 
 def _divide(
-    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], show: Console
+    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
 ) -> TrainAndHeldOut:
     """By the stored split if one is followed, else by scene."""
-    stored = follow_split(data, index, judged, show)
+    stored = follow_split(data, index, judged, console)
     if stored is None:
         return divide_by_scene(
-            judged, val_fraction=data.val_fraction, seed=run.seed, allow_leak=data.allow_leak, show=show
+            judged, val_fraction=data.val_fraction, seed=run.seed, allow_leak=data.allow_leak, console=console
         )
-    check_stored(stored, data, show)
+    check_stored(stored, data, console)
     return sort_by_content(stored.pairs["train"]), sort_by_content(stored.pairs["val"])
 
 
 def draw_sets(
-    count: int, data: PairTrainingSettings, show: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
+    count: int, data: PairTrainingSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
 ) -> PairSets:
     """``count`` synthetic pairs, the last scenes of them held out."""
     start = find_held_out_start(count, data.val_fraction)
-    flipped = draw_pairs(count, data.image_size, seed, keep_bytes, show, flip=data.flip)
+    flipped = draw_pairs(count, data.image_size, seed, keep_bytes, console, flip=data.flip)
     without_flips = flipped.plain()
     train: IndexedDataset = SelectedItems(flipped, range(start))
     plain: IndexedDataset = SelectedItems(without_flips, range(start))
@@ -116,10 +116,10 @@ def draw_sets(
 
 
 def draw_pairs(
-    count: int, size: int, seed: int, keep_bytes: int, show: Console, *, flip: float = 0.0
+    count: int, size: int, seed: int, keep_bytes: int, console: Console, *, flip: float = 0.0
 ) -> SyntheticPairs:
     """Synthetic pairs of ``size`` pixels, with a progress bar where they are made now."""
-    console = show if keep_bytes else SilentConsole()
+    console = console if keep_bytes else SilentConsole()
     with console.progress("synthetic pairs", count) as meter:
         return SyntheticPairs(count, image_size=size, seed=seed, flip=flip, keep_bytes=keep_bytes, progress=meter.step)
 

@@ -57,18 +57,18 @@ class _Folder:
     data: PairDataSettings
     state: Mapping[str, Any]
     on_bad: OnBad
-    show: Console
+    console: Console
 
     def find(self, data: PairDataSettings) -> _Found:
-        index = list_pairs(data, self.show, self.on_bad)
-        radiometry = _radiometry(index, data, self.state, self.show)
-        pairs = select_usable(index, radiometry, data, self.state["image_size"], self.show, self.on_bad)
+        index = list_pairs(data, self.console, self.on_bad)
+        radiometry = _radiometry(index, data, self.state, self.console)
+        pairs = select_usable(index, radiometry, data, self.state["image_size"], self.console, self.on_bad)
         _check_bands(pairs[0].sar_bands, self.state)
         return _Found(data, index, pairs, radiometry)
 
 
 def open_subset(
-    data: PairDataSettings, choice: str, show: Console, *, on_bad: OnBad, state: Mapping[str, Any]
+    data: PairDataSettings, choice: str, console: Console, *, on_bad: OnBad, state: Mapping[str, Any]
 ) -> MeasuredSubset:
     """The pairs of a subset as the checkpoint ``state`` takes them: at its image size and radiometry.
 
@@ -78,18 +78,18 @@ def open_subset(
     SAR bands that the model does not take.
     """
     if data.data_dir == SYNTHETIC:
-        return _open_drawn(choice, show, state)
-    chosen = _choose(_Folder(data, state, on_bad, show), choice)
-    measured_subset.say_choice(chosen.subset, chosen.reason, show)
+        return _open_drawn(choice, console, state)
+    chosen = _choose(_Folder(data, state, on_bad, console), choice)
+    measured_subset.say_choice(chosen.subset, chosen.reason, console)
     trained = _count_trained(chosen.pairs, state)
-    measured_subset.warn_trained(trained, len(chosen.pairs), chosen.subset, "pairs", show)
+    measured_subset.warn_trained(trained, len(chosen.pairs), chosen.subset, "pairs", console)
     samples = PairDataset(
         chosen.pairs,
         radiometry=chosen.found.radiometry,
         image_size=state["image_size"],
         seed=0,
         allow_gray_optical=chosen.found.data.allow_gray_optical,
-        keep_bytes=0 if show.dry_run else KEEP_BYTES,
+        keep_bytes=0 if console.dry_run else KEEP_BYTES,
     )
     scenes = [one.pair.scene for one in chosen.pairs]
     return MeasuredSubset(samples, scenes, chosen.subset, chosen.reason, trained, chosen.own)
@@ -108,7 +108,7 @@ def _choose(folder: _Folder, choice: str) -> _Chosen:
 
 def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
     found = folder.find(folder.data)
-    split = follow_split(folder.data, found.index, found.pairs, folder.show)
+    split = follow_split(folder.data, found.index, found.pairs, folder.console)
     if split is None:
         raise stored_split.no_split_error(folder.data.split, choice, found.index.root)
     subset, reason = choose_subset(choice, split.pairs)
@@ -116,7 +116,9 @@ def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
         return _Chosen(found, found.pairs, "all", reason)
     digest = _digest((split.pairs["train"], split.pairs["val"]), folder.state)
     own = digest == trained_digest(folder.state)
-    return _Chosen(found, stored_split.require_subset(split.pairs, subset, folder.show, ours=own), subset, reason, own)
+    return _Chosen(
+        found, stored_split.require_subset(split.pairs, subset, folder.console, ours=own), subset, reason, own
+    )
 
 
 def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:
@@ -182,7 +184,7 @@ def _as_trained(data: PairDataSettings, state: Mapping[str, Any]) -> PairDataSet
     return data if same else data.model_copy(update=values)
 
 
-def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, Any], show: Console) -> Radiometry:
+def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, Any], console: Console) -> Radiometry:
     """That of the checkpoint, unless another one is declared."""
     stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
     if data.radiometry != "auto":
@@ -191,7 +193,7 @@ def _radiometry(index: PairIndex, data: PairDataSettings, state: Mapping[str, An
         stored = Radiometry(stored.unit, *(data.clip or (stored.low, stored.high)))
         said = "--clip says" if data.clip else "the model was trained"
         sentence = f"{stored.unit} kept from {stored.low:g} to {stored.high:g}, as {said}"
-    show.say(f"radiometry {sentence}")
+    console.say(f"radiometry {sentence}")
     return stored
 
 
@@ -216,7 +218,7 @@ def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Trai
         "val_fraction": float(data.get("val_fraction", 0.0)),
         "seed": int(run.get("seed", 0)),
         "allow_leak": bool(data.get("allow_leak")),
-        "show": SilentConsole(),
+        "console": SilentConsole(),
     }
     if data.get("unpaired"):
         train, held = unpaired_split.divide_by_scene_or_content(pairs, [], **options)
@@ -224,22 +226,22 @@ def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Trai
     return divide_by_scene(pairs, **options)
 
 
-def _open_drawn(choice: str, show: Console, state: Mapping[str, Any]) -> MeasuredSubset:
+def _open_drawn(choice: str, console: Console, state: Mapping[str, Any]) -> MeasuredSubset:
     """Synthetic pairs: those of the training where it was on synthetic ones."""
-    show.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic pairs, not satellite images")
+    console.warn(f"--data-dir synthetic: {SYNTHETIC_COUNT} synthetic pairs, not satellite images")
     _check_bands(1, state)
     stored = Radiometry.from_dict(state["radiometry"], where="the checkpoint")
     if stored not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
-        show.warn(f"the model was trained on SAR images in {stored.unit}, synthetic ones are 8-bit grey")
+        console.warn(f"the model was trained on SAR images in {stored.unit}, synthetic ones are 8-bit grey")
     count = SYNTHETIC_COUNT
     edge = find_held_out_start(count, settings_of(state, "data").get("val_fraction", 0.0))
-    keep_bytes = 0 if show.dry_run else KEEP_BYTES
-    whole = draw_pairs(count, state["image_size"], settings_of(state, "run").get("seed", 0), keep_bytes, show)
+    keep_bytes = 0 if console.dry_run else KEEP_BYTES
+    whole = draw_pairs(count, state["image_size"], settings_of(state, "run").get("seed", 0), keep_bytes, console)
     ours = trained_digest(state) == f"{whole.digest} at {edge}"
     subset, reason = measured_subset.choose_synthetic(choice, ours=ours, held_out=count - edge, noun="pairs")
-    measured_subset.say_choice(subset, reason, show)
+    measured_subset.say_choice(subset, reason, console)
     chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0
-    measured_subset.warn_trained(trained, len(chosen), subset, "pairs", show)
+    measured_subset.warn_trained(trained, len(chosen), subset, "pairs", console)
     scenes = [whole.scene(index) for index in chosen]
     return MeasuredSubset(SelectedItems(whole, chosen), scenes, subset, reason, trained, ours and subset != "all")

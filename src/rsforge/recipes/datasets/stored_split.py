@@ -21,7 +21,7 @@ Members = dict[str, list[str]]
 T = TypeVar("T")
 
 
-def follow_split(choice: str, index: TileIndex, show: Console) -> TilesBySubset | None:
+def follow_split(choice: str, index: TileIndex, console: Console) -> TilesBySubset | None:
     """The images of ``index`` by subset, sorted by digest; None where no split is followed.
 
     RSF-D012 for a split that was made from other images, or other contents under their names.
@@ -35,20 +35,20 @@ def follow_split(choice: str, index: TileIndex, show: Console) -> TilesBySubset 
     if split.facts.get("kind") == "pairs":
         members = _pair_members(index)
         contents = {name: tuple(contents[file][0] for file in files) for name, files in members.items()}
-    check_split(split, contents, show)
+    check_split(split, contents, console)
     subsets = {subset: _select_tiles(split.subsets[subset], members, index) for subset in SUBSETS}
-    report_split(split, subsets, show)
+    report_split(split, subsets, console)
     return subsets
 
 
-def check_split(split: Split, contents: Digests, show: Console, *, part: bool = False) -> None:
+def check_split(split: Split, contents: Digests, console: Console, *, part: bool = False) -> None:
     """RSF-D012 unless the split was made of these contents; with ``part`` it may have been made of more."""
     if part:
         split = _narrow_split(split, contents)
     split.check(contents)
     split.check_contents(data_digest(contents), shorten_digests(contents))
     if split.facts.get("leak"):
-        show.warn("the split leaks, as it was allowed to: held-out figures will be too good")
+        console.warn("the split leaks, as it was allowed to: held-out figures will be too good")
 
 
 def _narrow_split(split: Split, contents: Digests) -> Split:
@@ -113,13 +113,13 @@ def _select_tiles(names: list[str], members: Members, index: TileIndex) -> list[
     return sorted((tile for tile in index.tiles if tile.name in files), key=lambda tile: tile.digest)
 
 
-def report_split(split: Split, subsets: Mapping[str, Sequence[object]], show: Console) -> None:
+def report_split(split: Split, subsets: Mapping[str, Sequence[object]], console: Console) -> None:
     """Report which split is followed and the sizes of its subsets."""
     counts = ", ".join(f"{len(members)} {subset}" for subset, members in subsets.items() if members)
-    show.say(f"split      by {split.by}: {counts}, digest {split.digest[:12]}")
+    console.say(f"split      by {split.by}: {counts}, digest {split.digest[:12]}")
 
 
-def select_subset(choice: str, subset: str, index: TileIndex, show: Console, *, trained: str) -> list[Tile]:
+def select_subset(choice: str, subset: str, index: TileIndex, console: Console, *, trained: str) -> list[Tile]:
     """The images of ``subset`` to measure, with a warning where the checkpoint was trained by another split.
 
     ``trained`` is the digest of the split in the checkpoint. RSF-U005 when there is no split, RSF-D004 for an empty
@@ -127,11 +127,11 @@ def select_subset(choice: str, subset: str, index: TileIndex, show: Console, *, 
     """
     if subset == "all":
         return index.tiles
-    subsets = follow_split(choice, index, show)
+    subsets = follow_split(choice, index, console)
     if subsets is None:
         raise no_split_error(choice, subset, index.root)
     ours = split_digest(subsets["train"], subsets["val"]) == trained
-    return require_subset(subsets, subset, show, ours=ours)
+    return require_subset(subsets, subset, console, ours=ours)
 
 
 def no_split_error(choice: str, subset: str, root: Path) -> RsforgeError:
@@ -140,10 +140,10 @@ def no_split_error(choice: str, subset: str, root: Path) -> RsforgeError:
     return RsforgeError("RSF-U005", f"--side {subset} needs a split", where="--side, --split", found=found)
 
 
-def require_subset(subsets: Mapping[str, list[T]], subset: str, show: Console, *, ours: bool) -> list[T]:
+def require_subset(subsets: Mapping[str, list[T]], subset: str, console: Console, *, ours: bool) -> list[T]:
     """The members of ``subset``; RSF-D004 for none, a warning unless the split is that of the checkpoint (``ours``)."""
     if not subsets[subset]:
         raise RsforgeError("RSF-D004", f"the split has no images in its subset {subset}", where="--side")
     if not ours:
-        show.warn(f"the checkpoint was not trained by this split: it may have seen images of the subset {subset}")
+        console.warn(f"the checkpoint was not trained by this split: it may have seen images of the subset {subset}")
     return subsets[subset]

@@ -45,16 +45,16 @@ class _Request:
 
     data: PairTrainingSettings
     run: RunSettings
-    show: Console
+    console: Console
 
 
-def load_unpaired(data: PairTrainingSettings, run: RunSettings, show: Console, keep_bytes: int) -> PairSets:
+def load_unpaired(data: PairTrainingSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     """Find, check, divide and open the images of both sets, whose names and numbers need not match."""
-    request = _Request(data, run, show)
-    index, unpaired = _find_images(data, show)
+    request = _Request(data, run, console)
+    index, unpaired = _find_images(data, console)
     sar = [pair.sar for pair in index.pairs] + [image.path for image in unpaired if image.modality == SAR]
     radiometry, sentence = find_radiometry_of_files(index.root, sar, data.radiometry, data.clip)
-    show.say(f"radiometry {sentence}")
+    console.say(f"radiometry {sentence}")
     pairs, images = _judge_images(index, unpaired, radiometry, request)
     train, held_out = _divide(index, pairs, images, request)
     units: list[JudgedPair | JudgedImage] = [*pairs, *images]
@@ -62,7 +62,7 @@ def load_unpaired(data: PairTrainingSettings, run: RunSettings, show: Console, k
     return _open_datasets(train, held_out, radiometry, bands, request, keep_bytes)
 
 
-def _find_images(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, list[UnpairedImage]]:
+def _find_images(data: PairTrainingSettings, console: Console) -> tuple[PairIndex, list[UnpairedImage]]:
     """The true pairs, and the images without a partner, up to ``max_per_terrain`` of each modality and folder."""
     root = Path(data.data_dir)
     most = data.max_per_terrain
@@ -74,9 +74,9 @@ def _find_images(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, 
         if error.code != "RSF-D009":
             raise
     for note in index.notes:
-        show.say(f"layout     {note}")
+        console.say(f"layout     {note}")
     if index.problems:
-        show.warn(f"{count_noun(len(index.problems), 'problem')} ({': '.join(index.problems[0])})")
+        console.warn(f"{count_noun(len(index.problems), 'problem')} ({': '.join(index.problems[0])})")
     unpaired: list[UnpairedImage] = []
     total = 0
     in_pairs = {path for pair in index.pairs for path in (pair.sar, pair.optical)}
@@ -89,12 +89,12 @@ def _find_images(data: PairTrainingSettings, show: Console) -> tuple[PairIndex, 
                 taken = sum(path.parent == folder for path in in_pairs)
                 others = others[: max(most - taken, 0)]
             unpaired += others
-    _report_sets(index, unpaired, total, data, show)
+    _report_sets(index, unpaired, total, data, console)
     return index, unpaired
 
 
 def _report_sets(
-    index: PairIndex, unpaired: list[UnpairedImage], total: int, data: PairTrainingSettings, show: Console
+    index: PairIndex, unpaired: list[UnpairedImage], total: int, data: PairTrainingSettings, console: Console
 ) -> None:
     """Report the sizes of both sets; RSF-D001 where one is empty."""
     counts = {}
@@ -104,7 +104,7 @@ def _report_sets(
             raise RsforgeError("RSF-D001", f"no {name} images found in {index.root}", where=str(index.root))
     left_out = total - sum(counts.values())
     more = f", {left_out} left out by --max-per-terrain {data.max_per_terrain}" if left_out > 0 else ""
-    show.say(f"two sets   {counts['SAR']} SAR and {counts['optical']} optical images{more}")
+    console.say(f"two sets   {counts['SAR']} SAR and {counts['optical']} optical images{more}")
 
 
 def _judge_images(
@@ -115,7 +115,7 @@ def _judge_images(
     judge = partial(judge_image, radiometry=radiometry, allow_gray_optical=allow_gray)
     images: list[JudgedImage] = []
     bad: list[Refusal] = []
-    with request.show.progress("judged", 2 * len(index.pairs) + len(unpaired)) as meter:
+    with request.console.progress("judged", 2 * len(index.pairs) + len(unpaired)) as meter:
         step_pair = partial(meter.step, 2)
         pairs, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow_gray, progress=step_pair)
         bad_pairs = {name for name, _ in refused}
@@ -138,7 +138,7 @@ def _select_fitting(
     request: _Request,
 ) -> tuple[list[JudgedPair], list[JudgedImage]]:
     """The pairs and images that can be used together; others are refused or skipped with the ``bad`` ones."""
-    data, show = request.data, request.show
+    data, console = request.data, request.console
     total = count_noun(2 * len(pairs) + len(images) + len(bad), "image")
     units: list[JudgedPair | JudgedImage] = [*pairs, *images]
     fitting, unfit = select_fitting(
@@ -149,11 +149,11 @@ def _select_fitting(
     fitting_images = [one for one in fitting if isinstance(one, JudgedImage)]
     subset = UnpairedSubset(fitting_pairs, fitting_images)
     sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
-    refuse_or_skip(refused, total, root, show, request.run.on_bad, all_bad=not (sar and optical))
+    refuse_or_skip(refused, total, root, console, request.run.on_bad, all_bad=not (sar and optical))
     pair_sizes = [(one.height, one.width) for one in fitting_pairs]
     image_sizes = [(one.height, one.width) for one in fitting_images]
-    warn_of_small(pair_sizes + pair_sizes + image_sizes, "image", data.image_size, show)
-    report_grey(sar[0].path, show)
+    warn_of_small(pair_sizes + pair_sizes + image_sizes, "image", data.image_size, console)
+    report_grey(sar[0].path, console)
     return fitting_pairs, fitting_images
 
 
@@ -174,8 +174,8 @@ def _divide(
     index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage], request: _Request
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
     """By the stored split if one is followed, else by scene or content."""
-    data, show = request.data, request.show
-    stored = follow_split(data, index, pairs, show)
+    data, console = request.data, request.console
+    stored = follow_split(data, index, pairs, console)
     if stored is None:
         return divide_by_scene_or_content(
             pairs,
@@ -183,10 +183,10 @@ def _divide(
             val_fraction=data.val_fraction,
             seed=request.run.seed,
             allow_leak=data.allow_leak,
-            show=show,
+            console=console,
         )
-    check_stored(stored, data, show)
-    return divide_by_split(stored, index, images, allow_leak=data.allow_leak, show=show)
+    check_stored(stored, data, console)
+    return divide_by_split(stored, index, images, allow_leak=data.allow_leak, console=console)
 
 
 def _open_datasets(
@@ -200,7 +200,7 @@ def _open_datasets(
     """The datasets of both subsets; true pairs are held out alone where there are any."""
     data = request.data
     seed = request.run.seed
-    show = request.show
+    console = request.console
     _check_both(train, "to train on")
     common: dict[str, Any] = {
         "image_size": data.image_size,
@@ -226,9 +226,9 @@ def _open_datasets(
     else:
         _check_both(held_out, "held out")
         held = open_unpaired(held_out, flip=0.0, shuffle_partners=False)
-    show.say(f"split      {len(augmented)} train, {len(held)} held out {'as true pairs' if matched else 'in order'}")
+    console.say(f"split      {len(augmented)} train, {len(held)} held out {'as true pairs' if matched else 'in order'}")
     if matched and held_out.unpaired:
-        show.say(f"{count_noun(len(held_out.unpaired), 'held-out image')} without a partner not used")
+        console.say(f"{count_noun(len(held_out.unpaired), 'held-out image')} without a partner not used")
     return PairSets(
         train=augmented,
         plain=augmented.plain(),

@@ -70,7 +70,7 @@ def digest_split(train: UnpairedSubset, held_out: UnpairedSubset) -> str:
 
 
 def divide_by_split(
-    stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage], *, allow_leak: bool, show: Console
+    stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage], *, allow_leak: bool, console: Console
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
     """(train, held out): pairs as in the stored split, every other image with those that it equals or overlaps.
 
@@ -95,13 +95,13 @@ def divide_by_split(
     if unknown:
         placed["train"] += unknown
         what = f"{count_noun(len(unknown), 'image')} without a partner, {UNPLACED}, trained on"
-        show.warn(f"{what}, as --allow-leak allows: held-out figures will be too good")
+        console.warn(f"{what}, as --allow-leak allows: held-out figures will be too good")
     for place, reason in REASONS.items():
         left_out = placed[place]
         if left_out:
             more = ", ..." if len(left_out) > 1 else ""
             what = f"left out {count_noun(len(left_out), 'image')} without a partner, {reason}"
-            show.warn(f"{what}: {left_out[0].name}{more}")
+            console.warn(f"{what}: {left_out[0].name}{more}")
     train = UnpairedSubset(stored.pairs["train"], placed["train"])
     return train, UnpairedSubset(stored.pairs["val"], placed["val"])
 
@@ -158,7 +158,7 @@ def divide_by_scene_or_content(
     val_fraction: float,
     seed: int,
     allow_leak: bool,
-    show: Console,
+    console: Console,
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
     """(train, held out) by whole scenes; of unknown scenes, a share of the pairs and of the images of each modality.
 
@@ -180,7 +180,7 @@ def divide_by_scene_or_content(
             if len(part) > 1 or len(parts) == 1:
                 digests = {name: contents[name] for name in part}
                 names |= choose_held_out([items[name] for name in part], digests, val_fraction, seed, allow_leak)
-        warn_of_unknown(list(items.values()), show)
+        warn_of_unknown(list(items.values()), console)
     train = UnpairedSubset(
         [one for one in pairs if one.name not in names], [image for image in unpaired if image.name not in names]
     )

@@ -14,12 +14,12 @@ from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges, stack_samples
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.inference.checkpoints import LoadedModel
-from rsforge.recipes.training import output_names
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import already_encoded
@@ -67,13 +67,13 @@ def cached(
     autoencoder: Autoencoder,
     vae: LoadedModel,
     where: Compute,
-    show: Console,
+    console: Console,
 ) -> Latents:
     """Moments of every image on disk, standardised by the training ones' exact statistics.
 
     Mirroring is kept by storing both views.
     """
-    store = Store(settings, autoencoder, vae, where, show)
+    store = Store(settings, autoencoder, vae, where, console)
     train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
     mean, std = (s.to(where.device) for s in latent_statistics(train))
     held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
@@ -107,11 +107,11 @@ class Store:
         autoencoder: Autoencoder,
         vae: LoadedModel,
         where: Compute,
-        show: Console,
+        console: Console,
     ) -> None:
         self.folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
         self.size, self.device, self.world = settings.data.image_size, where.device, where.world
-        self.encode, self.digest, self.show = Encoder(autoencoder), vae.digest, show
+        self.encode, self.digest, self.console = Encoder(autoencoder), vae.digest, console
         self.shape = autoencoder.latent_shape(self.size)
 
     def moments(
@@ -136,7 +136,7 @@ class Store:
         return self.folder / f"{key}.npy"
 
     def _encoded(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
-        with self.show.progress(f"encoding {side}", len(samples)) as meter:
+        with self.console.progress(f"encoding {side}", len(samples)) as meter:
             for indices in index_ranges(len(samples), ENCODED_AT_ONCE):
                 x = stack_samples(samples, indices).to(self.device)
                 views = [x, x.flip(-1)] if mirrored else [x]

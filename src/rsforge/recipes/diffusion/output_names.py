@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsforge.engine.checkpoint_writer import CheckpointNames
-from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.output_names import OutputLayout
 
 DIFFUSION = OutputLayout(
     CheckpointNames("checkpoint_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png"

@@ -25,8 +25,8 @@ from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
+from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
-from rsforge.recipes.training.loss_plots import Curves
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.load import load_autoencoder

@@ -37,7 +37,7 @@ def find_inception() -> Path | None:
 
 
 def load_learned_metrics(
-    vgg: Path | None, inception_v3: Path | None, device: torch.device, show: Console
+    vgg: Path | None, inception_v3: Path | None, device: torch.device, console: Console
 ) -> LearnedMetrics:
     """LPIPS and the network of FID and KID from the files given, else from torch's cache; a line for each that is not.
 
@@ -60,7 +60,7 @@ def load_learned_metrics(
     else:
         absent["fid and kid"] = _where_looked("fid and kid", "--inception-weights")
     for name, reason in absent.items():
-        show.say(f"{name:<10} not measured: {reason}")
+        console.say(f"{name:<10} not measured: {reason}")
     return LearnedMetrics(perceptual, features, absent)
 
 

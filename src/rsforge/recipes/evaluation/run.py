@@ -44,7 +44,7 @@ def run_evaluation(
     facts: Mapping[str, Any],
     absent: Mapping[str, str],
     settings: EvaluationSettings,
-    show: Console,
+    console: Console,
     *,
     batch_size: int,
     device: torch.device,
@@ -53,14 +53,14 @@ def run_evaluation(
 
     ``absent`` says why figures are not measured, by name.
     """
-    values = measure(evaluation, data.samples, show, batch_size=batch_size, device=device)
-    result = {**facts, **_describe(evaluation), **_summarize(evaluation, values, data, settings, show)}
+    values = measure(evaluation, data.samples, console, batch_size=batch_size, device=device)
+    result = {**facts, **_describe(evaluation), **_summarize(evaluation, values, data, settings, console)}
     result["absent"] = dict(absent)
     doubts = [*data.doubts, *filter(None, [result["interval_warning"]])]
     for part in evaluation.of_set:
         warnings = part.add_to(result, values)
         for warning in warnings:
-            show.warn(warning)
+            console.warn(warning)
         doubts += warnings
     result["doubts"] = doubts
     if settings.output_dir is not None:
@@ -69,11 +69,11 @@ def run_evaluation(
 
 
 def measure(
-    evaluation: Evaluation, samples: IndexedDataset, show: Console, *, batch_size: int, device: torch.device
+    evaluation: Evaluation, samples: IndexedDataset, console: Console, *, batch_size: int, device: torch.device
 ) -> Values:
     """Every figure of every sample by predictor; figures of the set take in the same predictions."""
     rows: list[dict[str, dict[str, Tensor]]] = []
-    with show.progress("image", len(samples)) as meter:
+    with console.progress("image", len(samples)) as meter:
         for batch, count in _batches(evaluation, samples, batch_size, device):
             predictions = {MODEL: evaluation.model(batch)}
             predictions |= {baseline.name: baseline.predict(batch) for baseline in evaluation.baselines}
@@ -114,13 +114,13 @@ def _describe(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _summarize(
-    evaluation: Evaluation, values: Values, data: EvaluationSet, settings: EvaluationSettings, show: Console
+    evaluation: Evaluation, values: Values, data: EvaluationSet, settings: EvaluationSettings, console: Console
 ) -> dict[str, Any]:
     groups, what, doubt = bootstrap_groups(data.scenes)
     if doubt:
-        show.warn(doubt)
+        console.warn(doubt)
     if lost := int((~np.isfinite(values[MODEL][evaluation.ranked_by])).sum()):
-        show.warn(f"{lost} of {len(groups)} predictions hold values that are no numbers")
+        console.warn(f"{lost} of {len(groups)} predictions hold values that are no numbers")
     bootstrap = Bootstrap(settings.resamples, settings.confidence, derive(settings.seed, "bootstrap"))
     figures, gain = summarize(values, evaluation.measured, groups, bootstrap)
     for figure in evaluation.figures:

@@ -72,7 +72,7 @@ def write_files(
     name: str,
     formats: Sequence[str],
     describe: Callable[[list[dict[str, Any]]], dict[str, Any]],
-    show: Console,
+    console: Console,
 ) -> list[dict[str, Any]]:
     """Write all files or none; returns the facts of each, from which ``describe`` makes the description.
 
@@ -86,21 +86,21 @@ def write_files(
     cases = _make_cases(subject)
     captured = functools.cache(lambda: capture(subject))
     rows: list[dict[str, Any]] = []
-    with ExitStack() as stack, show.progress("format", len(formats)) as meter:
+    with ExitStack() as stack, console.progress("format", len(formats)) as meter:
         # Contexts end in reverse order: the description, which is opened first, gets its final name last.
         description = stack.enter_context(durable.open_atomic(paths[-1]))
         files = [stack.enter_context(durable.open_atomic(path)) for path in reversed(paths[:-1])]
         for chosen, file in zip(formats, reversed(files), strict=True):
-            facts = _write_file(subject, chosen, file, cases, captured, show)
+            facts = _write_file(subject, chosen, file, cases, captured, console)
             rows.append({"file": f"{name}{FORMATS[chosen].suffix}", "format": chosen, **facts})
             meter.step()
         description.write((json.dumps(describe(rows), indent=2) + "\n").encode())
     for path in others:
         if path in stale:
             path.unlink()
-            show.say(f"removed    {path.name} of an earlier export")
+            console.say(f"removed    {path.name} of an earlier export")
         else:
-            show.warn(f"{path.name} stays, and is not of this export: no earlier {name}{DESCRIPTION} lists it so")
+            console.warn(f"{path.name} stays, and is not of this export: no earlier {name}{DESCRIPTION} lists it so")
     return rows
 
 
@@ -118,13 +118,15 @@ def _write_file(
     file: BinaryIO,
     cases: Cases,
     captured: Callable[[], CapturedProgram],
-    show: Console,
+    console: Console,
 ) -> dict[str, Any]:
     encoded = FORMATS[chosen].encode(subject, captured)
     file.write(encoded.contents)
     loaded = FORMATS[chosen].load(Path(file.name))
     if loaded.slow:
-        show.warn("onnxruntime is not installed: the ONNX file is run by a slow reference, minutes for a large network")
+        console.warn(
+            "onnxruntime is not installed: the ONNX file is run by a slow reference, minutes for a large network"
+        )
     compared = cases if encoded.any_size and not loaded.slow else cases[:2]
     largest = largest_difference(loaded, compared)
     if not largest <= TOLERANCE:

@@ -16,7 +16,7 @@ _OF_ONE_IMAGE = ("RSF-D002", "RSF-D003", "RSF-D010")
 class SkippedImages:
     """What to do about images that cannot be used, and which were left out; ``empty`` were made of no valid pixel."""
 
-    show: Console
+    console: Console
     on_bad: str
     images: list[dict[str, str]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class SkippedImages:
                 raise
             reason = f"{error.what}: {error.found}" if error.found else error.what
             self.images.append({"name": name, "reason": reason})
-            self.show.warn(f"left out {reason if name in reason else f'{name}: {reason}'}")
+            self.console.warn(f"left out {reason if name in reason else f'{name}: {reason}'}")
 
     def check_any(self, jobs: Sequence[object]) -> None:
         """RSF-D001 when no image is left."""
@@ -42,4 +42,4 @@ class SkippedImages:
     def note_empty(self, name: str) -> None:
         """Tell of an image that holds no data at all."""
         self.empty.append(name)
-        self.show.warn(f"{name} has no valid pixel, and neither has what is made of it")
+        self.console.warn(f"{name} has no valid pixel, and neither has what is made of it")

@@ -24,22 +24,22 @@ from rsforge.settings.sample import SampleSettings
 INDIVIDUALS = 16
 
 
-def draw(settings: SampleSettings, show: Console) -> dict[str, Any]:
+def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
     """Draw images and write them as a grid, and one by one when they are few."""
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
-    show.say(f"device     {devices.describe(device)}")
+    console.say(f"device     {devices.describe(device)}")
     pipeline, vae = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
     if settings.vae_checkpoint is None:
-        show.say(f"taken      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
+        console.say(f"taken      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
     walk = _walk(pipeline, settings)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
     told = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
             "sampler": walk.sampler, "steps": len(walk.steps)}  # fmt: skip
-    if show.dry_run:
+    if console.dry_run:
         return told
     output_dir.make(settings.output.parent)
-    drawn = _draw(pipeline, settings, walk, seed, show)
+    drawn = _draw(pipeline, settings, walk, seed, console)
     save_grid(settings.output, drawn, nrow=settings.nrow)
     own = settings.output.with_name(f"{settings.output.stem}_individual")
     _clear(own)
@@ -66,10 +66,10 @@ def _walk(pipeline: LatentPipeline, settings: SampleSettings) -> Walk:
         raise RsforgeError("RSF-U005", str(error), where="--ddim-steps") from error
 
 
-def _draw(pipeline: LatentPipeline, settings: SampleSettings, walk: Walk, seed: int, show: Console) -> Tensor:
+def _draw(pipeline: LatentPipeline, settings: SampleSettings, walk: Walk, seed: int, console: Console) -> Tensor:
     runs = list(index_ranges(settings.num_images, settings.batch_size))
     parts = []
-    with show.progress("step", len(walk.steps) * len(runs)) as meter:
+    with console.progress("step", len(walk.steps) * len(runs)) as meter:
         for number, indices in enumerate(runs, 1):
             counted = f"{number}/{len(runs)}"
             parts.append(

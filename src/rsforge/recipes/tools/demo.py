@@ -43,11 +43,11 @@ AUTOENCODER_SHARE = 0.45  # of the time that is left when its training begins
 ENDING_S = 12.0  # for samples, evaluation and report
 
 
-def run(settings: DemoSettings, show: Console, plan: Plan | None = None) -> dict[str, Any]:
+def run(settings: DemoSettings, console: Console, plan: Plan | None = None) -> dict[str, Any]:
     """Draw scenes, train both models, sample and evaluate; returns the figures and the path of the report."""
-    demo = Demo(settings, show, plan or Plan())
+    demo = Demo(settings, console, plan or Plan())
     demo.check_folder()
-    if show.dry_run:
+    if console.dry_run:
         return demo.describe_plan()
     output_dir.make(settings.output_dir)
     with durable.lock_folder(settings.output_dir):
@@ -57,9 +57,9 @@ def run(settings: DemoSettings, show: Console, plan: Plan | None = None) -> dict
 class Demo:
     """One run of the demo: its folder, its start, and the stages so far."""
 
-    def __init__(self, settings: DemoSettings, show: Console, plan: Plan) -> None:
+    def __init__(self, settings: DemoSettings, console: Console, plan: Plan) -> None:
         self.settings = settings
-        self.show = show
+        self.console = console
         self.plan = plan
         self.output = settings.output_dir
         self.began = time.monotonic()
@@ -101,7 +101,7 @@ class Demo:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        self.show.say(f"rsforge demo: about {self.settings.minutes:g} minutes at most, into {self.output}")
+        self.console.say(f"rsforge demo: about {self.settings.minutes:g} minutes at most, into {self.output}")
         with self._stage("scenes"):
             self._write_scenes()
         with self._stage("autoencoder"):
@@ -114,8 +114,8 @@ class Demo:
             evaluated = self._evaluate()
             figures = collect_figures(self.output, evaluated) | {"epochs": epochs}
         seconds = round(time.monotonic() - self.began, 1)
-        demo_report.write_report(self.output, figures, self.stages, self.settings, self.show, seconds=seconds)
-        self.show.say(f"done       open {self.output / demo_report.REPORT} in a browser")
+        demo_report.write_report(self.output, figures, self.stages, self.settings, self.console, seconds=seconds)
+        self.console.say(f"done       open {self.output / demo_report.REPORT} in a browser")
         return {
             "report": str(self.output / demo_report.REPORT),
             "output_dir": str(self.output),
@@ -127,7 +127,7 @@ class Demo:
     @contextlib.contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         """Report a stage, and collect its duration and the recipes that it calls."""
-        self.show.say(f"{STAGES.index(name) + 1}/{len(STAGES)} {name}")
+        self.console.say(f"{STAGES.index(name) + 1}/{len(STAGES)} {name}")
         began = time.monotonic()
         self.calls = []
         try:
@@ -139,13 +139,13 @@ class Demo:
         self.stages.append(demo_report.make_stage(name, time.monotonic() - began, self.calls))
 
     def _command_again(self) -> str:
-        command = self.show.command
+        command = self.console.command
         return command if "--overwrite" in command else f"{command} --overwrite"
 
     def _prepare_call(self, path: str, model: type[S], options: Options) -> tuple[S, StageConsole]:
         """The settings and the console for a recipe, which are kept for the report."""
         settings = compose_settings(model, options)
-        console = StageConsole(self.show, path, options, settings)
+        console = StageConsole(self.console, path, options, settings)
         self.calls.append((console, settings))
         return settings, console
 
@@ -154,19 +154,19 @@ class Demo:
         seed = self.settings.seed
         for name, count, own_seed in (("tiles", plan.scenes, seed), ("unseen", plan.unseen, derive(seed, "unseen"))):
             write_tiles(self.output / name, count, plan.image_size, own_seed)
-            self.show.say(f"    {count} scenes of {plan.image_size} pixels in {self.output / name}")
+            self.console.say(f"    {count} scenes of {plan.image_size} pixels in {self.output / name}")
 
     def _train_vae(self) -> dict[str, Any]:
         trial, step_s = time_vae_step(self.options, self.device)
         seconds = (self._seconds_left() - ENDING_S) * AUTOENCODER_SHARE
-        epochs = choose_epochs(self.plan, self.plan.vae_epochs, seconds, step_s, trial, self.show)
+        epochs = choose_epochs(self.plan, self.plan.vae_epochs, seconds, step_s, trial, self.console)
         settings, console = self._prepare_call("vae train", VaeTrainSettings, self.options.vae(epochs))
         return vae_train.train(settings, console)
 
     def _train_diffusion(self) -> dict[str, Any]:
         trial, step_s = time_diffusion_step(self.options, self.device)
         seconds = self._seconds_left() - ENDING_S
-        epochs = choose_epochs(self.plan, self.plan.diffusion_epochs, seconds, step_s, trial, self.show)
+        epochs = choose_epochs(self.plan, self.plan.diffusion_epochs, seconds, step_s, trial, self.console)
         options = self.options.diffusion(epochs)
         settings, console = self._prepare_call("diffusion train", DiffusionTrainSettings, options)
         return diffusion_train.train(settings, console)

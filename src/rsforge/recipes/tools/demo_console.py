@@ -20,20 +20,20 @@ class StageConsole:
 
     dry_run = False
 
-    def __init__(self, show: Console, path: str, options: Options, settings: BaseModel) -> None:
-        self.show = show
+    def __init__(self, console: Console, path: str, options: Options, settings: BaseModel) -> None:
+        self.console = console
         self.command = command_line(path, options)
         self.argv = shlex.split(self.command)[1:]
         self.origins = {name: "demo" if name in options else "default" for name in settings_of(type(settings))}
 
     def say(self, line: str) -> None:
-        self.show.say(f"    {line}")
+        self.console.say(f"    {line}")
 
     def warn(self, line: str) -> None:
-        self.show.warn(line)
+        self.console.warn(line)
 
     def progress(self, label: str, total: int, done: int = 0) -> AbstractContextManager[Meter]:
-        return self.show.progress(label, total, done)
+        return self.console.progress(label, total, done)
 
 
 def command_line(path: str, options: Options) -> str:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.data.io.image_writer import save_grid
+from rsforge.recipes import output_names
 from rsforge.recipes.datasets.batches import stack_samples
 from rsforge.recipes.tools.demo_report import NEAREST, SCENES, Figures
-from rsforge.recipes.training import loss_plots, output_names
+from rsforge.recipes.tracking import loss_plots
 
 COMPARED = 8
 

@@ -14,11 +14,12 @@ from pydantic import BaseModel
 
 from rsforge import __version__
 from rsforge.data.images.tile_dataset import scan
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.html.journal_curves import read_curves
 from rsforge.recipes.html.page import Chart, Headline, Picture, Report, Section, Stage, format_duration, write_page
 from rsforge.recipes.html.svg_chart import Curve
-from rsforge.recipes.training import output_dir, output_names
+from rsforge.recipes.training import output_dir
 from rsforge.settings.tools import DemoSettings
 
 REPORT = "report.html"
@@ -51,10 +52,10 @@ def make_stage(name: str, seconds: float, calls: Sequence[tuple[CommandRecord, B
 
 
 def write_report(
-    output: Path, figures: Figures, stages: Sequence[Stage], settings: DemoSettings, show: Console, *, seconds: float
+    output: Path, figures: Figures, stages: Sequence[Stage], settings: DemoSettings, console: Console, *, seconds: float
 ) -> None:
     """Write the report of a finished demo."""
-    own = Stage("demo", seconds, show.command, output_dir.plain(settings), show.origins)
+    own = Stage("demo", seconds, console.command, output_dir.plain(settings), console.origins)
     done = Report(
         title="rsforge demo",
         lead="An autoencoder and a latent diffusion model, trained from nothing on synthetic satellite scenes in "

@@ -66,12 +66,12 @@ def choose_epochs(
     seconds: float,
     step_s: float,
     trial: VaeTrainSettings | DiffusionTrainSettings,
-    show: Console,
+    console: Console,
 ) -> int:
     """As many of the ``planned`` epochs as fit into ``seconds``, at least one; reported."""
     images = plan.scenes - round(plan.scenes * trial.data.val_fraction)
     epoch_s = OVERHEAD * step_s * math.ceil(images / trial.loop.batch_size)
     epochs = max(1, min(planned, int(seconds / epoch_s)))
     instead = f" instead of {planned}" if epochs < planned else ""
-    show.say(f"    {epochs} epochs of about {epoch_s:.1f} s{instead}")
+    console.say(f"    {epochs} epochs of about {epoch_s:.1f} s{instead}")
     return epochs

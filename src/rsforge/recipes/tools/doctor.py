@@ -13,7 +13,7 @@ from rsforge.recipes.tools.doctor_torch import examine_devices, examine_torch
 from rsforge.settings.tools import DoctorSettings
 
 
-def examine(settings: DoctorSettings, show: Console) -> dict[str, Any]:
+def examine(settings: DoctorSettings, console: Console) -> dict[str, Any]:
     """Findings by subject, each with ``state`` (ok, warn, missing), ``found`` and ``fix``; it never fails.
 
     ``ready`` says whether everything that all commands need is there, ``attention`` lists what is not ok.

@@ -16,9 +16,9 @@ from rsforge.engine import checkpoint
 from rsforge.engine.ema import averaged_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.stored_partners import stored_partners
-from rsforge.recipes.training import output_names
 from rsforge.settings.tools import InfoSettings
 
 PLAIN = (
@@ -27,7 +27,7 @@ PLAIN = (
 )  # fmt: skip
 
 
-def describe(settings: InfoSettings, show: Console) -> dict[str, Any]:
+def describe(settings: InfoSettings, console: Console) -> dict[str, Any]:
     """Kind, progress, network, data, settings and weights of a checkpoint, without entries that it does not have.
 
     ``weights`` are the digests of the weights in use, averaged ones where there are any, by which a diffusion model

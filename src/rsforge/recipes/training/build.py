@@ -21,10 +21,11 @@ from rsforge.engine.optimizers import OptimizerOptions
 from rsforge.engine.train_step import TrainStep
 from rsforge.engine.trainer import Trainer
 from rsforge.engine.validation import NoValidation, Validation
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import output_dir, output_names
+from rsforge.recipes.output_names import OutputLayout
+from rsforge.recipes.training import output_dir
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
-from rsforge.recipes.training.output_names import OutputLayout
 from rsforge.settings.base import LoopSettings, OptimSettings, StoppingSettings
 
 READ_ALONE = 2048  # held-out images that are read sooner than processes start

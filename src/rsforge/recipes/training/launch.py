@@ -62,7 +62,7 @@ def local_processes(run: RunSettings) -> int:
     return count
 
 
-def torchrun(run: RunSettings, show: Console) -> NoReturn:
+def torchrun(run: RunSettings, console: Console) -> NoReturn:
     """Run the same command line in ``processes`` processes, and leave as they leave when all have ended.
 
     The first of them writes the result to stdout. SIGINT and SIGTERM go on to all of them. An error that one of
@@ -74,7 +74,7 @@ def torchrun(run: RunSettings, show: Console) -> NoReturn:
         own = [sys.executable, "-m", "rsforge.recipes.training.launch", str(os.getpid())]
         with Relay(Path(name)) as relay:
             # A session of its own: Ctrl-C reaches the processes once, through the relay.
-            command = [*own, *_place(run), "-m", "rsforge", *show.argv]
+            command = [*own, *_place(run), "-m", "rsforge", *console.argv]
             child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
             relay.attend(child)
         code = ending(Path(name), child.returncode, relay.received)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from rsforge.recipes.console import Console
+from rsforge.recipes.output_names import OutputLayout
+from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
-from rsforge.recipes.training.loss_plots import Curves
-from rsforge.recipes.training.output_names import OutputLayout
 
 
 class HasIdentity(Protocol):

@@ -17,16 +17,16 @@ from pydantic import BaseModel
 from rsforge import __version__, durable
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError, from_os_error
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import output_names
-from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.training.resume import DAMAGED, candidates, nothing_to_resume
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
 
 
-def resumed(run: RunSettings, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any] | None:
+def resumed(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> dict[str, Any] | None:
     """The state to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
     folder = run.output_dir
     if run.resume is None:
@@ -41,12 +41,12 @@ def resumed(run: RunSettings, own: OutputLayout, *, kind: str, show: Console) ->
             found=f"{path} and {folder}", fix=f"use --output-dir {path.parent}, or a copy of that folder",
         )  # fmt: skip
     named = run.resume != "auto"
-    state = checkpoint.load(path, kind=kind) if named else _first_sound(folder, own, kind=kind, show=show)
-    show.say(f"resuming   {path} at step {state['progress']['step']}")
+    state = checkpoint.load(path, kind=kind) if named else _first_sound(folder, own, kind=kind, console=console)
+    console.say(f"resuming   {path} at step {state['progress']['step']}")
     return state
 
 
-def _first_sound(folder: Path, own: OutputLayout, *, kind: str, show: Console) -> dict[str, Any]:
+def _first_sound(folder: Path, own: OutputLayout, *, kind: str, console: Console) -> dict[str, Any]:
     """The newest checkpoint that is whole; damaged ones before it are named."""
     failures = []
     for candidate in candidates(folder, own):
@@ -57,7 +57,7 @@ def _first_sound(folder: Path, own: OutputLayout, *, kind: str, show: Console) -
                 raise
             failures.append(error)
             if candidate.exists():
-                show.warn(f"{candidate.name} is damaged and left aside")
+                console.warn(f"{candidate.name} is damaged and left aside")
     raise failures[0]
 
 
@@ -71,9 +71,9 @@ def _refuse_occupied(folder: Path, own: OutputLayout, *, overwrite: bool) -> Non
             )
 
 
-def resume_hint(show: Console) -> str:
+def resume_hint(console: Console) -> str:
     """The command that goes on with this run from its newest checkpoint."""
-    words, kept = iter(shlex.split(show.command)), []
+    words, kept = iter(shlex.split(console.command)), []
     for word in words:
         name = word.replace("_", "-")
         if name in RESUMING:
@@ -103,7 +103,7 @@ def plain(settings: BaseModel) -> dict[str, Any]:
     return tree
 
 
-def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, show: Console, *, fresh: bool) -> None:
+def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, console: Console, *, fresh: bool) -> None:
     """Clear and describe the folder, which is held by this process's lock."""
     folder = run.output_dir
     durable.sweep(folder)
@@ -116,7 +116,12 @@ def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, show: Cons
     environment = {"rsforge": __version__, "torch": torch.__version__, "python": platform.python_version()}
     durable.write_json(
         folder / output_names.SETTINGS,
-        {"command": show.command, "settings": plain(settings), "origins": show.origins, "environment": environment},
+        {
+            "command": console.command,
+            "settings": plain(settings),
+            "origins": console.origins,
+            "environment": environment,
+        },
     )
 
 

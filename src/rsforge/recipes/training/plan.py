@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from rsforge.engine.cadence import Cadence
+from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.training.build import build_cadences, build_loader
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
-from rsforge.recipes.training.output_names import OutputLayout
 
 COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
 BYTES = 4

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from rsforge.engine import checkpoint
 from rsforge.engine.checkpoint_writer import newest
 from rsforge.errors import RsforgeError
-from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.output_names import OutputLayout
 
 DAMAGED = ("RSF-C001", "RSF-C002")
 

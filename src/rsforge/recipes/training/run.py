@@ -15,12 +15,13 @@ from rsforge.engine import devices, distributed
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.engine.trainer import Trainer
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import changes, launch, output_dir, output_names, partners, trackers
+from rsforge.recipes.tracking.listeners import Display
+from rsforge.recipes.tracking.loss_plots import plot_run
+from rsforge.recipes.training import changes, launch, output_dir, partners, trackers
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
-from rsforge.recipes.training.listeners import Display
-from rsforge.recipes.training.loss_plots import plot_run
 from rsforge.recipes.training.method import HasIdentity, Method
 from rsforge.recipes.training.plan import plan
 from rsforge.seeds import derive
@@ -39,7 +40,7 @@ def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any
     if launch.wanted(settings.run):
         return launch.torchrun(settings.run, console)
     with open_compute(settings.run, console) as compute:
-        state = output_dir.resumed(settings.run, method.outputs, kind=method.kind, show=console)
+        state = output_dir.resumed(settings.run, method.outputs, kind=method.kind, console=console)
         return _fit_here(method, settings, compute, console, state)
 
 

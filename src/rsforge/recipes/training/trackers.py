@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from rsforge.engine.listener import Listener
 from rsforge.error_registry import ExitCode
 from rsforge.errors import RsforgeError, Terminated
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import output_names, wandb_run
+from rsforge.recipes.output_names import OutputLayout
+from rsforge.recipes.tracking import wandb_run
+from rsforge.recipes.tracking.listeners import Clock, Forgiving, TensorBoard, Tracker
+from rsforge.recipes.tracking.wandb_artifacts import Versions
 from rsforge.recipes.training.job import TrainingSpec, TrainSettings, as_model
-from rsforge.recipes.training.listeners import Clock, Forgiving, TensorBoard, Tracker
-from rsforge.recipes.training.output_names import OutputLayout
-from rsforge.recipes.training.wandb_artifacts import Versions
 from rsforge.settings.base import RunSettings
 from rsforge.settings.sections import flatten
 
@@ -29,7 +30,7 @@ def open_trackers(
     spec: TrainingSpec,
     settings: TrainSettings,
     outputs: OutputLayout,
-    show: Console,
+    console: Console,
     *,
     step: int,
     steps_per_epoch: int,
@@ -39,9 +40,11 @@ def open_trackers(
     with wandb_run.environment(run.output_dir):
         trackers: list[Tracker] = []
         if "tensorboard" in run.report_to:
-            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(spec, run, step), show))
+            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(spec, run, step), console))
         if "wandb" in run.report_to:
-            trackers.append(Forgiving("W&B", lambda: _wandb(spec, settings, outputs, steps_per_epoch, show), show))
+            trackers.append(
+                Forgiving("W&B", lambda: _wandb(spec, settings, outputs, steps_per_epoch, console), console)
+            )
         code = int(ExitCode.DONE)
         try:
             yield (Clock(run.output_dir / output_names.TIMING), *trackers)
@@ -59,12 +62,12 @@ def _tensorboard(spec: TrainingSpec, run: RunSettings, step: int) -> Tracker:
 
 
 def _wandb(
-    spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, steps_per_epoch: int, show: Console
+    spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, steps_per_epoch: int, console: Console
 ) -> Tracker:
     run, output = settings.run, settings.run.output_dir
     model = as_model(settings)
     config = {**flatten(model, type(model)), **spec.config}
-    begun = wandb_run.begin(output, project=run.project, config=config, show=show)
+    begun = wandb_run.begin(output, project=run.project, config=config, console=console)
     if begun.disabled:
         return Tracker()
     name = wandb_run.artifact_name(output)

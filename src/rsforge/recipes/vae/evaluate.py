@@ -77,7 +77,7 @@ def _rounded_mean(column: Column) -> float | None:
     return round(mean, 6) if math.isfinite(mean) else None
 
 
-def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
+def evaluate(settings: VaeEvaluateSettings, console: Console) -> dict[str, Any]:
     """Reconstruction and latent figures by image and over the set, beside those of constant images and of a PCA."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
@@ -85,8 +85,8 @@ def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
     network, restored = load_autoencoder(settings.checkpoint, device)
     size = settings.image_size or restored.state["image_size"]
     _check_size(network, size)
-    measured = _open(settings, size, restored.state, show)
-    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, show)
+    measured = _open(settings, size, restored.state, console)
+    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, console)
     facts = {
         "checkpoint": str(settings.checkpoint),
         "weights": restored.digest,
@@ -99,11 +99,11 @@ def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
         "image_size": size,
         "trained_on": measured.trained,
     }
-    if show.dry_run:
+    if console.dry_run:
         return plan_evaluation(facts, learned.absent, own)
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    baselines, absent, doubts = _baselines(restored.state, measured, size, device, show)
+    baselines, absent, doubts = _baselines(restored.state, measured, size, device, console)
     distances = SetDistances(learned.inception, TARGET, count=len(measured.samples), seed=own.seed, device=device)
     evaluation = Evaluation(
         model=_predict_with(network),
@@ -117,7 +117,7 @@ def evaluate(settings: VaeEvaluateSettings, show: Console) -> dict[str, Any]:
     doubts += measured.list_caveats("images") + flattery(restored.state, measured.subset, own=measured.own)
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
     absent |= learned.absent
-    return run_evaluation(evaluation, data, facts, absent, own, show, batch_size=settings.batch_size, device=device)
+    return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
 
 
 def _check_size(network: Autoencoder, size: int) -> None:
@@ -128,11 +128,11 @@ def _check_size(network: Autoencoder, size: int) -> None:
         raise RsforgeError("RSF-U005", str(error), where="--image-size", found=str(size)) from error
 
 
-def _open(settings: VaeEvaluateSettings, size: int, state: Mapping[str, Any], show: Console) -> MeasuredSubset:
+def _open(settings: VaeEvaluateSettings, size: int, state: Mapping[str, Any], console: Console) -> MeasuredSubset:
     return open_subset(
         settings.data_dir,
         settings.evaluation.side,
-        show,
+        console,
         split_choice=settings.split,
         image_size=size,
         on_bad=settings.on_bad,
@@ -142,15 +142,15 @@ def _open(settings: VaeEvaluateSettings, size: int, state: Mapping[str, Any], sh
 
 
 def _baselines(
-    state: Mapping[str, Any], measured: MeasuredSubset, size: int, device: torch.device, show: Console
+    state: Mapping[str, Any], measured: MeasuredSubset, size: int, device: torch.device, console: Console
 ) -> tuple[list[Baseline], dict[str, str], list[str]]:
     """Those that the checkpoint stores, why others are absent, and doubts to tell."""
     stored = state.get(KEY)
     if stored:
         components, absent = component_baselines(stored, TARGET, size, device)
         return [*constant_baselines(stored, size, device), *components], absent, []
-    show.warn(NOT_STORED)
-    with show.progress("mean image", len(measured.samples)) as meter:
+    console.warn(NOT_STORED)
+    with console.progress("mean image", len(measured.samples)) as meter:
         mean_image, _ = measured_means(measured.samples, lambda item: item, meter.step)
     return [measured_baseline("mean_image", mean_image, size, device)], {}, [NOT_STORED]
 

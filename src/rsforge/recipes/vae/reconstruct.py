@@ -21,15 +21,15 @@ from rsforge.settings.vae import VaeReconstructSettings
 ROW = 8
 
 
-def reconstruct(settings: VaeReconstructSettings, show: Console) -> dict[str, Any]:
+def reconstruct(settings: VaeReconstructSettings, console: Console) -> dict[str, Any]:
     """Write images above their reconstructions, eight in a row."""
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
     network, restored = load_autoencoder(settings.checkpoint, device)
-    samples = open_images(settings.data_dir, restored.state["image_size"], show)
+    samples = open_images(settings.data_dir, restored.state["image_size"], console)
     count = min(settings.num_images, len(samples))
     result = {"output": str(settings.output), "images": count, "device": str(device)}
-    if show.dry_run:
+    if console.dry_run:
         return result
     output_dir.make(settings.output.parent)
     originals, reconstructions = [], []

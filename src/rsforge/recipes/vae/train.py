@@ -24,9 +24,9 @@ from rsforge.recipes.datasets.batches import stack_samples
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.evaluation.baselines import fit_baselines
+from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.loss_plots import Curves
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics

@@ -8,7 +8,7 @@ from rsforge.settings.pix2pix import Pix2PixTrainSettings
 
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
-from rsforge.cli.show import Show
+from rsforge.cli.terminal import TerminalConsole
 
 app = group()
 
@@ -20,8 +20,8 @@ def _method() -> Any:
 
 
 @command(app, "pix2pix train", Pix2PixTrainSettings, writes=True, method=_method)
-def train(settings: Pix2PixTrainSettings, show: Show) -> dict[str, Any]:
+def train(settings: Pix2PixTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train a translator and its discriminator on a folder of pairs."""
     from rsforge.recipes.pix2pix.train import train as recipe
 
-    return recipe(settings, show)
+    return recipe(settings, console)

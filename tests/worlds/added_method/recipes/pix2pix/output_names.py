@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rsforge.engine.checkpoint_writer import CheckpointNames
-from rsforge.recipes.training.output_names import OutputLayout
+from rsforge.recipes.output_names import OutputLayout
 
 PIX2PIX = OutputLayout(CheckpointNames("model_epoch_{}.pt"), plot="losses.png", samples="samples/epoch_{}.png")

@@ -79,8 +79,8 @@ class Bar:
         self.progress.update(self.task, advance=advance, figures=format_figures(self.figures))
 
 
-class Show:
-    """The recipe's voice, and what it may want to know of the command that was typed.
+class TerminalConsole:
+    """What a recipe says on a terminal or in a pipe, and what it may want to know of the command that was typed.
 
     ``command`` is the whole command line for a shell, ``argv`` its words after ``rsforge``, ``origins`` where
     each setting came from, ``dry_run`` whether only the plan is wanted.

@@ -90,8 +90,8 @@ class TensorBoard(Tracker):
 class Forgiving(Tracker):
     """A tracker whose first failure is said, and the last thing heard of it: no training ends for its sake."""
 
-    def __init__(self, name: str, make: Callable[[], Tracker], show: Console) -> None:
-        self.name, self.show, self.tracker = name, show, Tracker()
+    def __init__(self, name: str, make: Callable[[], Tracker], console: Console) -> None:
+        self.name, self.console, self.tracker = name, console, Tracker()
         with self._forgiven():
             self.tracker = make()
 
@@ -101,7 +101,7 @@ class Forgiving(Tracker):
             yield
         except Exception as error:
             reason = next(iter(str(error).splitlines()), "")
-            self.show.warn(f"{self.name} failed and hears no more of this run: {type(error).__name__}: {reason}")
+            self.console.warn(f"{self.name} failed and hears no more of this run: {type(error).__name__}: {reason}")
             failed, self.tracker = self.tracker, Tracker()
             with contextlib.suppress(Exception):
                 failed.close(1)

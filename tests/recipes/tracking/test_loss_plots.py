@@ -5,7 +5,7 @@ import json
 import matplotlib.axes
 from PIL import Image
 
-from rsforge.recipes.training.loss_plots import draw, plot_run
+from rsforge.recipes.tracking.loss_plots import draw, plot_run
 
 
 def rows(count, **more):

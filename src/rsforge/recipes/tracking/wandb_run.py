@@ -15,10 +15,10 @@ from rsforge import durable
 from rsforge.data.io.image_writer import to_uint8
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.training import output_names
-from rsforge.recipes.training.listeners import Tracker, figures
-from rsforge.recipes.training.wandb_artifacts import Versions
+from rsforge.recipes.tracking.listeners import Tracker, figures
+from rsforge.recipes.tracking.wandb_artifacts import Versions
 
 MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 RUN_ID = f"{output_names.WANDB}/run-id.txt"
@@ -68,7 +68,7 @@ def mode() -> str:
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
 
 
-def begin(output: Path, *, project: str, config: Mapping[str, Any], show: Console) -> Any:
+def begin(output: Path, *, project: str, config: Mapping[str, Any], console: Console) -> Any:
     """The run of W&B that belongs to the folder ``output``, begun or gone on with; offline where online fails."""
     import wandb
 
@@ -80,14 +80,14 @@ def begin(output: Path, *, project: str, config: Mapping[str, Any], show: Consol
         if kind == "offline":
             raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        show.warn(f"W&B does not begin {kind}, the run is recorded offline: {reason}")
+        console.warn(f"W&B does not begin {kind}, the run is recorded offline: {reason}")
         wandb.teardown()  # what failed still holds the name of the run
         run = _init(output, project, config, "offline")
     if run.offline:
         told = f"offline; to send it: wandb sync {shlex.quote(str(Path(run.dir).parent))}"
     else:
         told = f"online, {run.url}" if run.url else kind
-    show.say(f"wandb      {told}")
+    console.say(f"wandb      {told}")
     return run
 
 

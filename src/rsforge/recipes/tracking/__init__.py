@@ -1,0 +1,1 @@
+"""Who follows a training: the clock, TensorBoard, W&B, and the plot of its losses."""

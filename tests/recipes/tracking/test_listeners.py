@@ -1,0 +1,40 @@
+"""What TensorBoard is given, and what happens when a tracker cannot begin."""
+
+from __future__ import annotations
+
+import torch
+
+from rsforge.recipes.tracking.listeners import Forgiving, TensorBoard, Tracker
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.trackers import RENAMED, ROW, events
+
+
+def test_epochs_have_the_names_of_the_method(tmp_path):
+    board = TensorBoard(tmp_path, step=0, log_every=5, names=RENAMED)
+    board.on_step({k: v for k, v in ROW.items() if k != "best"}, 0.1)
+    board.on_epoch(ROW, 0.1)
+    board.on_pictures({"Examples/Generated_Color": torch.zeros(2, 3, 8, 8)}, 10)
+    board.close(0)
+    found = events(tmp_path)
+    assert set(found.Tags()["scalars"]) == {"Batch/lr", "Batch/Total_G_Loss", "Epoch/lr", "Epoch/Avg_G_Loss"}
+    (picture,) = found.Images("Examples/Generated_Color")
+    assert (picture.step, picture.width, picture.height) == (10, 16, 8)
+
+
+def test_a_new_run_in_the_same_folder_hides_the_one_before(tmp_path):
+    for step, loss in ((0, 1.0), (0, 2.0), (1, 3.0)):
+        board = TensorBoard(tmp_path, step=step, log_every=1, names={})
+        board.on_step({"step": step + 1, "epoch": 1, "loss": loss}, 0.1)
+        board.close(0)
+    assert [(row.step, row.value) for row in events(tmp_path).Scalars("Batch/loss")] == [(1, 2.0), (2, 3.0)]
+
+
+def test_a_tracker_that_cannot_begin_is_said():
+    def refused() -> Tracker:
+        raise OSError("no route")
+
+    console = RecordingConsole()
+    tracker = Forgiving("TensorBoard", refused, console)
+    tracker.on_pictures({}, 1)
+    tracker.close(0)
+    assert console.warned == ["TensorBoard failed and hears no more of this run: OSError: no route"]
