@@ -65,33 +65,7 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/vae/train.py",
 }
 WITHOUT_A_DOCSTRING: set[str] = set()
-NAMED_BY_A_PARTICIPLE: set[str] = {
-    "cli/config_files.py: _dotted",
-    "cli/leaves.py: _prefixed",
-    "cli/resolve.py: prefixed",
-    "cli/sources.py: _known",
-    "data/scenes/tiling.py: _scaled",
-    "engine/checkpoint.py: _checked",
-    "engine/checkpoint_writer.py: kept",
-    "engine/distributed.py: launched",
-    "engine/distributed.py: merged",
-    "engine/early_stopping.py: improved",
-    "engine/ema.py: applied",
-    "engine/trainer.py: _interrupted",
-    "models/patch_gan.py: normalised",
-    "recipes/diffusion/encode_latents.py: _encoded",
-    "recipes/diffusion/encode_latents.py: cached",
-    "recipes/evaluation/baseline_predictors.py: _scaled",
-    "recipes/training/launch.py: wanted",
-    "recipes/tracking/listeners.py: _forgiven",
-    "recipes/training/output_dir.py: resumed",
-    "recipes/output_names.py: owned",
-    "samplers/guidance.py: guided",
-    "samplers/timesteps.py: stored",
-    "settings/file_keys.py: unchanged",
-    "tasks/cyclegan.py: _logged",
-    "tasks/image_pool.py: _exchanged",
-}
+NAMED_BY_A_PARTICIPLE: set[str] = set()
 WIDE_FOLDERS: dict[str, int] = {}
 LONG_TESTS: set[str] = set()
 

@@ -103,7 +103,7 @@ def test_applied_lends_the_average_and_gives_the_weights_back():
     average = ExponentialMovingAverage({"net": net}, decay=0.9)
     trained = net.weight.detach().clone() + 1
     net.weight.data.copy_(trained)
-    with average.applied():
+    with average.averaged_weights():
         assert not torch.equal(net.weight, trained)
     assert torch.equal(net.weight, trained)
 
@@ -111,7 +111,7 @@ def test_applied_lends_the_average_and_gives_the_weights_back():
 def test_best_starts_afresh_when_the_objective_is_final():
     best = Best()
     figures = [0.1, 0.2, 5.0, 6.0, 4.0]
-    better = [best.improved(figure, epoch, comparable=epoch >= 2) for epoch, figure in enumerate(figures)]
+    better = [best.update_best(figure, epoch, comparable=epoch >= 2) for epoch, figure in enumerate(figures)]
     assert better == [True, True, True, False, True] and (best.figure, best.epoch) == (4.0, 4)
 
 
@@ -200,7 +200,7 @@ def test_low_or_high_figures_are_good_as_the_monitor_says():
     assert (monitored_value(figures, "val/l1"), monitored_value(figures, "-val/psnr_db")) == (0.2, -20.0)
     assert monitored_value(figures, "val/ssim") == monitored_value(figures, "-val/ssim") == math.inf
     best = Best()
-    assert [best.improved(monitored_value({"p": p}, "-p"), e) for e, p in enumerate([10, 12, 11])] == [
+    assert [best.update_best(monitored_value({"p": p}, "-p"), e) for e, p in enumerate([10, 12, 11])] == [
         True,
         True,
         False,
@@ -239,7 +239,7 @@ def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
     nets = {"a": net.state_dict(), "b": nn.Linear(1, 1).state_dict()}
     checkpoint_writer = CheckpointWriter(tmp_path, BARE, identity={"kind": "toy"})
     checkpoint_writer.commit_closed(lambda: {"nets": nets, "parts": {"ema": average.state_dict()}}, best=True)
-    with average.applied():
+    with average.averaged_weights():
         wanted = net.weight.clone()
     assert not torch.equal(wanted, net.weight)
     torch.testing.assert_close(torch.load(tmp_path / "a.pth", weights_only=True)["weight"], wanted.detach())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rsforge.models.patch_gan import SMALLEST, PatchCritic, normalised
+from rsforge.models.patch_gan import SMALLEST, PatchCritic, with_norm
 
 NORMS = {"batch": nn.BatchNorm2d, "instance": lambda width: nn.InstanceNorm2d(width, affine=True)}
 
@@ -131,4 +131,4 @@ def test_it_learns_under_autocast(norm, attention) -> None:
 
 def test_an_unknown_norm_is_refused() -> None:
     with pytest.raises(ValueError, match="'group'; known are batch, instance"):
-        normalised(nn.Conv2d(1, 1, 1), "group")
+        with_norm(nn.Conv2d(1, 1, 1), "group")

@@ -71,9 +71,9 @@ def test_an_offset_past_the_table_is_refused(num_steps, offset) -> None:
 
 def test_a_grid_is_plain_and_comes_back() -> None:
     grid, table = StepGrid("leading", 1, False), torch.tensor([0.9, 0.5])
-    assert StepGrid.stored({"kind": "linear", **grid.as_dict()}) == grid
+    assert StepGrid.from_schedule({"kind": "linear", **grid.as_dict()}) == grid
     assert set(map(type, grid.as_dict().values())) == {str, int, bool}
-    assert StepGrid.stored({"kind": "linear", "timesteps": 1000}) == StepGrid()
+    assert StepGrid.from_schedule({"kind": "linear", "timesteps": 1000}) == StepGrid()
     assert grid.timesteps(1000, 4) == [751, 501, 251, 1]
     assert StepGrid().timesteps(1000, 4) == timesteps(1000, 4)
     assert (grid.final_alpha_bar(table), StepGrid().final_alpha_bar(table)) == (float(table[0]), 1.0)

@@ -118,13 +118,13 @@ def _toml(text: str) -> tuple[Any, dict[Location, int]]:
     section: Location = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
-            section = _dotted(header[1])
+            section = _key_path(header[1])
         elif key := _KEY.match(line):
-            lines.setdefault((*section, *_dotted(key[1])), number)
+            lines.setdefault((*section, *_key_path(key[1])), number)
     return tomllib.loads(text), lines
 
 
-def _dotted(name: str) -> Location:
+def _key_path(name: str) -> Location:
     return tuple(part.strip(" \"'") for part in name.split("."))
 
 

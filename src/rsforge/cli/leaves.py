@@ -66,14 +66,14 @@ class Leaf:
 
     @property
     def options(self) -> list[str]:
-        return [self.option, *map(self._prefixed, self.extra.get("aliases", []))]
+        return [self.option, *map(self._add_prefix, self.extra.get("aliases", []))]
 
     @property
     def keys(self) -> list[str]:
         """What a file may call it inside its section: names without the prefix of the section."""
         return [canonical(name) for name in (self.loc[-1], *self.extra.get("aliases", []))]
 
-    def _prefixed(self, option: str) -> str:
+    def _add_prefix(self, option: str) -> str:
         prefix = self.setting.prefix
         return f"--{prefix}-{option.lstrip('-')}" if prefix and option.startswith("--") else option
 

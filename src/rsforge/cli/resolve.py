@@ -117,12 +117,12 @@ def _with_prefixes(model: type[BaseModel], loc: tuple[str, ...], message: str) -
     """What a section says of its options, which may have a prefix in this command."""
     inside = {leaf.loc[-1]: leaf for leaf in leaves(model).values() if leaf.loc[:-1] == loc[:1]}
 
-    def prefixed(match: re.Match[str]) -> str:
+    def add_prefix(match: re.Match[str]) -> str:
         negation = "no-" if match[0].startswith("--no-") else ""
         leaf = inside.get(canonical(match[0].removeprefix(f"--{negation}")))
         return f"--{negation}{leaf.option[2:]}" if leaf else match[0]
 
-    return _OPTION.sub(prefixed, message)
+    return _OPTION.sub(add_prefix, message)
 
 
 def _sentence(leaf: Leaf, item: ErrorDetails) -> str:

@@ -24,16 +24,16 @@ def environment() -> dict[str, str]:
 
 def unknown_variables() -> list[str]:
     """The ``RSFORGE_*`` variables that no loaded command knows."""
-    return sorted(f"{PREFIX}{name.upper()}" for name in environment().keys() - _known())
+    return sorted(f"{PREFIX}{name.upper()}" for name in environment().keys() - _known_options())
 
 
 def nearest_variable(name: str) -> str:
     """The variable of a loaded command that is most like ``name``, or nothing."""
-    near = nearest(canonical(name.removeprefix(PREFIX)), sorted(_known()))
+    near = nearest(canonical(name.removeprefix(PREFIX)), sorted(_known_options()))
     return near and f"{PREFIX}{near.upper()}"
 
 
-def _known() -> set[str]:
+def _known_options() -> set[str]:
     return {canonical(name) for command in COMMANDS.values() for name in spellings(command.model)}
 
 

@@ -105,12 +105,12 @@ def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, A
     Raises RSF-C001 (missing), C002 (damaged), C003 (foreign; nothing of it is executed), C004 (another kind),
     C005 (newer format).
     """
-    return _checked(_read(path, role), path, kind, role)
+    return _validate(_read(path, role), path, kind, role)
 
 
 def load_metadata(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, Any]:
     """Everything but the tensors of a checkpoint, which are not read from disk; raises as ``load`` does."""
-    metadata: dict[str, Any] = _without_tensors(_checked(_read(path, role, mapped=True), path, kind, role))
+    metadata: dict[str, Any] = _without_tensors(_validate(_read(path, role, mapped=True), path, kind, role))
     return metadata
 
 
@@ -120,7 +120,7 @@ def _without_tensors(tree: Any) -> Any:
     return tree
 
 
-def _checked(state: dict[str, Any], path: Path, kind: str, role: str) -> dict[str, Any]:
+def _validate(state: dict[str, Any], path: Path, kind: str, role: str) -> dict[str, Any]:
     if state["format"] > FORMAT:
         raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state['version']}", where=str(path))
     if kind and state.get("kind") != kind:

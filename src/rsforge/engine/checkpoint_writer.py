@@ -32,7 +32,7 @@ class CheckpointNames:
     weights_only: tuple[str, ...] = ()
     folder: str = "checkpoints"
 
-    def kept(self, moment: Moment) -> str:
+    def periodic_name(self, moment: Moment) -> str:
         """The name of the periodic checkpoint of ``moment``."""
         return self._template(moment.unit).format(moment.number)
 
@@ -80,7 +80,7 @@ class CheckpointWriter:
         """The commit where something was due: also as a periodic one of the moment ``kept``, and as the best."""
         names, whole = [], state()
         if kept is not None:
-            names.append(self.names.kept(kept))
+            names.append(self.names.periodic_name(kept))
         if best:
             names.append(self.names.best)
         for net in self.names.weights_only if names else ():

@@ -57,7 +57,7 @@ class SingleProcess:
         """Whether the micro-batch of this slot is this process's."""
         return slot % self.size == self.rank
 
-    def merged(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
+    def merge(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
         """The entries of all processes, in the order of their names; of equal ones those of the first."""
         return dict(sorted(state.items(), key=str))
 
@@ -120,10 +120,10 @@ class ProcessGroup(SingleProcess):
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
-    def merged(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
+    def merge(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
         every: list[dict[Any, Any]] = [{} for _ in range(self.size)]
         dist.all_gather_object(every, state)
-        return super().merged({name: value for part in reversed(every) for name, value in part.items()})
+        return super().merge({name: value for part in reversed(every) for name, value in part.items()})
 
     def barrier(self) -> None:
         dist.barrier()
@@ -169,14 +169,14 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
         yield bucket
 
 
-def launched() -> bool:
+def is_launched() -> bool:
     """Whether torchrun started this process."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def local_device(device: torch.device) -> torch.device:
     """This process's own card when several share a machine."""
-    if device.type != "cuda" or not launched():
+    if device.type != "cuda" or not is_launched():
         return device
     own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     torch.cuda.set_device(own)
@@ -185,7 +185,7 @@ def local_device(device: torch.device) -> torch.device:
 
 def join(device: torch.device) -> SingleProcess:
     """This process's part among those that torchrun started; a single one where it started none."""
-    if not launched() or int(os.environ["WORLD_SIZE"]) == 1:
+    if not is_launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return SingleProcess()
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -22,7 +22,7 @@ class Best:
         self.delta = delta
         self.figure, self.epoch = math.inf, -1
 
-    def improved(self, figure: float, epoch: int, *, comparable: bool = True) -> bool:
+    def update_best(self, figure: float, epoch: int, *, comparable: bool = True) -> bool:
         """Whether ``figure`` of the 0-based ``epoch`` is the best so far.
 
         Figures are not ``comparable`` while the objective has not its final form or the learning rate warms up.

@@ -15,7 +15,7 @@ class Ema(Protocol):
 
     def update(self) -> None: ...
 
-    def applied(self) -> contextlib.AbstractContextManager[None]: ...
+    def averaged_weights(self) -> contextlib.AbstractContextManager[None]: ...
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -27,7 +27,7 @@ class NoEma:
 
     def update(self) -> None: ...
 
-    def applied(self) -> contextlib.AbstractContextManager[None]:
+    def averaged_weights(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def state_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class ExponentialMovingAverage:
         self.updates += 1
 
     @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
+    def averaged_weights(self) -> Iterator[None]:
         """The modules carry the averaged weights inside the block."""
         kept = {name: p.detach().clone() for name, p in self.live.items()}
         self._write(self.shadow)

@@ -111,7 +111,7 @@ class Trainer:
                 break
             stopped, overdue = self.world.any(bool(stop), self._is_overdue())
             if stopped:
-                self._interrupted(stop.signal or signal.SIGTERM)
+                self._stop_by_signal(stop.signal or signal.SIGTERM)
             if overdue:
                 self._commit(lambda: self.checkpoint_writer.commit(self.state))
 
@@ -203,7 +203,7 @@ class Trainer:
         state = self.progress
         comparable = state.step > self.comparable_after
         epoch = (state.step - 1) // self.loader.steps_per_epoch
-        better = self.best.improved(monitored, epoch, comparable=comparable)
+        better = self.best.update_best(monitored, epoch, comparable=comparable)
         if comparable:
             self.rate.observe(monitored)
             state.finished = self.stopping.reason(monitored)
@@ -226,7 +226,7 @@ class Trainer:
         self.world.barrier()
         self.committed_at = self.clock()
 
-    def _interrupted(self, number: int) -> None:
+    def _stop_by_signal(self, number: int) -> None:
         self._commit(lambda: self.checkpoint_writer.commit(self.state))
         state, code = self.progress, STOP_CODES.get(signal.Signals(number), "RSF-I143")
         raise RsforgeError(
@@ -245,7 +245,7 @@ class Trainer:
 
     def _state_of(self, name: str, part: Stateful) -> dict[str, Any]:
         if name.startswith(OWN):
-            return self.world.merged(part.state_dict())
+            return self.world.merge(part.state_dict())
         return part.state_dict()
 
     def load(self, state: Mapping[str, Any], *, where: str = "") -> None:

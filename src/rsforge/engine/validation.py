@@ -19,7 +19,7 @@ from rsforge.seeds import derive
 def evaluating(modules: Iterable[nn.Module], average: Ema) -> Iterator[None]:
     """Averaged weights, evaluation mode, no gradients, and the trainer's random state untouched."""
     modules = list(modules)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.no_grad(), average.applied():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.no_grad(), average.averaged_weights():
         for module in modules:
             module.eval()
         try:

@@ -24,7 +24,7 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-def normalised(layer: nn.Conv2d | nn.ConvTranspose2d, norm: Norm | None) -> nn.Sequential:
+def with_norm(layer: nn.Conv2d | nn.ConvTranspose2d, norm: Norm | None) -> nn.Sequential:
     """``layer``, which has no bias where ``norm`` follows it; ``ValueError`` for an unknown ``norm``."""
     if norm and norm not in _NORMS:
         raise ValueError(f"norm {norm!r}; known are {', '.join(_NORMS)}")
@@ -56,7 +56,7 @@ class PatchCritic(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(in_channels, base, 4, 2, 1), nn.LeakyReLU(SLOPE, inplace=True)]
         for (i, o), stride in zip(pairwise(widths), (2, 2, 1), strict=True):
             conv = nn.Conv2d(i, o, 4, stride, 1, bias=False)
-            layers += [normalised(conv, norm), nn.LeakyReLU(SLOPE, inplace=True)]
+            layers += [with_norm(conv, norm), nn.LeakyReLU(SLOPE, inplace=True)]
         if attention:
             layers.insert(6, SelfAttention(widths[2]))
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[3], 1, 4, 1, 1))

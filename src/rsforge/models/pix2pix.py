@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rsforge.models.interfaces import describe
-from rsforge.models.patch_gan import SLOPE, Norm, initialise, normalised
+from rsforge.models.patch_gan import SLOPE, Norm, initialise, with_norm
 from rsforge.models.self_attention import SelfAttention
 
 DEEPEST, SHALLOWEST = 8, 4
@@ -32,11 +32,11 @@ def depth_for(image_size: int) -> int:
 
 
 def _down(i: int, o: int, norm: Norm | None) -> nn.Sequential:
-    return normalised(nn.Conv2d(i, o, 4, stride=2, padding=1, bias=norm is None), norm)
+    return with_norm(nn.Conv2d(i, o, 4, stride=2, padding=1, bias=norm is None), norm)
 
 
 def _up(i: int, o: int, norm: Norm, *, dropped: bool) -> nn.Sequential:
-    layer = normalised(nn.ConvTranspose2d(i, o, 4, stride=2, padding=1, bias=False), norm)
+    layer = with_norm(nn.ConvTranspose2d(i, o, 4, stride=2, padding=1, bias=False), norm)
     return layer.append(nn.Dropout(0.5)) if dropped else layer
 
 

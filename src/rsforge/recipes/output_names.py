@@ -53,7 +53,7 @@ class OutputLayout:
             *([self.names.folder] if self.names.weights_only else []),
         ]
 
-    def owned(self, folder: Path) -> list[Path]:
+    def own_files(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote: by the names of files, since others may stand among them."""
         names = [JOURNAL, SETTINGS, TIMING, ENDING, self.plot, self.names.latest, self.names.best]
         names += [f"{net}.pth" for net in self.names.weights_only] + OTHERS
@@ -76,7 +76,7 @@ class OutputLayout:
 
     def clear(self, folder: Path) -> None:
         """Remove what an earlier run wrote, and nothing else."""
-        for path in self.owned(folder):
+        for path in self.own_files(folder):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         for own in (folder / name for name in self.folders):
             if own.is_dir() and not own.is_symlink() and not any(own.iterdir()):

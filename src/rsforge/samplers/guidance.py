@@ -38,11 +38,11 @@ def guided_network(
     without = partial(network, **conditioning.as_arguments(conditioning.with_null(values, names)))
     pair = _in_one_batch(network, without, with_inputs) if at_once else _one_by_one(without, with_inputs)
 
-    def guided(x_t: Tensor, t: Tensor) -> Tensor:
+    def guided_output(x_t: Tensor, t: Tensor) -> Tensor:
         null, output = pair(x_t, t)
         return null + guidance_scale * (output - null)
 
-    return guided
+    return guided_output
 
 
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

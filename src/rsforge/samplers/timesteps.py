@@ -71,7 +71,7 @@ class StepGrid:
         return asdict(self)
 
     @classmethod
-    def stored(cls, schedule: Mapping[str, Any]) -> StepGrid:
+    def from_schedule(cls, schedule: Mapping[str, Any]) -> StepGrid:
         """The grid of a checkpoint's ``schedule``; former checkpoints say nothing of it and have the default."""
         return cls(**{name: schedule[name] for name in asdict(cls()) if name in schedule})
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-def unchanged(**given: Any) -> Any:
+def identity(**given: Any) -> Any:
     """The value of the one key that is given."""
     (value,) = given.values()
     return value
@@ -23,7 +23,7 @@ class FileKey:
 
     option: str
     keys: tuple[str, ...]
-    value: Callable[..., Any] = unchanged
+    value: Callable[..., Any] = identity
 
 
 @dataclass(frozen=True)

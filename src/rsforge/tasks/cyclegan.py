@@ -78,7 +78,7 @@ class CycleGanTask:
         fakes = fake_x, fake_y = self.nets["gen_BA"](y), self.nets["gen_AB"](x)
         terms = self._adversarial(pair, fakes) | self._cycle(pair, fakes) | self._supervised_terms(pair, fake_y)
         total = sum((weight * term for weight, term in terms.values()), x.new_zeros(()))
-        yield Turn("generators", total, _logged(terms) | {"Total_G_Loss": total})
+        yield Turn("generators", total, _figures(terms) | {"Total_G_Loss": total})
         fake_x, fake_y = fake_x.detach(), fake_y.detach()
         judged = {"D_Loss_X": self._critic_loss("disc_X", y, x, fake_x, context.slot)}
         judged |= {"D_Loss_Y": self._critic_loss("disc_Y", x, y, fake_y, context.slot)}
@@ -148,7 +148,7 @@ class CycleGanTask:
         return figures | {"score": score, "psnr_db": psnr(fake_y, y).mean(), "ssim": ssim(fake_y, y).mean()}
 
 
-def _logged(terms: Terms) -> dict[str, Tensor]:
+def _figures(terms: Terms) -> dict[str, Tensor]:
     """Every term as it is weighted, and all that have a weight as they are."""
     weighted = {name: weight * term for name, (weight, term) in terms.items()}
     return weighted | {UNWEIGHTED + name: term for name, (_, term) in terms.items() if not name.startswith(ADVERSARIAL)}

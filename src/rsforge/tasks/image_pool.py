@@ -25,9 +25,9 @@ class ImagePools:
         if not self.capacity:
             return images
         pool = self.pools.setdefault(slot, {}).setdefault(name, [])
-        return torch.stack([self._exchanged(pool, image) for image in images])
+        return torch.stack([self._exchange(pool, image) for image in images])
 
-    def _exchanged(self, pool: list[Tensor], image: Tensor) -> Tensor:
+    def _exchange(self, pool: list[Tensor], image: Tensor) -> Tensor:
         # Chosen on the device: asking whether an image is finite would wait for it.
         finite = image.isfinite().all()
         if len(pool) < self.capacity:

@@ -211,8 +211,8 @@ def test_multi_gpu_is_one_process_a_card(cards, count, several):
     cards(count)
     run = RunSettings(multi_gpu=True)
     assert launch.local_processes(run) == count
-    assert launch.wanted(run) is several
-    assert launch.wanted(RunSettings(multi_gpu=True, nodes=2))
+    assert launch.should_launch(run) is several
+    assert launch.should_launch(RunSettings(multi_gpu=True, nodes=2))
 
 
 @pytest.mark.parametrize(
@@ -222,16 +222,16 @@ def test_multi_gpu_is_one_process_a_card(cards, count, several):
 def test_multi_gpu_that_cannot_be(cards, count, options, code):
     cards(count)
     with pytest.raises(RsforgeError) as caught:
-        launch.wanted(RunSettings(multi_gpu=True, **options))
+        launch.should_launch(RunSettings(multi_gpu=True, **options))
     assert caught.value.code == code and "--multi-gpu" in caught.value.where
 
 
 def test_distributed_needs_someone_who_started_it(cards, monkeypatch):
     with pytest.raises(RsforgeError) as caught:
-        launch.wanted(RunSettings(distributed=True))
+        launch.should_launch(RunSettings(distributed=True))
     assert caught.value.code == "RSF-U005" and "torchrun" in caught.value.fix
-    assert launch.wanted(RunSettings(distributed=True, processes=2))
+    assert launch.should_launch(RunSettings(distributed=True, processes=2))
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert not launch.wanted(RunSettings(distributed=True))
-    assert not launch.wanted(RunSettings(distributed=True, multi_gpu=True))
+    assert not launch.should_launch(RunSettings(distributed=True))
+    assert not launch.should_launch(RunSettings(distributed=True, multi_gpu=True))

@@ -71,13 +71,13 @@ class TileGrid:
     @property
     def result_tile(self) -> int:
         """The side of a tile of the result."""
-        return self._scaled(self.tile)
+        return self._output_pixels(self.tile)
 
     def windows(self) -> Iterator[TileWindow]:
         """Every tile in order."""
         for row in self._rows:
             for col in self._cols:
-                target = Window(self._scaled(row), self._scaled(col), self.result_tile, self.result_tile)
+                target = Window(self._output_pixels(row), self._output_pixels(col), self.result_tile, self.result_tile)
                 yield TileWindow(Window(row, col, self.tile, self.tile), target)
 
     def bands(self) -> Iterator[Window]:
@@ -98,7 +98,7 @@ class TileGrid:
         moves up. A tile whose pixels equal its neighbours' leaves them as they are, to the rounding of float32.
         """
         source, (down, across) = iter(tiles), self._weights
-        rows, cols = ([self._scaled(start) for start in starts] for starts in (self._rows, self._cols))
+        rows, cols = ([self._output_pixels(start) for start in starts] for starts in (self._rows, self._cols))
         tile, (height, width) = self.result_tile, self.result_size
         ends = [*rows[1:], rows[-1] + tile]
         # Where many tiles meet in a pixel, their sum in float32 would be off by more than 1e-6.
@@ -127,10 +127,10 @@ class TileGrid:
     def _weights(self) -> tuple[list[Floats], list[Floats]]:
         """Of the rows and of the columns of tiles, at the scale of the result."""
         fade = float(self.overlap * self.scale)
-        rows, cols = ([self._scaled(start) for start in starts] for starts in (self._rows, self._cols))
+        rows, cols = ([self._output_pixels(start) for start in starts] for starts in (self._rows, self._cols))
         return blend_weights(rows, self.result_tile, fade), blend_weights(cols, self.result_tile, fade)
 
-    def _scaled(self, pixels: int) -> int:
+    def _output_pixels(self, pixels: int) -> int:
         """A multiple of ``step`` in pixels of the result."""
         return pixels // self.scale.denominator * self.scale.numerator
 

@@ -61,7 +61,7 @@ def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Co
     return Latents(train, held_out, Encoder(autoencoder).moments_of, mean, std)
 
 
-def cached(
+def load_or_encode(
     settings: DiffusionTrainSettings,
     data: ImageSets,
     autoencoder: Autoencoder,
@@ -122,7 +122,7 @@ class Store:
         path = self._path(side, data_digest, mirrored=mirrored)
         if self.world.writes and not _usable(path, shape):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_latents(path, self._encoded(samples, side, mirrored=mirrored), shape)
+            write_latents(path, self._encode(samples, side, mirrored=mirrored), shape)
         self.world.barrier()
         return open_latents(path, shape), [samples.name(i) for i in range(len(samples))]
 
@@ -135,7 +135,7 @@ class Store:
         )
         return self.folder / f"{key}.npy"
 
-    def _encoded(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
+    def _encode(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.console.progress(f"encoding {side}", len(samples)) as meter:
             for indices in index_ranges(len(samples), ENCODED_AT_ONCE):
                 x = stack_samples(samples, indices).to(self.device)

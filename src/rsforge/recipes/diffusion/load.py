@@ -43,7 +43,7 @@ def stored_pipeline(state: Mapping[str, Any], denoiser: Denoiser, autoencoder: A
         tuple(state["latent_shape"]),
         state["latent_mean"].to(device),
         state["latent_std"].to(device),
-        StepGrid.stored(state["schedule"]),
+        StepGrid.from_schedule(state["schedule"]),
         Conditioning.from_dict(state.get("conditioning", {})),
     )
 

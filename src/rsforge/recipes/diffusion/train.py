@@ -77,7 +77,7 @@ def store_latents(
     """The same data with latents encoded once, unless they are wanted anew at each step."""
     if not settings.denoiser.latent_cache:
         return data
-    stored = encode_latents.cached(settings, data.images, data.autoencoder, data.vae, compute, console)
+    stored = encode_latents.load_or_encode(settings, data.images, data.autoencoder, data.vae, compute, console)
     return replace(data, latents=stored)
 
 
@@ -154,7 +154,7 @@ def spec(
         validation_draws=draws,
         moments_of=latents.moments_of,
     )
-    grid = StepGrid.stored(schedule)
+    grid = StepGrid.from_schedule(schedule)
     pipeline = LatentPipeline(
         network, data.autoencoder, table, options.prediction, shape, latents.mean, latents.std, grid
     )

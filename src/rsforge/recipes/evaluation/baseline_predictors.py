@@ -20,7 +20,7 @@ NOT_STORED = "the checkpoint holds no baselines of its training images: those of
 
 def constant_baselines(fitted: Mapping[str, Any], image_size: int, device: torch.device) -> list[Baseline]:
     """The mean and the median image and the mean colour, scaled to ``image_size`` where they have another."""
-    mean, median = (_scaled(fitted[name].to(device), image_size) for name in ("mean_image", "median_image"))
+    mean, median = (_resize(fitted[name].to(device), image_size) for name in ("mean_image", "median_image"))
     colour = fitted["mean_colour"].to(device).view(-1, 1, 1).expand(-1, image_size, image_size)
     of = training_images(fitted)
     return [
@@ -36,7 +36,7 @@ def training_images(fitted: Mapping[str, Any]) -> str:
     return f"the {total} training images" if count == total else f"{count} of {total} training images, evenly spread"
 
 
-def _scaled(image: Tensor, size: int) -> Tensor:
+def _resize(image: Tensor, size: int) -> Tensor:
     if image.shape[-1] == size:
         return image
     return F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]

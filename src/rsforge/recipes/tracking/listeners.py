@@ -92,11 +92,11 @@ class Forgiving(Tracker):
 
     def __init__(self, name: str, make: Callable[[], Tracker], console: Console) -> None:
         self.name, self.console, self.tracker = name, console, Tracker()
-        with self._forgiven():
+        with self._forgive():
             self.tracker = make()
 
     @contextlib.contextmanager
-    def _forgiven(self) -> Iterator[None]:
+    def _forgive(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
@@ -107,17 +107,17 @@ class Forgiving(Tracker):
                 failed.close(1)
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
-        with self._forgiven():
+        with self._forgive():
             self.tracker.on_step(row, seconds)
 
     def on_pictures(self, pictures: Pictures, step: int) -> None:
-        with self._forgiven():
+        with self._forgive():
             self.tracker.on_pictures(pictures, step)
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
-        with self._forgiven():
+        with self._forgive():
             self.tracker.on_epoch(row, seconds)
 
     def close(self, code: int) -> None:
-        with self._forgiven():
+        with self._forgive():
             self.tracker.close(code)

@@ -36,7 +36,7 @@ class Versions:
         if row["best"]:
             self.best = {moment: row["step"]}
         candidates = dict.fromkeys((moment, Moment(row["step"], "step")), row["step"])
-        kept = {one: step for one, step in candidates.items() if (self.output / self.names.kept(one)).exists()}
+        kept = {one: step for one, step in candidates.items() if (self.output / self.names.periodic_name(one)).exists()}
         self.kept |= kept
         if kept and not self.run.offline:
             self.publish()

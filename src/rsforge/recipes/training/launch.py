@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import torch
 
-from rsforge.engine.distributed import launched
+from rsforge.engine.distributed import is_launched
 from rsforge.error_registry import ExitCode
 from rsforge.errors import RsforgeError
 from rsforge.process_protocol import EXIT_FOLDER, TORCHRUN, die_with_parent
@@ -28,12 +28,12 @@ STOPS = ("RSF-I130", "RSF-I143")
 PATIENCE = 2
 
 
-def wanted(run: RunSettings) -> bool:
+def should_launch(run: RunSettings) -> bool:
     """Whether this process should start others instead of training itself; RSF-U005 and E005 as ``local_processes``.
 
     RSF-U005 also where --distributed asks for processes that nobody started.
     """
-    if launched():
+    if is_launched():
         return False
     several = local_processes(run) * run.nodes > 1
     if run.distributed and not several:

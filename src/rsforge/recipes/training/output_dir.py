@@ -26,7 +26,7 @@ from rsforge.settings.base import RunSettings
 RESUMING = ("--resume", "--resume-from")
 
 
-def resumed(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> dict[str, Any] | None:
+def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> dict[str, Any] | None:
     """The state to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
     folder = run.output_dir
     if run.resume is None:

@@ -37,10 +37,10 @@ State = dict[str, Any] | None
 def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any]:
     """Train ``method`` from the start or from where it stopped, here or in the processes that are asked for."""
     trackers.check(settings.run)
-    if launch.wanted(settings.run):
+    if launch.should_launch(settings.run):
         return launch.torchrun(settings.run, console)
     with open_compute(settings.run, console) as compute:
-        state = output_dir.resumed(settings.run, method.outputs, kind=method.kind, console=console)
+        state = output_dir.find_state(settings.run, method.outputs, kind=method.kind, console=console)
         return _fit_here(method, settings, compute, console, state)
 
 
