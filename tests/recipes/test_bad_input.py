@@ -51,6 +51,12 @@ def test_an_empty_or_missing_folder(failing, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_norm_over_single_values_is_refused(failing, job, tmp_path):
+    line = DIFFUSION_LINE.replace("--hidden 16,16,32,32", "--hidden 8,8,16,16") + " --dry-run"
+    said = failing("RSF-U005", 2, line, job.vae / "best_model.pt", job.tiles, tmp_path / "run")
+    assert "--hidden 8" in said and "16" in said
+
+
 def test_a_corrupt_image_among_good_ones(failing, job, tmp_path, capsys):
     tiles = tmp_path / "tiles"
     write_tiles(tiles, 6, 16, seed=2)

@@ -19,6 +19,7 @@ from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, Result, common_options
 from rsforge.errors import RsforgeError
+from rsforge.process_protocol import exit_folder
 from rsforge.settings.sections import DEFAULT, anchor, unset
 
 S = TypeVar("S", bound=BaseModel)
@@ -150,8 +151,9 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
         dry_run=bool(common["dry_run"]),
         quiet=bool(common["quiet"]),
     )
-    for line in lines:
-        console.say(line)
+    if exit_folder() is None:  # a launcher has said them already
+        for line in lines:
+            console.say(line)
     return settings, console
 
 

@@ -2,12 +2,27 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 from torch import nn
 
 from rsforge.engine.cadence import Cadence
+from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.training.plan import _times, count_frozen
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
+
+
+class Noise:
+    """Images of one shape, each from its own seed."""
+
+    def __init__(self, count, shape):
+        self.count, self.shape = count, shape
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, key):
+        return torch.rand(self.shape, generator=torch.Generator().manual_seed(key[1])) * 2 - 1
 
 
 def test_what_is_trained_and_what_is_frozen_are_counted_apart(job, tmp_path, capsys):
@@ -42,3 +57,25 @@ def test_a_plan_in_steps_says_so(job, tmp_path, capsys):
     line = "vae train --data-dir {} --output-dir {} --max-train-steps 7 --dry-run --json "
     assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 0
     assert json.loads(capsys.readouterr().out)["plan"]["steps"] == 7
+
+
+def test_a_plan_counts_the_whole_checkpoint(job, tmp_path, capsys):
+    """Weights, moments, and what is fitted to the training images, which may be the larger part."""
+    line = (
+        f"vae train --data-dir {{}} --output-dir {{}} --max-train-steps 1 --json {VAE} --channels 4,4 --latent-dim 64"
+    )
+    assert rsforge(line + " --dry-run", job.tiles, tmp_path / "run") == 0
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert rsforge(line, job.tiles, tmp_path / "run") == 0
+    written = (tmp_path / "run" / "latest_model.pt").stat().st_size
+    assert plan["checkpoint_mib"] * 2**20 == pytest.approx(written, abs=120_000)
+
+
+@pytest.mark.parametrize(
+    ("image", "latent"), [((3, 8, 8), None), ((3, 8, 8), (5,)), ((1, 8, 8), (2, 4, 4)), ((3, 1024, 1024), (32,))]
+)
+def test_the_size_of_fitted_baselines(image, latent):
+    fitted = fit_baselines(Noise(12, image), latent_shape=latent)
+    tensors = [t for value in fitted.values() for t in (value.values() if isinstance(value, dict) else [value])]
+    measured = sum(t.nbytes for t in tensors if isinstance(t, torch.Tensor))
+    assert fitted_bytes(image, latent) == pytest.approx(measured, abs=20)

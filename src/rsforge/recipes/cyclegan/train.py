@@ -24,7 +24,7 @@ from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
-from rsforge.recipes.evaluation.baselines import fit_baselines
+from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -171,6 +171,7 @@ def spec(
         tracked=TRACKED,
         config=config(settings, compute.device),
         baselines=partial(fit_baselines, pairs.plain, image_of=itemgetter(1)),
+        fitted_bytes=fitted_bytes((COLOURS, data.image_size, data.image_size)),
     )
 
 

@@ -12,7 +12,7 @@ from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder, Denoiser
-from rsforge.models.latent_mlp import LatentMlp
+from rsforge.models.latent_mlp import GROUPS, LatentMlp
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
@@ -38,6 +38,7 @@ from rsforge.tasks.diffusion import DiffusionTask
 SHOWN = 4
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
 PREVIEW_SAMPLER = "ddim"
+NARROWEST = 2 * GROUPS  # of --hidden: two values in each group of a norm
 
 
 def train(settings: DiffusionTrainSettings, console: Console) -> dict[str, Any]:
@@ -101,13 +102,19 @@ def check_size(image_size: int, vae: LoadedModel) -> None:
 def build(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> Denoiser:
     """An MLP for vector latents, a U-Net for maps; RSF-U005 when the settings do not fit the latent."""
     try:
-        if len(latent_shape) == 1:
-            return LatentMlp(
-                latent_dim=latent_shape[0], hidden=options.hidden, time_dim=options.time_dim, dropout=options.dropout
-            )
-        return unet(options, latent_shape)
+        return mlp(options, latent_shape[0]) if len(latent_shape) == 1 else unet(options, latent_shape)
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--channels, --hidden, --head-width") from error
+
+
+def mlp(options: DenoiserSettings, latent_dim: int) -> LatentMlp:
+    """The network for vectors of ``latent_dim`` values."""
+    if min(options.hidden) < NARROWEST:
+        raise ValueError(
+            f"--hidden {min(options.hidden)} leaves one value in each of {GROUPS} groups, and a value normalised "
+            f"alone says nothing: the narrowest width is {NARROWEST}"
+        )
+    return LatentMlp(latent_dim=latent_dim, hidden=options.hidden, time_dim=options.time_dim, dropout=options.dropout)
 
 
 def unet(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> UNet:

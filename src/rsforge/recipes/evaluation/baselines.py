@@ -51,6 +51,18 @@ def fit_baselines(
     return fitted
 
 
+def fitted_bytes(image_shape: Sequence[int], latent_shape: Sequence[int] | None = None) -> int:
+    """The most bytes that ``fit_baselines`` returns for images ``(C, S, S)``: components of images take 2 a number."""
+    channels, size = image_shape[0], image_shape[-1]
+    constant = 2 * 4 * channels * size**2
+    if latent_shape is None:
+        return constant
+    if len(latent_shape) > 1:
+        return constant + 4 * (1 + latent_shape[0]) * channels * (size // latent_shape[-1]) ** 2
+    components = 2 * latent_shape[0] * channels * size**2
+    return constant + (0 if components > _MOST_PCA_BYTES else constant // 2 + components)
+
+
 def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -> Tensor:
     """uint8 images ``(N, C, H, W)``, as many as the bounds allow."""
     total, first = len(samples), image_of(samples[0, 0])

@@ -74,7 +74,7 @@ class TrainingSpec:
     the checkpoints they come from, by role. ``parts`` are saved with the run, and ``remembered`` is how many bytes they
     grow to for each slot of a step. ``tracked`` renames figures for trackers, ``config`` is what they know of the run
     beside its settings; ``marks`` are levels in the loss plot, by the title of the panel. ``baselines`` fits what
-    predictors without a network know of the training samples, for checkpoints to hold.
+    predictors without a network know of the training samples, for checkpoints to hold; ``fitted_bytes`` is their size.
     """
 
     task: Task
@@ -95,6 +95,7 @@ class TrainingSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     marks: Mapping[str, float] = field(default_factory=dict)
     baselines: Callable[[], dict[str, Any]] = dict
+    fitted_bytes: int = 0
 
     @property
     def monitored(self) -> str:

@@ -23,7 +23,7 @@ def plan(spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, com
     loader = build_loader(spec.train, settings, compute, training=True, even=spec.even)
     cadences = build_cadences(settings.loop, loader.steps_per_epoch)
     copies = COPIES_OF_WEIGHTS + settings.average.ema
-    saved = (count * BYTES * (copies - 1) + spec.remembered * loader.per_step) / 2**20
+    saved = (count * BYTES * (copies - 1) + spec.remembered * loader.per_step + spec.fitted_bytes) / 2**20
     periodic = _times(cadences.save, cadences.goal, loader.steps_per_epoch)
     kept = 2 + min(periodic, settings.loop.keep_checkpoints or periodic)
     weights_only = count * BYTES / 2**20 if outputs.names.weights_only else 0.0

@@ -23,7 +23,7 @@ from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.batches import stack_samples
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.evaluation.baselines import fit_baselines
+from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -121,13 +121,15 @@ def spec(
     )
     statistics = LatentStatistics(network.to(compute.device), data.plain, compute.device)
     shown = data.held_out if len(data.held_out) else data.plain
+    size = settings.data.image_size
+    latent_shape = network.latent_shape(size)
     return TrainingSpec(
         task,
         NamedSamples(data.train, ("images",)),
         NamedSamples(data.held_out, ("images",)),
         identity={
             "architecture": network.architecture,
-            "image_size": settings.data.image_size,
+            "image_size": size,
             "normalisation": {"low": -1.0, "high": 1.0},
         },
         monitor="val/neg_elbo",
@@ -136,7 +138,8 @@ def spec(
         measure=statistics.measure,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
-        baselines=partial(fit_baselines, data.plain, latent_shape=network.latent_shape(settings.data.image_size)),
+        baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape),
+        fitted_bytes=fitted_bytes(data.plain[0, 0].shape, latent_shape),
     )
 
 
