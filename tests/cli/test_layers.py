@@ -66,6 +66,13 @@ def test_the_folder_is_that_of_the_checkpoint_wherever_it_went(shell, resumable)
     assert resumable.settings.run.output_dir == Path("typed")
 
 
+def test_the_processes_of_a_launcher_do_not_say_it_again(shell, resumable, monkeypatch, tmp_path):
+    save("toy_models/latest_model.pt", batch_size=3)
+    monkeypatch.setenv("RSFORGE_EXIT_FOLDER", str(tmp_path))
+    ran = shell("toy", "--resume")
+    assert (ran.code, ran.err, resumable.settings.loop.batch_size) == (0, "", 3)
+
+
 @pytest.mark.parametrize("words", [["--resume"], ["--resume", "--output-dir", "own"]])
 def test_resume_alone_takes_the_newest_of_the_folder(shell, resumable, words):
     folder = words[-1] if len(words) > 1 else "toy_models"
