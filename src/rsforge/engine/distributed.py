@@ -64,6 +64,13 @@ class SingleProcess:
     def barrier(self) -> None: ...
 
 
+class PlannedProcesses(SingleProcess):
+    """One process that plans the run of ``size`` processes: it counts as they would and speaks to none."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
 class ProcessGroup(SingleProcess):
     """One of several processes of a torch.distributed group.
 

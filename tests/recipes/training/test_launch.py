@@ -17,6 +17,7 @@ from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.errors import RsforgeError
 from rsforge.recipes.training import launch
 from rsforge.settings.base import RunSettings
+from tests.worlds.commands import rsforge
 
 TINY = (
     "--image-size 16 --channels 8,16 --no-perceptual --num-workers 0 --batch-size 8 --jitter 0 --device cpu "
@@ -224,6 +225,24 @@ def test_multi_gpu_that_cannot_be(cards, count, options, code):
     with pytest.raises(RsforgeError) as caught:
         launch.should_launch(RunSettings(multi_gpu=True, **options))
     assert caught.value.code == code and "--multi-gpu" in caught.value.where
+
+
+def test_more_processes_than_a_machine_can_hold_are_refused(cards):
+    cards(0)
+    with pytest.raises(RsforgeError) as caught:
+        launch.should_launch(RunSettings(processes=1024))
+    assert caught.value.code == "RSF-U005" and "--processes 1024" in caught.value.what
+
+
+def test_a_plan_of_several_processes_starts_none(cards, tmp_path, monkeypatch, capsys):
+    cards(0)
+    monkeypatch.setattr(launch, "torchrun", lambda run, console: pytest.fail("processes were started"))
+    line = f"vae train --data-dir synthetic --output-dir {{}} --epochs 2 --dry-run --json {TINY}"
+    steps = []
+    for more in ("", " --processes 2"):
+        assert rsforge(line + more, tmp_path / "out") == 0
+        steps.append(json.loads(capsys.readouterr().out)["plan"]["steps"])
+    assert steps[0] == 116 and steps[1] == 58
 
 
 def test_distributed_needs_someone_who_started_it(cards, monkeypatch):

@@ -26,6 +26,7 @@ from rsforge.settings.base import RunSettings
 CONSEQUENCES = ("RSF-E009", "RSF-B001")
 STOPS = ("RSF-I130", "RSF-I143")
 PATIENCE = 2
+MOST_PROCESSES, MOST_PER_CORE = 8, 4
 
 
 def should_launch(run: RunSettings) -> bool:
@@ -35,7 +36,7 @@ def should_launch(run: RunSettings) -> bool:
     """
     if is_launched():
         return False
-    several = local_processes(run) * run.nodes > 1
+    several = all_processes(run) > 1
     if run.distributed and not several:
         raise RsforgeError(
             "RSF-U005",
@@ -46,12 +47,22 @@ def should_launch(run: RunSettings) -> bool:
     return several
 
 
+def all_processes(run: RunSettings) -> int:
+    """The processes of ``run`` on all machines; errors as ``local_processes``."""
+    return local_processes(run) * run.nodes
+
+
 def local_processes(run: RunSettings) -> int:
     """The processes of ``run`` on this machine: those asked for, or with --multi-gpu one a GPU.
 
-    RSF-E005 where there is no GPU, RSF-U005 where both options say how many.
+    RSF-E005 where there is no GPU; RSF-U005 where both options say how many, or where there are so many that the
+    machine would have no memory left.
     """
     if not run.multi_gpu:
+        most = max(MOST_PROCESSES, MOST_PER_CORE * (os.cpu_count() or 1), torch.cuda.device_count())
+        if run.processes > most:
+            raise RsforgeError("RSF-U005", f"--processes {run.processes} on a machine of {os.cpu_count()} cores",
+                               where="--processes", fix=f"give at most {most}: one a GPU or a core")  # fmt: skip
         return run.processes
     if run.processes > 1:
         raise RsforgeError("RSF-U005", "--multi-gpu and --processes both say how many processes there are",

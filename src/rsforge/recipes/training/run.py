@@ -13,6 +13,7 @@ import torch
 from rsforge import durable
 from rsforge.engine import devices, distributed
 from rsforge.engine.cadence import Moment
+from rsforge.engine.distributed import PlannedProcesses
 from rsforge.engine.listener import Pictures
 from rsforge.engine.trainer import Trainer
 from rsforge.recipes import output_names
@@ -37,9 +38,12 @@ State = dict[str, Any] | None
 def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any]:
     """Train ``method`` from the start or from where it stopped, here or in the processes that are asked for."""
     trackers.check(settings.run)
-    if launch.should_launch(settings.run):
+    several = launch.should_launch(settings.run)
+    if several and not console.dry_run:
         return launch.torchrun(settings.run, console)
     with open_compute(settings.run, console) as compute:
+        if several:
+            compute = replace(compute, world=PlannedProcesses(launch.all_processes(settings.run)))
         state = output_dir.find_state(settings.run, method.outputs, kind=method.kind, console=console)
         return _fit_here(method, settings, compute, console, state)
 
