@@ -38,12 +38,10 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "models/interfaces.py",
     "recipes/console.py",
     "recipes/cyclegan/load.py",
-    "recipes/cyclegan/output_names.py",
     "recipes/cyclegan/translation.py",
     "recipes/cyclegan/translation_jobs.py",
     "recipes/diffusion/encode_latents.py",
     "recipes/diffusion/load.py",
-    "recipes/diffusion/output_names.py",
     "recipes/evaluation/baseline_predictors.py",
     "recipes/evaluation/evaluation.py",
     "recipes/evaluation/learned_metrics.py",
@@ -54,14 +52,12 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/output_names.py",
     "recipes/stored_partners.py",
     "recipes/training/job.py",
-    "recipes/training/method.py",
     "recipes/training/output_dir.py",
     "recipes/training/resume.py",
     "recipes/training/run.py",
     "recipes/training/vgg_weights.py",
     "recipes/vae/latent_statistics.py",
     "recipes/vae/load.py",
-    "recipes/vae/output_names.py",
     "recipes/vae/train.py",
 }
 WITHOUT_A_DOCSTRING: set[str] = set()
@@ -164,6 +160,7 @@ def test_every_source_file_has_a_test_file_at_the_same_path():
         if (
             tested
             and not path.name.startswith("_")
+            and not path.match("recipes/*/output_names.py")  # names alone
             and not (ROOT / "tests" / path.parent / f"test_{path.name}").is_file()
         ):
             missing.add(path.as_posix())

@@ -121,6 +121,9 @@ def test_the_missing_one_is_called_by_its_role_and_its_neighbours_are_named(save
     with pytest.raises(RsforgeError, match=r"VAE checkpoint not found: .*b\.pt") as caught:
         checkpoint.load(saved.with_name("b.pt"), role="VAE checkpoint")
     assert "a.pt" in caught.value.found
+    with pytest.raises(RsforgeError) as caught:
+        checkpoint.load(saved.parent)
+    assert caught.value.code == "RSF-C001" and "a folder that holds a.pt" in caught.value.found
 
 
 def test_weights_of_another_architecture_are_refused():

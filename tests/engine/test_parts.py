@@ -198,7 +198,9 @@ def test_a_later_rate_stays_and_then_falls():
 def test_low_or_high_figures_are_good_as_the_monitor_says():
     figures = {"val/l1": 0.2, "val/psnr_db": 20.0}
     assert (monitored_value(figures, "val/l1"), monitored_value(figures, "-val/psnr_db")) == (0.2, -20.0)
-    assert monitored_value(figures, "val/ssim") == monitored_value(figures, "-val/ssim") == math.inf
+    assert monitored_value({"lr": 1.0}, "val/ssim") == monitored_value({"lr": 1.0}, "-val/ssim") == math.inf
+    with pytest.raises(KeyError, match="val/ssim is none of val/l1, val/psnr_db"):
+        monitored_value(figures, "-val/ssim")
     best = Best()
     assert [best.update_best(monitored_value({"p": p}, "-p"), e) for e, p in enumerate([10, 12, 11])] == [
         True,

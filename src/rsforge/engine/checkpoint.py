@@ -180,8 +180,9 @@ def _verify(state: dict[str, Any], path: Path, role: str, *, tensors: bool) -> N
 
 
 def _neighbours(path: Path) -> str:
-    found = sorted(p.name for p in path.parent.glob("*.pt"))[:5] if path.parent.is_dir() else []
-    return f"beside it: {', '.join(found)}" if found else ""
+    folder, place = (path, "a folder that holds") if path.is_dir() else (path.parent, "beside it:")
+    found = sorted(p.name for p in folder.glob("*.pt"))[:5] if folder.is_dir() else []
+    return f"{place} {', '.join(found)}" if found else "a folder" if path.is_dir() else ""
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:

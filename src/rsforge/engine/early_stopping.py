@@ -10,9 +10,16 @@ from typing import Any
 
 
 def monitored_value(figures: Mapping[str, float], monitor: str) -> float:
-    """The figure that ``monitor`` names, after a ``-`` its negative: low is good. Infinite where it is not there."""
-    sign = -1.0 if monitor.startswith("-") else 1.0
-    return sign * figures.get(monitor.removeprefix("-"), sign * math.inf)
+    """The figure that ``monitor`` names, after a ``-`` its negative: low is good.
+
+    Infinite where it is not there, as after an epoch of skipped steps; ``KeyError`` where the held-out figures are
+    others, which is a fault of the method.
+    """
+    sign, name = (-1.0, monitor[1:]) if monitor.startswith("-") else (1.0, monitor)
+    held_out = [known for known in figures if known.startswith("val/")]
+    if name.startswith("val/") and held_out and name not in held_out:
+        raise KeyError(f"the monitor {name} is none of {', '.join(held_out)}")
+    return sign * figures.get(name, sign * math.inf)
 
 
 class Best:

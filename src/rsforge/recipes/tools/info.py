@@ -25,6 +25,8 @@ PLAIN = (
     "image_size", "latent_shape", "prediction", "schedule", "normalisation", "radiometry", "sar_channels", "paired",
     "images",
 )  # fmt: skip
+FIXED = {"format", "version", "kind", *PLAIN}
+"""Entries that have a line of their own."""
 
 
 def describe(settings: InfoSettings, console: Console) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def describe(settings: InfoSettings, console: Console) -> dict[str, Any]:
         **_describe_progress(state),
         **_describe_network(state),
         **{name: state.get(name) for name in PLAIN},
+        **_own_words(state),
         "latents": _describe_latents(state),
         "partners": _describe_partners(state),
         "weights": {name: _digest_net(state, name) for name in state.get("nets", {})},
@@ -54,6 +57,11 @@ def describe(settings: InfoSettings, console: Console) -> dict[str, Any]:
         **_read_run_settings(path, state),
     }
     return {name: value for name, value in description.items() if value not in (None, {}, [])}
+
+
+def _own_words(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers, words and switches that a method writes into its checkpoints under names of its own."""
+    return {k: v for k, v in state.items() if k not in FIXED and isinstance(v, str | int | float)}
 
 
 def _find_part(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:

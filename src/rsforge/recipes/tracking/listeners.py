@@ -17,17 +17,18 @@ PLACE = ("step", "epoch", "best")  # where a row stands; the rest of it are figu
 
 
 class Display(Listener):
-    """Feeds a progress with the newest loss, and the held-out figure of the last epoch."""
+    """Feeds a progress with the newest loss, and the figure of the last epoch: ``val`` where it is a held-out one."""
 
     def __init__(self, meter: Meter, *, epochs: int, monitor: str) -> None:
         self.meter, self.epochs, self.monitor = meter, epochs, monitor.removeprefix("-")
+        self.label = "val" if self.monitor.startswith("val/") else "mean"
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
         self.meter.step(epoch=f"{row['epoch']}/{self.epochs}", loss=row.get("loss", "skipped"), lr=row["lr"])
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
         if self.monitor in row:
-            self.meter.step(0, val=f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}")
+            self.meter.step(0, **{self.label: f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}"})
 
 
 class Clock(Listener):

@@ -1,4 +1,4 @@
-"""What a method is to the trainings: five functions and a few names."""
+"""What a method is to the trainings: three to five functions and a few names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from rsforge.models.catalogue import NETWORKS
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.loss_plots import Curves
@@ -18,6 +19,9 @@ class HasIdentity(Protocol):
     @property
     def identity(self) -> Mapping[str, Any]: ...
 
+
+COMMON_KEYS = {"settings", "given", "images", "partners", "baselines"}
+"""What every checkpoint says, whatever the method."""
 
 S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
@@ -34,19 +38,26 @@ class Method(Generic[S, D, N]):
     training together and writes nothing. ``prepare(settings, datasets, compute, console)`` may write into the output
     folder, which is locked by then, and returns the datasets to train on.
 
-    ``kind`` is that of its checkpoints and ``required`` what they must say; ``curves`` are those of the loss plot.
+    ``check`` and ``prepare`` may be left out. ``kind`` is that of its checkpoints and ``required`` what they must say;
+    ``curves`` are those of the loss plot.
     """
 
     kind: str
     outputs: OutputLayout
     curves: Curves
     required: tuple[str, ...]
-    check: Callable[[S, Console], None]
     datasets: Callable[[S, Compute, Console], D]
     networks: Callable[[S, D, Compute], N]
     spec: Callable[[S, D, N, Compute, Console], TrainingSpec]
+    check: Callable[[S, Console], None] = lambda settings, console: None
     prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
 
-
-def check_nothing(settings: Any, console: Console) -> None:
-    """The check of a method that has nothing to refuse."""
+    def check_spec(self, spec: TrainingSpec) -> None:
+        """``RuntimeError`` before anything is written, when checkpoints of ``spec`` could not be read back."""
+        missing = set(self.required) - COMMON_KEYS - set(spec.identity)
+        if missing:
+            raise RuntimeError(f"a checkpoint of kind {self.kind} must say {', '.join(sorted(missing))}")
+        architecture = spec.identity.get("architecture") or {}
+        for described in [architecture] if "name" in architecture else architecture.values():
+            if described["name"] not in NETWORKS:
+                raise RuntimeError(f"the network {described['name']} is not in models/catalogue.py")

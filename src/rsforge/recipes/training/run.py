@@ -69,6 +69,7 @@ def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: C
     torch.manual_seed(derive(run.seed, "weights"))
     networks = method.networks(settings, datasets, compute)
     spec = method.spec(settings, datasets, networks, compute, console)
+    method.check_spec(spec)
     if state is not None:
         changes.check_same(state, settings, datasets.identity, console)
         partners.check_same(state, spec.partners)
@@ -119,9 +120,6 @@ def _identity(
     if compute.world.writes:
         fitted = state.get("baselines") if state is not None else None
         identity["baselines"] = fitted or spec.baselines()
-    missing = [name for name in method.required if name not in identity]
-    if missing:
-        raise RuntimeError(f"a checkpoint of kind {method.kind} must say {', '.join(missing)}")
     return identity
 
 

@@ -21,7 +21,7 @@ from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.method import Method, check_nothing
+from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 
 COLOURS = 3
@@ -84,7 +84,6 @@ METHOD: Method[Pix2PixTrainSettings, PairSets, Nets] = Method(
     outputs=PIX2PIX,
     curves={"L1": ["l1", "val/l1"], "discriminator": ["discriminator"]},
     required=("architecture", "image_size", "radiometry"),
-    check=check_nothing,
     datasets=read_pairs,
     networks=build_networks,
     spec=spec,
