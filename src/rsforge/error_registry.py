@@ -103,7 +103,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-D009": ErrorKind(
         _D,
         "SAR and optical images do not pair",
-        "Every SAR image needs its optical one of the same place, size and grid; `rsforge data audit` lists what is amiss.",
+        "Every SAR image needs its optical one of the same place, size and grid; `rsforge data audit` lists the faults.",
     ),
     "RSF-D010": ErrorKind(
         _D,
@@ -138,7 +138,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-C002": ErrorKind(
         _C,
         "checkpoint damaged",
-        "The file is truncated or bits have flipped. Use latest_model.pt, best_model.pt or an older checkpoint.",
+        "The file is truncated or its bytes have changed. Use latest_model.pt, best_model.pt or an older checkpoint.",
     ),
     "RSF-C003": ErrorKind(
         _C,
@@ -148,7 +148,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-C004": ErrorKind(
         _C,
         "checkpoint of another kind",
-        "The message names the kind it is and the kind that was needed.",
+        "Give the checkpoint of the other command; `rsforge info FILE` says what a checkpoint is.",
     ),
     "RSF-C005": ErrorKind(_C, "checkpoint of a newer rsforge", "Upgrade rsforge to read it."),
     "RSF-C006": ErrorKind(
@@ -218,11 +218,11 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-I130": ErrorKind(
         ExitCode.INTERRUPTED,
         "interrupted",
-        "What was finished is whole, a training wrote a checkpoint; run the shown command to go on.",
+        "Finished files are complete, and a training wrote a checkpoint; run the command shown to continue.",
     ),
     "RSF-I143": ErrorKind(
         ExitCode.TERMINATED,
         "terminated",
-        "What was finished is whole, a training wrote a checkpoint; run the shown command to go on.",
+        "Finished files are complete, and a training wrote a checkpoint; run the command shown to continue.",
     ),
 }

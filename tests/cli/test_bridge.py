@@ -122,7 +122,7 @@ def test_a_required_setting_is_named(shell, kitchen):
 @pytest.mark.parametrize("words", [("train",), ("evaluate", "--checkpoint", "c.pt")])
 def test_pairs_are_nowhere_by_default(shell, words):
     ran = shell("cyclegan", *words)
-    told = "--data-dir is required: folder of SAR and optical pairs; the word `synthetic` draws pairs instead"
+    told = "--data-dir is required: folder of SAR and optical pairs; the word `synthetic` generates pairs instead"
     assert ran.code == 2 and told in ran.err
 
 

@@ -17,11 +17,11 @@ EPILOG = (
 )
 # The module rsforge.cli.NAME of a group holds its commands.
 GROUPS = {
-    "data": "Prepare, cut, judge and split data.",
-    "vae": "Train, use and judge autoencoders.",
+    "data": "Prepare, cut, check and split data.",
+    "vae": "Train, use and evaluate autoencoders.",
     "diffusion": "Train diffusion models.",
     "cyclegan": "Translate SAR to optical images and back in one pass.",
-    "sample": "Draw images from trained models.",
+    "sample": "Sample images from trained models.",
     "config": "List, copy, show and check settings.",
 }
 HELP = {"-h", "--help"}

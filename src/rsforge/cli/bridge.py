@@ -99,7 +99,7 @@ def command(
     inputs: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], str]] | None = None,
     **extra: Any,
 ) -> Callable[[Callable[[S, TerminalConsole], Any]], Callable[[S, TerminalConsole], Any]]:
-    """Make ``run(settings, show)`` the command ``path`` of ``app``, with one option per leaf of ``model``.
+    """Make ``run(settings, console)`` the command ``path`` of ``app``, with one option per leaf of ``model``.
 
     ``writes`` adds --dry-run; ``tunable`` adds --config, --set and the environment; ``group`` makes it what the
     group ``app`` does when no subcommand is named; ``method`` and ``inputs`` as in ``Command``. Paths reach ``run``

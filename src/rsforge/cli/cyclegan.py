@@ -33,7 +33,7 @@ def _method() -> Any:
     epilog="Example: rsforge cyclegan train --data-dir v_2 --terrains agri --vgg-weights vgg16-397923af.pth",
 )
 def train(settings: CycleGanTrainSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Train two generators and two critics on a folder of pairs."""
+    """Train two generators and two discriminators on a folder of pairs."""
     from rsforge.recipes.cyclegan.train import train as recipe
 
     return recipe(settings, console)

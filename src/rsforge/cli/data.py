@@ -82,7 +82,7 @@ def tile(settings: TileCutSettings, console: TerminalConsole) -> dict[str, Any]:
 
 @command(app, "data stats", StatsSettings, epilog="Example: rsforge data stats --dataset-path Dataset")
 def stats(settings: StatsSettings, console: TerminalConsole) -> Result:
-    """Count what a data set holds: regions, seasons, sizes, modes, ranges."""
+    """Summarise a data set: counts, regions, seasons, sizes, modes, ranges."""
     from rsforge.recipes.data.stats import measure, render_table
 
     data = measure(settings, console)
@@ -91,7 +91,7 @@ def stats(settings: StatsSettings, console: TerminalConsole) -> Result:
 
 @command(app, "data audit", AuditSettings, writes=True, epilog="Example: rsforge data audit --data-dir Dataset")
 def audit(settings: AuditSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Open every file, name every fault, and draw the offenders."""
+    """Open every file and report every fault, with pictures of the files concerned."""
     from rsforge.recipes.data.audit import judge as recipe
 
     return recipe(settings, console)
@@ -105,7 +105,7 @@ def audit(settings: AuditSettings, console: TerminalConsole) -> dict[str, Any]:
     epilog="Example: rsforge data split --data-dir Dataset --by scene --val 0.2 --test 0.1",
 )
 def split(settings: SplitSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Divide a data set so that nothing stands on both sides."""
+    """Split a data set into train, validation and test without leaks."""
     from rsforge.recipes.data.split import divide as recipe
 
     return recipe(settings, console)
@@ -119,7 +119,7 @@ def split(settings: SplitSettings, console: TerminalConsole) -> dict[str, Any]:
     epilog="Example: rsforge data hsi-patches --input scene.hdr --sensor landsat8 --output-dir patches",
 )
 def hsi_patches(settings: HsiPatchesSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Cut hyperspectral cubes into pairs with the Landsat bands they would give."""
+    """Cut hyperspectral cubes into patches, paired with simulated Landsat bands."""
     from rsforge.recipes.data.hsi_patches import cut as recipe
 
     return recipe(settings, console)
@@ -133,7 +133,7 @@ def hsi_patches(settings: HsiPatchesSettings, console: TerminalConsole) -> dict[
     epilog="Example: rsforge data synth --kind pairs --count 16 --size 128 --output-dir world",
 )
 def synth(settings: SynthSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Draw a small world of any kind, the same from the same seed."""
+    """Generate a small synthetic data set of any kind, reproducible from its seed."""
     from rsforge.recipes.data.synth import draw as recipe
 
     return recipe(settings, console)

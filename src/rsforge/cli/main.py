@@ -122,7 +122,7 @@ def _warn_of_misspelt_variables(argv: list[str]) -> None:
         load_all()  # they may be those of another command
         for name in unknown_variables():
             if near := nearest_variable(name):
-                TerminalConsole().warn(f"no command knows {name}; did you mean {near}?")
+                TerminalConsole().warn(f"no command reads {name}; did you mean {near}?")
 
 
 def _emit(outcome: Any, as_object: bool) -> None:

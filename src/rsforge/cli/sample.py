@@ -23,7 +23,7 @@ app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": 
     epilog="Example: rsforge sample --diffusion-checkpoint diffusion_models/best_model.pt --ddim-steps 50",
 )
 def sample(settings: SampleSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Draw images from a diffusion model, by DDPM or in fewer steps by DDIM."""
+    """Sample images from a diffusion model, by DDPM or in fewer steps by DDIM, DPM++ or Euler."""
     from rsforge.recipes.sample.images import draw as recipe
 
     return recipe(settings, console)

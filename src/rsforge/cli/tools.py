@@ -16,7 +16,7 @@ from rsforge.settings.tools import DemoSettings, DoctorSettings, ExplainSettings
 
 
 def demo(settings: DemoSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Train, sample and judge on drawn scenes: the whole path in minutes, on any machine."""
+    """Train, sample and evaluate on synthetic scenes in a few minutes, on any machine."""
     from rsforge.recipes.tools.demo import run as recipe
 
     return recipe(settings, console)

@@ -42,7 +42,7 @@ def train(settings: VaeTrainSettings, console: TerminalConsole) -> dict[str, Any
     epilog="Example: rsforge vae reconstruct --checkpoint vae_models/best_model.pt --data-dir images",
 )
 def reconstruct(settings: VaeReconstructSettings, console: TerminalConsole) -> dict[str, Any]:
-    """Draw images above their reconstructions."""
+    """Write a picture of images above their reconstructions."""
     from rsforge.recipes.vae.reconstruct import reconstruct as recipe
 
     return recipe(settings, console)

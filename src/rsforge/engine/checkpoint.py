@@ -128,7 +128,7 @@ def _validate(state: dict[str, Any], path: Path, kind: str, role: str) -> dict[s
             "RSF-C004",
             f"{role} is of another kind",
             where=str(path),
-            found=f"a {state.get('kind')}, not a {kind}",
+            found=f"a checkpoint of kind {state.get('kind')}, where {kind} is needed",
         )
     return state
 

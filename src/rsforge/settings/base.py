@@ -39,13 +39,13 @@ Minutes = Annotated[float, Field(ge=0, le=100_000)]
 LearningRate = Annotated[float, Field(gt=0, le=100)]
 
 BASE_DIR = "Folder that every relative path of this command is joined to."
-DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` draws scenes instead."
+DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` generates scenes instead."
 DEVICE = "Where to compute; auto takes the first of cuda, mps, cpu that is there."
 DEVICES = also(metavar="NAME", choices=["auto", "cuda", "cuda:N", "mps", "cpu"])
 ON_BAD = "What to do about an image that cannot be used: stop and name it, or leave it out and name it."
 SPLIT = (
-    "File made by `rsforge data split` that says which image is on which side; auto takes split.json of the data "
-    "folder when it is there, none leaves it aside."
+    "File made by `rsforge data split` that says which image is in which subset; auto takes split.json of the data "
+    "folder when it is there, none ignores it."
 )
 BATCH = "Images per batch; lower it when memory runs out."
 
@@ -74,7 +74,7 @@ class RunSettings(Section):
     deterministic: bool = Field(False, description="Only deterministic kernels: slower, the same to the bit.")
     report_to: tuple[Literal["tensorboard", "wandb", "none"], ...] = Field(
         ("tensorboard",),
-        description="Trackers fed beside the journal; wandb stays offline without a login or WANDB_API_KEY.",
+        description="Trackers to write to, beside journal.jsonl; wandb stays offline without a login or WANDB_API_KEY.",
     )
     copy_partners: bool = Field(
         False, description="Keep the checkpoints of the models that this one builds on in the output folder."
@@ -120,7 +120,8 @@ class LoopSettings(Section):
         json_schema_extra=also("--checkpointing-steps", replaces="save_every"),
     )
     save_every_minutes: Minutes = Field(
-        10.0, description="Longest time in training without writing the latest checkpoint; 0 sets no limit."
+        10.0,
+        description="Minutes of training after which the latest checkpoint is written again; 0 sets no limit.",
     )
     sample_every: Count = Field(10, description="Epochs between two sample pictures.")
     sample_every_steps: Count | None = Field(
@@ -157,13 +158,13 @@ class OptimSettings(Section):
     weight_decay: Weight = Field(0.0, description="Weight decay: decoupled with adamw, an L2 penalty with adam.")
     decay_norms: bool = Field(True, description="Weight decay of norms and biases too, not of weights alone.")
     lr_scheduler: Literal["cosine", "cosine_warm_restarts", "plateau", "linear", "constant", "none"] = Field(
-        "none", description="How the learning rate falls; constant and none keep it."
+        "none", description="Schedule of the learning rate; constant and none keep it."
     )
     lr_min: Annotated[float, Field(ge=0, le=100)] = Field(
-        1e-5, description="Where the learning rate ends.", json_schema_extra=also("--min-lr")
+        1e-5, description="Learning rate at the end of its schedule.", json_schema_extra=also("--min-lr")
     )
     lr_decay_start: ShareBelowOne = Field(
-        0.0, description="Share of the run after which linear and cosine begin to fall."
+        0.0, description="Share of the run after which linear and cosine schedules begin to decrease."
     )
     lr_warmup_steps: CountOrZero = Field(
         0, description="Optimizer steps of linear warm-up.", json_schema_extra=also("--warmup-steps")
@@ -181,12 +182,12 @@ class StoppingSettings(Section):
     """Stopping"""
 
     early_stopping_patience: CountOrZero = Field(
-        0, description="Validations without improvement before the run ends; 0 never ends it."
+        0, description="Validations without improvement before training stops; 0 never stops."
     )
-    early_stopping_delta: Weight = Field(1e-5, description="Smallest fall of the loss that is improvement.")
+    early_stopping_delta: Weight = Field(1e-5, description="Smallest decrease of the loss that counts as improvement.")
     oscillation_window: int = Field(
-        10, ge=2, le=1_000_000, description="Validations over which a loss may be found flat."
+        10, ge=2, le=1_000_000, description="Validations over which the loss is examined for a standstill."
     )
     oscillation_threshold: Weight = Field(
-        0.0, description="End when the loss of the window moves less than this; 0 never does."
+        0.0, description="Stop when the loss changes by less than this within the window; 0 never stops."
     )

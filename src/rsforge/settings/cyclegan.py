@@ -47,12 +47,14 @@ class GanSettings(Section):
         "batch then judges and translates by running statistics that no training step used.",
     )
     critic_norm: Literal["batch", "instance"] | None = Field(
-        None, description="What normalises the critics; when absent batch, and instance for wgan-gp."
+        None,
+        description="Normalisation in the discriminators; batch when absent, instance for wgan-gp.",
+        json_schema_extra=also("--discriminator-norm"),
     )
-    attention: bool = Field(False, description="Self-attention in generators and critics.")
+    attention: bool = Field(False, description="Self-attention layers in generators and discriminators.")
     pool_size: CountOrZero = Field(
         50,
-        description="Earlier fakes that each critic is shown half of the time, for each batch of an optimizer step; "
+        description="Earlier fakes that each discriminator is shown half of the time, for each batch of a step; "
         "0 is none.",
     )
 
@@ -60,13 +62,11 @@ class GanSettings(Section):
 class GanLossSettings(Section):
     """Loss"""
 
-    gan_loss: Literal["bce", "lsgan", "wgan-gp", "hinge"] = Field(
-        "bce", description="What generators and critics want."
-    )
-    lambda_cycle: Weight = Field(10.0, description="Weight of the way there and back, both directions.")
+    gan_loss: Literal["bce", "lsgan", "wgan-gp", "hinge"] = Field("bce", description="Adversarial loss.")
+    lambda_cycle: Weight = Field(10.0, description="Weight of the cycle loss, in both directions.")
     lambda_l1: Weight = Field(100.0, description="Weight of the mean absolute error of the optical image.")
     lambda_content: Weight = Field(1.0, description="Weight of VGG16 features of the optical image; 0 needs none.")
-    lambda_identity: Weight = Field(0.0, description="Weight of leaving images of the target kind as they are.")
+    lambda_identity: Weight = Field(0.0, description="Weight of the identity loss.")
     lambda_gp: Weight = Field(10.0, description="Weight of the gradient penalty of wgan-gp.")
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
     best_by: Literal["score", "l1", "content", "cycle", "psnr", "ssim"] = Field(
@@ -83,7 +83,7 @@ class GanOptimSettings(OptimSettings):
         json_schema_extra=also("--lr", "--lr-gen", "--learning-rate-gen"),
     )
     lr_disc: LearningRate = Field(
-        2e-4, description="Learning rate of the critics.", json_schema_extra=also("--learning-rate-disc")
+        2e-4, description="Learning rate of the discriminators.", json_schema_extra=also("--learning-rate-disc")
     )
 
 
@@ -120,10 +120,11 @@ class CycleGanTranslateSettings(Section):
         json_schema_extra=also("--output-dir", "--output-path"),
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    direction: Direction = Field("sar2optical", description="What to make of what.")
+    direction: Direction = Field("sar2optical", description="Direction of translation.")
     batch_size: BatchSize = Field(8, description="Tiles per batch; lower it when memory runs out.")
     tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
-        None, description="Side of the tiles that images are translated in; that of the training when absent."
+        None,
+        description="Tile size in pixels for large images; the training's image size when absent.",
     )
     overlap: Annotated[int, Field(ge=0, le=16_384)] | None = Field(
         None, description="Pixels that neighbouring tiles share, and are blended over; a quarter tile when absent."
@@ -131,7 +132,7 @@ class CycleGanTranslateSettings(Section):
     radiometry: Unit = Field("auto", description="Unit of the SAR values; auto is that of the training.")
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     overwrite: bool = Field(False, description="Replace translations of the same names.")
-    skip_existing: bool = Field(False, description="Leave alone translations that are there already.")
+    skip_existing: bool = Field(False, description="Skip images whose translation exists already.")
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 

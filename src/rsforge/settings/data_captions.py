@@ -11,7 +11,7 @@ from rsforge.settings.base import BASE_DIR, ON_BAD, Range, Seed, Workers
 from rsforge.settings.sections import PathText, Section, also
 
 CAPTIONS = (
-    "Which of several captions of an image: first, all (a list in metadata.jsonl, one line each in captions.txt), "
+    "Captions to keep where there are several: first, all (a list in metadata.jsonl, one line each in captions.txt), "
     "random (seeded), join (one text), rows (one row each)."
 )
 CLIP = "Values of 16-bit images that become black and white; without it such an image is a bad row."
@@ -39,7 +39,7 @@ class ParquetSettings(Section):
         "stretch", description="How an image becomes square: stretched, cropped at the centre, or padded with black."
     )
     format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Format of the images.")
-    quality: int = Field(95, ge=1, le=100, description="Quality of JPEG and WebP.")
+    quality: int = Field(95, ge=1, le=100, description="Quality of JPEG and WebP, in percent.")
     captions: Literal["first", "all", "random", "join", "rows"] = Field("first", description=CAPTIONS)
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     image_column: str | None = Field(None, description="Column of images; detected when absent.")
@@ -70,6 +70,6 @@ class ClassesSettings(Section):
     base_dir: Path = Field(Path(), description=BASE_DIR)
     output_dir: Path = Field(Path("training_data/corel"), description="Folder for corel_all and class_XXXX.")
     figs_dir: Path = Field(Path("figs"), description="Folder for the picture of samples.")
-    visualize: bool = Field(True, description="Draw three samples of each class.")
+    visualize: bool = Field(True, description="Write a picture with three samples of each class.")
     copy_files: bool = Field(True, description="Copy the images; otherwise link them where the file system can.")
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)

@@ -39,7 +39,7 @@ class HsiPatchesSettings(Section):
     patch_size: ImageSize = Field(256, description="Side of a patch in pixels of the cube.")
     stride: Pixels | None = Field(None, description="Pixels between two patches; the patch size when absent.")
     factor: Annotated[str, AfterValidator(_factor)] = Field(
-        "7.5", description="How many cube pixels a Landsat pixel is wide: a decimal or a fraction such as 15/2."
+        "7.5", description="Pixels of the cube in the width of a Landsat pixel: a decimal or a fraction such as 15/2."
     )
     min_valid: Share = Field(0.95, description="Least share of valid pixels in a patch.")
     wavelengths: Path | None = Field(None, description="Text file of wavelengths (and FWHM) for a cube without them.")
@@ -51,10 +51,10 @@ class HsiPatchesSettings(Section):
         ("1350-1470", "1780-1980", "2400-3000"), description="Wavelength ranges to leave out; none keeps all."
     )
     valid_range: tuple[float, float] | None = Field(
-        None, description="Lowest and highest credible value; others make a pixel invalid.",
+        None, description="Lowest and highest valid value; a pixel with others is invalid.",
         json_schema_extra=also(metavar="LOW HIGH"),
     )  # fmt: skip
-    split_by: Literal["none", "scene", "block"] = Field("none", description="Also write split.json by scene or block.")
+    split_by: Literal["none", "scene", "block"] = Field("none", description="Also write split.json, by scene or block.")
     val: ShareBelowOne = Field(0.2, description="Share for validation.", json_schema_extra=also("--val-fraction"))
     seed: Seed = Field(42, description="Seed of the split.")
     overwrite: bool = Field(False, description="Replace earlier patches.")

@@ -15,7 +15,7 @@ Unit = Literal["auto", "db", "linear", "dn", "uint8"]
 
 UNIT = "Unit of the SAR values; auto takes what the data set says of itself, else infers it and says how."
 CLIP = "Lowest and highest SAR value that images keep, in the unit; in dB for linear."
-GRAY = "Accept optical images of one channel."
+GRAY = "Accept grey optical images."
 
 
 class PairFields(Section):
@@ -26,7 +26,7 @@ class PairFields(Section):
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     layout: Literal["auto", "regions", "terrain", "names", "bigearthnet", "tiles", "captions", "patches"] = Field(
-        "auto", description="How the files are laid out; auto looks."
+        "auto", description="Layout of the files; auto detects it."
     )
     terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
     max_per_terrain: Count | None = Field(None, description="Pairs of each terrain, in sorted order; all when absent.")
@@ -44,7 +44,7 @@ class TileCutSettings(Section):
     )
     size: ImageSize = Field(256, description="Side of a patch in pixels.")
     stride: Pixels | None = Field(None, description="Pixels between two patches; the size when absent: no overlap.")
-    min_valid: Share = Field(1.0, description="Least share of a patch that must hold data in both images.")
+    min_valid: Share = Field(1.0, description="Smallest share of a patch that must hold data in both images.")
     terrain: str | None = Field(None, description="Terrain folder of layout terrain; one a scene when absent.")
     region: Literal["tropical", "temperate", "arctic"] | None = Field(
         None, description="Region for the tables; from the latitude when absent and georeferenced."
@@ -89,16 +89,19 @@ class SplitSettings(PairFields):
     """Settings of ``rsforge data split``."""
 
     by: Literal["scene", "region", "coordinate", "block", "patch"] = Field(
-        "scene", description="What stays on one side: a scene, a region, near coordinates, or a block of pixels."
+        "scene", description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels."
     )
     val: ShareBelowOne = Field(0.2, description="Share for validation.", json_schema_extra=also("--val-fraction"))
     test: ShareBelowOne = Field(0.0, description="Share for test.", json_schema_extra=also("--test-fraction"))
-    seed: Seed = Field(42, description="Seed of the draw.")
+    seed: Seed = Field(42, description="Seed of the random assignment.")
     block_size: Pixels | None = Field(None, description="Side of a block in pixels; four patches when absent.")
     guard: int = Field(
-        0, ge=0, le=1_000_000, description="Least distance in pixels between patches of different sides."
+        0, ge=0, le=1_000_000, description="Least distance in pixels between patches of different subsets."
     )
     distance_km: float = Field(25.0, gt=0, le=20_038, description="Coordinates nearer than this stay together.")
     output: Path | None = Field(None, description="Split file; split.json of the data folder when absent.")
-    allow_leak: bool = Field(False, description="Split although overlapping or unknown neighbours part.")
+    allow_leak: bool = Field(
+        False,
+        description="Accept a split where overlapping patches, or patches of unknown scene, are in different subsets.",
+    )
     overwrite: bool = Field(False, description="Replace the split file.")

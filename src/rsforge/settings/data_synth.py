@@ -15,7 +15,7 @@ class SynthSettings(Section):
     """Settings of ``rsforge data synth``."""
 
     kind: Literal["tiles", "pairs", "pairs-csv", "captions", "cube", "scene"] = Field(
-        description="World to draw: tiles by class, SAR and optical pairs by terrain or by region with CSV tables, "
+        description="Data to generate: tiles by class, SAR and optical pairs by terrain or by region with CSV tables, "
         "captioned Parquet, a hyperspectral cube, or a georeferenced scene."
     )
     count: Count | None = Field(
@@ -24,5 +24,5 @@ class SynthSettings(Section):
     size: int = Field(128, ge=8, le=4096, description="Side in pixels.")
     output_dir: Path = Field(description="Folder to write.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    seed: Seed = Field(42, description="Seed of the world.")
-    overwrite: bool = Field(False, description="Replace what the folder holds of an earlier world.")
+    seed: Seed = Field(42, description="Seed of the synthetic data.")
+    overwrite: bool = Field(False, description="Replace a synthetic data set that the folder holds.")

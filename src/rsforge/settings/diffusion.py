@@ -40,7 +40,7 @@ class DenoiserSettings(Section):
     prediction: Literal["eps", "v", "x_0", "flow"] = Field(
         "eps",
         description="What the network predicts: the noise, the velocity, the clean latent, or the velocity of the "
-        "straight path (rectified flow, drawn in 4 steps), which brings its own schedule and timesteps.",
+        "straight path (rectified flow, sampled in 4 steps), which brings its own schedule and timesteps.",
     )
     schedule: Literal["linear", "cosine", "scaled_linear", "flow"] = Field(
         "linear", description="Noise schedule; flow is the straight path."
@@ -50,11 +50,12 @@ class DenoiserSettings(Section):
         False, description="Rescale the schedule so that the last step is pure noise; needs prediction v or x_0."
     )
     timestep_sampling: Literal["uniform", "logit_normal"] = Field(
-        "uniform", description="Which timesteps training draws: all alike, or those in the middle more often."
+        "uniform",
+        description="Distribution of the timesteps in training: uniform, or logit-normal with more in the middle.",
     )
     validation_draws: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         None,
-        description="Timesteps at which each held-out image is judged, 1 or an even number; without it 4 to 256, "
+        description="Timesteps at which each held-out image is measured, 1 or an even number; without it 4 to 256, "
         "the more the fewer images are held out.",
     )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
@@ -110,7 +111,7 @@ class LatentImageSettings(TileSettings):
     )
     image_size: ImageSize = Field(
         128,
-        description="Side in pixels that images are scaled and cropped to.",
+        description="Width and height in pixels that images are scaled and cropped to.",
         json_schema_extra=also(absent="that of the autoencoder"),
     )
 

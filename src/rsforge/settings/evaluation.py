@@ -18,7 +18,7 @@ class EvaluationSettings(Section):
 
     side: Side = Field(
         "auto",
-        description="Which side of the split to measure; auto takes test where the split has one, else val, and all "
+        description="Subset of the split to measure; auto takes test where the split has one, else val, and all "
         "where nothing was held out.",
     )
     output_dir: Path | None = Field(
@@ -30,9 +30,7 @@ class EvaluationSettings(Section):
         description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "
         "the torch hub cache.",
     )
-    resamples: int = Field(
-        1000, ge=100, le=1_000_000, description="Resamples of the bootstrap behind each confidence interval."
-    )
-    confidence: float = Field(0.95, gt=0, lt=1, description="Share of the resamples that an interval holds.")
+    resamples: int = Field(1000, ge=100, le=1_000_000, description="Bootstrap resamples for each confidence interval.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
     seed: Seed = Field(42, description="Seed of the bootstrap.")
     overwrite: bool = Field(False, description="Replace an earlier evaluation.")

@@ -17,10 +17,10 @@ class PairDataSettings(Section):
     """Data"""
 
     data_dir: DataFolder = Field(
-        description="Folder of SAR and optical pairs; the word `synthetic` draws pairs instead.",
+        description="Folder of SAR and optical pairs; the word `synthetic` generates pairs instead.",
         json_schema_extra=also("--dataset-path", "--image-dir", metavar="PATH"),
     )
-    layout: PairLayout = Field("auto", description="How the files are laid out; auto looks.")
+    layout: PairLayout = Field("auto", description="Layout of the files; auto detects it.")
     terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
     max_per_terrain: Count | None = Field(
         1000, description="Pairs of each terrain, in sorted order; none takes all of them."
@@ -36,10 +36,16 @@ class PairTrainingSettings(PairDataSettings):
 
     image_size: Annotated[int, Field(ge=32, le=16_384)] = Field(
         256,
-        description="Side in pixels that images are scaled and cropped to.",
+        description="Width and height in pixels that images are scaled and cropped to.",
         json_schema_extra=also("--img-size"),
     )
     val_fraction: ShareBelowOne = Field(0.2, description="Share of the pairs held out, whole scenes at a time.")
-    allow_leak: bool = Field(False, description="Hold out single patches where their scenes are unknown.")
-    unpaired: bool = Field(False, description="Use SAR and optical images as two sets: no L1, no content, no sources.")
+    allow_leak: bool = Field(
+        False,
+        description="Hold out single patches whose scene is unknown; patches of one scene may then be in both subsets.",
+    )
+    unpaired: bool = Field(
+        False,
+        description="Train on unpaired images: no L1, no content loss; discriminators see no source image.",
+    )
     flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")

@@ -27,24 +27,23 @@ class SampleSettings(Section):
     )
     output: Path = Field(Path("generated_images.png"), description="Picture to write, all images in a grid.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    num_images: Count = Field(16, description="Images to draw; up to 16 are also written one by one.")
+    num_images: Count = Field(16, description="Images to sample; up to 16 are also written one by one.")
     sampler: Literal["ddpm", "ddim", "dpm++", "euler"] | None = Field(
         None,
-        description="How noise becomes an image; without it Euler for flow models, else DDIM in the steps of "
-        "--ddim-steps, or DDPM.",
+        description="Sampler; without it Euler for flow models, else DDIM in the steps of --ddim-steps, or DDPM.",
     )
     ddim_steps: Count | None = Field(
         None,
-        description="Draw in this many steps (faster), by DDIM unless --sampler says otherwise; without it DDPM takes "
+        description="Sample in this many steps, by DDIM unless --sampler says otherwise; without it DDPM takes "
         "every step, DDIM and Euler 50, DPM++ 20, and flow models 4.",
         json_schema_extra=also("--num-inference-steps"),
     )
     eta: Share = Field(0.0, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
     batch_size: BatchSize = Field(16, description=BATCH)
-    seed: Seed | None = Field(None, description="Seed of the images; without it every call draws others.")
+    seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
     nrow: Count = Field(4, description="Images in a row of the grid.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
-    use_ema: bool = Field(True, description="Draw with the averaged weights where the checkpoint has them.")
+    use_ema: bool = Field(True, description="Sample with the averaged weights where the checkpoint has them.")
 
     @model_validator(mode="after")
     def _noise_of_ddim(self) -> Self:

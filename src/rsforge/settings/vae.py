@@ -64,13 +64,14 @@ class AutoencoderSettings(Section):
         "Each level of a vector, each but the last of a map, halves the side.",
     )
     layers_per_block: Layers = Field(2, description="Residual layers in each level of a map autoencoder.")
-    kl_weight: Weight = Field(1.0, description="Weight of the KL term after its warm-up.")
+    kl_weight: Weight = Field(1.0, description="Weight of the KL term after warm-up.")
     kl_warmup: CountOrZero = Field(150, description="Epochs over which the KL weight rises from 0.")
     kl_target: Weight = Field(25.0, description="Information in nats that the latent may carry; 0 is no target.")
     kl_mode: Literal["capacity", "free_bits"] = Field(
-        "capacity", description="How the target is kept: pull the KL to it, or charge only what exceeds it."
+        "capacity",
+        description="What is penalised: capacity the distance from the target, free_bits what exceeds it.",
     )
-    perceptual: bool = Field(True, description="Also compare VGG16 features.")
+    perceptual: bool = Field(True, description="Add the distance of VGG16 features to the loss.")
     perceptual_weight: Weight = Field(0.03, description="Weight of the perceptual term.")
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
 
@@ -106,7 +107,7 @@ class VaeReconstructSettings(Section):
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
-        description="Folder of images, or one image; the word `synthetic` draws scenes instead.",
+        description="Folder of images, or one image; the word `synthetic` generates scenes instead.",
         json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH"),
     )
     output: Path = Field(

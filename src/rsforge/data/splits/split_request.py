@@ -45,7 +45,7 @@ def require_known(items: Sequence[Item], request: SplitRequest, unknown: Sequenc
     instead = "region (folders count as regions)" if what == "scene" else "scene"
     raise RsforgeError(
         "RSF-D011",
-        f"{len(unknown)} of {len(items)} items have no known {what}, and neighbours could part",
+        f"{len(unknown)} of {len(items)} items have no known {what}: patches of one could be in different subsets",
         where=f"--by {request.by}",
         found=f"{unknown[0].name}{', ...' if len(unknown) > 1 else ''}",
         fix=f"divide --by {instead}, or accept it with --allow-leak",

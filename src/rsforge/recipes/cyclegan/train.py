@@ -38,9 +38,9 @@ SHOWN = 4
 MODALITIES = ("sar", "optical")
 CURVES: Curves = {
     "generators, average": ["Total_G_Loss"],
-    "critics, average": ["Total_D_Loss"],
+    "discriminators, average": ["Total_D_Loss"],
     "L1": ["unweighted/G_Loss_L1_AB", "val/l1"],
-    "SAR there and back": ["unweighted/G_Loss_Cycle_A", "val/cycle_A"],
+    "cycle loss of SAR": ["unweighted/G_Loss_Cycle_A", "val/cycle_A"],
 }
 COLOURS = 3
 RELU3_3 = 15
@@ -50,7 +50,7 @@ EXAMPLES = ("Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples
 
 
 def train(settings: CycleGanTrainSettings, console: Console) -> dict[str, Any]:
-    """Train two generators and two critics; returns where they lie and how good they became."""
+    """Train two generators and two discriminators; returns where they lie and how good they became."""
     return fit(METHOD, settings, console)
 
 

@@ -210,7 +210,7 @@ def _remove_stale(root: Path, stale: list[str], before: Record, console: Console
         if digest in before[name]:
             (root / name).unlink()
             removed += 1
-            console.say(f"removed    {name}: its source is gone")
+            console.say(f"removed    {name}: its source file no longer exists")
         else:
             console.warn(f"{name} has no source any more and was changed since: left there")
     return removed

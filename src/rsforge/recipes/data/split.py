@@ -107,7 +107,7 @@ def _warn_of_shares(split: Split, console: Console) -> None:
     left_out = len(split.left_out)
     total = sum(map(len, split.subsets.values())) + left_out
     if 3 * left_out > total:
-        console.warn(f"{left_out} of {total} items lie between subsets and are left out")
+        console.warn(f"{left_out} of {total} items overlap the guard zone between subsets and are left out")
     for subset, asked in split.facts["asked"].items():
         reached = split.facts["reached"][subset]
         if 2 * reached < asked:

@@ -98,7 +98,7 @@ def warn_trained(trained: int | None, total: int, subset: str, noun: str, consol
     """Warn when the model was trained on some of the images."""
     if trained and subset != "train":
         console.warn(
-            f"the model was trained on {trained} of these {total} {noun}: figures of the others are those of --side val"
+            f"the model was trained on {trained} of these {total} {noun}: --side val measures the others alone"
         )
 
 

@@ -48,7 +48,7 @@ def check_split(split: Split, contents: Digests, console: Console, *, part: bool
     split.check(contents)
     split.check_contents(data_digest(contents), shorten_digests(contents))
     if split.facts.get("leak"):
-        console.warn("the split leaks, as it was allowed to: held-out figures will be too good")
+        console.warn("the split was made with --allow-leak: held-out figures will be too good")
 
 
 def _narrow_split(split: Split, contents: Digests) -> Split:

@@ -92,9 +92,9 @@ def check_augmentation(settings: DiffusionTrainSettings) -> None:
     if settings.denoiser.latent_cache and (settings.data.jitter or settings.data.flip not in (0.0, 0.5)):
         raise RsforgeError(
             "RSF-U005",
-            "stored latents know no --jitter and no --flip but 0 and 0.5",
+            "stored latents allow only --jitter 0 and --flip 0 or 0.5",
             where="--jitter, --flip",
-            fix="add --no-latent-cache to encode the images anew at each step",
+            fix="add --no-latent-cache to encode the images again at each step",
         )
 
 
