@@ -21,7 +21,7 @@ class RecordingConsole(SilentConsole):
     @contextmanager
     def progress(self, label: str, total: int, done: int = 0):
         steps = []
-        yield SimpleNamespace(step=lambda advance=1: steps.append(advance))
+        yield SimpleNamespace(step=lambda advance=1, **figures: steps.append(advance))
         self.meters.append((label, total, sum(steps)))
 
     def say(self, line: str) -> None:

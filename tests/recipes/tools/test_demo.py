@@ -19,9 +19,9 @@ SMALL = Plan(
     unseen=11,
     image_size=16,
     vae={**VAE_OPTIONS, "channels": (32, 32)},
-    vae_epochs=2,
+    vae_steps=5,
     diffusion={**DIFFUSION_OPTIONS, "channels": (32, 64), "batch_size": 8},
-    diffusion_epochs=2,
+    diffusion_steps=6,
     images=4,
     ddim_steps=2,
 )
@@ -38,7 +38,7 @@ def test_everything_is_there(done):
     output, console, told = done
     names = {p.name for p in output.iterdir()} - {".lock"}
     assert names == set(demo.OWN)
-    assert told["epochs"] == {"autoencoder": 2, "diffusion": 2}
+    assert told["steps"] == told["planned_steps"] == {"autoencoder": 5, "diffusion": 6}
     assert list(told["stages"]) == list(demo.STAGES)
     assert [line for line in console.said if line[0].isdigit()] == [
         f"{i}/5 {name}" for i, name in enumerate(demo.STAGES, 1)

@@ -20,9 +20,13 @@ def test_every_headline_has_its_baseline():
     figures = {
         "autoencoder": {"psnr_db": 20.0, "mean_image_psnr_db": 10.0},
         "diffusion": {"held_out_loss": 0.2, "linear_loss": 0.4},
-        "epochs": {"autoencoder": 2, "diffusion": 3},
+        "steps": {"autoencoder": 20, "diffusion": 30},
+        "planned_steps": {"autoencoder": 40, "diffusion": 30},
     }
     vae, diffusion, duration = make_headlines(figures, 65.0)
     assert vae.value == "20.0 dB" and "10.0 dB" in vae.reading
     assert diffusion.value == "50 %" and "0.400" in diffusion.reading
-    assert duration.value == "1 min 05 s" and "2 and 3 epochs" in duration.reading
+    assert duration.value == "1 min 05 s"
+    assert "20 and 30 training steps; training was cut from 40 and 30" in duration.reading
+    figures["planned_steps"]["autoencoder"] = 20
+    assert make_headlines(figures, 65.0)[2].reading.endswith("20 and 30 training steps")

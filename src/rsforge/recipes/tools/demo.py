@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -22,7 +23,13 @@ from rsforge.recipes.tools import demo_report
 from rsforge.recipes.tools.demo_console import StageConsole, command_line, compose_settings
 from rsforge.recipes.tools.demo_figures import collect_figures
 from rsforge.recipes.tools.demo_options import DemoOptions, Options, Plan
-from rsforge.recipes.tools.demo_timing import choose_epochs, time_diffusion_step, time_vae_step
+from rsforge.recipes.tools.demo_timing import (
+    ENDING_STEPS,
+    choose_scenes,
+    choose_steps,
+    time_diffusion_step,
+    time_vae_step,
+)
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae import evaluate as vae_evaluate
 from rsforge.recipes.vae import reconstruct as vae_reconstruct
@@ -40,11 +47,10 @@ OWN = ("tiles", "unseen", "vae_models", "diffusion_models", "samples_individual"
 """The files and folders that the demo writes."""
 INTERRUPTED = ("RSF-I130", "RSF-I143")
 AUTOENCODER_SHARE = 0.45  # of the time that is left when its training begins
-ENDING_S = 12.0  # for samples, evaluation and report
 
 
 def run(settings: DemoSettings, console: Console, plan: Plan | None = None) -> dict[str, Any]:
-    """Draw scenes, train both models, sample and evaluate; returns the figures and the path of the report."""
+    """Generate scenes, train both models, sample and evaluate; returns the figures and the path of the report."""
     demo = Demo(settings, console, plan or Plan())
     demo.check_folder()
     if console.dry_run:
@@ -63,6 +69,7 @@ class Demo:
         self.plan = plan
         self.output = settings.output_dir
         self.began = time.monotonic()
+        self.vae_step_s = 0.0
         self.stages: list[Stage] = []
         self.calls: list[tuple[StageConsole, BaseModel]] = []
         self.device = devices.choose(settings.device)
@@ -86,8 +93,8 @@ class Demo:
             "output_dir": str(self.output),
             "scenes": plan.scenes,
             "image_size": plan.image_size,
-            "autoencoder": command_line("vae train", self.options.vae(plan.vae_epochs)),
-            "diffusion": command_line("diffusion train", self.options.diffusion(plan.diffusion_epochs)),
+            "autoencoder": command_line("vae train", self.options.vae(plan.vae_steps)),
+            "diffusion": command_line("diffusion train", self.options.diffusion(plan.diffusion_steps)),
             "images": plan.images,
             "minutes_at_most": self.settings.minutes,
             "device": str(self.device),
@@ -105,14 +112,14 @@ class Demo:
         with self._stage("scenes"):
             self._write_scenes()
         with self._stage("autoencoder"):
-            epochs = {"autoencoder": self._train_vae()["epochs"]}
+            steps = {"autoencoder": self._train_vae()["steps"]}
         with self._stage("diffusion"):
-            epochs["diffusion"] = self._train_diffusion()["epochs"]
+            steps["diffusion"] = self._train_diffusion()["steps"]
         with self._stage("samples"):
             self._draw_samples()
         with self._stage("report"):
             evaluated = self._evaluate()
-            figures = collect_figures(self.output, evaluated) | {"epochs": epochs}
+            figures = collect_figures(self.output, evaluated) | {"steps": steps, "planned_steps": self._planned_steps()}
         seconds = round(time.monotonic() - self.began, 1)
         demo_report.write_report(self.output, figures, self.stages, self.settings, self.console, seconds=seconds)
         self.console.say(f"done       open {self.output / demo_report.REPORT} in a browser")
@@ -150,26 +157,30 @@ class Demo:
         return settings, console
 
     def _write_scenes(self) -> None:
-        plan = self.plan
+        self.vae_step_s = time_vae_step(self.options, self.device)
+        scenes = choose_scenes(self.plan.scenes, 60 * self.settings.minutes, self.vae_step_s, self.console)
+        self.plan = plan = replace(self.plan, scenes=scenes, unseen=min(self.plan.unseen, scenes))
         seed = self.settings.seed
         for name, count, own_seed in (("tiles", plan.scenes, seed), ("unseen", plan.unseen, derive(seed, "unseen"))):
             write_tiles(self.output / name, count, plan.image_size, own_seed)
             self.console.say(f"    {count} scenes of {plan.image_size} pixels in {self.output / name}")
 
     def _train_vae(self) -> dict[str, Any]:
-        trial, step_s = time_vae_step(self.options, self.device)
-        seconds = (self._seconds_left() - ENDING_S) * AUTOENCODER_SHARE
-        epochs = choose_epochs(self.plan, self.plan.vae_epochs, seconds, step_s, trial, self.console)
-        settings, console = self._prepare_call("vae train", VaeTrainSettings, self.options.vae(epochs))
+        seconds = (self._seconds_left() - ENDING_STEPS * self.vae_step_s) * AUTOENCODER_SHARE
+        steps = choose_steps(self.plan.vae_steps, seconds, self.vae_step_s, self.console)
+        settings, console = self._prepare_call("vae train", VaeTrainSettings, self.options.vae(steps))
         return vae_train.train(settings, console)
 
     def _train_diffusion(self) -> dict[str, Any]:
-        trial, step_s = time_diffusion_step(self.options, self.device)
-        seconds = self._seconds_left() - ENDING_S
-        epochs = choose_epochs(self.plan, self.plan.diffusion_epochs, seconds, step_s, trial, self.console)
-        options = self.options.diffusion(epochs)
+        step_s = time_diffusion_step(self.options, self.device)
+        seconds = self._seconds_left() - ENDING_STEPS * self.vae_step_s
+        steps = choose_steps(self.plan.diffusion_steps, seconds, step_s, self.console)
+        options = self.options.diffusion(steps)
         settings, console = self._prepare_call("diffusion train", DiffusionTrainSettings, options)
         return diffusion_train.train(settings, console)
+
+    def _planned_steps(self) -> dict[str, int]:
+        return {"autoencoder": self.plan.vae_steps, "diffusion": self.plan.diffusion_steps}
 
     def _seconds_left(self) -> float:
         return 60 * self.settings.minutes - (time.monotonic() - self.began)

@@ -48,15 +48,15 @@ DIFFUSION_OPTIONS: Options = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The size of the demo; the numbers of epochs are upper limits, which it reaches where time allows."""
+    """The size of the demo; the numbers of steps are upper limits, which it reaches where time allows."""
 
     scenes: int = 1024
     unseen: int = 128
     image_size: int = 32
     vae: Options = field(default_factory=lambda: VAE_OPTIONS)
-    vae_epochs: int = 4
+    vae_steps: int = 920
     diffusion: Options = field(default_factory=lambda: DIFFUSION_OPTIONS)
-    diffusion_epochs: int = 24
+    diffusion_steps: int = 1400
     images: int = 16
     ddim_steps: int = 50
 
@@ -72,18 +72,18 @@ class DemoOptions:
         self.autoencoder = self.output / "vae_models" / VAE.names.best
         self.denoiser = self.output / "diffusion_models" / VAE.names.best
 
-    def vae(self, epochs: int) -> dict[str, Any]:
+    def vae(self, steps: int) -> dict[str, Any]:
         """Of ``rsforge vae train``."""
-        return self._training(self.plan.vae, "vae_models", epochs)
+        return self._training(self.plan.vae, "vae_models", steps)
 
-    def diffusion(self, epochs: int) -> dict[str, Any]:
+    def diffusion(self, steps: int) -> dict[str, Any]:
         """Of ``rsforge diffusion train``."""
-        training = self._training(self.plan.diffusion, "diffusion_models", epochs)
+        training = self._training(self.plan.diffusion, "diffusion_models", steps)
         return {"vae_checkpoint": self.autoencoder, **training}
 
-    def _training(self, own: Options, folder: str, epochs: int) -> dict[str, Any]:
+    def _training(self, own: Options, folder: str, steps: int) -> dict[str, Any]:
         run = {"data_dir": str(self.output / "tiles"), "output_dir": self.output / folder}
-        loop = {"epochs": epochs, "save_every": epochs, "sample_every": epochs, "seed": self.seed}
+        loop = {"max_train_steps": steps, "save_every_steps": steps, "sample_every_steps": steps, "seed": self.seed}
         return {**run, "image_size": self.plan.image_size, **loop, **own, **self.device}
 
     def sample(self) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""How many epochs the demo has time for, from the measured duration of a training step."""
+"""How many steps the demo has time for, from the measured duration of one."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 
@@ -13,29 +12,32 @@ from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.tools.demo_console import compose_settings
-from rsforge.recipes.tools.demo_options import DemoOptions, Plan
+from rsforge.recipes.tools.demo_options import DemoOptions
 from rsforge.recipes.vae import train as vae_train
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.vae import VaeTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask
 from rsforge.tasks.vae import VaeTask
 
-OVERHEAD = 1.2  # of an epoch over its steps alone: optimizer, held-out images, checkpoint
+OVERHEAD = 1.2  # of a training over its steps alone: optimizer, held-out images, checkpoint
 TIMED_STEPS = 3
+SCENES_SHARE, STEPS_A_SCENE, FEWEST_SCENES = 0.4, 0.5, 64
+ENDING_STEPS = 150
+"""Steps of the autoencoder that take as long as sampling and the report (measured)."""
 
 
-def time_vae_step(options: DemoOptions, device: torch.device) -> tuple[VaeTrainSettings, float]:
-    """Trial settings of the autoencoder's training, and the duration of one of its steps in seconds."""
+def time_vae_step(options: DemoOptions, device: torch.device) -> float:
+    """The duration of a step of the autoencoder's training in seconds."""
     trial = compose_settings(VaeTrainSettings, options.vae(1))
     size = options.plan.image_size
     network = vae_train.build(trial.autoencoder, size).to(device)
     task = VaeTask(network, kl_weight=trial.autoencoder.kl_weight)
     batch = {"images": torch.randn(trial.loop.batch_size, 3, size, size, device=device)}
-    return trial, measure_step_seconds(task, batch)
+    return measure_step_seconds(task, batch)
 
 
-def time_diffusion_step(options: DemoOptions, device: torch.device) -> tuple[DiffusionTrainSettings, float]:
-    """Trial settings of the diffusion model's training, and the duration of one of its steps in seconds."""
+def time_diffusion_step(options: DemoOptions, device: torch.device) -> float:
+    """The duration of a step of the diffusion model's training in seconds."""
     trial = compose_settings(DiffusionTrainSettings, options.diffusion(1))
     vae_settings = compose_settings(VaeTrainSettings, options.vae(1))
     size = options.plan.image_size
@@ -45,7 +47,7 @@ def time_diffusion_step(options: DemoOptions, device: torch.device) -> tuple[Dif
     mean, std = torch.zeros((), device=device), torch.ones((), device=device)
     task = DiffusionTask(network, alphas_cumprod=table, mean=mean, std=std, prediction=trial.denoiser.prediction)
     batch = {"latents": torch.zeros(trial.loop.batch_size, 2, *shape, device=device)}
-    return trial, measure_step_seconds(task, batch)
+    return measure_step_seconds(task, batch)
 
 
 def measure_step_seconds(task: Task, batch: Mapping[str, torch.Tensor]) -> float:
@@ -60,18 +62,22 @@ def measure_step_seconds(task: Task, batch: Mapping[str, torch.Tensor]) -> float
     return sum(durations[1:]) / TIMED_STEPS
 
 
-def choose_epochs(
-    plan: Plan,
-    planned: int,
-    seconds: float,
-    step_s: float,
-    trial: VaeTrainSettings | DiffusionTrainSettings,
-    console: Console,
-) -> int:
-    """As many of the ``planned`` epochs as fit into ``seconds``, at least one; reported."""
-    images = plan.scenes - round(plan.scenes * trial.data.val_fraction)
-    epoch_s = OVERHEAD * step_s * math.ceil(images / trial.loop.batch_size)
-    epochs = max(1, min(planned, int(seconds / epoch_s)))
-    instead = f" instead of {planned}" if epochs < planned else ""
-    console.say(f"    {epochs} epochs of about {epoch_s:.1f} s{instead}")
-    return epochs
+def choose_scenes(planned: int, seconds: float, step_s: float, console: Console) -> int:
+    """As many of the ``planned`` scenes as cost ``SCENES_SHARE`` of ``seconds``, at least ``FEWEST_SCENES``; reported.
+
+    Making, reading, encoding and comparing scenes takes ``STEPS_A_SCENE`` training steps a scene (measured).
+    """
+    affordable = int((SCENES_SHARE * seconds / step_s - ENDING_STEPS) / STEPS_A_SCENE)
+    scenes = min(planned, max(FEWEST_SCENES, affordable))
+    if scenes < planned:
+        console.say(f"    {scenes} scenes instead of {planned}: a training step takes {step_s:.3g} s here")
+    return scenes
+
+
+def choose_steps(planned: int, seconds: float, step_s: float, console: Console) -> int:
+    """As many of the ``planned`` optimizer steps as fit into ``seconds``, at least one; reported."""
+    each_s = OVERHEAD * step_s
+    steps = max(1, min(planned, int(seconds / each_s)))
+    instead = f" instead of {planned}" if steps < planned else ""
+    console.say(f"    {steps} steps of about {each_s:.3g} s{instead}")
+    return steps
