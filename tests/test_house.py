@@ -55,7 +55,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/training/job.py",
     "recipes/training/method.py",
     "recipes/training/output_dir.py",
-    "recipes/training/resume.py",
     "recipes/training/run.py",
     "recipes/training/vgg_weights.py",
     "recipes/vae/latent_statistics.py",

@@ -23,6 +23,7 @@ from rsforge.recipes.training.resume import ResumePoint, find_newest, open_named
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
+HOW_IT_WAS_CALLED = ("resume", "overwrite")
 
 
 def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> ResumePoint | None:
@@ -79,8 +80,10 @@ def check_apart(run: RunSettings, own: OutputLayout, data_dir: str) -> None:
 
 
 def plain(settings: BaseModel) -> dict[str, Any]:
-    """Settings as a checkpoint holds them."""
+    """Settings as a checkpoint holds them: without what says how the run was called, not what it is."""
     tree: dict[str, Any] = settings.model_dump(mode="json")
+    if "run" in tree:
+        tree["run"] |= {name: None if name == "resume" else False for name in HOW_IT_WAS_CALLED}
     return tree
 
 

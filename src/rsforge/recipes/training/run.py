@@ -108,7 +108,8 @@ def _identity(
     state: State,
 ) -> dict[str, Any]:
     """What every checkpoint of the run says beside its state."""
-    given = sorted(name for name, origin in console.origins.items() if not origin.startswith(DEFAULT))
+    chosen = {name for name, origin in console.origins.items() if not origin.startswith(DEFAULT)}
+    given = sorted(chosen.difference(output_dir.HOW_IT_WAS_CALLED))
     identity: dict[str, Any] = {
         "kind": method.kind,
         **spec.identity,
