@@ -40,7 +40,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/cyclegan/output_names.py",
     "recipes/cyclegan/translation.py",
     "recipes/cyclegan/translation_jobs.py",
-    "recipes/diffusion/encode_latents.py",
     "recipes/diffusion/load.py",
     "recipes/diffusion/output_names.py",
     "recipes/evaluation/baseline_predictors.py",
