@@ -94,7 +94,9 @@ def test_unusable_latents_are_refused(path: Path, damage: str) -> None:
     assert caught.value.code == "RSF-D003" and str(path) in caught.value.what
 
 
-@pytest.mark.parametrize("damage", ["zeros", "one bit", "NaN", "no digest", "another name", "digest", "short", "longer"])
+@pytest.mark.parametrize(
+    "damage", ["zeros", "one bit", "NaN", "no digest", "another name", "digest", "short", "longer"]
+)
 def test_latents_that_are_not_what_was_written_are_noticed(path: Path, damage: str) -> None:
     write_latents(path, MOMENTS.split(2), SHAPE)
     check_latents(path, SHAPE)

@@ -62,7 +62,9 @@ def test_a_commit_killed_between_its_names_is_finished(tmp_path, monkeypatch, na
         link = checkpoint.durable.link_or_copy
         patch.setattr(
             "rsforge.engine.checkpoint_writer.durable.link_or_copy",
-            lambda source, target: link(source, target) if target.suffix == ".pth" else (next(links), link(source, target)),
+            lambda source, target: (
+                link(source, target) if target.suffix == ".pth" else (next(links), link(source, target))
+            ),
         )
         if names < 3:
             with pytest.raises(StopIteration):

@@ -71,7 +71,11 @@ class Stopping:
         return self._flat(figure)
 
     def _flat(self, figure: float) -> str:
-        if not self.threshold or len(self.recent) < (self.recent.maxlen or 1) or not all(map(math.isfinite, self.recent)):
+        if (
+            not self.threshold
+            or len(self.recent) < (self.recent.maxlen or 1)
+            or not all(map(math.isfinite, self.recent))
+        ):
             return ""
         spread, centre = pstdev(self.recent), fmean(self.recent)
         if spread >= self.threshold or abs(figure - centre) >= self.threshold:

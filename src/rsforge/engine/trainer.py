@@ -173,9 +173,7 @@ class Trainer:
         self._show_preview(last=last)
         kept = plan.kept_moment(step, per_epoch, last=last)
         self.journal.flush()
-        self._commit(
-            lambda: self.checkpoint_writer.commit_closed(self.state, kept=kept, best=row.get("best", False))
-        )
+        self._commit(lambda: self.checkpoint_writer.commit_closed(self.state, kept=kept, best=row.get("best", False)))
         if row:
             for listener in self.listeners:
                 listener.on_epoch(row, self.clock() - began)

@@ -99,6 +99,8 @@ def test_an_older_one_that_is_named_gives_up_the_newer_ones(run, console):
     set_newer_aside(point, console)
     assert not (run / LATEST).exists() and (run / f"{LATEST}.set-aside").exists() and LATEST in console.said[-1]
     assert find_newest(run, OUTPUTS, kind="vae", console=console).path.name == SECOND
+    OUTPUTS.clear(run)
+    assert not list(run.iterdir())
 
 
 @pytest.mark.parametrize("text", ["", "[]\n", "{}\n", '{"step": 7}\n{"step": "x"}\n', "\x00\x00"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from rsforge.engine import checkpoint
-from rsforge.engine.checkpoint_writer import StoredCheckpoint, list_newest_first
+from rsforge.engine.checkpoint_writer import list_newest_first
 from rsforge.errors import RsforgeError
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
@@ -22,7 +22,6 @@ UNUSABLE = {
     "RSF-C007": "does not fit",
     "RSF-T001": "is not finite",
 }
-SET_ASIDE = ".set-aside"
 
 
 class HasCheckpoints(Protocol):
@@ -130,10 +129,10 @@ def last_step(folder: Path) -> int:
 def set_newer_aside(point: ResumePoint, console: Console) -> None:
     """Rename the checkpoints that the run gives up, which would else be the newest where it is resumed again."""
     for path in point.newer:
-        path.replace(path.with_name(path.name + SET_ASIDE))
+        path.replace(path.with_name(path.name + output_names.SET_ASIDE))
     if point.newer:
         names = ", ".join(path.name for path in point.newer)
-        console.say(f"set aside  {names}: of later steps, now *{SET_ASIDE}")
+        console.say(f"set aside  {names}: of later steps, now *{output_names.SET_ASIDE}")
 
 
 def nothing_to_resume(folder: Path) -> RsforgeError:

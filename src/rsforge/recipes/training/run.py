@@ -15,7 +15,7 @@ from rsforge.engine import devices, distributed
 from rsforge.engine.cadence import Moment
 from rsforge.engine.early_stopping import Best
 from rsforge.engine.listener import Pictures
-from rsforge.engine.trainer import OWN, Trainer
+from rsforge.engine.trainer import Trainer
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
@@ -118,10 +118,8 @@ def _identity(
         "images": dict(datasets.identity),
         "partners": partners.describe(spec.partners),
     }
-    # What a part says of its own state: entries that may be infinite or undefined.
-    exempt = [f"/parts/{OWN}{name}/{entry}" for name, part in spec.parts.items() for entry in _may_be_nonfinite(part)]
-    if exempt:
-        identity["nonfinite"] = exempt
+    if spec.nonfinite:
+        identity["nonfinite"] = spec.nonfinite
     if compute.world.writes:
         fitted = state.get("baselines") if state is not None else None
         identity["baselines"] = fitted or spec.baselines()
@@ -129,10 +127,6 @@ def _identity(
     if missing:
         raise RuntimeError(f"a checkpoint of kind {method.kind} must say {', '.join(missing)}")
     return identity
-
-
-def _may_be_nonfinite(part: object) -> tuple[str, ...]:
-    return tuple(getattr(part, "nonfinite", ()))
 
 
 def _train(
