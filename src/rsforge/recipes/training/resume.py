@@ -19,7 +19,7 @@ UNUSABLE = {
     "RSF-C001": "is gone",
     "RSF-C002": "is damaged",
     "RSF-C003": "is not a checkpoint",
-    "RSF-C007": "does not fit",
+    "RSF-C007": "is malformed",
     "RSF-T001": "is not finite",
 }
 
