@@ -25,7 +25,6 @@ CODE = re.compile(r"RSF-[A-Z]\d{3}")
 # What does not keep a rule yet. These may only shrink: what is mended must be taken off.
 CODES_WITHOUT_A_TEST: set[str] = set()
 FILES_WITHOUT_A_TEST: set[str] = {
-    "engine/checkpoint_writer.py",
     "engine/early_stopping.py",
     "engine/ema.py",
     "engine/journal.py",
@@ -40,7 +39,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/cyclegan/load.py",
     "recipes/cyclegan/translation.py",
     "recipes/cyclegan/translation_jobs.py",
-    "recipes/diffusion/encode_latents.py",
     "recipes/diffusion/load.py",
     "recipes/evaluation/baseline_predictors.py",
     "recipes/evaluation/evaluation.py",
@@ -51,12 +49,9 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/output_checks.py",
     "recipes/output_names.py",
     "recipes/stored_partners.py",
-    "recipes/training/job.py",
     "recipes/training/output_dir.py",
-    "recipes/training/resume.py",
     "recipes/training/run.py",
     "recipes/training/vgg_weights.py",
-    "recipes/vae/latent_statistics.py",
     "recipes/vae/load.py",
     "recipes/vae/train.py",
 }

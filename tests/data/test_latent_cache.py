@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from rsforge import durable
 from rsforge.data import latent_cache
-from rsforge.data.latent_cache import LatentDataset, cache_key, latent_statistics, open_latents, write_latents
+from rsforge.data.latent_cache import (
+    LatentDataset,
+    cache_key,
+    check_latents,
+    latent_statistics,
+    open_latents,
+    write_latents,
+)
 from rsforge.errors import RsforgeError
 
 SHAPE = (5, 2, 2, 3, 4, 4)
@@ -81,10 +88,36 @@ def test_unusable_latents_are_refused(path: Path, damage: str) -> None:
         changed = {"shape": MOMENTS[:4], "type": MOMENTS.double(), "order": MOMENTS}[damage].numpy()
         np.save(path, np.asfortranarray(changed) if damage == "order" else changed)
     else:
-        path.write_bytes({"empty": b"", "short": data[:-1], "header": b"\0" + data[1:]}[damage])
+        path.write_bytes({"empty": b"", "short": data[:-49], "header": b"\0" + data[1:]}[damage])
     with pytest.raises(RsforgeError) as caught:
         open_latents(path, SHAPE)
     assert caught.value.code == "RSF-D003" and str(path) in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "damage", ["zeros", "one bit", "NaN", "no digest", "another name", "digest", "short", "longer"]
+)
+def test_latents_that_are_not_what_was_written_are_noticed(path: Path, damage: str) -> None:
+    write_latents(path, MOMENTS.split(2), SHAPE)
+    check_latents(path, SHAPE)
+    data, first = bytearray(path.read_bytes()), path.stat().st_size - 48 - MOMENTS.numel() * 4
+    if damage == "another name":
+        path = path.rename(path.with_name("others.npy"))
+    elif damage == "zeros":
+        path.write_bytes(data[:first] + bytes(MOMENTS.numel() * 4) + data[-48:])
+    elif damage in ("one bit", "digest"):
+        data[{"one bit": first + 401, "digest": -1}[damage]] ^= 4
+        path.write_bytes(data)
+    elif damage == "NaN":
+        changed = MOMENTS.clone()
+        changed[3] = math.nan
+        path.write_bytes(data[:first] + changed.numpy().tobytes() + data[-48:])
+    else:
+        path.write_bytes({"no digest": data[:-48], "short": data[:-1], "longer": data + b"x"}[damage])
+    open_latents(path, SHAPE)
+    with pytest.raises(RsforgeError) as caught:
+        check_latents(path, SHAPE)
+    assert caught.value.code == "RSF-D003" and "digest" in caught.value.found
 
 
 def test_the_key_knows_everything_that_matters() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
@@ -132,13 +133,43 @@ def test_weights_of_another_architecture_are_refused():
     assert caught.value.code == "RSF-C007" and "3 differences" in caught.value.found
 
 
-def test_weights_that_are_not_finite_are_never_committed(saved):
-    before = saved.read_bytes()
-    poisoned = state()
-    poisoned["nets"]["net"]["0.weight"][0, 0] = float("nan")
-    with pytest.raises(RsforgeError) as caught:
+def place_of(tree, path):
+    *before, last = path.split("/")
+    for key in before:
+        tree = tree[int(key) if key.isdigit() else key]
+    return tree, int(last) if last.isdigit() else last
+
+
+@pytest.mark.parametrize(
+    "path", ["nets/net/0.weight", "parts/optimizer/state/0/exp_avg", "parts/own/latents/std", "latent_mean"]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_tensor_of_a_state_that_is_not_finite_is_ever_committed(saved, path, value):
+    before, poisoned = saved.read_bytes(), state()
+    poisoned["parts"]["own"] = {"latents": {"std": torch.ones(1)}}
+    poisoned["latent_mean"] = torch.ones(1)
+    tree, key = place_of(poisoned, path)
+    tree[key].view(-1)[0] = value
+    with pytest.raises(RsforgeError, match=path) as caught:
         checkpoint.save(saved, poisoned)
     assert caught.value.code == "RSF-T001" and saved.read_bytes() == before
+
+
+def test_what_a_part_declares_exempt_may_be_infinite(saved):
+    lows = {"lows": torch.tensor([math.inf]), "seen": torch.tensor([1.0])}
+    whole = {**state(), "parts": {"own": {"range": lows}}, "nonfinite": ["/parts/own/range/lows"]}
+    checkpoint.save(saved, whole)
+    lows["seen"].fill_(math.nan)
+    with pytest.raises(RsforgeError, match="range/seen"):
+        checkpoint.save(saved, whole)
+
+
+@pytest.mark.parametrize("damage", ["empty", "zeros", "head", "two bytes"])
+def test_an_empty_or_headless_file_is_damaged_not_foreign(saved, damage):
+    whole = saved.read_bytes()
+    data = {"empty": b"", "zeros": bytes(len(whole)), "head": bytes(512) + whole[512:], "two bytes": whole[:2]}
+    saved.write_bytes(data[damage])
+    assert refused(saved) == "RSF-C002"
 
 
 FAULT = """

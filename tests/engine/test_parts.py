@@ -23,7 +23,7 @@ from rsforge import durable
 from rsforge.engine import checkpoint, lr_schedules, precision
 from rsforge.engine.cadence import Moment
 from rsforge.engine.checkpoint import retain
-from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter, newest
+from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping, monitored_value
 from rsforge.engine.ema import ExponentialMovingAverage, averaged_weights
 from rsforge.engine.journal import Journal, read
@@ -115,6 +115,19 @@ def test_best_starts_afresh_when_the_objective_is_final():
     assert better == [True, True, True, False, True] and (best.figure, best.epoch) == (4.0, 4)
 
 
+@pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
+def test_a_figure_that_is_not_finite_is_never_the_best_nor_flat(figure):
+    best, rate = Best(), lr_schedules.Plateau(lambda step: 1.0, floor=0.0, patience=9)
+    assert not best.update_best(figure, 0, comparable=False) and not best.update_best(figure, 0)
+    assert best.update_best(5.0, 1)
+    rate.observe(figure)
+    rate.observe(5.0)
+    assert (rate.best, rate.waited) == (5.0, 0)
+    assert run_stopping([1.0, 1.0, figure], window=2, threshold=0.1)[0] == 1
+    assert run_stopping([1.0, figure], window=2, threshold=0.1) == (None, "")
+    assert run_stopping([figure, 1.0, 0.9, 0.8], patience=2) == (None, "")
+
+
 def run_stopping(figures, **options):
     rule = Stopping(**{"patience": 0, "delta": 0.0, "window": 10, "threshold": 0.0} | options)
     return next(((i, r) for i, f in enumerate(figures) if (r := rule.reason(f))), (None, ""))
@@ -180,7 +193,6 @@ def test_retention_counts_by_number_and_spares_strangers(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
     retain(tmp_path, names.pattern_of("epoch"), 1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best_model.pt", "checkpoint_0100.pt", "checkpoint_mine.pt"]
-    assert newest(tmp_path, names) == tmp_path / "checkpoint_0100.pt"
 
 
 @pytest.mark.parametrize("form", ["checkpoint_{:04d}.pt", "checkpoint_epoch_{}.pt"])
@@ -229,7 +241,6 @@ def test_bare_weights_are_those_of_the_best_epoch_and_of_every_periodic_one(tmp_
     assert (weight(tmp_path / "a.pth"), weight(tmp_path / "b.pth")) == ([3, 3], [4, 4])
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["a_epoch_4.pth", "b_epoch_4.pth"]
     assert weight(tmp_path / "checkpoints" / "a_epoch_4.pth") == [4, 4]
-    assert newest(tmp_path, BARE) == tmp_path / "latest_model.pt"
 
 
 def test_bare_weights_are_averaged_where_there_is_an_average(tmp_path):
@@ -254,5 +265,5 @@ def test_a_run_killed_before_its_checkpoint_writes_its_bare_weights_again(tmp_pa
     replacing = durable.open_atomic
     monkeypatch.setattr(durable, "open_atomic", lambda path: (order.append(path.name), replacing(path))[1])
     writer.commit_closed(lambda: state_of(1), kept=Moment(1), best=True)
-    assert order == ["a_epoch_1.pth", "b_epoch_1.pth", "checkpoint_0001.pt"]
+    assert order == ["a_epoch_1.pth", "b_epoch_1.pth", "best_model.pt"]
     assert (tmp_path / "a.pth").samefile(tmp_path / "checkpoints" / "a_epoch_1.pth")

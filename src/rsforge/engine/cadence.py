@@ -57,3 +57,9 @@ class Cadences:
     preview: Cadence = NEVER
     save: Cadence = NEVER
     save_seconds: float = 0.0
+
+    def kept_moment(self, step: int, steps_per_epoch: int, *, last: bool) -> Moment | None:
+        """By what the periodic checkpoint after ``step`` is numbered; None where none is due."""
+        if self.save.due(step, steps_per_epoch) or (last and bool(self.save)):
+            return self.save.moment(step, steps_per_epoch)
+        return None

@@ -21,6 +21,7 @@ from rsforge import __version__, durable
 from rsforge.errors import RsforgeError
 
 FORMAT = 1
+_ZIP = b"PK\x03\x04"
 
 
 def tensors(tree: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -89,14 +90,28 @@ def _canonical(tree: Any) -> Any:
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Commit ``state`` (nested dictionaries of tensors, numbers, strings) under ``path``, with its digests.
 
-    ``state["nets"]`` must be finite (RSF-T001): a poisoned checkpoint must not become the newest one.
+    All of it must be finite but what ``check_finite`` exempts: a poisoned checkpoint must not become the newest one.
     """
     body = _canonical({"format": FORMAT, "version": __version__, **state})
-    for place, tensor in tensors(body.get("nets", {})):
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise RsforgeError("RSF-T001", f"the weights {place} are not finite: nothing was saved", where=str(path))
+    check_finite(body, path)
     with durable.open_atomic(path) as file:
         torch.save(_canonical({**body, "digests": _digests(body)}), file)
+
+
+def check_finite(state: Mapping[str, Any], path: Path) -> None:
+    """RSF-T001 for weights, averages, moments, statistics or other tensors of ``state`` that are not finite.
+
+    What a part says may be infinite or undefined is exempt: its ``state["nonfinite"]`` are places in the state.
+    """
+    exempt = tuple(state.get("nonfinite", ()))
+    for place, tensor in tensors(state):
+        if _is_inexact(tensor) and not place.startswith(exempt) and not bool(tensor.isfinite().all()):
+            what = f"{place[1:]} of the run's state is not finite"
+            raise RsforgeError("RSF-T001", what, where=str(path), kept="the checkpoints of before")
+
+
+def _is_inexact(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, Any]:
@@ -138,10 +153,10 @@ def _read(path: Path, role: str, *, mapped: bool = False) -> dict[str, Any]:
     if not path.is_file():
         raise RsforgeError("RSF-C001", f"{role} not found: {path}", where=str(path), found=_neighbours(path))
     with path.open("rb") as file:
-        zipped = file.read(4) == b"PK\x03\x04"
-    if not zipped:
-        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
-    if _foreign_archive(path):
+        head = file.read(len(_ZIP))
+    if head != _ZIP and _has_lost_its_head(path, head):
+        raise RsforgeError("RSF-C002", f"{role} is damaged", where=str(path), found="it does not begin as a checkpoint")
+    if head != _ZIP or _foreign_archive(path):
         raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
@@ -156,6 +171,11 @@ def _read(path: Path, role: str, *, mapped: bool = False) -> dict[str, Any]:
         raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
     _verify(state, path, role, tensors=not mapped)
     return state
+
+
+def _has_lost_its_head(path: Path, head: bytes) -> bool:
+    """Whether the beginning of a checkpoint is missing or zero, as after a power cut: an empty file has lost all."""
+    return _ZIP.startswith(head) or not any(head) or zipfile.is_zipfile(path)
 
 
 def _foreign_archive(path: Path) -> bool:

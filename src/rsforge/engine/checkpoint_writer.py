@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from rsforge import durable
 from rsforge.engine import checkpoint
 from rsforge.engine.cadence import Moment
 from rsforge.engine.ema import averaged_weights
+from rsforge.errors import RsforgeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class CheckpointWriter:
     def commit(self, state: Callable[[], dict[str, Any]], *further: str) -> None:
         """Write the state once, under the ``further`` names and, last of all, as the latest.
 
-        The order matters: a run killed before it has the latest repeats its steps and writes the others again;
-        the other way round it would go on without them.
+        The order matters: what a run that was killed in between goes on from says which names came before it, and
+        ``complete`` gives it those that come after.
         """
         first, *others = *further, self.names.latest
         checkpoint.save(self.folder / first, {**self.identity, **state()})
@@ -78,16 +80,26 @@ class CheckpointWriter:
         self, state: Callable[[], dict[str, Any]], *, kept: Moment | None = None, best: bool = False
     ) -> None:
         """The commit where something was due: also as a periodic one of the moment ``kept``, and as the best."""
-        names, whole = [], state()
+        whole = state()
+        if self.names.weights_only:  # they are written before the checkpoint, which would refuse them
+            checkpoint.check_finite({**self.identity, **whole}, self.folder / self.names.latest)
+        names = [self.names.best] if best else []
         if kept is not None:
             names.append(self.names.periodic_name(kept))
-        if best:
-            names.append(self.names.best)
         for net in self.names.weights_only if names else ():
             weights = [self.names.weights(net, kept.number, kept.unit)] if kept is not None else []
             weights += [f"{net}.pth"] if best else []
             self._publish(whole["nets"][net] | averaged_weights(whole["parts"].get("ema", {}), net), weights)
         self.commit(lambda: whole, *names)
+        if kept is not None:
+            self._retain(kept.unit)
+
+    def complete(self, path: Path, kept: Moment | None) -> None:
+        """Finish the commit of the checkpoint ``path``: also as the periodic one of ``kept``, and as the latest."""
+        names = [self.names.periodic_name(kept)] if kept is not None else []
+        for name in (*names, self.names.latest):
+            if path.name != name:
+                durable.link_or_copy(path, self.folder / name)
         if kept is not None:
             self._retain(kept.unit)
 
@@ -119,10 +131,33 @@ class NoCheckpointWriter(CheckpointWriter):
     ) -> None:
         state()
 
+    def complete(self, path: Path, kept: Moment | None) -> None: ...
 
-def newest(folder: Path, names: CheckpointNames) -> Path | None:
-    """The latest checkpoint, else the highest periodic one, else the best; None when there is none."""
-    periodic = [p for p in folder.iterdir() if names.pattern().fullmatch(p.name)] if folder.is_dir() else []
-    numbered = sorted(periodic, key=lambda p: int(re.findall(r"\d+", p.name)[-1]), reverse=True)
-    candidates = [folder / names.latest, *numbered, folder / names.best]
-    return next((p for p in candidates if p.is_file()), None)
+
+class StoredCheckpoint(NamedTuple):
+    """A checkpoint file and the step that it states; None where it cannot say."""
+
+    path: Path
+    step: int | None
+
+
+def list_newest_first(folder: Path, names: CheckpointNames) -> list[StoredCheckpoint]:
+    """The checkpoints of ``folder`` by the step that they state, whatever their names and times say.
+
+    Those that cannot be read come first: how new they are is unknown. Of equal ones the latest comes before periodic
+    ones, and the best last.
+    """
+    periodic = [p for p in sorted(folder.glob("*")) if names.pattern().fullmatch(p.name)]
+    present = [p for p in (folder / names.latest, *periodic, folder / names.best) if p.is_file()]
+    stated = {p: _stated_progress(p) for p in present}
+    ordered = sorted(present, key=lambda p: stated[p] or (sys.maxsize, 0), reverse=True)
+    return [StoredCheckpoint(p, (stated[p] or (None,))[0]) for p in ordered]
+
+
+def _stated_progress(path: Path) -> tuple[int, int] | None:
+    """The step of a checkpoint, and that up to which everything due was done; None where it cannot be read."""
+    try:
+        progress = checkpoint.load_metadata(path)["progress"]
+        return int(progress["step"]), int(progress.get("closed", 0))
+    except (RsforgeError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        return None

@@ -32,8 +32,11 @@ class Best:
     def update_best(self, figure: float, epoch: int, *, comparable: bool = True) -> bool:
         """Whether ``figure`` of the 0-based ``epoch`` is the best so far.
 
-        Figures are not ``comparable`` while the objective has not its final form or the learning rate warms up.
+        Figures are not ``comparable`` while the objective has not its final form or the learning rate warms up. One
+        that is not finite never is the best.
         """
+        if not math.isfinite(figure):
+            return False
         if not comparable:
             self.figure, self.epoch = math.inf, epoch
             return True
@@ -66,7 +69,7 @@ class Stopping:
     def reason(self, figure: float) -> str:
         """Why to stop after an epoch that ended with ``figure``; empty to go on."""
         self.recent.append(figure)
-        if figure < self.best - self.delta:
+        if math.isfinite(figure) and figure < self.best - self.delta:
             self.best, self.waited = figure, 0
         else:
             self.waited += 1
@@ -75,7 +78,11 @@ class Stopping:
         return self._flat(figure)
 
     def _flat(self, figure: float) -> str:
-        if not self.threshold or len(self.recent) < (self.recent.maxlen or 1):
+        if (
+            not self.threshold
+            or len(self.recent) < (self.recent.maxlen or 1)
+            or not all(map(math.isfinite, self.recent))
+        ):
             return ""
         spread, centre = pstdev(self.recent), fmean(self.recent)
         if spread >= self.threshold or abs(figure - centre) >= self.threshold:

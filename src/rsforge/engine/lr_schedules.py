@@ -90,7 +90,7 @@ class Plateau:
         return max(min(base, self.floor), base * self.scale)
 
     def observe(self, figure: float) -> None:
-        if figure < self.best * (1 - math.copysign(self.threshold, self.best)):
+        if math.isfinite(figure) and figure < self.best * (1 - math.copysign(self.threshold, self.best)):
             self.best, self.waited = figure, 0
             return
         self.waited += 1

@@ -171,14 +171,9 @@ class Trainer:
         state.closed = step
         last = bool(state.finished) or step >= plan.goal
         self._show_preview(last=last)
-        kept = plan.save.moment(step, per_epoch)
-        keeps = plan.save.due(step, per_epoch) or (last and bool(plan.save))
+        kept = plan.kept_moment(step, per_epoch, last=last)
         self.journal.flush()
-        self._commit(
-            lambda: self.checkpoint_writer.commit_closed(
-                self.state, kept=kept if keeps else None, best=row.get("best", False)
-            )
-        )
+        self._commit(lambda: self.checkpoint_writer.commit_closed(self.state, kept=kept, best=row.get("best", False)))
         if row:
             for listener in self.listeners:
                 listener.on_epoch(row, self.clock() - began)

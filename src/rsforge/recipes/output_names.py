@@ -18,6 +18,7 @@ ENDING = "ended.json"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
 WANDB = "wandb"
+SET_ASIDE = ".set-aside"  # after the name of a checkpoint that a resumed run gave up
 # What others write for a run: trackers below its folder, and the cache of latents.
 OTHERS = [
     f"{LATENTS}/*.npy", f"{COPIES}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
@@ -62,7 +63,9 @@ class OutputLayout:
             pictures = [by_unit(name, unit) for name in (self.samples, self.reconstructions) if name]
             patterns += [name.format("[0-9]*") for name in pictures]
             patterns += [self.names.weights(net, "[0-9]*", unit) for net in self.names.weights_only]
-        periodic = [p for p in folder.glob("*") if self.names.pattern().fullmatch(p.name)]
+        patterns += [f"{name}{SET_ASIDE}" for name in (self.names.latest, self.names.best)]
+        pattern = self.names.pattern()
+        periodic = [p for p in folder.glob("*") if pattern.fullmatch(p.name.removesuffix(SET_ASIDE))]
         found = [path for pattern in patterns for path in sorted(folder.glob(pattern))] + periodic
         return list(dict.fromkeys(found))
 

@@ -122,3 +122,16 @@ def test_an_error_between_patches_leaves_what_was_there(tmp_path):
         with pytest.raises(RuntimeError, match="ended"):
             write_patches(tmp_path / name, "s", broken(), {})
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["aviris", "window", "qualities"])
+def test_a_flipped_bit_in_a_stored_chunk_is_noticed_by_whoever_reads_it(tmp_path, name):
+    path = tmp_path / "test_patches.h5"
+    write_patches(path, "scene", draw_patches(2), {})
+    with h5py.File(path) as file:
+        chunk = file[name].id.get_chunk_info(0)
+    data = bytearray(path.read_bytes())
+    data[chunk.byte_offset + 4] ^= 1
+    path.write_bytes(data)
+    with h5py.File(path) as file, pytest.raises(OSError):
+        file[name][:]

@@ -33,3 +33,17 @@ def test_a_damaged_or_newer_card_is_named(tmp_path, text):
     with pytest.raises(RsforgeError) as caught:
         read_card(tmp_path)
     assert caught.value.code == "RSF-D006" and caught.value.where.endswith(CARD)
+
+
+def test_a_changed_fact_is_noticed_and_a_card_without_a_digest_is_believed(tmp_path):
+    write_card(tmp_path, "pairs", radiometry={"unit": "db", "low": -25.0, "high": 0.0}, sizes={16: 2})
+    assert "digest" not in read_card(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    card["radiometry"]["low"] = -35.0
+    (tmp_path / CARD).write_text(json.dumps(card))
+    with pytest.raises(RsforgeError) as caught:
+        read_card(tmp_path)
+    assert caught.value.code == "RSF-D006" and "digest" in caught.value.fix
+    del card["digest"]
+    (tmp_path / CARD).write_text(json.dumps(card))
+    assert read_card(tmp_path)["radiometry"]["low"] == -35.0

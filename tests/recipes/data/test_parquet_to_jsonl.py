@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -85,6 +86,25 @@ def test_a_finished_extraction_is_left_alone(source, tmp_path, extract):
     one = next(out.rglob("*.jpg"))
     one.write_bytes(one.read_bytes()[:1])
     assert "no longer whole" in extract(" --images-dir pictures", source, out, code=2)["message"]
+
+
+def test_a_changed_image_of_the_same_size_is_noticed_but_by_records_of_before(source, tmp_path, extract):
+    out = tmp_path / "out"
+    extract("", source, out)
+    image = next(out.rglob("*.jpg"))
+    image.write_bytes(bytes(image.stat().st_size))
+    assert "no longer whole" in extract("", source, out, code=2)["message"]
+    state = json.loads((out / "extraction.json").read_text())
+    sizes = "".join(f"{p.name} {p.stat().st_size}\n" for p in list_described(out))
+    former = {**state, "contents": None, "sizes": hashlib.sha256(sizes.encode()).hexdigest()}
+    (out / "extraction.json").write_text(json.dumps({k: v for k, v in former.items() if v is not None}))
+    assert extract("", source, out)["state"] == "unchanged"
+
+
+def list_described(out):
+    folder = next(out.rglob("*.jpg")).parent
+    table = next(p for p in out.rglob("*.txt"))
+    return [table, out / "metadata.jsonl", folder / "metadata.jsonl", *sorted(folder.glob("image_*"))]
 
 
 def test_files_of_others_are_not_touched(source, tmp_path, extract):

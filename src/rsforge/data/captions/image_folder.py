@@ -20,8 +20,10 @@ import numpy as np
 from rsforge import durable
 from rsforge.data.captions.tables import Mode, json_line, table_line
 from rsforge.data.captions.token_counts import LIMIT
+from rsforge.data.io.digests import file_digest
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
 
 STATE = "extraction.json"
@@ -122,14 +124,20 @@ class CaptionFolder:
             path.unlink(missing_ok=True)
 
     def is_complete(self, state: dict[str, Any]) -> bool:
-        """Whether all images and tables of a finished extraction exist with their recorded sizes."""
-        return state.get("sizes") == self._digest_sizes()
+        """Whether all images and tables of a finished extraction are as they were written.
 
-    def _digest_sizes(self) -> str:
-        """A digest of the names and sizes of all images and tables."""
+        States of before know only their sizes.
+        """
+        if "contents" in state:
+            return bool(state["contents"] == self._digest_files(file_digest))
+        return bool(state.get("sizes") == self._digest_files(lambda path: str(path.stat().st_size)))
+
+    def _digest_files(self, describe: Callable[[Path], str]) -> str:
+        """A digest of the names and descriptions of all images and tables."""
         images = (p for p in sorted(self.images.glob("image_*")) if _IMAGE.fullmatch(p.name))
-        files = (self.table, self.metadata, self.images / METADATA, *images)
-        listing = "".join(f"{p.name} {p.stat().st_size if p.is_file() else 'missing'}\n" for p in files)
+        files = [self.table, self.metadata, self.images / METADATA, *images]
+        described = map_in_threads(lambda path: describe(path) if path.is_file() else "missing", files)
+        listing = "".join(f"{path.name} {words}\n" for path, words in zip(files, described, strict=True))
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def read_records(self) -> Iterator[Record]:
@@ -203,7 +211,8 @@ class CaptionFolder:
 
     def finish(self, summary: Summary) -> None:
         """Write the state of a finished extraction and remove the records of rows."""
-        state = {"finished": True, "source": self.source, "summary": vars(summary), "sizes": self._digest_sizes()}
+        state = {"finished": True, "source": self.source, "summary": vars(summary)}
+        state["contents"] = self._digest_files(file_digest)
         durable.write_json(self.root / STATE, state)
         self.rows.unlink(missing_ok=True)
 

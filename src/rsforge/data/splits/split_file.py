@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable
+from rsforge.data.io.digests import json_digest
 from rsforge.errors import RsforgeError
 from rsforge.wording import join_start
 
@@ -35,7 +35,7 @@ class Split:
 
     @property
     def digest(self) -> str:
-        return _digest_record(self._record())
+        return json_digest(self._record())
 
     def _record(self) -> dict[str, Any]:
         head = {"format": FORMAT, "version": VERSION, "by": self.by, "seed": self.seed}
@@ -71,10 +71,6 @@ class Split:
         changed = sorted(name for name, digest in (contents or {}).items() if before.get(name, digest) != digest)
         found = f"{len(changed)} ({join_start(changed, 3)})" if changed else f"digest {data_digest[:12]}"
         raise RsforgeError("RSF-D012", "files changed since the split was made", found=found)
-
-
-def _digest_record(record: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def write_split(path: Path, split: Split) -> None:

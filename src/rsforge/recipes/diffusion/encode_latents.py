@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_statistics, open_latents, write_latents
+from rsforge.data.latent_cache import (
+    LatentDataset,
+    Moments,
+    cache_key,
+    check_latents,
+    latent_statistics,
+    open_latents,
+    write_latents,
+)
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
@@ -23,8 +31,10 @@ from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import already_encoded
+from rsforge.wording import join_start
 
 ENCODED_AT_ONCE = 32
+ANOTHER_VAE = "train the autoencoder anew, or use another of its checkpoints with --vae"
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Encoder:
 def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
     """Images encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]
-    mean, std = (measured[k].to(where.device) for k in ("mean", "std"))
+    mean, std = _to_standardise(measured["mean"], measured["std"], where.device)
     train, held_out = (NamedSamples(samples, ("images",)) for samples in (data.train, data.held_out))
     return Latents(train, held_out, Encoder(autoencoder).moments_of, mean, std)
 
@@ -75,7 +85,7 @@ def load_or_encode(
     """
     store = Store(settings, autoencoder, vae, where, console)
     train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
-    mean, std = (s.to(where.device) for s in latent_statistics(train))
+    mean, std = _to_standardise(*latent_statistics(train), where.device)
     held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
     seed = settings.run.seed
     return Latents(
@@ -85,6 +95,13 @@ def load_or_encode(
         mean,
         std,
     )
+
+
+def _to_standardise(mean: Tensor, std: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation on ``device``; RSF-T001 where they are not finite, since no latent would be after them."""
+    if not (mean.isfinite().all() and std.isfinite().all()):
+        raise RsforgeError("RSF-T001", "mean or deviation of the autoencoder's latents is not finite", fix=ANOTHER_VAE)
+    return mean.to(device), std.to(device)
 
 
 def check_augmentation(settings: DiffusionTrainSettings) -> None:
@@ -120,7 +137,7 @@ class Store:
         """Memory-mapped ``(N, views, 2, *latent)`` and the names of its rows; encoded by rank 0 when missing."""
         shape = (len(samples), 1 + mirrored, 2, *self.shape)
         path = self._path(side, data_digest, mirrored=mirrored)
-        if self.world.writes and not _usable(path, shape):
+        if self.world.writes and not self._is_sound(path, shape, side):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_latents(path, self._encode(samples, side, mirrored=mirrored), shape)
         self.world.barrier()
@@ -135,18 +152,31 @@ class Store:
         )
         return self.folder / f"{key}.npy"
 
+    def _is_sound(self, path: Path, shape: tuple[int, ...], side: str) -> bool:
+        """Whether ``path`` holds the latents to the bit; what is there and does not is said."""
+        try:
+            check_latents(path, shape)
+        except RsforgeError as error:
+            if path.exists():
+                self.console.warn(f"{path}: {error.found}: the {side} images are encoded again")
+            return False
+        return True
+
     def _encode(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.console.progress(f"encoding {side}", len(samples)) as meter:
             for indices in index_ranges(len(samples), ENCODED_AT_ONCE):
                 x = stack_samples(samples, indices).to(self.device)
                 views = [x, x.flip(-1)] if mirrored else [x]
-                yield torch.stack([self.encode(view) for view in views], dim=1)
+                moments = torch.stack([self.encode(view) for view in views], dim=1)
+                _check_moments(moments, [samples.name(i) for i in indices])
+                yield moments
                 meter.step(len(x))
 
 
-def _usable(path: Path, shape: tuple[int, ...]) -> bool:
-    try:
-        open_latents(path, shape)
-    except RsforgeError:
-        return False
-    return True
+def _check_moments(moments: Tensor, names: list[str]) -> None:
+    """RSF-T001 with the names of the first images whose latents are not finite."""
+    sound = moments.flatten(1).isfinite().all(1).tolist()
+    if not all(sound):
+        bad = [name for name, finite in zip(names, sound, strict=True) if not finite]
+        what = "the autoencoder's latents are not finite"
+        raise RsforgeError("RSF-T001", what, where=join_start(bad, 3), fix=ANOTHER_VAE)

@@ -16,6 +16,7 @@ from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.listener import Pictures, no_pictures
 from rsforge.engine.loader import IndexedDataset
 from rsforge.engine.task import Task
+from rsforge.engine.trainer import OWN
 from rsforge.settings.base import AverageSettings, LoopSettings, OptimSettings, RunSettings, StoppingSettings
 
 
@@ -72,9 +73,10 @@ class TrainingSpec:
     Figures can be compared after ``objective_warmup`` epochs, when the objective has its final form. ``even`` is for
     tasks that gather from all processes. ``frozen`` are networks that the task uses and does not train, ``partners``
     the checkpoints they come from, by role. ``parts`` are saved with the run, and ``remembered`` is how many bytes they
-    grow to for each slot of a step. ``tracked`` renames figures for trackers, ``config`` is what they know of the run
-    beside its settings; ``marks`` are levels in the loss plot, by the title of the panel. ``baselines`` fits what
-    predictors without a network know of the training samples, for checkpoints to hold; ``fitted_bytes`` is their size.
+    grow to for each slot of a step; entries that a part names as ``nonfinite`` may be infinite or undefined.
+    ``tracked`` renames figures for trackers, ``config`` is what they know of the run beside its settings; ``marks`` are
+    levels in the loss plot, by the title of the panel. ``baselines`` fits what predictors without a network know of the
+    training samples, for checkpoints to hold; ``fitted_bytes`` is their size.
     """
 
     task: Task
@@ -102,3 +104,9 @@ class TrainingSpec:
         """The figure that best, stopping and plateau look at: one of the training when nothing is held out."""
         held_out = self.monitor.startswith(("val/", "-val/"))
         return self.monitor if len(self.held_out) or not held_out else "loss"
+
+    @property
+    def nonfinite(self) -> list[str]:
+        """Places in a checkpoint that may be infinite or undefined; of everything else that would be an error."""
+        named = {name: getattr(part, "nonfinite", ()) for name, part in self.parts.items()}
+        return [f"/parts/{OWN}{name}/{entry}" for name, entries in named.items() for entry in entries]

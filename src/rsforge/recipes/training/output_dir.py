@@ -15,50 +15,32 @@ import torch
 from pydantic import BaseModel
 
 from rsforge import __version__, durable
-from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
-from rsforge.recipes.training.resume import DAMAGED, candidates, nothing_to_resume
+from rsforge.recipes.training.resume import ResumePoint, find_newest, open_named
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
+HOW_IT_WAS_CALLED = ("resume", "overwrite")
 
 
-def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> dict[str, Any] | None:
-    """The state to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
+def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> ResumePoint | None:
+    """What to go on from, or None for a fresh start; RSF-U004 when the folder holds what neither allows."""
     folder = run.output_dir
     if run.resume is None:
         _refuse_occupied(folder, own, overwrite=run.overwrite)
         return None
-    path = next(candidates(folder, own), None) if run.resume == "auto" else Path(run.resume)
-    if path is None:
-        raise nothing_to_resume(folder)
+    if run.resume == "auto":
+        return find_newest(folder, own, kind=kind, console=console)
+    path = Path(run.resume)
     if path.parent.resolve() != folder.resolve():
         raise RsforgeError(
             "RSF-U005", "a run goes on in its own folder", where="--resume, --output-dir",
             found=f"{path} and {folder}", fix=f"use --output-dir {path.parent}, or a copy of that folder",
         )  # fmt: skip
-    named = run.resume != "auto"
-    state = checkpoint.load(path, kind=kind) if named else _first_sound(folder, own, kind=kind, console=console)
-    console.say(f"resuming   {path} at step {state['progress']['step']}")
-    return state
-
-
-def _first_sound(folder: Path, own: OutputLayout, *, kind: str, console: Console) -> dict[str, Any]:
-    """The newest checkpoint that is whole; damaged ones before it are named."""
-    failures = []
-    for candidate in candidates(folder, own):
-        try:
-            return checkpoint.load(candidate, kind=kind)
-        except RsforgeError as error:
-            if error.code not in DAMAGED:
-                raise
-            failures.append(error)
-            if candidate.exists():
-                console.warn(f"{candidate.name} is damaged and left aside")
-    raise failures[0]
+    return open_named(path, own, kind=kind, console=console)
 
 
 def _refuse_occupied(folder: Path, own: OutputLayout, *, overwrite: bool) -> None:
@@ -98,8 +80,10 @@ def check_apart(run: RunSettings, own: OutputLayout, data_dir: str) -> None:
 
 
 def plain(settings: BaseModel) -> dict[str, Any]:
-    """Settings as a checkpoint holds them."""
+    """Settings as a checkpoint holds them: without what says how the run was called, not what it is."""
     tree: dict[str, Any] = settings.model_dump(mode="json")
+    if "run" in tree:
+        tree["run"] |= {name: None if name == "resume" else False for name in HOW_IT_WAS_CALLED}
     return tree
 
 

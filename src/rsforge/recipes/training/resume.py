@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from rsforge.engine import checkpoint
-from rsforge.engine.checkpoint_writer import newest
+from rsforge.engine.checkpoint_writer import list_newest_first
 from rsforge.errors import RsforgeError
+from rsforge.recipes import output_names
+from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 
-DAMAGED = ("RSF-C001", "RSF-C002")
+# Why a file under the name of a checkpoint is passed over where the newest sound one is wanted.
+UNUSABLE = {
+    "RSF-C001": "is gone",
+    "RSF-C002": "is damaged",
+    "RSF-C003": "is not a checkpoint",
+    "RSF-C007": "is malformed",
+    "RSF-T001": "is not finite",
+}
 
 
 class HasCheckpoints(Protocol):
@@ -39,11 +49,11 @@ def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> Stored
     if resume != "auto":
         return _settings(method, Path(resume))
     failure = nothing_to_resume(folder)
-    for path in candidates(folder, method.outputs):
+    for path, _ in list_newest_first(folder, method.outputs.names):
         try:
             return _settings(method, path)
         except RsforgeError as error:
-            if error.code not in DAMAGED:
+            if error.code not in UNUSABLE:
                 raise
             failure = error
     raise failure
@@ -55,14 +65,74 @@ def _settings(method: HasCheckpoints, path: Path) -> StoredSettings:
     return StoredSettings(path, state["settings"], given)
 
 
-def candidates(folder: Path, outputs: OutputLayout) -> Iterator[Path]:
-    """The checkpoints of ``folder`` to resume from: the newest by its name, the periodic ones by age, the best."""
-    first = newest(folder, outputs.names)
-    if first is None:
-        return
-    periodic = [p for p in folder.glob("*.pt") if outputs.names.pattern().fullmatch(p.name)]
-    others = sorted(periodic, key=lambda p: p.stat().st_mtime_ns, reverse=True)
-    yield from dict.fromkeys([first, *others, folder / outputs.names.best])
+class ResumePoint(NamedTuple):
+    """What a run goes on from; ``newer`` are sound checkpoints of later steps, which it gives up."""
+
+    path: Path
+    state: dict[str, Any]
+    newer: list[Path]
+
+    @property
+    def step(self) -> int:
+        return int(self.state["progress"]["step"])
+
+
+def find_newest(folder: Path, outputs: OutputLayout, *, kind: str, console: Console) -> ResumePoint:
+    """The sound checkpoint of the highest step; those that are passed over are named. RSF-C001 where there is none."""
+    failure = nothing_to_resume(folder)
+    reached = 0
+    for path, step in list_newest_first(folder, outputs.names):
+        reached = max(reached, step or 0)
+        try:
+            state = checkpoint.load(path, kind=kind)
+            checkpoint.check_finite(state, path)
+        except RsforgeError as error:
+            if error.code not in UNUSABLE:
+                raise
+            console.warn(f"{path.name} {UNUSABLE[error.code]} and left aside")
+            failure = error
+            continue
+        point = ResumePoint(path, state, [])
+        _say_point(point, max(reached, last_step(folder)), console)
+        return point
+    raise failure
+
+
+def open_named(path: Path, outputs: OutputLayout, *, kind: str, console: Console) -> ResumePoint:
+    """The checkpoint ``path``, however old it is."""
+    state = checkpoint.load(path, kind=kind)
+    step = int(state["progress"]["step"])
+    stored = list_newest_first(path.parent, outputs.names)
+    point = ResumePoint(path, state, [one.path for one in stored if (one.step or 0) > step and one.path != path])
+    _say_point(point, max([last_step(path.parent), *(one.step or 0 for one in stored)]), console)
+    return point
+
+
+def _say_point(point: ResumePoint, reached: int, console: Console) -> None:
+    """Say which file is used, and which steps of the run are lost."""
+    first = point.step + 1
+    steps = f"step {first} is" if reached == first else f"steps {first} to {reached} are"
+    lost = f"; {steps} trained again" if reached > point.step else ""
+    console.say(f"resuming   {point.path} at step {point.step}{lost}")
+
+
+def last_step(folder: Path) -> int:
+    """The last step in the journal of ``folder``; 0 where it says none."""
+    with contextlib.suppress(OSError):
+        lines = (folder / output_names.JOURNAL).read_bytes().splitlines()
+        for line in reversed(lines):
+            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+                return int(json.loads(line)["step"])
+    return 0
+
+
+def set_newer_aside(point: ResumePoint, console: Console) -> None:
+    """Rename the checkpoints that the run gives up, which would else be the newest where it is resumed again."""
+    for path in point.newer:
+        path.replace(path.with_name(path.name + output_names.SET_ASIDE))
+    if point.newer:
+        names = ", ".join(path.name for path in point.newer)
+        console.say(f"set aside  {names}: of later steps, now *{output_names.SET_ASIDE}")
 
 
 def nothing_to_resume(folder: Path) -> RsforgeError:

@@ -14,10 +14,12 @@ from rsforge import durable
 from rsforge.engine import devices, distributed
 from rsforge.engine.cadence import Moment
 from rsforge.engine.distributed import PlannedProcesses
+from rsforge.engine.early_stopping import Best
 from rsforge.engine.listener import Pictures
 from rsforge.engine.trainer import Trainer
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
+from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.listeners import Display
 from rsforge.recipes.tracking.loss_plots import plot_run
 from rsforge.recipes.training import changes, launch, output_dir, partners, trackers
@@ -25,6 +27,7 @@ from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.method import HasIdentity, Method
 from rsforge.recipes.training.plan import plan
+from rsforge.recipes.training.resume import ResumePoint, set_newer_aside
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.sections import DEFAULT
@@ -44,8 +47,8 @@ def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any
     with open_compute(settings.run, console) as compute:
         if several:
             compute = replace(compute, world=PlannedProcesses(launch.all_processes(settings.run)))
-        state = output_dir.find_state(settings.run, method.outputs, kind=method.kind, console=console)
-        return _fit_here(method, settings, compute, console, state)
+        point = output_dir.find_state(settings.run, method.outputs, kind=method.kind, console=console)
+        return _fit_here(method, settings, compute, console, point)
 
 
 @contextlib.contextmanager
@@ -61,8 +64,10 @@ def open_compute(run: RunSettings, console: Console) -> Iterator[Compute]:
         distributed.leave()
 
 
-def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: Console, state: State) -> dict[str, Any]:
-    run = settings.run
+def _fit_here(
+    method: Method[S, D, N], settings: S, compute: Compute, console: Console, point: ResumePoint | None
+) -> dict[str, Any]:
+    run, state = settings.run, None if point is None else point.state
     output_dir.check_apart(run, method.outputs, settings.data.data_dir)
     method.check(settings, console)
     datasets = method.datasets(settings, compute, console)
@@ -82,7 +87,7 @@ def _fit_here(method: Method[S, D, N], settings: S, compute: Compute, console: C
         if prepared is not datasets:
             spec = method.spec(settings, prepared, networks, compute, console)
         identity = _identity(method, settings, spec, datasets, compute, console, state)
-        return _train(method, settings, spec, identity, compute, console, state)
+        return _train(method, settings, spec, identity, compute, console, point)
 
 
 @contextlib.contextmanager
@@ -108,7 +113,8 @@ def _identity(
     state: State,
 ) -> dict[str, Any]:
     """What every checkpoint of the run says beside its state."""
-    given = sorted(name for name, origin in console.origins.items() if not origin.startswith(DEFAULT))
+    chosen = {name for name, origin in console.origins.items() if not origin.startswith(DEFAULT)}
+    given = sorted(chosen.difference(output_dir.HOW_IT_WAS_CALLED))
     identity: dict[str, Any] = {
         "kind": method.kind,
         **spec.identity,
@@ -117,6 +123,8 @@ def _identity(
         "images": dict(datasets.identity),
         "partners": partners.describe(spec.partners),
     }
+    if spec.nonfinite:
+        identity["nonfinite"] = spec.nonfinite
     if compute.world.writes:
         fitted = state.get("baselines") if state is not None else None
         identity["baselines"] = fitted or spec.baselines()
@@ -130,15 +138,15 @@ def _train(
     identity: dict[str, Any],
     compute: Compute,
     console: Console,
-    state: State,
+    point: ResumePoint | None,
 ) -> dict[str, Any]:
     output, outputs = settings.run.output_dir, method.outputs
     journal = output / output_names.JOURNAL
     plot = partial(plot_run, journal, method.curves, output / outputs.plot, marks=spec.marks)
     shown = replace(spec, preview=partial(_preview_and_plot, spec, plot))
     trainer = build_trainer(shown, settings, outputs, identity, compute, console)
-    if state is not None:
-        trainer.load(state, where=str(output))
+    if point is not None:
+        _go_on(trainer, point, outputs, compute, console)
     with contextlib.ExitStack() as stack:
         if compute.world.writes:
             if settings.run.copy_partners:
@@ -153,6 +161,23 @@ def _train(
         )
         trainer.run()
     return _result(trainer, spec, settings, method, console)
+
+
+def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute: Compute, console: Console) -> None:
+    """Load the state, and leave in its folder no checkpoint of later steps and none of its own that was not named."""
+    trainer.load(point.state, where=str(point.path.parent))
+    progress, per_epoch = trainer.progress, trainer.loader.steps_per_epoch
+    if compute.world.writes:
+        set_newer_aside(point, console)
+    if progress.closed == progress.step and point.path.name != outputs.names.latest:
+        last = bool(progress.finished) or progress.step >= trainer.cadences.goal
+        trainer.checkpoint_writer.complete(
+            point.path, trainer.cadences.kept_moment(progress.step, per_epoch, last=last)
+        )
+    compute.world.barrier()
+    if trainer.best.epoch >= 0 and not (point.path.parent / outputs.names.best).exists():
+        console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")
+        trainer.best.load_state_dict(Best().state_dict())
 
 
 def _preview_and_plot(spec: TrainingSpec, plot: Callable[[], None], moment: Moment) -> Pictures:

@@ -1,0 +1,83 @@
+"""Which of several checkpoints is the newest, and what a commit that was cut short still gets."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.engine.cadence import Moment
+from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter, list_newest_first
+from rsforge.errors import RsforgeError
+
+NAMES = CheckpointNames("checkpoint_{:04d}.pt", weights_only=("net",))
+
+
+def state_at(step, closed=None, value=1.0):
+    nets = {"net": {"w": torch.full((2,), value)}}
+    return {"nets": nets, "parts": {}, "progress": {"step": step, "closed": step if closed is None else closed}}
+
+
+def write(folder, steps):
+    for age, (name, step) in enumerate(steps.items()):
+        checkpoint.save(folder / name, state_at(step))
+        os.utime(folder / name, ns=(age, 10**18 - 10**9 * age))
+
+
+def order(folder):
+    return [(one.path.name, one.step) for one in list_newest_first(folder, NAMES)]
+
+
+def test_the_newest_is_that_of_the_highest_step_whatever_names_and_times_say(tmp_path):
+    steps = {"latest_model.pt": 3, "checkpoint_0009.pt": 2, "checkpoint_0001.pt": 7, "best_model.pt": 5, "other.pt": 9}
+    write(tmp_path, steps)
+    assert order(tmp_path) == [
+        ("checkpoint_0001.pt", 7), ("best_model.pt", 5), ("latest_model.pt", 3), ("checkpoint_0009.pt", 2),
+    ]  # fmt: skip
+
+
+def test_of_equal_steps_what_was_closed_and_then_the_latest_comes_first(tmp_path):
+    write(tmp_path, {"checkpoint_0002.pt": 4, "latest_model.pt": 4, "best_model.pt": 4})
+    assert [name for name, _ in order(tmp_path)] == ["latest_model.pt", "checkpoint_0002.pt", "best_model.pt"]
+    checkpoint.save(tmp_path / "latest_model.pt", state_at(4, closed=3))
+    assert [name for name, _ in order(tmp_path)] == ["checkpoint_0002.pt", "best_model.pt", "latest_model.pt"]
+
+
+def test_what_cannot_be_read_comes_first_because_it_may_be_the_newest(tmp_path):
+    write(tmp_path, {"latest_model.pt": 4, "checkpoint_0002.pt": 3})
+    (tmp_path / "checkpoint_0002.pt").write_bytes(b"")
+    assert order(tmp_path) == [("checkpoint_0002.pt", None), ("latest_model.pt", 4)]
+    assert list_newest_first(tmp_path / "nowhere", NAMES) == []
+
+
+@pytest.mark.parametrize("names", [1, 2, 3])
+def test_a_commit_killed_between_its_names_is_finished(tmp_path, monkeypatch, names):
+    """Best, periodic, latest: whatever the newest file is, what must come after it is made of it."""
+    writer = CheckpointWriter(tmp_path, NAMES, identity={"kind": "toy"}, keep=1)
+    writer.commit_closed(lambda: state_at(2), kept=Moment(1), best=True)
+    with monkeypatch.context() as patch:
+        links = iter(range(names - 1))
+        link = checkpoint.durable.link_or_copy
+        patch.setattr(
+            "rsforge.engine.checkpoint_writer.durable.link_or_copy",
+            lambda source, target: (
+                link(source, target) if target.suffix == ".pth" else (next(links), link(source, target))
+            ),
+        )
+        if names < 3:
+            with pytest.raises(StopIteration):
+                writer.commit_closed(lambda: state_at(4), kept=Moment(2), best=True)
+        else:
+            writer.commit_closed(lambda: state_at(4), kept=Moment(2), best=True)
+    writer.complete(list_newest_first(tmp_path, NAMES)[0].path, Moment(2))
+    whole = {p.name: checkpoint.load(p)["progress"]["step"] for p in tmp_path.glob("*.pt")}
+    assert whole == {"best_model.pt": 4, "checkpoint_0002.pt": 4, "latest_model.pt": 4}
+
+
+def test_weights_that_are_not_finite_are_not_published_either(tmp_path):
+    writer = CheckpointWriter(tmp_path, NAMES, identity={"kind": "toy"})
+    with pytest.raises(RsforgeError, match="nets/net/w"):
+        writer.commit_closed(lambda: state_at(2, value=float("nan")), best=True)
+    assert not list(tmp_path.iterdir())
