@@ -38,7 +38,7 @@ def test_equal_names_pair_even_when_they_hold_a_token(tmp_path):
 
 
 def test_every_pair_holds_the_two_files_of_its_name_in_natural_order(tmp_path):
-    """A file too many comes first in one folder, so that files of the same place in both lists do not belong together."""
+    """A file too many comes first in one folder, so that files of equal places in the lists do not belong together."""
     sar = ["a_s1_1.png", "a_s1_10.png", "a_s1_2.png", "x.png"]
     optical = ["0.png", "a_s2_1.tif", "a_s2_10.tif", "a_s2_2.tif", "x.png"]
     touch(

@@ -84,6 +84,7 @@ def test_what_no_unit_has_is_refused():
 def test_a_declared_unit_and_clip_come_first():
     assert settle_radiometry("db", None, "float32", 0, 1)[0] == Radiometry("db", *CLIP_DB)
     assert settle_radiometry("auto", (-20, 5), "float32", -30, 1)[0] == Radiometry("db", -20, 5)
+    assert settle_radiometry("db", (-20, 5), "float32", 0, 1)[0] == Radiometry("db", -20, 5)
     radiometry, sentence = settle_radiometry("dn", None, "uint16", 0, 700)
     assert radiometry == Radiometry("dn", 0, 700) and "declared" in sentence
 
