@@ -25,6 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.mutants.table import Mutant, read_mutants
 
@@ -40,19 +41,9 @@ OUTCOMES = {
     FINISHED + pytest.ExitCode.NO_TESTS_COLLECTED: "it has no tests",
     WRONG_PACKAGE: "the package under test is not the copy",
 }
-LIBRARIES = (
-    "torch",
-    "torchvision",
-    "torchmetrics",
-    "scipy.stats",
-    "PIL.Image",
-    "rasterio",
-    "h5py",
-    "diffusers",
-    "hypothesis",
-)
+LIBRARIES = ("torch", "torchvision", "torchmetrics", "scipy.stats", "PIL.Image", "rasterio", "h5py", "diffusers")
 # Asserts stay as they are: rewriting them anew for each mutant would take longer than most of the tests.
-OPTIONS = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--hypothesis-seed=0")
+OPTIONS = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--hypothesis-profile=mutants")
 
 
 def copy_package(root: Path, folder: Path) -> Path:
@@ -95,11 +86,9 @@ def _run_pytest(root: Path, source: Path, tests: Sequence[str], log: Path) -> No
         os.dup2(file.fileno(), 2)
     os.chdir(root)
     # Tests that start processes of their own test the copy too, and nothing is left in the checkout.
-    os.environ |= {
-        "PYTHONPATH": str(source),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(source.parent / "hypothesis"),
-    }
+    os.environ |= {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    # The same examples each time; that one fails is enough, the smallest one need not be found.
+    settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], derandomize=True, database=None)
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(source))
     if not Path(importlib.import_module("rsforge").__file__ or "").is_relative_to(source):
