@@ -81,6 +81,13 @@ def campaign(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Plants the faults of tests/mutants one by one: a test must catch each; words after -- choose some of them."""
+    install(session, "test", "oracle")
+    session.run("python", "-m", "tests.mutants.run", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Every example, in a folder of its own."""
     install(session)

@@ -82,6 +82,15 @@ def test_an_edited_number_is_noticed(saved):
     assert refused(saved) == "RSF-C002"
 
 
+def test_digests_know_type_shape_values_and_names():
+    numbers = torch.arange(6, dtype=torch.int32)
+    others = [numbers.view(2, 3), numbers.view(3, 2), numbers.view(torch.float32), numbers.flip(0)]
+    assert len({checkpoint.digest_tensor(tensor) for tensor in [numbers, *others]}) == 5
+    assert checkpoint.digest_tensor(numbers.view(2, 3).T.contiguous()) == checkpoint.digest_tensor(numbers.view(2, 3).T)
+    weights = [{"net": {name: numbers}} for name in ("weight", "bias")]
+    assert len({checkpoint.digest_weights(nets) for nets in [*weights, {"other": {"weight": numbers}}]}) == 3
+
+
 def test_every_truncation_is_refused(saved):
     whole = saved.read_bytes()
     for length in range(0, len(whole), len(whole) // 40):

@@ -8,19 +8,34 @@ import sys
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from rsforge.engine import checkpoint
-from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.distributed import ProcessGroup, SingleProcess
 from rsforge.engine.journal import read
 from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Plateau
 from tests.engine.several import TASKS, run
-from tests.engine.toys import Contrastive, Points, adamw, update
+from tests.engine.toys import CPU, Contrastive, Points, adamw, update
 
 
 class Place(SingleProcess):
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
+
+
+def test_running_statistics_are_the_mean_over_processes_and_gradients_the_sum(monkeypatch):
+    """The other one of two processes has zeros."""
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda values, **options: None)
+    group, norm = ProcessGroup(CPU), torch.nn.BatchNorm1d(2)
+    norm.running_mean.fill_(4.0)
+    group.average_buffers([norm])
+    assert norm.running_mean.tolist() == [2, 2] and norm.running_var.tolist() == [0.5, 0.5]
+    norm.weight.grad = torch.ones(2)
+    group.sum_gradients([norm.weight])
+    assert norm.weight.grad.tolist() == [1, 1]
 
 
 GROUPS = {2: list(TASKS), 3: ["noisy", "adapter", "contrastive"]}

@@ -78,9 +78,9 @@ def test_plateau_equals_torch(figures):
 def test_average_equals_torch_once_warmed_up():
     torch.manual_seed(0)
     net = nn.Linear(3, 3)
-    theirs = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+    theirs = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.7))
     theirs.update_parameters(net)
-    ours = ExponentialMovingAverage({"net": net}, decay=0.5)
+    ours = ExponentialMovingAverage({"net": net}, decay=0.7)
     ours.updates = 1000
     for _ in range(5):
         with torch.no_grad():

@@ -15,6 +15,7 @@ from rsforge.engine import checkpoint
 from rsforge.engine.cadence import Cadence
 from rsforge.engine.early_stopping import Stopping
 from rsforge.engine.journal import read
+from rsforge.engine.progress import FORMER_ORDER
 from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
 from tests.engine.toys import Noisy, trainer
@@ -125,17 +126,25 @@ def test_validation_repeats_to_the_bit_and_best_is_the_lowest(tmp_path):
     assert len(rows) == 4 and len(read(tmp_path / "journal.jsonl")) == 4 + 12
 
 
+class Worsening(Noisy):
+    """Its best model is the first that is compared: what best, plateau and stopping remember decides the rest."""
+
+    def evaluate(self, batch):
+        return {"error": -super().evaluate(batch)["error"]}
+
+
 @pytest.mark.parametrize("lost", ["ema", "rate", "best", "stopping", "optimizer/net"])
 def test_losing_any_part_of_the_state_would_show(tmp_path, lost):
     """Each part matters: without it the resumed run's files differ, so the tests above can fail."""
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
-    trainer(tmp_path / "whole").run()
-    trainer(tmp_path / "cut", epochs=2).run()
-    again = trainer(tmp_path / "cut")
-    kept = again.parts.pop(lost)
+    trainer(tmp_path / "whole", task=Worsening()).run()
+    trainer(tmp_path / "cut", task=Worsening(), epochs=2).run()
+    again = trainer(tmp_path / "cut", task=Worsening())
+    parts = again.parts  # kept in their order, which decides the bytes of a file too
+    again.parts = {name: part for name, part in parts.items() if name != lost}
     again.load(checkpoint.load(tmp_path / "cut" / "latest_model.pt"))
-    again.parts[lost] = kept
+    again.parts = parts
     again.run()
     same = [(tmp_path / "whole" / n).read_bytes() == (tmp_path / "cut" / n).read_bytes() for n in FILES]
     assert not all(same)
@@ -163,6 +172,15 @@ def test_another_accumulation_would_be_other_steps_and_is_refused(tmp_path):
     with pytest.raises(RsforgeError) as caught:
         trainer(tmp_path, accumulate=3).load(checkpoint.load(tmp_path / "latest_model.pt"))
     assert caught.value.code == "RSF-C008" and "steps an epoch" in caught.value.found
+
+
+def test_a_run_of_before_goes_on_in_its_own_order(tmp_path):
+    trainer(tmp_path, epochs=1).run()
+    state = checkpoint.load(tmp_path / "latest_model.pt")
+    state["progress"] = {name: value for name, value in state["progress"].items() if name not in ("closed", "order")}
+    again = trainer(tmp_path)
+    again.load(state)
+    assert again.loader.order == FORMER_ORDER != trainer(tmp_path).loader.order
 
 
 def test_an_early_stop_is_final_until_its_rules_change(tmp_path):

@@ -27,8 +27,8 @@ def weights(task):
 
 def test_accumulation_equals_the_large_batch():
     whole, parts = Regress(), Regress()
-    drive(whole, batch_size=8)
-    drive(parts, batch_size=4, accumulate=2)
+    figures = drive(whole, batch_size=8)
+    assert [f["loss"] for f in drive(parts, batch_size=4, accumulate=2)] == pytest.approx([f["loss"] for f in figures])
     torch.testing.assert_close(weights(whole), weights(parts))
 
 
@@ -60,6 +60,45 @@ def test_turns_are_isolated():
     log = []
     drive(Gan(log), batch_size=8, accumulate=2, steps=3)
     assert log and all(untouched for untouched, _ in log[::2]) and all(moved for _, moved in log)
+
+
+class Drawing(Quiet):
+    """Notes what each turn draws first, where it stands, and which group has gradients in it."""
+
+    def __init__(self):
+        self.nets = nn.ModuleDict({"first": nn.Linear(4, 1), "second": nn.Linear(4, 1)})
+        self.drawn, self.trained, self.epochs = {}, set(), []
+
+    def modules(self):
+        return dict(self.nets)
+
+    def groups(self):
+        return {name: net.parameters() for name, net in self.nets.items()}
+
+    def step(self, batch, context):
+        self.epochs.append(context.epoch)
+        for name, net in self.nets.items():
+            self.drawn[context.step, context.slot, name] = float(torch.rand(()))
+            self.trained.add((name, *(other for other, n in self.nets.items() if n.weight.requires_grad)))
+            yield Turn(name, net(batch["x"]).square().mean())
+
+
+def test_noise_is_a_function_of_seed_step_slot_and_turn():
+    def draw(seed):
+        task = Drawing()
+        drive(task, batch_size=8, accumulate=2, steps=3, seed=seed)
+        return task.drawn
+
+    drawn = draw(1)
+    assert len(drawn) == len(set(drawn.values())) == 3 * 2 * 2
+    assert draw(1) == drawn and not set(draw(2).values()) & set(drawn.values())
+
+
+def test_in_its_turn_a_group_alone_has_gradients_and_the_epoch_is_told():
+    task = Drawing()
+    move = update(task)
+    move([MicroBatch({"x": torch.ones(2, 4)}, 1.0, 0, ())], 12, 1e-2, epoch=3)
+    assert task.trained == {("first", "first"), ("second", "second")} and task.epochs == [3]
 
 
 class CycleGan(Quiet):
@@ -232,6 +271,17 @@ class Overflowing(Regress):
         yield Turn("net", Infinite.apply(self.net(batch["x"])).float().mean())
 
 
+class Stumbling(Regress):
+    """Every second step is not finite."""
+
+    def step(self, batch, context):
+        yield Turn("net", self.net(batch["x"]).mean() * (math.inf if context.step % 2 else 1.0))
+
+
+def test_steps_that_are_skipped_count_only_in_a_row():
+    assert len(drive(Stumbling(), batch_size=4, steps=9, skip_nonfinite=True, patience=2)) == 9
+
+
 def test_skipping_has_an_end():
     with pytest.raises(RsforgeError) as caught:
         drive(Hopeless(), batch_size=4, steps=9, skip_nonfinite=True, patience=5)
@@ -244,15 +294,17 @@ def test_a_collapsing_gradient_scale_is_an_error_not_a_silent_standstill():
     assert caught.value.code == "RSF-T002"
 
 
-def test_clipping_bounds_the_step_and_zero_does_not():
-    sgd = lambda p: torch.optim.SGD(p, lr=1.0)  # noqa: E731
-    batch = {"x": Points(8).x * 100}
+@pytest.mark.parametrize("precision", [None, Precision(torch.float16)], ids=["fp32", "fp16"])
+def test_clipping_makes_a_step_as_long_as_the_norm_and_zero_does_not(precision):
     for max_norm in (0.5, 0.0):
-        task = Regress()
-        before = torch.cat([p.detach().flatten().clone() for p in task.net.parameters()])
-        update(task, make_optimizer=sgd, max_norm=max_norm)([MicroBatch(batch, 1.0, 0, ())], 0, 1.0)
-        moved = torch.cat([p.detach().flatten() for p in task.net.parameters()]) - before
-        assert (moved.norm() <= 0.5 + 1e-5) == bool(max_norm)
+        task, length, step = Regress(), 0.0, 0
+        before = nn.utils.parameters_to_vector(task.net.parameters()).detach()
+        move = update(task, make_optimizer=lambda p: torch.optim.SGD(p, lr=1.0), max_norm=max_norm, precision=precision)
+        while not length:  # the first gradient scales overflow
+            move([MicroBatch({"x": Points(8).x}, 1.0, 0, ())], step, 1.0)
+            length = float((nn.utils.parameters_to_vector(task.net.parameters()).detach() - before).norm())
+            step += 1
+        assert length == pytest.approx(0.5, rel=1e-3) if max_norm else length > 1
 
 
 class Normalised(Quiet):

@@ -16,6 +16,7 @@ from rsforge.losses.elbo import (
     gaussian_nll_per_dim,
     kl_to_standard_normal,
     negative_elbo,
+    sample_latent,
 )
 
 
@@ -38,6 +39,14 @@ def test_kl_of_the_prior_is_zero_and_small_or_half_values_survive() -> None:
     assert kl_to_standard_normal(torch.zeros(1, 1), tiny).item() == pytest.approx(2.5e-7, rel=0.01)
     large = kl_to_standard_normal(torch.zeros(1, 1).half(), torch.full((1, 1), 12.0).half())
     assert large.dtype == torch.float32 and large.isfinite().all()
+
+
+def test_latents_are_drawn_from_the_posterior() -> None:
+    torch.manual_seed(0)
+    mu, logvar = torch.tensor([3.0, -1.0]), torch.tensor([-2.0, 1.0])
+    drawn = sample_latent(mu.expand(50_000, 2), logvar.expand(50_000, 2))
+    torch.testing.assert_close(drawn.mean(0), mu, atol=0.03, rtol=0)
+    torch.testing.assert_close(drawn.std(0), (logvar / 2).exp(), atol=0, rtol=0.02)
 
 
 def test_beta_rises_linearly_and_stays() -> None:

@@ -28,7 +28,7 @@ def test_over_scenes_it_is_scipys_of_the_ratio_of_sums() -> None:
     rng = np.random.default_rng(2)
     sizes = rng.integers(1, 9, 20)
     scenes = np.repeat(np.arange(20), sizes)
-    values = rng.normal(size=20)[scenes] + rng.normal(size=len(scenes))
+    values = 3 + rng.normal(size=20)[scenes] + rng.normal(size=len(scenes))
     low, high = mean_intervals(values[:, None], scenes.tolist(), resamples=20_000, confidence=0.95, seed=0)[0]
     theirs = bootstrap(
         (np.bincount(scenes, values), sizes),

@@ -35,6 +35,7 @@ def test_clip_bounds_x_0_and_only_when_asked() -> None:
     table, wild = alphas_cumprod("linear"), torch.tensor([[-3.0, 0.5, 2.0]])
     assert x0_denoiser(lambda x, t: wild, table, "x_0")(wild, 3).tolist() == wild.tolist()
     assert x0_denoiser(lambda x, t: wild, table, "x_0", clip=1.0)(wild, 3).tolist() == [[-1.0, 0.5, 1.0]]
+    assert x0_denoiser(lambda x, t: wild, table, "x_0", clip=2.5)(wild, 3).tolist() == [[-2.5, 0.5, 2.0]]
 
 
 def test_a_half_precision_network_does_not_narrow_the_walk() -> None:

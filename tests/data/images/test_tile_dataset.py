@@ -124,6 +124,14 @@ def test_split_depends_on_the_seed() -> None:
     assert split_digest(*one) != split_digest(one[1], one[0])
 
 
+def test_the_digest_of_a_split_says_which_tiles_are_held_out() -> None:
+    first, second = tiles(2)
+    assert (
+        len({split_digest(*split) for split in ([(first, second), ()], [(first,), (second,)], [(), (first, second)])})
+        == 3
+    )
+
+
 def test_split_never_leaves_nothing_to_train_on() -> None:
     one = TileIndex(Path(), tiles(1))
     assert split_tiles(one, val_fraction=0.3, seed=0) == (one.tiles, [])

@@ -113,6 +113,13 @@ def test_a_smaller_sar_image_is_antialiased(tmp_path):
     assert sar[:, 2:-2, 2:-2].abs().max() < 0.02
 
 
+def test_a_larger_sar_image_keeps_its_range(tmp_path):
+    """Bicubic resampling overshoots beside an edge from black to white."""
+    edge = np.repeat([[0, 255]], 4, axis=1).repeat(8, axis=0).astype(np.uint8)
+    sar, _ = dataset([pictures(tmp_path, "a", edge, fields(8, 1)[1])], size=24)[0, 0]
+    assert sar.min() == -1 and sar.max() == 1
+
+
 def test_colours_of_sar_images_count_as_grey(tmp_path):
     rgb = fields(24, 2)[1]
     pair = pictures(tmp_path, "a", rgb, rgb)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rsforge.data.io.dataset_card import write_card
-from rsforge.data.pairs.index import find_pairs
+from rsforge.data.pairs.index import find_pairs, parse_scene_and_season
 from rsforge.data.pairs.tables import write_table
 from tests.worlds.pair_folders import (
     ROW,
@@ -16,6 +16,7 @@ from tests.worlds.pair_folders import (
     touch,
     touch_regions,
     write_csv,
+    write_georeferenced,
 )
 
 
@@ -99,11 +100,23 @@ def test_terrains_are_chosen_and_cut_short_in_natural_order(tmp_path):
     assert "did you mean urban?" in error.what and "agri" in error.found
 
 
-def test_tables_serve_terrains_too(tmp_path):
-    touch(tmp_path, "agri/s1/a.png", "agri/s2/a.png")
-    write_table(tmp_path / "data_agri.csv", [{"s1_fileName": "agri/s1/a.png", "s2_fileName": "agri/s2/a.png",
+def test_tables_serve_terrains_too_and_their_scene_goes_before_that_of_a_folder(tmp_path):
+    touch(tmp_path, "scene1/s1/a.png", "scene1/s2/a.png")
+    write_table(tmp_path / "data_scene1.csv", [{"s1_fileName": "scene1/s1/a.png", "s2_fileName": "scene1/s2/a.png",
                 "scene": "field", "row": 0, "col": 0, "height": 8, "width": 8}])  # fmt: skip
     assert find_pairs(tmp_path).pairs[0].scene == "field"
+
+
+def test_autumn_is_fall_in_seasons_and_scenes():
+    assert parse_scene_and_season("terrain", "agri", "ROIs1_autumn_2_p3") == ("ROIs1_fall_2", "fall")
+    assert parse_scene_and_season("terrain", "agri", "ROIs1_winter_2_p3") == ("ROIs1_winter_2", "winter")
+
+
+def test_pairs_whose_grids_differ_are_problems(tmp_path):
+    for name, shift in (("a", 0), ("b", 3), ("c", 0)):
+        write_georeferenced(tmp_path, name, shift)
+    index = find_pairs(tmp_path)
+    assert pair_names(index) == ["a", "c"] and [name for name, _ in index.problems] == ["b"]
 
 
 def test_links_out_of_the_folder_are_not_followed(tmp_path):

@@ -37,6 +37,24 @@ def test_equal_names_pair_even_when_they_hold_a_token(tmp_path):
     ]
 
 
+def test_every_pair_holds_the_two_files_of_its_name_in_natural_order(tmp_path):
+    """A file too many comes first in one folder, so that files of equal places in the lists do not belong together."""
+    sar = ["a_s1_1.png", "a_s1_10.png", "a_s1_2.png", "x.png"]
+    optical = ["0.png", "a_s2_1.tif", "a_s2_10.tif", "a_s2_2.tif", "x.png"]
+    touch(
+        tmp_path, *(f"s1/{name}" for name in sar), *(f"s2/{name}" for name in optical), "s1/notes.txt", "s2/notes.txt"
+    )
+    found = match_names(tmp_path, tmp_path / "s1", tmp_path / "s2")
+    assert [
+        (name, one.relative_to(tmp_path).as_posix(), two.relative_to(tmp_path).as_posix())
+        for name, one, two in found.pairs
+    ] == [
+        *((f"a_{k}", f"s1/a_s1_{k}.png", f"s2/a_s2_{k}.tif") for k in (1, 2, 10)),
+        ("x", "s1/x.png", "s2/x.png"),
+    ]
+    assert [path.name for path, _ in found.orphans] == ["0.png"]
+
+
 def test_names_that_differ_in_the_token_alone_are_not_both_taken(tmp_path):
     touch(tmp_path, "s1/a_s1_b.png", "s1/a_b_s1.png", "s2/a_b_s2.png", "s1/s1_a_b.png")
     found = match_names(tmp_path, tmp_path / "s1", tmp_path / "s2")

@@ -62,9 +62,9 @@ def test_eight_bits_survive_the_way_there_and_back():
     ("dtype", "low", "high", "unit", "window"),
     [
         ("uint8", 0, 255, "uint8", (0, 255)),
-        ("float64", -31.8, 0.5, "db", CLIP_DB),
-        ("int16", -30, 2, "db", CLIP_DB),
-        ("float32", 0, 0.8, "linear", CLIP_DB),
+        ("float64", -31.8, 0.5, "db", (-25, 0)),
+        ("int16", -30, 2, "db", (-25, 0)),
+        ("float32", 0, 0.8, "linear", (-25, 0)),
         ("float32", 0, 9000, "dn", (0, 9000)),
         ("uint16", 12, 870, "dn", (0, 870)),
     ],
@@ -84,6 +84,7 @@ def test_what_no_unit_has_is_refused():
 def test_a_declared_unit_and_clip_come_first():
     assert settle_radiometry("db", None, "float32", 0, 1)[0] == Radiometry("db", *CLIP_DB)
     assert settle_radiometry("auto", (-20, 5), "float32", -30, 1)[0] == Radiometry("db", -20, 5)
+    assert settle_radiometry("db", (-20, 5), "float32", 0, 1)[0] == Radiometry("db", -20, 5)
     radiometry, sentence = settle_radiometry("dn", None, "uint16", 0, 700)
     assert radiometry == Radiometry("dn", 0, 700) and "declared" in sentence
 

@@ -51,6 +51,14 @@ def test_near_coordinates_stay_together_across_the_date_line():
     assert caught.value.code == "RSF-D011"
 
 
+def test_a_degree_of_longitude_is_short_near_a_pole():
+    chain = [item(f"c{k}", coordinates=(1.0 * k, 80.0)) for k in range(4)]  # 19 km apart
+    far = [item(f"f{k}", coordinates=(10.0 * k, 45.0)) for k in range(8)]
+    for seed in range(5):
+        on = subsets_of(divide([*chain, *far], SplitRequest("coordinate", val=0.3, seed=seed)))
+        assert len({on[i.name] for i in chain}) == 1
+
+
 def test_a_patch_split_of_overlapping_patches_is_refused():
     with pytest.raises(RsforgeError, match="overlap") as caught:
         divide(cut(stride=32), SplitRequest("patch"))

@@ -15,15 +15,24 @@ from rsforge.data.splits.split_file import Split
 from tests.worlds.items import cut, item
 
 
+def split_of(items: list[Item]) -> Split:
+    """The first item in one subset, and the rest in another."""
+    first, *rest = (i.name for i in items)
+    return Split("hand", 0, {"train": [first], "val": rest, "test": []})
+
+
 def test_leaks_are_named_with_their_reason():
     items = [replace(i, scene="s") for i in cut(32, 96)]
-    names = [i.name for i in items]
-    split = Split("hand", 0, {"train": names[:1], "val": names[1:], "test": []})
+    names, split = [i.name for i in items], split_of(items)
     found = find_leaks(split, items, [[names[0], names[3]]])
     assert [leak.kind for leak in found] == ["content", "overlap", "overlap", "overlap"]
     assert found[1].subsets == ("train", "val") and "share 2048 pixels" in found[1].reason
     unplaced = [replace(i, window=None) for i in items]
     assert [leak.kind for leak in find_leaks(split, unplaced)] == ["scene"]
+    apart = [replace(i, scene="s") for i in cut(64, 128)]
+    assert find_leaks(split_of(apart), apart) == []
+    lost = [*apart[:-1], replace(apart[-1], window=None)]
+    assert [leak.kind for leak in find_leaks(split_of(lost), lost)] == ["scene"]
     near = [item("a", scene="s", window=Window(0, 0, 8, 8)), item("b", scene="s", window=Window(0, 10, 8, 8))]
     parted = Split("hand", 0, {"train": ["a"], "val": ["b"], "test": []})
     assert find_leaks(parted, near, guard=2) == []

@@ -59,6 +59,15 @@ def test_patches_nearer_than_the_guard_share_a_plane():
     assert columns == [0, 70, 0]
 
 
+def test_scenes_nearer_than_the_guard_are_refused_unless_leaks_are_allowed():
+    items = [*on_ground("a", 0, 0, 64), *on_ground("b", 0, 70, 64)]
+    with pytest.raises(RsforgeError, match="neighbours in different subsets") as caught:
+        divide(items, SplitRequest("scene", val=0.5, guard=7))
+    assert caught.value.code == "RSF-D011" and "nearer than the guard" in caught.value.found
+    assert divide(items, SplitRequest("scene", val=0.5, guard=7, allow_leak=True)).facts["leaks"] == {"overlap": 1}
+    assert divide(items, SplitRequest("scene", val=0.5, guard=6)).subsets["val"]
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=15), st.randoms(use_true_random=False))
 def test_joined_members_have_one_root_whatever_the_order(joins, order):
     sets = DisjointSet()

@@ -1,0 +1,72 @@
+"""Held-out figures: their noise, their weights, and what they leave alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from rsforge.engine.ema import ExponentialMovingAverage, NoEma
+from rsforge.engine.loader import BatchLoader
+from rsforge.engine.validation import Validation, evaluating
+from tests.engine.toys import CPU, Points, Quiet
+
+
+class Drawing(Quiet):
+    """Notes what it draws for each batch."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def evaluate(self, batch):
+        self.drawn.append(float(torch.rand(())))
+        return {"count": torch.ones(())}
+
+
+def draw(seed):
+    task = Drawing()
+    validation = Validation(
+        task, BatchLoader(Points(12), batch_size=4, accumulate=2, shuffle=False), device=CPU, seed=seed
+    )
+    validation()
+    validation()
+    return task.drawn
+
+
+def test_every_batch_has_noise_of_its_own_and_the_same_in_every_validation():
+    drawn = draw(seed=1)
+    assert len(set(drawn[:3])) == 3 and drawn[:3] == drawn[3:]
+    assert not set(drawn) & set(draw(seed=2))
+
+
+def test_evaluation_is_without_dropout_and_gradients_and_training_goes_on_afterwards():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    with evaluating([net], NoEma()):
+        assert not net.training and not net[1].training and not net(torch.ones(1, 2)).requires_grad
+    assert net.training and net[1].training and torch.is_grad_enabled()
+
+
+def test_evaluation_carries_averaged_weights_and_gives_the_trained_ones_back():
+    net = nn.Linear(2, 1)
+    average = ExponentialMovingAverage({"net": net}, decay=0.9)
+    first = net.weight.detach().clone()
+    with torch.no_grad():
+        net.weight.add_(1)
+    with evaluating([net], average):
+        assert torch.equal(net.weight, first)
+    assert torch.equal(net.weight, first + 1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_evaluation_leaves_the_random_state_alone(fails):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    try:
+        with evaluating([], NoEma()):
+            torch.rand(9)
+            if fails:
+                raise KeyError
+    except KeyError:
+        pass
+    assert torch.equal(torch.rand(2), expected)
