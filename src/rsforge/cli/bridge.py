@@ -11,13 +11,14 @@ import typer
 from pydantic import BaseModel
 
 from rsforge.cli.config_files import Entry, entries
+from rsforge.cli.dry_run import describe_dry_run
 from rsforge.cli.failures import interruption
 from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, leaves
 from rsforge.cli.resolve import resolve
 from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.terminal import TerminalConsole
-from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, Result, common_options
+from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, common_options
 from rsforge.errors import RsforgeError
 from rsforge.process_protocol import exit_folder
 from rsforge.settings.sections import DEFAULT, anchor, unset
@@ -113,7 +114,8 @@ def command(
                 return None
             settings, console = _read_settings(ctx, spec, values)
             try:
-                return _outcome(run(anchor(settings), console), settings, console)
+                result = run(anchor(settings), console)
+                return describe_dry_run(result, settings, console) if console.dry_run else result
             except KeyboardInterrupt as error:
                 raise interruption(error, console.command) from None
 
@@ -160,10 +162,3 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
 def _was_typed(ctx: typer.Context, name: str) -> bool:
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _outcome(result: Any, settings: BaseModel, console: TerminalConsole) -> Any:
-    if not console.dry_run:
-        return result
-    data = result.data if isinstance(result, Result) else dict(result or {})
-    return {"dry_run": True, "settings": settings.model_dump(mode="json"), "origins": console.origins, "plan": data}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,11 @@ def _plain(value: Any) -> Any:
 
 def lines(result: Mapping[str, Any]) -> str:
     """A result as aligned ``key  value`` lines; inner tables get dotted keys, findings one line and their fix."""
-    rows = list(_rows(result))
+    return align(list(_rows(result)))
+
+
+def align(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values in two columns."""
     width = max((len(key) for key, _ in rows), default=0)
     return "\n".join(f"{key:<{width}}  {value}".rstrip() for key, value in rows)
 
