@@ -54,7 +54,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/output_names.py",
     "recipes/stored_partners.py",
     "recipes/training/job.py",
-    "recipes/training/method.py",
     "recipes/training/output_dir.py",
     "recipes/training/resume.py",
     "recipes/training/run.py",

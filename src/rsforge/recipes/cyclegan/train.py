@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -236,6 +238,11 @@ def preview(
     return dict(zip(EXAMPLES, (x[:, :1], y, made), strict=True))
 
 
+def next_command(settings: CycleGanTrainSettings, checkpoint: Path) -> str:
+    words = ["--checkpoint", str(checkpoint), "--data-dir", settings.data.data_dir]
+    return shlex.join(["rsforge", "cyclegan", "evaluate", *words])
+
+
 METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     kind="cyclegan",
     outputs=CYCLEGAN,
@@ -245,4 +252,5 @@ METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     datasets=read_pairs,
     networks=build_networks,
     spec=spec,
+    next_command=next_command,
 )

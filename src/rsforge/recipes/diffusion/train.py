@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rsforge.data.io.image_writer import save_grid
@@ -210,6 +212,10 @@ def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, moment: 
     return {"samples": drawn.cpu()}
 
 
+def next_command(settings: DiffusionTrainSettings, checkpoint: Path) -> str:
+    return shlex.join(["rsforge", "sample", "--diffusion-checkpoint", str(checkpoint)])
+
+
 METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     kind="diffusion",
     outputs=DIFFUSION,
@@ -220,4 +226,5 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
+    next_command=next_command,
 )

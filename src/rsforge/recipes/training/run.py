@@ -166,13 +166,16 @@ def _result(
     if progress.finished:
         console.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
     sign = -1 if spec.monitored.startswith("-") else 1
+    best = output / method.outputs.names.best
+    usable = best if best.is_file() else output / method.outputs.names.latest
     return {
         "output_dir": str(output),
-        "best_model": str(output / method.outputs.names.best),
+        "best_model": str(best),
         "epochs": progress.epoch,
         "steps": progress.step,
         "best_epoch": trainer.best.epoch + 1,
         "monitor": spec.monitored.removeprefix("-"),
         "best": sign * trainer.best.figure,
         "stopped": progress.finished or "done",
+        "next": method.next_command(settings, usable),
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -159,6 +161,10 @@ def preview(
     return {"samples": samples, "reconstructions": pairs}
 
 
+def next_command(settings: VaeTrainSettings, checkpoint: Path) -> str:
+    return shlex.join(["rsforge", "diffusion", "train", "--vae", str(checkpoint)])
+
+
 METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     kind="vae",
     outputs=VAE,
@@ -168,4 +174,5 @@ METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     datasets=read_images,
     networks=build_network,
     spec=spec,
+    next_command=next_command,
 )
