@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from rsforge.cli.config_files import Entry, entries
 from rsforge.cli.dry_run import describe_dry_run
 from rsforge.cli.failures import interruption
+from rsforge.cli.help import HelpfulCommand, HelpfulGroup
 from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, leaves
 from rsforge.cli.resolve import resolve
@@ -58,7 +59,9 @@ def _help(leaf: Leaf) -> str:
     # Aliases are mended in argv and told here: Typer would cut a column of long names short.
     others = [*leaf.options[1:], *leaf.negatives]
     variable = leaf.variable and f"Also the variable {leaf.variable}."
-    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable, _when_absent(leaf)]
+    notes = [leaf.limits, f"also {', '.join(others)}" if others else ""]
+    brackets = [f"[{note}]" for note in notes if note]
+    parts = [leaf.field.description, variable, _when_absent(leaf), *brackets]
     return " ".join(p.replace("[", r"\[") for p in parts if p)
 
 
@@ -120,14 +123,15 @@ def command(
                 raise interruption(error, console.command) from None
 
         call.__doc__ = run.__doc__
+        call.spec = spec  # type: ignore[attr-defined]
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
         params = [context, *map(_parameter, leaves(model).values()), *map(_common, common_options(spec))]
         call.__signature__ = inspect.Signature(params)  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in params}
         if group:
-            app.callback(invoke_without_command=True, **extra)(call)
+            app.callback(invoke_without_command=True, cls=HelpfulGroup, **extra)(call)
         else:
-            app.command(spec.path[-1], **extra)(call)
+            app.command(spec.path[-1], cls=HelpfulCommand, **extra)(call)
         return run
 
     return decorate

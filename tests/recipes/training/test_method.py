@@ -11,6 +11,7 @@ from rsforge.cli.main import run
 from rsforge.recipes.training.method import info_command
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
+BEST = "best_model.pt"
 GAN = "--data-dir {} --image-size 32 --base-width 4 --lambda-content 0 --num-workers 0 --allow-leak"
 
 
@@ -20,7 +21,10 @@ def test_a_training_ends_with_a_next_command_that_runs(method, job, tmp_path, ca
     pairs, folder = tmp_path / "the pairs", tmp_path / "the run"
     line, paths = {
         "vae": (f"vae train --data-dir {{}} {VAE}", [job.tiles]),
-        "diffusion": (f"diffusion train --vae {{}} --data-dir {{}} {DIFFUSION}", [job.vae / "best_model.pt", job.tiles]),
+        "diffusion": (
+            f"diffusion train --vae {{}} --data-dir {{}} {DIFFUSION}",
+            [job.vae / "best_model.pt", job.tiles],
+        ),
         "cyclegan": (f"cyclegan train {GAN}", [pairs]),
     }[method]
     if method == "cyclegan":
@@ -28,7 +32,7 @@ def test_a_training_ends_with_a_next_command_that_runs(method, job, tmp_path, ca
     assert rsforge(f"{line} --max-train-steps 1 --report-to none --output-dir {{}}", *paths, folder) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next ")]
     words = shlex.split(told[-1])
-    assert words[1] == "rsforge" and str(folder / "best_model.pt") in words
+    assert words[1] == "rsforge" and str(folder / BEST) in words
     assert run([*words[2:], "--dry-run"]) == 0
 
 
