@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from rsforge.data.io.library_output import first_line, silence_libraries
 from rsforge.errors import RsforgeError, from_os_error
+from rsforge.wording import count_noun
 
 Pixels = npt.NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -151,7 +152,7 @@ def _check_header(image: Image.Image) -> None:
     bands = len(image.getbands())
     samples = _read_tag(image, SAMPLES, 0)
     if samples > bands:
-        raise UnreadableError(f"it has {samples} bands where {bands} are expected ({image.mode})")
+        raise UnreadableError(f"it has {count_noun(samples, 'band')} where {bands} are expected ({image.mode})")
 
 
 def read_tiff_directory(file: BinaryIO) -> ImageFileDirectory_v2:

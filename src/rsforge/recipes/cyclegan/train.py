@@ -35,6 +35,7 @@ from rsforge.recipes.training.run import fit
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
+from rsforge.wording import count_noun
 
 SHOWN = 4
 MODALITIES = ("sar", "optical")
@@ -118,7 +119,7 @@ def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
     """
     count, matched = len(pairs.held_out), pairs.matched or loss.best_by == "cycle"
     if "best_by" in loss.model_fields_set and not (count and matched):
-        found = f"{count} images held out{'' if pairs.matched else ', no pairs'}"
+        found = f"{count_noun(count, 'image')} held out{'' if pairs.matched else ', no pairs'}"
         what = f"--best-by {loss.best_by} has nothing to judge by"
         raise RsforgeError("RSF-U005", what, where="--best-by", found=found, fix="leave out --best-by")
     if not count:

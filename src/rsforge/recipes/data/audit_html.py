@@ -15,6 +15,7 @@ from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pa
 from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
 from rsforge.data.splits.items import DatasetContents, Item
 from rsforge.recipes.html.document import render_document, render_table
+from rsforge.wording import count_noun
 
 SHOWN = 12  # items of a kind with images
 LISTED = 200  # items of a kind in the table
@@ -61,7 +62,7 @@ def render_page(result: AuditResult) -> str:
     kinds = result.by_kind()
     items = {**_faulty_files(result), **{item.name: item for item in contents.items}}
     cards = [
-        (str(len(contents.items)), f"{contents.kind} in {result.files} files"),
+        (str(len(contents.items)), f"{contents.kind} in {count_noun(result.files, 'file')}"),
         (str(result.count("error")), f"errors in {_describe_faulty(result, 'error')}"),
         (str(result.count("warning")), f"warnings about {_describe_faulty(result, 'warning')}"),
     ]
@@ -81,7 +82,7 @@ def render_page(result: AuditResult) -> str:
 
 def _describe_faulty(result: AuditResult, severity: str) -> str:
     items, others = result.count_faulty(severity)
-    return f"{items} items" + (f" and {others} other places" if others else "")
+    return count_noun(items, "item") + (f" and {count_noun(others, 'other place')}" if others else "")
 
 
 def _faulty_files(result: AuditResult) -> dict[str, Item]:
@@ -122,7 +123,7 @@ def _render_section(
         yield "</div>"
     if rest:
         rows = render_table((_to_utf8(fault.item), fault.modality, _to_utf8(fault.reason)) for fault in rest[:LISTED])
-        summary = f"and {len(rest)} more" if shown else f"{len(rest)} files"
+        summary = f"and {len(rest)} more" if shown else count_noun(len(rest), "file")
         yield f"<details{'' if shown else ' open'}><summary>{summary}</summary>{rows}"
         if len(rest) > LISTED:
             yield f"<p>… and {len(rest) - LISTED} more in audit.json</p>"

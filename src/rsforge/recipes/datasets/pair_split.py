@@ -21,6 +21,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
+from rsforge.wording import count_noun
 
 TrainAndHeldOut = tuple[list[JudgedPair], list[JudgedPair]]
 """Pairs to train on, and held-out pairs."""
@@ -117,7 +118,7 @@ def divide_by_scene(
     train_scenes, held_out_scenes = _count_scenes(train), _count_scenes(held_out)
     scenes = "of unknown scenes"
     if train_scenes and held_out_scenes:
-        scenes = f"of {train_scenes} and {held_out_scenes} scenes"
+        scenes = f"of {train_scenes} and {count_noun(held_out_scenes, 'scene')}"
     console.say(f"split      {len(train)} train, {len(held_out)} held out, {scenes}")
     return sort_by_content(train), sort_by_content(held_out)
 

@@ -27,6 +27,7 @@ from rsforge.recipes.training.plan import plan
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.sections import DEFAULT
+from rsforge.wording import count_noun
 
 S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
@@ -164,7 +165,7 @@ def _result(
 ) -> dict[str, Any]:
     progress, output = trainer.progress, settings.run.output_dir
     if progress.finished:
-        console.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
+        console.say(f"stopped    after {count_noun(progress.epoch, 'epoch')}: {progress.finished}")
     sign = -1 if spec.monitored.startswith("-") else 1
     best = output / method.outputs.names.best
     usable = best if best.is_file() else output / method.outputs.names.latest

@@ -36,6 +36,7 @@ from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
 from rsforge.tasks.vae import VaeTask
+from rsforge.wording import count_noun
 
 RECONSTRUCTED = 8
 KL_PANEL = "KL (nats)"
@@ -93,7 +94,7 @@ def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, co
             "RSF-U005",
             "batches of one image leave nothing to normalise at the innermost level",
             where="--batch-size, --channels",
-            found=f"{count} training images, a level of 1 x 1 pixels",
+            found=f"{count_noun(count, 'training image')}, a level of 1 x 1 pixels",
             fix="use a larger --batch-size, more images, or fewer --channels",
         )
 
