@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.engine.loader import IndexedDataset
@@ -235,7 +235,8 @@ def preview(
     made = torch.cat([gen_ab(image[None].to(device)).float().cpu() for image in x])
     columns = (x[:, :1].expand(-1, COLOURS, -1, -1), y, made)
     rows = torch.stack(columns, 1).flatten(0, 1)
-    save_grid(settings.run.output_dir / CYCLEGAN.sample_picture(moment), rows, nrow=len(columns))
+    path = settings.run.output_dir / CYCLEGAN.sample_picture(moment)
+    save_labelled_grid(path, rows, nrow=len(columns), columns=("SAR", "optical", "translation"))
     return dict(zip(EXAMPLES, (x[:, :1], y, made), strict=True))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
@@ -156,9 +156,11 @@ def preview(
     # A map's prior is not what its images use: draw from what was measured. A vector is held near N(0, 1).
     z = noise if len(shape) == 1 else noise * statistics.std + statistics.mean
     samples = network.decode(z.to(device)).cpu()
-    save_grid(output / VAE.sample_picture(moment), samples, nrow=4)
+    save_labelled_grid(output / VAE.sample_picture(moment), samples, nrow=4, title=f"drawn after {moment}")
     pairs = torch.cat([originals, network(originals.to(device)).cpu()])
-    save_grid(output / VAE.reconstruction_picture(moment), pairs, nrow=len(originals))
+    save_labelled_grid(
+        output / VAE.reconstruction_picture(moment), pairs, nrow=len(originals), rows=("image", "reconstruction")
+    )
     return {"samples": samples, "reconstructions": pairs}
 
 
