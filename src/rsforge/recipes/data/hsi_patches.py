@@ -49,7 +49,7 @@ def _cut_scenes(job: CuttingJob, console: Console) -> dict[str, Any]:
         raise _no_patches_error(job)
     facts = _collect_facts(job, scenes)
     if settings.split_by != "none":
-        divide(_expected_items(scenes), SplitRequest(settings.split_by, val=settings.val, seed=settings.seed))
+        _check_division(settings, scenes)
     if console.dry_run:
         return facts | _upper_bounds(job, scenes)
     output_dir.make(out)
@@ -97,6 +97,16 @@ def describe(result: Mapping[str, Any]) -> str:
         sizes = ", ".join(f"{split[subset]} {subset}" for subset in ("train", "val", "test") if split.get(subset))
         lines.append(f"{split['split']}: {sizes}, by {split['by']}")
     return "\n".join(lines)
+
+
+def _check_division(settings: HsiPatchesSettings, scenes: list[CubeScene]) -> None:
+    """RSF-D004 before anything is cut, where the patches cannot be divided as is asked."""
+    try:
+        divide(_expected_items(scenes), SplitRequest(settings.split_by, val=settings.val, seed=settings.seed))
+    except RsforgeError as error:
+        error.where = f"--split-by {settings.split_by}"
+        error.fix = "lower --patch-size, or cut with --split-by none and divide by `rsforge data split`"
+        raise
 
 
 def _expected_items(scenes: list[CubeScene]) -> list[Item]:

@@ -156,13 +156,13 @@ def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
 
 def _suggest_remedy(code: str, items: Sequence[Item]) -> str:
     if code == "RSF-D011":
-        remedy = "divide otherwise by `rsforge data split` (--by region takes folders), or accept it with --allow-leak"
+        remedy = "divide by folders with `rsforge data split --by region`, or accept it with --allow-leak"
     elif all(item.windows_by_plane for item in items):
         remedy = "cut the scene into blocks by `rsforge data split --by block`"
     else:
         remedy = (
-            "add scenes, or divide it by `rsforge data split`: --by block where windows are known, else --by patch "
-            "--allow-leak"
+            "add scenes, or divide it by `rsforge data split --by block` where windows are known, else by "
+            "`rsforge data split --by patch --allow-leak`"
         )
     return f"{remedy}, or hold nothing out by --val-fraction 0"
 
