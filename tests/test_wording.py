@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.wording import count_noun, join_first, join_start
+from rsforge.wording import agree, count_noun, join_first, join_start
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 pairs"), (1, "1 pair"), (2, "2 pairs")])
 def test_nouns_follow_their_number(number, text):
     assert count_noun(number, "pair") == text
+    assert count_noun(number, "match", "matches") == text.replace("pair", "match").replace("hs", "hes")
+    assert agree(number, "is", "are") == ("is" if number == 1 else "are")
 
 
 def test_long_lists_are_cut_short():

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def count_noun(number: int, noun: str) -> str:
-    """``1 pair``, ``2 pairs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count_noun(number: int, noun: str, plural: str = "") -> str:
+    """``1 pair``, ``2 pairs``; ``plural`` where it is not the noun with an s."""
+    return f"{number} {agree(number, noun, plural or f'{noun}s')}"
+
+
+def agree(number: int, singular: str, plural: str) -> str:
+    """The word for one or for several: ``1 file is``, ``2 files are``."""
+    return singular if number == 1 else plural
 
 
 def join_first(texts: Sequence[str], most: int, *, separator: str = "; ") -> str:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from rsforge.cli import terminal as module
+from rsforge.cli.main import run
 from rsforge.cli.terminal import TerminalConsole, duration
 
 
@@ -87,6 +88,27 @@ def test_no_color_is_respected(monkeypatch):
     with TerminalConsole().progress("step", 1) as progress:
         progress.step()
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", sys.stderr.getvalue())
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_errors_and_warnings_are_coloured_on_a_terminal_alone(monkeypatch, variables, coloured):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    TerminalConsole().warn("a\x1b[2Jb")
+    assert run(["vae", "trian"]) == 2
+    told = sys.stderr.getvalue()
+    assert told.startswith("\x1b[1;33mwarning: \x1b[0ma\\x1b[2Jb\n" if coloured else "warning: a\\x1b[2Jb\n")
+    assert ("\x1b[1;31merror[RSF-U002]\x1b[0m: " in told) is coloured and ("\x1b" in told) is coloured
+
+
+def test_what_is_piped_has_no_colour(capsys):
+    TerminalConsole().warn("careful")
+    run(["vae", "trian"])
+    told = capsys.readouterr().err
+    assert told.startswith("warning: careful\nerror[RSF-U002]: ") and "\x1b" not in told
 
 
 class Broken(io.StringIO):

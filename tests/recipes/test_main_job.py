@@ -40,22 +40,20 @@ def test_the_diffusion_model_leaves_the_documented_tree(job):
     }  # fmt: skip
 
 
-def test_pictures_have_the_documented_shape(job):
-    side = 16 + 2
-    assert pixels(job.vae / "samples/samples_epoch_4.png").shape == (4 * side + 2, 4 * side + 2, 3)
-    assert pixels(job.diffusion / "samples/epoch_4.png").shape == (side + 2, 4 * side + 2, 3)
+def test_pictures_show_the_documented_images_enlarged(job):
+    """16 pixels become 128, with 4 between them, and 22 for a title or for the names of rows."""
+    side = 128 + 4
+    assert pixels(job.vae / "samples/samples_epoch_4.png").shape == (4 * side + 26, 4 * side + 4, 3)
+    assert pixels(job.diffusion / "samples/epoch_4.png").shape == (side + 26, 4 * side + 4, 3)
     held_out = json.loads((job.vae / "settings.json").read_text())["settings"]["data"]["val_fraction"] * 30
-    assert pixels(job.vae / "reconstructions/reconstruction_epoch_4.png").shape == (
-        2 * side + 2,
-        held_out * side + 2,
-        3,
-    )
+    shape = pixels(job.vae / "reconstructions/reconstruction_epoch_4.png").shape
+    assert shape == (2 * side + 4, held_out * side + 26, 3)
 
 
 def test_reconstructions_show_the_same_plain_held_out_images_every_time(job):
     """The originals in the first row are fixed: not shuffled, not augmented."""
     first, last = (pixels(job.vae / f"reconstructions/reconstruction_epoch_{n}.png") for n in (2, 4))
-    assert (first[:18] == last[:18]).all() and (first[18:] != last[18:]).any()
+    assert (first[:132] == last[:132]).all() and (first[132:] != last[132:]).any()
 
 
 def test_checkpoints_are_plain_data_and_rebuild_their_model_alone(job):

@@ -10,6 +10,7 @@ import typer
 from rsforge import __version__
 from rsforge.cli import tools
 from rsforge.cli.group import group
+from rsforge.cli.help import HELP
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 usage or settings, 3 input data, 4 checkpoint, 5 training went wrong, "
@@ -24,7 +25,6 @@ GROUPS = {
     "sample": "Sample images from trained models.",
     "config": "List, copy, show and check settings.",
 }
-HELP = {"-h", "--help"}
 # Groups that speak of the commands of all others.
 WIDE = ("config",)
 
@@ -55,7 +55,7 @@ def load(words: list[str]) -> typer.Typer:
     Reading the settings of all methods takes longer than the rest of a command that only tells its help.
     """
     named = next((word for word in words if not word.startswith("-")), "")
-    wide = named in WIDE and not HELP.intersection(words)
+    wide = named in WIDE and not set(HELP).intersection(words)
     wanted = GROUPS if wide else [name for name in GROUPS if name == named]
     app.registered_groups = []
     for name, text in GROUPS.items():

@@ -11,13 +11,15 @@ import typer
 from pydantic import BaseModel
 
 from rsforge.cli.config_files import Entry, entries
+from rsforge.cli.dry_run import describe_dry_run
 from rsforge.cli.failures import interruption
+from rsforge.cli.help import HelpfulCommand, HelpfulGroup
 from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, leaves
 from rsforge.cli.resolve import resolve
 from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.terminal import TerminalConsole
-from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, Result, common_options
+from rsforge.cli.tree import COMMAND_LINE, COMMANDS, COMMON, Command, common_options
 from rsforge.errors import RsforgeError
 from rsforge.process_protocol import exit_folder
 from rsforge.settings.sections import DEFAULT, anchor, unset
@@ -57,7 +59,9 @@ def _help(leaf: Leaf) -> str:
     # Aliases are mended in argv and told here: Typer would cut a column of long names short.
     others = [*leaf.options[1:], *leaf.negatives]
     variable = leaf.variable and f"Also the variable {leaf.variable}."
-    parts = [leaf.field.description, leaf.limits, others and f"Also {', '.join(others)}.", variable, _when_absent(leaf)]
+    notes = [leaf.limits, f"also {', '.join(others)}" if others else ""]
+    brackets = [f"[{note}]" for note in notes if note]
+    parts = [leaf.field.description, variable, _when_absent(leaf), *brackets]
     return " ".join(p.replace("[", r"\[") for p in parts if p)
 
 
@@ -113,19 +117,21 @@ def command(
                 return None
             settings, console = _read_settings(ctx, spec, values)
             try:
-                return _outcome(run(anchor(settings), console), settings, console)
+                result = run(anchor(settings), console)
+                return describe_dry_run(result, settings, console) if console.dry_run else result
             except KeyboardInterrupt as error:
                 raise interruption(error, console.command) from None
 
         call.__doc__ = run.__doc__
+        call.spec = spec  # type: ignore[attr-defined]
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
         params = [context, *map(_parameter, leaves(model).values()), *map(_common, common_options(spec))]
         call.__signature__ = inspect.Signature(params)  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in params}
         if group:
-            app.callback(invoke_without_command=True, **extra)(call)
+            app.callback(invoke_without_command=True, cls=HelpfulGroup, **extra)(call)
         else:
-            app.command(spec.path[-1], **extra)(call)
+            app.command(spec.path[-1], cls=HelpfulCommand, **extra)(call)
         return run
 
     return decorate
@@ -160,10 +166,3 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
 def _was_typed(ctx: typer.Context, name: str) -> bool:
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _outcome(result: Any, settings: BaseModel, console: TerminalConsole) -> Any:
-    if not console.dry_run:
-        return result
-    data = result.data if isinstance(result, Result) else dict(result or {})
-    return {"dry_run": True, "settings": settings.model_dump(mode="json"), "origins": console.origins, "plan": data}

@@ -46,11 +46,13 @@ def train(settings: CycleGanTrainSettings, console: TerminalConsole) -> dict[str
     writes=True,
     epilog="Example: rsforge cyclegan translate --checkpoint cyclegan_models/best_model.pt --input s1 --output optical",
 )
-def translate(settings: CycleGanTranslateSettings, console: TerminalConsole) -> dict[str, Any]:
+def translate(settings: CycleGanTranslateSettings, console: TerminalConsole) -> Result:
     """Translate images of any size; a GeoTIFF becomes a GeoTIFF."""
+    from rsforge.recipes.cyclegan.translate import describe
     from rsforge.recipes.cyclegan.translate import translate as recipe
 
-    return recipe(settings, console)
+    data = recipe(settings, console)
+    return Result(data, describe(data))
 
 
 @command(

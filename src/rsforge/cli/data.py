@@ -118,11 +118,13 @@ def split(settings: SplitSettings, console: TerminalConsole) -> dict[str, Any]:
     writes=True,
     epilog="Example: rsforge data hsi-patches --input scene.hdr --sensor landsat8 --output-dir patches",
 )
-def hsi_patches(settings: HsiPatchesSettings, console: TerminalConsole) -> dict[str, Any]:
+def hsi_patches(settings: HsiPatchesSettings, console: TerminalConsole) -> Result:
     """Cut hyperspectral cubes into patches, paired with simulated Landsat bands."""
     from rsforge.recipes.data.hsi_patches import cut as recipe
+    from rsforge.recipes.data.hsi_patches import describe
 
-    return recipe(settings, console)
+    data = recipe(settings, console)
+    return Result(data, describe(data))
 
 
 @command(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from rsforge.cli.help import HELP
+
 
 def group(help: str | None = None, *, epilog: str | None = None, completion: bool = False) -> typer.Typer:
     """A group that shows its help when nothing is asked of it, and answers to -h."""
@@ -13,5 +15,5 @@ def group(help: str | None = None, *, epilog: str | None = None, completion: boo
         no_args_is_help=True,
         add_completion=completion,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": list(HELP)},
     )

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 from rsforge.cli.app import load, load_all
 from rsforge.cli.argv import expand, locate
 from rsforge.cli.failures import interruption, to_failure
-from rsforge.cli.render import as_json, block, error_json, escape, lines
+from rsforge.cli.help import set_help_width
+from rsforge.cli.render import as_json, block, error_json, escape, lines, paint_block
 from rsforge.cli.sources import nearest_variable, unknown_variables
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import COMMAND_LINE, COMMANDS, Result
@@ -94,9 +95,7 @@ def _leave_to_launcher(failure: RsforgeError) -> bool:
 def run(argv: list[str]) -> int:
     """Run the command line and return its exit code."""
     COMMAND_LINE.argv = list(argv)
-    if sys.stdout is not None and not sys.stdout.isatty():
-        # Help that is read by a program or a pager keeps its option names whole.
-        os.environ.setdefault("TERMINAL_WIDTH", "120")
+    set_help_width()
     own = argv[: argv.index("--")] if "--" in argv else argv
     try:
         app = load_all() if "_RSFORGE_COMPLETE" in os.environ else load(argv)
@@ -141,11 +140,12 @@ def _emit(outcome: Any, as_object: bool) -> None:
 def _fail(error: BaseException, argv: list[str]) -> int:
     failure = to_failure(error, shlex.join(["rsforge", *argv]))
     if "--debug" in argv:
-        _write(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
+        _write(sys.stderr, escape("".join(traceback.format_exception(error)).rstrip(), keep="\n"))
     if failure.result is not None:
         _emit(failure.result, "--json" in argv)
     if not _leave_to_launcher(failure):
-        _write(sys.stderr, error_json(failure) if "--json" in argv else block(failure))
+        text = error_json(failure) if "--json" in argv else paint_block(block(failure), sys.stderr)
+        _write(sys.stderr, text)
     _silence_if_broken(sys.stdout)
     return int(failure.exit)
 
@@ -153,7 +153,7 @@ def _fail(error: BaseException, argv: list[str]) -> int:
 def _write(stream: TextIO | None, text: str) -> None:
     try:
         if stream is not None:
-            stream.write(escape(text, keep="\n") + "\n")
+            stream.write(text + "\n")
             stream.flush()
     except OSError:
         _silence(stream)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsforge.errors import RsforgeError
 
 _LINES = 8
+_STYLES = {"error": "1;31", "warning": "1;33", "field": "2"}  # bold red, bold yellow, dim
 _FINDING = {"state", "found", "fix"}
 
 
@@ -21,6 +23,29 @@ def escape(text: str, keep: str = "") -> str:
 
 def _write_escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def has_colour(stream: Any) -> bool:
+    """Whether to write colours: on a terminal, unless NO_COLOR or TERM=dumb is set (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream is not None and bool(stream.isatty())
+
+
+def paint(text: str, style: str, stream: Any) -> str:
+    """``text`` in a style of ``_STYLES`` where ``stream`` shows colours."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if has_colour(stream) else text
+
+
+def paint_block(text: str, stream: Any) -> str:
+    """The error of :func:`block` with its code in red and the names of its fields dimmed."""
+    first, *rest = text.split("\n")
+    code, colon, what = first.partition(": ")
+    lines = [f"{paint(code, 'error', stream)}{colon}{what}"]
+    for line in rest:
+        name, colon, found = line.partition(":") if line[:3].strip() else ("", "", line)
+        lines.append(f"{paint(name + colon, 'field', stream)}{found}" if name else line)
+    return "\n".join(lines)
 
 
 def block(error: RsforgeError) -> str:
@@ -59,7 +84,11 @@ def _plain(value: Any) -> Any:
 
 def lines(result: Mapping[str, Any]) -> str:
     """A result as aligned ``key  value`` lines; inner tables get dotted keys, findings one line and their fix."""
-    rows = list(_rows(result))
+    return align(list(_rows(result)))
+
+
+def align(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values in two columns."""
     width = max((len(key) for key, _ in rows), default=0)
     return "\n".join(f"{key:<{width}}  {value}".rstrip() for key, value in rows)
 

@@ -7,11 +7,12 @@ from typing import Any
 import typer
 
 from rsforge.cli.bridge import command
+from rsforge.cli.help import HELP
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.sample import SampleSettings
 
 # A group without commands yet: what it does by itself stays when subcommands come.
-app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": list(HELP)})
 
 
 @command(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from rsforge.cli.render import escape
+from rsforge.cli.render import escape, paint
 
 INTERVAL_S = 10.0
 Figure = float | str
@@ -108,7 +108,7 @@ class TerminalConsole:
     def warn(self, line: str) -> None:
         """Tell a warning, even when quiet."""
         if os.environ.get("RANK", "0") == "0":
-            self._write(f"warning: {line}")
+            self._write(line, label="warning: ")
 
     @contextlib.contextmanager
     def progress(self, label: str, total: int, done: int = 0) -> Iterator[Meter]:
@@ -143,13 +143,14 @@ class TerminalConsole:
         finally:
             self._console = None
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str, label: str = "") -> None:
         # A reader that went away (`| head`) must not end a training.
         with contextlib.suppress(BrokenPipeError, ValueError):
             if self._console is not None:
+                self._console.print(label, style="bold yellow", end="")
                 self._console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
             elif sys.stderr is not None:
-                sys.stderr.write(escape(line) + "\n")
+                sys.stderr.write(f"{paint(label, 'warning', sys.stderr) if label else ''}{escape(line)}\n")
                 sys.stderr.flush()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rsforge.wording import count_noun
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -12,6 +14,9 @@ class Moment:
 
     number: int
     unit: Literal["epoch", "step"] = "epoch"
+
+    def __str__(self) -> str:
+        return count_noun(self.number, self.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rsforge import __version__, durable
 from rsforge.errors import RsforgeError
+from rsforge.wording import count_noun
 
 FORMAT = 1
 _ZIP = b"PK\x03\x04"
@@ -212,7 +213,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str
     wrong += [f"{k} unknown" for k in weights.keys() - own.keys()]
     wrong += [f"{k} {tuple(weights[k].shape)}" for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if wrong:
-        found = f"{len(wrong)} differences: {', '.join(sorted(wrong)[:3])}"
+        found = f"{count_noun(len(wrong), 'difference')}: {', '.join(sorted(wrong)[:3])}"
         raise RsforgeError("RSF-C007", "the weights do not fit the model", where=where, found=found)
     module.load_state_dict(weights, strict=True)
 

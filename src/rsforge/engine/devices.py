@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from rsforge.errors import RsforgeError
+from rsforge.wording import count_noun
 
 
 def choose(wanted: str, *, deterministic: bool = False) -> torch.device:
@@ -31,7 +32,7 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
         return f"{card.name}, {card.total_memory / 2**30:.0f} GiB, torch {torch.__version__}"
-    return f"{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{device.type}, {count_noun(torch.get_num_threads(), 'thread')}, torch {torch.__version__}"
 
 
 def _automatic() -> str:

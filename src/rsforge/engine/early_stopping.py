@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from statistics import fmean, pstdev
 from typing import Any
 
+from rsforge.wording import count_noun
+
 
 def monitored_value(figures: Mapping[str, float], monitor: str) -> float:
     """The figure that ``monitor`` names, after a ``-`` its negative: low is good.
@@ -74,7 +76,7 @@ class Stopping:
         else:
             self.waited += 1
         if self.patience and self.waited >= self.patience:
-            return f"no improvement by {self.delta:g} for {self.patience} epochs (best {self.best:.6g})"
+            return f"no improvement by {self.delta:g} for {count_noun(self.patience, 'epoch')} (best {self.best:.6g})"
         return self._flat(figure)
 
     def _flat(self, figure: float) -> str:

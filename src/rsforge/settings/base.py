@@ -54,13 +54,15 @@ class RunSettings(Section):
     """Run"""
 
     output_dir: Path = Field(
-        Path("runs"), description="Folder for everything the run writes.", json_schema_extra=also("--save-dir")
+        Path("runs"),
+        description="Folder for everything the run writes.",
+        json_schema_extra=also("--save-dir", basic=True),
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     resume: Annotated[str | None, PathText(("auto",))] = Field(
         None,
         description="Checkpoint to continue from; without a value the newest in the output folder.",
-        json_schema_extra=also("--resume-from", bare="auto", metavar="[PATH]"),
+        json_schema_extra=also("--resume-from", bare="auto", metavar="[PATH]", basic=True),
     )
     overwrite: bool = Field(False, description="Replace what the output folder holds of an earlier run.")
     seed: Seed = Field(42, description="Seed of everything random.")
@@ -93,11 +95,11 @@ class RunSettings(Section):
 class LoopSettings(Section):
     """Training loop"""
 
-    epochs: Count = Field(100, description="Passes over the training images.")
+    epochs: Count = Field(100, description="Passes over the training images.", json_schema_extra=also(basic=True))
     max_train_steps: Count | None = Field(
         None, description="Optimizer steps of the run, instead of --epochs.", json_schema_extra=also(replaces="epochs")
     )
-    batch_size: BatchSize = Field(16, description=BATCH)
+    batch_size: BatchSize = Field(16, description=BATCH, json_schema_extra=also(basic=True))
     grad_accum: Count = Field(
         1,
         description="Batches whose gradients make one optimizer step.",
@@ -147,7 +149,7 @@ class OptimSettings(Section):
         "adamw", description="Optimizer; adamw-8bit needs the package bitsandbytes."
     )
     learning_rate: LearningRate = Field(
-        1e-4, description="Learning rate after warm-up.", json_schema_extra=also("--lr")
+        1e-4, description="Learning rate after warm-up.", json_schema_extra=also("--lr", basic=True)
     )
     betas: tuple[ShareBelowOne, ShareBelowOne] = Field(
         (0.9, 0.999), description="Decay of AdamW's two moments.", json_schema_extra=also(metavar="B1 B2")

@@ -65,7 +65,11 @@ class GanLossSettings(Section):
     gan_loss: Literal["bce", "lsgan", "wgan-gp", "hinge"] = Field("bce", description="Adversarial loss.")
     lambda_cycle: Weight = Field(10.0, description="Weight of the cycle loss, in both directions.")
     lambda_l1: Weight = Field(100.0, description="Weight of the mean absolute error of the optical image.")
-    lambda_content: Weight = Field(1.0, description="Weight of VGG16 features of the optical image; 0 needs none.")
+    lambda_content: Weight = Field(
+        1.0,
+        description="Weight of VGG16 features of the optical image; 0 needs none.",
+        json_schema_extra=also(basic=True),
+    )
     lambda_identity: Weight = Field(0.0, description="Weight of the identity loss.")
     lambda_gp: Weight = Field(10.0, description="Weight of the gradient penalty of wgan-gp.")
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
@@ -120,7 +124,9 @@ class CycleGanTranslateSettings(Section):
         json_schema_extra=also("--output-dir", "--output-path"),
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    direction: Direction = Field("sar2optical", description="Direction of translation.")
+    direction: Direction = Field(
+        "sar2optical", description="Direction of translation.", json_schema_extra=also(basic=True)
+    )
     batch_size: BatchSize = Field(8, description="Tiles per batch; lower it when memory runs out.")
     tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
         None,
@@ -129,7 +135,9 @@ class CycleGanTranslateSettings(Section):
     overlap: Annotated[int, Field(ge=0, le=16_384)] | None = Field(
         None, description="Pixels that neighbouring tiles share, and are blended over; a quarter tile when absent."
     )
-    radiometry: Unit = Field("auto", description="Unit of the SAR values; auto is that of the training.")
+    radiometry: Unit = Field(
+        "auto", description="Unit of the SAR values; auto is that of the training.", json_schema_extra=also(basic=True)
+    )
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     overwrite: bool = Field(False, description="Replace translations of the same names.")
     skip_existing: bool = Field(False, description="Skip images whose translation exists already.")
@@ -153,9 +161,13 @@ class CycleGanExportSettings(Section):
     """Settings of ``rsforge cyclegan export``."""
 
     checkpoint: Path = Field(description=CHECKPOINT, json_schema_extra=MADE)
-    output_dir: Path = Field(Path("exported"), description="Folder for the exported generator.")
+    output_dir: Path = Field(
+        Path("exported"), description="Folder for the exported generator.", json_schema_extra=also(basic=True)
+    )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    direction: Direction = Field("sar2optical", description="Which generator: G_AB or G_BA.")
+    direction: Direction = Field(
+        "sar2optical", description="Which generator: G_AB or G_BA.", json_schema_extra=also(basic=True)
+    )
     formats: tuple[Literal["safetensors", "torch", "onnx"], ...] = Field(
         ("safetensors", "torch", "onnx"),
         min_length=1,

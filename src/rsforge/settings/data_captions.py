@@ -30,9 +30,17 @@ class ParquetSettings(Section):
         description="Parquet file, folder of shards, or quoted glob.",
         json_schema_extra=also("--parquet", metavar="PATH", absent="the one set of the current folder and of data"),
     )
-    output_dir: Path = Field(Path("data"), description="Folder for images, captions.txt and metadata.jsonl.")
+    output_dir: Path = Field(
+        Path("data"),
+        description="Folder for images, captions.txt and metadata.jsonl.",
+        json_schema_extra=also(basic=True),
+    )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    caption_file: str = Field("captions.txt", description="Name of the caption table, which lies in the output folder.")
+    caption_file: str = Field(
+        "captions.txt",
+        description="Name of the caption table, which lies in the output folder.",
+        json_schema_extra=also(basic=True),
+    )
     images_dir: str = Field("rsicd_images", description=IMAGES_DIR)
     resolution: int = Field(512, ge=0, le=8192, description="Side of the images in pixels; 0 keeps the source.")
     resize_mode: Literal["stretch", "crop", "pad"] = Field(
@@ -66,9 +74,17 @@ class CaptionsSettings(Section):
 class ClassesSettings(Section):
     """Settings of ``rsforge data prepare-classes``."""
 
-    data_dir: Path = Field(Path("data/corel"), description="Folder of CLASS_NUMBER.png images, with classes.txt.")
+    data_dir: Path = Field(
+        Path("data/corel"),
+        description="Folder of CLASS_NUMBER.png images, with classes.txt.",
+        json_schema_extra=also(basic=True),
+    )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    output_dir: Path = Field(Path("training_data/corel"), description="Folder for corel_all and class_XXXX.")
+    output_dir: Path = Field(
+        Path("training_data/corel"),
+        description="Folder for corel_all and class_XXXX.",
+        json_schema_extra=also(basic=True),
+    )
     figs_dir: Path = Field(Path("figs"), description="Folder for the picture of samples.")
     visualize: bool = Field(True, description="Write a picture with three samples of each class.")
     copy_files: bool = Field(True, description="Copy the images; otherwise link them where the file system can.")

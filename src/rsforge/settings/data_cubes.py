@@ -33,11 +33,15 @@ class HsiPatchesSettings(Section):
     sensor: Annotated[str, PathText(("landsat7", "landsat8", "landsat9"))] = Field(
         "landsat8",
         description="Response functions: landsat7, landsat8, landsat9, or a CSV or TSV file of wavelengths and bands.",
-        json_schema_extra=also(metavar="NAME|FILE"),
+        json_schema_extra=also(metavar="NAME|FILE", basic=True),
     )
     bands: tuple[str, ...] = Field((), description="Bands of the sensor to make, by name; all when absent.")
-    patch_size: ImageSize = Field(256, description="Side of a patch in pixels of the cube.")
-    stride: Pixels | None = Field(None, description="Pixels between two patches; the patch size when absent.")
+    patch_size: ImageSize = Field(
+        256, description="Side of a patch in pixels of the cube.", json_schema_extra=also(basic=True)
+    )
+    stride: Pixels | None = Field(
+        None, description="Pixels between two patches; the patch size when absent.", json_schema_extra=also(basic=True)
+    )
     factor: Annotated[str, AfterValidator(_factor)] = Field(
         "7.5", description="Pixels of the cube in the width of a Landsat pixel: a decimal or a fraction such as 15/2."
     )
@@ -45,7 +49,9 @@ class HsiPatchesSettings(Section):
     wavelengths: Path | None = Field(None, description="Text file of wavelengths (and FWHM) for a cube without them.")
     variable: str | None = Field(None, description="Name of the cube in a MATLAB or HDF5 file; detected when absent.")
     size: tuple[Pixels, Pixels] | None = Field(
-        None, description="Rows and columns of a cube stored as a matrix.", json_schema_extra=also(metavar="ROWS COLS")
+        None,
+        description="Rows and columns of a cube stored as a matrix.",
+        json_schema_extra=also(metavar="ROWS COLS", basic=True),
     )
     drop_nm: tuple[Annotated[str, AfterValidator(_span)], ...] = Field(
         ("1350-1470", "1780-1980", "2400-3000"), description="Wavelength ranges to leave out; none keeps all."
@@ -55,6 +61,8 @@ class HsiPatchesSettings(Section):
         json_schema_extra=also(metavar="LOW HIGH"),
     )  # fmt: skip
     split_by: Literal["none", "scene", "block"] = Field("none", description="Also write split.json, by scene or block.")
-    val: ShareBelowOne = Field(0.2, description="Share for validation.", json_schema_extra=also("--val-fraction"))
+    val: ShareBelowOne = Field(
+        0.2, description="Share for validation.", json_schema_extra=also("--val-fraction", basic=True)
+    )
     seed: Seed = Field(42, description="Seed of the split.")
     overwrite: bool = Field(False, description="Replace earlier patches.")

@@ -28,7 +28,9 @@ class PairFields(Section):
     layout: Literal["auto", "regions", "terrain", "names", "bigearthnet", "tiles", "captions", "patches"] = Field(
         "auto", description="Layout of the files; auto detects it."
     )
-    terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
+    terrains: tuple[str, ...] = Field(
+        (), description="Terrain folders to take; all when absent.", json_schema_extra=also(basic=True)
+    )
     max_per_terrain: Count | None = Field(None, description="Pairs of each terrain, in sorted order; all when absent.")
 
 
@@ -42,8 +44,12 @@ class TileCutSettings(Section):
     layout: Literal["terrain", "regions"] = Field(
         "terrain", description="Folders of patches: TERRAIN/s1 and s2, or r_XXX/s1_XXX and s2_XXX with CSV tables."
     )
-    size: ImageSize = Field(256, description="Side of a patch in pixels.")
-    stride: Pixels | None = Field(None, description="Pixels between two patches; the size when absent: no overlap.")
+    size: ImageSize = Field(256, description="Side of a patch in pixels.", json_schema_extra=also(basic=True))
+    stride: Pixels | None = Field(
+        None,
+        description="Pixels between two patches; the size when absent: no overlap.",
+        json_schema_extra=also(basic=True),
+    )
     min_valid: Share = Field(1.0, description="Smallest share of a patch that must hold data in both images.")
     terrain: str | None = Field(None, description="Terrain folder of layout terrain; one a scene when absent.")
     region: Literal["tropical", "temperate", "arctic"] | None = Field(
@@ -53,7 +59,7 @@ class TileCutSettings(Section):
         None, description="Season for the tables."
     )
     country: str = Field("", description="Country for the tables.")
-    radiometry: Unit = Field("auto", description=UNIT)
+    radiometry: Unit = Field("auto", description=UNIT, json_schema_extra=also(basic=True))
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     overwrite: bool = Field(False, description="Replace patches of an earlier cut.")
 
@@ -74,14 +80,20 @@ class StatsSettings(PairFields):
 class AuditSettings(PairFields):
     """Settings of ``rsforge data audit``."""
 
-    radiometry: Unit = Field("auto", description=UNIT)
+    radiometry: Unit = Field("auto", description=UNIT, json_schema_extra=also(basic=True))
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     allow_gray_optical: bool = Field(False, description=GRAY)
     output_dir: Path | None = Field(
-        None, description="Folder for audit.json and audit.html; the data folder when absent."
+        None,
+        description="Folder for audit.json and audit.html; the data folder when absent.",
+        json_schema_extra=also(basic=True),
     )
     split: Path | None = Field(None, description="Split to check for leaks; split.json of the data folder when absent.")
-    image_size: Pixels | None = Field(None, description="Side that every image must have; the commonest when absent.")
+    image_size: Pixels | None = Field(
+        None,
+        description="Side that every image must have; the commonest when absent.",
+        json_schema_extra=also(basic=True),
+    )
     max_shift: float = Field(2.0, gt=0, le=1e6, description="Shift in pixels from which a pair is misregistered.")
 
 
@@ -89,17 +101,25 @@ class SplitSettings(PairFields):
     """Settings of ``rsforge data split``."""
 
     by: Literal["scene", "region", "coordinate", "block", "patch"] = Field(
-        "scene", description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels."
+        "scene",
+        description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels.",
+        json_schema_extra=also(basic=True),
     )
-    val: ShareBelowOne = Field(0.2, description="Share for validation.", json_schema_extra=also("--val-fraction"))
-    test: ShareBelowOne = Field(0.0, description="Share for test.", json_schema_extra=also("--test-fraction"))
+    val: ShareBelowOne = Field(
+        0.2, description="Share for validation.", json_schema_extra=also("--val-fraction", basic=True)
+    )
+    test: ShareBelowOne = Field(
+        0.0, description="Share for test.", json_schema_extra=also("--test-fraction", basic=True)
+    )
     seed: Seed = Field(42, description="Seed of the random assignment.")
     block_size: Pixels | None = Field(None, description="Side of a block in pixels; four patches when absent.")
     guard: int = Field(
         0, ge=0, le=1_000_000, description="Least distance in pixels between patches of different subsets."
     )
     distance_km: float = Field(25.0, gt=0, le=20_038, description="Coordinates nearer than this stay together.")
-    output: Path | None = Field(None, description="Split file; split.json of the data folder when absent.")
+    output: Path | None = Field(
+        None, description="Split file; split.json of the data folder when absent.", json_schema_extra=also(basic=True)
+    )
     allow_leak: bool = Field(
         False,
         description="Accept a split where overlapping patches, or patches of unknown scene, are in different subsets.",

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from rsforge.settings.base import BASE_DIR, Count, Seed
-from rsforge.settings.sections import Section
+from rsforge.settings.sections import Section, also
 
 
 class SynthSettings(Section):
@@ -19,9 +19,11 @@ class SynthSettings(Section):
         "captioned Parquet, a hyperspectral cube, or a georeferenced scene."
     )
     count: Count | None = Field(
-        None, description="Tiles, pairs or captioned images, 16 when absent; cubes or scenes, 1 when absent."
+        None,
+        description="Tiles, pairs or captioned images, 16 when absent; cubes or scenes, 1 when absent.",
+        json_schema_extra=also(basic=True),
     )
-    size: int = Field(128, ge=8, le=4096, description="Side in pixels.")
+    size: int = Field(128, ge=8, le=4096, description="Side in pixels.", json_schema_extra=also(basic=True))
     output_dir: Path = Field(description="Folder to write.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
     seed: Seed = Field(42, description="Seed of the synthetic data.")

@@ -41,6 +41,7 @@ class DenoiserSettings(Section):
         "eps",
         description="What the network predicts: the noise, the velocity, the clean latent, or the velocity of the "
         "straight path (rectified flow, sampled in 4 steps), which brings its own schedule and timesteps.",
+        json_schema_extra=also(basic=True),
     )
     schedule: Literal["linear", "cosine", "scaled_linear", "flow"] = Field(
         "linear", description="Noise schedule; flow is the straight path."
@@ -112,7 +113,7 @@ class LatentImageSettings(TileSettings):
     image_size: ImageSize = Field(
         128,
         description="Width and height in pixels that images are scaled and cropped to.",
-        json_schema_extra=also(absent="that of the autoencoder"),
+        json_schema_extra=also(absent="that of the autoencoder", basic=True),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from rsforge.settings.base import Seed
-from rsforge.settings.sections import Section
+from rsforge.settings.sections import Section, also
 
 Side = Literal["auto", "all", "train", "val", "test"]
 
@@ -20,9 +20,12 @@ class EvaluationSettings(Section):
         "auto",
         description="Subset of the split to measure; auto takes test where the split has one, else val, and all "
         "where nothing was held out.",
+        json_schema_extra=also(basic=True),
     )
     output_dir: Path | None = Field(
-        None, description="Folder for evaluation.json, per_image.csv and examples.png; nothing is written when absent."
+        None,
+        description="Folder for evaluation.json, per_image.csv and examples.png; nothing is written when absent.",
+        json_schema_extra=also(basic=True),
     )
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights for LPIPS; else the torch hub cache.")
     inception_weights: Path | None = Field(

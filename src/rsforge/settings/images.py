@@ -14,7 +14,11 @@ class TileSettings(Section):
     data_dir: DataFolder = Field(
         description=DATA_DIR, json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH")
     )
-    image_size: ImageSize = Field(128, description="Width and height in pixels that images are scaled and cropped to.")
+    image_size: ImageSize = Field(
+        128,
+        description="Width and height in pixels that images are scaled and cropped to.",
+        json_schema_extra=also(basic=True),
+    )
     val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
     split: SplitChoice = Field("auto", description=SPLIT)
     flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")

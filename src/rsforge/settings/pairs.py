@@ -21,12 +21,14 @@ class PairDataSettings(Section):
         json_schema_extra=also("--dataset-path", "--image-dir", metavar="PATH"),
     )
     layout: PairLayout = Field("auto", description="Layout of the files; auto detects it.")
-    terrains: tuple[str, ...] = Field((), description="Terrain folders to take; all when absent.")
+    terrains: tuple[str, ...] = Field(
+        (), description="Terrain folders to take; all when absent.", json_schema_extra=also(basic=True)
+    )
     max_per_terrain: Count | None = Field(
         1000, description="Pairs of each terrain, in sorted order; none takes all of them."
     )
     split: SplitChoice = Field("auto", description=SPLIT)
-    radiometry: Unit = Field("auto", description=UNIT)
+    radiometry: Unit = Field("auto", description=UNIT, json_schema_extra=also(basic=True))
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     allow_gray_optical: bool = Field(False, description=GRAY)
 
@@ -37,7 +39,7 @@ class PairTrainingSettings(PairDataSettings):
     image_size: Annotated[int, Field(ge=32, le=16_384)] = Field(
         256,
         description="Width and height in pixels that images are scaled and cropped to.",
-        json_schema_extra=also("--img-size"),
+        json_schema_extra=also("--img-size", basic=True),
     )
     val_fraction: ShareBelowOne = Field(0.2, description="Share of the pairs held out, whole scenes at a time.")
     allow_leak: bool = Field(
@@ -47,5 +49,6 @@ class PairTrainingSettings(PairDataSettings):
     unpaired: bool = Field(
         False,
         description="Train on unpaired images: no L1, no content loss; discriminators see no source image.",
+        json_schema_extra=also(basic=True),
     )
     flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")

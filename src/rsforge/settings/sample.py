@@ -22,12 +22,20 @@ class SampleSettings(Section):
         None,
         description="Checkpoint of the autoencoder it was trained with.",
         json_schema_extra=also(
-            "--vae", absent="the one that the diffusion model names, looked for beside it and where it was then"
+            "--vae",
+            absent="the one that the diffusion model names, looked for beside it and where it was then",
+            basic=True,
         ),
     )
-    output: Path = Field(Path("generated_images.png"), description="Picture to write, all images in a grid.")
+    output: Path = Field(
+        Path("generated_images.png"),
+        description="Picture to write, all images in a grid.",
+        json_schema_extra=also(basic=True),
+    )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    num_images: Count = Field(16, description="Images to sample; up to 16 are also written one by one.")
+    num_images: Count = Field(
+        16, description="Images to sample; up to 16 are also written one by one.", json_schema_extra=also(basic=True)
+    )
     sampler: Literal["ddpm", "ddim", "dpm++", "euler"] | None = Field(
         None,
         description="Sampler; without it Euler for flow models, else DDIM in the steps of --ddim-steps, or DDPM.",
@@ -36,7 +44,7 @@ class SampleSettings(Section):
         None,
         description="Sample in this many steps, by DDIM unless --sampler says otherwise; without it DDPM takes "
         "every step, DDIM and Euler 50, DPM++ 20, and flow models 4.",
-        json_schema_extra=also("--num-inference-steps"),
+        json_schema_extra=also("--num-inference-steps", basic=True),
     )
     eta: Share = Field(0.0, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
     batch_size: BatchSize = Field(16, description=BATCH)

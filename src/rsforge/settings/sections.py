@@ -44,7 +44,7 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
     for, ``metavar`` how the value is written in the help, ``choices`` what it may be; ``argument`` makes it positional.
     ``replaces`` names the field in whose place it stands: of the two the stronger source is taken.
     ``made`` is the file that is taken when nobody names one, and ``by`` the command that makes it; ``absent`` says
-    what else the command takes.
+    what else the command takes. ``basic`` options are in the short help.
     """
     return {"aliases": list(aliases), **more}
 

@@ -14,7 +14,9 @@ class DemoSettings(Section):
     """Settings of ``rsforge demo``."""
 
     output_dir: Path = Field(
-        Path("runs/demo"), description="Folder for everything the demo writes.", json_schema_extra=also("--save-dir")
+        Path("runs/demo"),
+        description="Folder for everything the demo writes.",
+        json_schema_extra=also("--save-dir", basic=True),
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     seed: Seed = Field(0, description="Seed of everything random.")

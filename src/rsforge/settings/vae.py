@@ -55,6 +55,7 @@ class AutoencoderSettings(Section):
         "vector",
         description="Shape of the latent: numbers for the whole image, or a small image of channels. "
         f"map changes the defaults to kl-weight {MAP_DEFAULTS['kl_weight']}, kl-target 0, kl-warmup 0.",
+        json_schema_extra=also(basic=True),
     )
     latent_dim: Width = Field(128, description="Numbers in a vector latent.")
     latent_channels: Width = Field(4, description="Channels of a map latent.")
@@ -111,10 +112,12 @@ class VaeReconstructSettings(Section):
         json_schema_extra=also("--image-dir", "--dataset-path", metavar="PATH"),
     )
     output: Path = Field(
-        Path("reconstructions.png"), description="Picture to write: images above, reconstructions below."
+        Path("reconstructions.png"),
+        description="Picture to write: images above, reconstructions below.",
+        json_schema_extra=also(basic=True),
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    num_images: Count = Field(16, description="Images to reconstruct.")
+    num_images: Count = Field(16, description="Images to reconstruct.", json_schema_extra=also(basic=True))
     batch_size: BatchSize = Field(16, description=BATCH)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import threading
 import warnings
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from rsforge.data.io.image_reader import decode_rgb
+from rsforge.data.io.image_reader import UnreadableError, decode_rgb
 from rsforge.data.io.library_output import first_line, silence_libraries
 
 
@@ -43,6 +44,17 @@ def test_warnings_stay_inside_and_the_filters_are_restored() -> None:
     assert warnings.filters == before
     with pytest.raises(UserWarning):
         warnings.warn("still an error", stacklevel=1)
+
+
+def test_a_broken_tiff_prints_no_line_of_a_library(capfd) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "TIFF", compression="tiff_lzw")
+    whole = buffer.getvalue()
+    beyond = whole.replace(struct.pack("<HHI", 273, 4, 1), struct.pack("<HHI", 273, 4, 10**6))
+    for broken in (whole[:40] + b"\x55" * 400 + whole[440:], beyond, whole[:-8]):
+        with pytest.raises(UnreadableError):
+            decode_rgb(broken)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_missing_files_and_rows_are_listed(tmp_path):
         "r_000/s2_000/img_p9.png",
     }
     assert ("data_r_000.csv:4", "r_000/s1_000/img_p1.png was named before") in index.problems
-    assert ("data_r_000.csv", "1 of 2 pairs have no row") in index.problems
+    assert ("data_r_000.csv", "1 of 2 pairs has no row") in index.problems
 
 
 def test_a_row_that_pairs_other_names_is_not_believed(tmp_path):
@@ -70,7 +70,7 @@ def test_a_row_that_pairs_other_names_is_not_believed(tmp_path):
     index = find_pairs(tmp_path)
     assert index.pairs[0].region == ""
     assert ("data_r_000.csv:2", "it pairs img_p1.png with img_p2.png") in index.problems
-    assert ("data_r_000.csv", "1 rows name files that do not pair in r_000") in index.problems
+    assert ("data_r_000.csv", "1 row names files that do not pair in r_000") in index.problems
 
 
 def test_original_names_pair_by_their_token_alone(tmp_path):

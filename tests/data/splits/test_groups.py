@@ -46,7 +46,7 @@ def test_near_coordinates_stay_together_across_the_date_line():
     with pytest.raises(RsforgeError) as caught:
         divide([*chain, *far], SplitRequest("coordinate", distance_km=21_000))
     assert caught.value.code == "RSF-D004"
-    with pytest.raises(RsforgeError, match="1 of 13 items have no known coordinates") as caught:
+    with pytest.raises(RsforgeError, match="1 of 13 items has no known coordinates") as caught:
         divide([*chain, *far, item("lost")], SplitRequest("coordinate"))
     assert caught.value.code == "RSF-D011"
 

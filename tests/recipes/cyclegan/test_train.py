@@ -59,12 +59,13 @@ def test_previews_show_the_same_held_out_pairs_every_time(world, run):
     sheets = []
     for epoch in (2, 4):
         with Image.open(run / f"output_images/epoch_{epoch}_sample.png") as picture:
-            assert picture.size == (3 * 34 + 2, 4 * 34 + 2)
+            assert picture.size == (3 * 132 + 4, 4 * 132 + 26)
             sheets.append(np.asarray(picture.convert("RGB")))
     for row in range(4):
         sar, optical = held_out[0, row * len(held_out) // 4]
         for column, wanted in enumerate((sar, optical)):
-            box = (slice(34 * row + 2, 34 * row + 34), slice(34 * column + 2, 34 * column + 34))
+            y, x = 26 + 132 * row, 4 + 132 * column
+            box = (slice(y, y + 128, 4), slice(x, x + 128, 4))
             for sheet in sheets:
                 np.testing.assert_array_equal(sheet[box], to_uint8(wanted[None])[0])
     assert not np.array_equal(*sheets)

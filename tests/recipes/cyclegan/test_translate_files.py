@@ -225,3 +225,16 @@ def test_the_progress_ends_with_the_last_tile(tmp_path, capsys):
     assert rsforge("cyclegan translate --checkpoint {} --input {} --output {} --batch-size 4", tmp_path / "c.pt",
                    tmp_path / "a.png", tmp_path / "out") == 0  # fmt: skip
     assert "tile 9/9" in capsys.readouterr().err
+
+
+def test_people_read_how_many_images_where_they_lie_and_what_was_left_out(checkpoints, tmp_path, capsys):
+    save(tmp_path / "in/a.png", noise(20, 20))
+    (tmp_path / "in/b.png").write_bytes(b"\x89PNG no more")
+    line = "--input {} --output {} --on-bad skip"
+    assert translate(line, checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
+    first, place, count, reason = capsys.readouterr().out.splitlines()
+    assert first == "1 image in 1 tile, from SAR to optical, on cpu"
+    assert place == f"output: {tmp_path / 'out'}" and count == "1 image left out:"
+    assert "in/b.png" in reason and "it is not an intact PNG" in reason
+    assert translate(f"{line} --skip-existing", checkpoints / "one.pt", tmp_path / "in", tmp_path / "out") == 0
+    assert "1 file of an earlier call kept" in capsys.readouterr().out

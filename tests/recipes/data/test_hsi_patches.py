@@ -16,6 +16,7 @@ import scipy.io
 from rsforge import durable
 from rsforge.data.cubes.resample import apply_along, area_weights
 from rsforge.data.cubes.spectral_response import integrate_response, load_response
+from rsforge.recipes.data.hsi_patches import describe
 from tests.worlds.commands import rsforge
 from tests.worlds.spectral_cubes import (
     CUT,
@@ -163,3 +164,22 @@ def test_the_patches_are_divided(tmp_path, capsys, by):
     assert sizes["train"] == len(record["train"]) and sizes["val"] == len(record["val"]) > 0
     assert all("/test_patches.h5#" in name for names in record.values() for name in names)
     assert rsforge(f"data split --data-dir {{}} --by {by} --val 0.3", tmp_path / "out") == 0
+
+
+def test_people_read_what_was_cut_where_it_lies_and_what_was_left_out(cubes, tmp_path, capsys):
+    line = f"data hsi-patches --input {{}} --output-dir {{}} {CUT}"
+    assert rsforge(f"{line} --dry-run", cubes, tmp_path / "out") == 0
+    assert "at most 18 patches of 15 x 15 pixels" in capsys.readouterr().out
+    assert rsforge(line, cubes, tmp_path / "out") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("18 patches of 15 x 15 pixels, each with the 7 bands of landsat8 in 2 x 2 pixels")
+    assert f"{tmp_path / 'out'}/flight_0_img/test_patches.h5: 6 patches" in told
+
+
+def test_windows_that_were_left_out_are_counted(cubes, tmp_path):
+    facts = {"patch_size": 8, "landsat_size": 1, "output_dir": "o", "coverage": {"red": 0.5}, "sensor": "s",
+             "factor": "8", "bands": {}, "bands_dropped": {}, "patches": 1, "scenes": {"a": 1},
+             "left_out": {"windows with too few valid pixels": 3}}  # fmt: skip
+    told = describe(facts).splitlines()
+    assert told[0].startswith("1 patch of 8 x 8 pixels, each with the 1 band of s in 1 x 1 pixels")
+    assert "covered in part by the cube: red (50%)" in told and "left out: 3 windows with too few valid pixels" in told

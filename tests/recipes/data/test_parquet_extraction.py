@@ -110,7 +110,7 @@ def test_bad_rows_are_named_and_refused_or_left_out(tmp_path, extract):
     source = write_captioned(tmp_path / "x.parquet", images, [["a"], ["b"], ["c"], None, ["d", "", " "]])
     result = extract("", source, tmp_path / "out", code=3)
     assert (
-        result["code"] == "RSF-D007" and result["where"] == "x.parquet row 2" and result["kept"].startswith("1 images")
+        result["code"] == "RSF-D007" and result["where"] == "x.parquet row 2" and result["kept"].startswith("1 image ")
     )
     assert "no image" in result["message"] and "--on-bad skip" in result["fix"]
     result = extract(" --on-bad skip", source, tmp_path / "out")

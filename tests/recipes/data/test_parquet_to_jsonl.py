@@ -166,7 +166,7 @@ def test_long_captions_are_counted(tmp_path, extract):
     )
     result = extract("", source, tmp_path / "out")
     assert result["over_77_tokens"] == 1 and result["tokens_counted"].startswith("at least")
-    assert "at least 1 of 3 images have a caption over 77 CLIP tokens" in result["err"]
+    assert "at least 1 of 3 images has a caption over 77 CLIP tokens" in result["err"]
 
 
 def test_settings_that_do_not_fit(source, tmp_path, extract):

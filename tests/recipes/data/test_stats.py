@@ -36,7 +36,7 @@ def test_people_get_a_table(tmp_path, capsys):
     said = capsys.readouterr()
     rows = [line.split() for line in said.out.splitlines()]
     assert ["items", "3"] in rows and ["opened", "2"] in rows and ["unreadable", "1"] in rows and ["agri", "3"] in rows
-    assert "1 files cannot be read" in said.err and "the file is empty" in said.out
+    assert "1 file cannot be read" in said.err and "the file is empty" in said.out
 
 
 def test_photographs_and_patches(tmp_path, capsys):

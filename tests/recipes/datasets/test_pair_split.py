@@ -19,7 +19,7 @@ def test_whole_scenes_are_held_out(world, console):
     assert scene_names(pairs.train).isdisjoint(scene_names(pairs.held_out)) and len(scene_names(pairs.held_out)) == 1
     assert pairs.identity | {"split": ""} == {"split": "", "train": 9, "held_out": 3}
     assert (pairs.radiometry, pairs.sar_channels, pairs.matched) == (EIGHT_BIT, 1, True)
-    assert console.has_line("9 train, 3 held out, of 3 and 1 scenes") and not console.warned
+    assert console.has_line("9 train, 3 held out, of 3 and 1 scene") and not console.warned
     x, y = pairs.plain[0, 0]
     assert x.shape == (1, 32, 32) and y.shape == (3, 32, 32)
     assert {torch.equal(pairs.train[e, 0][0], x) for e in range(9)} == {True, False}

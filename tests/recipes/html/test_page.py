@@ -61,8 +61,8 @@ def test_changed_settings_stand_before_defaults():
     text = page.render_page(
         Report("t", "l", [], [], [Stage("s", 1, "", {"a": 1, "b": 2}, {"a": "default", "b": "option"})], {}, {})
     )
-    assert text.index('<th scope="row">b</th><td>2</td><td>option</td>') < text.index("1 defaults")
-    assert text.index("1 defaults") < text.index('<th scope="row">a</th><td>1</td><td>default</td>')
+    assert text.index('<th scope="row">b</th><td>2</td><td>option</td>') < text.index("1 default")
+    assert text.index("1 default") < text.index('<th scope="row">a</th><td>1</td><td>default</td>')
 
 
 def test_durations():

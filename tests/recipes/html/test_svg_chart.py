@@ -40,3 +40,10 @@ def test_steps_of_an_axis_are_few_and_round(end):
 def test_an_axis_always_has_levels(low, high):
     levels = _Scale([(0, low), (1, high)])._levels()
     assert 2 <= len(levels) <= 11
+
+
+def test_a_curve_of_one_point_is_seen():
+    curves = [Curve("training", "training", [(0, 1.0), (5, 0.5)]), Curve("held out", "held-out", [(5, 0.7)])]
+    root = ElementTree.fromstring(render_chart("t", curves, x_label="step", y_label="mse"))
+    (point,) = [e for e in root.iter() if e.tag.endswith("circle")]
+    assert point.get("class") == "curve held-out" and float(point.get("r")) > 2

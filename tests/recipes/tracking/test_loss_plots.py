@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import matplotlib.axes
+import matplotlib.figure
 from PIL import Image
 
 from rsforge.recipes.tracking.loss_plots import draw, plot_run
@@ -57,3 +58,17 @@ def test_nothing_is_drawn_before_an_epoch_has_ended(tmp_path):
     (tmp_path / "journal.jsonl").write_text(json.dumps({"step": 1, "a": 1.0}) + "\n")
     plot_run(tmp_path / "journal.jsonl", {"all": ["a"]}, tmp_path / "a.png", marks={})
     assert not (tmp_path / "a.png").exists()
+
+
+def test_a_plot_names_its_run_its_figures_and_the_best_epoch(tmp_path, monkeypatch):
+    figures = []
+    save = matplotlib.figure.Figure.savefig
+    monkeypatch.setattr(
+        matplotlib.figure.Figure, "savefig", lambda self, *args, **kw: figures.append(self) or save(self, *args, **kw)
+    )
+    given = [{**row, "best": row["epoch"] in (1, 2)} for row in rows(4)]
+    draw(given, {"first": ["a", "val/a"], "second": ["unweighted/b"]}, tmp_path / "my run" / "a.png", marks={})
+    (figure,) = figures
+    assert figure.get_suptitle() == "my run"
+    assert [axes.get_ylabel() for axes in figure.axes] == ["a", "b"]
+    assert "best (epoch 2)" in figure.axes[0].get_legend_handles_labels()[1]

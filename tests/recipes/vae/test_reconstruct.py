@@ -16,8 +16,9 @@ def test_images_stand_above_their_reconstructions_eight_in_a_row(job, tmp_path, 
     assert json.loads(capsys.readouterr().out)["images"] == 11
     with Image.open(tmp_path / "r.png") as picture:
         pixels = np.asarray(picture)
-    assert pixels.shape == (4 * 18 + 2, 8 * 18 + 2, 3)
-    assert not pixels[2 * 18 + 2 :, 3 * 18 + 2 :].any() and pixels[2:18, 2:18].any()
+    assert pixels.shape == (4 * 132 + 4, 8 * 132 + 26, 3)
+    left = 26 + 3 * 132  # the first place of the second row without an image
+    assert not pixels[2 * 132 + 4 : 2 * 132 + 132, left : left + 128].any() and pixels[4:132, 26:154].any()
 
 
 def test_a_dry_run_writes_nothing(job, tmp_path, capsys):

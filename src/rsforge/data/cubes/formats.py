@@ -18,6 +18,7 @@ from rsforge.data.cubes.wavelengths import WavelengthError, read_table, waveleng
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError, from_os_error
+from rsforge.wording import count_noun
 
 SUFFIXES = frozenset({".hdr", ".tif", ".tiff", ".mat", ".h5", ".hdf5", ".he5", ".nc", ".nc4"})
 PARTS = frozenset({".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi"})
@@ -89,7 +90,7 @@ def open_cube(
     if len(table[0]) != cube.bands:
         cube.close()
         raise RsforgeError(
-            "RSF-D014", f"{wavelengths} has {len(table[0])} wavelengths, the cube {cube.bands} bands",
+            "RSF-D014", f"{wavelengths} has {count_noun(len(table[0]), 'wavelength')}, the cube {cube.bands} bands",
             where=f"--wavelengths, {path}",
         )  # fmt: skip
     notes = tuple(filter(None, (*cube.notes, table[2])))

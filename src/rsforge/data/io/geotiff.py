@@ -18,6 +18,7 @@ from rsforge.data.io.georeference import BandMetadata, ControlPoints, Grid, Mask
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.library_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
+from rsforge.wording import count_noun
 
 MAX_BLOCK = 1 << 28  # a compressed strip or tile is decoded whole, however small the window
 MAX_READ = 1 << 29
@@ -68,7 +69,7 @@ class _GdalDataset:
     def __init__(self, path: Path, dataset: Any) -> None:
         self.dataset = dataset
         if not 0 < dataset.count <= MAX_BANDS:
-            raise UnreadableError(f"it has {dataset.count} bands")
+            raise UnreadableError(f"it has {count_noun(dataset.count, 'band')}")
         kinds = dataset.colorinterp
         flags = dataset.mask_flag_enums[0]
         self.palette = dataset.colormap(1) if kinds == (ColorInterp.palette,) else None

@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from rsforge.data.io.library_output import first_line, silence_libraries
 from rsforge.errors import RsforgeError, from_os_error
+from rsforge.wording import count_noun
 
 Pixels = npt.NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -26,6 +27,7 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 1 << 29  # more than MAX_PIXELS of 16-bit RGBA
 
 # Tags of TIFF 6.0, section 8
+WIDTH = 256
 BITS = 258
 PHOTOMETRIC = 262
 ORIENTATION = 274
@@ -150,7 +152,7 @@ def _check_header(image: Image.Image) -> None:
     bands = len(image.getbands())
     samples = _read_tag(image, SAMPLES, 0)
     if samples > bands:
-        raise UnreadableError(f"it has {samples} bands where {bands} are expected ({image.mode})")
+        raise UnreadableError(f"it has {count_noun(samples, 'band')} where {bands} are expected ({image.mode})")
 
 
 def read_tiff_directory(file: BinaryIO) -> ImageFileDirectory_v2:
@@ -161,9 +163,10 @@ def read_tiff_directory(file: BinaryIO) -> ImageFileDirectory_v2:
         is_big_tiff = 43 in header[2:4]
         if is_big_tiff:
             header += file.read(8)
-        directory = ImageFileDirectory_v2(header)
-        file.seek(directory.next)
-        directory.load(file)
+        with silence_libraries():
+            directory = ImageFileDirectory_v2(header)
+            file.seek(directory.next)
+            directory.load(file)
     except Exception:
         raise UnreadableError("it is a damaged TIFF") from None
     return directory
@@ -181,9 +184,12 @@ def _explain_unidentified(file: BinaryIO) -> str:
         return "it is not an intact PNG, JPEG, BMP or TIFF image"
     try:
         directory = read_tiff_directory(file)
-        samples = directory.get(SAMPLES, 1)
-        bits = directory.get(BITS, (1,))[0]
+        with silence_libraries():
+            samples = directory.get(SAMPLES, 1)
+            bits = directory.get(BITS, (1,))[0]
     except Exception:
+        return "it is a damaged TIFF"
+    if WIDTH not in directory:
         return "it is a damaged TIFF"
     return f"it is a TIFF of an unusual kind (bands: {samples}, bits: {bits}), neither RGB nor grey"
 

@@ -1,14 +1,18 @@
-"""What Pillow, rasterio and GDAL print, warn and raise, silenced or shortened."""
+"""What Pillow, libtiff, rasterio and GDAL print, warn and raise, silenced or shortened."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 # Without a handler of its own Pillow's log messages about single files would be printed to the terminal.
@@ -31,11 +35,12 @@ class _Silence:
 
 @contextmanager
 def silence_libraries() -> Iterator[None]:
-    """Suppress what Pillow and rasterio print in the block.
+    """Suppress what Pillow, libtiff and rasterio print in the block.
 
     ``warnings.catch_warnings`` changes the whole process and is not thread-safe: the first thread that enters installs
     the filters, the last one that leaves restores them.
     """
+    _silence_libtiff()
     with _Silence.lock:
         if _Silence.readers == 0:
             _install_filters()
@@ -47,6 +52,30 @@ def silence_libraries() -> Iterator[None]:
             _Silence.readers -= 1
             if _Silence.readers == 0:
                 _Silence.undo.close()
+
+
+@lru_cache
+def _silence_libtiff() -> None:
+    """Take away, for the whole process, the functions by which Pillow's libtiff prints on the terminal.
+
+    Pillow raises an exception of its own where libtiff fails. A Pillow that was not installed from a wheel may keep its
+    libtiff elsewhere: then the lines are printed.
+    """
+    for path in _find_libtiff():
+        with contextlib.suppress(OSError, AttributeError):
+            library = ctypes.CDLL(str(path))
+            for set_handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+                set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+                set_handler(None)
+
+
+def _find_libtiff() -> list[Path]:
+    """The shared library that lies in a wheel of Pillow: in one folder on Linux, in another on macOS."""
+    spec = find_spec("PIL")
+    if spec is None or spec.origin is None:
+        return []
+    package = Path(spec.origin).parent
+    return [*package.parent.glob("pillow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]
 
 
 def _install_filters() -> None:

@@ -14,7 +14,7 @@ from rsforge.data.pairs.names import SEN12, match_names
 from rsforge.data.pairs.pair import Pair, locate_pair
 from rsforge.data.pairs.tables import TableRow, read_table, table_path
 from rsforge.errors import RsforgeError
-from rsforge.wording import join_start
+from rsforge.wording import agree, count_noun, join_start
 
 Finding = tuple[str, str]
 """File, table line or pair, and the reason why it is named."""
@@ -129,10 +129,18 @@ def _compare_with_table(index: PairIndex, group: FolderPair, pairs: list[Pair], 
     paired = {pair.sar for pair in pairs}
     missing = len(paired - rows.keys())
     if rows and missing:
-        index.problems.append((table, f"{missing} of {len(pairs)} pairs have no row"))
+        index.problems.append(
+            (table, f"{missing} of {count_noun(len(pairs), 'pair')} {agree(missing, 'has', 'have')} no row")
+        )
     strange = len(rows.keys() - paired)
     if strange:
-        index.problems.append((table, f"{strange} rows name files that do not pair in {group.name}"))
+        names = f"{count_noun(strange, 'row')} {agree(strange, 'names', 'name')} files"
+        index.problems.append(
+            (
+                table,
+                f"{names} that do not pair in {group.name}",
+            )
+        )
 
 
 def _read_table_rows(index: PairIndex, group: FolderPair, collect_problems: bool) -> dict[Path, TableRow]:

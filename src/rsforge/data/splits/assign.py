@@ -81,8 +81,19 @@ def _check_subsets(split: Split, request: SplitRequest) -> None:
         f"dividing by {request.by} leaves nothing for {' and '.join(empty)}",
         where=f"--by {request.by}",
         found=found,
-        fix="divide by something finer, or lower --val, --test, --block-size or --guard",
+        fix=_suggest_shares(request, empty),
     )
+
+
+def _suggest_shares(request: SplitRequest, empty: Sequence[str]) -> str:
+    """What fills the ``empty`` subsets: smaller groups, or other shares."""
+    finer = ["lower --block-size"] if request.by == "block" else ["divide by something finer, such as --by block"]
+    if request.guard:
+        finer.append("lower --guard")
+    if "train" in empty:
+        asked = [f"--{subset}" for subset in ("val", "test") if getattr(request, subset)]
+        return ", or ".join([*finer, f"lower {' and '.join(asked)}"])
+    return ", or ".join([*finer, f"raise {' and '.join(f'--{subset}' for subset in empty)}"])
 
 
 def _leak_error(request: SplitRequest, leaks: Sequence[Leak]) -> RsforgeError:

@@ -17,6 +17,7 @@ from rsforge.data.splits.split_file import SUBSETS, Split
 from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest, SubsetOf, require_known
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
+from rsforge.wording import agree, count_noun
 
 EARTH_KM = 6371.0088  # mean radius, IUGG
 
@@ -110,9 +111,10 @@ def _check_patches(items: Sequence[Item], request: SplitRequest) -> None:
     leaks = find_leaks(Split("patch", 0, in_one_subset), items, (), within=True)
     if leaks and not request.allow_leak:
         leak = leaks[0]
+        pairs = f"{count_noun(len(leaks), 'pair')} of patches {agree(len(leaks), 'overlaps', 'overlap')}"
         raise RsforgeError(
             "RSF-D011",
-            f"{len(leaks)} pairs of patches overlap: a split by patch would put the same pixels in different subsets",
+            f"{pairs}: a split by patch would put the same pixels in different subsets",
             where="--by patch",
             found=f"{leak.names[0]} and {leak.names[1]}: {leak.reason}",
         )

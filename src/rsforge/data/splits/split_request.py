@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rsforge.data.splits.items import Item
 from rsforge.errors import RsforgeError
+from rsforge.wording import agree, count_noun
 
 DuplicateGroups = Sequence[Sequence[str]]
 """Groups of names of items that have a file in common."""
@@ -43,9 +44,10 @@ def require_known(items: Sequence[Item], request: SplitRequest, unknown: Sequenc
     if not unknown or request.allow_leak:
         return
     instead = "region (folders count as regions)" if what == "scene" else "scene"
+    some = f"{len(unknown)} of {count_noun(len(items), 'item')} {agree(len(unknown), 'has', 'have')}"
     raise RsforgeError(
         "RSF-D011",
-        f"{len(unknown)} of {len(items)} items have no known {what}: patches of one could be in different subsets",
+        f"{some} no known {what}: patches of one could be in different subsets",
         where=f"--by {request.by}",
         found=f"{unknown[0].name}{', ...' if len(unknown) > 1 else ''}",
         fix=f"divide --by {instead}, or accept it with --allow-leak",

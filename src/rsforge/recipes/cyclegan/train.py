@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.engine.loader import IndexedDataset
@@ -33,6 +35,7 @@ from rsforge.recipes.training.run import fit
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
+from rsforge.wording import count_noun
 
 SHOWN = 4
 MODALITIES = ("sar", "optical")
@@ -116,7 +119,7 @@ def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
     """
     count, matched = len(pairs.held_out), pairs.matched or loss.best_by == "cycle"
     if "best_by" in loss.model_fields_set and not (count and matched):
-        found = f"{count} images held out{'' if pairs.matched else ', no pairs'}"
+        found = f"{count_noun(count, 'image')} held out{'' if pairs.matched else ', no pairs'}"
         what = f"--best-by {loss.best_by} has nothing to judge by"
         raise RsforgeError("RSF-U005", what, where="--best-by", found=found, fix="leave out --best-by")
     if not count:
@@ -232,8 +235,14 @@ def preview(
     made = torch.cat([gen_ab(image[None].to(device)).float().cpu() for image in x])
     columns = (x[:, :1].expand(-1, COLOURS, -1, -1), y, made)
     rows = torch.stack(columns, 1).flatten(0, 1)
-    save_grid(settings.run.output_dir / CYCLEGAN.sample_picture(moment), rows, nrow=len(columns))
+    path = settings.run.output_dir / CYCLEGAN.sample_picture(moment)
+    save_labelled_grid(path, rows, nrow=len(columns), columns=("SAR", "optical", "translation"))
     return dict(zip(EXAMPLES, (x[:, :1], y, made), strict=True))
+
+
+def next_command(settings: CycleGanTrainSettings, checkpoint: Path) -> str:
+    words = ["--checkpoint", str(checkpoint), "--data-dir", settings.data.data_dir]
+    return shlex.join(["rsforge", "cyclegan", "evaluate", *words])
 
 
 METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
@@ -245,4 +254,5 @@ METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     datasets=read_pairs,
     networks=build_networks,
     spec=spec,
+    next_command=next_command,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rsforge import durable
@@ -16,6 +17,7 @@ from rsforge.recipes.inference import output_paths
 from rsforge.recipes.inference.skipped_images import SkippedImages
 from rsforge.recipes.inference.tiled import ImageJob, Tiled
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
+from rsforge.wording import count_noun
 
 _MODALITIES: dict[str, Any] = {"sar2optical": "sar", "optical2sar": "optical"}
 
@@ -48,6 +50,26 @@ def translate(settings: CycleGanTranslateSettings, console: Console) -> dict[str
     counts = {"images": len(jobs), "tiles": sum(len(job.grid) for job in jobs), "there": len(there)}
     named = {"left_out": skipped.images, "empty": skipped.empty}
     return {"output": str(settings.output), **counts, **named, "direction": settings.direction, "device": str(device)}
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """What was translated, where it lies and what was left out, in sentences; the same of a plan."""
+    source, made = ("SAR", "optical") if result["direction"] == "sar2optical" else ("optical", "SAR")
+    images = f"{count_noun(result['images'], 'image')} in {count_noun(result['tiles'], 'tile')}"
+    lines = [f"{images}, from {source} to {made}, on {result['device']}", f"output: {result['output']}"]
+    if result["there"]:
+        lines.append(f"{count_noun(result['there'], 'file')} of an earlier call kept")
+    if result["left_out"]:
+        lines.append(f"{count_noun(len(result['left_out']), 'image')} left out:")
+        lines += [f"  {_describe_left_out(image)}" for image in result["left_out"]]
+    if result["empty"]:
+        lines.append(f"without a valid pixel: {', '.join(result['empty'])}")
+    return "\n".join(lines)
+
+
+def _describe_left_out(image: Mapping[str, str]) -> str:
+    name, reason = image["name"], image["reason"]
+    return reason if name in reason else f"{name}: {reason}"
 
 
 def _scaled_warning(image_size: int) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from rsforge.data.audit.faults import KINDS, DataFault
 from rsforge.data.audit.inspect_items import read_centre
@@ -15,15 +19,23 @@ from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pa
 from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
 from rsforge.data.splits.items import DatasetContents, Item
 from rsforge.recipes.html.document import render_document, render_table
+from rsforge.recipes.html.histogram import render_histogram
+from rsforge.wording import count_noun
 
 SHOWN = 12  # items of a kind with images
+SHEET = 24  # items of the contact sheet
+BINS = 64
 LISTED = 200  # items of a kind in the table
 _STYLE = """
-td.n, th.n { text-align: right; } .error { color: var(--red); } .warning { color: var(--sand); }
-.faulty { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
+td.n, th.n { text-align: right; } @media (max-width: 40rem) { td.n { text-align: left; } }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .6rem; margin: 1rem 0; }
+.sheet figcaption { font-size: .72rem; margin-top: .2rem; overflow-wrap: anywhere; } .sheet .both { gap: .2rem; }
+.sheet .both > span { flex: 1 1 0; } .sheet .both .name { display: none; }
+ .error { color: var(--red); } .warning { color: var(--sand); }
+.faulty { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }
 .faulty-item { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem;
   margin: 0; }
-.both { display: flex; gap: .5rem; } .both span { flex: 0 1 8rem; font-size: .75rem; color: var(--soft); }
+.both { display: flex; gap: .5rem; } .both > span { flex: 0 1 8rem; font-size: .75rem; color: var(--soft); }
 .faulty-item img { width: 100%; border-radius: .3rem; } .faulty-item figcaption { overflow-wrap: anywhere; }
 .faulty-item b { color: var(--ink); font-weight: 600; }
 """
@@ -61,7 +73,7 @@ def render_page(result: AuditResult) -> str:
     kinds = result.by_kind()
     items = {**_faulty_files(result), **{item.name: item for item in contents.items}}
     cards = [
-        (str(len(contents.items)), f"{contents.kind} in {result.files} files"),
+        (str(len(contents.items)), f"{contents.kind} in {count_noun(result.files, 'file')}"),
         (str(result.count("error")), f"errors in {_describe_faulty(result, 'error')}"),
         (str(result.count("warning")), f"warnings about {_describe_faulty(result, 'warning')}"),
     ]
@@ -72,6 +84,7 @@ def render_page(result: AuditResult) -> str:
     body.append("</div>")
     if kinds:
         body.append(_render_overview(kinds))
+    body += _render_contact_sheet(contents)
     for kind, faults in kinds.items():
         body += _render_section(kind, faults, contents, items)
     body.append("<h2>What was audited</h2>")
@@ -81,7 +94,7 @@ def render_page(result: AuditResult) -> str:
 
 def _describe_faulty(result: AuditResult, severity: str) -> str:
     items, others = result.count_faulty(severity)
-    return f"{items} items" + (f" and {others} other places" if others else "")
+    return count_noun(items, "item") + (f" and {count_noun(others, 'other place')}" if others else "")
 
 
 def _faulty_files(result: AuditResult) -> dict[str, Item]:
@@ -93,6 +106,38 @@ def _faulty_files(result: AuditResult) -> dict[str, Item]:
 def _to_utf8(value: Any) -> Any:
     """Text that can be written as UTF-8: file names may hold any bytes."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _render_contact_sheet(contents: DatasetContents) -> Iterable[str]:
+    """Items spread evenly over the data set, and how often their values occur."""
+    readable = [item for item in contents.items if item.row is None]
+    chosen = [readable[k * len(readable) // SHEET] for k in range(SHEET)] if len(readable) > SHEET else readable
+    if not chosen:
+        return
+    yield f"<h2>Contact sheet</h2><p>{len(chosen)} of {count_noun(len(contents.items), 'item')}, evenly spread.</p>"
+    yield '<div class="sheet">'
+    values: dict[str, list[npt.NDArray[Any]]] = defaultdict(list)
+    for item in chosen:
+        images = _read_images(item, contents)
+        for name, pixels in images.items():
+            values[name].append(pixels.ravel())
+        thumbnails = _render_thumbnails({name: make_thumbnail(pixels) for name, pixels in images.items()})
+        caption = f"<figcaption>{escape(_to_utf8(item.name))}</figcaption>"
+        yield f'<figure><div class="both">{thumbnails}</div>{caption}</figure>'
+    yield '</div><div class="pictures">'
+    for name, arrays in values.items():
+        yield f'<figure class="chart">{_render_values(name, np.concatenate(arrays))}</figure>'
+    yield "</div>"
+
+
+def _render_values(name: str, values: npt.NDArray[Any]) -> str:
+    """The histogram of all bands together; of other values than 8-bit ones between their 1st and 99th percentile."""
+    sound = values[np.isfinite(values)]
+    low, high = (
+        (0.0, 256.0) if values.dtype == np.uint8 else np.percentile(sound, (1, 99)) if sound.size else (0.0, 1.0)
+    )
+    counts, _ = np.histogram(sound, BINS, (low, max(high, low + 1e-9)))
+    return render_histogram(f"values of {name or 'the images'}", counts.tolist(), low, high)
 
 
 def _render_overview(kinds: Mapping[str, Sequence[DataFault]]) -> str:
@@ -122,7 +167,7 @@ def _render_section(
         yield "</div>"
     if rest:
         rows = render_table((_to_utf8(fault.item), fault.modality, _to_utf8(fault.reason)) for fault in rest[:LISTED])
-        summary = f"and {len(rest)} more" if shown else f"{len(rest)} files"
+        summary = f"and {len(rest)} more" if shown else count_noun(len(rest), "file")
         yield f"<details{'' if shown else ' open'}><summary>{summary}</summary>{rows}"
         if len(rest) > LISTED:
             yield f"<p>… and {len(rest) - LISTED} more in audit.json</p>"
@@ -142,18 +187,26 @@ def _render_images(fault: DataFault, item: Item, contents: DatasetContents) -> s
     """Thumbnails of the images of an item, and of both together for a shift; nothing for rows of HDF5 files."""
     if item.row is not None:
         return ""
-    names = contents.modalities if len(item.paths) > 1 else ("",)
-    thumbnails = {}
-    for name, path in zip(names, item.paths, strict=True):
-        try:
-            thumbnails[name] = make_thumbnail(read_centre(path).values)
-        except UnreadableError:
-            continue
+    thumbnails = {name: make_thumbnail(pixels) for name, pixels in _read_images(item, contents).items()}
     if fault.kind in ("misregistered", "displaced") and len(thumbnails) == 2:
         thumbnails["SAR red, optical green"] = overlay_pair(thumbnails["sar"], thumbnails["optical"])
+    return _render_thumbnails(thumbnails)
+
+
+def _read_images(item: Item, contents: DatasetContents) -> dict[str, npt.NDArray[Any]]:
+    """The middle of each image of an item that can be read, by modality where there are several."""
+    names = contents.modalities if len(item.paths) > 1 else ("",)
+    images = {}
+    for name, path in zip(names, item.paths, strict=True):
+        with contextlib.suppress(UnreadableError):
+            images[name] = read_centre(path).values
+    return images
+
+
+def _render_thumbnails(thumbnails: Mapping[str, Pixels]) -> str:
     return "".join(_render_image(name, pixels) for name, pixels in thumbnails.items())
 
 
 def _render_image(name: str, pixels: Pixels) -> str:
     data = base64.b64encode(encode_png(pixels)).decode()
-    return f'<span><img alt="" src="data:image/png;base64,{data}">{escape(name)}</span>'
+    return f'<span><img alt="" src="data:image/png;base64,{data}"><span class="name">{escape(name)}</span></span>'

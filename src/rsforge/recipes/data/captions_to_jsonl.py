@@ -14,7 +14,7 @@ from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.settings.data_captions import CaptionsSettings
-from rsforge.wording import join_first
+from rsforge.wording import agree, count_noun, join_first
 
 NAMED = 5
 
@@ -56,7 +56,7 @@ def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int],
     where = str(settings.caption_file)
     if bad and (settings.on_bad == "error" or not captions):
         is_old_form = any("older scripts" in reason for reason in bad)
-        what = f"{len(bad)} lines are no captions"
+        what = f"{count_noun(len(bad), 'line')} {agree(len(bad), 'is no caption', 'are no captions')}"
         found = join_first(bad, NAMED)
         raise RsforgeError("RSF-D007", what, where=where, found=found, fix=EXTRACT if is_old_form else "")
     if not captions:
@@ -66,7 +66,8 @@ def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int],
         console.warn(f"left out {reason}")
     if over:
         least = "" if settings.tokenizer else "at least "
-        console.warn(f"{least}{over} of {captions} captions have more than {LIMIT} CLIP tokens")
+        some = f"{least}{over} of {count_noun(captions, 'caption')} {agree(over, 'has', 'have')}"
+        console.warn(f"{some} more than {LIMIT} CLIP tokens")
     return {"captions": captions, "skipped": len(bad), "over_77_tokens": over}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from rsforge.recipes.data.hsi_scenes import CubeScene, CuttingJob, ValueStats, j
 from rsforge.recipes.training import output_dir
 from rsforge.settings.data_cubes import HsiPatchesSettings
 from rsforge.settings.data_pairs import SplitSettings
+from rsforge.wording import count_noun
 
 
 def cut(settings: HsiPatchesSettings, console: Console) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def _cut_scenes(job: CuttingJob, console: Console) -> dict[str, Any]:
         raise _no_patches_error(job)
     facts = _collect_facts(job, scenes)
     if settings.split_by != "none":
-        divide(_expected_items(scenes), SplitRequest(settings.split_by, val=settings.val, seed=settings.seed))
+        _check_division(settings, scenes)
     if console.dry_run:
         return facts | _upper_bounds(job, scenes)
     output_dir.make(out)
@@ -66,6 +67,46 @@ def _cut_scenes(job: CuttingJob, console: Console) -> dict[str, Any]:
         facts |= {"scenes": counts, "patches": sum(counts.values()), "left_out": dict(sorted(job.left_out.items()))}
         write_card(out, "patches", **{key: value for key, value in facts.items() if key != "output_dir"})
     return facts | _divide_patches(settings, console)
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """How many patches of what there are, where they lie and what was left out, in sentences; the same of a plan."""
+    size, coarse, out = result["patch_size"], result["landsat_size"], result["output_dir"]
+    bands = count_noun(len(result["coverage"]), "band")
+    if "patches" in result:
+        counts, most = result["scenes"], ""
+    else:
+        counts, most = {}, "at most "
+    number = result.get("patches", result.get("patches_at_most", 0))
+    lines = [
+        f"{most}{count_noun(number, 'patch', 'patches')} of {size} x {size} pixels, each with the {bands} of "
+        f"{result['sensor']} in {coarse} x {coarse} pixels ({result['factor']} times coarser)"
+    ]
+    lines += [f"{out}/{name}/{NAME}: {count_noun(count, 'patch', 'patches')}" for name, count in counts.items()]
+    for name, kept in result["bands"].items():
+        dropped = result["bands_dropped"][name]
+        lines.append(f"{name}: {count_noun(kept, 'band')} of the cube kept, {dropped} dropped")
+    partly = [f"{band} ({share:.0%})" for band, share in result["coverage"].items() if share < 0.995]
+    if partly:
+        lines.append(f"covered in part by the cube: {', '.join(partly)}")
+    lines += [f"left out: {count} {reason}" for reason, count in result.get("left_out", {}).items()]
+    if "bytes_at_most" in result:
+        lines.append(f"at most {result['bytes_at_most'] / 2**20:.1f} MiB before compression, in {out}")
+    if "split" in result:
+        split = result["split"]
+        sizes = ", ".join(f"{split[subset]} {subset}" for subset in ("train", "val", "test") if split.get(subset))
+        lines.append(f"{split['split']}: {sizes}, by {split['by']}")
+    return "\n".join(lines)
+
+
+def _check_division(settings: HsiPatchesSettings, scenes: list[CubeScene]) -> None:
+    """RSF-D004 before anything is cut, where the patches cannot be divided as is asked."""
+    try:
+        divide(_expected_items(scenes), SplitRequest(settings.split_by, val=settings.val, seed=settings.seed))
+    except RsforgeError as error:
+        error.where = f"--split-by {settings.split_by}"
+        error.fix = "lower --patch-size, or cut with --split-by none and divide by `rsforge data split`"
+        raise
 
 
 def _expected_items(scenes: list[CubeScene]) -> list[Item]:

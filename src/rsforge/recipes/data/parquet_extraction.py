@@ -20,6 +20,7 @@ from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError, Terminated, from_os_error
 from rsforge.recipes.console import Console, Meter
 from rsforge.settings.data_captions import ParquetSettings
+from rsforge.wording import count_noun
 
 CHUNK = 64  # images that are renamed and recorded together
 AHEAD = 48  # images that are encoded while a chunk is written to the disk
@@ -142,7 +143,7 @@ class Extraction:
             captions = (
                 "with their captions" if self.folder.metadata.exists() else "whose captions are yet to be written"
             )
-            kept = f"{images} images {captions}; the same command goes on after them"
+            kept = f"{count_noun(images, 'image')} {captions}; the same command goes on after them"
         if isinstance(error, Terminated):
             return RsforgeError("RSF-I143", "terminated", kept=kept, fix=self.console.command)
         if isinstance(error, KeyboardInterrupt):

@@ -14,6 +14,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.parquet_extraction import Extraction, Progress
 from rsforge.settings.data_captions import ParquetSettings
+from rsforge.wording import agree, count_noun
 
 SHAPING = ("resolution", "resize_mode", "format", "quality", "captions", "seed", "clip", "images_dir", "caption_file")
 """The options that determine the contents of the output."""
@@ -33,7 +34,8 @@ def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
     count_tokens = make_counter(settings.tokenizer)
     folder = _make_folder(settings, shards)
     _check_apart(folder, settings, shards)
-    console.say(f"source     {len(shards)} file(s), {total} rows, columns {shards[0].image} and {shards[0].captions}")
+    counts = f"{count_noun(len(shards), 'file')}, {count_noun(total, 'row')}"
+    console.say(f"source     {counts}, columns {shards[0].image} and {shards[0].captions}")
     if console.dry_run:
         state = _find_state(folder, settings)
         return {"files": [str(s.path) for s in shards], "rows": total, "images": str(folder.images), "state": state}
@@ -45,7 +47,9 @@ def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
             return _summarise(folder, folder.read_state()["summary"], settings, state)
         done = _begin(folder, resumed=state == "resumed")
         if done.rows:
-            console.say(f"resuming   after {done.rows} of {total} rows, {done.images} images")
+            console.say(
+                f"resuming   after {done.rows} of {count_noun(total, 'row')}, {count_noun(done.images, 'image')}"
+            )
         summary = Extraction(folder, settings, shards, console).run(done, total, count_tokens)
         _warn_of_summary(summary, settings, console)
         folder.finish(summary)
@@ -148,12 +152,14 @@ def _begin(folder: CaptionFolder, *, resumed: bool) -> Progress:
 def _warn_of_summary(summary: Summary, settings: ParquetSettings, console: Console) -> None:
     if summary.over_77_tokens:
         least = "" if settings.tokenizer else "at least "
+        long, images = summary.over_77_tokens, count_noun(summary.images, "image")
         console.warn(
-            f"{least}{summary.over_77_tokens} of {summary.images} images have a caption over {LIMIT} CLIP tokens, "
+            f"{least}{long} of {images} {agree(long, 'has', 'have')} a caption over {LIMIT} CLIP tokens, "
             "of which a text encoder reads no more"
         )
     if summary.duplicate_images:
-        console.warn(f"{summary.duplicate_images} images are the same as others, byte for byte")
+        same = summary.duplicate_images
+        console.warn(f"{count_noun(same, 'image')} {agree(same, 'is', 'are')} the same as others, byte for byte")
     if summary.blank_captions:
         console.warn(f"{summary.blank_captions} empty captions beside others were left out")
 

@@ -15,7 +15,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.class_figure import draw_class_figure
 from rsforge.settings.data_captions import ClassesSettings
-from rsforge.wording import join_first
+from rsforge.wording import agree, count_noun, join_first
 
 ALL = "corel_all"
 CLASSES = "classes.txt"
@@ -92,7 +92,7 @@ def _scan(settings: ClassesSettings, console: Console) -> ClassIndex:
     """The usable images; RSF-D002 for others unless they are skipped and some are left."""
     index = scan_classes(settings.data_dir, exclude=settings.output_dir)
     if index.bad and (settings.on_bad == "error" or not index.images):
-        what = f"{len(index.bad)} images cannot be used"
+        what = f"{count_noun(len(index.bad), 'image')} cannot be used"
         found = join_first([f"{name}: {reason}" for name, reason in index.bad], 5)
         fix = "convert, repair, rename or remove them, or leave them out by --on-bad skip"
         raise RsforgeError("RSF-D002", what, where=str(settings.data_dir), found=found, fix=fix)
@@ -155,7 +155,7 @@ def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
             if path.suffix.lower() in SUFFIXES and name not in own:
                 foreign.append(name)
     if foreign:
-        what = f"{len(foreign)} other images lie in {root}"
+        what = f"{count_noun(len(foreign), 'other image')} {agree(len(foreign), 'lies', 'lie')} in {root}"
         found = ", ".join(foreign[:5])
         fix = "move them away, or name another --output-dir"
         raise RsforgeError("RSF-U004", what, where=str(root), found=found, fix=fix)

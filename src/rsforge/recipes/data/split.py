@@ -16,6 +16,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import PairFields, SplitSettings
+from rsforge.wording import agree, count_noun
 
 
 def read_contents(settings: PairFields, console: Console, *, collect_problems: bool = False) -> DatasetContents:
@@ -43,7 +44,9 @@ def warn_of_problems(contents: DatasetContents, console: Console) -> None:
             name, reason = findings[0]
             console.warn(f"{len(findings)} {what} ({name}: {reason}): see `rsforge data audit`")
     if contents.unclaimed_files:
-        console.warn(f"{len(contents.unclaimed_files)} images belong to nothing found ({contents.unclaimed_files[0]})")
+        count = len(contents.unclaimed_files)
+        belong = agree(count, "belongs", "belong")
+        console.warn(f"{count_noun(count, 'image')} {belong} to nothing found ({contents.unclaimed_files[0]})")
 
 
 def divide(settings: SplitSettings, console: Console) -> dict[str, Any]:
@@ -107,7 +110,10 @@ def _warn_of_shares(split: Split, console: Console) -> None:
     left_out = len(split.left_out)
     total = sum(map(len, split.subsets.values())) + left_out
     if 3 * left_out > total:
-        console.warn(f"{left_out} of {total} items overlap the guard zone between subsets and are left out")
+        lie = agree(
+            left_out, "overlaps the guard zone between subsets and is", "overlap the guard zone between subsets and are"
+        )
+        console.warn(f"{left_out} of {count_noun(total, 'item')} {lie} left out")
     for subset, asked in split.facts["asked"].items():
         reached = split.facts["reached"][subset]
         if 2 * reached < asked:

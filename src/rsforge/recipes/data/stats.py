@@ -15,6 +15,7 @@ from rsforge.data.splits.items import DatasetContents
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.split import read_contents, warn_of_problems
 from rsforge.settings.data_pairs import StatsSettings
+from rsforge.wording import count_noun
 
 _COUNTED = ("region", "season", "terrain", "country", "scene")
 _LISTED = 12
@@ -32,7 +33,7 @@ def measure(settings: StatsSettings, console: Console) -> dict[str, Any]:
             unreadable += _collect_stats(inspection, stats)
             meter.step()
     if unreadable:
-        console.warn(f"{len(unreadable)} files cannot be read: {unreadable[0]}")
+        console.warn(f"{count_noun(len(unreadable), 'file')} cannot be read: {unreadable[0]}")
     images = {}
     for modality in stats:
         for name, group in _group_by_dtype(modality, stats[modality]):

@@ -18,6 +18,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import TileCutSettings
+from rsforge.wording import agree, count_noun
 
 _MAKER = "data tile"
 _PATCH = re.compile(r"([^/]+/s[12]/.+_r\d{5,}_c\d{5,}|r_\d{3,}/s[12]_\d{3,}/img_p\d+)\.(png|tif)")
@@ -74,7 +75,9 @@ def _plan_windows(settings: TileCutSettings, console: Console) -> Plan:
     for name, reason in orphans[:_NAMED]:
         console.warn(f"{name} is left out: {reason}")
     if len(orphans) > _NAMED:
-        console.warn(f"{len(orphans) - _NAMED} more files are left out")
+        console.warn(
+            f"{count_noun(len(orphans) - _NAMED, 'more file')} {agree(len(orphans) - _NAMED, 'is', 'are')} left out"
+        )
     plan = [(scene, _scene_windows(scene, settings, console)) for scene in scenes]
     if not _count_windows(plan):
         what = f"no scene is as large as a patch of {settings.size} x {settings.size} pixels"

@@ -15,6 +15,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.stored_split import follow_split
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
+from rsforge.wording import agree, count_noun
 
 SYNTHETIC = "synthetic"
 SYNTHETIC_COUNT = 512
@@ -70,7 +71,8 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     train, held_out = _divide(index, data, run, console)
     small = sum(min(tile.width, tile.height) < data.image_size for tile in index.tiles)
     if small:
-        console.warn(f"{small} of {len(index.tiles)} images are smaller than --image-size {data.image_size}: enlarged")
+        some = f"{small} of {count_noun(len(index.tiles), 'image')} {agree(small, 'is', 'are')}"
+        console.warn(f"{some} smaller than --image-size {data.image_size}: enlarged")
     common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
     augmented = TileDataset(train, **common, flip=data.flip, jitter=data.jitter)
     return ImageSets(

@@ -21,6 +21,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
+from rsforge.wording import count_noun
 
 TrainAndHeldOut = tuple[list[JudgedPair], list[JudgedPair]]
 """Pairs to train on, and held-out pairs."""
@@ -117,7 +118,7 @@ def divide_by_scene(
     train_scenes, held_out_scenes = _count_scenes(train), _count_scenes(held_out)
     scenes = "of unknown scenes"
     if train_scenes and held_out_scenes:
-        scenes = f"of {train_scenes} and {held_out_scenes} scenes"
+        scenes = f"of {train_scenes} and {count_noun(held_out_scenes, 'scene')}"
     console.say(f"split      {len(train)} train, {len(held_out)} held out, {scenes}")
     return sort_by_content(train), sort_by_content(held_out)
 
@@ -155,13 +156,13 @@ def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
 
 def _suggest_remedy(code: str, items: Sequence[Item]) -> str:
     if code == "RSF-D011":
-        remedy = "divide otherwise by `rsforge data split` (--by region takes folders), or accept it with --allow-leak"
+        remedy = "divide by folders with `rsforge data split --by region`, or accept it with --allow-leak"
     elif all(item.windows_by_plane for item in items):
         remedy = "cut the scene into blocks by `rsforge data split --by block`"
     else:
         remedy = (
-            "add scenes, or divide it by `rsforge data split`: --by block where windows are known, else --by patch "
-            "--allow-leak"
+            "add scenes, or divide it by `rsforge data split --by block` where windows are known, else by "
+            "`rsforge data split --by patch --allow-leak`"
         )
     return f"{remedy}, or hold nothing out by --val-fraction 0"
 

@@ -104,7 +104,7 @@ def _report_sets(
             raise RsforgeError("RSF-D001", f"no {name} images found in {index.root}", where=str(index.root))
     left_out = total - sum(counts.values())
     more = f", {left_out} left out by --max-per-terrain {data.max_per_terrain}" if left_out > 0 else ""
-    console.say(f"two sets   {counts['SAR']} SAR and {counts['optical']} optical images{more}")
+    console.say(f"two sets   {counts['SAR']} SAR and {count_noun(counts['optical'], 'optical image')}{more}")
 
 
 def _judge_images(

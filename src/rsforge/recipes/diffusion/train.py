@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
@@ -206,8 +208,13 @@ def _identity(
 def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, moment: Moment) -> Pictures:
     """The same four images at every preview, in a row."""
     drawn = pipeline.draw(range(SHOWN), pipeline.walk(PREVIEW_SAMPLER), seed=settings.run.seed)
-    save_grid(settings.run.output_dir / DIFFUSION.sample_picture(moment), drawn.cpu(), nrow=SHOWN)
+    path = settings.run.output_dir / DIFFUSION.sample_picture(moment)
+    save_labelled_grid(path, drawn.cpu(), nrow=SHOWN, title=f"drawn after {moment}")
     return {"samples": drawn.cpu()}
+
+
+def next_command(settings: DiffusionTrainSettings, checkpoint: Path) -> str:
+    return shlex.join(["rsforge", "sample", "--diffusion-checkpoint", str(checkpoint)])
 
 
 METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
@@ -220,4 +227,5 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
+    next_command=next_command,
 )

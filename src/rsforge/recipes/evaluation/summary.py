@@ -11,6 +11,7 @@ import numpy as np
 
 from rsforge.metrics.bootstrap import mean_intervals
 from rsforge.recipes.evaluation.evaluation import MODEL, Column, Figure, Values
+from rsforge.wording import count_noun
 
 _SCENES, _FEW = 5, 20
 
@@ -41,9 +42,9 @@ def bootstrap_groups(scenes: Sequence[str]) -> tuple[Sequence[Any], str, str]:
     if known < _SCENES:
         counted = f"{known or 'no'} scene{'s are' if known != 1 else ' is'} known"
         doubt = f"{counted}: intervals are over single images, and too narrow as images of one scene are alike"
-        return range(len(scenes)), f"{len(scenes)} images", doubt
+        return range(len(scenes)), count_noun(len(scenes), "image"), doubt
     groups = [scene or k for k, scene in enumerate(scenes)]
-    what = f"{len(set(groups))} scenes"
+    what = count_noun(len(set(groups)), "scene")
     return groups, what, f"an interval over only {what} is too narrow" if len(set(groups)) < _FEW else ""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rsforge import durable
 from rsforge.recipes.html.document import render_document, render_table
 from rsforge.recipes.html.svg_chart import Curve, render_chart
+from rsforge.wording import count_noun
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,11 @@ def _render_settings(stages: Sequence[Stage]) -> list[str]:
             defaults = [row for row in rows if row[2] == "default"]
             chosen = [row for row in rows if row[2] != "default"]
             parts += [f"<h3>{escape(stage.title)}</h3>", render_table(chosen)]
-            parts += [f"<details><summary>{len(defaults)} defaults</summary>", render_table(defaults), "</details>"]
+            parts += [
+                f"<details><summary>{count_noun(len(defaults), 'default')}</summary>",
+                render_table(defaults),
+                "</details>",
+            ]
     return parts
 
 

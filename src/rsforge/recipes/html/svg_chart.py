@@ -52,6 +52,10 @@ def render_chart(title: str, curves: Sequence[Curve], *, x_label: str, y_label: 
 
 
 def _render_line(curve: Curve, points: Points, scale: _Scale) -> str:
+    if len(points) == 1:  # a line of one point would not be seen
+        x, y = points[0]
+        place = f'cx="{scale.x(x):.1f}" cy="{scale.y(y):.1f}"'
+        return f'<circle class="curve {escape(curve.style)}" {place} r="4"><title>{escape(curve.name)}</title></circle>'
     path = " ".join(f"{scale.x(x):.1f},{scale.y(y):.1f}" for x, y in points)
     return (
         f'<polyline class="curve {escape(curve.style)}" points="{path}"><title>{escape(curve.name)}</title></polyline>'

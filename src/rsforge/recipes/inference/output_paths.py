@@ -11,6 +11,7 @@ from rsforge.data.io.image_writer import PICTURE_SUFFIXES, check_picture_path
 from rsforge.data.scenes.inputs import InputImage, is_list
 from rsforge.errors import RsforgeError
 from rsforge.recipes.output_checks import check_writable
+from rsforge.wording import agree, count_noun
 
 NAMED = 4
 _FILE = re.compile(r"\.[a-z]{2,4}[0-9]?", re.IGNORECASE)  # results.v2 and run_0.5 are folders
@@ -73,7 +74,7 @@ def check_free(targets: Sequence[Path], *, skip_existing: bool) -> None:
     """RSF-U004 when something is there; with ``skip_existing`` only what is no file."""
     there = [str(t) for t in targets if os.path.lexists(t) and not (skip_existing and t.is_file())]
     if there:
-        what = f"{len(there)} of {len(targets)} files are there already"
+        what = f"{len(there)} of {count_noun(len(targets), 'file')} {agree(len(there), 'is', 'are')} there already"
         found = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
         fix = "go on with --skip-existing, replace them with --overwrite, or name another --output"
         raise RsforgeError("RSF-U004", what, where="--output", found=found, fix=fix)

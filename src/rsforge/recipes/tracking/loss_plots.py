@@ -32,7 +32,7 @@ def closed_rows(folder_journal: Path) -> list[dict[str, Any]]:
 def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks: Mapping[str, float]) -> None:
     """Write one panel a title, epochs along the axis, or steps where epochs have several rows.
 
-    ``marks`` are dashed levels by title.
+    ``marks`` are dashed levels by title. The run is named by the folder of ``path``, and the best model marked.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,12 +43,16 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
     lines = -(-len(curves) // columns)
     figure = Figure(figsize=(5.5 * columns, 3.6 * lines), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle(path.parent.resolve().name)
+    best = next((row[axis] for row in reversed(rows) if row.get("best")), None)
     for i, (title, names) in enumerate(curves.items(), 1):
         axes = figure.add_subplot(lines, columns, i)
         _panel(axes, rows, names, axis)
         if title in marks:
             axes.axhline(marks[title], color="grey", linestyle="--", label=f"target {marks[title]:g}")
-        axes.set(title=title, xlabel=axis)
+        if best is not None:
+            axes.axvline(best, color="grey", linestyle=":", label=f"best ({axis} {best})")
+        axes.set(title=title, xlabel=axis, ylabel=_label_axis(names))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         if axes.get_legend_handles_labels()[1]:
@@ -68,6 +72,11 @@ def _panel(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], a
         marker = "." if len(points) < 30 else ""
         style = {"color": COLOURS[colour], "linestyle": LINES[turn % len(LINES)], "marker": marker}
         axes.plot(*zip(*points, strict=True), label=_label(name, names), **style)
+
+
+def _label_axis(names: Sequence[str]) -> str:
+    """What the axis counts: the figure of the panel under its name in the journal."""
+    return names[0].removeprefix("unweighted/")
 
 
 def _label(name: str, names: Sequence[str]) -> str:

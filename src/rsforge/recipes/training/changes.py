@@ -15,6 +15,7 @@ from rsforge.recipes.training.build import build_rate
 from rsforge.recipes.training.job import TrainSettings, as_model
 from rsforge.recipes.training.output_dir import read_ending
 from rsforge.settings.sections import Location, flatten, settings_of
+from rsforge.wording import count_noun
 
 # What does not move the trajectory.
 FREE = {
@@ -57,7 +58,7 @@ def check_same(state: Mapping[str, Any], settings: TrainSettings, images: Mappin
         found = "; ".join(str(change) for change in refused[:5])
         raise RsforgeError("RSF-C008", "settings differ from the run to resume", where=str(folder), found=found)
     if state["images"] != dict(images):
-        found = f"{state['images']['train']} training images then, {images['train']} now, or others"
+        found = f"{count_noun(state['images']['train'], 'training image')} then, {images['train']} now, or others"
         raise RsforgeError("RSF-C008", "the images are not those of the run to resume", where=str(folder), found=found)
     for change in lowered:
         console.say(f"changed    {change}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from rsforge.models.catalogue import NETWORKS
@@ -28,6 +30,11 @@ D = TypeVar("D", bound=HasIdentity)
 N = TypeVar("N")
 
 
+def info_command(settings: Any, checkpoint: Path) -> str:
+    """The command after the training of a method that names no other."""
+    return shlex.join(["rsforge", "info", str(checkpoint)])
+
+
 @dataclass(frozen=True)
 class Method(Generic[S, D, N]):
     """A method as :func:`rsforge.recipes.training.run.fit` runs it, in this order.
@@ -39,7 +46,8 @@ class Method(Generic[S, D, N]):
     folder, which is locked by then, and returns the datasets to train on.
 
     ``check`` and ``prepare`` may be left out. ``kind`` is that of its checkpoints and ``required`` what they must say;
-    ``curves`` are those of the loss plot.
+    ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is what a user runs with the trained
+    model.
     """
 
     kind: str
@@ -51,6 +59,7 @@ class Method(Generic[S, D, N]):
     spec: Callable[[S, D, N, Compute, Console], TrainingSpec]
     check: Callable[[S, Console], None] = lambda settings, console: None
     prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
+    next_command: Callable[[S, Path], str] = info_command
 
     def check_spec(self, spec: TrainingSpec) -> None:
         """``RuntimeError`` before anything is written, when checkpoints of ``spec`` could not be read back."""

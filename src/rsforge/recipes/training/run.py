@@ -31,6 +31,7 @@ from rsforge.recipes.training.resume import ResumePoint, set_newer_aside
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.sections import DEFAULT
+from rsforge.wording import count_noun
 
 S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
@@ -191,15 +192,18 @@ def _result(
 ) -> dict[str, Any]:
     progress, output = trainer.progress, settings.run.output_dir
     if progress.finished:
-        console.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
+        console.say(f"stopped    after {count_noun(progress.epoch, 'epoch')}: {progress.finished}")
     sign = -1 if spec.monitored.startswith("-") else 1
+    best = output / method.outputs.names.best
+    usable = best if best.is_file() else output / method.outputs.names.latest
     return {
         "output_dir": str(output),
-        "best_model": str(output / method.outputs.names.best),
+        "best_model": str(best),
         "epochs": progress.epoch,
         "steps": progress.step,
         "best_epoch": trainer.best.epoch + 1,
         "monitor": spec.monitored.removeprefix("-"),
         "best": sign * trainer.best.figure,
         "stopped": progress.finished or "done",
+        "next": method.next_command(settings, usable),
     }

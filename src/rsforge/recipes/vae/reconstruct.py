@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.io.image_writer import check_picture_path, save_grid
+from rsforge.data.io.image_writer import check_picture_path
+from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine import devices
 from rsforge.metrics.image import psnr
 from rsforge.recipes.console import Console
@@ -39,7 +40,8 @@ def reconstruct(settings: VaeReconstructSettings, console: Console) -> dict[str,
         reconstructions.append(network(x.to(device)).cpu())
     above, below = torch.cat(originals), torch.cat(reconstructions)
     rows = [images[first : first + ROW] for first in range(0, count, ROW) for images in (above, below)]
-    save_grid(settings.output, torch.cat(_fill_rows(rows)), nrow=min(ROW, count))
+    names = ("image", "reconstruction") * (len(rows) // 2)
+    save_labelled_grid(settings.output, torch.cat(_fill_rows(rows)), nrow=min(ROW, count), rows=names)
     return {**result, "psnr_db": round(float(psnr(below, above).mean()), 3)}
 
 

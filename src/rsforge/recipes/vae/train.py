@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
@@ -34,6 +36,7 @@ from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
 from rsforge.tasks.vae import VaeTask
+from rsforge.wording import count_noun
 
 RECONSTRUCTED = 8
 KL_PANEL = "KL (nats)"
@@ -91,7 +94,7 @@ def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, co
             "RSF-U005",
             "batches of one image leave nothing to normalise at the innermost level",
             where="--batch-size, --channels",
-            found=f"{count} training images, a level of 1 x 1 pixels",
+            found=f"{count_noun(count, 'training image')}, a level of 1 x 1 pixels",
             fix="use a larger --batch-size, more images, or fewer --channels",
         )
 
@@ -153,10 +156,16 @@ def preview(
     # A map's prior is not what its images use: draw from what was measured. A vector is held near N(0, 1).
     z = noise if len(shape) == 1 else noise * statistics.std + statistics.mean
     samples = network.decode(z.to(device)).cpu()
-    save_grid(output / VAE.sample_picture(moment), samples, nrow=4)
+    save_labelled_grid(output / VAE.sample_picture(moment), samples, nrow=4, title=f"drawn after {moment}")
     pairs = torch.cat([originals, network(originals.to(device)).cpu()])
-    save_grid(output / VAE.reconstruction_picture(moment), pairs, nrow=len(originals))
+    save_labelled_grid(
+        output / VAE.reconstruction_picture(moment), pairs, nrow=len(originals), rows=("image", "reconstruction")
+    )
     return {"samples": samples, "reconstructions": pairs}
+
+
+def next_command(settings: VaeTrainSettings, checkpoint: Path) -> str:
+    return shlex.join(["rsforge", "diffusion", "train", "--vae", str(checkpoint)])
 
 
 METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
@@ -168,4 +177,5 @@ METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     datasets=read_images,
     networks=build_network,
     spec=spec,
+    next_command=next_command,
 )

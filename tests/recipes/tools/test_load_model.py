@@ -1,0 +1,60 @@
+"""Models for other programs, from their checkpoints alone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import rsforge as package
+from rsforge.errors import RsforgeError
+from tests.worlds.cyclegan import write_checkpoint
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def snippets() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+
+
+def test_each_kind_does_what_its_class_says(job, tmp_path):
+    vae = package.load(job.vae / "best_model.pt", package.LoadedAutoencoder)
+    x = torch.rand(2, 3, 16, 16) * 2 - 1
+    assert vae.kind == "vae" and vae.image_size == 16 and vae.encode(x).shape == (2, 8)
+    assert torch.equal(vae.reconstruct(x), vae.network(x).clamp(-1, 1))
+    sampler = package.load(str(job.diffusion / "best_model.pt"), package.LoadedSampler, device="cpu")
+    drawn = sampler.draw(18, seed=3, steps=2)
+    assert drawn.shape == (18, 3, 16, 16) and torch.allclose(sampler.draw(2, seed=3, steps=2), drawn[:2], atol=1e-5)
+    write_checkpoint(tmp_path / "gan.pt")
+    gan = package.load(tmp_path / "gan.pt", package.LoadedTranslator)
+    optical = gan.to_optical(torch.zeros(1, 1, 64, 32))
+    assert optical.shape == (1, 3, 64, 32) and gan.to_sar(optical).shape == (1, 1, 64, 32)
+    with pytest.raises(ValueError, match="multiples of"):
+        gan.to_sar(torch.zeros(1, 3, 30, 32))
+
+
+def test_a_model_of_another_kind_is_refused(job):
+    with pytest.raises(RsforgeError, match="of kind vae") as caught:
+        package.load(job.vae / "best_model.pt", package.LoadedSampler)
+    assert caught.value.code == "RSF-C004"
+    assert isinstance(package.load(job.vae / "best_model.pt"), package.LoadedAutoencoder)
+
+
+def test_the_package_alone_imports_no_torch():
+    code = "import sys, rsforge; assert 'torch' not in sys.modules; rsforge.load; assert 'torch' in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+def test_the_first_snippet_of_the_readme_runs(job, monkeypatch, tmp_path, capsys):
+    (tmp_path / "vae_models").symlink_to(job.vae)
+    (tmp_path / "diffusion_models").symlink_to(job.diffusion)
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = [text for text in snippets() if "rsforge.load" in text]
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("torch.Size([4, 3, 16, 16])")
