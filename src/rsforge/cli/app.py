@@ -22,6 +22,7 @@ GROUPS = {
     "diffusion": "Train diffusion models.",
     "cyclegan": "Translate SAR to optical images and back in one pass.",
     "sample": "Draw images from trained models.",
+    "weights": "Find and download published weights.",
     "config": "List, copy, show and check settings.",
 }
 HELP = {"-h", "--help"}

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
 
 
@@ -34,6 +35,9 @@ class Method(Generic[S, D, N]):
     training together and writes nothing. ``prepare(settings, datasets, compute, console)`` may write into the output
     folder, which is locked by then, and returns the datasets to train on.
 
+    ``decide(settings, stored, compute, console)`` gives values to settings that leave the choice to the machine, before
+    all that; ``stored`` are the settings of the run to go on with by flat name, whose decisions it keeps.
+
     ``kind`` is that of its checkpoints and ``required`` what they must say; ``curves`` are those of the loss plot.
     """
 
@@ -46,6 +50,9 @@ class Method(Generic[S, D, N]):
     networks: Callable[[S, D, Compute], N]
     spec: Callable[[S, D, N, Compute, Console], TrainingSpec]
     prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
+    decide: Callable[[S, Mapping[str, Any], Compute, Console], dict[str, Decision]] = (
+        lambda settings, stored, compute, console: {}
+    )
 
 
 def check_nothing(settings: Any, console: Console) -> None:

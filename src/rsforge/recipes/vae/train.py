@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
+from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
@@ -36,6 +37,7 @@ from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
 from rsforge.tasks.vae import VaeTask
 
 RECONSTRUCTED = 8
+PERCEPTUAL_LOSS = "the perceptual loss"
 KL_PANEL = "KL (nats)"
 CURVES: Curves = {
     "total": ["loss"],
@@ -96,12 +98,31 @@ def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, co
         )
 
 
-def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+def decide(
+    settings: VaeTrainSettings, stored: Mapping[str, Any], compute: Compute, console: Console
+) -> dict[str, Decision]:
+    """Whether the perceptual loss is trained with, where the settings leave it open."""
+    options = settings.autoencoder
+    if options.perceptual != "auto" or not options.perceptual_weight:
+        return {}
+    given, before = options.vgg_weights, stored.get("perceptual")
+    return {"perceptual": vgg_weights.decide(given, before, compute.world, console, what=PERCEPTUAL_LOSS)}
+
+
+def is_compared(options: AutoencoderSettings) -> bool:
+    """Whether features are compared: not at weight 0."""
+    return options.perceptual != "no" and options.perceptual_weight > 0
+
+
+def perceptual_of(settings: VaeTrainSettings, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
     """The perceptual distance of the settings; RSF-E007 when its weights are nowhere."""
-    if not options.perceptual:
+    options = settings.autoencoder
+    if not is_compared(options):
         return no_perceptual
-    what, without = "the perceptual loss", "--no-perceptual"
-    return partial(perceptual, vgg_weights.features(options.vgg_weights, device, what=what, without=without))
+    resumed = settings.run.resume is not None
+    return partial(
+        perceptual, vgg_weights.load_features(options.vgg_weights, device, what=PERCEPTUAL_LOSS, resumed=resumed)
+    )
 
 
 def spec(
@@ -116,7 +137,7 @@ def spec(
         kl_warmup=options.kl_warmup,
         kl_target=options.kl_target,
         kl_mode=options.kl_mode,
-        perceptual=perceptual_of(options, compute.device),
+        perceptual=perceptual_of(settings, compute.device),
         perceptual_weight=options.perceptual_weight,
     )
     statistics = LatentStatistics(network.to(compute.device), data.plain, compute.device)
@@ -168,4 +189,5 @@ METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     datasets=read_images,
     networks=build_network,
     spec=spec,
+    decide=decide,
 )
