@@ -58,7 +58,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/training/output_dir.py",
     "recipes/training/resume.py",
     "recipes/training/run.py",
-    "recipes/training/vgg_weights.py",
     "recipes/vae/latent_statistics.py",
     "recipes/vae/load.py",
     "recipes/vae/output_names.py",

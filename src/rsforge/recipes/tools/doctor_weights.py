@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rsforge.compat import ensure_torchvision
 from rsforge.models.published_weights import INCEPTION, PUBLISHED, VGG16, PublishedWeights, cache_folder
 from rsforge.recipes.console import Console
 from rsforge.recipes.tools.doctor_findings import (
@@ -20,6 +19,8 @@ from rsforge.recipes.tools.doctor_findings import (
     run_probe,
 )
 from rsforge.settings.weights import WeightsListSettings
+
+HEADS = "functional/image/lpips_models/vgg.pth"
 
 
 def list_weights(settings: WeightsListSettings, console: Console) -> dict[str, Any]:
@@ -54,12 +55,11 @@ def _examine_file(weights: PublishedWeights) -> Finding:
 
 def _examine_lpips() -> Finding:
     """The learnt heads come with torchmetrics; the network below them is VGG16."""
-    ensure_torchvision()
-    from torchmetrics.functional.image import lpips
-
-    heads = Path(inspect.getfile(lpips)).with_name("lpips_models") / "vgg.pth"
+    # Importing torchmetrics would take longer than all else here.
+    package = find_spec("torchmetrics")
+    heads = Path(package.origin or "").parent / HEADS if package else Path(HEADS)
     if not heads.is_file():
-        return report_missing(f"torchmetrics has no {heads.name}", f"{INSTALL} --force-reinstall torchmetrics")
+        return report_missing(f"no {heads} of torchmetrics", f"{INSTALL} --force-reinstall torchmetrics")
     if VGG16.find() is None:
         return report_missing(f"its heads are {heads}, and VGG16 is missing", f"rsforge weights fetch {VGG16.name}")
     return report_ok(f"{heads}, on VGG16")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 from collections.abc import Callable, Iterator
-from typing import Any
 from urllib import error, request
 
 from rsforge import __version__, durable
@@ -54,21 +53,16 @@ def _read(weights: PublishedWeights, source: str, timeout: float) -> Iterator[by
     asked = request.Request(source, headers={"User-Agent": f"rsforge/{__version__}"})
     try:
         with opener.open(asked, timeout=timeout) as answer:
-            while chunk := _read_chunk(answer):
+            while chunk := answer.read(CHUNK):
                 yield chunk
+    except error.HTTPError as problem:
+        problem.close()
+        raise _failure(weights, source, f"HTTP {problem.code} {problem.reason}") from problem
     except (OSError, ValueError, http.client.HTTPException) as problem:
         raise _failure(weights, source, _describe(problem)) from problem
 
 
-def _read_chunk(answer: Any) -> bytes:
-    """Up to a MiB; less than that only at the end."""
-    chunk: bytes = answer.read(CHUNK)
-    return chunk
-
-
 def _describe(problem: Exception) -> str:
-    if isinstance(problem, error.HTTPError):
-        return f"HTTP {problem.code} {problem.reason}"
     reason = getattr(problem, "reason", problem)
     return f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
 
