@@ -10,9 +10,7 @@ DECIDED = {"perceptual": Decision("no", "there is nothing to compare with")}
 
 
 def test_a_decided_value_takes_its_place_and_counts_as_nobodys_choice():
-    settings = VaeTrainSettings(
-        data=VaeTileSettings(data_dir="tiles"), autoencoder=AutoencoderSettings(latent_dim=4)
-    )
+    settings = VaeTrainSettings(data=VaeTileSettings(data_dir="tiles"), autoencoder=AutoencoderSettings(latent_dim=4))
     console = SilentConsole()
     settled = apply_decisions(settings, DECIDED, console)
     assert settled.autoencoder == settings.autoencoder.model_copy(update={"perceptual": "no"})
