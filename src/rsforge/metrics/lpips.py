@@ -1,4 +1,4 @@
-"""How far apart images are in the eyes of VGG16 (or AlexNet), as people judged. Zhang et al. 2018 (arXiv 1801.03924)."""
+"""How far apart images are in the eyes of a network, as people judged. Zhang et al. 2018 (arXiv 1801.03924)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from rsforge.compat import ensure_torchvision
 class Lpips(nn.Module):
     """Images ``(B, 3, H, W)`` in [-1, 1], 16 pixels a side or more: ``(B,)``, 0 when equal.
 
-    ``backbone`` are the weights of torchvision's VGG16, or AlexNet for ``net`` alex, whole or its ``features`` alone; the
-    learnt heads are those of torchmetrics. ``KeyError`` or ``RuntimeError`` where layers are missing or have other shapes.
+    ``backbone`` are the weights of torchvision's VGG16, or AlexNet for ``net`` alex, whole or its ``features`` alone;
+    the learnt heads are those of torchmetrics. ``KeyError`` or ``RuntimeError`` where layers are missing or have other
+    shapes.
     """
 
     __call__: Callable[..., Tensor]
