@@ -103,6 +103,12 @@ def test_with_weights_it_trains_with_them_and_cannot_go_on_without(cache, vgg, c
     assert value == "yes" and str(cache / vgg.name) in decided["perceptual"] and all(steps(figure))
     assert "WITHOUT" not in capsys.readouterr().err
     (cache / vgg.name).unlink()
+    torch.manual_seed(1)
+    torch.save(VggFeatures().state_dict(), cache / "vgg16-other.pth")
+    assert rsforge(f"{line.split(' --')[0]} --resume run/latest_model.pt --epochs 2") == 4
+    err = capsys.readouterr().err
+    assert "RSF-C006" in err and "trained with another vgg16" in err
+    (cache / "vgg16-other.pth").unlink()
     assert rsforge(f"{line.split(' --')[0]} --resume run/latest_model.pt --epochs 2") == 6
     err = capsys.readouterr().err
     assert "RSF-E007" in err and "with which this run began" in err and "--no-perceptual" not in err

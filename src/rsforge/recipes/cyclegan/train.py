@@ -32,6 +32,7 @@ from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
+from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
@@ -119,13 +120,13 @@ def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Mo
     }
 
 
-def content_of(settings: CycleGanTrainSettings, device: torch.device) -> Distance:
-    """The L1 distance of relu3_3 of VGG16; RSF-E007 when it is wanted and its weights are nowhere."""
+def content_of(settings: CycleGanTrainSettings, device: torch.device) -> tuple[Distance, Partners]:
+    """The L1 distance of relu3_3 of VGG16 where it is wanted, and its weights; RSF-E007 when they are nowhere."""
     if not weights_of(settings).content:
-        return no_perceptual
+        return no_perceptual, {}
     given, resumed = settings.loss.vgg_weights, settings.run.resume is not None
-    network = vgg_weights.load_features(given, device, what=CONTENT_LOSS, resumed=resumed)
-    return partial(perceptual, network, distance=F.l1_loss)
+    network, partners = load_features(given, device, what=CONTENT_LOSS, resumed=resumed)
+    return partial(perceptual, network, distance=F.l1_loss), partners
 
 
 def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
@@ -163,7 +164,7 @@ def spec(
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     loss, weights, data = settings.loss, weights_of(settings), settings.data
-    content = content_of(settings, compute.device)
+    content, partners = content_of(settings, compute.device)
     pools = ImagePools(settings.gan.pool_size)
     task = CycleGanTask(
         {name: net.to(compute.device) for name, net in nets.items()},
@@ -185,6 +186,7 @@ def spec(
         monitor=monitor,
         preview=partial(preview, settings, nets["gen_AB"], shown, compute.device),
         lr_scale={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
+        partners=partners,
         parts={"pools": pools},
         remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import torch
 
+from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.models.published_weights import VGG16
 from rsforge.models.vgg import VggFeatures, find_vgg16, load_vgg16
 from rsforge.recipes.console import Console
 from rsforge.recipes.training.decisions import Decision
+from rsforge.recipes.training.job import Partner
+
+Partners = dict[str, Partner]
 
 
 def decide(given: Path | None, stored: str | None, world: SingleProcess, console: Console, *, what: str) -> Decision:
@@ -33,8 +37,10 @@ def decide(given: Path | None, stored: str | None, world: SingleProcess, console
     return Decision("no", reason)
 
 
-def load_features(given: Path | None, device: torch.device, *, what: str, resumed: bool) -> VggFeatures:
-    """The features that ``what`` needs, from the file ``given`` or from the cache.
+def load_features(
+    given: Path | None, device: torch.device, *, what: str, resumed: bool
+) -> tuple[VggFeatures, Partners]:
+    """The features that ``what`` needs, from the file ``given`` or from the cache, and what a run builds on with them.
 
     RSF-E007 when there is neither; a run that is ``resumed`` cannot go on without them.
     """
@@ -47,4 +53,5 @@ def load_features(given: Path | None, device: torch.device, *, what: str, resume
             found=f"no --vgg-weights, and {VGG16.where_looked()}",
             fix=", or ".join(ways if resumed else [*ways, "train with --no-perceptual"]),
         )
-    return load_vgg16(path).to(device)
+    network = load_vgg16(path)
+    return network.to(device), {"vgg16": Partner(path, checkpoint.digest_weights(network.state_dict()))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from rsforge.data.io.image_writer import save_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
-from rsforge.losses.perceptual import no_perceptual, perceptual
+from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
 from rsforge.models.resnet import group_count
@@ -30,6 +30,7 @@ from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
+from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
 from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
@@ -114,15 +115,14 @@ def is_compared(options: AutoencoderSettings) -> bool:
     return options.perceptual != "no" and options.perceptual_weight > 0
 
 
-def perceptual_of(settings: VaeTrainSettings, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """The perceptual distance of the settings; RSF-E007 when its weights are nowhere."""
+def perceptual_of(settings: VaeTrainSettings, device: torch.device) -> tuple[Distance, Partners]:
+    """The perceptual distance of the settings, and the weights it builds on; RSF-E007 when they are nowhere."""
     options = settings.autoencoder
     if not is_compared(options):
-        return no_perceptual
+        return no_perceptual, {}
     resumed = settings.run.resume is not None
-    return partial(
-        perceptual, vgg_weights.load_features(options.vgg_weights, device, what=PERCEPTUAL_LOSS, resumed=resumed)
-    )
+    network, partners = load_features(options.vgg_weights, device, what=PERCEPTUAL_LOSS, resumed=resumed)
+    return partial(perceptual, network), partners
 
 
 def spec(
@@ -131,13 +131,14 @@ def spec(
     """The task, its monitor, and what checkpoints say of the model."""
     options = settings.autoencoder
     _check_batch_statistics(network, settings, len(data.train))
+    distance, partners = perceptual_of(settings, compute.device)
     task = VaeTask(
         network,
         kl_weight=options.kl_weight,
         kl_warmup=options.kl_warmup,
         kl_target=options.kl_target,
         kl_mode=options.kl_mode,
-        perceptual=perceptual_of(settings, compute.device),
+        perceptual=distance,
         perceptual_weight=options.perceptual_weight,
     )
     statistics = LatentStatistics(network.to(compute.device), data.plain, compute.device)
@@ -157,6 +158,7 @@ def spec(
         objective_warmup=options.kl_warmup,
         preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
+        partners=partners,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
         baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape),
