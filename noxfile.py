@@ -7,9 +7,11 @@ one download of torch serves all of them. RSFORGE_NOX_BACKEND=venv gives each se
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import nox
 
@@ -68,6 +70,35 @@ def tests(session: nox.Session) -> None:
     """The whole suite in two processes; options after -- go to pytest."""
     install(session, "test", "oracle")
     session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=ONE_THREAD)
+
+
+# References that tests import; datasets and transformers cannot be had at the lowest versions of ours, and are skipped.
+REFERENCES = ("diffusers", "onnxruntime")
+
+
+def read_floors(pyproject: dict[str, Any]) -> dict[str, str]:
+    """The lowest version that pyproject.toml allows of each dependency, extra and reference, by name."""
+    project, groups = pyproject["project"], pyproject["dependency-groups"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines += [line for line in groups["oracle"] if line.startswith(REFERENCES)]
+    return {line.partition(">=")[0]: re.split(r">=|,", line)[1] for line in lines}
+
+
+def lower(constraints: str, floors: dict[str, str]) -> str:
+    """The lines of ``constraints`` with the packages of ``floors`` at these versions."""
+    lines = [line for line in constraints.splitlines() if line.partition("==")[0] not in floors]
+    return "\n".join([*lines, *(f"{name}=={version}" for name, version in floors.items()), ""])
+
+
+@nox.session(venv_backend="venv")
+def floors(session: nox.Session) -> None:
+    """The suite at the lowest versions that pyproject.toml allows; those of packages named after -- stay as pinned."""
+    floors = {name: version for name, version in read_floors(PYPROJECT).items() if name not in session.posargs}
+    constraints = Path(session.create_tmp(), "floors.txt")
+    constraints.write_text(lower((ROOT / "constraints.txt").read_text(), floors))
+    wanted = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install("-c", str(constraints), "-e", str(ROOT), *wanted, *REFERENCES)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "worksteal", env=ONE_THREAD)
 
 
 @nox.session

@@ -47,7 +47,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/stored_partners.py",
     "recipes/training/output_dir.py",
     "recipes/training/run.py",
-    "recipes/training/vgg_weights.py",
     "recipes/vae/load.py",
     "recipes/vae/train.py",
 }

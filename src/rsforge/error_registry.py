@@ -215,6 +215,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "an export does not give what the model gives",
         "Nothing was written. Leave that format out of --formats, or install the versions that constraints.txt names.",
     ),
+    "RSF-E011": ErrorKind(
+        _E,
+        "a download failed",
+        "Nothing was written. Try again, name a mirror with --source, or bring the file from another machine.",
+    ),
     "RSF-I130": ErrorKind(
         ExitCode.INTERRUPTED,
         "interrupted",

@@ -39,6 +39,8 @@ RECIPES = {
     "tools.demo": ["run"],
     "tools.doctor": ["examine"],
     "tools.info": ["describe"],
+    "tools.doctor_weights": ["list_weights"],
+    "weights.fetch": ["fetch"],
 }
 
 

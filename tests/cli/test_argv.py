@@ -120,7 +120,7 @@ DOCUMENT = [
      "--num-images 16 --output corel_generated.png", lambda s: s.output == Path("corel_generated.png")),
     ("vae train --data-dir x --base-dir . --learning-rate 1e-4 --kl-weight 1.0 --kl-warmup 150 --kl-target 25.0 "
      "--no-perceptual --perceptual-weight 0.03 --resume c.pt --seed 42 --num-workers 0",
-     lambda s: (s.autoencoder.perceptual, s.run.resume, s.run.num_workers) == (False, "c.pt", 0)),
+     lambda s: (s.autoencoder.perceptual, s.run.resume, s.run.num_workers) == ("no", "c.pt", 0)),
     ("diffusion train --vae-checkpoint v --image-dir x --lr 2e-4 --image-size 64 --no-ema --ema-decay 0.9 --schedule "
      "cosine --no-mixed-precision --lr-scheduler plateau --lr-min 1e-6 --early-stopping-patience 3 "
      "--early-stopping-delta 1e-4 --oscillation-window 5 --oscillation-threshold 0.001 --num-workers 0 --resume c.pt",

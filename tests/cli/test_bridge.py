@@ -41,7 +41,7 @@ def test_the_environment_knows_aliases_and_lists(shell, kitchen, monkeypatch):
     assert shell(*TRAIN).code == 0
     assert kitchen.settings.optim.learning_rate == 3e-4
     assert kitchen.settings.autoencoder.channels == (8, 16)
-    assert kitchen.settings.autoencoder.perceptual is False
+    assert kitchen.settings.autoencoder.perceptual == "no"
 
 
 def test_a_misspelt_variable_is_warned_of(shell, kitchen, monkeypatch):

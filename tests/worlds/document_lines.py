@@ -111,6 +111,8 @@ LINES = {
         "doctor",
         "explain RSF-D001",
         "info vae_models/best_model.pt",
+        "weights ls",
+        "weights fetch vgg16",
         "--version",
     ],
 }  # fmt: skip
@@ -176,8 +178,6 @@ COMING = {
         "runs ls",
         "runs show vae_models",
         "runs diff vae_models diffusion_models",
-        "weights ls",
-        "weights fetch vgg16",
         "report vae_models",
     ],
 }  # fmt: skip

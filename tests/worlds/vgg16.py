@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torchvision.models import vgg16
 
-NAME = "vgg16-397923af.pth"
+NAME = "vgg16-random.pth"
 
 
 def write_vgg16(folder: Path) -> Path:

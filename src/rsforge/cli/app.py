@@ -23,6 +23,7 @@ GROUPS = {
     "diffusion": "Train diffusion models.",
     "cyclegan": "Translate SAR to optical images and back in one pass.",
     "sample": "Sample images from trained models.",
+    "weights": "Find and download published weights.",
     "config": "List, copy, show and check settings.",
 }
 # Groups that speak of the commands of all others.

@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rsforge.settings.sections import Location, Setting, settings_of
+from rsforge.settings.sections import Location, Setting, settings_of, spell_flag
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _NAMES = {int: "INT", float: "FLOAT", Path: "PATH"}
@@ -122,8 +122,7 @@ class Leaf:
 
     def read(self, value: Any) -> Any:
         """``value`` as the model wants it: lists split, ``none`` understood, flags of choices spelt out."""
-        if isinstance(value, bool) and "bare" in self.extra:
-            return self.extra["bare"] if value else self.extra.get("negative")
+        value = spell_flag(self.field, value)
         if isinstance(value, str) and self.optional and value.lower() in ("none", "null"):
             return None
         if not self.many or value is None:

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rsforge.models.published_weights import VGG16
 from rsforge.models.weight_files import misfit, read_weights
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in [0, 1], red, green, blue
 POOL = 0
 PLAN = (64, 64, POOL, 128, 128, POOL, 256, 256, 256)
 NAME = "the weights of a VGG16"
-FIX = "Give torchvision's vgg16-*.pth, or train without the perceptual loss."
+FIX = "Give torchvision's vgg16-*.pth (`rsforge weights fetch vgg16`), or train without the perceptual loss."
 
 
 def _layers() -> Iterator[nn.Module]:
@@ -55,7 +56,7 @@ class VggFeatures(nn.Module):
 
 def find_vgg16() -> Path | None:
     """The last by name of the ``vgg16-*.pth`` files that torchvision has left in its cache; never downloads."""
-    return max(Path(torch.hub.get_dir(), "checkpoints").glob("vgg16-*.pth"), default=None)
+    return VGG16.find()
 
 
 def load_vgg16(path: Path) -> VggFeatures:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +31,7 @@ from rsforge.settings.data_pairs import CLIP, Unit
 from rsforge.settings.document_keys import ADAM, DIVISION, MIRRORING, SECTIONS
 from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
+from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
 
 CHECKPOINT = "Checkpoint of the training."
@@ -70,9 +72,10 @@ class GanLossSettings(Section):
         description="Weight of VGG16 features of the optical image; 0 needs none.",
         json_schema_extra=also(basic=True),
     )
+    perceptual: PerceptualChoice = Field("auto", description=DESCRIPTION, json_schema_extra=PERCEPTUAL)
     lambda_identity: Weight = Field(0.0, description="Weight of the identity loss.")
     lambda_gp: Weight = Field(10.0, description="Weight of the gradient penalty of wgan-gp.")
-    vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
+    vgg_weights: Path | None = Field(None, description=VGG_WEIGHTS)
     best_by: Literal["score", "l1", "content", "cycle", "psnr", "ssim"] = Field(
         "score", description="Held-out figure of the best model; score is L1 and content as they are weighted."
     )
@@ -96,6 +99,7 @@ class CycleGanTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING)
+    former: ClassVar[Mapping[str, Any]] = {"perceptual": "yes"}
 
     run: RunSettings = RunSettings(
         output_dir=Path("cyclegan_models"), num_workers=2, project="SARcyclegan-colorization-advanced"

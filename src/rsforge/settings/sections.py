@@ -37,6 +37,18 @@ class Prefix(NamedTuple):
     text: str
 
 
+def spell_flag(field: FieldInfo, value: Any) -> Any:
+    """``value``; true and false, or their words, as the choices they stand for where ``field`` may be left bare."""
+    extra = field.json_schema_extra
+    if not isinstance(extra, dict) or "bare" not in extra:
+        return value
+    if value is True or (isinstance(value, str) and value.lower() == "true"):
+        return extra["bare"]
+    if value is False or (isinstance(value, str) and value.lower() == "false"):
+        return extra.get("negative")
+    return value
+
+
 def also(*aliases: str, **more: Any) -> dict[str, Any]:
     """What an option has beside its field: ``--aliases``, and for the shell ``bare``, ``negative``, ``metavar``.
 
@@ -69,7 +81,8 @@ class Section(BaseModel):
     @classmethod
     def _plain(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what coercion would hide: true for 1, an unset shell variable for the current folder."""
-        kind = cls.model_fields[info.field_name or ""].annotation
+        field = cls.model_fields[info.field_name or ""]
+        kind, value = field.annotation, spell_flag(field, value)
         if isinstance(value, bool) and kind not in (bool, bool | None):
             raise ValueError("must not be true or false")
         if isinstance(value, str) and (not value or "\0" in value):

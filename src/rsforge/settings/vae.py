@@ -36,6 +36,7 @@ from rsforge.settings.base import (
 from rsforge.settings.document_keys import ADAM, DIVISION, JITTER, MIRRORING, SECTIONS
 from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.images import TileSettings
+from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
 
 # A map latent has thousands of numbers, so its KL term is a light leash without a target.
@@ -72,9 +73,9 @@ class AutoencoderSettings(Section):
         "capacity",
         description="What is penalised: capacity the distance from the target, free_bits what exceeds it.",
     )
-    perceptual: bool = Field(True, description="Add the distance of VGG16 features to the loss.")
+    perceptual: PerceptualChoice = Field("auto", description=DESCRIPTION, json_schema_extra=PERCEPTUAL)
     perceptual_weight: Weight = Field(0.03, description="Weight of the perceptual term.")
-    vgg_weights: Path | None = Field(None, description="File of VGG16 weights; else the torch hub cache.")
+    vgg_weights: Path | None = Field(None, description=VGG_WEIGHTS)
 
     @model_validator(mode="before")
     @classmethod

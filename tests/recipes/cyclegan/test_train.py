@@ -132,9 +132,9 @@ def test_without_pools_the_run_goes_elsewhere(world, tmp_path):
 def test_content_needs_weights_and_says_both_ways_out(world, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     line = "cyclegan train --data-dir {} --output-dir {} --epochs 1 " + TINY
-    assert rsforge(line, world, tmp_path / "run") == 6
+    assert rsforge(line + "--perceptual", world, tmp_path / "run") == 6
     told = capsys.readouterr().err
-    assert "RSF-E007" in told and "--vgg-weights" in told and "--lambda-content 0" in told
+    assert "RSF-E007" in told and "--vgg-weights" in told and "--no-perceptual" in told
     assert not (tmp_path / "run").exists()
     torch.manual_seed(0)
     torch.save(VggFeatures().state_dict(), tmp_path / "vgg.pth")

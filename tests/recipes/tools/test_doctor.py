@@ -26,8 +26,8 @@ def test_weights_are_found_where_torchvision_leaves_them(monkeypatch, tmp_path, 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     assert examine_all()["weights"]["vgg16"]["state"] == "missing"
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "vgg16-397923af.pth").touch()
-    assert examine_all()["weights"]["vgg16"]["found"].endswith("vgg16-397923af.pth")
+    (tmp_path / "checkpoints" / "vgg16-own.pth").touch()
+    assert examine_all()["weights"]["vgg16"]["found"].endswith("vgg16-own.pth")
 
 
 def test_the_command_shows_one_line_a_finding_and_leaves_with_zero(installed, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -29,9 +30,11 @@ from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
+from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
+from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
@@ -47,6 +50,7 @@ CURVES: Curves = {
 }
 COLOURS = 3
 RELU3_3 = 15
+CONTENT_LOSS = "the content loss"
 MONITORS = {"psnr": "-val/psnr_db", "ssim": "-val/ssim"}
 TRACKED = {"Total_G_Loss": "Avg_G_Loss", "Total_D_Loss": "Avg_D_Loss"}
 EXAMPLES = ("Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples/Generated_Color")
@@ -55,6 +59,19 @@ EXAMPLES = ("Examples/Input_Grayscale_S1", "Examples/Target_Color_S2", "Examples
 def train(settings: CycleGanTrainSettings, console: Console) -> dict[str, Any]:
     """Train two generators and two discriminators; returns where they lie and how good they became."""
     return fit(METHOD, settings, console)
+
+
+def decide(
+    settings: CycleGanTrainSettings, stored: Mapping[str, Any], compute: Compute, console: Console
+) -> dict[str, Decision]:
+    """Whether the content loss is trained with, where the settings leave it open: always to judge by it."""
+    loss = settings.loss
+    if loss.perceptual != "auto" or not weights_of(settings).content:
+        return {}
+    if loss.best_by == "content":
+        return {"perceptual": Decision("yes", "--best-by content needs it")}
+    given, before = loss.vgg_weights, stored.get("perceptual")
+    return {"perceptual": vgg_weights.decide(given, before, compute.world, console, what=CONTENT_LOSS)}
 
 
 def check(settings: CycleGanTrainSettings, console: Console) -> None:
@@ -67,12 +84,15 @@ def check(settings: CycleGanTrainSettings, console: Console) -> None:
     if loss.gan_loss == "wgan-gp" and gan.critic_norm == "batch":
         what = "the gradient penalty is of single images, which batch norm ties together"
         raise RsforgeError("RSF-U005", what, where="--critic-norm", fix="use --critic-norm instance")
-    if loss.best_by == "content" and (data.unpaired or not loss.lambda_content):
-        what = "--unpaired has no content to compare" if data.unpaired else "--best-by content needs --lambda-content"
+    if loss.best_by == "content" and not weights_of(settings).content:
+        what = "--best-by content needs --lambda-content and --perceptual"
+        if data.unpaired:
+            what = "--unpaired has no content to compare"
         raise RsforgeError("RSF-U005", what, where="--best-by", fix="use --best-by cycle")
     unused = {
         "--unpaired has no image to compare with": ("lambda_l1", "lambda_content", "vgg_weights") * data.unpaired,
         "--lambda-content is 0": ("vgg_weights",) * (not loss.lambda_content),
+        "--no-perceptual": ("lambda_content", "vgg_weights") * (loss.perceptual == "no"),
         "it is for --gan-loss wgan-gp": ("lambda_gp",) * (loss.gan_loss != "wgan-gp"),
     }
     for reason, names in unused.items():
@@ -103,13 +123,13 @@ def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Mo
     }
 
 
-def content_of(loss: GanLossSettings, device: torch.device, *, wanted: bool) -> Distance:
-    """The L1 distance of relu3_3 of VGG16; RSF-E007 when it is wanted and its weights are nowhere."""
-    if not wanted:
-        return no_perceptual
-    what, without = "the content loss", "--lambda-content 0"
-    network = vgg_weights.features(loss.vgg_weights, device, what=what, without=without)
-    return partial(perceptual, network, distance=F.l1_loss)
+def content_of(settings: CycleGanTrainSettings, device: torch.device) -> tuple[Distance, Partners]:
+    """The L1 distance of relu3_3 of VGG16 where it is wanted, and its weights; RSF-E007 when they are nowhere."""
+    if not weights_of(settings).content:
+        return no_perceptual, {}
+    given, resumed = settings.loss.vgg_weights, settings.run.resume is not None
+    network, partners = load_features(given, device, what=CONTENT_LOSS, resumed=resumed)
+    return partial(perceptual, network, distance=F.l1_loss), partners
 
 
 def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
@@ -136,7 +156,7 @@ def weights_of(settings: CycleGanTrainSettings) -> Weights:
     return Weights(
         cycle=loss.lambda_cycle,
         l1=loss.lambda_l1 * paired_,
-        content=loss.lambda_content * paired_,
+        content=loss.lambda_content * (paired_ and loss.perceptual != "no"),
         identity=loss.lambda_identity,
         penalty=loss.lambda_gp,
     )
@@ -147,7 +167,7 @@ def spec(
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     loss, weights, data = settings.loss, weights_of(settings), settings.data
-    content = content_of(loss, compute.device, wanted=bool(weights.content))
+    content, partners = content_of(settings, compute.device)
     pools = ImagePools(settings.gan.pool_size)
     task = CycleGanTask(
         {name: net.to(compute.device) for name, net in nets.items()},
@@ -169,6 +189,7 @@ def spec(
         monitor=monitor,
         preview=partial(preview, settings, nets["gen_AB"], shown, compute.device),
         lr_scale={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
+        partners=partners,
         parts={"pools": pools},
         remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,
@@ -195,7 +216,7 @@ def config(settings: CycleGanTrainSettings, device: torch.device) -> dict[str, A
         "img_size": settings.data.image_size,
         "lambda_cycle": loss.lambda_cycle,
         "lambda_l1": loss.lambda_l1,
-        "lambda_content": loss.lambda_content,
+        "lambda_content": weights_of(settings).content,
         "chosen_vgg_layer_idx": RELU3_3,
         "dataset": settings.data.data_dir,
         "architecture": "CycleGAN-Pix2Pix-VGG-UNet",
@@ -255,4 +276,5 @@ METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     networks=build_networks,
     spec=spec,
     next_command=next_command,
+    decide=decide,
 )

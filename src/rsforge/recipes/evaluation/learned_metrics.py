@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from rsforge.errors import RsforgeError
 from rsforge.metrics.inception import inception
 from rsforge.metrics.lpips import Lpips
+from rsforge.models.published_weights import INCEPTION, VGG16, PublishedWeights
 from rsforge.models.vgg import find_vgg16
 from rsforge.models.weight_files import misfit, read_weights
 from rsforge.recipes.console import Console
 
 N = TypeVar("N", bound=nn.Module)
-_FILES = {"lpips": "vgg16-397923af.pth", "fid and kid": "weights-inception-2015-12-05-6726825d.pth"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class LearnedMetrics:
 
 def find_inception() -> Path | None:
     """The last by name of the weights that torch-fidelity or pytorch-fid left in torch's cache; never downloads."""
-    folder = Path(torch.hub.get_dir(), "checkpoints")
-    return max(folder.glob("*inception-2015-12-05-*.pth"), default=None)
+    return INCEPTION.find()
 
 
 def load_learned_metrics(
@@ -49,7 +48,7 @@ def load_learned_metrics(
     if path := vgg or find_vgg16():
         perceptual = _build(Lpips, path, "the weights of a VGG16", "--vgg-weights").to(device)
     else:
-        absent["lpips"] = _where_looked("lpips", "--vgg-weights")
+        absent["lpips"] = _where_looked(VGG16, "--vgg-weights")
     if path := inception_v3 or find_inception():
         try:
             features = _build(inception, path, "the weights of FID's Inception", "--inception-weights").to(device)
@@ -58,7 +57,7 @@ def load_learned_metrics(
                 raise _no_torch_fidelity(inception_v3) from None
             absent["fid and kid"] = 'torch-fidelity is missing: pip install "rsforge[metrics]"'
     else:
-        absent["fid and kid"] = _where_looked("fid and kid", "--inception-weights")
+        absent["fid and kid"] = _where_looked(INCEPTION, "--inception-weights")
     for name, reason in absent.items():
         console.say(f"{name:<10} not measured: {reason}")
     return LearnedMetrics(perceptual, features, absent)
@@ -73,8 +72,8 @@ def _build(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, optio
         raise misfit(path, error, name=name, fix=fix) from None
 
 
-def _where_looked(name: str, option: str) -> str:
-    return f"no {option}, and no {_FILES[name]} in {Path(torch.hub.get_dir(), 'checkpoints')}"
+def _where_looked(weights: PublishedWeights, option: str) -> str:
+    return f"no {option}, and {weights.where_looked()}: rsforge weights fetch {weights.name}"
 
 
 def _no_torch_fidelity(path: Path) -> RsforgeError:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 INSTALL = "pip install -c constraints.txt"
 GIB = 2**30
+MIB = 2**20
 
 Finding = dict[str, str]
 """``state`` (ok, warn or missing), ``found`` and ``fix``, which is empty for ok."""
@@ -45,6 +46,10 @@ def describe_error(error: Exception) -> str:
 
 def format_gib(count: float) -> str:
     return f"{count / GIB:.1f} GiB"
+
+
+def format_mib(count: float) -> str:
+    return f"{count / MIB:.0f} MiB"
 
 
 def count_processors() -> int:

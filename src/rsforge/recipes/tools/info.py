@@ -23,7 +23,7 @@ from rsforge.settings.tools import InfoSettings
 
 PLAIN = (
     "image_size", "latent_shape", "prediction", "schedule", "normalisation", "radiometry", "sar_channels", "paired",
-    "images",
+    "images", "decided",
 )  # fmt: skip
 FIXED = {"format", "version", "kind", *PLAIN}
 """Entries that have a line of their own."""

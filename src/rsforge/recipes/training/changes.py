@@ -14,7 +14,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.training.build import build_rate
 from rsforge.recipes.training.job import TrainSettings, as_model
 from rsforge.recipes.training.output_dir import read_ending
-from rsforge.settings.sections import Location, flatten, settings_of
+from rsforge.settings.sections import Location, flatten, settings_of, spell_flag
 from rsforge.wording import count_noun
 
 # What does not move the trajectory.
@@ -74,11 +74,18 @@ def _changes(stored: Mapping[str, Any], settings: BaseModel) -> Iterator[Change]
         for name, setting in settings_of(model).items()
         if not setting.field.is_required()
     }
-    before |= getattr(model, "former", {}) | flatten(stored, model) | _unknown(stored, model)
+    before |= stored_values(stored, model) | _unknown(stored, model)
     now = flatten(settings, model)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             yield Change(name, before.get(name), now.get(name))
+
+
+def stored_values(stored: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The settings of a checkpoint by flat name, in the words of today: a choice was once true or false."""
+    known = settings_of(model)
+    values: dict[str, Any] = getattr(model, "former", {}) | flatten(stored, model)
+    return {name: spell_flag(known[name].field, value) for name, value in values.items()}
 
 
 def _unknown(stored: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:

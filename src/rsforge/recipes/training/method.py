@@ -12,6 +12,7 @@ from rsforge.models.catalogue import NETWORKS
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
 
 
@@ -45,6 +46,9 @@ class Method(Generic[S, D, N]):
     training together and writes nothing. ``prepare(settings, datasets, compute, console)`` may write into the output
     folder, which is locked by then, and returns the datasets to train on.
 
+    ``decide(settings, stored, compute, console)`` gives values to settings that leave the choice to the machine, before
+    all that; ``stored`` are the settings of the run to go on with by flat name, whose decisions it keeps.
+
     ``check`` and ``prepare`` may be left out. ``kind`` is that of its checkpoints and ``required`` what they must say;
     ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is what a user runs with the trained
     model.
@@ -60,6 +64,9 @@ class Method(Generic[S, D, N]):
     check: Callable[[S, Console], None] = lambda settings, console: None
     prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
     next_command: Callable[[S, Path], str] = info_command
+    decide: Callable[[S, Mapping[str, Any], Compute, Console], dict[str, Decision]] = (
+        lambda settings, stored, compute, console: {}
+    )
 
     def check_spec(self, spec: TrainingSpec) -> None:
         """``RuntimeError`` before anything is written, when checkpoints of ``spec`` could not be read back."""

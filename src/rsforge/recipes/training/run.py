@@ -22,7 +22,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.listeners import Display
 from rsforge.recipes.tracking.loss_plots import plot_run
-from rsforge.recipes.training import changes, launch, output_dir, partners, trackers
+from rsforge.recipes.training import changes, decisions, launch, output_dir, partners, trackers
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.method import HasIdentity, Method
@@ -68,7 +68,11 @@ def open_compute(run: RunSettings, console: Console) -> Iterator[Compute]:
 def _fit_here(
     method: Method[S, D, N], settings: S, compute: Compute, console: Console, point: ResumePoint | None
 ) -> dict[str, Any]:
-    run, state = settings.run, None if point is None else point.state
+    state = None if point is None else point.state
+    stored = {} if state is None else changes.stored_values(state["settings"], type(as_model(settings)))
+    decided = method.decide(settings, stored, compute, console)
+    settings = decisions.apply_decisions(settings, decided, console)
+    run = settings.run
     output_dir.check_apart(run, method.outputs, settings.data.data_dir)
     method.check(settings, console)
     datasets = method.datasets(settings, compute, console)
@@ -80,7 +84,8 @@ def _fit_here(
         changes.check_same(state, settings, datasets.identity, console)
         partners.check_same(state, spec.partners)
     if console.dry_run:
-        return plan(spec, settings, method.outputs, compute)
+        left_open = decisions.describe_decisions(decided, state)
+        return plan(spec, settings, method.outputs, compute) | ({decisions.KEY: left_open} if left_open else {})
     with locked_output_dir(run, compute):
         if compute.world.writes:
             output_dir.prepare(run, method.outputs, as_model(settings), console, fresh=state is None)
@@ -88,6 +93,7 @@ def _fit_here(
         if prepared is not datasets:
             spec = method.spec(settings, prepared, networks, compute, console)
         identity = _identity(method, settings, spec, datasets, compute, console, state)
+        identity[decisions.KEY] = decisions.describe_decisions(decided, state)
         return _train(method, settings, spec, identity, compute, console, point)
 
 

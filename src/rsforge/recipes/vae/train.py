@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
-from rsforge.losses.perceptual import no_perceptual, perceptual
+from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
 from rsforge.models.resnet import group_count
@@ -28,9 +28,11 @@ from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
+from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
+from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
 from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
@@ -39,6 +41,7 @@ from rsforge.tasks.vae import VaeTask
 from rsforge.wording import count_noun
 
 RECONSTRUCTED = 8
+PERCEPTUAL_LOSS = "the perceptual loss"
 KL_PANEL = "KL (nats)"
 CURVES: Curves = {
     "total": ["loss"],
@@ -99,12 +102,30 @@ def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, co
         )
 
 
-def perceptual_of(options: AutoencoderSettings, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """The perceptual distance of the settings; RSF-E007 when its weights are nowhere."""
-    if not options.perceptual:
-        return no_perceptual
-    what, without = "the perceptual loss", "--no-perceptual"
-    return partial(perceptual, vgg_weights.features(options.vgg_weights, device, what=what, without=without))
+def decide(
+    settings: VaeTrainSettings, stored: Mapping[str, Any], compute: Compute, console: Console
+) -> dict[str, Decision]:
+    """Whether the perceptual loss is trained with, where the settings leave it open."""
+    options = settings.autoencoder
+    if options.perceptual != "auto" or not options.perceptual_weight:
+        return {}
+    given, before = options.vgg_weights, stored.get("perceptual")
+    return {"perceptual": vgg_weights.decide(given, before, compute.world, console, what=PERCEPTUAL_LOSS)}
+
+
+def is_compared(options: AutoencoderSettings) -> bool:
+    """Whether features are compared: not at weight 0."""
+    return options.perceptual != "no" and options.perceptual_weight > 0
+
+
+def perceptual_of(settings: VaeTrainSettings, device: torch.device) -> tuple[Distance, Partners]:
+    """The perceptual distance of the settings, and the weights it builds on; RSF-E007 when they are nowhere."""
+    options = settings.autoencoder
+    if not is_compared(options):
+        return no_perceptual, {}
+    resumed = settings.run.resume is not None
+    network, partners = load_features(options.vgg_weights, device, what=PERCEPTUAL_LOSS, resumed=resumed)
+    return partial(perceptual, network), partners
 
 
 def spec(
@@ -113,13 +134,14 @@ def spec(
     """The task, its monitor, and what checkpoints say of the model."""
     options = settings.autoencoder
     _check_batch_statistics(network, settings, len(data.train))
+    distance, partners = perceptual_of(settings, compute.device)
     task = VaeTask(
         network,
         kl_weight=options.kl_weight,
         kl_warmup=options.kl_warmup,
         kl_target=options.kl_target,
         kl_mode=options.kl_mode,
-        perceptual=perceptual_of(options, compute.device),
+        perceptual=distance,
         perceptual_weight=options.perceptual_weight,
     )
     statistics = LatentStatistics(network.to(compute.device), data.plain, compute.device)
@@ -139,6 +161,7 @@ def spec(
         objective_warmup=options.kl_warmup,
         preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
+        partners=partners,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
         baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape),
@@ -178,4 +201,5 @@ METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     networks=build_network,
     spec=spec,
     next_command=next_command,
+    decide=decide,
 )

@@ -1,0 +1,1 @@
+"""Commands about rsforge itself and its runs: demo, doctor, info."""
