@@ -80,6 +80,12 @@ def test_a_bug_leaves_its_traceback_in_a_log(shell, kitchen, monkeypatch, tmp_pa
     assert "Traceback (most recent call last)" in shell(*DOCTOR, "--debug").err
 
 
+def test_a_bug_in_a_process_that_reads_data_is_told_by_its_own_words(shell, kitchen, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kitchen.serve = raising(ValueError("Caught ValueError in DataLoader worker process 0.\nTrace\nValueError: odd"))
+    assert shell(*DOCTOR).err.startswith("error[RSF-B001]: ValueError: odd\n")
+
+
 def test_a_bug_is_told_even_where_no_log_can_be_written(shell, kitchen, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     kitchen.serve = raising(RuntimeError("surprise"))
