@@ -215,6 +215,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "an export does not give what the model gives",
         "Nothing was written. Leave that format out of --formats, or install the versions that constraints.txt names.",
     ),
+    "RSF-E011": ErrorKind(
+        _E,
+        "other training processes did not come",
+        "Start them all, or unset RANK and WORLD_SIZE to train in one process.",
+    ),
     "RSF-I130": ErrorKind(
         ExitCode.INTERRUPTED,
         "interrupted",

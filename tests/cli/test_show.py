@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rsforge.cli import console as module
+from rsforge.cli import terminal as module
 from rsforge.cli.terminal import TerminalConsole, duration
 
 

@@ -83,7 +83,8 @@ class TerminalConsole:
     """What a recipe says on a terminal or in a pipe, and what it may want to know of the command that was typed.
 
     ``command`` is the whole command line for a shell, ``argv`` its words after ``rsforge``, ``origins`` where
-    each setting came from, ``dry_run`` whether only the plan is wanted.
+    each setting came from, ``dry_run`` whether only the plan is wanted. One that ``follows`` is silent: the first
+    process of the same training speaks.
     """
 
     def __init__(
@@ -94,10 +95,10 @@ class TerminalConsole:
         origins: dict[str, str] | None = None,
         dry_run: bool = False,
         quiet: bool = False,
+        follows: bool = False,
     ) -> None:
         self.command, self.argv, self.origins, self.dry_run = command, argv or [], origins or {}, dry_run
-        # Under torchrun only the first process speaks.
-        self.quiet = quiet or os.environ.get("RANK", "0") != "0"
+        self.quiet, self.follows = quiet or follows, follows
         self._console: Any = None
 
     def say(self, line: str) -> None:
@@ -107,7 +108,7 @@ class TerminalConsole:
 
     def warn(self, line: str) -> None:
         """Tell a warning, even when quiet."""
-        if os.environ.get("RANK", "0") == "0":
+        if not self.follows:
             self._write(f"warning: {line}")
 
     @contextlib.contextmanager
