@@ -26,8 +26,10 @@ class Display(Listener):
         self.meter.step(epoch=f"{row['epoch']}/{self.epochs}", loss=row.get("loss", "skipped"), lr=row["lr"])
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        shown: dict[str, str] = {}
         if self.monitor in row:
-            self.meter.step(0, val=f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}")
+            shown["val"] = f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}"
+        self.meter.step(0, **shown)  # told in any case: what an epoch ends with is no time of a step
 
 
 class Clock(Listener):
