@@ -176,6 +176,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "the gradient scale collapsed",
         "Half precision overflowed in every step; use --no-mixed-precision.",
     ),
+    "RSF-T003": ErrorKind(
+        _T,
+        "the training has no result",
+        "Look at journal.jsonl; begin anew with --overwrite and a lower --learning-rate, or with --no-mixed-precision.",
+    ),
     "RSF-E001": ErrorKind(
         _E,
         "the disk is full",

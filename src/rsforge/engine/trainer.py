@@ -145,6 +145,7 @@ class Trainer:
         state = self.progress
         if not all(map(math.isfinite, figures.values())):
             row["skipped"] = True
+            state.skipped += 1
             return
         row |= figures
         state.counted += 1

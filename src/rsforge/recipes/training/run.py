@@ -23,6 +23,7 @@ from rsforge.recipes.training import changes, launch, output_dir, partners, trac
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.method import HasIdentity, Method
+from rsforge.recipes.training.outcome import check_outcome, describe_outcome
 from rsforge.recipes.training.plan import plan
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
@@ -150,29 +151,13 @@ def _train(
             Display(meter, epochs=-(-trainer.cadences.goal // trainer.loader.steps_per_epoch), monitor=spec.monitored),
         )
         trainer.run()
-    return _result(trainer, spec, settings, method, console)
+        if trainer.progress.finished:
+            console.say(f"stopped    after {trainer.progress.epoch} epochs: {trainer.progress.finished}")
+        check_outcome(trainer, output, outputs, spec.monitored)
+    return describe_outcome(trainer, output, outputs, spec.monitored)
 
 
 def _preview_and_plot(spec: TrainingSpec, plot: Callable[[], None], moment: Moment) -> Pictures:
     pictures = spec.preview(moment)
     plot()
     return pictures
-
-
-def _result(
-    trainer: Trainer, spec: TrainingSpec, settings: S, method: Method[S, D, N], console: Console
-) -> dict[str, Any]:
-    progress, output = trainer.progress, settings.run.output_dir
-    if progress.finished:
-        console.say(f"stopped    after {progress.epoch} epochs: {progress.finished}")
-    sign = -1 if spec.monitored.startswith("-") else 1
-    return {
-        "output_dir": str(output),
-        "best_model": str(output / method.outputs.names.best),
-        "epochs": progress.epoch,
-        "steps": progress.step,
-        "best_epoch": trainer.best.epoch + 1,
-        "monitor": spec.monitored.removeprefix("-"),
-        "best": sign * trainer.best.figure,
-        "stopped": progress.finished or "done",
-    }
