@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel
 
+from rsforge import durable
 from rsforge.cli.config_files import Entry, entries
 from rsforge.cli.failures import interruption
 from rsforge.cli.layers import Layers, complete
@@ -152,6 +153,7 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
         quiet=bool(common["quiet"]),
         follows=COMMAND_LINE.follows,
     )
+    durable.warn = console.warn
     if exit_folder() is None:  # a launcher has said them already
         _say_launch(quiet=bool(common["quiet"]))
         for line in lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import torch.distributed as dist
 
@@ -15,13 +16,15 @@ CONNECT_S = 1.0
 POLL_S = 0.05
 
 
-def meet(launch: Launch, patience_s: float = PATIENCE_S) -> dist.Store:
+def meet(launch: Launch, patience_s: float = PATIENCE_S) -> Any:
     """The store of the ``launch``, once all of its processes are there; RSF-E011 after ``patience_s`` seconds.
 
     torch's own rendezvous waits in native code, where neither SIGINT nor SIGTERM is heard.
     """
     deadline = time.monotonic() + patience_s
-    store = dist.PrefixStore(f"rsforge/{launch.attempt}", _open_store(launch, deadline))
+    store: Any = dist.PrefixStore(  # type: ignore[attr-defined]
+        f"rsforge/{launch.attempt}", _open_store(launch, deadline)
+    )
     store.add(_key(launch.rank), 1)
     while absent := [rank for rank in range(launch.size) if not store.check([_key(rank)])]:
         if time.monotonic() > deadline:
@@ -34,12 +37,12 @@ def _key(rank: int) -> str:
     return f"here/{rank}"
 
 
-def _open_store(launch: Launch, deadline: float) -> dist.Store:
+def _open_store(launch: Launch, deadline: float) -> Any:
     """The store that rank 0 or torchrun keeps; others try to reach it again and again."""
     keeps = launch.rank == 0 and not launch.hosted
     while True:
         try:
-            return dist.TCPStore(
+            return dist.TCPStore(  # type: ignore[attr-defined]
                 launch.address, launch.port, launch.size, keeps, timedelta(seconds=CONNECT_S), wait_for_workers=False
             )
         except dist.DistError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from dataclasses import replace
 
 import pytest
 
+from rsforge import durable
 from rsforge.tasks.vae import VaeTask
 from tests.worlds.commands import VAE, rsforge
 
@@ -51,3 +53,27 @@ def test_a_training_without_a_finite_figure_fails(job, unsound, tmp_path, capsys
     assert json.loads((tmp_path / "run" / "ended.json").read_text())["code"] == "RSF-T003"
 
 
+def test_a_damaged_journal_is_said_at_the_start_of_a_resume(job, tmp_path, capsys):
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    journal = tmp_path / "run" / "journal.jsonl"
+    first, *others = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([bytes(len(first)), b"\n", *others]))
+    capsys.readouterr()
+    assert rsforge("vae train --resume {} --epochs 2", tmp_path / "run/latest_model.pt") == 0
+    assert f"warning: {journal} has 1 damaged or missing lines" in capsys.readouterr().err
+
+
+def test_a_full_disk_names_the_journal_and_what_is_safe(job, tmp_path, monkeypatch, capsys):
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    last = len((tmp_path / "run/journal.jsonl").read_text().splitlines())
+
+    def full(operation):
+        if operation == "append" and len((tmp_path / "run/journal.jsonl").read_text().splitlines()) > last:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable, "before_operation", full)
+    capsys.readouterr()
+    assert rsforge("vae train --resume {} --epochs 2 --log-every 1 --json", tmp_path / "run/latest_model.pt") == 6
+    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (told["code"], told["where"]) == ("RSF-E001", str(tmp_path / "run/journal.jsonl"))
+    assert told["kept"].startswith(f"{tmp_path / 'run/latest_model.pt'} of step ")

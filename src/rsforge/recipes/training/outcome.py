@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rsforge.engine.trainer import Trainer
-from rsforge.errors import RsforgeError
+from rsforge.errors import RsforgeError, from_os_error
+from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
+
+
+def warn_of_damage(journal: Path, lines: int, console: Console) -> None:
+    """Say that ``lines`` of a journal to go on with were damaged or missing."""
+    if lines:
+        console.warn(f"{journal} has {lines} damaged or missing lines; the run goes on, and its curves lack them")
+
+
+@contextlib.contextmanager
+def name_what_is_safe(trainer: Trainer, output: Path, outputs: OutputLayout) -> Iterator[None]:
+    """Turn a failure of the system during a training into an error that names the newest checkpoint."""
+    try:
+        yield
+    except OSError as error:
+        failure = from_os_error(error)
+        latest = output / outputs.names.latest
+        failure.kept = f"{latest} of step {trainer.committed_step}" if latest.is_file() else "no checkpoint was due yet"
+        raise failure from error
 
 
 def check_outcome(trainer: Trainer, output: Path, outputs: OutputLayout, monitored: str) -> None:

@@ -14,16 +14,15 @@ from rsforge import durable
 from rsforge.engine import devices, distributed
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
-from rsforge.engine.trainer import Trainer
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.tracking.listeners import Display
-from rsforge.recipes.tracking.loss_plots import plot_run
+from rsforge.recipes.tracking.loss_plots import LossPlot
 from rsforge.recipes.training import changes, launch, output_dir, partners, trackers
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.method import HasIdentity, Method
-from rsforge.recipes.training.outcome import check_outcome, describe_outcome
+from rsforge.recipes.training.outcome import check_outcome, describe_outcome, name_what_is_safe, warn_of_damage
 from rsforge.recipes.training.plan import plan
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
@@ -133,11 +132,11 @@ def _train(
 ) -> dict[str, Any]:
     output, outputs = settings.run.output_dir, method.outputs
     journal = output / output_names.JOURNAL
-    plot = partial(plot_run, journal, method.curves, output / outputs.plot, marks=spec.marks)
+    plot = LossPlot(journal, method.curves, output / outputs.plot, marks=spec.marks, console=console)
     shown = replace(spec, preview=partial(_preview_and_plot, spec, plot))
     trainer = build_trainer(shown, settings, outputs, identity, compute, console)
     if state is not None:
-        trainer.load(state, where=str(output))
+        warn_of_damage(journal, trainer.load(state, where=str(output)), console)
     with contextlib.ExitStack() as stack:
         if compute.world.writes:
             if settings.run.copy_partners:
@@ -150,7 +149,8 @@ def _train(
         trainer.listeners += (
             Display(meter, epochs=-(-trainer.cadences.goal // trainer.loader.steps_per_epoch), monitor=spec.monitored),
         )
-        trainer.run()
+        with name_what_is_safe(trainer, output, outputs):
+            trainer.run()
         if trainer.progress.finished:
             console.say(f"stopped    after {trainer.progress.epoch} epochs: {trainer.progress.finished}")
         check_outcome(trainer, output, outputs, spec.monitored)
