@@ -14,6 +14,7 @@ from rsforge.launch_variables import Launch
 PATIENCE_S = 300.0
 CONNECT_S = 1.0
 POLL_S = 0.05
+OPERATION = timedelta(minutes=30)  # as torch waits for a collective operation
 
 
 def meet(launch: Launch, patience_s: float = PATIENCE_S) -> Any:
@@ -42,9 +43,11 @@ def _open_store(launch: Launch, deadline: float) -> Any:
     keeps = launch.rank == 0 and not launch.hosted
     while True:
         try:
-            return dist.TCPStore(  # type: ignore[attr-defined]
+            store: Any = dist.TCPStore(  # type: ignore[attr-defined]
                 launch.address, launch.port, launch.size, keeps, timedelta(seconds=CONNECT_S), wait_for_workers=False
             )
+            store.set_timeout(OPERATION)  # what connects briefly, and often, waits longer for an answer
+            return store
         except dist.DistError as error:
             if keeps:
                 raise RsforgeError(
