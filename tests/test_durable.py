@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -126,3 +127,59 @@ def test_a_lock_that_is_held_is_an_error_with_a_code(tmp_path, monkeypatch):
     with pytest.raises(RsforgeError) as caught, durable.lock_folder(tmp_path):
         pass
     assert caught.value.code == "RSF-E003" and "another process" in caught.value.what
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    lines = []
+    monkeypatch.setattr(durable, "warn", lines.append)
+    monkeypatch.setattr(durable, "_warned", set())
+    return lines
+
+
+def failing(number):
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+UNSUPPORTED = [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS]
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+def test_a_file_system_without_locks_is_one_warning(tmp_path, monkeypatch, warned, number):
+    monkeypatch.setattr(durable.fcntl, "lockf", failing(number))
+    for _ in range(2):
+        with durable.lock_folder(tmp_path):
+            pass
+    assert len(warned) == 1 and "no locks" in warned[0] and str(tmp_path) in warned[0]
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+def test_a_file_system_that_flushes_nothing_is_one_warning(tmp_path, monkeypatch, warned, number):
+    monkeypatch.setattr(durable.os, "fsync", failing(number))
+    for text in ("a", "b"):
+        durable.write_text(tmp_path / "a", text)
+    assert (tmp_path / "a").read_text() == "b"
+    assert len(warned) == 1 and "power cut" in warned[0]
+
+
+def test_other_failures_of_a_lock_name_its_file(tmp_path, monkeypatch, warned):
+    monkeypatch.setattr(durable.fcntl, "lockf", failing(errno.EIO))
+    with pytest.raises(OSError, match="lock") as caught, durable.lock_folder(tmp_path):
+        pass
+    assert caught.value.errno == errno.EIO and not warned
+
+
+def test_a_full_disk_under_a_lock_names_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(durable.os, "pwrite", failing(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space") as caught, durable.lock_folder(tmp_path):
+        pass
+    assert caught.value.filename == str(tmp_path / durable.LOCK)
+
+
+def test_room_is_not_reserved_where_the_file_system_cannot(tmp_path, monkeypatch):
+    monkeypatch.setattr(durable.os, "posix_fallocate", failing(errno.EOPNOTSUPP))
+    (tmp_path / "a").touch()
+    durable.reserve(tmp_path / "a", 4096)

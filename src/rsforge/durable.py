@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import json
 import os
 import shutil
 import socket
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,6 +26,20 @@ def _do_nothing(operation: str) -> None:
 
 
 before_operation: Callable[[str], None] = _do_nothing
+
+warn: Callable[[str], None] = warnings.warn
+"""Where weaker promises of a file system are said, once each; the command line puts its console here."""
+
+# What file systems answer that do not have an operation at all, NFS without locks and FUSE among them.
+_UNSUPPORTED = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+_IN_USE = {errno.EACCES, errno.EAGAIN}
+_warned: set[str] = set()
+
+
+def _warn_once(what: str, place: str) -> None:
+    if what not in _warned:
+        _warned.add(what)
+        warn(f"{place}: {what}")
 
 
 class _FailureKeepingFile(io.FileIO):
@@ -87,26 +103,40 @@ def reserve(file: Path, size: int) -> None:
         descriptor = os.open(file, os.O_WRONLY)
         try:
             os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
         finally:
             os.close(descriptor)
 
 
 def _fsync_file(file: Path) -> None:
-    before_operation("fsync")
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _fsync(file, "fsync")
 
 
 def _fsync_folder(folder: Path) -> None:
-    before_operation("fsync folder")
-    descriptor = os.open(folder, os.O_RDONLY)
+    _fsync(folder, "fsync folder")
+
+
+def _fsync(path: Path, operation: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush(descriptor, path, operation)
     finally:
         os.close(descriptor)
+
+
+def flush(descriptor: int, path: Path, operation: str = "fsync") -> None:
+    """Force what was written to ``path`` to the disk; a file system that cannot is said once, other failures raised."""
+    try:
+        before_operation(operation)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            error.filename = error.filename or str(path)
+            raise
+        reason = f"this file system cannot force files to the disk ({error.strerror})"
+        _warn_once(f"{reason}: a power cut may lose the newest of them", str(path))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -200,17 +230,41 @@ def _is_process_dead(pid: int) -> bool:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock ``folder`` for this process; RSF-E003 names the process that holds it already."""
+    """Lock ``folder`` for this process; RSF-E003 names the process that holds it already.
+
+    On a file system without locks a warning stands in for the lock.
+    """
     # A POSIX record lock: loader workers that outlive a killed trainer would inherit one of flock().
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise RsforgeError("RSF-E003", f"the run folder is in use by {holder}", where=str(folder)) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        if _take_lock(descriptor, folder):
+            _write_holder(descriptor, folder / LOCK)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take_lock(descriptor: int, folder: Path) -> bool:
+    """Whether the lock was taken; False where there are no locks."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _IN_USE:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+            raise RsforgeError("RSF-E003", f"the run folder is in use by {holder}", where=str(folder)) from None
+        if error.errno not in _UNSUPPORTED:
+            error.filename = str(folder / LOCK)
+            raise
+        reason = f"this file system has no locks ({error.strerror})"
+        _warn_once(f"{reason}: start no second run in a folder that is in use", str(folder))
+        return False
+    return True
+
+
+def _write_holder(descriptor: int, path: Path) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    except OSError as error:
+        error.filename = str(path)
+        raise

@@ -176,6 +176,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "the gradient scale collapsed",
         "Half precision overflowed in every step; use --no-mixed-precision.",
     ),
+    "RSF-T003": ErrorKind(
+        _T,
+        "the training has no result",
+        "Look at journal.jsonl; begin anew with --overwrite and a lower --learning-rate, or with --no-mixed-precision.",
+    ),
     "RSF-E001": ErrorKind(
         _E,
         "the disk is full",
@@ -219,6 +224,11 @@ REGISTRY: dict[str, ErrorKind] = {
         _E,
         "a download failed",
         "Nothing was written. Try again, name a mirror with --source, or bring the file from another machine.",
+    ),
+    "RSF-E012": ErrorKind(
+        _E,
+        "other training processes did not come",
+        "Start them all, or unset RANK and WORLD_SIZE to train in one process.",
     ),
     "RSF-I130": ErrorKind(
         ExitCode.INTERRUPTED,

@@ -60,6 +60,7 @@ def _rebuild(code: str, what: str, where: str, found: str, kept: str, fix: str) 
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SHARED_MEMORY = ("shared memory", "file </torch_")
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -73,3 +74,22 @@ def from_os_error(error: OSError) -> RsforgeError:
         code = "RSF-E008"
     where = str(error.filename or "")
     return RsforgeError(code, f"{REGISTRY[code].title}: {error.strerror or error}", where=where)
+
+
+def from_worker_error(error: RuntimeError) -> RsforgeError | None:
+    """RSF-E009 for what torch raises when a process of a loader died or cannot share memory; None for other errors."""
+    text = str(error)
+    reasons = [line.strip() for line in text.splitlines() if any(sign in line for sign in _SHARED_MEMORY)]
+    if reasons:
+        return small_shared_memory(reasons[-1])
+    if text.startswith("DataLoader worker"):
+        return RsforgeError("RSF-E009", "a process that reads data died", found=text.splitlines()[0])
+    return None
+
+
+def small_shared_memory(found: str) -> RsforgeError:
+    """RSF-E009: processes that read data hand their batches over in shared memory, and it is full."""
+    return RsforgeError(
+        "RSF-E009", "shared memory is too small for the processes that read data", where="/dev/shm", found=found,
+        fix="use --num-workers 0, a smaller --batch-size, or a larger /dev/shm (docker run --shm-size 1g)",
+    )  # fmt: skip

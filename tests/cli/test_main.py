@@ -80,6 +80,12 @@ def test_a_bug_leaves_its_traceback_in_a_log(shell, kitchen, monkeypatch, tmp_pa
     assert "Traceback (most recent call last)" in shell(*DOCTOR, "--debug").err
 
 
+def test_a_bug_in_a_process_that_reads_data_is_told_by_its_own_words(shell, kitchen, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kitchen.serve = raising(ValueError("Caught ValueError in DataLoader worker process 0.\nTrace\nValueError: odd"))
+    assert shell(*DOCTOR).err.startswith("error[RSF-B001]: ValueError: odd\n")
+
+
 def test_a_bug_is_told_even_where_no_log_can_be_written(shell, kitchen, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     kitchen.serve = raising(RuntimeError("surprise"))
@@ -214,10 +220,31 @@ def test_a_full_disk_under_stdout_is_told():
     assert done.returncode == 6 and done.stderr.startswith("error[RSF-E001]")
 
 
-def test_only_the_first_process_of_a_run_prints(shell, kitchen, monkeypatch):
+@pytest.fixture
+def second_of_two(monkeypatch):
+    given = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_only_the_first_process_of_a_training_prints(shell, kitchen, second_of_two):
+    kitchen.serve = lambda settings, console: console.warn("hello") or {"done": 1}
+    ran = shell("vae", "train", "--data-dir", "x")
+    assert (ran.code, ran.out) == (0, "") and "hello" not in ran.err
+    assert ran.err.startswith("processes  rank 1 of 2 by RANK and WORLD_SIZE; all meet at localhost:29500")
+
+
+def test_commands_that_train_nothing_do_not_heed_the_rank(shell, kitchen, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    kitchen.serve = lambda settings, console: console.say("hello") or {"done": 1}
-    assert shell(*DOCTOR) == (0, "", "")
+    monkeypatch.setenv("WORLD_SIZE", "letters")
+    kitchen.serve = lambda settings, console: console.warn("hello") or {"done": 1}
+    assert shell(*DOCTOR, "--json") == (0, '{"done": 1}\n', "warning: hello\n")
+
+
+def test_a_rank_that_is_no_number_is_a_wrong_setting(shell, kitchen, second_of_two, monkeypatch):
+    monkeypatch.setenv("RANK", "letters")
+    ran = shell("vae", "train", "--data-dir", "x")
+    assert ran.code == 2 and "RANK=letters" in ran.err and "unset RANK" in ran.err
 
 
 def test_main_leaves_with_the_code(kitchen, monkeypatch, capsys):

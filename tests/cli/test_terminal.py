@@ -40,6 +40,16 @@ def test_a_resumed_run_counts_from_where_it_was(capsys, clock):
     assert capsys.readouterr().err == "step 51/100 0.5 it/s eta 1m38s\n"
 
 
+def test_the_rate_is_that_of_steps_and_the_estimate_counts_validations_too(capsys, clock):
+    with TerminalConsole().progress("step", 4) as progress:
+        for _ in range(2):
+            clock[0] += 0.5
+            progress.step()
+        clock[0] += 19.0
+        progress.step(0, val="0.1*")
+    assert capsys.readouterr().err.splitlines()[-1] == "step 2/4 val 0.1* 2.0 it/s eta 20s"
+
+
 def test_an_interrupted_progress_tells_its_last_state(capsys, clock):
     with pytest.raises(KeyboardInterrupt), TerminalConsole().progress("step", 100) as progress:
         clock[0] += 1

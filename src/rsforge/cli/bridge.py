@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel
 
+from rsforge import durable
 from rsforge.cli.config_files import Entry, entries
 from rsforge.cli.dry_run import describe_dry_run
 from rsforge.cli.failures import interruption
@@ -156,11 +157,23 @@ def _read_settings(ctx: typer.Context, spec: Command, values: dict[str, Any]) ->
         origins=origins,
         dry_run=bool(common["dry_run"]),
         quiet=bool(common["quiet"]),
+        follows=COMMAND_LINE.follows,
     )
+    durable.warn = console.warn
     if exit_folder() is None:  # a launcher has said them already
+        _say_launch(quiet=bool(common["quiet"]))
         for line in lines:
             console.say(line)
     return settings, console
+
+
+def _say_launch(*, quiet: bool) -> None:
+    """What was believed of the environment, in every process: the first may be the one that is waited for."""
+    launch = COMMAND_LINE.launch
+    if launch is not None and launch.size > 1 and not launch.hosted:
+        place = f"rank {launch.rank} of {launch.size} by RANK and WORLD_SIZE"
+        meeting = f"all meet at {launch.address}:{launch.port}"
+        TerminalConsole(quiet=quiet).say(f"processes  {place}; {meeting}, and each waits for the others")
 
 
 def _was_typed(ctx: typer.Context, name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rsforge import __version__
 from rsforge.cli.leaves import nearest
-from rsforge.errors import RsforgeError, Terminated, from_os_error
+from rsforge.errors import RsforgeError, Terminated, from_os_error, from_worker_error
 
 _MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "alloc_failed")
 _PEER = ("connection closed by peer", "connection reset by peer", "broken pipe")
@@ -29,8 +29,8 @@ def to_failure(error: BaseException, command: str) -> RsforgeError:
         return from_os_error(error)
     if isinstance(error, ModuleNotFoundError) and (error.name or "rsforge").split(".")[0] != "rsforge":
         return RsforgeError("RSF-E006", f"the package {error.name} is missing")
-    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
-        return RsforgeError("RSF-E009", "a process that reads data died", found=_first_line(error))
+    if isinstance(error, RuntimeError) and (failure := from_worker_error(error)) is not None:
+        return failure
     if isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _PEER):
         return RsforgeError("RSF-E009", "another training process died", found=_first_line(error))
     return _bug(error, command)
@@ -53,6 +53,13 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)[:300]
 
 
+def _reason(error: BaseException) -> str:
+    """The first line of ``error``; of one that a loader's process met, whose traceback comes first, the last."""
+    if not str(error).startswith("Caught "):
+        return _first_line(error)
+    return str(error).splitlines()[-1].removeprefix(f"{type(error).__name__}: ")[:300]
+
+
 def _usage(error: Any) -> RsforgeError:
     command = getattr(getattr(error, "ctx", None), "command_path", "rsforge")
     option = getattr(error, "option_name", "")
@@ -64,7 +71,7 @@ def _usage(error: Any) -> RsforgeError:
 
 
 def _bug(error: BaseException, command: str) -> RsforgeError:
-    what = f"{type(error).__name__}: {_first_line(error)}"
+    what = f"{type(error).__name__}: {_reason(error)}"
     try:
         descriptor, log = tempfile.mkstemp(prefix="rsforge-bug-", suffix=".log")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:

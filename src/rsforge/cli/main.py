@@ -24,6 +24,7 @@ from rsforge.cli.tree import COMMAND_LINE, COMMANDS, Result
 from rsforge.compat import share_processors
 from rsforge.error_registry import ExitCode
 from rsforge.errors import RsforgeError, Terminated
+from rsforge.launch_variables import read_launch
 from rsforge.process_protocol import TORCHRUN, die_with_parent, exit_folder
 
 WAIT_FOR_FIRST_S = 5.0
@@ -62,6 +63,7 @@ def _enroll() -> bool:
 
 
 def _rank() -> int:
+    """The rank that the launcher of several processes gave to this one."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -94,12 +96,16 @@ def _leave_to_launcher(failure: RsforgeError) -> bool:
 
 def run(argv: list[str]) -> int:
     """Run the command line and return its exit code."""
-    COMMAND_LINE.argv = list(argv)
+    COMMAND_LINE.argv, COMMAND_LINE.launch = list(argv), None
     set_help_width()
     own = argv[: argv.index("--")] if "--" in argv else argv
     try:
         app = load_all() if "_RSFORGE_COMPLETE" in os.environ else load(argv)
-        _warn_of_misspelt_variables(argv)
+        command = COMMANDS.get(tuple(locate(argv)[0]))
+        if command is not None and command.method is not None:
+            COMMAND_LINE.launch = read_launch()
+        if command is not None and command.tunable and not COMMAND_LINE.follows:
+            _warn_of_misspelt_variables()
         outcome = app(expand(argv), prog_name="rsforge", standalone_mode=False)
         if isinstance(outcome, int):
             return outcome
@@ -114,10 +120,8 @@ def run(argv: list[str]) -> int:
         return _fail(error, own)
 
 
-def _warn_of_misspelt_variables(argv: list[str]) -> None:
-    """Warn of them where the command that is named reads the environment."""
-    command = COMMANDS.get(tuple(locate(argv)[0]))
-    if command and command.tunable and unknown_variables():
+def _warn_of_misspelt_variables() -> None:
+    if unknown_variables():
         load_all()  # they may be those of another command
         for name in unknown_variables():
             if near := nearest_variable(name):
@@ -125,7 +129,7 @@ def _warn_of_misspelt_variables(argv: list[str]) -> None:
 
 
 def _emit(outcome: Any, as_object: bool) -> None:
-    if outcome is None or _rank() != 0:
+    if outcome is None or COMMAND_LINE.follows:
         return
     if as_object:
         text = as_json(outcome.data if isinstance(outcome, Result) else outcome)

@@ -40,15 +40,22 @@ def format_figures(figures: dict[str, Figure]) -> str:
 
 
 class Plain:
-    """Timed lines: the first step, the last, and between them one every ten seconds at most."""
+    """Timed lines: the first step, the last, and between them one every ten seconds at most.
+
+    The rate is that of the steps alone: time that ends without an advance, such as a validation's, counts for the
+    estimated rest only.
+    """
 
     def __init__(self, label: str, total: int, done: int, say: Callable[[str], None]) -> None:
         self.label, self.total, self.say = label, total, say
         self.begun, self.first, self.done = time.monotonic(), done, done
+        self.stepping, self.heard = 0.0, self.begun
         self.told_at, self.told = float("-inf"), (-1, dict[str, Figure]())
         self.figures: dict[str, Figure] = {}
 
     def step(self, advance: int = 1, **figures: Figure) -> None:
+        now = time.monotonic()
+        self.stepping, self.heard = self.stepping + (now - self.heard if advance else 0.0), now
         self.done += advance
         self.figures |= figures
         if self.done >= self.total or time.monotonic() - self.told_at >= INTERVAL_S:
@@ -59,10 +66,11 @@ class Plain:
         if now == self.told or self.done == self.first:
             return
         self.told_at, self.told = time.monotonic(), now
-        rate = (self.done - self.first) / max(self.told_at - self.begun, 1e-9)
+        steps = self.done - self.first
+        rate = steps / max(self.stepping, 1e-9)
         others = {k: v for k, v in self.figures.items() if k != "epoch"}
         epoch = [f"epoch {self.figures['epoch']}"] if "epoch" in self.figures else []
-        left = f"eta {duration(max(0, self.total - self.done) / rate)}"
+        left = f"eta {duration(max(0, self.total - self.done) * (self.told_at - self.begun) / steps)}"
         parts = [*epoch, f"{self.label} {self.done}/{self.total}", format_figures(others), f"{rate:.1f} it/s", left]
         self.say(" ".join(p for p in parts if p))
 
@@ -83,7 +91,8 @@ class TerminalConsole:
     """What a recipe says on a terminal or in a pipe, and what it may want to know of the command that was typed.
 
     ``command`` is the whole command line for a shell, ``argv`` its words after ``rsforge``, ``origins`` where
-    each setting came from, ``dry_run`` whether only the plan is wanted.
+    each setting came from, ``dry_run`` whether only the plan is wanted. One that ``follows`` is silent: the first
+    process of the same training speaks.
     """
 
     def __init__(
@@ -94,10 +103,10 @@ class TerminalConsole:
         origins: dict[str, str] | None = None,
         dry_run: bool = False,
         quiet: bool = False,
+        follows: bool = False,
     ) -> None:
         self.command, self.argv, self.origins, self.dry_run = command, argv or [], origins or {}, dry_run
-        # Under torchrun only the first process speaks.
-        self.quiet = quiet or os.environ.get("RANK", "0") != "0"
+        self.quiet, self.follows = quiet or follows, follows
         self._console: Any = None
 
     def say(self, line: str) -> None:
@@ -107,7 +116,7 @@ class TerminalConsole:
 
     def warn(self, line: str) -> None:
         """Tell a warning, even when quiet."""
-        if os.environ.get("RANK", "0") == "0":
+        if not self.follows:
             self._write(line, label="warning: ")
 
     @contextlib.contextmanager

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from rsforge.launch_variables import Launch
+
 
 @dataclass(frozen=True)
 class Result:
@@ -39,9 +41,18 @@ class Command:
 
 @dataclass
 class CommandLine:
-    """The words behind ``rsforge``, as the user typed them."""
+    """The words behind ``rsforge``, as the user typed them.
+
+    ``launch`` is this process's place among others that do the same; only trainings have one.
+    """
 
     argv: list[str] = field(default_factory=list)
+    launch: Launch | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether another process speaks for this one."""
+        return self.launch is not None and self.launch.rank > 0
 
 
 COMMANDS: dict[tuple[str, ...], Command] = {}

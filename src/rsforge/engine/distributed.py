@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from rsforge.engine.rendezvous import meet
+from rsforge.launch_variables import read_launch
 
 BUCKET_ELEMENTS = 1 << 23
 
@@ -176,26 +178,27 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
         yield bucket
 
 
-def is_launched() -> bool:
-    """Whether torchrun started this process."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
-
-
 def local_device(device: torch.device) -> torch.device:
     """This process's own card when several share a machine."""
-    if device.type != "cuda" or not is_launched():
+    launch = read_launch()
+    if device.type != "cuda" or launch is None:
         return device
-    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    own = torch.device("cuda", launch.local_rank % torch.cuda.device_count())
     torch.cuda.set_device(own)
     return own
 
 
 def join(device: torch.device) -> SingleProcess:
-    """This process's part among those that torchrun started; a single one where it started none."""
-    if not is_launched() or int(os.environ["WORLD_SIZE"]) == 1:
+    """This process's part among those that were launched with it; a single one where none were.
+
+    RSF-E012 where the others do not come.
+    """
+    launch = read_launch()
+    if launch is None or launch.size == 1:
         return SingleProcess()
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=meet(launch), rank=launch.rank, world_size=launch.size)
     return ProcessGroup(device)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,19 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path, self.lines = path, 0
 
-    def open_at(self, lines: int) -> None:
-        """Keep the first ``lines`` lines, dropping torn or later ones, and append from there."""
+    def open_at(self, lines: int) -> int:
+        """Keep the first ``lines`` lines, dropping torn or later ones, and append from there.
+
+        Returns how many of them are damaged or missing: those are left out for good.
+        """
         before = self.path.read_bytes().splitlines(keepends=True)[:lines] if self.path.exists() else []
-        durable.write_bytes(self.path, b"".join(before))
-        self.lines = len(before)
+        sound = [line for line in before if _parse_row(line) is not None]
+        durable.write_bytes(self.path, b"".join(sound))
+        self.lines = len(sound)
+        return lines - len(sound)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        with self._name_file(), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.lines += 1
 
@@ -35,13 +40,24 @@ class Journal:
         """Force the rows to the disk; called before a checkpoint that counts them."""
         if self.path.exists():
             with self.path.open("rb") as file:
-                os.fsync(file.fileno())
+                durable.flush(file.fileno(), self.path)
+
+    @contextlib.contextmanager
+    def _name_file(self) -> Iterator[None]:
+        """Name the file in an ``OSError``: that of a write says nothing of where."""
+        try:
+            durable.before_operation("append")
+            yield
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
 
 class NoJournal(Journal):
     """The journal of a process that does not write."""
 
-    def open_at(self, lines: int) -> None: ...
+    def open_at(self, lines: int) -> int:
+        return 0
 
     def write(self, row: Mapping[str, Any]) -> None: ...
 
@@ -49,5 +65,15 @@ class NoJournal(Journal):
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All rows of a journal."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    """All rows of a journal; what is no row is left out."""
+    rows = map(_parse_row, path.read_bytes().splitlines())
+    return [row for row in rows if row is not None]
+
+
+def _parse_row(line: bytes) -> dict[str, Any] | None:
+    """The row of a line; None where it is damaged."""
+    with contextlib.suppress(ValueError, RecursionError):
+        row = json.loads(line)
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            return row
+    return None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.loader_processes import DieWithParent, GuardedCollate, GuardedSamples, read_batches
 from rsforge.engine.shuffle import ORDERS
 from rsforge.errors import RsforgeError
-from rsforge.process_protocol import die_with_parent
 from rsforge.seeds import derive
 
 Key = tuple[int, int]
@@ -40,48 +39,6 @@ class MicroBatch:
     weight: float
     slot: int
     names: tuple[str, ...]
-
-
-class DieWithParent:
-    """A loader worker ends with the trainer, also when the trainer is killed before the worker looks for it."""
-
-    def __init__(self) -> None:
-        self.parent = os.getpid()
-
-    def __call__(self, worker: int) -> None:
-        # A signal to the whole group is the trainer's to answer: it still needs its workers to end in order.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        die_with_parent()
-        if os.getppid() != self.parent:
-            os._exit(1)
-
-
-class _Guarded:
-    """Hands an expected error over as a value: a loader would rebuild it as another type."""
-
-    def __init__(self, samples: IndexedDataset) -> None:
-        self.samples = samples
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, key: Key) -> Any:
-        try:
-            return self.samples[key]
-        except RsforgeError as error:
-            return error
-
-
-class _Collate:
-    def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
-        self.collate = collate
-
-    def __call__(self, items: list[Any]) -> Any:
-        for item in items:
-            if isinstance(item, RsforgeError):
-                return item
-        return self.collate(items)
 
 
 def collate_named(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -147,7 +104,7 @@ class BatchLoader:
         self._loader_arguments: dict[str, Any] = {
             "num_workers": workers,
             "pin_memory": pin_memory,
-            "collate_fn": _Collate(collate),
+            "collate_fn": GuardedCollate(collate),
             "worker_init_fn": DieWithParent(),
         }
 
@@ -166,12 +123,13 @@ class BatchLoader:
 
     def steps(self, start: int, stop: int) -> Generator[list[MicroBatch]]:
         """This process's micro-batches of the steps ``start`` to ``stop``; a share may be empty."""
-        batches = self._load(start, stop)
-        for step in range(start, stop):
-            total = sum(len(positions) for _, positions in self.slots(step))
-            yield [
-                MicroBatch(next(batches), len(keys) / total, slot, self._names(keys)) for slot, keys in self._own(step)
-            ]
+        with contextlib.closing(read_batches(self._open(start, stop))) as batches:
+            for step in range(start, stop):
+                total = sum(len(positions) for _, positions in self.slots(step))
+                yield [
+                    MicroBatch(next(batches), len(keys) / total, slot, self._names(keys))
+                    for slot, keys in self._own(step)
+                ]
 
     def _own(self, step: int) -> list[tuple[int, list[Key]]]:
         return [(slot, self.keys(step, span)) for slot, span in self.slots(step) if self.world.takes(slot)]
@@ -179,23 +137,14 @@ class BatchLoader:
     def _names(self, keys: Sequence[Key]) -> tuple[str, ...]:
         return tuple(self.samples.name(index) for _, index in keys)
 
-    def _load(self, start: int, stop: int) -> Iterator[Any]:
+    def _open(self, start: int, stop: int) -> DataLoader[Any]:
         # A loader of its own generator: creating one would otherwise draw from the global random state.
-        loader: DataLoader[Any] = DataLoader(
-            _Guarded(self.samples),  # type: ignore[arg-type]
+        return DataLoader(
+            GuardedSamples(self.samples),  # type: ignore[arg-type]
             batch_sampler=_Keys(self, start, stop),
             generator=torch.Generator().manual_seed(derive(self.seed, "loader")),
             **self._loader_arguments,
         )
-        try:
-            for batch in loader:
-                if isinstance(batch, RsforgeError):
-                    raise batch
-                yield batch
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise RsforgeError("RSF-E009", "a loader process died", found=str(error).splitlines()[0]) from error
 
 
 class _Keys:

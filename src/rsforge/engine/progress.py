@@ -14,7 +14,8 @@ class Progress:
     """Optimizer steps, whole epochs, and the running sums since the last row of figures.
 
     ``closed`` is the step up to which everything due was done. ``shape`` is what makes a step the same step:
-    micro-batches in it, and steps in an epoch; ``order`` names the shuffle.
+    micro-batches in it, and steps in an epoch; ``order`` names the shuffle. ``skipped`` counts the steps that were
+    left out because something in them was not finite.
     """
 
     step: int = 0
@@ -26,6 +27,7 @@ class Progress:
     shape: list[int] = field(default_factory=list)
     closed: int = 0
     order: str = "feistel"
+    skipped: int = 0
 
 
 def from_state(state: Mapping[str, Any]) -> Progress:

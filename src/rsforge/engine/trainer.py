@@ -74,7 +74,7 @@ class Trainer:
         self.lag = 0 if update.checks_first else 1
         self.unread: list[tuple[Row, StepFigures, float]] = []
         self.clock = time.monotonic
-        self.committed_at = 0.0
+        self.committed_at, self.committed_step = 0.0, 0
         self.parts: dict[str, Stateful] = {
             "ema": update.average, "scaler": update.scaler, "rate": rate, "best": self.best,
             "stopping": self.stopping,
@@ -145,6 +145,7 @@ class Trainer:
         state = self.progress
         if not all(map(math.isfinite, figures.values())):
             row["skipped"] = True
+            state.skipped += 1
             return
         row |= figures
         state.counted += 1
@@ -219,7 +220,7 @@ class Trainer:
         self.journal.flush()
         write()
         self.world.barrier()
-        self.committed_at = self.clock()
+        self.committed_at, self.committed_step = self.clock(), self.progress.step
 
     def _stop_by_signal(self, number: int) -> None:
         self._commit(lambda: self.checkpoint_writer.commit(self.state))
@@ -243,9 +244,10 @@ class Trainer:
             return self.world.merge(part.state_dict())
         return part.state_dict()
 
-    def load(self, state: Mapping[str, Any], *, where: str = "") -> None:
+    def load(self, state: Mapping[str, Any], *, where: str = "") -> int:
         """Go on from ``state``; what ended by an early stop goes on only under other rules of stopping.
 
+        Returns how many lines of the journal were damaged or missing: it is judged here, before any step.
         RSF-C008 when another number of processes or accumulated batches would make its steps other steps.
         """
         check_shape(state["progress"]["shape"], self.progress.shape, where=where)
@@ -259,7 +261,8 @@ class Trainer:
         self.loader.order = self.progress.order
         if state["parts"]["stopping"]["rules"] != self.stopping.rules:
             self.progress.finished = ""
-        self.journal.open_at(self.progress.journal_lines)
+        self.committed_step = self.progress.step
+        return self.journal.open_at(self.progress.journal_lines)
 
 
 def check_shape(before: list[int], now: list[int], *, where: str) -> None:

@@ -47,10 +47,11 @@ class Validation:
     def __call__(self, prefix: str = "val/") -> dict[str, float]:
         """Each figure of the set, its name led by ``prefix``."""
         accumulator = self.task.validation()
-        for step, micros in enumerate(self.loader.steps(0, self.loader.steps_per_epoch)):
-            for micro in micros:
-                torch.manual_seed(derive(self.seed, "validation", step, micro.slot))
-                accumulator.update(to_device(micro.batch, self.device), len(micro.names))
+        with contextlib.closing(self.loader.steps(0, self.loader.steps_per_epoch)) as steps:
+            for step, micros in enumerate(steps):
+                for micro in micros:
+                    torch.manual_seed(derive(self.seed, "validation", step, micro.slot))
+                    accumulator.update(to_device(micro.batch, self.device), len(micro.names))
         return {f"{prefix}{name}": value for name, value in accumulator.compute(self.world).items()}
 
 

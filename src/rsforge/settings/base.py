@@ -67,7 +67,9 @@ class RunSettings(Section):
     overwrite: bool = Field(False, description="Replace what the output folder holds of an earlier run.")
     seed: Seed = Field(42, description="Seed of everything random.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
-    num_workers: Workers = Field(4, description="Processes that read data; 0 reads in the main process.")
+    num_workers: Workers = Field(
+        4, description="Processes that read data, never more than there are cores; 0 reads in the main process."
+    )
     pin_memory: bool = Field(True, description="Page-locked memory for batches on their way to a CUDA device.")
     processes: Processes = Field(1, description="Training processes on this machine, one a device.")
     multi_gpu: bool = Field(False, description="One training process for each GPU of this machine, as --processes.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import torch
 
 from rsforge.recipes.tracking.listeners import Forgiving, TensorBoard, Tracker
@@ -37,4 +39,20 @@ def test_a_tracker_that_cannot_begin_is_said():
     tracker = Forgiving("TensorBoard", refused, console)
     tracker.on_pictures({}, 1)
     tracker.close(0)
-    assert console.warned == ["TensorBoard failed and hears no more of this run: OSError: no route"]
+    assert console.warned == ["TensorBoard failed and hears no more of this run, which goes on: OSError: no route"]
+
+
+def test_a_full_disk_under_tensorboard_is_said_once_and_without_a_traceback(tmp_path, capfd):
+    console, before = RecordingConsole(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    board = Forgiving("TensorBoard", lambda: TensorBoard(tmp_path, step=0, log_every=1, names={}), console)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        for step in range(1, 60):
+            board.on_step({"step": step, "epoch": 1, "loss": 1.0}, 0.1)
+            board.on_epoch(ROW, 0.1)
+        board.close(0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (line,) = console.warned
+    assert "which goes on: OSError: [Errno 27] File too large" in line
+    assert "Traceback" not in capfd.readouterr().err

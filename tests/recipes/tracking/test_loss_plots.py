@@ -6,7 +6,8 @@ import matplotlib.axes
 import matplotlib.figure
 from PIL import Image
 
-from rsforge.recipes.tracking.loss_plots import draw, plot_run
+from rsforge.recipes.tracking.loss_plots import LossPlot, draw
+from tests.worlds.consoles import RecordingConsole
 
 
 def rows(count, **more):
@@ -53,10 +54,18 @@ def test_several_rows_an_epoch_stand_along_steps(tmp_path, monkeypatch):
     assert drawn[0][0] == (3, 6, 9)
 
 
+def plotted(journal, path):
+    console = RecordingConsole()
+    plot = LossPlot(journal, {"all": ["a"]}, path, marks={}, console=console)
+    plot()
+    plot()
+    return console.warned
+
+
 def test_nothing_is_drawn_before_an_epoch_has_ended(tmp_path):
-    plot_run(tmp_path / "none.jsonl", {"all": ["a"]}, tmp_path / "a.png", marks={})
+    assert not plotted(tmp_path / "none.jsonl", tmp_path / "a.png")
     (tmp_path / "journal.jsonl").write_text(json.dumps({"step": 1, "a": 1.0}) + "\n")
-    plot_run(tmp_path / "journal.jsonl", {"all": ["a"]}, tmp_path / "a.png", marks={})
+    assert not plotted(tmp_path / "journal.jsonl", tmp_path / "a.png")
     assert not (tmp_path / "a.png").exists()
 
 
@@ -72,3 +81,16 @@ def test_a_plot_names_its_run_its_figures_and_the_best_epoch(tmp_path, monkeypat
     assert figure.get_suptitle() == "my run"
     assert [axes.get_ylabel() for axes in figure.axes] == ["a", "b"]
     assert "best (epoch 2)" in figure.axes[0].get_legend_handles_labels()[1]
+
+
+def test_damaged_lines_are_not_drawn(tmp_path):
+    row = json.dumps({"epoch": 1, "step": 1, "a": 1.0, "closed": True}).encode()
+    (tmp_path / "journal.jsonl").write_bytes(b"\xff\x00\n" + row + b"\n[1]\n{")
+    assert not plotted(tmp_path / "journal.jsonl", tmp_path / "a.png") and (tmp_path / "a.png").exists()
+
+
+def test_a_plot_that_cannot_be_drawn_is_said_once(tmp_path):
+    (tmp_path / "journal.jsonl").write_text(json.dumps({"epoch": 1, "step": 1, "a": "high", "closed": True}) + "\n")
+    (tmp_path / "a.png").mkdir()
+    (line,) = plotted(tmp_path / "journal.jsonl", tmp_path / "a.png")
+    assert line.startswith(f"{tmp_path / 'a.png'} could not be drawn, the run goes on: ")

@@ -102,6 +102,13 @@ def test_memory_is_pinned_for_cuda_alone_and_unless_it_is_not_wanted(device, wor
     assert loader._loader_arguments["pin_memory"] is pinned
 
 
+def test_no_more_processes_read_than_there_are_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    compute = Compute(torch.device("cpu"), SingleProcess())
+    settings = VaeTrainSettings(data={"data_dir": "synthetic"}, run={"num_workers": 4})
+    assert build_loader([0] * 32, settings, compute, training=True)._loader_arguments["num_workers"] == 2
+
+
 def test_adam_s_epsilon_reaches_the_optimizer():
     compute = Compute(torch.device("cpu"), SingleProcess())
     assert _optimizer_options(OptimSettings(adam_epsilon=1e-4), compute).eps == 1e-4

@@ -251,6 +251,14 @@ def test_distributed_needs_someone_who_started_it(cards, monkeypatch):
     assert caught.value.code == "RSF-U005" and "torchrun" in caught.value.fix
     assert launch.should_launch(RunSettings(distributed=True, processes=2))
     monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert not launch.should_launch(RunSettings(distributed=True))
+    assert launch.should_launch(RunSettings(processes=2))
+    for name, value in {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
     assert not launch.should_launch(RunSettings(distributed=True))
     assert not launch.should_launch(RunSettings(distributed=True, multi_gpu=True))
+    assert not launch.should_launch(RunSettings(processes=2))
+    with pytest.raises(RsforgeError, match="one of 2 processes") as caught:
+        launch.should_launch(RunSettings(processes=3))
+    assert caught.value.code == "RSF-U005"

@@ -88,5 +88,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(followed):
         for step in (5, 10, 15):
             tracker.on_step({"step": step, "epoch": 1, "lr": 1e-3}, 0.1)
         tracker.on_epoch(ROW, 0.1)
-    assert followed.console.warned == ["W&B failed and hears no more of this run: OSError: [Errno 28] no space"]
+    assert followed.console.warned == [
+        "W&B failed and hears no more of this run, which goes on: OSError: [Errno 28] no space"
+    ]
     assert len(run.logged) == 1 and run.code == 1

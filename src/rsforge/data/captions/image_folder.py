@@ -170,7 +170,7 @@ class CaptionFolder:
                 durable.before_operation("append")
                 if file.write(data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.rows))
-                os.fsync(file.fileno())
+                durable.flush(file.fileno(), self.rows)
             except BaseException:
                 file.truncate(before)
                 raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,7 +122,7 @@ def _system_error(file: Path, error: RasterioError) -> OSError:
         with file.open("ab") as target:
             target.write(bytes(1 << 16))
             target.flush()
-            os.fsync(target.fileno())
+            durable.flush(target.fileno(), file)
     except OSError as reason:
         return reason
     return OSError(errno.EIO, f"it could not be written ({first_line(error)})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,19 @@ class Display(Listener):
         self.meter.step(epoch=f"{row['epoch']}/{self.epochs}", loss=row.get("loss", "skipped"), lr=row["lr"])
 
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
+        shown: dict[str, str] = {}
         if self.monitor in row:
-            self.meter.step(0, **{self.label: f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}"})
+            shown[self.label] = f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}"
+        self.meter.step(0, **shown)  # told in any case: what an epoch ends with is no time of a step
 
 
-class Clock(Listener):
+class Tracker(Listener):
+    """A listener that keeps a record of its own, and is told the exit code at the end."""
+
+    def close(self, code: int) -> None: ...
+
+
+class Clock(Tracker):
     """timing.jsonl: how long each epoch took; apart from the journal, which repeats to the byte."""
 
     def __init__(self, path: Path) -> None:
@@ -48,15 +57,15 @@ class Clock(Listener):
         self.seconds, self.steps = 0.0, 0
 
 
-class Tracker(Listener):
-    """A listener that keeps a record of its own, and is told the exit code at the end."""
-
-    def close(self, code: int) -> None: ...
-
-
 def figures(row: Mapping[str, Any], group: str, names: Mapping[str, str]) -> dict[str, Any]:
     """The figures of a row as ``group/name``, under other ``names`` where there are any."""
     return {f"{group}/{names.get(name, name)}": value for name, value in row.items() if name not in PLACE}
+
+
+def _report_thread(failure: threading.ExceptHookArgs) -> None:
+    """Python's own report, but none of a TensorBoard thread: what it met is raised again by the next write."""
+    if type(failure.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(failure)
 
 
 class TensorBoard(Tracker):
@@ -65,6 +74,7 @@ class TensorBoard(Tracker):
     def __init__(self, folder: Path, *, step: int, log_every: int, names: Mapping[str, str]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        threading.excepthook = _report_thread
         self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=step + 1 if step else 0)
         self.log_every, self.names = log_every, names
 
@@ -88,6 +98,11 @@ class TensorBoard(Tracker):
         self.writer.close()
 
 
+def describe_failure(error: BaseException) -> str:
+    """The kind of ``error`` and the first line of what it says."""
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+
+
 class Forgiving(Tracker):
     """A tracker whose first failure is said, and the last thing heard of it: no training ends for its sake."""
 
@@ -101,8 +116,8 @@ class Forgiving(Tracker):
         try:
             yield
         except Exception as error:
-            reason = next(iter(str(error).splitlines()), "")
-            self.console.warn(f"{self.name} failed and hears no more of this run: {type(error).__name__}: {reason}")
+            reason = describe_failure(error)
+            self.console.warn(f"{self.name} failed and hears no more of this run, which goes on: {reason}")
             failed, self.tracker = self.tracker, Tracker()
             with contextlib.suppress(Exception):
                 failed.close(1)

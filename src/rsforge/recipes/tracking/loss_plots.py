@@ -8,6 +8,8 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.engine import journal
+from rsforge.recipes.console import Console
+from rsforge.recipes.tracking.listeners import describe_failure
 
 Curves = Mapping[str, Sequence[str]]
 """Title of each panel, with the names of the figures that it shows."""
@@ -17,11 +19,27 @@ LINES = ("-", "--", ":", "-.")
 LABELS = {"val/linear": "linear baseline"}
 
 
-def plot_run(folder_journal: Path, curves: Curves, path: Path, *, marks: Mapping[str, float]) -> None:
-    """Draw the curves of a run's journal into ``path``; nothing where no epoch has ended yet."""
-    rows = closed_rows(folder_journal) if folder_journal.exists() else []
-    if rows:
-        draw(rows, curves, path, marks=marks)
+class LossPlot:
+    """Draws the curves of a run's journal into ``path``; nothing where no epoch has ended yet.
+
+    A failure is said once and never raised: no training ends for the sake of its plot.
+    """
+
+    def __init__(
+        self, journal: Path, curves: Curves, path: Path, *, marks: Mapping[str, float], console: Console
+    ) -> None:
+        self.journal, self.curves, self.path, self.marks = journal, curves, path, marks
+        self.console, self.failed = console, False
+
+    def __call__(self) -> None:
+        try:
+            rows = closed_rows(self.journal) if self.journal.exists() else []
+            if rows:
+                draw(rows, self.curves, self.path, marks=self.marks)
+        except Exception as error:
+            if not self.failed:
+                self.console.warn(f"{self.path} could not be drawn, the run goes on: {describe_failure(error)}")
+            self.failed = True
 
 
 def closed_rows(folder_journal: Path) -> list[dict[str, Any]]:

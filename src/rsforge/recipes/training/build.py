@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -71,12 +72,13 @@ def build_loader(
     samples: IndexedDataset, settings: TrainSettings, compute: Compute, *, training: bool, even: bool = False
 ) -> BatchLoader:
     """Training batches shuffled and accumulated, or held-out ones in order."""
+    workers = min(settings.run.num_workers, len(os.sched_getaffinity(0)))
     return BatchLoader(
         samples,
         batch_size=settings.loop.batch_size,
         accumulate=settings.loop.grad_accum if training else 1,
         seed=settings.run.seed,
-        workers=settings.run.num_workers if training or len(samples) > READ_ALONE else 0,
+        workers=workers if training or len(samples) > READ_ALONE else 0,
         world=compute.world,
         shuffle=training,
         even=even,

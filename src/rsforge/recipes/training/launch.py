@@ -16,9 +16,9 @@ from typing import NoReturn
 
 import torch
 
-from rsforge.engine.distributed import is_launched
 from rsforge.error_registry import ExitCode
 from rsforge.errors import RsforgeError
+from rsforge.launch_variables import Launch, read_launch
 from rsforge.process_protocol import EXIT_FOLDER, TORCHRUN, die_with_parent
 from rsforge.recipes.console import Console
 from rsforge.settings.base import RunSettings
@@ -32,12 +32,15 @@ MOST_PROCESSES, MOST_PER_CORE = 8, 4
 def should_launch(run: RunSettings) -> bool:
     """Whether this process should start others instead of training itself; RSF-U005 and E005 as ``local_processes``.
 
-    RSF-U005 also where --distributed asks for processes that nobody started.
+    RSF-U005 also where --distributed asks for processes that nobody started, and where --processes asks for others
+    than were started.
     """
-    if is_launched():
+    launch = read_launch()
+    if launch is not None and launch.size > 1:
+        _check_size(run, launch)
         return False
     several = all_processes(run) > 1
-    if run.distributed and not several:
+    if run.distributed and not several and launch is None:
         raise RsforgeError(
             "RSF-U005",
             "--distributed is for a process that torchrun started, and none did",
@@ -50,6 +53,15 @@ def should_launch(run: RunSettings) -> bool:
 def all_processes(run: RunSettings) -> int:
     """The processes of ``run`` on all machines; errors as ``local_processes``."""
     return local_processes(run) * run.nodes
+
+
+def _check_size(run: RunSettings, launch: Launch) -> None:
+    if run.processes > 1 and run.processes * run.nodes != launch.size:
+        raise RsforgeError(
+            "RSF-U005", f"the environment says that this is one of {launch.size} processes, and the options say others",
+            where="--processes, --nodes, WORLD_SIZE", found=f"--processes {run.processes} --nodes {run.nodes}",
+            fix="leave out --processes under torchrun, or unset RANK and WORLD_SIZE",
+        )  # fmt: skip
 
 
 def local_processes(run: RunSettings) -> int:

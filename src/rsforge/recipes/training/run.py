@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -21,17 +22,17 @@ from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.listeners import Display
-from rsforge.recipes.tracking.loss_plots import plot_run
+from rsforge.recipes.tracking.loss_plots import LossPlot
 from rsforge.recipes.training import changes, decisions, launch, output_dir, partners, trackers
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.method import HasIdentity, Method
+from rsforge.recipes.training.outcome import check_outcome, describe_outcome, name_what_is_safe, warn_of_damage
 from rsforge.recipes.training.plan import plan
 from rsforge.recipes.training.resume import ResumePoint, set_newer_aside
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.sections import DEFAULT
-from rsforge.wording import count_noun
 
 S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
@@ -149,11 +150,11 @@ def _train(
 ) -> dict[str, Any]:
     output, outputs = settings.run.output_dir, method.outputs
     journal = output / output_names.JOURNAL
-    plot = partial(plot_run, journal, method.curves, output / outputs.plot, marks=spec.marks)
+    plot = LossPlot(journal, method.curves, output / outputs.plot, marks=spec.marks, console=console)
     shown = replace(spec, preview=partial(_preview_and_plot, spec, plot))
     trainer = build_trainer(shown, settings, outputs, identity, compute, console)
     if point is not None:
-        _go_on(trainer, point, outputs, compute, console)
+        warn_of_damage(journal, _go_on(trainer, point, outputs, compute, console), console)
     with contextlib.ExitStack() as stack:
         if compute.world.writes:
             if settings.run.copy_partners:
@@ -166,13 +167,22 @@ def _train(
         trainer.listeners += (
             Display(meter, epochs=-(-trainer.cadences.goal // trainer.loader.steps_per_epoch), monitor=spec.monitored),
         )
-        trainer.run()
-    return _result(trainer, spec, settings, method, console)
+        with name_what_is_safe(trainer, output, outputs):
+            trainer.run()
+        if trainer.progress.finished:
+            console.say(f"stopped    after {trainer.progress.epoch} epochs: {trainer.progress.finished}")
+        check_outcome(trainer, output, outputs, spec.monitored)
+    result = describe_outcome(trainer, output, outputs, spec.monitored)
+    usable = Path(result.get("best_model", result.get("latest_model", output / outputs.names.latest)))
+    return result | {"next": method.next_command(settings, usable)}
 
 
-def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute: Compute, console: Console) -> None:
-    """Load the state, and leave in its folder no checkpoint of later steps and none of its own that was not named."""
-    trainer.load(point.state, where=str(point.path.parent))
+def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute: Compute, console: Console) -> int:
+    """Load the state, and leave in its folder no checkpoint of later steps and none of its own that was not named.
+
+    Returns how many lines of the journal were damaged or missing.
+    """
+    damaged = trainer.load(point.state, where=str(point.path.parent))
     progress, per_epoch = trainer.progress, trainer.loader.steps_per_epoch
     if compute.world.writes:
         set_newer_aside(point, console)
@@ -185,31 +195,10 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
     if trainer.best.epoch >= 0 and not (point.path.parent / outputs.names.best).exists():
         console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")
         trainer.best.load_state_dict(Best().state_dict())
+    return damaged
 
 
 def _preview_and_plot(spec: TrainingSpec, plot: Callable[[], None], moment: Moment) -> Pictures:
     pictures = spec.preview(moment)
     plot()
     return pictures
-
-
-def _result(
-    trainer: Trainer, spec: TrainingSpec, settings: S, method: Method[S, D, N], console: Console
-) -> dict[str, Any]:
-    progress, output = trainer.progress, settings.run.output_dir
-    if progress.finished:
-        console.say(f"stopped    after {count_noun(progress.epoch, 'epoch')}: {progress.finished}")
-    sign = -1 if spec.monitored.startswith("-") else 1
-    best = output / method.outputs.names.best
-    usable = best if best.is_file() else output / method.outputs.names.latest
-    return {
-        "output_dir": str(output),
-        "best_model": str(best),
-        "epochs": progress.epoch,
-        "steps": progress.step,
-        "best_epoch": trainer.best.epoch + 1,
-        "monitor": spec.monitored.removeprefix("-"),
-        "best": sign * trainer.best.figure,
-        "stopped": progress.finished or "done",
-        "next": method.next_command(settings, usable),
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from rsforge.engine.listener import Listener
 from rsforge.error_registry import ExitCode
@@ -38,16 +39,19 @@ def open_trackers(
     """Listeners of a training that goes on from ``step``; at its end they learn how it ended."""
     run = settings.run
     with wandb_run.environment(run.output_dir):
-        trackers: list[Tracker] = []
+        timing = run.output_dir / output_names.TIMING
+        trackers: list[Tracker] = [Forgiving(str(timing), lambda: Clock(timing), console)]
         if "tensorboard" in run.report_to:
-            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(spec, run, step), console))
+            folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
+            name = f"TensorBoard in {folder}"
+            trackers.append(Forgiving(name, lambda: _tensorboard(spec, run, folder, step), console))
         if "wandb" in run.report_to:
             trackers.append(
                 Forgiving("W&B", lambda: _wandb(spec, settings, outputs, steps_per_epoch, console), console)
             )
         code = int(ExitCode.DONE)
         try:
-            yield (Clock(run.output_dir / output_names.TIMING), *trackers)
+            yield tuple(trackers)
         except BaseException as error:
             code = _code(error)
             raise
@@ -56,8 +60,7 @@ def open_trackers(
                 tracker.close(code)
 
 
-def _tensorboard(spec: TrainingSpec, run: RunSettings, step: int) -> Tracker:
-    folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
+def _tensorboard(spec: TrainingSpec, run: RunSettings, folder: Path, step: int) -> Tracker:
     return TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
 
 

@@ -1,0 +1,79 @@
+"""A training that came to nothing says so, and results name files that are there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from rsforge import durable
+from rsforge.tasks.vae import VaeTask
+from tests.worlds.commands import VAE, rsforge
+
+LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --report-to none --kl-warmup 0 --json {VAE}"
+
+
+@pytest.fixture
+def unsound(monkeypatch):
+    """Makes the loss of the autoencoder not a number, in training or in validation."""
+
+    def make(where):
+        if where == "training":
+            sound = VaeTask.step
+            monkeypatch.setattr(
+                VaeTask,
+                "step",
+                lambda self, batch, context: (
+                    replace(turn, loss=turn.loss * math.nan) for turn in sound(self, batch, context)
+                ),
+            )
+        else:
+            monkeypatch.setattr(
+                "rsforge.engine.validation.Validation.__call__", lambda self: {"val/neg_elbo": math.nan}
+            )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("where", "words"), [("training", "--on-nonfinite skip"), ("validation", "--early-stopping-patience 1")]
+)
+def test_a_training_without_a_finite_figure_fails(job, unsound, tmp_path, capsys, where, words):
+    unsound(where)
+    assert rsforge(f"{LINE} {words}", job.tiles, tmp_path / "run") == 5
+    out, err = capsys.readouterr()
+    assert json.loads(err.splitlines()[-1])["code"] == "RSF-T003"
+    result = json.loads(out)
+    named = {name: value for name, value in result.items() if name.endswith("_model")}
+    assert named and all((tmp_path / "run" / value).is_file() for value in named.values())
+    assert ("best" in result) is (where == "training")
+    assert json.loads((tmp_path / "run" / "ended.json").read_text())["code"] == "RSF-T003"
+
+
+def test_a_damaged_journal_is_said_at_the_start_of_a_resume(job, tmp_path, capsys):
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    journal = tmp_path / "run" / "journal.jsonl"
+    first, *others = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([bytes(len(first)), b"\n", *others]))
+    capsys.readouterr()
+    assert rsforge("vae train --resume {} --epochs 2", tmp_path / "run/latest_model.pt") == 0
+    assert f"warning: {journal} has 1 damaged or missing lines" in capsys.readouterr().err
+
+
+def test_a_full_disk_names_the_journal_and_what_is_safe(job, tmp_path, monkeypatch, capsys):
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    last = len((tmp_path / "run/journal.jsonl").read_text().splitlines())
+
+    def full(operation):
+        if operation == "append" and len((tmp_path / "run/journal.jsonl").read_text().splitlines()) > last:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable, "before_operation", full)
+    capsys.readouterr()
+    assert rsforge("vae train --resume {} --epochs 2 --log-every 1 --json", tmp_path / "run/latest_model.pt") == 6
+    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (told["code"], told["where"]) == ("RSF-E001", str(tmp_path / "run/journal.jsonl"))
+    assert told["kept"].startswith(f"{tmp_path / 'run/latest_model.pt'} of step ")
