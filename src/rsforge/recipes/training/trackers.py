@@ -40,7 +40,7 @@ def open_trackers(
     with wandb_run.environment(run.output_dir):
         trackers: list[Tracker] = []
         if "tensorboard" in run.report_to:
-            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(spec, run, step), console))
+            trackers.append(Forgiving("TensorBoard", lambda: _tensorboard(spec, settings, step), console))
         if "wandb" in run.report_to:
             trackers.append(
                 Forgiving("W&B", lambda: _wandb(spec, settings, outputs, steps_per_epoch, console), console)
@@ -56,9 +56,12 @@ def open_trackers(
                 tracker.close(code)
 
 
-def _tensorboard(spec: TrainingSpec, run: RunSettings, step: int) -> Tracker:
+def _tensorboard(spec: TrainingSpec, settings: TrainSettings, step: int) -> Tracker:
+    run, model = settings.run, as_model(settings)
     folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
-    return TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
+    board = TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
+    board.describe_run(flatten(model, type(model)), spec.monitored.removeprefix("-"))
+    return board
 
 
 def _wandb(
