@@ -28,7 +28,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "engine/checkpoint_writer.py",
     "engine/early_stopping.py",
     "engine/ema.py",
-    "engine/journal.py",
     "engine/lr_schedules.py",
     "engine/precision.py",
     "engine/signals.py",

@@ -10,6 +10,10 @@ from typing import Any
 
 from rsforge import durable
 
+MEAN = "epoch/"
+PLACE = ("step", "epoch", "lr", "best")
+HELD_OUT = "val/"
+
 
 class Journal:
     """An append-only file whose length in lines is part of the run's progress.
@@ -31,6 +35,10 @@ class Journal:
             file.write(json.dumps(row) + "\n")
         self.lines += 1
 
+    def write_closed(self, row: Mapping[str, Any]) -> None:
+        """Write the row that closes an epoch or a validation; means are not called as figures of one step."""
+        self.write({**{_name_mean(name): value for name, value in row.items()}, "closed": True})
+
     def flush(self) -> None:
         """Force the rows to the disk; called before a checkpoint that counts them."""
         if self.path.exists():
@@ -48,6 +56,11 @@ class NoJournal(Journal):
     def flush(self) -> None: ...
 
 
+def _name_mean(name: str) -> str:
+    return name if name in PLACE or name.startswith(HELD_OUT) else MEAN + name
+
+
 def read(path: Path) -> list[dict[str, Any]]:
-    """All rows of a journal."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    """All rows of a journal, with the same name for a figure of a step and for its mean, as old journals have it."""
+    rows = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+    return [{name.removeprefix(MEAN): value for name, value in row.items()} for row in rows]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from rsforge.engine.journal import read
 from rsforge.recipes.html.svg_chart import Curve
 
 
@@ -14,7 +14,7 @@ def read_curves(journal: Path, training: str, held_out: str, baseline: str = "")
 
     Training figures stand in the rows of single steps, the others in the rows that close an epoch.
     """
-    rows = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    rows = read(journal)
     steps = [row for row in rows if not row.get("closed")]
     epochs = [row for row in rows if row.get("closed")]
     curves = [
