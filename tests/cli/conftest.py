@@ -30,6 +30,7 @@ RECIPES = {
     "vae.train": ["train"],
     "vae.evaluate": ["evaluate", "table"],
     "vae.reconstruct": ["reconstruct"],
+    "vae.export": ["export"],
     "diffusion.train": ["train"],
     "cyclegan.train": ["train"],
     "cyclegan.translate": ["translate", "describe"],

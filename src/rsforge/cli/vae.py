@@ -8,7 +8,7 @@ from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
-from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, VaeTrainSettings
+from rsforge.settings.vae import VaeEvaluateSettings, VaeExportSettings, VaeReconstructSettings, VaeTrainSettings
 
 app = group()
 
@@ -62,3 +62,17 @@ def evaluate(settings: VaeEvaluateSettings, console: TerminalConsole) -> Result:
 
     data = recipe(settings, console)
     return Result(data, table(data))
+
+
+@command(
+    app,
+    "vae export",
+    VaeExportSettings,
+    writes=True,
+    epilog="Example: rsforge vae export --checkpoint vae_models/best_model.pt --output-dir vae_diffusers",
+)
+def export(settings: VaeExportSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Write a map autoencoder as a folder that diffusers loads."""
+    from rsforge.recipes.vae.export import export as recipe
+
+    return recipe(settings, console)

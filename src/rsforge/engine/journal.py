@@ -10,6 +10,10 @@ from typing import Any
 
 from rsforge import durable
 
+MEAN = "epoch/"
+PLACE = ("step", "epoch", "lr", "best")
+HELD_OUT = "val/"
+
 
 class Journal:
     """An append-only file whose length in lines is part of the run's progress.
@@ -35,6 +39,10 @@ class Journal:
         with self._name_file(), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.lines += 1
+
+    def write_closed(self, row: Mapping[str, Any]) -> None:
+        """Write the row that closes an epoch or a validation; means are not called as figures of one step."""
+        self.write({**{_name_mean(name): value for name, value in row.items()}, "closed": True})
 
     def flush(self) -> None:
         """Force the rows to the disk; called before a checkpoint that counts them."""
@@ -64,8 +72,15 @@ class NoJournal(Journal):
     def flush(self) -> None: ...
 
 
+def _name_mean(name: str) -> str:
+    return name if name in PLACE or name.startswith(HELD_OUT) else MEAN + name
+
+
 def read(path: Path) -> list[dict[str, Any]]:
-    """All rows of a journal; what is no row is left out."""
+    """All rows of a journal; what is no row is left out.
+
+    A figure of a step and its mean have the same name, as in the journals of former versions.
+    """
     rows = map(_parse_row, path.read_bytes().splitlines())
     return [row for row in rows if row is not None]
 
@@ -75,5 +90,5 @@ def _parse_row(line: bytes) -> dict[str, Any] | None:
     with contextlib.suppress(ValueError, RecursionError):
         row = json.loads(line)
         if isinstance(row, dict) and isinstance(row.get("step"), int):
-            return row
+            return {name.removeprefix(MEAN): value for name, value in row.items()}
     return None

@@ -191,7 +191,7 @@ class Trainer:
         state.sums, state.counted = {}, 0
         row: Row = {"step": state.step, "epoch": (state.step - 1) // self.loader.steps_per_epoch + 1}
         row |= {"lr": self.rate.at(state.step - 1), **figures, "best": better}
-        self.journal.write({**row, "closed": True})
+        self.journal.write_closed(row)
         return row
 
     def _is_best(self, monitored: float) -> bool:

@@ -137,3 +137,12 @@ class VaeEvaluateSettings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
+
+
+class VaeExportSettings(Section):
+    """Settings of ``rsforge vae export``."""
+
+    checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
+    output_dir: Path = Field(Path("vae_diffusers"), description="Folder for config.json and the weights.")
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+    overwrite: bool = Field(False, description="Replace an earlier export.")

@@ -23,6 +23,19 @@ def test_epochs_have_the_names_of_the_method(tmp_path):
     assert (picture.step, picture.width, picture.height) == (10, 16, 8)
 
 
+def test_settings_are_hyperparameters_and_a_table(tmp_path):
+    board = TensorBoard(tmp_path, step=0, log_every=5, names=RENAMED)
+    board.describe_run({"learning_rate": 1e-3, "channels": (8, 16), "ema": True}, "Total_G_Loss")
+    board.on_epoch(ROW, 0.1)
+    board.close(0)
+    found = events(tmp_path)
+    plugin = found.SummaryMetadata("_hparams_/session_start_info").plugin_data
+    assert plugin.plugin_name == "hparams" and b"learning_rate" in plugin.content
+    assert b"Epoch/Avg_G_Loss" in found.SummaryMetadata("_hparams_/experiment").plugin_data.content
+    (text,) = found.Tensors("settings/text_summary")
+    assert b"| channels | (8, 16) |" in text.tensor_proto.string_val[0]
+
+
 def test_a_new_run_in_the_same_folder_hides_the_one_before(tmp_path):
     for step, loss in ((0, 1.0), (0, 2.0), (1, 3.0)):
         board = TensorBoard(tmp_path, step=step, log_every=1, names={})

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.engine.loader import IndexedDataset
@@ -28,6 +27,7 @@ from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.decisions import Decision

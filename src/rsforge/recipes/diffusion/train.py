@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
@@ -27,6 +26,7 @@ from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method

@@ -68,7 +68,7 @@ class LoadedSampler(LoadedModel):
         """``count`` images ``(count, 3, H, W)`` in [-1, 1], on the CPU.
 
         Each depends on ``seed`` and its number alone. ``sampler`` is ``ddpm``, ``ddim``, ``dpm++`` or ``euler``;
-        without it, and without ``steps``, what suits the model. ``ValueError`` for steps outside the schedule.
+        without it, and without ``steps``, what suits the model. ``ValueError`` for steps that the schedule lacks.
         """
         walk = self.pipeline.walk(sampler, steps)
         batches = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
@@ -111,7 +111,7 @@ def load(
 
     ``expected`` is one of ``LoadedAutoencoder``, ``LoadedSampler`` and ``LoadedTranslator``: it tells type checkers
     what comes back, and another kind is refused (RSF-C004). ``device`` as the option --device. A diffusion model looks
-    for its autoencoder as ``rsforge sample`` does. ``RsforgeError`` says what is wrong with a file that cannot be used.
+    for its autoencoder as ``rsforge sample`` does. ``RsforgeError`` says what is wrong with a file.
     """
     place = Path(path)
     state = checkpoint.load(place)

@@ -76,7 +76,18 @@ class TensorBoard(Tracker):
 
         threading.excepthook = _report_thread
         self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=step + 1 if step else 0)
-        self.log_every, self.names = log_every, names
+        self.step, self.log_every, self.names = step, log_every, names
+
+    def describe_run(self, settings: Mapping[str, Any], monitor: str) -> None:
+        """Write the settings by name: as hyperparameters beside the epochs' figure ``monitor``, and as a table."""
+        from torch.utils.tensorboard.summary import hparams
+
+        figure = f"{EPOCHS}/{self.names.get(monitor, monitor)}"
+        plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in settings.items()}
+        for summary in hparams(plain, {figure: 0.0}):
+            self.writer.file_writer.add_summary(summary)
+        rows = [f"| {name} | {value} |" for name, value in plain.items()]
+        self.writer.add_text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]), self.step)
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None:
         if row["step"] % self.log_every == 0:

@@ -44,7 +44,7 @@ def open_trackers(
         if "tensorboard" in run.report_to:
             folder = run.log_dir or run.output_dir / output_names.TENSORBOARD
             name = f"TensorBoard in {folder}"
-            trackers.append(Forgiving(name, lambda: _tensorboard(spec, run, folder, step), console))
+            trackers.append(Forgiving(name, lambda: _tensorboard(spec, settings, folder, step), console))
         if "wandb" in run.report_to:
             trackers.append(
                 Forgiving("W&B", lambda: _wandb(spec, settings, outputs, steps_per_epoch, console), console)
@@ -60,8 +60,11 @@ def open_trackers(
                 tracker.close(code)
 
 
-def _tensorboard(spec: TrainingSpec, run: RunSettings, folder: Path, step: int) -> Tracker:
-    return TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
+def _tensorboard(spec: TrainingSpec, settings: TrainSettings, folder: Path, step: int) -> Tracker:
+    run, model = settings.run, as_model(settings)
+    board = TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
+    board.describe_run(flatten(model, type(model)), spec.monitored.removeprefix("-"))
+    return board
 
 
 def _wandb(

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from rsforge.data.io.image_writer import check_picture_path
-from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine import devices
 from rsforge.metrics.image import psnr
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges, stack_samples
 from rsforge.recipes.datasets.images_of_checkpoint import open_images
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.vae import VaeReconstructSettings

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.io.labelled_grid import save_labelled_grid
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
@@ -26,6 +25,7 @@ from rsforge.recipes.datasets.batches import stack_samples
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
 from rsforge.recipes.training.decisions import Decision

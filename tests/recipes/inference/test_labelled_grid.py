@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rsforge.data.io.labelled_grid import GAP, MARGIN, draw_labelled_grid, enlarge, save_labelled_grid
+from rsforge.recipes.inference.labelled_grid import GAP, MARGIN, draw_labelled_grid, enlarge, save_labelled_grid
 
 
 @pytest.mark.parametrize(("side", "enlarged"), [(8, 128), (48, 144), (127, 254), (128, 128), (300, 300)])
