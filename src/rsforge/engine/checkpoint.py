@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from rsforge import __version__, durable
+from rsforge.engine.checkpoint_archive import check_archive
+from rsforge.engine.checkpoint_head import DIGESTS, find_mistyped
+from rsforge.engine.checkpoint_tree import find_unusable
 from rsforge.errors import RsforgeError
 
 FORMAT = 1
@@ -77,7 +78,10 @@ def _digests(state: Mapping[str, Any]) -> dict[str, Any]:
 def _canonical(tree: Any) -> Any:
     """The tree on the CPU, in plain containers; equal trees then become equal bytes."""
     if isinstance(tree, Tensor):
-        return tree.detach().cpu()
+        tensor = tree.detach().cpu()
+        # Of an expanded view only its own numbers would be written, and fewer numbers than a shape are refused.
+        is_expanded = tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
+        return tensor.contiguous() if is_expanded else tensor
     if isinstance(tree, Mapping):
         return {_canonical(k): _canonical(v) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -103,7 +107,7 @@ def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, A
     """Read and verify a checkpoint; ``role`` is what messages call it, ``kind`` what it must be ("" for any).
 
     Raises RSF-C001 (missing), C002 (damaged), C003 (foreign; nothing of it is executed), C004 (another kind),
-    C005 (newer format).
+    C005 (newer format). What it holds is typed and bounded: C003 says which entry is not.
     """
     return _validate(_read(path, role), path, kind, role)
 
@@ -122,7 +126,9 @@ def _without_tensors(tree: Any) -> Any:
 
 def _validate(state: dict[str, Any], path: Path, kind: str, role: str) -> dict[str, Any]:
     if state["format"] > FORMAT:
-        raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state['version']}", where=str(path))
+        raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state.get('version')}", where=str(path))
+    if reason := find_mistyped(state):
+        raise RsforgeError("RSF-C003", f"{role} does not describe a model", where=str(path), found=f"it {reason}")
     if kind and state.get("kind") != kind:
         raise RsforgeError(
             "RSF-C004",
@@ -137,32 +143,24 @@ def _read(path: Path, role: str, *, mapped: bool = False) -> dict[str, Any]:
     """The file's state, verified; of a ``mapped`` one the tensors stay on disk and are not."""
     if not path.is_file():
         raise RsforgeError("RSF-C001", f"{role} not found: {path}", where=str(path), found=_neighbours(path))
-    with path.open("rb") as file:
-        zipped = file.read(4) == b"PK\x03\x04"
-    if not zipped:
-        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
-    if _foreign_archive(path):
-        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    check_archive(path, role)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
-        whole = zipfile.is_zipfile(path)
-        code, what = ("RSF-C003", "holds objects that only pickle could make") if whole else ("RSF-C002", "is damaged")
-        raise RsforgeError(code, f"{role} {what}: refused", where=str(path)) from error
+        raise _foreign(path, role, "objects that only pickle could make") from error
     except Exception as error:
         found = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise RsforgeError("RSF-C002", f"{role} is damaged", where=str(path), found=found) from error
-    if not isinstance(state, dict) or not isinstance(state.get("format"), int) or "digests" not in state:
-        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    if not isinstance(state, dict) or DIGESTS(state) or "format" not in state or "digests" not in state:
+        raise _foreign(path, role)
+    if reason := find_unusable(state, path.stat().st_size):
+        raise _foreign(path, role, reason)
     _verify(state, path, role, tensors=not mapped)
     return state
 
 
-def _foreign_archive(path: Path) -> bool:
-    """Whether this is a whole zip archive of something else; a damaged one is for torch to refuse."""
-    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
-        return not any(name.endswith("/data.pkl") for name in archive.namelist())
-    return False
+def _foreign(path: Path, role: str, found: str = "") -> RsforgeError:
+    return RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path), found=found)
 
 
 def _verify(state: dict[str, Any], path: Path, role: str, *, tensors: bool) -> None:
