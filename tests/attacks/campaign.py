@@ -68,13 +68,15 @@ def faults_of(attack: Attack, server: Server, folder: Path) -> list[str]:
     said = "".join(out.with_suffix(f".{s}").read_text("utf-8", "replace") for s in ("stdout", "stderr"))
     faults = []
     if reply["exit"] == -9:
-        faults.append(f"did not end within {MOST_SECONDS} s")
+        faults.append("did not end")
     elif reply["exit"] not in attack.exits:
         faults.append(f"exit {reply['exit']}")
     if "Traceback" in said or "RSF-B001" in said:
         faults.append("a traceback")
     if attack.code and attack.code not in said:
         faults.append(f"no {attack.code}")
+    if reply["seconds"] > MOST_SECONDS:
+        faults.append(f"{reply['seconds']} s of the processor")
     if reply["mib"] > MOST_MIB:
         faults.append(f"{reply['mib']} MiB")
     if out.with_suffix(".events").exists():

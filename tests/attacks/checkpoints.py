@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -43,7 +42,7 @@ def write(state: State, path: Path) -> None:
     """The state with digests that match, where they can be computed."""
     try:
         digests: Any = checkpoint._digests(state)
-    except Exception:  # noqa: BLE001 - of a state that is refused before its digests are compared
+    except Exception:
         digests = {"metadata": "0" * 64, "tensors": {}}
     torch.save({**state, "digests": digests}, path)
 
@@ -124,6 +123,7 @@ WRONG = {
     "null": None, "text": "x", "number": 7, "negative": -1, "float": 1.5, "nan": math.nan, "huge": 10**12,
     "beyond": 1 << 70, "list": [1, [2]], "table": {"a": {"b": 1}}, "tensor": torch.ones(2), "flag": True,
 }  # fmt: skip
+MOST_TELLING = ("null", "text", "huge", "list", "table")
 HEAD: dict[str, tuple[str, ...]] = {
     INFO: ("format", "version", "kind", "architecture", "settings", "given", "progress", "nets", "parts", "partners",
            "latent_mean", "images", "schedule", "latent_shape"),
@@ -198,7 +198,7 @@ ODD: Mapping[str, Callable[[State], None]] = {
     "aliased": alias,
     "format 99 without a version": lambda s: (s.update(format=99), s.pop("version"))[0],
     "a million keys": put("settings", "wide", value={str(i): i for i in range(1_000_000)}),
-    "keys of all types": put("settings", "mixed", value={1: 1, "1": 2, None: 3, 1.5: 4, True: 5}),
+    "keys of all types": put("settings", "mixed", value={1: 1, "1": 2, None: 3, 1.5: 4}),
     "a long name": put("nets", "n" * 10**6, value={}),
     "control letters": put("kind", value="\x1b]0;owned\x07\x1b[2J"),
     "control letters in a version": lambda s: s.update(format=99, version="\x1b[2J"),
@@ -218,6 +218,8 @@ def attacks() -> Iterator[Attack]:
     for command, names in HEAD.items():
         for name in names:
             for wrong, value in WRONG.items():
+                if command != INFO and wrong not in MOST_TELLING:
+                    continue
                 yield forge(f"{name} is {wrong}", command, put(name, value=value))
             yield forge(f"without {name}", command, lambda state, name=name: state.pop(name, None))
     for command, groups in SHAPED.items():

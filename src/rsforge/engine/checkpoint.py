@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - the type that torch.load raises when it refuses a file
@@ -118,6 +118,22 @@ def load_metadata(path: Path, *, kind: str = "", role: str = "checkpoint") -> di
     return metadata
 
 
+def require(state: Mapping[str, Any], names: Iterable[str], *, where: str) -> None:
+    """RSF-C003 unless a checkpoint has all these entries; those within another are written ``outer/inner``."""
+    missing = [name for name in names if not _has(state, name.split("/"))]
+    if missing:
+        found = f"no {', '.join(missing)}"
+        raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=where, found=found)
+
+
+def _has(tree: Any, path: Iterable[str]) -> bool:
+    for key in path:
+        if not isinstance(tree, Mapping) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
+
+
 def _without_tensors(tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {k: _without_tensors(v) for k, v in tree.items() if not isinstance(v, Tensor)}
@@ -184,6 +200,12 @@ def _neighbours(path: Path) -> str:
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
     """Strictly load ``weights`` into ``module``; RSF-C007 names the first differences."""
+    check_weights(module, weights, where=where)
+    module.load_state_dict(weights, strict=True)
+
+
+def check_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """RSF-C007 unless ``weights`` have the names and shapes of those of ``module``; it names the first differences."""
     own = module.state_dict()
     wrong = [f"{k} missing" for k in own.keys() - weights.keys()]
     wrong += [f"{k} unknown" for k in weights.keys() - own.keys()]
@@ -191,7 +213,6 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str
     if wrong:
         found = f"{len(wrong)} differences: {', '.join(sorted(wrong)[:3])}"
         raise RsforgeError("RSF-C007", "the weights do not fit the model", where=where, found=found)
-    module.load_state_dict(weights, strict=True)
 
 
 def retain(folder: Path, pattern: re.Pattern[str], keep: int) -> None:

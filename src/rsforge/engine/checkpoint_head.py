@@ -96,8 +96,11 @@ def named(check: Check) -> Check:
     return check_values
 
 
-def fields(checks: Mapping[str, Check], *, closed: bool = False) -> Check:
-    """A check for a mapping whose entries of these names pass their checks; no others where ``closed``."""
+def fields(checks: Mapping[str, Check], *, closed: bool = False, whole: bool = False) -> Check:
+    """A check for a mapping whose entries of these names pass their checks; no others where ``closed``.
+
+    A mapping with any entries has all of them where ``whole``: the state of a part, which is empty when it was off.
+    """
 
     def check_fields(value: Any) -> str:
         if reason := mapping(value):
@@ -105,6 +108,9 @@ def fields(checks: Mapping[str, Check], *, closed: bool = False) -> Check:
         unknown = [name for name in value if name not in checks] if closed else []
         if unknown:
             return f"has {unknown[0][:60]!r}, which nothing reads"
+        missing = [name for name in checks if name not in value] if whole and value else []
+        if missing:
+            return f"lacks {missing[0]!r}"
         found = ((name, checks[name](value[name])) for name in checks if name in value)
         return next((f"has {name!r}, which {reason}" for name, reason in found if reason), "")
 
@@ -150,11 +156,20 @@ HEAD: dict[str, Check] = {
 DIGESTS = fields({"format": integer(1, 1 << 31), "digests": fields({"metadata": text, "tensors": named(text)})})
 """The check of what is read before the digests are compared."""
 PARTS: dict[str, Check] = {
-    "ema": fields({"updates": COUNT, "shadow": named(weight)}),
-    "best": fields({"figure": number, "epoch": integer(-1, MOST_COUNT)}),
-    "stopping": fields({"best": number, "waited": COUNT, "recent": listed(number), "rules": listed(number)}),
-    "own/latents": fields({"mean": tensor, "std": tensor}),
+    "ema": fields({"updates": COUNT, "shadow": named(weight)}, whole=True),
+    "best": fields({"figure": number, "epoch": integer(-1, MOST_COUNT)}, whole=True),
+    "stopping": fields(
+        {"best": number, "waited": COUNT, "recent": listed(number), "rules": listed(number)}, whole=True
+    ),
+    "own/latents": fields({"mean": tensor, "std": tensor}, whole=True),
+    "rate": fields({"scale": number, "best": number, "waited": COUNT}, whole=True),
+    "scaler": named(number),
 }
+SETTINGS: dict[str, Check] = {
+    "loop": fields({"epochs": COUNT, "max_train_steps": optional(COUNT)}),
+    "run": fields({"output_dir": text, "seed": COUNT}),
+}
+"""The few settings that are read as they were stored; all others are validated as if somebody typed them."""
 
 
 def find_mistyped(state: Mapping[str, Any]) -> str:
@@ -162,4 +177,4 @@ def find_mistyped(state: Mapping[str, Any]) -> str:
 
     Entries that are not there are left to those who need them: checkpoints of before lack some.
     """
-    return fields(HEAD)(state) or fields(PARTS)(state.get("parts", {}))
+    return fields(HEAD)(state) or fields({"parts": fields(PARTS), "settings": fields(SETTINGS)})(state)

@@ -27,8 +27,7 @@ class Journal:
         self.lines = len(before)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        durable.append_text(self.path, json.dumps(row) + "\n")
         self.lines += 1
 
     def flush(self) -> None:

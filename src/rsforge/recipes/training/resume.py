@@ -51,6 +51,7 @@ def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> Stored
 
 def _settings(method: HasCheckpoints, path: Path) -> StoredSettings:
     state = checkpoint.load_metadata(path, kind=method.kind)
+    checkpoint.require(state, ("settings",), where=str(path))
     given = frozenset(state["given"]) if "given" in state else None
     return StoredSettings(path, state["settings"], given)
 
