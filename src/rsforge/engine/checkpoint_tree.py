@@ -1,4 +1,4 @@
-"""Bounds of what a checkpoint holds, of any kind: plain words, plain tensors, no more of them than its file can hold."""
+"""Bounds of what a checkpoint holds, of any kind: plain words and tensors, no more of them than its file can hold."""
 
 from __future__ import annotations
 
