@@ -119,6 +119,13 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def attacks(session: nox.Session) -> None:
+    """Every hostile file of tests/attacks through its command; the suite runs a selection."""
+    install(session, "test")
+    session.run("pytest", "tests/attacks", "--all-attacks", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Every example, in a folder of its own."""
     install(session)

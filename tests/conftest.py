@@ -29,4 +29,5 @@ with warnings.catch_warnings():
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=12, help="times that tests/engine/test_resume.py kills a training")
+    parser.addoption("--all-attacks", action="store_true", help="run every hostile file of tests/attacks")
     parser.addoption("--kill-seed", type=int, default=7, help="seed of the moments at which it does")

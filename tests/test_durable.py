@@ -183,3 +183,25 @@ def test_room_is_not_reserved_where_the_file_system_cannot(tmp_path, monkeypatch
     monkeypatch.setattr(durable.os, "posix_fallocate", failing(errno.EOPNOTSUPP))
     (tmp_path / "a").touch()
     durable.reserve(tmp_path / "a", 4096)
+
+
+def test_what_is_written_in_place_is_no_link_and_no_pipe(tmp_path):
+    """A lock or a journal that is a link of the user would be emptied or written to, and a pipe waits for ever."""
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / durable.LOCK).symlink_to("precious")
+    with pytest.raises(RsforgeError) as caught, durable.lock_folder(tmp_path):
+        pass
+    assert caught.value.code == "RSF-E008"
+    (tmp_path / "link").symlink_to("precious")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(RsforgeError, match="is a link, a folder or a pipe"):
+            durable.append_text(tmp_path / name, "row")
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_link_under_a_temporary_name_is_not_written_through(tmp_path):
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / f"{durable.TEMPORARY}{os.getpid()}-a.txt").symlink_to("precious")
+    durable.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "precious").read_text() == "kept" and (tmp_path / "a.txt").read_text() == "new"

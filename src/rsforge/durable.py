@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,38 @@ from rsforge.errors import RsforgeError
 
 TEMPORARY = ".tmp-"
 LOCK = ".lock"
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open or create a file that is written in place, as a descriptor; RSF-E008 where something else has its name.
+
+    A link would lead the writes to a file of somebody else, and a pipe would wait for a reader for ever.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _not_own(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_own(path)
+    return descriptor
+
+
+def _not_own(path: Path) -> RsforgeError:
+    what = f"{path.name} is a link, a folder or a pipe, where a file of this run belongs"
+    return RsforgeError("RSF-E008", what, where=str(path), fix="remove it, or name another --output-dir")
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append to a file of a run, which is no link; RSF-E008."""
+    with os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _open_temporary(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def _do_nothing(operation: str) -> None:
@@ -69,7 +102,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """
     with atomic_path(path) as temporary:
         before_operation("open")
-        with _FailureKeepingFile(temporary, "w+") as file:
+        with _FailureKeepingFile(temporary, "w+", opener=_open_temporary) as file:
             try:
                 yield cast(BinaryIO, file)
             except Exception as error:
@@ -83,6 +116,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """``open_atomic`` for a library that opens the file itself: the block writes and closes the yielded path."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
+        if temporary.is_symlink():  # a library would write through it
+            temporary.unlink()
         yield temporary
         _fsync_file(temporary)
         before_operation("rename")
@@ -235,7 +270,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     On a file system without locks a warning stands in for the lock.
     """
     # A POSIX record lock: loader workers that outlive a killed trainer would inherit one of flock().
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = open_own(folder / LOCK, os.O_RDWR)
     try:
         if _take_lock(descriptor, folder):
             _write_holder(descriptor, folder / LOCK)

@@ -25,7 +25,7 @@ def state(seed=0):
     optimizer.step()
     return {
         "kind": "toy",
-        "settings": {"epochs": 3, "channels": (64, 128), "note": "σ°", "none": None},
+        "settings": {"net": {"epochs": 3, "channels": (64, 128), "note": "σ°", "none": None}},
         "nets": {"net": net.state_dict()},
         "parts": {"optimizer": optimizer.state_dict()},
         "progress": {"step": seed, "sums": {"loss": 0.1 + 0.2}},
@@ -47,7 +47,7 @@ def saved(tmp_path):
 
 def test_what_was_saved_comes_back(saved):
     loaded, expected = checkpoint.load(saved, kind="toy"), state()
-    assert loaded["settings"]["channels"] == [64, 128] and loaded["progress"] == expected["progress"]
+    assert loaded["settings"]["net"]["channels"] == [64, 128] and loaded["progress"] == expected["progress"]
     torch.testing.assert_close(dict(checkpoint.tensors(loaded)), dict(checkpoint.tensors(expected)), rtol=0, atol=0)
 
 

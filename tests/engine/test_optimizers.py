@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.engine.optimizers import OPTIMIZERS, OptimizerOptions, build
+from rsforge.engine.optimizers import OPTIMIZERS, OptimizerOptions, build, check_optimizer
 from rsforge.errors import RsforgeError
 
 
@@ -59,3 +59,24 @@ def test_eight_bits_come_from_the_package_that_has_them(monkeypatch):
     monkeypatch.setattr(OptimizerOptions, "common", lambda self: {"lr": self.learning_rate})
     assert isinstance(build(OptimizerOptions("adamw-8bit"), list(network().parameters())), torch.optim.SGD)
     assert set(OPTIMIZERS) == {"adamw", "adam", "adamw-8bit"}
+
+
+@pytest.mark.parametrize("change", ["shape", "missing", "text", "option"])
+def test_moments_of_other_shapes_and_options_of_other_types_are_refused(change):
+    net = network()
+    optimizer = build(OptimizerOptions(), list(net.parameters()))
+    steps(optimizer, net)
+    check_optimizer(optimizer, name="net", where="a.pt")
+    saved = optimizer.state_dict()
+    if change == "option":
+        saved["param_groups"][0]["lr"] = "fast"
+    else:
+        saved["state"][0] = {
+            "shape": {**saved["state"][0], "exp_avg": torch.ones(1)},
+            "missing": {"step": torch.tensor(1.0)},
+            "text": {**saved["state"][0], "exp_avg_sq": "x"},
+        }[change]
+    optimizer.load_state_dict(saved)
+    with pytest.raises(RsforgeError) as caught:
+        check_optimizer(optimizer, name="net", where="a.pt")
+    assert caught.value.code == "RSF-C007"

@@ -93,3 +93,18 @@ def test_what_cannot_be_built_is_refused(architecture, found: str) -> None:
         build(architecture)
     assert caught.value.code == "RSF-C007"
     assert found in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pix2pix_unet", {"depth": 10**6}), ("pix2pix_unet", {"base": -1}),
+        ("latent_mlp", {"hidden": [8] * 999}),
+        ("vector_vae", {"latent_dim": 10**9}), ("vector_vae", {"channels": "24"}),
+        ("unet", {"layers_per_block": 10**4}),
+    ],
+)  # fmt: skip
+def test_counts_that_no_network_has_are_refused_before_it_is_built(name, options):
+    with pytest.raises(RsforgeError) as caught:
+        build({"name": name, **options})
+    assert caught.value.code == "RSF-C007"

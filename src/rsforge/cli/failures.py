@@ -29,6 +29,8 @@ def to_failure(error: BaseException, command: str) -> RsforgeError:
         return from_os_error(error)
     if isinstance(error, ModuleNotFoundError) and (error.name or "rsforge").split(".")[0] != "rsforge":
         return RsforgeError("RSF-E006", f"the package {error.name} is missing")
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # of Path.resolve() before 3.13
+        return RsforgeError("RSF-E008", "a link leads to itself", where=_first_line(error).partition("'")[2].strip("'"))
     if isinstance(error, RuntimeError) and (failure := from_worker_error(error)) is not None:
         return failure
     if isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _PEER):

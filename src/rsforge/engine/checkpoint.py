@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
 import sys
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - the type that torch.load raises when it refuses a file
@@ -18,11 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from rsforge import __version__, durable
+from rsforge.engine.checkpoint_archive import check_archive
+from rsforge.engine.checkpoint_head import DIGESTS, find_mistyped
+from rsforge.engine.checkpoint_tree import find_unusable
 from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun
 
 FORMAT = 1
-_ZIP = b"PK\x03\x04"
 
 
 def tensors(tree: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -79,7 +79,10 @@ def _digests(state: Mapping[str, Any]) -> dict[str, Any]:
 def _canonical(tree: Any) -> Any:
     """The tree on the CPU, in plain containers; equal trees then become equal bytes."""
     if isinstance(tree, Tensor):
-        return tree.detach().cpu()
+        tensor = tree.detach().cpu()
+        # Of an expanded view only its own numbers would be written, and fewer numbers than a shape are refused.
+        is_expanded = tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
+        return tensor.contiguous() if is_expanded else tensor
     if isinstance(tree, Mapping):
         return {_canonical(k): _canonical(v) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -119,7 +122,7 @@ def load(path: Path, *, kind: str = "", role: str = "checkpoint") -> dict[str, A
     """Read and verify a checkpoint; ``role`` is what messages call it, ``kind`` what it must be ("" for any).
 
     Raises RSF-C001 (missing), C002 (damaged), C003 (foreign; nothing of it is executed), C004 (another kind),
-    C005 (newer format).
+    C005 (newer format). What it holds is typed and bounded: C003 says which entry is not.
     """
     return _validate(_read(path, role), path, kind, role)
 
@@ -130,6 +133,22 @@ def load_metadata(path: Path, *, kind: str = "", role: str = "checkpoint") -> di
     return metadata
 
 
+def require(state: Mapping[str, Any], names: Iterable[str], *, where: str) -> None:
+    """RSF-C003 unless a checkpoint has all these entries; those within another are written ``outer/inner``."""
+    missing = [name for name in names if not _has(state, name.split("/"))]
+    if missing:
+        found = f"no {', '.join(missing)}"
+        raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=where, found=found)
+
+
+def _has(tree: Any, path: Iterable[str]) -> bool:
+    for key in path:
+        if not isinstance(tree, Mapping) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
+
+
 def _without_tensors(tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {k: _without_tensors(v) for k, v in tree.items() if not isinstance(v, Tensor)}
@@ -138,7 +157,9 @@ def _without_tensors(tree: Any) -> Any:
 
 def _validate(state: dict[str, Any], path: Path, kind: str, role: str) -> dict[str, Any]:
     if state["format"] > FORMAT:
-        raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state['version']}", where=str(path))
+        raise RsforgeError("RSF-C005", f"{role} was written by rsforge {state.get('version')}", where=str(path))
+    if reason := find_mistyped(state):
+        raise RsforgeError("RSF-C003", f"{role} does not describe a model", where=str(path), found=f"it {reason}")
     if kind and state.get("kind") != kind:
         raise RsforgeError(
             "RSF-C004",
@@ -153,37 +174,24 @@ def _read(path: Path, role: str, *, mapped: bool = False) -> dict[str, Any]:
     """The file's state, verified; of a ``mapped`` one the tensors stay on disk and are not."""
     if not path.is_file():
         raise RsforgeError("RSF-C001", f"{role} not found: {path}", where=str(path), found=_neighbours(path))
-    with path.open("rb") as file:
-        head = file.read(len(_ZIP))
-    if head != _ZIP and _has_lost_its_head(path, head):
-        raise RsforgeError("RSF-C002", f"{role} is damaged", where=str(path), found="it does not begin as a checkpoint")
-    if head != _ZIP or _foreign_archive(path):
-        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    check_archive(path, role)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
-        whole = zipfile.is_zipfile(path)
-        code, what = ("RSF-C003", "holds objects that only pickle could make") if whole else ("RSF-C002", "is damaged")
-        raise RsforgeError(code, f"{role} {what}: refused", where=str(path)) from error
+        raise _foreign(path, role, "objects that only pickle could make") from error
     except Exception as error:
         found = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise RsforgeError("RSF-C002", f"{role} is damaged", where=str(path), found=found) from error
-    if not isinstance(state, dict) or not isinstance(state.get("format"), int) or "digests" not in state:
-        raise RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path))
+    if not isinstance(state, dict) or DIGESTS(state) or "format" not in state or "digests" not in state:
+        raise _foreign(path, role)
+    if reason := find_unusable(state, path.stat().st_size):
+        raise _foreign(path, role, reason)
     _verify(state, path, role, tensors=not mapped)
     return state
 
 
-def _has_lost_its_head(path: Path, head: bytes) -> bool:
-    """Whether the beginning of a checkpoint is missing or zero, as after a power cut: an empty file has lost all."""
-    return _ZIP.startswith(head) or not any(head) or zipfile.is_zipfile(path)
-
-
-def _foreign_archive(path: Path) -> bool:
-    """Whether this is a whole zip archive of something else; a damaged one is for torch to refuse."""
-    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
-        return not any(name.endswith("/data.pkl") for name in archive.namelist())
-    return False
+def _foreign(path: Path, role: str, found: str = "") -> RsforgeError:
+    return RsforgeError("RSF-C003", f"{role} is not an rsforge checkpoint", where=str(path), found=found)
 
 
 def _verify(state: dict[str, Any], path: Path, role: str, *, tensors: bool) -> None:
@@ -208,6 +216,12 @@ def _neighbours(path: Path) -> str:
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
     """Strictly load ``weights`` into ``module``; RSF-C007 names the first differences."""
+    check_weights(module, weights, where=where)
+    module.load_state_dict(weights, strict=True)
+
+
+def check_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """RSF-C007 unless ``weights`` have the names and shapes of those of ``module``; it names the first differences."""
     own = module.state_dict()
     wrong = [f"{k} missing" for k in own.keys() - weights.keys()]
     wrong += [f"{k} unknown" for k in weights.keys() - own.keys()]
@@ -215,7 +229,6 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str
     if wrong:
         found = f"{count_noun(len(wrong), 'difference')}: {', '.join(sorted(wrong)[:3])}"
         raise RsforgeError("RSF-C007", "the weights do not fit the model", where=where, found=found)
-    module.load_state_dict(weights, strict=True)
 
 
 def retain(folder: Path, pattern: re.Pattern[str], keep: int) -> None:

@@ -36,8 +36,8 @@ class Journal:
         return lines - len(sound)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        with self._name_file(), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        with self._name_file():
+            durable.append_text(self.path, json.dumps(row) + "\n")
         self.lines += 1
 
     def write_closed(self, row: Mapping[str, Any]) -> None:

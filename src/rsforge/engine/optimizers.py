@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rsforge.errors import RsforgeError
 
 Optimizer = torch.optim.Optimizer
+MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+"""What torch's Adam and AdamW remember of each parameter."""
+NUMBERS = (int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +77,34 @@ OPTIMIZERS: dict[str, Callable[[OptimizerOptions, Any], Optimizer]] = {
     "adam": _adam,
     "adamw-8bit": _adamw_8bit,
 }
+
+
+def check_optimizer(optimizer: Optimizer, *, name: str, where: str) -> None:
+    """RSF-C007 unless moments that were loaded have the shapes of their parameters, and options their types."""
+    reason = _find_odd_moment(optimizer) or _find_odd_option(optimizer)
+    if reason:
+        what = f"the saved optimizer of the {name} does not fit this run"
+        raise RsforgeError("RSF-C007", what, where=where, found=reason)
+
+
+def _find_odd_moment(optimizer: Optimizer) -> str:
+    if not isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW)):
+        return ""
+    for parameter, state in optimizer.state.items():
+        if state and not state.keys() >= MOMENTS:
+            return f"no {', '.join(sorted(MOMENTS - state.keys()))}"
+        for key in MOMENTS & state.keys():
+            value, shape = state[key], () if key == "step" else parameter.shape
+            if not isinstance(value, Tensor) or value.shape != shape:
+                return f"{key} of a weight {tuple(parameter.shape)} has another shape"
+    return ""
+
+
+def _find_odd_option(optimizer: Optimizer) -> str:
+    for group in optimizer.param_groups:
+        for key, default in optimizer.defaults.items():
+            value = group.get(key)
+            expected = NUMBERS if isinstance(default, NUMBERS) else (tuple, list, bool, type(None))
+            if not isinstance(value, expected):
+                return f"{key} {str(value)[:60]!r}"
+    return ""

@@ -19,6 +19,7 @@ from rsforge.engine.journal import Journal
 from rsforge.engine.listener import Listener, Pictures, no_pictures
 from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Rate
+from rsforge.engine.optimizers import check_optimizer
 from rsforge.engine.progress import Progress, from_state
 from rsforge.engine.signals import StopRequest
 from rsforge.engine.step_figures import StepFigures
@@ -255,14 +256,25 @@ class Trainer:
             checkpoint.load_weights(module, state["nets"].get(name, {}), where=where)
         for name, part in self.parts.items():
             # Empty is the state of a part that was off, such as the loss scale of another device.
-            if state["parts"][name]:
-                part.load_state_dict(entries_of(self.world, state["parts"][name]))
+            if saved := state["parts"].get(name):
+                load_part(part, entries_of(self.world, saved), name=name, where=where)
+        for name, optimizer in self.update.optimizers.items():
+            check_optimizer(optimizer, name=name, where=where)
         self.progress = from_state(state["progress"])
         self.loader.order = self.progress.order
         if state["parts"]["stopping"]["rules"] != self.stopping.rules:
             self.progress.finished = ""
         self.committed_step = self.progress.step
         return self.journal.open_at(self.progress.journal_lines)
+
+
+def load_part(part: Stateful, saved: dict[Any, Any], *, name: str, where: str) -> None:
+    """Restore a part of a run; RSF-C007 where what was saved is not the state of such a part."""
+    try:
+        part.load_state_dict(saved)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        found = f"{type(error).__name__}: {error}"[:160]
+        raise RsforgeError("RSF-C007", f"the saved {name} does not fit this run", where=where, found=found) from error
 
 
 def check_shape(before: list[int], now: list[int], *, where: str) -> None:

@@ -20,6 +20,11 @@ NETWORKS = {
     "patch_critic": "rsforge.models.patch_gan:PatchCritic",
 }
 
+DEPTHS = ("depth", "layers_per_block", "transformer_layers_per_block")
+MOST_LEVELS, MOST_WIDTH = 64, 1 << 16
+# What constructors raise of options that are of another type, or that do not fit together.
+UNBUILDABLE = (TypeError, ValueError, AttributeError, IndexError, KeyError, ArithmeticError, RuntimeError)
+
 
 def find_network(name: str) -> type[nn.Module]:
     """The class of the network ``name`` (``KeyError``)."""
@@ -36,10 +41,25 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
     name = options.pop("name", None)
     if not isinstance(name, str) or name not in NETWORKS:
         raise _unknown(f"name {name!r}; known are {', '.join(NETWORKS)}")
+    if reason := _find_excess(options):
+        raise _unknown(f"{name}: {reason}")
     try:
         return find_network(name)(**options)
-    except (TypeError, ValueError) as error:
-        raise _unknown(f"{name}: {error}") from error
+    except UNBUILDABLE as error:
+        raise _unknown(f"{name}: {error or type(error).__name__}") from error
+
+
+def _find_excess(options: Mapping[str, Any]) -> str:
+    """The first option whose numbers are no size of a network, or whose list is longer than one is deep."""
+    for name, value in options.items():
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if len(values) > MOST_LEVELS:
+            return f"{name} has {len(values)} entries"
+        if any(isinstance(one, int) and not 0 <= one <= MOST_WIDTH for one in values):
+            return f"{name} is {value}"
+        if name in DEPTHS and any(isinstance(one, int) and one > MOST_LEVELS for one in values):
+            return f"{name} is {value}"
+    return ""
 
 
 def _unknown(found: str) -> RsforgeError:

@@ -15,4 +15,4 @@ def stored_partners(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     if "vae" not in state:
         return {}
     path = state.get("settings", {}).get("denoiser", {}).get("vae_checkpoint", "")
-    return {"vae": {"digest": state["vae"]["digest"], "path": str(path)}}
+    return {"vae": {"digest": state["vae"].get("digest", ""), "path": str(path)}}

@@ -126,3 +126,21 @@ def test_the_digest_follows_the_file(tmp_path):
         (tmp_path / "x.parquet").write_bytes(buffer.getvalue())
         digests.add(open_shard(tmp_path / "x.parquet").digest)
     assert len(digests) == 2
+
+
+def test_a_row_group_far_larger_than_its_bytes_is_refused_from_the_footer(tmp_path):
+    """17 kB that are 128 MiB of rows."""
+    zeros = structs(*[bytes(16 << 20)] * 8)
+    table = pa.table({"image": zeros, "caption": pa.array(["x"] * 8)})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    assert_refused(lambda: open_shard(tmp_path / "a.parquet"), "row group 1 declares", "compressed already")
+
+
+def test_rows_of_one_large_dictionary_value_are_read_in_small_batches(tmp_path, monkeypatch):
+    """The values of a dictionary are stored once, and each row may name the largest."""
+    monkeypatch.setattr(parquet, "MOST_AT_ONCE", 3000)
+    path = write_table(tmp_path / "a.parquet", image=structs(*[bytes(range(250)) * 4] * 12), caption=["x"] * 12)
+    shard = open_shard(path)
+    with pq.ParquetFile(path) as file:
+        assert 1 <= parquet._batch_rows(file, shard) < parquet.BATCH
+    assert len(shard_rows(path)) == 12

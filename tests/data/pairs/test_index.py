@@ -150,3 +150,13 @@ def test_an_unfinished_cut_is_a_problem(tmp_path):
     touch(tmp_path, "s1/1.png", "s2/1.png")
     write_card(tmp_path, "pairs", complete=False)
     assert ("dataset.json", "the cut of these patches was not finished") in find_pairs(tmp_path).problems
+
+
+def test_links_to_themselves_are_named(tmp_path):
+    root = tmp_path / "data"
+    touch(root, "s1/1.png", "s2/1.png")
+    (root / "s1/2.png").symlink_to("2.png")
+    (root / "turn").symlink_to("turn")
+    index = find_pairs(root)
+    reason = "it is a link that leads to itself"
+    assert pair_names(index) == ["1"] and ("s1/2.png", reason) in index.orphans and ("turn", reason) in index.problems

@@ -27,6 +27,8 @@ from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
 BUFFER = 1 << 20
+MOST_AT_ONCE = 256 << 20  # bytes of rows in memory at once
+SMALL_GROUP, MOST_EXPANSION = 64 << 20, 50  # bytes of a row group in memory, for each stored one where it is larger
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,28 @@ def _read_shard(shard: Shard, first: int, start: int) -> Iterator[ParquetRow]:
         while group < len(sizes) and done + sizes[group] <= start:
             done += sizes[group]
             group += 1
-        batches = file.iter_batches(BATCH, range(group, len(sizes)), list(shard.leaves), use_threads=False)
+        batches = file.iter_batches(
+            _batch_rows(file, shard), range(group, len(sizes)), list(shard.leaves), use_threads=False
+        )
         for batch in batches:
             for index in range(max(start - done, 0), batch.num_rows):
                 yield _read_row(shard, batch, index, first + done + index, done + index)
             done += batch.num_rows
     if done != shard.rows:
         raise unusable_error(shard.path, f"it declares {shard.rows} rows and has {done}")
+
+
+def _batch_rows(file: Any, shard: Shard) -> int:
+    """As many rows as fit into ``MOST_AT_ONCE`` if each were as large as all values of its group.
+
+    A column with a dictionary holds each value once, and may name the largest in every row.
+    """
+    metadata, largest = file.metadata, 1
+    columns = [i for i in range(metadata.num_columns) if file.schema.column(i).path in shard.leaves]
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        largest = max(largest, *(group.column(i).total_uncompressed_size for i in columns))
+    return max(1, min(BATCH, MOST_AT_ONCE // largest))
 
 
 def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> ParquetRow:
@@ -154,6 +171,10 @@ def _check_sizes(path: Path, metadata: Any, columns: set[int]) -> None:
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         declared = sum(group.column(i).total_uncompressed_size for i in columns)
+        stored = sum(group.column(i).total_compressed_size for i in columns)
+        if declared > max(SMALL_GROUP, MOST_EXPANSION * stored):
+            reason = f"row group {number + 1} declares {declared:,} bytes in {stored:,}"
+            raise unusable_error(path, reason, "images do not compress as much: they are compressed already")
         if declared > MAX_BYTES * max(group.num_rows, 1):
             reason = f"row group {number + 1} declares {declared:,} bytes for {group.num_rows} rows"
             raise unusable_error(path, reason, f"more than {MAX_BYTES:,} bytes a row")

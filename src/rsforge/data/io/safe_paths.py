@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from rsforge.errors import RsforgeError
 
+LEAVES = "it is a link that leaves the data folder"
+
 
 def resolve_inside(root: Path, name: str, *, where: str) -> Path:
     """The path of ``name``, as written in the table ``where``, relative to ``root``.
@@ -20,3 +22,17 @@ def resolve_inside(root: Path, name: str, *, where: str) -> Path:
         if path.resolve().is_relative_to(root.resolve()):
             return path
     raise RsforgeError("RSF-D005", f"a path leaves the data folder {root}", where=where, found=repr(name)[:200])
+
+
+def find_stray(root: Path, path: Path) -> str:
+    """Why a link may not be followed: it leads out of ``root``, or to itself; empty for what is no such link."""
+    if not path.is_symlink():
+        return ""
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+        path.stat()
+    except FileNotFoundError:
+        return "" if inside else LEAVES
+    except (OSError, RuntimeError):  # RuntimeError: of resolve() before Python 3.13
+        return "it is a link that leads to itself"
+    return "" if inside else LEAVES

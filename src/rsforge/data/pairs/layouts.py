@@ -10,6 +10,7 @@ from pathlib import Path
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
+from rsforge.data.io.safe_paths import find_stray
 from rsforge.data.pairs.names import list_entries
 from rsforge.data.pairs.scene_pairs import holds_scene
 from rsforge.errors import RsforgeError
@@ -80,12 +81,11 @@ def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> Rsforg
 
 def _list_folders(folder: Path, problems: Problems) -> list[Path]:
     """The folders in ``folder``; links that lead out of it are left out."""
-    resolved = folder.resolve()
     folders = []
     try:
         for path in list_entries(folder, folders=True):
-            if path.is_symlink() and not path.resolve().is_relative_to(resolved):
-                problems.append((path.name, "it is a link that leaves the data folder"))
+            if stray := find_stray(folder, path):
+                problems.append((path.name, stray))
             else:
                 folders.append(path)
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rsforge import durable
 from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.io.safe_paths import find_stray
 
 SEN12 = re.compile(r"ROIs(?P<roi>\d+)_(?P<season>[a-z]+)_(?P<scene>\d+)_p\d+")
 _TOKENS = {modality: re.compile(rf"(^|[_\-. ])s{modality}(?=[_\-. ]|$)", re.IGNORECASE) for modality in (1, 2)}
@@ -33,11 +34,19 @@ def list_entries(folder: Path, *, folders: bool) -> list[Path]:
     paths = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", durable.TEMPORARY)) or entry.is_dir() != folders:
+            if entry.name.startswith((".", durable.TEMPORARY)) or _is_folder(entry, folders) != folders:
                 continue
             if folders or Path(entry.name).suffix.lower() in SUFFIXES:
                 paths.append(folder / entry.name)
     return sorted(paths, key=lambda path: natural_key(path.name))
+
+
+def _is_folder(entry: os.DirEntry[str], presumed: bool) -> bool:
+    """Whether an entry is a folder; a link to itself is what is ``presumed``, so that it is named and not lost."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return presumed
 
 
 def strip_token(stem: str, modality: int) -> str:
@@ -66,10 +75,9 @@ def _take_pairs(sar_files: dict[str, Path], optical_files: dict[str, Path], resu
 
 def _index_by_stem(root: Path, folder: Path, result: Match) -> dict[str, Path]:
     stems: dict[str, Path] = {}
-    resolved = root.resolve()
     for path in list_entries(folder, folders=False):
-        if path.is_symlink() and not path.resolve().is_relative_to(resolved):
-            result.orphans.append((path, "it is a link that leaves the data folder"))
+        if stray := find_stray(root, path):
+            result.orphans.append((path, stray))
         elif path.stem in stems:
             result.orphans.append((path, f"{stems[path.stem].name} has the same name"))
         else:

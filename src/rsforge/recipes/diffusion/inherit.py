@@ -9,6 +9,9 @@ from typing import Any
 from rsforge.engine import checkpoint
 from rsforge.recipes.vae.load import VAE_ROLE
 
+INHERITED = (
+    "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in ("data_dir", "val_fraction", "split")),
+)  # fmt: skip
 WORDS = ("synthetic", "auto", "none")
 
 
@@ -24,6 +27,7 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if "data_dir" in given and not path.is_file():
         return {}, ""  # the training tells it, with what else is wrong
     state = checkpoint.load_metadata(path, kind="vae", role=VAE_ROLE)
+    checkpoint.require(state, INHERITED, where=str(path))
     settings, values = state["settings"], {"image_size": state["image_size"]}
     if _same_folder(given, settings["data"]["data_dir"]):
         division = {name: settings["data"][name] for name in ("data_dir", "val_fraction", "split")}

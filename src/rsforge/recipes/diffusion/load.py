@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 
@@ -12,6 +12,7 @@ from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
 from rsforge.models.conditioning import Conditioning
 from rsforge.models.interfaces import Autoencoder, Denoiser
+from rsforge.noise.process import Prediction
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
@@ -28,19 +29,40 @@ def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[
     """The denoiser of a checkpoint."""
     state = checkpoint.load(path, kind="diffusion", role=DIFFUSION_ROLE)
     state["partners"] = stored_partners(state)
+    checkpoint.require(state, ("partners/vae/digest", "partners/vae/path"), where=str(path))
     restored = rebuild(state, "denoiser", path, averaged=averaged, required=REQUIRED)
     return cast(Denoiser, restored.network.to(device)), restored
 
 
 def stored_pipeline(state: Mapping[str, Any], denoiser: Denoiser, autoencoder: Autoencoder) -> LatentPipeline:
-    """The pipeline that a checkpoint describes, of its denoiser and the autoencoder it was trained with."""
-    device = next(denoiser.parameters()).device
+    """The pipeline that a checkpoint describes, of its denoiser and the autoencoder it was trained with.
+
+    RSF-C003 where it describes none.
+    """
+    try:
+        return _build_pipeline(state, denoiser, autoencoder)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        found = f"{type(error).__name__}: {error}"[:160]
+        what = "the checkpoint does not describe how it draws"
+        raise RsforgeError("RSF-C003", what, where=DIFFUSION_ROLE, found=found) from error
+
+
+def _build_pipeline(state: Mapping[str, Any], denoiser: Denoiser, autoencoder: Autoencoder) -> LatentPipeline:
+    device, shape = next(denoiser.parameters()).device, tuple(state["latent_shape"])
+    if state["prediction"] not in get_args(Prediction):
+        raise ValueError(f"prediction {state['prediction']}")
+    if shape != tuple(autoencoder.latent_shape(state["image_size"])):
+        raise ValueError(
+            f"latents {shape}, those of the autoencoder are {autoencoder.latent_shape(state['image_size'])}"
+        )
+    for name in ("latent_mean", "latent_std"):
+        state[name].expand(shape)
     return LatentPipeline(
         denoiser,
         autoencoder,
         table_of(state["schedule"]),
         state["prediction"],
-        tuple(state["latent_shape"]),
+        shape,
         state["latent_mean"].to(device),
         state["latent_std"].to(device),
         StepGrid.from_schedule(state["schedule"]),

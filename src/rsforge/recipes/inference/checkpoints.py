@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from rsforge.engine import checkpoint
 from rsforge.engine.ema import averaged_weights
-from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
 
 
@@ -26,16 +26,16 @@ class LoadedModel:
 
 def rebuild(state: dict[str, Any], name: str, path: Path, *, averaged: bool, required: Sequence[str]) -> LoadedModel:
     """The network ``name`` of a checkpoint that says all that is ``required`` of its kind (RSF-C003)."""
-    missing = [key for key in ("nets", "parts", *required) if key not in state]
-    if missing:
-        raise RsforgeError("RSF-C003", "the checkpoint does not describe a model", where=str(path),
-                           found=f"no {', '.join(missing)}")  # fmt: skip
-    architecture = state["architecture"]
+    checkpoint.require(state, ("nets", "parts", *required), where=str(path))
     # Of one network, or of each by its name.
-    network = build(architecture.get(name, architecture))
+    architecture = state["architecture"].get(name, state["architecture"])
     weights: dict[str, Tensor] = dict(state["nets"].get(name, {}))
     if averaged:
         weights |= averaged_weights(state["parts"].get("ema", {}), name)
+    with torch.device("meta"):
+        # Without memory: a description may ask for any size, its weights are as large as the file.
+        checkpoint.check_weights(build(architecture), weights, where=str(path))
+    network = build(architecture)
     checkpoint.load_weights(network, weights, where=str(path))
     digest = checkpoint.digest_weights(network.state_dict())
     return LoadedModel(network.eval().requires_grad_(False), state, digest)

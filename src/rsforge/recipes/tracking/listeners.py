@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rsforge import durable
 from rsforge.data.io.image_writer import to_uint8
 from rsforge.engine.listener import Listener, Pictures
 from rsforge.recipes.console import Console, Meter
@@ -52,8 +53,7 @@ class Clock(Tracker):
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
         line = {"epoch": row["epoch"], "training_s": round(self.seconds, 3), "closing_s": round(seconds, 3)}
         rate = {"steps_per_s": round(self.steps / max(self.seconds, 1e-9), 3)}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line | rate) + "\n")
+        durable.append_text(self.path, json.dumps(line | rate) + "\n")
         self.seconds, self.steps = 0.0, 0
 
 

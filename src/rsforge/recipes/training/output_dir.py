@@ -90,6 +90,7 @@ def plain(settings: BaseModel) -> dict[str, Any]:
 def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, console: Console, *, fresh: bool) -> None:
     """Clear and describe the folder, which is held by this process's lock."""
     folder = run.output_dir
+    _refuse_links(folder, own)
     durable.sweep(folder)
     if fresh:
         # Judged again under the lock: another run may have come and gone while the images were read.
@@ -107,6 +108,16 @@ def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, console: C
             "environment": environment,
         },
     )
+
+
+def _refuse_links(folder: Path, own: OutputLayout) -> None:
+    """RSF-E008 where a folder of this run is a link: what lies behind it belongs to somebody else."""
+    linked = [name for name in (*own.folders, output_names.JOURNAL) if (folder / name).is_symlink()]
+    if linked:
+        what = f"{linked[0]} is a link, where a run keeps files of its own"
+        raise RsforgeError(
+            "RSF-E008", what, where=str(folder / linked[0]), fix="remove the link, or link the whole run"
+        )
 
 
 def make(folder: Path) -> None:

@@ -23,6 +23,12 @@ UNUSABLE = {
     "RSF-T001": "is not finite",
 }
 
+RESUMED = (
+    "progress/step", "progress/shape", "nets", "parts/stopping/rules", "settings/loop/epochs", "settings/optim",
+    "images/train",
+)  # fmt: skip
+"""What a checkpoint must hold to be gone on with."""
+
 
 class HasCheckpoints(Protocol):
     """A method, as far as its checkpoints can be found: their kind and the names of its files."""
@@ -61,6 +67,7 @@ def stored_settings(method: HasCheckpoints, folder: Path, resume: str) -> Stored
 
 def _settings(method: HasCheckpoints, path: Path) -> StoredSettings:
     state = checkpoint.load_metadata(path, kind=method.kind)
+    checkpoint.require(state, ("settings",), where=str(path))
     given = frozenset(state["given"]) if "given" in state else None
     return StoredSettings(path, state["settings"], given)
 
@@ -85,6 +92,7 @@ def find_newest(folder: Path, outputs: OutputLayout, *, kind: str, console: Cons
         reached = max(reached, step or 0)
         try:
             state = checkpoint.load(path, kind=kind)
+            checkpoint.require(state, RESUMED, where=str(path))
             checkpoint.check_finite(state, path)
         except RsforgeError as error:
             if error.code not in UNUSABLE:
@@ -101,6 +109,7 @@ def find_newest(folder: Path, outputs: OutputLayout, *, kind: str, console: Cons
 def open_named(path: Path, outputs: OutputLayout, *, kind: str, console: Console) -> ResumePoint:
     """The checkpoint ``path``, however old it is."""
     state = checkpoint.load(path, kind=kind)
+    checkpoint.require(state, RESUMED, where=str(path))
     step = int(state["progress"]["step"])
     stored = list_newest_first(path.parent, outputs.names)
     point = ResumePoint(path, state, [one.path for one in stored if (one.step or 0) > step and one.path != path])
