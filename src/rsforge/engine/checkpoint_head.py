@@ -147,6 +147,7 @@ HEAD: dict[str, Check] = {
         {
             "step": COUNT, "epoch": COUNT, "journal_lines": COUNT, "finished": text, "sums": named(number),
             "counted": COUNT, "shape": listed(integer(1, MOST_COUNT), least=2, most=2), "closed": COUNT, "order": text,
+            "skipped": COUNT,
         },
         closed=True,
     ),
