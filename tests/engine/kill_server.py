@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.engine import checkpoint
 from tests.engine.toys import trainer
 
@@ -26,7 +26,7 @@ FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0
 def train(folder: Path, workers: int) -> None:
     folder.mkdir(exist_ok=True)
     with durable.lock_folder(folder):
-        durable.sweep(folder)
+        leftovers.sweep(folder)
         run = trainer(folder, workers=workers)
         latest = folder / "latest_model.pt"
         if latest.exists():

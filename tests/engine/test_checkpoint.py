@@ -185,7 +185,7 @@ FAULT = """
 import os, sys, signal
 from pathlib import Path
 import torch
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.engine import checkpoint
 def state(step):
     return {"nets": {"net": {"weight": torch.full((3,), step)}}, "progress": {"step": step}}
@@ -214,7 +214,7 @@ for mode in sys.argv[2:]:
         assert loaded["progress"]["step"] == loaded["nets"]["net"]["weight"][0] in (1, 2)
         left = list(path.parent.glob(".tmp-*"))
         assert mode == "kill" or not left, left
-        durable.sweep(path.parent)
+        leftovers.sweep(path.parent)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0: break
         assert mode == "kill" or os.WEXITSTATUS(status) == 6, status
     assert fail_at > 12

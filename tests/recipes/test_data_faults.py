@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rsforge import durable
+from rsforge import leftovers
 from rsforge.data.images.tile_dataset import TileDataset
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine import checkpoint
@@ -149,7 +149,7 @@ def test_leftovers_are_swept_at_every_depth_but_not_in_other_runs(tmp_path: Path
     (tmp_path / "other" / ".lock").touch()
     (tmp_path / ".lock").touch()
     (tmp_path / ".tmp-folder").mkdir()
-    durable.sweep(tmp_path)
+    leftovers.sweep(tmp_path)
     left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob(".tmp-*"))
     assert left == [".tmp-folder", "other/.tmp-1-x", "other/samples/.tmp-1-x"]
     assert len(list(tmp_path.rglob("kept.png"))) == 5

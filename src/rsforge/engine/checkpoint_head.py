@@ -63,7 +63,7 @@ def mapping(value: Any) -> str:
     return "" if named else "must be a table"
 
 
-def indexed(value: Any) -> str:
+def table(value: Any) -> str:
     """A check for a mapping of anything by name or number."""
     return "" if isinstance(value, Mapping) else "must be a table"
 
@@ -73,7 +73,7 @@ def optional(check: Check) -> Check:
     return lambda value: "" if value is None else check(value)
 
 
-def listed(check: Check, *, least: int = 0, most: int = 1 << 24) -> Check:
+def list_of(check: Check, *, least: int = 0, most: int = 1 << 24) -> Check:
     """A check for a list of ``least`` to ``most`` items, each of which passes ``check``."""
 
     def check_list(value: Any) -> str:
@@ -84,7 +84,7 @@ def listed(check: Check, *, least: int = 0, most: int = 1 << 24) -> Check:
     return check_list
 
 
-def named(check: Check) -> Check:
+def mapping_of(check: Check) -> Check:
     """A check for a mapping by name, each value of which passes ``check``."""
 
     def check_values(value: Any) -> str:
@@ -128,43 +128,43 @@ HEAD: dict[str, Check] = {
     "sar_channels": integer(1, MOST_SIZE),
     "paired": flag,
     "scaled": flag,
-    "trained": listed(text),
-    "given": listed(text),
-    "settings": named(mapping),
+    "trained": list_of(text),
+    "given": list_of(text),
+    "settings": mapping_of(mapping),
     "images": fields({"split": text, "train": COUNT, "held_out": COUNT}),
     "radiometry": fields({"unit": text, "low": finite, "high": finite}),
     "normalisation": fields({"low": finite, "high": finite}),
-    "latent_shape": listed(integer(1, MOST_SIZE), least=1, most=3),
+    "latent_shape": list_of(integer(1, MOST_SIZE), least=1, most=3),
     "latent_mean": tensor,
     "latent_std": tensor,
     "prediction": text,
     "schedule": fields({"kind": text, "timesteps": integer(1, MOST_STEPS), "zero_terminal_snr": flag}),
     "conditioning": mapping,
     "vae": PARTNER,
-    "partners": named(PARTNER),
+    "partners": mapping_of(PARTNER),
     "baselines": optional(mapping),
     "progress": fields(
         {
-            "step": COUNT, "epoch": COUNT, "journal_lines": COUNT, "finished": text, "sums": named(number),
-            "counted": COUNT, "shape": listed(integer(1, MOST_COUNT), least=2, most=2), "closed": COUNT, "order": text,
+            "step": COUNT, "epoch": COUNT, "journal_lines": COUNT, "finished": text, "sums": mapping_of(number),
+            "counted": COUNT, "shape": list_of(integer(1, MOST_COUNT), least=2, most=2), "closed": COUNT, "order": text,
             "skipped": COUNT,
         },
         closed=True,
     ),
-    "nets": named(named(weight)),
-    "parts": named(indexed),
+    "nets": mapping_of(mapping_of(weight)),
+    "parts": mapping_of(table),
 }  # fmt: skip
-DIGESTS = fields({"format": integer(1, 1 << 31), "digests": fields({"metadata": text, "tensors": named(text)})})
+DIGESTS = fields({"format": integer(1, 1 << 31), "digests": fields({"metadata": text, "tensors": mapping_of(text)})})
 """The check of what is read before the digests are compared."""
 PARTS: dict[str, Check] = {
-    "ema": fields({"updates": COUNT, "shadow": named(weight)}, whole=True),
+    "ema": fields({"updates": COUNT, "shadow": mapping_of(weight)}, whole=True),
     "best": fields({"figure": number, "epoch": integer(-1, MOST_COUNT)}, whole=True),
     "stopping": fields(
-        {"best": number, "waited": COUNT, "recent": listed(number), "rules": listed(number)}, whole=True
+        {"best": number, "waited": COUNT, "recent": list_of(number), "rules": list_of(number)}, whole=True
     ),
     "own/latents": fields({"mean": tensor, "std": tensor}, whole=True),
     "rate": fields({"scale": number, "best": number, "waited": COUNT}, whole=True),
-    "scaler": named(number),
+    "scaler": mapping_of(number),
 }
 SETTINGS: dict[str, Check] = {
     "loop": fields({"epochs": COUNT, "max_train_steps": optional(COUNT)}),

@@ -35,7 +35,13 @@ def run(tmp_path):
 
 
 def write(path, step, *, value=1.0, kind="vae"):
-    state = {"kind": kind, "settings": {"step": step}, "progress": {"step": step, "closed": step}}
+    state = {
+        "kind": kind,
+        "settings": {"loop": {"epochs": step}, "optim": {}},
+        "progress": {"step": step, "closed": step, "shape": [1, 1]},
+        "images": {"train": 1},
+        "parts": {"stopping": {"best": 1.0, "waited": 0, "recent": [], "rules": []}},
+    }
     checkpoint.save(path, {**state, "nets": {"net": {"w": torch.ones(8)}}})
     if value != 1.0:
         raw = torch.load(path, weights_only=True)
@@ -72,7 +78,7 @@ def test_a_newest_that_is_damaged_is_passed_over_and_what_is_lost_is_said(run, c
     assert console.said == [f"resuming   {run / SECOND} at step 20; steps 21 to 30 are trained again"]
     assert len(console.warned) == 1 and LATEST in console.warned[0] and "left aside" in console.warned[0]
     wanted = 20 if damage in ("empty", "zeros", "text", "short") else 30  # settings lie in the sound part of the file
-    assert stored_settings(METHOD, run, "auto").settings == {"step": wanted}
+    assert stored_settings(METHOD, run, "auto").settings["loop"] == {"epochs": wanted}
 
 
 def test_where_all_are_damaged_that_is_the_error(run, console):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rsforge import __version__, durable
+from rsforge import __version__, durable, leftovers
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.console import Console
@@ -62,7 +62,7 @@ def export(settings: CycleGanExportSettings, console: Console) -> dict[str, Any]
     console.say(f"generator  {name}, {card['parameters']:,} parameters, {settings.direction}")
     output_dir.make(output)
     with durable.lock_folder(output):
-        durable.sweep_for(export_files.list_files(output, name, list(FORMATS)))
+        leftovers.sweep_for(export_files.list_files(output, name, list(FORMATS)))
         export_files.check_free(output, name, overwrite=settings.overwrite)
         rows = export_files.write_files(subject, output, name, formats, partial(_describe_export, card), console)
     for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rsforge import durable
+from rsforge import leftovers
 from rsforge.data.scenes.inputs import find_inputs
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
@@ -83,6 +83,6 @@ def _run_jobs(
     console = skipped.console
     if not (settings.overwrite or settings.skip_existing):
         console.command += " --skip-existing"  # what goes on after an interruption
-    durable.sweep_for(job.target.path for job in jobs)
+    leftovers.sweep_for(job.target.path for job in jobs)
     with console.progress("tile", sum(len(job.grid) for job in jobs)) as meter:
         return list(tiled.run(jobs, skipped, meter))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.cubes.cube import F32, Cube, Mask
 from rsforge.data.cubes.formats import find_cubes
 from rsforge.data.cubes.patches import NAME, CubePatch, Simulation, write_patches
@@ -54,7 +54,7 @@ def _cut_scenes(job: CuttingJob, console: Console) -> dict[str, Any]:
         return facts | _upper_bounds(job, scenes)
     output_dir.make(out)
     with durable.lock_folder(out):
-        durable.sweep(out)
+        leftovers.sweep(out)
         earlier = _refuse_occupied(out, cubes, overwrite=settings.overwrite)
         for name in (CARD, SPLIT_FILE):
             (out / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.captions import resize
 from rsforge.data.captions.image_folder import CaptionFolder, Record, Summary
 from rsforge.data.captions.parquet import ParquetRow, Shard, read_rows
@@ -126,7 +126,7 @@ class Extraction:
     def _rescue(self, count_tokens: CountTokens) -> None:
         """Write the tables of the committed images if the disk allows it; without any image the folder is cleared."""
         with suppress(OSError):
-            durable.sweep(self.folder.root)
+            leftovers.sweep(self.folder.root)
             if self._count_images():
                 self.folder.write_tables(count_tokens)
             else:

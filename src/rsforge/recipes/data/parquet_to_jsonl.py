@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.captions import resize
 from rsforge.data.captions.image_folder import ELSEWHERE, METADATA, STATE, CaptionFolder, Summary
 from rsforge.data.captions.parquet import Shard, find_shards, open_shard
@@ -140,7 +140,7 @@ def _begin(folder: CaptionFolder, *, resumed: bool) -> Progress:
     if not resumed:
         folder.clear()
     folder.begin()
-    durable.sweep(folder.root)
+    leftovers.sweep(folder.root)
     folder.drop_partial_line()
     rows = images = 0
     for record in folder.read_records():

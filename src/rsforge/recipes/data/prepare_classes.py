@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.images.class_folders import ClassIndex, make_caption, name_classes, read_class_names, scan_classes
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.errors import RsforgeError
@@ -186,7 +186,7 @@ def _write_files(
 ) -> None:
     root = settings.output_dir
     sources = {image.path.name: image.path for image in index.images}
-    durable.sweep(root)
+    leftovers.sweep(root)
     with console.progress("files", len(new)) as meter:
         for name in new:
             target = root / name

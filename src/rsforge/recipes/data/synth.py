@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
@@ -105,7 +105,7 @@ def draw(settings: SynthSettings, console: Console) -> dict[str, Any]:
         return result
     root.mkdir(parents=True, exist_ok=True)
     with durable.lock_folder(root):
-        durable.sweep(root)
+        leftovers.sweep(root)
         # Checked again under the lock: another run may have written files in between.
         for path in _find_stale(root, files, overwrite=settings.overwrite):
             _remove(root, path)

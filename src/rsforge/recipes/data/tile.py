@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
 from rsforge.data.io.windows import Window, list_windows
 from rsforge.data.pairs.cut_scenes import cut_patches, sample_sar_values, write_patch
@@ -143,7 +143,7 @@ def _no_data_error(settings: TileCutSettings, plan: Plan) -> RsforgeError:
 
 def _remove_earlier(output: Path) -> None:
     """Remove the files of an earlier cut: patches by their names, tables by their header, and the card."""
-    durable.sweep(output)
+    leftovers.sweep(output)
     for path in sorted(output.glob("*/*/*")):
         if _PATCH.fullmatch(path.relative_to(output).as_posix()):
             path.unlink()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.io.image_writer import to_uint8
 from rsforge.errors import RsforgeError
 from rsforge.recipes.evaluation.evaluation import Column, Panel
@@ -34,7 +34,7 @@ def check_output(place: Path | None, *, overwrite: bool) -> None:
 def write_files(place: Path, result: Mapping[str, Any], csv_text: str, rows: Rows, *, overwrite: bool) -> None:
     """Picture and table, ``evaluation.json`` last: where it is there, the others belong to it."""
     with durable.lock_folder(place):
-        durable.sweep_for(place / name for name in FILES)
+        leftovers.sweep_for(place / name for name in FILES)
         check_output(place, overwrite=overwrite)
         for name in FILES:
             (place / name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from rsforge import __version__, durable
+from rsforge import __version__, durable, leftovers
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
@@ -91,7 +91,7 @@ def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, console: C
     """Clear and describe the folder, which is held by this process's lock."""
     folder = run.output_dir
     _refuse_links(folder, own)
-    durable.sweep(folder)
+    leftovers.sweep(folder)
     if fresh:
         # Judged again under the lock: another run may have come and gone while the images were read.
         _refuse_occupied(folder, own, overwrite=run.overwrite)

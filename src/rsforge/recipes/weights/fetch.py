@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import leftovers
 from rsforge.data.io.digests import file_digest
 from rsforge.errors import RsforgeError
 from rsforge.models.published_weights import PUBLISHED, PublishedWeights
@@ -37,7 +37,7 @@ def fetch(settings: WeightsFetchSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return {**facts, "fetched": False}
     output_dir.make(weights.path.parent)
-    durable.sweep_for([weights.path])
+    leftovers.sweep_for([weights.path])
     with console.progress("MiB", round(weights.mib)) as meter:
         download(weights, source, timeout=settings.timeout, on_mib=meter.step)
     return {**facts, "fetched": True}
