@@ -108,7 +108,7 @@ def test_checkpoints_missing_foreign_truncated_or_of_another_kind(failing, job, 
     train(tmp_path / "foreign.pt", "RSF-C003")
     (tmp_path / "cut.pt").write_bytes((job.vae / "best_model.pt").read_bytes()[:5000])
     train(tmp_path / "cut.pt", "RSF-C002")
-    assert "a diffusion, not a vae" in train(job.diffusion / "best_model.pt", "RSF-C004")
+    assert "of kind diffusion, where vae is needed" in train(job.diffusion / "best_model.pt", "RSF-C004")
 
 
 def test_an_autoencoder_that_is_not_the_partner(failing, job, tmp_path):

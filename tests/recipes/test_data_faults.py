@@ -110,7 +110,8 @@ def test_one_image_is_reconstructed(job, tmp_path: Path, capsys) -> None:
     line = "vae reconstruct --checkpoint {} --data-dir {} --output {} --json"
     assert rsforge(line, job.vae / "best_model.pt", job.tiles / "tile_0003.png", tmp_path / "r.png") == 0
     assert json.loads(capsys.readouterr().out)["images"] == 1
-    assert np.asarray(Image.open(tmp_path / "r.png")).shape == (2 * 18 + 2, 18 + 2, 3)
+    rows, cols, _ = np.asarray(Image.open(tmp_path / "r.png")).shape
+    assert rows > 2 * 128 and 128 < cols < rows  # two tiles of 16 pixels, eight times enlarged, and their labels
     (tmp_path / "bad.png").write_bytes(b"nothing")
     assert rsforge(line, job.vae / "best_model.pt", tmp_path / "bad.png", tmp_path / "r.png") == 3
     assert "RSF-D002" in capsys.readouterr().err

@@ -130,7 +130,7 @@ HEAD: dict[str, Check] = {
     "scaled": flag,
     "trained": list_of(text),
     "given": list_of(text),
-    "settings": mapping_of(mapping),
+    "settings": mapping,
     "images": fields({"split": text, "train": COUNT, "held_out": COUNT}),
     "radiometry": fields({"unit": text, "low": finite, "high": finite}),
     "normalisation": fields({"low": finite, "high": finite}),
@@ -167,6 +167,7 @@ PARTS: dict[str, Check] = {
     "scaler": mapping_of(number),
 }
 SETTINGS: dict[str, Check] = {
+    **dict.fromkeys(("data", "autoencoder", "denoiser", "gan", "loss", "optim", "average", "stopping"), mapping),
     "loop": fields({"epochs": COUNT, "max_train_steps": optional(COUNT)}),
     "run": fields({"output_dir": text, "seed": COUNT}),
 }

@@ -52,7 +52,9 @@ def test_what_was_removed_renamed_and_shifted_is_found_and_nothing_else(pairs, c
     shifts = [f["figures"] for f in json.loads((pairs / "audit.json").read_text())["faults"] if f["figures"]]
     assert shifts[0]["rows"] == pytest.approx(4, abs=0.5) and shifts[0]["cols"] == pytest.approx(0, abs=0.5)
     assert shifts[1]["rows"] == pytest.approx(0, abs=0.5) and shifts[1]["cols"] == pytest.approx(-4, abs=0.5)
-    assert (pairs / "audit.html").read_text("utf-8").count("<img") == 3 + 2 * 3
+    assert (pairs / "audit.html").read_text("utf-8").count(
+        "<img"
+    ) == 3 + 2 * 3 + 2 * 10  # and the contact sheet of the ten pairs left
     said = capsys.readouterr().err
     assert "error[RSF-D013]: 5 faults in 2 of 10 pairs and 3 other places" in said and "audit.html" in said
 

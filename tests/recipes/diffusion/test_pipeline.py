@@ -41,6 +41,9 @@ class Autoencoder(nn.Module):
     def decode(self, z):
         return 0.1 * z
 
+    def latent_shape(self, image_size):
+        return (2, image_size // 8, image_size // 8)
+
 
 def pipeline(prediction="v", **options):
     table = alphas_cumprod("flow" if prediction == "flow" else "linear")
@@ -140,6 +143,7 @@ def test_a_start_is_kept_as_far_as_its_strength_lets_it(sampler) -> None:
 def test_a_checkpoint_says_all_of_it() -> None:
     schedule = {"kind": "cosine", "timesteps": 50, "zero_terminal_snr": True}
     state = {"schedule": schedule, "prediction": "v", "latent_shape": [2, 4, 4], "latent_mean": MEAN, "latent_std": STD}
+    state["image_size"] = 32
     former = stored_pipeline(state, Network(), Autoencoder())
     assert former.grid == StepGrid() and former.conditioning.inputs == () and former.latent_shape == (2, 4, 4)
     assert torch.equal(former.alphas_cumprod, alphas_cumprod("cosine", 50, zero_terminal=True))
