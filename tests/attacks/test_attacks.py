@@ -11,7 +11,7 @@ from tests.attacks import checkpoints, files, words
 from tests.attacks.campaign import Attack, Server, faults_of
 
 KINDS = {"checkpoints": checkpoints.attacks, "files": files.attacks, "words": words.attacks}
-SELECTED = 12  # of each kind in the suite; the session `attacks` runs all
+SELECTED = 6  # of each kind in the suite; the session `attacks` runs all
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def test_errors_and_warnings_are_coloured_on_a_terminal_alone(monkeypatch, varia
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stderr", Terminal())
     TerminalConsole().warn("a\x1b[2Jb")
-    assert run(["vae", "trian"]) == 2
+    assert run(["vae", "trrain"]) == 2
     told = sys.stderr.getvalue()
     assert told.startswith("\x1b[1;33mwarning: \x1b[0ma\\x1b[2Jb\n" if coloured else "warning: a\\x1b[2Jb\n")
     assert ("\x1b[1;31merror[RSF-U002]\x1b[0m: " in told) is coloured and ("\x1b" in told) is coloured
@@ -116,7 +116,7 @@ def test_errors_and_warnings_are_coloured_on_a_terminal_alone(monkeypatch, varia
 
 def test_what_is_piped_has_no_colour(capsys):
     TerminalConsole().warn("careful")
-    run(["vae", "trian"])
+    run(["vae", "trrain"])
     told = capsys.readouterr().err
     assert told.startswith("warning: careful\nerror[RSF-U002]: ") and "\x1b" not in told
 
