@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -39,23 +40,32 @@ def _key(rank: int) -> str:
 
 
 def _open_store(launch: Launch, deadline: float) -> Any:
-    """The store that rank 0 or torchrun keeps; others try to reach it again and again."""
+    """The store that rank 0 or torchrun keeps."""
     keeps = launch.rank == 0 and not launch.hosted
+    try:
+        if not keeps:
+            _await_store(launch, deadline)
+        return dist.TCPStore(  # type: ignore[attr-defined]
+            launch.address, launch.port, launch.size, keeps, OPERATION, wait_for_workers=False
+        )
+    except dist.DistError as error:
+        raise RsforgeError(
+            "RSF-E012", f"rank {launch.rank} cannot meet the other training processes at {_place(launch)}",
+            where="MASTER_ADDR, MASTER_PORT", found=str(error).splitlines()[0][:200],
+        ) from error  # fmt: skip
+
+
+def _await_store(launch: Launch, deadline: float) -> None:
+    """Try to reach the store again and again: torch would print a trace for each attempt."""
     while True:
         try:
-            store: Any = dist.TCPStore(  # type: ignore[attr-defined]
-                launch.address, launch.port, launch.size, keeps, timedelta(seconds=CONNECT_S), wait_for_workers=False
-            )
-            store.set_timeout(OPERATION)  # what connects briefly, and often, waits longer for an answer
-            return store
-        except dist.DistError as error:
-            if keeps:
-                raise RsforgeError(
-                    "RSF-E012", f"rank 0 cannot wait for the other training processes at {_place(launch)}",
-                    where="MASTER_ADDR, MASTER_PORT", found=str(error).splitlines()[0][:200],
-                ) from error  # fmt: skip
+            socket.create_connection((launch.address, launch.port), CONNECT_S).close()
+        except OSError as error:
             if time.monotonic() > deadline:
                 raise _absence(launch, [0]) from error
+            time.sleep(POLL_S)
+        else:
+            return
 
 
 def _absence(launch: Launch, absent: list[int]) -> RsforgeError:
