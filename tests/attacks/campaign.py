@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 MOST_SECONDS, MOST_MIB = 10, 1536
 REFUSED = (2, 3, 4, 6)
-HANDLED = (0, *REFUSED)
+HANDLED = (0, *REFUSED, 5)
 SECRET = "canary-5e1f0b"
 """What no command may print or copy; it stands in ``secret.txt`` and others beside the folder of an attack."""
 
