@@ -221,7 +221,7 @@ CUBES: dict[str, Write] = {
     "torn hdf5": in_cube("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(100)),
     "hdf5 of zeros": in_cube("a.h5", bytes(5000)),
     "matlab of text": matlab(cube="hello"),
-    "matlab of cells": matlab(cube=np.array([[1, "x"], [None, 2]], dtype=object)),
+    "matlab of cells": matlab(cube=np.array([[1, "x"], ["y", 2]], dtype=object)),
     "matlab of structs": matlab(cube={"a": {"b": {"c": 1}}}),
     "matlab of complex numbers": matlab(cube=np.ones((16, 16, 4)) * 1j),
     "matlab that expands": matlab(cube=np.zeros((512, 512, 512), "u1")),

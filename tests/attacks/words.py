@@ -33,7 +33,7 @@ TABLES: dict[str, bytes] = {
     "no tab": b"a.png caption\n", "only a name": b"a.png\n", "nothing": b"", "no words": b"a.png\t\n",
     "a path outside": b"../secret.txt\tx\n", "an absolute path": b"/etc/hostname\tx\n", "a path of windows": b"..\\..\\secret.txt\tx\n",
     "a name with a null": b"a\0.png\tx\n", "not UTF-8": b"\xff\xfe\xfa\tx\n", "a line of 32 MiB": b"a.png\t" + b"x" * (32 << 20),
-    "many lines": b"0001_0001.png\tx\n" * 50_000, "control letters": b"a\x1b[2J.png\t\x1b]0;x\x07\n",
+    "many lines": b"0001_0001.png\tx\n" * 10_000, "control letters": b"a\x1b[2J.png\t\x1b]0;x\x07\n",
     "a URL": b"http://127.0.0.1:9/a.png\tx\n", "a device": b"/dev/zero\tx\n", "UTF-16": "a.png\tx\n".encode("utf-16"),
     "a formula": b"=cmd|' /C calc'!A0\tx\n", "quotes that stay open": b'"0001_0001.png\tx\n',
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, cast
@@ -55,6 +56,8 @@ def _find_excess(options: Mapping[str, Any]) -> str:
         values = value if isinstance(value, (list, tuple)) else [value]
         if len(values) > MOST_LEVELS:
             return f"{name} has {len(values)} entries"
+        if any(isinstance(one, float) and not math.isfinite(one) for one in values):
+            return f"{name} is {value}"
         if any(isinstance(one, int) and not 0 <= one <= MOST_WIDTH for one in values):
             return f"{name} is {value}"
         if name in DEPTHS and any(isinstance(one, int) and one > MOST_LEVELS for one in values):

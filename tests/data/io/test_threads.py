@@ -34,3 +34,11 @@ def test_a_failure_is_raised_in_its_place_and_stops_the_rest() -> None:
     with pytest.raises(ZeroDivisionError):
         next(results)
     assert len(begun) < 100
+
+
+def test_no_more_items_are_pending_than_may_weigh_so_much_together() -> None:
+    taken: list[int] = []
+    items = (taken.append(k) or k for k in range(20))  # type: ignore[func-returns-value]
+    results = map_in_threads(lambda k: k, items, 2, 16, weight=lambda _: 10, most_weight=25)
+    assert next(results) == 0 and len(taken) == 3
+    assert list(results) == list(range(1, 20))

@@ -109,7 +109,7 @@ def test_an_older_one_that_is_named_gives_up_the_newer_ones(run, console):
     assert not list(run.iterdir())
 
 
-@pytest.mark.parametrize("text", ["", "[]\n", "{}\n", '{"step": 7}\n{"step": "x"}\n', "\x00\x00"])
+@pytest.mark.parametrize("text", ["", "[]\n", "{}\n", '{"step": 1e999}\n', '{"step": 7}\n{"step": "x"}\n', "\x00\x00"])
 def test_a_damaged_journal_says_less_and_stops_nothing(tmp_path, text):
     (tmp_path / "journal.jsonl").write_text(text)
     assert last_step(tmp_path) in (0, 7) and last_step(tmp_path / "nowhere") == 0

@@ -27,7 +27,7 @@ from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
 BUFFER = 1 << 20
-MOST_AT_ONCE = 256 << 20  # bytes of rows in memory at once
+MOST_AT_ONCE = 64 << 20  # bytes of rows in memory at once
 SMALL_GROUP, MOST_EXPANSION = 64 << 20, 50  # bytes of a row group in memory, for each stored one where it is larger
 
 

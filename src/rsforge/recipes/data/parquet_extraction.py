@@ -28,13 +28,14 @@ CountTokens = Callable[[str], int]
 
 
 class EncodedImage(NamedTuple):
-    """A row as an image file under a temporary name, or the reason why it cannot be used."""
+    """A row as an image file under a temporary name, or why it cannot be used; ``row`` is without its bytes."""
 
     row: ParquetRow
     reason: str
     code: str
     texts: list[str]
     temporary: Path | None = None
+    digest: int = 0
 
 
 class Progress(NamedTuple):
@@ -79,7 +80,8 @@ class Extraction:
     def _extract_rows(self, rows: Iterable[ParquetRow], meter: Meter) -> None:
         workers = self.settings.num_workers or len(os.sched_getaffinity(0))
         stop_at_bad = self.settings.on_bad == "error"
-        with closing(map_in_threads(self._encode, rows, workers, AHEAD)) as encoded:
+        pending = map_in_threads(self._encode, rows, workers, AHEAD, weight=lambda row: len(row.image))
+        with closing(pending) as encoded:
             images = _take_until_bad(encoded) if stop_at_bad else encoded
             while chunk := list(itertools.islice(images, CHUNK)):
                 bad = chunk.pop() if chunk[-1].reason and stop_at_bad else None
@@ -93,15 +95,17 @@ class Extraction:
         if row.reason:
             return EncodedImage(row, row.reason, row.code, [])
         own = self.settings
+        # A chunk of rows waits to be committed: their bytes together may be any size.
+        bare, digest = row._replace(image=b""), int.from_bytes(hashlib.blake2b(row.image, digest_size=8).digest())
         captions = [text for text in row.captions if text.strip()]
         temporary = self.folder.images / f"{durable.TEMPORARY}{os.getpid()}-{row.number}"
         try:
             image = resize.decode_square(row.image, own.resolution, own.resize_mode, own.clip)
         except UnreadableError as error:
-            return EncodedImage(row, f"the image cannot be read: {error}", "RSF-D007", [])
+            return EncodedImage(bare, f"the image cannot be read: {error}", "RSF-D007", [])
         resize.save_image(temporary, image, own.format, own.quality)
         texts = choose_captions(captions, own.captions, seed=own.seed, row=row.number)
-        return EncodedImage(row, "", "", texts, temporary)
+        return EncodedImage(bare, "", "", texts, temporary, digest)
 
     def _commit(self, chunk: list[EncodedImage]) -> None:
         """Give the images of a chunk their numbers and record its rows."""
@@ -115,7 +119,7 @@ class Extraction:
             record: Record = {
                 "file": f"image_{self.images:06d}{resize.SUFFIXES[self.settings.format]}",
                 "texts": encoded.texts,
-                "digest": int.from_bytes(hashlib.blake2b(encoded.row.image, digest_size=8).digest()),
+                "digest": encoded.digest,
             }
             blank = sum(not text.strip() for text in encoded.row.captions)
             if blank:

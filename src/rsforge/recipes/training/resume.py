@@ -130,7 +130,7 @@ def last_step(folder: Path) -> int:
     with contextlib.suppress(OSError):
         lines = (folder / output_names.JOURNAL).read_bytes().splitlines()
         for line in reversed(lines):
-            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError, OverflowError):
                 return int(json.loads(line)["step"])
     return 0
 
