@@ -187,6 +187,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Write the bytes of ``source`` to ``target``, atomically: what happens to one later does not reach the other."""
+    with source.open("rb") as reader, open_atomic(target) as writer:
+        shutil.copyfileobj(reader, writer)
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Give the committed file ``source`` the second name ``target``, atomically.
 
@@ -198,8 +204,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         before_operation("link")
         os.link(source, temporary)
     except OSError:
-        with source.open("rb") as reader, open_atomic(target) as writer:
-            shutil.copyfileobj(reader, writer)
+        copy_file(source, target)
         return
     before_operation("rename")
     temporary.replace(target)

@@ -208,7 +208,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-E008": ErrorKind(
         _E,
         "a file or folder cannot be used",
-        "The message names it and the reason the system gave.",
+        "Correct the path, or make it a file or folder that this user may use; the message names it and says why.",
     ),
     "RSF-E009": ErrorKind(
         _E,

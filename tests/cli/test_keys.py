@@ -119,7 +119,7 @@ def test_set_may_use_the_same_keys(shell, sar):
         ('{"train_split": true}', "the key train_split must be a number (found True, a.json:1)"),
         ('{"train_split": "most"}', "the key train_split must be a number (found most, a.json:1)"),
         ('{"diffusion_config": {"channel_mult": 4}}', "channel_mult must be a list of numbers"),
-        ('{\n"data": {\n"train_split": 1.5}}', "(found -0.5, a.json:3, key data.train_split)"),
+        ('{\n"data": {\n"train_split": 1.5}}', "at most 1: the share of images to train on (found 1.5, a.json:3)"),
         ('{"diffusion_config": {"channel_mult": [1, 1.001]}}', "--unet-channels must be a valid integer"),
         ('{"train_split": 0.8,\n"data": {"train_split": 0.9}}', "the key train_split, data.train_split is given twice"),
         ('{"train_split": 0.8,\n"val_fraction": 0.9}', "--val-fraction is given twice"),

@@ -81,3 +81,29 @@ def test_weights_that_are_not_finite_are_not_published_either(tmp_path):
     with pytest.raises(RsforgeError, match="nets/net/w"):
         writer.commit_closed(lambda: state_at(2, value=float("nan")), best=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_those_kept_are_of_the_highest_steps_however_they_are_named(tmp_path):
+    writer = CheckpointWriter(tmp_path, NAMES, identity={"kind": "toy"}, keep=2)
+    strangers = ("checkpoint_mine.pt", "checkpoint_0001.txt")
+    for name in strangers:
+        (tmp_path / name).touch()
+    for step, moment in ((4, Moment(4, "step")), (10, Moment(2)), (100, Moment(20)), (102, Moment(102, "step"))):
+        writer.commit_closed(lambda step=step: state_at(step), kept=moment)
+    kept = sorted(path.name for path in tmp_path.glob("*.pt"))
+    assert kept == ["checkpoint-102.pt", "checkpoint_0020.pt", "checkpoint_mine.pt", "latest_model.pt"]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "net_epoch_20.pth", "net_step_102.pth",
+    ]  # fmt: skip
+    assert (tmp_path / strangers[1]).exists()
+
+
+def test_one_that_cannot_be_read_is_never_deleted_for_a_newer_one(tmp_path):
+    writer = CheckpointWriter(tmp_path, NAMES, identity={"kind": "toy"}, keep=1)
+    (tmp_path / "checkpoint_0001.pt").write_bytes(b"damaged")
+    for epoch in (2, 3):
+        writer.commit_closed(lambda epoch=epoch: state_at(epoch), kept=Moment(epoch))
+    assert sorted(path.name for path in tmp_path.glob("checkpoint_*.pt")) == [
+        "checkpoint_0001.pt",
+        "checkpoint_0003.pt",
+    ]

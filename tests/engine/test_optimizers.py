@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.engine.optimizers import OPTIMIZERS, OptimizerOptions, build, check_optimizer
+from rsforge.engine.optimizers import OPTIMIZERS, OptimizerOptions, build, check_available, check_optimizer
 from rsforge.errors import RsforgeError
 
 
@@ -47,7 +47,7 @@ def test_by_default_all_decay_in_one_group():
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
     with pytest.raises(RsforgeError) as caught:
-        build(OptimizerOptions("adamw-8bit"), list(network().parameters()))
+        check_available("adamw-8bit")
     assert caught.value.code == "RSF-E006" and "bitsandbytes" in caught.value.fix
 
 

@@ -22,7 +22,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from rsforge import durable
 from rsforge.engine import checkpoint, lr_schedules, precision
 from rsforge.engine.cadence import Moment
-from rsforge.engine.checkpoint import retain
 from rsforge.engine.checkpoint_writer import CheckpointNames, CheckpointWriter
 from rsforge.engine.early_stopping import Best, Stopping, monitored_value
 from rsforge.engine.ema import ExponentialMovingAverage, averaged_weights
@@ -179,22 +178,6 @@ def test_the_journal_drops_torn_and_later_lines(tmp_path):
     assert [row["step"] for row in read(journal.path)] == [0, 1, 2]
 
 
-def test_retention_counts_by_number_and_spares_strangers(tmp_path):
-    for name in (
-        "checkpoint_0009.pt",
-        "checkpoint_0010.pt",
-        "checkpoint_0100.pt",
-        "checkpoint_mine.pt",
-        "best_model.pt",
-    ):
-        (tmp_path / name).touch()
-    names = CheckpointNames("checkpoint_{:04d}.pt")
-    retain(tmp_path, names.pattern_of("epoch"), 0)
-    assert len(list(tmp_path.iterdir())) == 5
-    retain(tmp_path, names.pattern_of("epoch"), 1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["best_model.pt", "checkpoint_0100.pt", "checkpoint_mine.pt"]
-
-
 @pytest.mark.parametrize("form", ["checkpoint_{:04d}.pt", "checkpoint_epoch_{}.pt"])
 def test_periodic_names_are_recognised(form):
     match = re.fullmatch(CheckpointNames(form).pattern(), form.format(20))
@@ -226,7 +209,7 @@ BARE = CheckpointNames("checkpoint_{:04d}.pt", weights_only=("a", "b"))
 
 def state_of(epoch, ema=None):
     nets = {name: {"w": torch.full((2,), epoch * 1.0 + k)} for k, name in enumerate(("a", "b"))}
-    return {"nets": nets, "parts": {"ema": ema or {}}}
+    return {"nets": nets, "parts": {"ema": ema or {}}, "progress": {"step": epoch}}
 
 
 def weight(path):

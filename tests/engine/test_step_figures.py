@@ -14,7 +14,7 @@ def test_figures_are_read_by_name():
 
 def test_a_failure_names_the_step_and_the_first_samples():
     names = [f"image {n}" for n in range(10)]
-    with pytest.raises(RsforgeError, match="step 3") as caught:
+    with pytest.raises(RsforgeError, match="step 4") as caught:
         StepFigures(torch.tensor([1.0, 0.5]), ["loss"], step=3, samples=names).read()
     assert caught.value.code == "RSF-T001"
     assert caught.value.where == ", ".join(names[:8]) + " and 2 more"

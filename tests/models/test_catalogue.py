@@ -101,7 +101,8 @@ def test_what_cannot_be_built_is_refused(architecture, found: str) -> None:
     [
         ("pix2pix_unet", {"depth": 10**6}), ("pix2pix_unet", {"base": -1}),
         ("latent_mlp", {"hidden": [8] * 999}),
-        ("vector_vae", {"latent_dim": 10**9}), ("vector_vae", {"channels": "24"}), ("latent_mlp", {"dropout": math.nan}),
+        ("vector_vae", {"latent_dim": 10**9}), ("vector_vae", {"channels": "24"}),
+        ("latent_mlp", {"dropout": math.nan}),
         ("unet", {"layers_per_block": 10**4}),
     ],
 )  # fmt: skip

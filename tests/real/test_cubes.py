@@ -11,10 +11,10 @@ import pytest
 import rasterio
 import scipy.io
 
+from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.cubes.spectral_response import SENSORS, integrate_response, load_response
 from rsforge.data.cubes.wavelengths import read_table
-from rsforge.data.io import hdf5
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError
@@ -41,10 +41,10 @@ def test_every_odd_hdf5_file_is_read_or_refused(real_data):
     assert paths
     for path in paths:
         reasons, read = [], 0
-        with hdf5.open_file(path) as file:
-            for dataset in hdf5.list_numeric_datasets(file).values():
+        with hdf5_file.open_file(path) as file:
+            for dataset in hdf5_file.list_numeric_datasets(file).values():
                 try:
-                    hdf5.read_small(dataset)
+                    hdf5_file.read_small(dataset)
                     read += 1
                 except UnreadableError as reason:
                     reasons.append(str(reason))

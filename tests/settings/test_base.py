@@ -97,9 +97,9 @@ def test_flow_brings_its_schedule_and_timesteps_unless_given():
     assert (flow.schedule, flow.timestep_sampling) == ("flow", "logit_normal")
     uniform = DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="flow", timestep_sampling="uniform")
     assert (uniform.schedule, uniform.timestep_sampling) == ("flow", "uniform")
-    with pytest.raises(ValidationError, match="--prediction flow goes along --schedule flow, not cosine"):
+    with pytest.raises(ValidationError, match="--prediction flow needs --schedule flow, not cosine"):
         DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="flow", schedule="cosine")
-    with pytest.raises(ValidationError, match="--schedule flow ends without signal"):
+    with pytest.raises(ValidationError, match="--schedule flow ends in pure noise"):
         DenoiserSettings(vae_checkpoint=Path("v.pt"), schedule="flow")
     assert DenoiserSettings(vae_checkpoint=Path("v.pt"), prediction="v", schedule="flow").schedule == "flow"
 
@@ -109,3 +109,8 @@ def test_validation_draws_are_one_or_pairs(draws):
     assert DenoiserSettings(vae_checkpoint=Path("v.pt"), validation_draws=draws).validation_draws == draws
     with pytest.raises(ValidationError, match="--validation-draws must be 1 or even"):
         DenoiserSettings(vae_checkpoint=Path("v.pt"), validation_draws=draws + draws % 2 + 1)
+
+
+def test_flow_needs_no_rescaled_schedule():
+    with pytest.raises(ValidationError, match="ends in pure noise without it"):
+        DenoiserSettings(vae_checkpoint="v.pt", prediction="flow", zero_terminal_snr=True)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from rsforge import durable
 from rsforge.cli.config_files import Entry, entries
-from rsforge.cli.dry_run import describe_dry_run
+from rsforge.cli.dry_run import check_outputs, describe_dry_run
 from rsforge.cli.failures import interruption
 from rsforge.cli.help import HelpfulCommand, HelpfulGroup
 from rsforge.cli.layers import Layers, complete
@@ -118,7 +118,10 @@ def command(
                 return None
             settings, console = _read_settings(ctx, spec, values)
             try:
-                result = run(anchor(settings), console)
+                anchored = anchor(settings)
+                if console.dry_run:
+                    check_outputs(anchored)
+                result = run(anchored, console)
                 return describe_dry_run(result, settings, console) if console.dry_run else result
             except KeyboardInterrupt as error:
                 raise interruption(error, console.command) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -117,8 +118,7 @@ class Leaf:
             return " | ".join(self.choices or self.extra["choices"])
         marks = [*self.field.metadata, *_marks(self.field.annotation)]
         found = {key: getattr(mark, key) for key in _BOUNDS for mark in marks if getattr(mark, key, None) is not None}
-        bounds = [f"{_BOUNDS[key]}{value:g}" for key, value in found.items()]
-        return " ".join(b for b in bounds if len(b) < 8)
+        return " ".join(f"{_BOUNDS[key]}{_spell_bound(value)}" for key, value in found.items())
 
     def read(self, value: Any) -> Any:
         """``value`` as the model wants it: lists split, ``none`` understood, flags of choices spelt out."""
@@ -132,6 +132,15 @@ class Leaf:
 
     def default(self) -> Any:
         return self.field.get_default(call_default_factory=True)
+
+
+def _spell_bound(value: float) -> str:
+    """Short and exact: 1e+09 for a thousand million, 2^63-1 for the largest whole number of 64 bits."""
+    short = f"{value:g}"
+    if float(short) == value and (isinstance(value, float) or int(float(short)) == value):
+        return short
+    power = math.log2(value + 1) if value > 0 else 0.5
+    return f"2^{power:.0f}-1" if 2 ** round(power) - 1 == value else str(value)
 
 
 def _marks(annotation: Any) -> list[Any]:

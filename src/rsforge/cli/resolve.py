@@ -75,7 +75,8 @@ def _give_way(
         other = leaf.extra.get("replaces", "")
         if name in newest and other in newest:
             options = f"{leaf.option} and {leaves(model)[other].option}"
-            problems.append(Problem(f"{options} exclude each other", f"{newest[name].origin}, {newest[other].origin}"))
+            places = f"{_where(leaf, newest)}, {_where(leaves(model)[other], newest)}"
+            problems.append(Problem(f"{options} exclude each other", places))
         elif name in newest:
             given.pop(other, None)
         elif other in newest:
@@ -91,18 +92,36 @@ def _problems(model: type[BaseModel], error: ValidationError, given: dict[str, G
         if leaf is None:
             message = item["msg"].removeprefix("Value error, ")
             found[message] = Problem(_with_prefixes(model, loc, message), "")
+        elif item["type"] == "missing" and loc != leaf.loc:
+            what = f"{leaf.option} takes {len(leaf.default())} values"
+            found.setdefault(
+                leaf.name, Problem(what, _where(leaf, given), shorten(" ".join(map(str, item["input"] or ()))))
+            )
         elif item["type"] == "missing":
             found.setdefault(leaf.name, Problem(f"{leaf.option} is required: {_meaning(leaf)}", "not given"))
         else:
             what = f"{leaf.option} {_sentence(leaf, item)}"
             found.setdefault(leaf.name, Problem(what, _where(leaf, given), shorten(item["input"])))
+    for name in _follow_from_others(model, error):
+        found.pop(name, None)
     return list(found.values())
+
+
+def _follow_from_others(model: type[BaseModel], error: ValidationError) -> set[str]:
+    """Missing settings that another one would have given, which is missing too: only that one is asked for."""
+    missing = {tuple(map(str, item["loc"])) for item in error.errors() if item["type"] == "missing"}
+    lacking = [leaf for leaf in leaves(model).values() if leaf.loc in missing]
+    if all("absent" in leaf.extra for leaf in lacking):
+        return set()
+    return {leaf.name for leaf in lacking if "absent" in leaf.extra}
 
 
 def _meaning(leaf: Leaf) -> str:
     text = (leaf.field.description or "").rstrip(".")
     text = text[:1].lower() + text[1:] if text[1:2].islower() else text
     made = leaf.extra.get("made")
+    if "absent" in leaf.extra:
+        return f"{text}; else {leaf.extra['absent']}, and there is none"
     return f"{text}; `rsforge {leaf.extra['by']}` makes {made}, which is not there" if made else text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -229,10 +228,3 @@ def check_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: st
     if wrong:
         found = f"{count_noun(len(wrong), 'difference')}: {', '.join(sorted(wrong)[:3])}"
         raise RsforgeError("RSF-C007", "the weights do not fit the model", where=where, found=found)
-
-
-def retain(folder: Path, pattern: re.Pattern[str], keep: int) -> None:
-    """Delete all but the ``keep`` newest files whose name matches ``pattern`` (group 1 is a number); 0 keeps all."""
-    numbered = sorted((int(m[1]), p) for p in folder.iterdir() if (m := pattern.fullmatch(p.name)))
-    for _, path in numbered[: -keep or len(numbered)] if keep else []:
-        path.unlink()

@@ -117,6 +117,11 @@ def fields(checks: Mapping[str, Check], *, closed: bool = False, whole: bool = F
     return check_fields
 
 
+def both(first: Check, second: Check) -> Check:
+    """A check that asks two checks."""
+    return lambda value: first(value) or second(value)
+
+
 COUNT = integer(0, MOST_COUNT)
 PARTNER = fields({"digest": text, "path": text})
 HEAD: dict[str, Check] = {
@@ -158,7 +163,10 @@ DIGESTS = fields({"format": integer(1, 1 << 31), "digests": fields({"metadata": 
 """The check of what is read before the digests are compared."""
 PARTS: dict[str, Check] = {
     "ema": fields({"updates": COUNT, "shadow": mapping_of(weight)}, whole=True),
-    "best": fields({"figure": number, "epoch": integer(-1, MOST_COUNT)}, whole=True),
+    "best": both(
+        fields({"figure": number, "epoch": integer(-1, MOST_COUNT)}, whole=True),
+        fields({"step": COUNT, "comparable": flag}),
+    ),
     "stopping": fields(
         {"best": number, "waited": COUNT, "recent": list_of(number), "rules": list_of(number)}, whole=True
     ),

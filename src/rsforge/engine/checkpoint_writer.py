@@ -47,6 +47,15 @@ class CheckpointNames:
         before, after = re.split(r"\{.*?\}", self._template(unit))
         return re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
 
+    def moment_of(self, name: str) -> Moment:
+        """The moment that the ``name`` of a periodic checkpoint states."""
+        by_step = self.pattern_of("step").fullmatch(name)
+        if by_step:
+            return Moment(int(by_step[1]), "step")
+        by_epoch = self.pattern_of("epoch").fullmatch(name)
+        assert by_epoch is not None, name
+        return Moment(int(by_epoch[1]))
+
     def weights(self, net: str, number: int | str, unit: str = "epoch") -> str:
         """Where the periodic weights of a net are."""
         return f"{self.folder}/{net}_{unit}_{number}.pth"
@@ -92,7 +101,7 @@ class CheckpointWriter:
             self._publish(whole["nets"][net] | averaged_weights(whole["parts"].get("ema", {}), net), weights)
         self.commit(lambda: whole, *names)
         if kept is not None:
-            self._retain(kept.unit)
+            self._retain()
 
     def complete(self, path: Path, kept: Moment | None) -> None:
         """Finish the commit of the checkpoint ``path``: also as the periodic one of ``kept``, and as the latest."""
@@ -101,13 +110,22 @@ class CheckpointWriter:
             if path.name != name:
                 durable.link_or_copy(path, self.folder / name)
         if kept is not None:
-            self._retain(kept.unit)
+            self._retain()
 
-    def _retain(self, unit: str) -> None:
-        checkpoint.retain(self.folder, self.names.pattern_of(unit), self.keep)
-        for net in self.names.weights_only:
-            pattern = re.compile(re.escape(f"{net}_{unit}_") + r"(\d+)\.pth")
-            checkpoint.retain(self.folder / self.names.folder, pattern, self.keep)
+    def _retain(self) -> None:
+        """Delete periodic checkpoints beyond the newest ``keep``, by the steps that they state, with their weights.
+
+        One that cannot be read stays, and counts as none: how new it is is unknown.
+        """
+        if not self.keep:
+            return
+        stated = {path: _stated_progress(path) for path in list_periodic(self.folder, self.names)}
+        readable = sorted((progress, path) for path, progress in stated.items() if progress is not None)
+        for _, path in readable[: -self.keep]:
+            moment = self.names.moment_of(path.name)
+            for net in self.names.weights_only:
+                (self.folder / self.names.weights(net, moment.number, moment.unit)).unlink(missing_ok=True)
+            path.unlink()
 
     def _publish(self, weights: Mapping[str, Tensor], names: list[str]) -> None:
         first, *others = (self.folder / name for name in names)
@@ -141,14 +159,19 @@ class StoredCheckpoint(NamedTuple):
     step: int | None
 
 
+def list_periodic(folder: Path, names: CheckpointNames) -> list[Path]:
+    """The files of ``folder`` that are named as periodic checkpoints, by name."""
+    return sorted(path for path in folder.glob("*") if names.pattern().fullmatch(path.name))
+
+
 def list_newest_first(folder: Path, names: CheckpointNames) -> list[StoredCheckpoint]:
     """The checkpoints of ``folder`` by the step that they state, whatever their names and times say.
 
     Those that cannot be read come first: how new they are is unknown. Of equal ones the latest comes before periodic
     ones, and the best last.
     """
-    periodic = [p for p in sorted(folder.glob("*")) if names.pattern().fullmatch(p.name)]
-    present = [p for p in (folder / names.latest, *periodic, folder / names.best) if p.is_file()]
+    candidates = (folder / names.latest, *list_periodic(folder, names), folder / names.best)
+    present = [path for path in candidates if path.is_file()]
     stated = {p: _stated_progress(p) for p in present}
     ordered = sorted(present, key=lambda p: stated[p] or (sys.maxsize, 0), reverse=True)
     return [StoredCheckpoint(p, (stated[p] or (None,))[0]) for p in ordered]

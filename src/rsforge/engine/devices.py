@@ -18,7 +18,8 @@ def choose(wanted: str, *, deterministic: bool = False) -> torch.device:
         device.type == "mps" and not torch.backends.mps.is_available()
     )
     if missing:
-        raise RsforgeError("RSF-E005", f"there is no device {wanted}", found=f"usable here: {_automatic()}, cpu")
+        usable = dict.fromkeys((_automatic(), "cpu"))
+        raise RsforgeError("RSF-E005", f"there is no device {wanted}", found=f"usable here: {', '.join(usable)}")
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = not deterministic

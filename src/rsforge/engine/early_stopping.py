@@ -25,37 +25,39 @@ def monitored_value(figures: Mapping[str, float], monitor: str) -> float:
 
 
 class Best:
-    """The lowest of the figures that can be compared; before the first of them, the newest model stands in."""
+    """The lowest of the figures that can be compared; before the first of them, the newest model is the best.
+
+    ``step`` is the number of optimizer steps after which the best model was found, 0 where there is none yet.
+    """
 
     def __init__(self, *, delta: float = 0.0) -> None:
         self.delta = delta
-        self.figure, self.epoch = math.inf, -1
+        self.figure, self.epoch, self.step, self.comparable = math.inf, -1, 0, False
 
-    def update_best(self, figure: float, epoch: int, *, comparable: bool = True) -> bool:
-        """Whether ``figure`` of the 0-based ``epoch`` is the best so far.
+    def update_best(self, figure: float, epoch: int, *, step: int = 0, comparable: bool = True) -> bool:
+        """Whether ``figure``, after ``step`` steps in the 0-based ``epoch``, is the best so far.
 
         Figures are not ``comparable`` while the objective has not its final form or the learning rate warms up. One
         that is not finite never is the best.
         """
         if not math.isfinite(figure):
             return False
-        if not comparable:
-            self.figure, self.epoch = math.inf, epoch
-            return True
-        if not figure < self.figure - self.delta:
+        if self.comparable and comparable and not figure < self.figure - self.delta:
             return False
-        self.figure, self.epoch = figure, epoch
+        self.figure, self.epoch, self.step, self.comparable = figure, epoch, step, comparable
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        return {"figure": self.figure, "epoch": self.epoch}
+        return {"figure": self.figure, "epoch": self.epoch, "step": self.step, "comparable": self.comparable}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        self.figure, self.epoch = state["figure"], state["epoch"]
+        """Take up ``state``; that of earlier versions knows no step, and no figure where none was comparable."""
+        self.figure, self.epoch, self.step = state["figure"], state["epoch"], state.get("step", 0)
+        self.comparable = state.get("comparable", math.isfinite(self.figure))
 
 
 class Stopping:
-    """Patience and flatness on one figure an epoch; 0 turns either rule off.
+    """Patience and flatness on the figure of each validation; 0 turns either rule off.
 
     Flat means: the last ``window`` figures have a standard deviation below ``threshold`` and the newest lies
     within ``threshold`` of their mean. The source document calls this oscillation; it is convergence, and the
@@ -69,14 +71,16 @@ class Stopping:
         self.recent: deque[float] = deque(maxlen=max(1, window))
 
     def reason(self, figure: float) -> str:
-        """Why to stop after an epoch that ended with ``figure``; empty to go on."""
+        """Why to stop after a validation that gave ``figure``; empty to go on."""
         self.recent.append(figure)
         if math.isfinite(figure) and figure < self.best - self.delta:
             self.best, self.waited = figure, 0
         else:
             self.waited += 1
         if self.patience and self.waited >= self.patience:
-            return f"no improvement by {self.delta:g} for {count_noun(self.patience, 'epoch')} (best {self.best:.6g})"
+            return (
+                f"no improvement by {self.delta:g} for {count_noun(self.patience, 'validation')} (best {self.best:.6g})"
+            )
         return self._flat(figure)
 
     def _flat(self, figure: float) -> str:
@@ -89,7 +93,7 @@ class Stopping:
         spread, centre = pstdev(self.recent), fmean(self.recent)
         if spread >= self.threshold or abs(figure - centre) >= self.threshold:
             return ""
-        return f"flat: the last {len(self.recent)} epochs varied by {spread:.2g}, below {self.threshold:g}"
+        return f"flat: the last {len(self.recent)} validations varied by {spread:.2g}, below {self.threshold:g}"
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "waited": self.waited, "recent": list(self.recent), "rules": self.rules}

@@ -34,6 +34,23 @@ class OptimizerOptions:
         return {"lr": self.learning_rate, "betas": self.betas, "eps": self.eps, "weight_decay": self.weight_decay}
 
 
+def check_available(name: str) -> None:
+    """RSF-E006 where the package of the optimizer ``name`` is missing."""
+    if name == "adamw-8bit":
+        _import_8bit()
+
+
+def _import_8bit() -> Any:
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise RsforgeError(
+            "RSF-E006", "the optimizer adamw-8bit needs the package bitsandbytes", where="--optimizer",
+            fix="pip install bitsandbytes, or use --optimizer adamw",
+        ) from error  # fmt: skip
+    return AdamW8bit
+
+
 def build(options: OptimizerOptions, parameters: Sequence[nn.Parameter]) -> Optimizer:
     """The optimizer that ``options.name`` names; RSF-E006 where its package is missing."""
     return OPTIMIZERS[options.name](options, _groups(options, parameters))
@@ -61,14 +78,7 @@ def _adam(options: OptimizerOptions, groups: Any) -> Optimizer:
 
 def _adamw_8bit(options: OptimizerOptions, groups: Any) -> Optimizer:
     """AdamW with moments of 8 bits; Dettmers et al. 2022."""
-    try:
-        from bitsandbytes.optim import AdamW8bit
-    except ImportError as error:
-        raise RsforgeError(
-            "RSF-E006", "the optimizer adamw-8bit needs the package bitsandbytes", where="--optimizer",
-            fix="pip install bitsandbytes, or use --optimizer adamw",
-        ) from error  # fmt: skip
-    optimizer: Optimizer = AdamW8bit(groups, **options.common())
+    optimizer: Optimizer = _import_8bit()(groups, **options.common())
     return optimizer
 
 

@@ -35,6 +35,6 @@ class StepFigures:
 
 
 def not_finite(step: int, samples: Sequence[str]) -> RsforgeError:
-    """RSF-T001 with the names of the first of ``samples``."""
+    """RSF-T001 with the names of the first of ``samples``; the message counts the 0-based ``step`` from 1."""
     shown = ", ".join(samples[:8]) + (f" and {len(samples) - 8} more" if len(samples) > 8 else "")
-    return RsforgeError("RSF-T001", f"the loss or its gradient is not finite at step {step}", where=shown)
+    return RsforgeError("RSF-T001", f"the loss or its gradient is not finite at step {step + 1}", where=shown)

@@ -200,7 +200,7 @@ class Trainer:
         state = self.progress
         comparable = state.step > self.comparable_after
         epoch = (state.step - 1) // self.loader.steps_per_epoch
-        better = self.best.update_best(monitored, epoch, comparable=comparable)
+        better = self.best.update_best(monitored, epoch, step=state.step, comparable=comparable)
         if comparable:
             self.rate.observe(monitored)
             state.finished = self.stopping.reason(monitored)

@@ -80,10 +80,11 @@ class DenoiserSettings(Section):
     @model_validator(mode="after")
     def _the_path_of_flow(self) -> Self:
         if self.prediction == "flow" and self.schedule != "flow":
-            raise ValueError(f"--prediction flow goes along --schedule flow, not {self.schedule}")
+            raise ValueError(f"--prediction flow needs --schedule flow, not {self.schedule}")
         if self.prediction == "eps" and self.schedule == "flow":
             raise ValueError(
-                "--schedule flow ends without signal, where --prediction eps says nothing; use --prediction flow"
+                "--schedule flow ends in pure noise, from which --prediction eps cannot be turned into an image; "
+                "use --prediction flow"
             )
         return self
 
@@ -97,8 +98,13 @@ class DenoiserSettings(Section):
     def _a_last_step_without_signal(self) -> Self:
         if self.zero_terminal_snr and self.prediction == "eps":
             raise ValueError(
-                "--zero-terminal-snr does not fit --prediction eps, which says nothing where no signal is left; "
-                "use --prediction v or x_0, or --no-zero-terminal-snr"
+                "--zero-terminal-snr does not fit --prediction eps, which cannot be turned into an image at a step of "
+                "pure noise; use --prediction v or x_0, or --no-zero-terminal-snr"
+            )
+        if self.zero_terminal_snr and self.schedule == "flow":
+            raise ValueError(
+                "--zero-terminal-snr does not fit --schedule flow, which ends in pure noise without it; "
+                "use --no-zero-terminal-snr"
             )
         return self
 

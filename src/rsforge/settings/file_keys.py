@@ -55,7 +55,9 @@ def read_numbers(value: Any) -> list[float]:
 
 
 def held_out_share(train_split: Any) -> float:
-    """The share held out, from the share to train on."""
+    """The share held out, from the share to train on; ``ValueError`` unless that is above 0 and at most 1."""
+    if not 0 < read_number(train_split) <= 1:
+        raise ValueError("must be above 0 and at most 1: the share of images to train on")
     # 1 - 0.8 is 0.19999999999999996 in floating point.
     return round(1 - read_number(train_split), 12)
 

@@ -46,7 +46,9 @@ class SampleSettings(Section):
         "every step, DDIM and Euler 50, DPM++ 20, and flow models 4.",
         json_schema_extra=also("--num-inference-steps", basic=True),
     )
-    eta: Share = Field(0.0, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM.")
+    eta: Share = Field(
+        0.0, description="Noise of DDIM: 0 is deterministic, 1 as noisy as DDPM; above 0 the sampler is DDIM."
+    )
     batch_size: BatchSize = Field(16, description=BATCH)
     seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
     nrow: Count = Field(4, description="Images in a row of the grid.")

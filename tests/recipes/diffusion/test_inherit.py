@@ -74,7 +74,15 @@ def test_a_folder_that_is_gone_is_named(told):
     Path("tiles").rename("gone")
     error, said = told("--vae vae_models/best_model.pt", 3)
     assert error["code"] == "RSF-D001" and "tiles" in error["message"] + error["where"]
+    assert "vae_models/best_model.pt" in error["found"] and "--data-dir" in error["fix"]
     assert "--data-dir tiles" in said and "(autoencoder vae_models/best_model.pt)" in said
+
+
+def test_other_images_in_a_folder_of_the_same_name_are_not_taken_silently(told):
+    next(Path("tiles").glob("*.png")).unlink()
+    error, _ = told("--vae vae_models/best_model.pt", 4)
+    assert error["code"] == "RSF-C006" and "--data-dir tiles" in error["fix"]
+    told("--vae vae_models/best_model.pt --data-dir tiles")
 
 
 @pytest.mark.parametrize("words", ["--vae absent.pt", "--vae absent.pt --data-dir tiles"])

@@ -152,3 +152,9 @@ def test_a_checkpoint_says_all_of_it() -> None:
     today = stored_pipeline(state, Network(), Autoencoder())
     assert today.grid == grid and [item.name for item in today.conditioning.inputs] == ["text", "sar"]
     assert replace(today, grid=former.grid, conditioning=former.conditioning).walk().steps == former.walk().steps
+
+
+@pytest.mark.parametrize("prediction", ["v", "flow"])
+def test_noise_of_ddim_asks_for_ddim(prediction) -> None:
+    walk = pipeline(prediction).walk(eta=0.5)
+    assert (walk.sampler, walk.eta) == ("ddim", 0.5)

@@ -18,6 +18,13 @@ def test_a_model_is_chosen_where_its_best_epoch_was_judged(checkpoint, expected)
     assert chosen_on(checkpoint) == expected
 
 
+@pytest.mark.parametrize(("step", "expected"), [(7, "val"), (9, None)])
+def test_a_best_inside_an_epoch_is_known_by_its_step(step, expected):
+    checkpoint = state(best=1, epoch=1)
+    checkpoint["parts"]["best"]["step"], checkpoint["progress"]["step"] = 7, step
+    assert chosen_on(checkpoint) == expected
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "subset", "own", "flatters"),
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import resource
+from unittest.mock import Mock
 
 import torch
 
-from rsforge.recipes.tracking.listeners import Forgiving, TensorBoard, Tracker
+from rsforge.recipes.tracking.listeners import Display, Forgiving, TensorBoard, Tracker
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.trackers import RENAMED, ROW, events
 
@@ -52,7 +53,9 @@ def test_a_tracker_that_cannot_begin_is_said():
     tracker = Forgiving("TensorBoard", refused, console)
     tracker.on_pictures({}, 1)
     tracker.close(0)
-    assert console.warned == ["TensorBoard failed and hears no more of this run, which goes on: OSError: no route"]
+    assert console.warned == [
+        "TensorBoard failed and records no more of this run; the training continues: OSError: no route"
+    ]
 
 
 def test_a_full_disk_under_tensorboard_is_said_once_and_without_a_traceback(tmp_path, capfd):
@@ -67,5 +70,13 @@ def test_a_full_disk_under_tensorboard_is_said_once_and_without_a_traceback(tmp_
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     (line,) = console.warned
-    assert "which goes on: OSError: [Errno 27] File too large" in line
+    assert "the training continues: OSError: [Errno 27] File too large" in line
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_display_says_the_standard_error_of_the_figure():
+    meter = Mock()
+    display = Display(meter, epochs=3, monitor="val/loss")
+    display.on_epoch({"val/loss": 0.12341, "val/loss_se": 0.0226, "best": True}, 1.0)
+    display.on_epoch({"val/loss": 0.5, "best": False}, 1.0)
+    assert [call.kwargs["val"] for call in meter.step.call_args_list] == ["0.1234±0.02*", "0.5"]

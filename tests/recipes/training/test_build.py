@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -44,7 +45,7 @@ def test_what_is_compared_waits_for_both_warm_ups_and_a_longer_one_is_said():
     assert comparable_after(spec, OptimSettings(lr_warmup_steps=30), 10, 100, console) == 30
     assert comparable_after(spec, OptimSettings(lr_warmup_steps=5), 10, 100, console) == 20
     assert console.warned == []
-    assert comparable_after(spec, OptimSettings(lr_warmup_steps=5000), 10, 100, console) == 99
+    assert comparable_after(spec, OptimSettings(lr_warmup_steps=5000), 10, 100, console) == 5000
     [line] = console.warned
     assert "5000 steps" in line and "100" in line
 
@@ -55,6 +56,22 @@ def test_a_run_is_not_stopped_while_the_kl_warms_up(job, tmp_path):
     assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 0
     rows = [row for row in read(tmp_path / "run" / "journal.jsonl") if row.get("closed")]
     assert len(rows) == 8 and all(row["best"] for row in rows)
+
+
+def test_a_run_that_ended_in_its_warm_up_and_goes_on_equals_one_that_never_ended(job, tmp_path):
+    line = "vae train --data-dir {} --output-dir {} --kl-warmup 5 --kl-target 1 --lr-scheduler plateau "
+    line += "--early-stopping-patience 3 " + VAE
+    assert rsforge(line + " --epochs 8", job.tiles, tmp_path / "straight") == 0
+    assert rsforge(line + " --epochs 3", job.tiles, tmp_path / "extended") == 0
+    assert rsforge(line + " --epochs 8 --resume", job.tiles, tmp_path / "extended") == 0
+    straight, extended = (
+        torch.load(tmp_path / name / "latest_model.pt", weights_only=True) for name in ("straight", "extended")
+    )
+    for part in ("best", "stopping", "rate"):
+        assert straight["parts"][part] == extended["parts"][part]
+    assert straight["parts"]["best"]["comparable"] and straight["parts"]["best"]["step"] > 0
+    journals = [(tmp_path / name / "journal.jsonl").read_bytes() for name in ("straight", "extended")]
+    assert journals[0] == journals[1]
 
 
 def test_a_run_is_not_flat_while_the_rate_warms_up(job, tmp_path):
@@ -112,3 +129,10 @@ def test_no_more_processes_read_than_there_are_cores(monkeypatch):
 def test_adam_s_epsilon_reaches_the_optimizer():
     compute = Compute(torch.device("cpu"), SingleProcess())
     assert _optimizer_options(OptimSettings(adam_epsilon=1e-4), compute).eps == 1e-4
+
+
+def test_a_plan_names_a_missing_package_too(job, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
+    line = "vae train --data-dir {} --output-dir {} --optimizer adamw-8bit --dry-run "
+    assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 6
+    assert "RSF-E006" in capsys.readouterr().err

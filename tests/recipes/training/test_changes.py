@@ -78,7 +78,7 @@ def test_a_longer_run_stretches_a_falling_rate(tmp_path, monkeypatch, capsys):
         assert rsforge(line.format(scheduler, scheduler)) == 0
         assert rsforge(f"vae train --resume {scheduler}/latest_model.pt --epochs 4 --dry-run") == 0
         said = capsys.readouterr().err
-        assert f"changed    --epochs was 2, is 4: the learning rate ({scheduler}) now ends at step 12" in said
+        assert f"changed    --epochs 2 is now --epochs 4: the learning rate ({scheduler}) now ends at step 12" in said
         assert "goes on at 0.005 in place of 0" in said
 
 
@@ -100,7 +100,7 @@ def test_what_was_never_chosen_is_not_warned_of_when_a_run_goes_on(tmp_path, mon
     assert rsforge(f"cyclegan train --resume {name}/latest_model.pt --epochs 9 --dry-run --json") == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["origins"]["best_by"] == f"default: checkpoint {name}/latest_model.pt"
-    assert "is not used" not in err and "changed    --epochs was" in err
+    assert "is not used" not in err and "is now --epochs 9: the" in err
 
 
 def test_an_ending_is_recorded_until_the_run_goes_on(tmp_path):

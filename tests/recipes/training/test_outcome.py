@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from rsforge import durable
+from rsforge.errors import RsforgeError
 from rsforge.tasks.vae import VaeTask
 from tests.worlds.commands import VAE, rsforge
 
@@ -77,3 +78,24 @@ def test_a_full_disk_names_the_journal_and_what_is_safe(job, tmp_path, monkeypat
     told = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert (told["code"], told["where"]) == ("RSF-E001", str(tmp_path / "run/journal.jsonl"))
     assert told["kept"].startswith(f"{tmp_path / 'run/latest_model.pt'} of step ")
+
+
+def test_a_run_that_is_at_its_end_says_so_when_it_is_resumed(job, tmp_path, capsys):
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    capsys.readouterr()
+    assert rsforge(f"{LINE} --resume", job.tiles, tmp_path / "run") == 0
+    assert "finished   already: step" in capsys.readouterr().err
+
+
+def test_a_start_that_failed_is_no_run_in_the_way_of_the_next(job, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr("rsforge.recipes.training.run.build_trainer", fail)
+        assert rsforge(LINE, job.tiles, tmp_path / "run") == 6
+    assert (tmp_path / "run" / "settings.json").is_file()
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 2
+    assert "RSF-U004" in capsys.readouterr().err
+
+
+def fail(*arguments):
+    raise RsforgeError("RSF-E006", "a package is missing")

@@ -33,7 +33,7 @@ def test_another_partner_is_refused(tmp_path):
     assert caught.value.code == "RSF-C006"
 
 
-def test_copies_stand_in_the_run_folder_where_they_are_asked_for(job, tmp_path):
+def test_copies_stand_in_the_run_folder_where_they_are_asked_for(job, tmp_path, capfd):
     line = "diffusion train --vae {} --data-dir {} --output-dir {} --max-train-steps 1 "
     own = tmp_path / "vae.pt"
     shutil.copy(job.vae / "best_model.pt", own)
@@ -41,7 +41,14 @@ def test_copies_stand_in_the_run_folder_where_they_are_asked_for(job, tmp_path):
     assert not (tmp_path / "without" / "partners").exists()
     assert rsforge(line + "--copy-partners " + DIFFUSION, own, job.tiles, tmp_path / "with") == 0
     kept = tmp_path / "with" / "partners" / "vae.pt"
-    assert kept.read_bytes() == own.read_bytes()
+    assert kept.read_bytes() == own.read_bytes() and not kept.samefile(own)
+    # The autoencoder may be gone by the time the run goes on: its copy is the same.
+    own.unlink()
+    longer = (line + "--resume " + DIFFUSION).replace("steps 1", "steps 2")
+    assert rsforge(longer, own, job.tiles, tmp_path / "with") == 0
+    said = capfd.readouterr().err
+    assert f"taken      {kept}: {own} is gone" in said
+    shutil.copy(kept, own)
     # A run that begins afresh in the folder removes what the former one kept there.
     assert rsforge(line + "--overwrite " + DIFFUSION, own, job.tiles, tmp_path / "with") == 0
     assert not kept.exists()

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from rsforge.data.audit.faults import DataFault, find_image_faults
 from rsforge.data.audit.image_stats import ImageStats, measure_image
 from rsforge.data.audit.registration import Shift, measure_shift
-from rsforge.data.io import hdf5, rasters
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.io import rasters
 from rsforge.data.io.georeference import find_difference
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import Raster
@@ -129,11 +130,11 @@ def _inspect_patches(path: Path, items: list[Item]) -> Iterator[Inspection]:
     """The rows of one HDF5 file; from the first that cannot be read on, all of them are faults."""
     done = 0
     try:
-        with hdf5.open_file(path) as file:
-            values = hdf5.LazyRows(hdf5.check_dataset(hdf5.find_dataset(file, "aviris")))
+        with hdf5_file.open_file(path) as file:
+            values = hdf5_file.LazyRows(hdf5_file.check_dataset(hdf5_file.find_dataset(file, "aviris")))
             valid = None
             if "valid" in file:
-                valid = hdf5.LazyRows(hdf5.check_dataset(hdf5.find_dataset(file, "valid")))
+                valid = hdf5_file.LazyRows(hdf5_file.check_dataset(hdf5_file.find_dataset(file, "valid")))
             for item in items:
                 yield _inspect_patch(item, values, valid)
                 done += 1
@@ -142,7 +143,7 @@ def _inspect_patches(path: Path, items: list[Item]) -> Iterator[Inspection]:
             yield Inspection(item, [None], [DataFault("corrupt", item.name, str(reason), "patch")])
 
 
-def _inspect_patch(item: Item, values: hdf5.LazyRows, valid: hdf5.LazyRows | None) -> Inspection:
+def _inspect_patch(item: Item, values: hdf5_file.LazyRows, valid: hdf5_file.LazyRows | None) -> Inspection:
     row = item.row or 0
     patch: npt.NDArray[Any] = values.read_rows(row, row + 1)[0]
     mask = np.ones(patch.shape[:2], bool)

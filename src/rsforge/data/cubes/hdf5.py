@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import Cube, WindowData, band_axis_last, require_shape, require_stored
 from rsforge.data.cubes.matlab import Size, check_size, cube_from_matrix, find_size
 from rsforge.data.cubes.wavelengths import FIELDS, WIDTH_FIELDS, are_valid_widths, require_valid, to_nanometres
-from rsforge.data.io import hdf5
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 
@@ -23,7 +23,7 @@ Arrays = Mapping[str, h5py.Dataset]
 NODATA = ("_fillvalue", "missing_value", "nodata", "data_ignore_value")
 
 
-@hdf5.translate_errors("it is a damaged HDF5 file")
+@hdf5_file.translate_errors("it is a damaged HDF5 file")
 def open_hdf5(path: Path, variable: str | None, wavelength_nm: F64 | None, size: Size | None) -> Cube:
     """The cube ``variable``, or the largest array of three axes, read by windows with values as stored.
 
@@ -31,10 +31,10 @@ def open_hdf5(path: Path, variable: str | None, wavelength_nm: F64 | None, size:
     bands and pixels needs its ``size`` in rows and columns. ``UnreadableError`` when it cannot be used.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(hdf5.open_file(path))
-        arrays = hdf5.list_numeric_datasets(file)
-        dataset = hdf5.find_dataset(file, variable) if variable else _find_largest(arrays)
-        hdf5.check_dataset(dataset)
+        file = stack.enter_context(hdf5_file.open_file(path))
+        arrays = hdf5_file.list_numeric_datasets(file)
+        dataset = hdf5_file.find_dataset(file, variable) if variable else _find_largest(arrays)
+        hdf5_file.check_dataset(dataset)
         require_stored(dataset.size * dataset.dtype.itemsize, _stored_bytes(dataset, path))
         own, fwhm, note = _read_spectrum(dataset, arrays) if wavelength_nm is None else (None, None, "")
         known = own if wavelength_nm is None else wavelength_nm
@@ -48,7 +48,7 @@ def open_hdf5(path: Path, variable: str | None, wavelength_nm: F64 | None, size:
             cut = [slice(None)] * 3
             cut[axes[0]] = slice(window.row, window.row + window.height)
             cut[axes[1]] = slice(window.col, window.col + window.width)
-            with hdf5.translate_errors("it cannot be decoded"):
+            with hdf5_file.translate_errors("it cannot be decoded"):
                 return np.asarray(dataset[tuple(cut)]).transpose(axes), None
 
         if own is None or len(own) != bands:
@@ -66,7 +66,7 @@ def open_hdf5(path: Path, variable: str | None, wavelength_nm: F64 | None, size:
             fwhm_nm=fwhm,
             good_bands=np.ones(bands, bool),
             nodata=_read_nodata(dataset),
-            unit=_as_text(hdf5.find_attribute(dataset, ("units",))),
+            unit=_as_text(hdf5_file.find_attribute(dataset, ("units",))),
             notes=tuple(filter(None, (f"the cube is {dataset.name}", note))),
             close=stack.pop_all().close,
         )
@@ -87,13 +87,15 @@ def _stored_bytes(dataset: h5py.Dataset, path: Path) -> int:
 
 def _open_matrix(path: Path, dataset: h5py.Dataset, arrays: Arrays, known: F64 | None, size: Size | None) -> Cube:
     check_size(dataset.shape, dataset.dtype.itemsize)
-    with hdf5.translate_errors("it cannot be decoded"):
+    with hdf5_file.translate_errors("it cannot be decoded"):
         values = np.asarray(dataset[()])
     if "MATLAB_class" in dataset.attrs:
         values = values.T
     if size is None:
         single = {name: array for name, array in arrays.items() if array.size == 1}
-        size = find_size({name.rsplit("/", 1)[-1].lower(): hdf5.read_small(array) for name, array in single.items()})
+        size = find_size(
+            {name.rsplit("/", 1)[-1].lower(): hdf5_file.read_small(array) for name, array in single.items()}
+        )
     return cube_from_matrix(path, values, known, size)
 
 
@@ -112,10 +114,12 @@ def _read_spectrum(dataset: h5py.Dataset, arrays: Arrays) -> tuple[F64 | None, F
 def _find_named(names: tuple[str, ...], dataset: h5py.Dataset, arrays: Arrays) -> tuple[F64 | None, str]:
     for path, array in arrays.items():
         if path.rsplit("/", 1)[-1].lower() in names and array.size > 1 and array.size in array.shape:
-            return hdf5.read_small(array).astype(float).ravel(), _as_text(hdf5.find_attribute(array, ("units",)))
+            return hdf5_file.read_small(array).astype(float).ravel(), _as_text(
+                hdf5_file.find_attribute(array, ("units",))
+            )
     for thing in (dataset, dataset.parent, dataset.file):
-        found = hdf5.find_attribute(thing, names)
-        if isinstance(found, np.ndarray) and found.dtype.kind in hdf5.NUMBERS and found.size:
+        found = hdf5_file.find_attribute(thing, names)
+        if isinstance(found, np.ndarray) and found.dtype.kind in hdf5_file.NUMBERS and found.size:
             return found.astype(float).ravel(), ""
     return None, ""
 
@@ -127,5 +131,5 @@ def _as_text(value: object) -> str:
 
 
 def _read_nodata(dataset: h5py.Dataset) -> float | None:
-    value = np.asarray(hdf5.find_attribute(dataset, NODATA))
-    return float(value.item()) if value.dtype.kind in hdf5.NUMBERS and value.size == 1 else None
+    value = np.asarray(hdf5_file.find_attribute(dataset, NODATA))
+    return float(value.item()) if value.dtype.kind in hdf5_file.NUMBERS and value.size == 1 else None

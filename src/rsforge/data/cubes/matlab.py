@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.cubes.cube import Cube, band_axis_last, require_shape
+from rsforge.data.cubes.hdf5_file import NUMBERS, translate_errors
 from rsforge.data.cubes.mat5 import list_variables, load_variable
 from rsforge.data.cubes.wavelengths import FIELDS, require_valid, to_nanometres
-from rsforge.data.io.hdf5 import NUMBERS, translate_errors
 from rsforge.data.io.image_reader import UnreadableError
 
 Array = npt.NDArray[Any]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rsforge.data.io import hdf5, rasters
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.io import rasters
 from rsforge.data.io.digests import file_digest
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.threads import map_in_threads
@@ -49,8 +50,8 @@ def _digest_files(item: Item) -> tuple[str, ...]:
 
 def _digest_rows(path: Path, items: list[Item]) -> Iterator[tuple[Item, tuple[str, ...]]]:
     try:
-        with hdf5.open_file(path) as file:
-            values = hdf5.LazyRows(hdf5.check_dataset(hdf5.find_dataset(file, "aviris")))
+        with hdf5_file.open_file(path) as file:
+            values = hdf5_file.LazyRows(hdf5_file.check_dataset(hdf5_file.find_dataset(file, "aviris")))
             for item in items:
                 row = item.row or 0
                 yield item, (hashlib.sha256(values.read_rows(row, row + 1).tobytes()).hexdigest(),)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.io import hdf5, rasters
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.io.image_reader import UnreadableError, find_images
 from rsforge.data.io.safe_paths import resolve_inside
@@ -90,14 +91,14 @@ def patch_items(root: Path) -> list[Item]:
 def _read_patch_items(root: Path, path: Path) -> Iterator[Item]:
     """The patches of one file, with the scenes and windows that it lists."""
     try:
-        with hdf5.open_file(path) as file:
-            count = hdf5.check_dataset(hdf5.find_dataset(file, "aviris")).shape[0]
+        with hdf5_file.open_file(path) as file:
+            count = hdf5_file.check_dataset(hdf5_file.find_dataset(file, "aviris")).shape[0]
             scenes = [""] * count
             windows: list[Any] = [None] * count
             if "scene" in file:
                 scenes = [str(scene) for scene in file["scene"].asstr()[:]]
             if "window" in file:
-                windows = hdf5.read_small(hdf5.find_dataset(file, "window"), 1 << 24).tolist()
+                windows = hdf5_file.read_small(hdf5_file.find_dataset(file, "window"), 1 << 24).tolist()
         if len(scenes) != count or len(windows) != count:
             raise UnreadableError(f"it has {count} patches, {len(scenes)} scenes and {len(windows)} windows")
     except UnreadableError as reason:

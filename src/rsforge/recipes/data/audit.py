@@ -26,8 +26,8 @@ from rsforge.data.splits.leaks import find_leaks
 from rsforge.data.splits.split_file import SPLIT_FILE, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.data.audit_html import AuditResult, render_page
 from rsforge.recipes.data.split import read_contents
+from rsforge.recipes.html.audit_page import AuditResult, render_page
 from rsforge.recipes.output_checks import check_writable
 from rsforge.settings.data_pairs import AuditSettings
 from rsforge.wording import count_noun

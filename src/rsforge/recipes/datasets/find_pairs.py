@@ -113,7 +113,7 @@ def select_usable(
     RSF-D002, D003, D009 or D010 for unusable ones, unless they are skipped.
     """
     allow_gray = data.allow_gray_optical
-    with console.progress("judged", len(index.pairs)) as meter:
+    with console.progress("checked", len(index.pairs)) as meter:
         judged, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow_gray, progress=meter.step)
     usable, unfit = select_fitting([(one, (one.height, one.width), one.sar_bands) for one in judged], image_size)
     warn_of_small([(one.height, one.width) for one in usable], "pair", image_size, console)

@@ -115,7 +115,7 @@ def _judge_images(
     judge = partial(judge_image, radiometry=radiometry, allow_gray_optical=allow_gray)
     images: list[JudgedImage] = []
     bad: list[Refusal] = []
-    with request.console.progress("judged", 2 * len(index.pairs) + len(unpaired)) as meter:
+    with request.console.progress("checked", 2 * len(index.pairs) + len(unpaired)) as meter:
         step_pair = partial(meter.step, 2)
         pairs, refused = judge_pairs(index.pairs, radiometry, allow_gray_optical=allow_gray, progress=step_pair)
         bad_pairs = {name for name, _ in refused}

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
 from rsforge.recipes.vae.load import VAE_ROLE
+from rsforge.settings.sections import DEFAULT
+from rsforge.wording import count_noun
 
+DIVISION = ("data_dir", "val_fraction", "split")
 INHERITED = (
-    "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in ("data_dir", "val_fraction", "split")),
+    "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in DIVISION),
 )  # fmt: skip
+TAKEN_FROM = "autoencoder"
+ORIGIN = f"{DEFAULT}: {TAKEN_FROM}"
 WORDS = ("synthetic", "auto", "none")
 
 
@@ -30,11 +37,28 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     checkpoint.require(state, INHERITED, where=str(path))
     settings, values = state["settings"], {"image_size": state["image_size"]}
     if _same_folder(given, settings["data"]["data_dir"]):
-        division = {name: settings["data"][name] for name in ("data_dir", "val_fraction", "split")}
+        division = {name: settings["data"][name] for name in DIVISION}
         values |= division | {"seed": settings["run"]["seed"]}
     if "base_dir" in given:
         values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}
-    return values, f"autoencoder {path}"
+    return values, f"{TAKEN_FROM} {path}"
+
+
+def check_same_images(state: Mapping[str, Any], images: Mapping[str, Any], console: Console) -> None:
+    """RSF-C006 where folder and division were taken from the autoencoder ``state``, and the images are others.
+
+    A relative folder means another one from elsewhere. Who names the folder may add images to it.
+    """
+    stored = state.get("images", {}).get("split")
+    inherited = all(console.origins.get(name, "").startswith(ORIGIN) for name in (*DIVISION, "seed"))
+    if inherited and stored is not None and stored != images["split"]:
+        before = count_noun(state["images"].get("train", 0), "training image")
+        raise RsforgeError(
+            "RSF-C006", "the images are not those of the autoencoder, which names their folder", where="--data-dir",
+            found=f"{before} then, {images['train']} now, or others",
+            fix=f"use --data-dir {state['settings']['data']['data_dir']} to train on what lies there now, "
+            "or name the folder of the autoencoder's images",
+        )  # fmt: skip
 
 
 def _same_folder(given: Mapping[str, Any], stored: str) -> bool:

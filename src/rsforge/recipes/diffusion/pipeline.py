@@ -73,12 +73,13 @@ class LatentPipeline:
     conditioning: Conditioning = UNCONDITIONAL
 
     def walk(self, sampler: str | None = None, num_steps: int | None = None, *, eta: float = 0.0) -> Walk:
-        """The walk of these names and numbers, or what suits the model where they are not given.
+        """The walk of these names and numbers, or what suits the model where they are not given; ``eta`` asks for DDIM.
 
         ``ValueError`` when the number of steps does not fit the schedule.
         """
         total = len(self.alphas_cumprod)
-        name = sampler or default_sampler(self.prediction, all_steps=num_steps is None)
+        suited = "ddim" if eta else default_sampler(self.prediction, all_steps=num_steps is None)
+        name = sampler or suited
         if num_steps is None:
             num_steps = default_num_steps(name, self.prediction, total)
         return Walk(name, self.grid.timesteps(total, num_steps), eta)

@@ -22,12 +22,14 @@ from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
+from rsforge.recipes.diffusion.inherit import check_same_images
 from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
@@ -55,6 +57,7 @@ class DiffusionData:
     images: ImageSets
     autoencoder: Autoencoder
     vae: LoadedModel
+    vae_path: Path
     latents: Latents
 
     @property
@@ -68,10 +71,12 @@ def check(settings: DiffusionTrainSettings, console: Console) -> None:
 
 def read_data(settings: DiffusionTrainSettings, compute: Compute, console: Console) -> DiffusionData:
     """The images, to be encoded at each step as long as nothing may be written."""
-    autoencoder, vae = load_autoencoder(settings.denoiser.vae_checkpoint, compute.device)
+    path = partners.locate("vae", settings.denoiser.vae_checkpoint, settings.run, console)
+    autoencoder, vae = load_autoencoder(path, compute.device)
     check_size(settings.data.image_size, vae)
     images = image_folder.load_images(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
-    return DiffusionData(images, autoencoder, vae, encode_latents.fresh(images, autoencoder, vae, compute))
+    check_same_images(vae.state, images.identity, console)
+    return DiffusionData(images, autoencoder, vae, path, encode_latents.fresh(images, autoencoder, vae, compute))
 
 
 def store_latents(
@@ -113,8 +118,8 @@ def mlp(options: DenoiserSettings, latent_dim: int) -> LatentMlp:
     """The network for vectors of ``latent_dim`` values."""
     if min(options.hidden) < NARROWEST:
         raise ValueError(
-            f"--hidden {min(options.hidden)} leaves one value in each of {GROUPS} groups, and a value normalised "
-            f"alone says nothing: the narrowest width is {NARROWEST}"
+            f"--hidden {min(options.hidden)} leaves one value in each of {GROUPS} groups, and normalising "
+            f"a single value removes it: the narrowest width is {NARROWEST}"
         )
     return LatentMlp(latent_dim=latent_dim, hidden=options.hidden, time_dim=options.time_dim, dropout=options.dropout)
 
@@ -175,7 +180,7 @@ def spec(
         monitor="val/loss",
         preview=partial(preview, settings, pipeline),
         frozen={"autoencoder": data.autoencoder},
-        partners={"vae": Partner(settings.denoiser.vae_checkpoint, data.vae.digest)},
+        partners={"vae": Partner(data.vae_path, data.vae.digest)},
     )
 
 

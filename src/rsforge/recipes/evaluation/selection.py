@@ -7,12 +7,16 @@ from typing import Any
 
 
 def chosen_on(state: Mapping[str, Any]) -> str | None:
-    """The subset whose figure made this epoch the best: ``val``, or ``train`` where nothing was held out.
+    """The subset whose figure made this model the best: ``val``, or ``train`` where nothing was held out.
 
-    None where the checkpoint is of another epoch than the best one so far.
+    None where the checkpoint is of another step than the best one so far; those of earlier versions know the epoch.
     """
-    best = state.get("parts", {}).get("best")
-    if best and best["epoch"] + 1 != state.get("progress", {}).get("epoch"):
+    best, progress = state.get("parts", {}).get("best"), state.get("progress", {})
+    if best and best.get("step"):
+        is_best = best["step"] == progress.get("step")
+    else:
+        is_best = not best or best["epoch"] + 1 == progress.get("epoch")
+    if not is_best:
         return None
     return "val" if state.get("images", {}).get("held_out") else "train"
 

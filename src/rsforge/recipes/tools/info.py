@@ -79,7 +79,8 @@ def _describe_progress(state: Mapping[str, Any]) -> dict[str, Any]:
     }
     # Until the objective has its final form the newest epoch is stored as the best, without a figure.
     if math.isfinite(best.get("figure", math.inf)):
-        description["best"] = {"epoch": best["epoch"] + 1, "figure": best["figure"]}
+        step = {"step": best["step"]} if best.get("step") else {}
+        description["best"] = {"epoch": best["epoch"] + 1, **step, "figure": best["figure"]}
     return description
 
 

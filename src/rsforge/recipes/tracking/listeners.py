@@ -19,7 +19,10 @@ PLACE = ("step", "epoch", "best")  # where a row stands; the rest of it are figu
 
 
 class Display(Listener):
-    """Feeds a progress with the newest loss, and the figure of the last epoch: ``val`` where it is a held-out one."""
+    """Feeds a progress with the newest loss, and the figure of the last epoch: ``val`` where it is a held-out one.
+
+    Its standard error follows where the method measures one; a star marks the best so far.
+    """
 
     def __init__(self, meter: Meter, *, epochs: int, monitor: str) -> None:
         self.meter, self.epochs, self.monitor = meter, epochs, monitor.removeprefix("-")
@@ -31,7 +34,9 @@ class Display(Listener):
     def on_epoch(self, row: Mapping[str, Any], seconds: float) -> None:
         shown: dict[str, str] = {}
         if self.monitor in row:
-            shown[self.label] = f"{row[self.monitor]:.4g}{'*' if row['best'] else ''}"
+            error = row.get(f"{self.monitor}_se")
+            spread = "" if error is None else f"±{error:.1g}"
+            shown[self.label] = f"{row[self.monitor]:.4g}{spread}{'*' if row['best'] else ''}"
         self.meter.step(0, **shown)  # told in any case: what an epoch ends with is no time of a step
 
 
@@ -128,7 +133,7 @@ class Forgiving(Tracker):
             yield
         except Exception as error:
             reason = describe_failure(error)
-            self.console.warn(f"{self.name} failed and hears no more of this run, which goes on: {reason}")
+            self.console.warn(f"{self.name} failed and records no more of this run; the training continues: {reason}")
             failed, self.tracker = self.tracker, Tracker()
             with contextlib.suppress(Exception):
                 failed.close(1)

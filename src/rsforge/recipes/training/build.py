@@ -153,7 +153,7 @@ def comparable_after(
 ) -> int:
     """The steps after which figures can be compared: those of the objective's warm-up and of the learning rate's.
 
-    The end of the run can always be; a warm-up that is longer than the run is said.
+    They do not depend on the length of the run, which may grow later; a warm-up that is longer than it is said.
     """
     warmups = {
         "the warm-up of the objective": spec.objective_warmup * steps_per_epoch,
@@ -162,7 +162,7 @@ def comparable_after(
     for name, steps in warmups.items():
         if steps >= goal:
             console.warn(f"{name} takes {steps} steps, the whole run {goal}: the best model is the last one")
-    return min(max(warmups.values()), goal - 1)
+    return max(warmups.values())
 
 
 def build_trainer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.training.build import build_rate
 from rsforge.recipes.training.job import TrainSettings, as_model
 from rsforge.recipes.training.output_dir import read_ending
-from rsforge.settings.sections import Location, flatten, settings_of, spell_flag
+from rsforge.settings.sections import DEFAULT, Location, flatten, settings_of, spell_flag
 from rsforge.wording import count_noun
 
 # What does not move the trajectory.
@@ -31,6 +32,7 @@ REMEDIES = {"on_nonfinite", "log_every"}
 RATES = {"learning_rate", "lr_disc"}
 NOT_FINITE = "RSF-T001"
 STRETCHED = ("cosine", "linear")
+SOURCES = ("checkpoint ", "autoencoder ")
 
 
 class Change(NamedTuple):
@@ -109,15 +111,34 @@ def _is_remedy(change: Change, folder: Path) -> bool:
 
 def _length(state: Mapping[str, Any], changes: list[Change], settings: TrainSettings) -> Iterator[str]:
     """One line where the run becomes longer or shorter: what that does to the learning rate from here on."""
-    change = next((change for change in changes if change.name in ("epochs", "max_train_steps")), None)
-    if change is None:
+    before, now = state["settings"]["loop"], settings.loop.model_dump()
+    if not {"epochs", "max_train_steps"}.intersection(change.name for change in changes):
         return
     optim, step, per_epoch = settings.optim, state["progress"]["step"], state["progress"]["shape"][1]
-    said = f"changed    {change}: the learning rate"
+    said = f"changed    {_spell_length(before)} is now {_spell_length(now)}: the learning rate"
     if optim.lr_scheduler not in STRETCHED:
         yield f"{said} ({optim.lr_scheduler}) does not depend on the length of the run"
         return
-    before = state["settings"]["loop"].get("max_train_steps") or state["settings"]["loop"]["epochs"] * per_epoch
-    goal = settings.loop.max_train_steps or settings.loop.epochs * per_epoch
-    then, now = (build_rate(optim, per_epoch=per_epoch, goal=length).at(step) for length in (before, goal))
-    yield f"{said} ({optim.lr_scheduler}) now ends at step {goal}, and goes on at {now:.3g} in place of {then:.3g}"
+    lengths = [loop.get("max_train_steps") or loop["epochs"] * per_epoch for loop in (before, now)]
+    then, from_here = (build_rate(optim, per_epoch=per_epoch, goal=length).at(step) for length in lengths)
+    rates = f"goes on at {from_here:.3g} in place of {then:.3g}"
+    yield f"{said} ({optim.lr_scheduler}) now ends at step {lengths[1]}, and {rates}"
+
+
+def _spell_length(loop: Mapping[str, Any]) -> str:
+    """The option that says how long a run is, with its value."""
+    steps = loop.get("max_train_steps")
+    return f"--max-train-steps {steps}" if steps else f"--epochs {loop['epochs']}"
+
+
+@contextlib.contextmanager
+def name_source(data_dir: str, console: Console) -> Iterator[None]:
+    """Let an error over images that are not there name the checkpoint that ``data_dir`` was taken from."""
+    try:
+        yield
+    except RsforgeError as error:
+        source = console.origins.get("data_dir", "").removeprefix(f"{DEFAULT}: ")
+        if error.code == "RSF-D001" and source.startswith(SOURCES):
+            error.found = f"{data_dir} is the --data-dir of {source}, looked for in {Path.cwd()}"
+            error.fix = "name the folder of the images with --data-dir"
+        raise

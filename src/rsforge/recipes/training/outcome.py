@@ -20,6 +20,15 @@ def warn_of_damage(journal: Path, lines: int, console: Console) -> None:
         console.warn(f"{journal} has {lines} damaged or missing lines; the run goes on, and its curves lack them")
 
 
+def say_if_finished(trainer: Trainer, console: Console) -> None:
+    """Say that a run to go on with has reached its end, and what would make it longer."""
+    progress, goal = trainer.progress, trainer.cadences.goal
+    if progress.finished:
+        console.say(f"finished   already, at step {progress.step}: {progress.finished}")
+    elif progress.step >= goal:
+        console.say(f"finished   already: step {progress.step} of {goal}; more --epochs or --max-train-steps go on")
+
+
 @contextlib.contextmanager
 def name_what_is_safe(trainer: Trainer, output: Path, outputs: OutputLayout) -> Iterator[None]:
     """Turn a failure of the system during a training into an error that names the newest checkpoint."""
@@ -33,11 +42,11 @@ def name_what_is_safe(trainer: Trainer, output: Path, outputs: OutputLayout) -> 
 
 
 def check_outcome(trainer: Trainer, output: Path, outputs: OutputLayout, monitored: str) -> None:
-    """RSF-T003 where no step changed the model, or no figure that could be compared was finite."""
+    """RSF-T003 where no step changed the model, or no monitored figure was finite."""
     progress = trainer.progress
     if progress.skipped and progress.skipped >= progress.step:
         what = f"no step of {progress.step} changed the model: no loss was finite"
-    elif not math.isfinite(trainer.best.figure):
+    elif trainer.best.epoch < 0:
         what = f"{monitored.removeprefix('-')} was finite in no validation: no model is the best"
     else:
         return
@@ -59,5 +68,6 @@ def describe_outcome(trainer: Trainer, output: Path, outputs: OutputLayout, moni
         result["skipped_steps"] = progress.skipped
     if math.isfinite(best.figure):
         sign = -1 if monitored.startswith("-") else 1
-        result |= {"best_epoch": best.epoch + 1, "monitor": monitored.removeprefix("-"), "best": sign * best.figure}
+        result |= {"best_epoch": best.epoch + 1, "best_step": best.step}
+        result |= {"monitor": monitored.removeprefix("-"), "best": sign * best.figure}
     return result | {"stopped": progress.finished or "done"}

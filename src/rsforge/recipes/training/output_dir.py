@@ -24,6 +24,8 @@ from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")
 HOW_IT_WAS_CALLED = ("resume", "overwrite")
+BEFORE_ANY_STEP = {durable.LOCK, output_names.SETTINGS, output_names.ENDING}
+"""What a run leaves that failed before its first step: the next one takes their place."""
 
 
 def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> ResumePoint | None:
@@ -45,8 +47,8 @@ def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Conso
 
 def _refuse_occupied(folder: Path, own: OutputLayout, *, overwrite: bool) -> None:
     if folder.is_dir() and not overwrite:
-        taken = [p for p in folder.iterdir() if p.name != ".lock" and (p.is_file() or p.name in own.folders)]
-        files = sorted(p.name for p in taken if p.is_file() or any(p.iterdir()))
+        taken = [p for p in folder.iterdir() if p.is_file() or p.name in own.folders]
+        files = sorted(p.name for p in taken if p.name not in BEFORE_ANY_STEP and (p.is_file() or any(p.iterdir())))
         if files:
             raise RsforgeError(
                 "RSF-U004", f"the output folder {folder} is not empty", where="--output-dir", found=", ".join(files[:4])

@@ -8,8 +8,10 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
 from rsforge.recipes.stored_partners import COPIES, stored_partners
 from rsforge.recipes.training.job import Partner
+from rsforge.settings.base import RunSettings
 
 
 def describe(partners: Mapping[str, Partner]) -> dict[str, dict[str, str]]:
@@ -18,11 +20,21 @@ def describe(partners: Mapping[str, Partner]) -> dict[str, dict[str, str]]:
 
 
 def copy(partners: Mapping[str, Partner], output: Path) -> None:
-    """Put each partner's checkpoint into the run folder: as a link of the same file where the disk allows it."""
+    """Copy each partner's checkpoint into the run folder, which can be moved or kept without the other then."""
     for role, one in partners.items():
         target = output / COPIES / f"{role}.pt"
         target.parent.mkdir(exist_ok=True)
-        durable.link_or_copy(one.path, target)
+        if not (target.exists() and target.samefile(one.path)):  # a resumed run may build on the copy itself
+            durable.copy_file(one.path, target)
+
+
+def locate(role: str, path: Path, run: RunSettings, console: Console) -> Path:
+    """The partner's checkpoint: ``path``, or the copy in the folder of a run that goes on where ``path`` is gone."""
+    copied = run.output_dir / COPIES / f"{role}.pt"
+    if run.resume is None or path.exists() or not copied.is_file():
+        return path
+    console.say(f"taken      {copied}: {path} is gone")
+    return copied
 
 
 def check_same(state: Mapping[str, Any], partners: Mapping[str, Partner]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 from rsforge import durable
-from rsforge.engine import devices, distributed
+from rsforge.engine import devices, distributed, optimizers
 from rsforge.engine.cadence import Moment
 from rsforge.engine.distributed import PlannedProcesses
 from rsforge.engine.early_stopping import Best
@@ -27,7 +27,13 @@ from rsforge.recipes.training import changes, decisions, launch, output_dir, par
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
 from rsforge.recipes.training.method import HasIdentity, Method
-from rsforge.recipes.training.outcome import check_outcome, describe_outcome, name_what_is_safe, warn_of_damage
+from rsforge.recipes.training.outcome import (
+    check_outcome,
+    describe_outcome,
+    name_what_is_safe,
+    say_if_finished,
+    warn_of_damage,
+)
 from rsforge.recipes.training.plan import plan
 from rsforge.recipes.training.resume import ResumePoint, set_newer_aside
 from rsforge.seeds import derive
@@ -75,8 +81,10 @@ def _fit_here(
     settings = decisions.apply_decisions(settings, decided, console)
     run = settings.run
     output_dir.check_apart(run, method.outputs, settings.data.data_dir)
+    optimizers.check_available(settings.optim.optimizer)
     method.check(settings, console)
-    datasets = method.datasets(settings, compute, console)
+    with changes.name_source(settings.data.data_dir, console):
+        datasets = method.datasets(settings, compute, console)
     torch.manual_seed(derive(run.seed, "weights"))
     networks = method.networks(settings, datasets, compute)
     spec = method.spec(settings, datasets, networks, compute, console)
@@ -155,6 +163,7 @@ def _train(
     trainer = build_trainer(shown, settings, outputs, identity, compute, console)
     if point is not None:
         warn_of_damage(journal, _go_on(trainer, point, outputs, compute, console), console)
+        say_if_finished(trainer, console)
     with contextlib.ExitStack() as stack:
         if compute.world.writes:
             if settings.run.copy_partners:

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from rsforge.data.io import hdf5
-from rsforge.data.io.hdf5 import LazyRows
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.cubes.hdf5_file import LazyRows
 from rsforge.data.io.image_reader import UnreadableError
 
 
@@ -38,12 +38,12 @@ def reason(action) -> str:
 
 
 def test_numbers_are_listed_once_and_links_are_not_followed(file):
-    assert list(hdf5.list_numeric_datasets(file)) in (["/empty", "/group/again"], ["/empty", "/group/numbers"])
+    assert list(hdf5_file.list_numeric_datasets(file)) in (["/empty", "/group/again"], ["/empty", "/group/numbers"])
 
 
 @pytest.mark.parametrize("name", ["group/numbers", "/group/numbers", "near", "group/beside", "group/circle/numbers"])
 def test_names_lead_to_what_lies_in_the_file(file, name):
-    assert hdf5.read_small(hdf5.find_dataset(file, name)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert hdf5_file.read_small(hdf5_file.find_dataset(file, name)).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_names_lead_to_what_lies_in_the_file(file, name):
     ],
 )
 def test_names_that_lead_elsewhere_are_refused(file, name, why):
-    assert why in reason(lambda: hdf5.find_dataset(file, name))
+    assert why in reason(lambda: hdf5_file.find_dataset(file, name))
 
 
 @pytest.mark.parametrize("name", ["text", "complex", "records", "references"])
 def test_what_is_no_number_is_refused(file, name):
-    assert "no real numbers" in reason(lambda: hdf5.check_dataset(file[name]))
+    assert "no real numbers" in reason(lambda: hdf5_file.check_dataset(file[name]))
 
 
 def test_nothing_is_no_array(file):
-    assert "is empty" in reason(lambda: hdf5.check_dataset(file["empty"]))
+    assert "is empty" in reason(lambda: hdf5_file.check_dataset(file["empty"]))
 
 
 def test_values_in_other_files_are_refused(tmp_path: Path):
@@ -86,27 +86,27 @@ def test_values_in_other_files_are_refused(tmp_path: Path):
         layout = h5py.VirtualLayout((4,), "u1")
         layout[:] = h5py.VirtualSource(file["inside"])
         file.create_virtual_dataset("whole", layout)
-    with hdf5.open_file(tmp_path / "b.h5") as file:
-        assert "lie in another file" in reason(lambda: hdf5.check_dataset(file["outside"]))
-        assert "assembled from other files" in reason(lambda: hdf5.check_dataset(file["assembled"]))
-        assert "lie in another file" in reason(lambda: hdf5.check_dataset(file["through"]))
-        assert "itself assembled" in reason(lambda: hdf5.check_dataset(file["twice"]))
-        assert hdf5.read_small(file["whole"]).tolist() == [0, 1, 2, 3]
+    with hdf5_file.open_file(tmp_path / "b.h5") as file:
+        assert "lie in another file" in reason(lambda: hdf5_file.check_dataset(file["outside"]))
+        assert "assembled from other files" in reason(lambda: hdf5_file.check_dataset(file["assembled"]))
+        assert "lie in another file" in reason(lambda: hdf5_file.check_dataset(file["through"]))
+        assert "itself assembled" in reason(lambda: hdf5_file.check_dataset(file["twice"]))
+        assert hdf5_file.read_small(file["whole"]).tolist() == [0, 1, 2, 3]
 
 
 def test_giant_chunks_and_large_notes_are_refused(tmp_path: Path):
     with h5py.File(tmp_path / "b.h5", "w") as file:
         giant = file.create_dataset("giant", (1 << 15, 1 << 15), "f4", chunks=(1 << 14, 1 << 14), compression="gzip")
-        assert "a chunk of /giant" in reason(lambda: hdf5.check_dataset(giant))
+        assert "a chunk of /giant" in reason(lambda: hdf5_file.check_dataset(giant))
         long = file.create_dataset("long", (1 << 21,), "f4")
-        assert "more than 1,048,576" in reason(lambda: hdf5.read_small(long))
+        assert "more than 1,048,576" in reason(lambda: hdf5_file.read_small(long))
 
 
 def test_a_missing_filter_is_named(tmp_path: Path, monkeypatch):
     with h5py.File(tmp_path / "b.h5", "w") as file:
         packed = file.create_dataset("packed", data=np.zeros(8), chunks=(4,), compression="gzip")
         monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: False)
-        assert "the filter deflate, which is not installed" in reason(lambda: hdf5.check_dataset(packed))
+        assert "the filter deflate, which is not installed" in reason(lambda: hdf5_file.check_dataset(packed))
 
 
 def test_damage_is_a_reason(tmp_path: Path):
@@ -115,11 +115,11 @@ def test_damage_is_a_reason(tmp_path: Path):
         file.create_dataset("x", data=np.arange(4000.0).reshape(40, 100), chunks=(40, 100), compression="gzip")
     whole = path.read_bytes()
     path.write_bytes(whole[:-2000])
-    assert "not an intact HDF5 file" in reason(lambda: hdf5.open_file(path).__enter__())
+    assert "not an intact HDF5 file" in reason(lambda: hdf5_file.open_file(path).__enter__())
     path.write_bytes(whole[:-2000] + bytes(2000))
-    with hdf5.open_file(path) as file:
-        assert "cannot be read" in reason(lambda: LazyRows(hdf5.check_dataset(file["x"])).read_rows(0, 40))
-    assert "regular" in reason(lambda: hdf5.open_file(tmp_path).__enter__())
+    with hdf5_file.open_file(path) as file:
+        assert "cannot be read" in reason(lambda: LazyRows(hdf5_file.check_dataset(file["x"])).read_rows(0, 40))
+    assert "regular" in reason(lambda: hdf5_file.open_file(tmp_path).__enter__())
 
 
 class Counted:
