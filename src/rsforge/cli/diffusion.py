@@ -9,6 +9,7 @@ from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.diffusion import DiffusionTrainSettings
+from rsforge.settings.diffusion_sar import SarTrainSettings
 
 app = group()
 
@@ -37,5 +38,26 @@ def _inherit(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 def train(settings: DiffusionTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train a diffusion model on the latents of a trained autoencoder."""
     from rsforge.recipes.diffusion.train import train as recipe
+
+    return recipe(settings, console)
+
+
+def _sar_method() -> Any:
+    from rsforge.recipes.diffusion.train_sar import METHOD
+
+    return METHOD
+
+
+@command(
+    app,
+    "diffusion train-sar",
+    SarTrainSettings,
+    writes=True,
+    method=_sar_method,
+    epilog="Example: rsforge diffusion train-sar --dataset-path Dataset --clip checkpoints/clip/best_clip.pt",
+)
+def train_sar(settings: SarTrainSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Train a diffusion model from SAR to optical images, steered by prompts."""
+    from rsforge.recipes.diffusion.train_sar import train as recipe
 
     return recipe(settings, console)

@@ -10,6 +10,7 @@ from rsforge.cli.bridge import command
 from rsforge.cli.help import HELP
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.sample import SampleSettings
+from rsforge.settings.sample_sar import SampleBatchSettings, SampleDatasetSettings, SampleSingleSettings
 
 # A group without commands yet: what it does by itself stays when subcommands come.
 app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": list(HELP)})
@@ -26,5 +27,47 @@ app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": 
 def sample(settings: SampleSettings, console: TerminalConsole) -> dict[str, Any]:
     """Sample images from a diffusion model, by DDPM or in fewer steps by DDIM, DPM++ or Euler."""
     from rsforge.recipes.sample.images import draw as recipe
+
+    return recipe(settings, console)
+
+
+@command(
+    app,
+    "sample single",
+    SampleSingleSettings,
+    writes=True,
+    epilog="Example: rsforge sample single --input-image sar.png --region tropical --season summer",
+)
+def single(settings: SampleSingleSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Draw an optical image of a SAR image."""
+    from rsforge.recipes.sample.single import draw as recipe
+
+    return recipe(settings, console)
+
+
+@command(
+    app,
+    "sample batch",
+    SampleBatchSettings,
+    writes=True,
+    epilog="Example: rsforge sample batch --input-dir test_images --regions tropical arctic --seasons winter summer",
+)
+def batch(settings: SampleBatchSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Draw an optical image of every SAR image of a folder."""
+    from rsforge.recipes.sample.batch import draw as recipe
+
+    return recipe(settings, console)
+
+
+@command(
+    app,
+    "sample dataset",
+    SampleDatasetSettings,
+    writes=True,
+    epilog="Example: rsforge sample dataset --dataset-path Dataset --num-samples 20",
+)
+def dataset(settings: SampleDatasetSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Draw optical images for held-out pairs and compare them with the true ones."""
+    from rsforge.recipes.sample.dataset import draw as recipe
 
     return recipe(settings, console)

@@ -28,6 +28,24 @@ class Console(Protocol):
     def progress(self, label: str, total: int, done: int = 0) -> contextlib.AbstractContextManager[Meter]: ...
 
 
+class StageConsole:
+    """The console of a recipe that another recipe calls: a command line and origins of its own, on the same display."""
+
+    dry_run = False
+
+    def __init__(self, console: Console, *, command: str, argv: list[str], origins: dict[str, str]) -> None:
+        self.console, self.command, self.argv, self.origins = console, command, argv, origins
+
+    def say(self, line: str) -> None:
+        self.console.say(f"    {line}")
+
+    def warn(self, line: str) -> None:
+        self.console.warn(line)
+
+    def progress(self, label: str, total: int, done: int = 0) -> contextlib.AbstractContextManager[Meter]:
+        return self.console.progress(label, total, done)
+
+
 class _Nobody:
     def step(self, advance: int = 1, **figures: float | str) -> None: ...
 

@@ -30,13 +30,9 @@ from rsforge.settings.sections import Section, also
 FLOW_DEFAULTS = {"schedule": "flow", "timestep_sampling": "logit_normal"}
 
 
-class DenoiserSettings(Section):
+class NoiseSettings(Section):
     """Denoiser"""
 
-    vae_checkpoint: Path = Field(
-        description="Checkpoint of the autoencoder whose latents are learnt.",
-        json_schema_extra=also("--vae", made="vae_models/best_model.pt", by="vae train"),
-    )
     prediction: Literal["eps", "v", "x_0", "flow"] = Field(
         "eps",
         description="What the network predicts: the noise, the velocity, the clean latent, or the velocity of the "
@@ -60,12 +56,6 @@ class DenoiserSettings(Section):
         "the more the fewer images are held out.",
     )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
-    hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
-    time_dim: int = Field(256, ge=2, le=65_536, multiple_of=2, description="Width of the embedding of the timestep.")
-    dropout: ShareBelowOne = Field(0.1, description="Share of activations dropped in training.")
-    channels: Widths = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
-    layers_per_block: Layers = Field(2, description="Residual layers in each level of the U-Net.")
-    head_width: Width = Field(32, description="Channels of one attention head.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
     latent_cache: bool = Field(True, description="Encode the images once and train on the stored latents.")
     latent_cache_dir: Path | None = Field(None, description="Folder of stored latents; else in the output folder.")
@@ -107,6 +97,21 @@ class DenoiserSettings(Section):
                 "use --no-zero-terminal-snr"
             )
         return self
+
+
+class DenoiserSettings(NoiseSettings):
+    """Denoiser"""
+
+    vae_checkpoint: Path = Field(
+        description="Checkpoint of the autoencoder whose latents are learnt.",
+        json_schema_extra=also("--vae", made="vae_models/best_model.pt", by="vae train"),
+    )
+    hidden: Widths = Field((256, 256, 512, 512), description="Widths of the network for vector latents.")
+    time_dim: int = Field(256, ge=2, le=65_536, multiple_of=2, description="Width of the embedding of the timestep.")
+    dropout: ShareBelowOne = Field(0.1, description="Share of activations dropped in training.")
+    channels: Widths = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
+    layers_per_block: Layers = Field(2, description="Residual layers in each level of the U-Net.")
+    head_width: Width = Field(32, description="Channels of one attention head.")
 
 
 class LatentImageSettings(TileSettings):

@@ -26,6 +26,7 @@ DrawTimesteps = Callable[[int], Tensor]
 class Noisy(NamedTuple):
     """Latents at their timesteps, and what the network should answer."""
 
+    x_0: Tensor
     x_t: Tensor
     t: Tensor
     alpha_bar: Tensor
@@ -38,13 +39,19 @@ def already_encoded(batch: Batch) -> Tensor:
     return moments
 
 
+def as_they_are(batch: Batch) -> Batch:
+    """The inputs of a conditioning where batches hold them as the network takes them."""
+    return batch
+
+
 class DiffusionTask:
     """Denoising of standardised latents, drawn anew from their moments at each step.
 
     ``moments_of(batch)`` is ``(B, 2, *latent)``, mean and log-variance; ``mean`` and ``std`` standardise latents
-    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike. Batches hold
-    the inputs of ``conditioning`` by their names. Validation asks every latent at ``validation_draws`` timesteps: one
-    from the whole table, or two from each of half as many equal parts (``ValueError`` for another odd number).
+    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike.
+    ``inputs_of(batch)`` holds the inputs of ``conditioning`` by their names. Validation asks every latent at
+    ``validation_draws`` timesteps: one from the whole table, or two from each of half as many equal parts
+    (``ValueError`` for another odd number).
     """
 
     def __init__(
@@ -60,10 +67,12 @@ class DiffusionTask:
         conditioning: Conditioning = UNCONDITIONAL,
         validation_draws: int = 1,
         moments_of: Callable[[Batch], Tensor] = already_encoded,
+        inputs_of: Callable[[Batch], Batch] = as_they_are,
     ) -> None:
         if validation_draws < 1 or (validation_draws > 1 and validation_draws % 2):
             raise ValueError(f"validation draws must be 1 or an even number, not {validation_draws}")
-        self.denoiser, self.prediction, self.moments_of = denoiser, prediction, moments_of
+        self.denoiser, self.prediction = denoiser, prediction
+        self.moments_of, self.inputs_of = moments_of, inputs_of
         self.alphas_cumprod, self.mean, self.std = alphas_cumprod, mean, std
         self.min_snr_gamma, self.timestep_sampling = min_snr_gamma, timestep_sampling
         self.conditioning, self.validation_draws = conditioning, validation_draws
@@ -75,10 +84,19 @@ class DiffusionTask:
         return {"denoiser": list(self.denoiser.parameters())}
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
+        noisy, output = self.answer(batch)
+        yield Turn("denoiser", self.loss(noisy, output))
+
+    def answer(self, batch: Batch) -> tuple[Noisy, Tensor]:
+        """Latents at random timesteps, and what the network says of them, some of its inputs left out."""
         noisy = self._diffuse(self.moments_of(batch), partial(sample_timesteps, self.timestep_sampling, self._total))
-        inputs = self.conditioning.drop(self.conditioning.select(batch))
+        inputs = self.conditioning.drop(self.conditioning.select(self.inputs_of(batch)))
+        return noisy, self._predict(noisy, inputs)
+
+    def loss(self, noisy: Noisy, output: Tensor) -> Tensor:
+        """The weighted squared error of an answer, a scalar."""
         weight = min_snr_weight(self.prediction, noisy.alpha_bar, self.min_snr_gamma) if self.min_snr_gamma else None
-        yield Turn("denoiser", weighted_mse(self._predict(noisy, inputs), noisy.wanted, weight).mean())
+        return weighted_mse(output, noisy.wanted, weight).mean()
 
     def validation(self) -> DenoisingFigures:
         return DenoisingFigures(self.evaluate)
@@ -88,7 +106,7 @@ class DiffusionTask:
 
         With several draws also ``loss_variance``, that of one latent's mean loss over its draws.
         """
-        moments, inputs = self.moments_of(batch), self.conditioning.select(batch)
+        moments, inputs = self.moments_of(batch), self.conditioning.select(self.inputs_of(batch))
         losses, linear = [], []
         for draw in range(self.validation_draws):
             noisy = self._diffuse(moments, self._validation_timesteps(draw))
@@ -116,7 +134,7 @@ class DiffusionTask:
         t = draw_timesteps(len(x_0))
         eps, alpha_bar = torch.randn_like(x_0), self.alphas_cumprod[t]
         x_t, wanted = q_sample(x_0, eps, alpha_bar), target(self.prediction, x_0, eps, alpha_bar)
-        return Noisy(x_t, t.to(x_0.device), alpha_bar, wanted)
+        return Noisy(x_0, x_t, t.to(x_0.device), alpha_bar, wanted)
 
     def _predict(self, noisy: Noisy, inputs: Mapping[str, Tensor]) -> Tensor:
         return self.denoiser(noisy.x_t, noisy.t, **self.conditioning.as_arguments(inputs))

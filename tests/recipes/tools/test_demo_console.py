@@ -10,7 +10,7 @@ from rsforge.cli.config_files import Entry
 from rsforge.cli.leaves import spellings
 from rsforge.cli.resolve import resolve
 from rsforge.recipes.console import SilentConsole
-from rsforge.recipes.tools.demo_console import StageConsole, command_line, compose_settings
+from rsforge.recipes.tools.demo_console import command_line, compose_settings, open_stage
 from rsforge.recipes.tools.demo_options import DemoOptions, Plan
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
@@ -36,5 +36,5 @@ def test_a_command_line_makes_the_settings_it_tells(tmp_path, model, name):
         )
     typed, origins = resolve(model, [entries])
     assert typed == compose_settings(model, options)
-    console = StageConsole(SilentConsole(), "x", options, typed)
+    console = open_stage(SilentConsole(), "x", options, typed)
     assert {k for k, v in console.origins.items() if v == "demo"} == {k for k, v in origins.items() if v == "option"}

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from rsforge import __version__
 from rsforge.data.io.georeference import Mask, RasterInfo
 from rsforge.data.pairs.reading import rgb_to_grey
-from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, check_values, declare_radiometry
+from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, check_values
 from rsforge.data.scenes.blend_weights import Floats
 from rsforge.data.scenes.tiling import TileGrid
 from rsforge.errors import RsforgeError
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.inference.checkpoints import LoadedModel
+from rsforge.recipes.inference.sar_values import choose_radiometry
 from rsforge.recipes.inference.tiled import Values
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
 
-UNIT_SYMBOLS = {"db": "dB", "linear": "1"}
 SHARED = 4  # a tile shares this part of its side with the next
 _SAR_NAMES = {"db": "sigma0_db", "linear": "sigma0", "dn": "dn", "uint8": "sar"}
 _COLOURS = ("red", "green", "blue")
@@ -70,7 +70,9 @@ def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restor
     tile = settings.tile or image_size
     overlap = tile // SHARED if settings.overlap is None else settings.overlap
     _check_tiles(tile, overlap, net.factor)
-    sar = _sar_radiometry(settings, restored)
+    where = str(settings.checkpoint)
+    stored = Radiometry.from_dict(restored.state.get("radiometry"), where=where)
+    sar = choose_radiometry(stored, settings.radiometry, settings.clip)
     tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
     if settings.direction == "sar2optical":
         return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
@@ -87,15 +89,3 @@ def _check_tiles(tile: int, overlap: int, factor: int) -> None:
     if overlap >= tile:
         what, found = "the overlap of tiles must be less than their side", f"overlap {overlap}, tile {tile}"
         raise RsforgeError("RSF-U005", what, where="--overlap, --tile", found=found)
-
-
-def _sar_radiometry(settings: CycleGanTranslateSettings, restored: LoadedModel) -> Radiometry:
-    """That of the training, unless a unit or a window is given; decibels and powers share their windows."""
-    stored = Radiometry.from_dict(restored.state.get("radiometry"), where=str(settings.checkpoint))
-    unit = stored.unit if settings.radiometry == "auto" else settings.radiometry
-    kept = unit == stored.unit or {unit, stored.unit} <= UNIT_SYMBOLS.keys()
-    if settings.clip is None and unit == "dn" and not kept:
-        what = f"the training says nothing of the range of digital numbers: it had {stored.unit}"
-        fix = "give it with --clip LOW HIGH"
-        raise RsforgeError("RSF-U005", what, where="--radiometry, --clip", found="--radiometry dn", fix=fix)
-    return declare_radiometry(unit, settings.clip or ((stored.low, stored.high) if kept else None), 0)

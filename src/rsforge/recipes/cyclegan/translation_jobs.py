@@ -12,8 +12,9 @@ from rsforge.data.scenes.inputs import InputImage, InputImages
 from rsforge.data.scenes.sample_windows import spread_windows
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.cyclegan.translation import UNIT_SYMBOLS, Translation
+from rsforge.recipes.cyclegan.translation import Translation
 from rsforge.recipes.inference import output_paths
+from rsforge.recipes.inference.sar_values import UNIT_SYMBOLS
 from rsforge.recipes.inference.skipped_images import SkippedImages
 from rsforge.recipes.inference.tiled import ImageJob, readable
 from rsforge.settings.cyclegan import CycleGanTranslateSettings

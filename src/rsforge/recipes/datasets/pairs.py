@@ -31,12 +31,12 @@ from rsforge.recipes.datasets.pair_split import (
     sort_by_content,
 )
 from rsforge.settings.base import RunSettings
-from rsforge.settings.pairs import PairTrainingSettings
+from rsforge.settings.pairs import MatchedPairSettings, PairTrainingSettings
 
 SYNTHETIC_COUNT = 256
 
 
-def load_pairs(data: PairTrainingSettings, run: RunSettings, console: Console) -> PairSets:
+def load_pairs(data: MatchedPairSettings, run: RunSettings, console: Console) -> PairSets:
     """Find, check, divide and open the pairs that ``data`` names; nothing is cached for a dry run."""
     keep_bytes = 0 if console.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
@@ -47,12 +47,12 @@ def load_pairs(data: PairTrainingSettings, run: RunSettings, console: Console) -
         what = f"no pairs found in {data.data_dir}: the folder does not exist"
         raise RsforgeError("RSF-D001", what, where="--data-dir", fix=fix)
     refuse_shared_folder(Path(data.data_dir), run.output_dir)
-    if data.unpaired:
+    if isinstance(data, PairTrainingSettings) and data.unpaired:
         return unpaired.load_unpaired(data, run, console, keep_bytes)
     return _load_folder(data, run, console, keep_bytes)
 
 
-def _load_folder(data: PairTrainingSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
+def _load_folder(data: MatchedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     index = list_pairs(data, console, run.on_bad)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
     console.say(f"radiometry {sentence}")
@@ -79,7 +79,7 @@ def _load_folder(data: PairTrainingSettings, run: RunSettings, console: Console,
 
 
 def _divide(
-    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
+    data: MatchedPairSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
 ) -> TrainAndHeldOut:
     """By the stored split if one is followed, else by scene."""
     stored = follow_split(data, index, judged, console)
@@ -92,7 +92,7 @@ def _divide(
 
 
 def draw_sets(
-    count: int, data: PairTrainingSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
+    count: int, data: MatchedPairSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
 ) -> PairSets:
     """``count`` synthetic pairs, the last scenes of them held out."""
     start = find_held_out_start(count, data.val_fraction)
@@ -100,7 +100,7 @@ def draw_sets(
     without_flips = flipped.plain()
     train: IndexedDataset = SelectedItems(flipped, range(start))
     plain: IndexedDataset = SelectedItems(without_flips, range(start))
-    if data.unpaired:
+    if isinstance(data, PairTrainingSettings) and data.unpaired:
         names = [plain.name(index) for index in range(start)]
         sets = UnpairedDataset(OneModality(plain, 0), OneModality(plain, 1), names, seed=seed, flip=data.flip)
         train = sets

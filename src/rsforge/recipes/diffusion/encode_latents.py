@@ -66,7 +66,7 @@ class Encoder:
 def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
     """Images encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]
-    mean, std = _to_standardise(measured["mean"], measured["std"], where.device)
+    mean, std = to_standardise(measured["mean"], measured["std"], where.device)
     train, held_out = (NamedSamples(samples, ("images",)) for samples in (data.train, data.held_out))
     return Latents(train, held_out, Encoder(autoencoder).moments_of, mean, std)
 
@@ -83,9 +83,10 @@ def load_or_encode(
 
     Mirroring is kept by storing both views.
     """
-    store = Store(settings, autoencoder, vae, where, console)
+    folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
+    store = Store(folder, settings.data.image_size, autoencoder, vae.digest, where, console)
     train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
-    mean, std = _to_standardise(*latent_statistics(train), where.device)
+    mean, std = to_standardise(*latent_statistics(train), where.device)
     held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
     seed = settings.run.seed
     return Latents(
@@ -97,7 +98,7 @@ def load_or_encode(
     )
 
 
-def _to_standardise(mean: Tensor, std: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+def to_standardise(mean: Tensor, std: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """Mean and deviation on ``device``; RSF-T001 where they are not finite, since no latent would be after them."""
     if not (mean.isfinite().all() and std.isfinite().all()):
         raise RsforgeError("RSF-T001", "mean or deviation of the autoencoder's latents is not finite", fix=ANOTHER_VAE)
@@ -119,17 +120,11 @@ class Store:
     """The folder of stored latents; files are named by all that determines their content."""
 
     def __init__(
-        self,
-        settings: DiffusionTrainSettings,
-        autoencoder: Autoencoder,
-        vae: LoadedModel,
-        where: Compute,
-        console: Console,
+        self, folder: Path, size: int, autoencoder: Autoencoder, digest: str, where: Compute, console: Console
     ) -> None:
-        self.folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
-        self.size, self.device, self.world = settings.data.image_size, where.device, where.world
-        self.encode, self.digest, self.console = Encoder(autoencoder), vae.digest, console
-        self.shape = autoencoder.latent_shape(self.size)
+        self.folder, self.size, self.device, self.world = folder, size, where.device, where.world
+        self.encode, self.digest, self.console = Encoder(autoencoder), digest, console
+        self.shape = autoencoder.latent_shape(size)
 
     def moments(
         self, samples: IndexedDataset, side: str, data_digest: str, *, mirrored: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -25,12 +25,21 @@ REQUIRED = (
 )  # fmt: skip
 
 
-def load_denoiser(path: Path, device: torch.device, *, averaged: bool) -> tuple[Denoiser, LoadedModel]:
-    """The denoiser of a checkpoint."""
-    state = checkpoint.load(path, kind="diffusion", role=DIFFUSION_ROLE)
+def load_denoiser(
+    path: Path,
+    device: torch.device,
+    *,
+    averaged: bool,
+    kind: str = "diffusion",
+    partners: Sequence[str] = ("vae",),
+    required: Sequence[str] = REQUIRED,
+) -> tuple[Denoiser, LoadedModel]:
+    """The denoiser of a checkpoint of this ``kind``, which names its ``partners`` and says all that is ``required``."""
+    state = checkpoint.load(path, kind=kind, role=DIFFUSION_ROLE)
     state["partners"] = stored_partners(state)
-    checkpoint.require(state, ("partners/vae/digest", "partners/vae/path"), where=str(path))
-    restored = rebuild(state, "denoiser", path, averaged=averaged, required=REQUIRED)
+    named = [f"partners/{role}/{fact}" for role in partners for fact in ("digest", "path")]
+    checkpoint.require(state, named, where=str(path))
+    restored = rebuild(state, "denoiser", path, averaged=averaged, required=required)
     return cast(Denoiser, restored.network.to(device)), restored
 
 
@@ -68,15 +77,3 @@ def _build_pipeline(state: Mapping[str, Any], denoiser: Denoiser, autoencoder: A
         StepGrid.from_schedule(state["schedule"]),
         Conditioning.from_dict(state.get("conditioning", {})),
     )
-
-
-def check_partners(diffusion: LoadedModel, vae: LoadedModel, *, where: str) -> None:
-    """RSF-C006 unless the denoiser was trained on this autoencoder's latents."""
-    wanted = diffusion.state["partners"]["vae"]["digest"]
-    if vae.digest != wanted:
-        raise RsforgeError(
-            "RSF-C006",
-            "the autoencoder is not the one that the diffusion model was trained with",
-            where=where,
-            found=f"weights {vae.digest[:12]}, trained with {wanted[:12]}",
-        )

@@ -1,4 +1,4 @@
-"""Names of every file that ``rsforge diffusion train`` writes."""
+"""Names of every file that ``rsforge diffusion`` writes."""
 
 from __future__ import annotations
 
@@ -7,4 +7,7 @@ from rsforge.recipes.output_names import OutputLayout
 
 DIFFUSION = OutputLayout(
     CheckpointNames("checkpoint_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png"
+)
+DIFFUSION_SAR = OutputLayout(
+    CheckpointNames("model_epoch_{}.pt"), plot="loss_history.png", samples="samples/epoch_{}.png"
 )

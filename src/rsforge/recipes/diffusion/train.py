@@ -35,7 +35,7 @@ from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid, default_spacing
-from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
+from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings, NoiseSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
@@ -184,7 +184,7 @@ def spec(
     )
 
 
-def describe_schedule(options: DenoiserSettings) -> dict[str, Any]:
+def describe_schedule(options: NoiseSettings) -> dict[str, Any]:
     """The noise levels of training and where a walk visits them, as a checkpoint says it."""
     spacing = default_spacing(options.prediction, zero_terminal_snr=options.zero_terminal_snr)
     return {

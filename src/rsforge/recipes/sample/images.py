@@ -14,8 +14,8 @@ from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
-from rsforge.recipes.diffusion.find_autoencoder import find_autoencoder
-from rsforge.recipes.diffusion.load import check_partners, load_denoiser, stored_pipeline
+from rsforge.recipes.diffusion.find_partner import AUTOENCODER, check_partner, find_autoencoder
+from rsforge.recipes.diffusion.load import load_denoiser, stored_pipeline
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
@@ -87,8 +87,8 @@ def load(diffusion: Path, vae: Path | None, device: torch.device, *, averaged: b
     """The pipeline of two checkpoints that belong together (else RSF-C006), and the second, looked for when None."""
     denoiser, trained = load_denoiser(diffusion, device, averaged=averaged)
     if vae is None:
-        vae, autoencoder, partner = find_autoencoder(diffusion, trained, device)
+        vae, (autoencoder, partner) = find_autoencoder(diffusion, trained, device)
     else:
         autoencoder, partner = load_autoencoder(vae, device)
-    check_partners(trained, partner, where=str(vae))
+    check_partner(trained, partner, AUTOENCODER, where=str(vae))
     return stored_pipeline(trained.state, denoiser, autoencoder), vae

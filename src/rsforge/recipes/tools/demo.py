@@ -15,12 +15,12 @@ from rsforge import durable
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, StageConsole
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.html.page import Stage
 from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.tools import demo_report
-from rsforge.recipes.tools.demo_console import StageConsole, command_line, compose_settings
+from rsforge.recipes.tools.demo_console import command_line, compose_settings, open_stage
 from rsforge.recipes.tools.demo_figures import collect_figures
 from rsforge.recipes.tools.demo_options import DemoOptions, Options, Plan
 from rsforge.recipes.tools.demo_timing import (
@@ -152,7 +152,7 @@ class Demo:
     def _prepare_call(self, path: str, model: type[S], options: Options) -> tuple[S, StageConsole]:
         """The settings and the console for a recipe, which are kept for the report."""
         settings = compose_settings(model, options)
-        console = StageConsole(self.console, path, options, settings)
+        console = open_stage(self.console, path, options, settings)
         self.calls.append((console, settings))
         return settings, console
 

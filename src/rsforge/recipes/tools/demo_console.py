@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from rsforge.recipes.console import Console, Meter
+from rsforge.recipes.console import Console, StageConsole
 from rsforge.recipes.tools.demo_options import Options
 from rsforge.settings.sections import nest, settings_of
 
 S = TypeVar("S", bound=BaseModel)
 
 
-class StageConsole:
+def open_stage(console: Console, path: str, options: Options, settings: BaseModel) -> StageConsole:
     """The console of a recipe that the demo calls, with the recipe's own command line and origins of settings."""
-
-    dry_run = False
-
-    def __init__(self, console: Console, path: str, options: Options, settings: BaseModel) -> None:
-        self.console = console
-        self.command = command_line(path, options)
-        self.argv = shlex.split(self.command)[1:]
-        self.origins = {name: "demo" if name in options else "default" for name in settings_of(type(settings))}
-
-    def say(self, line: str) -> None:
-        self.console.say(f"    {line}")
-
-    def warn(self, line: str) -> None:
-        self.console.warn(line)
-
-    def progress(self, label: str, total: int, done: int = 0) -> AbstractContextManager[Meter]:
-        return self.console.progress(label, total, done)
+    command = command_line(path, options)
+    origins = {name: "demo" if name in options else "default" for name in settings_of(type(settings))}
+    return StageConsole(console, command=command, argv=shlex.split(command)[1:], origins=origins)
 
 
 def command_line(path: str, options: Options) -> str:

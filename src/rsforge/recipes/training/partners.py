@@ -28,13 +28,13 @@ def copy(partners: Mapping[str, Partner], output: Path) -> None:
             durable.copy_file(one.path, target)
 
 
-def locate(role: str, path: Path, run: RunSettings, console: Console) -> Path:
-    """The partner's checkpoint: ``path``, or the copy in the folder of a run that goes on where ``path`` is gone."""
-    copied = run.output_dir / COPIES / f"{role}.pt"
-    if run.resume is None or path.exists() or not copied.is_file():
+def locate(role: str, path: Path, run: RunSettings, console: Console, *others: Path) -> Path:
+    """The partner's checkpoint: ``path``, or where a run goes on without it the copy in its folder, or ``others``."""
+    candidates = [one for one in (run.output_dir / COPIES / f"{role}.pt", *others) if one.is_file()]
+    if run.resume is None or path.exists() or not candidates:
         return path
-    console.say(f"taken      {copied}: {path} is gone")
-    return copied
+    console.say(f"taken      {candidates[0]}: {path} is gone")
+    return candidates[0]
 
 
 def check_same(state: Mapping[str, Any], partners: Mapping[str, Partner]) -> None:

@@ -1,0 +1,108 @@
+"""The autoencoder of ``diffusion train-sar`` where none is named: trained first, on both images of the pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from rsforge.data.sar.composite import composite_for
+from rsforge.engine.loader import IndexedDataset
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console, StageConsole
+from rsforge.recipes.datasets.image_folder import ImageSets
+from rsforge.recipes.datasets.pair_split import PairSets
+from rsforge.recipes.datasets.pairs import load_pairs
+from rsforge.recipes.diffusion.encode_pairs import OPTICAL, SAR, OneModality
+from rsforge.recipes.training.job import Compute
+from rsforge.recipes.training.run import fit
+from rsforge.recipes.vae import train as vae
+from rsforge.recipes.vae.output_names import VAE
+from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
+from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
+
+FOLDER = "autoencoder"
+
+
+class BothModalities:
+    """The optical images of some pairs, and behind them the SAR images as three channels."""
+
+    def __init__(self, pairs: IndexedDataset, sar_channels: int) -> None:
+        composite = composite_for(sar_channels)
+        self.parts = [OneModality(pairs, modality, composite) for modality in (OPTICAL, SAR)]
+        self.count = len(pairs)
+
+    def __len__(self) -> int:
+        return 2 * self.count
+
+    def name(self, index: int) -> str:
+        modality = ("optical", "SAR")[index // self.count]
+        return f"{self.parts[0].name(index % self.count)} ({modality})"
+
+    def __getitem__(self, key: tuple[int, int]) -> Tensor:
+        epoch, index = key
+        return self.parts[index // self.count][epoch, index % self.count]
+
+
+def as_images(pairs: PairSets) -> ImageSets:
+    """Both images of every pair, on the side of their pair."""
+    train, plain, held_out = (
+        BothModalities(samples, pairs.sar_channels) for samples in (pairs.train, pairs.plain, pairs.held_out)
+    )
+    split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
+    return ImageSets(train, plain, held_out, {"split": split, "train": len(train), "held_out": len(held_out)})
+
+
+def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
+    """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
+    options, run = settings.autoencoder, settings.run
+    folder = run.output_dir / FOLDER
+    interrupted = not run.overwrite and (folder / VAE.names.latest).is_file()
+    own = run.model_dump() | {"output_dir": folder, "resume": "auto" if interrupted else None, "log_dir": None}
+    return VaeTrainSettings(
+        run=RunSettings(**own),
+        data=VaeTileSettings(
+            data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
+        ),
+        autoencoder=AutoencoderSettings.model_validate(
+            {
+                "latent": "map",
+                "latent_channels": options.latent_channels,
+                "channels": options.channels,
+                "layers_per_block": options.layers_per_block,
+                "kl_weight": options.kl_weight,
+                "perceptual": options.perceptual,
+                "vgg_weights": settings.loss.vgg_weights,
+            }
+        ),
+        loop=LoopSettings(
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            mixed_precision=settings.loop.mixed_precision,
+            save_every=max(1, options.epochs),
+            sample_every=max(1, options.epochs // 5),
+        ),
+        optim=OptimSettings(learning_rate=options.learning_rate),
+    )
+
+
+def train_first(settings: SarTrainSettings, console: Console) -> Path:
+    """The checkpoint of the autoencoder, trained now or before."""
+
+    def read_both(own: VaeTrainSettings, compute: Compute, inner: Console) -> ImageSets:
+        return as_images(load_pairs(settings.data, settings.run, inner))
+
+    own = settings_of(settings)
+    console.say(f"autoencoder  first, on both images of the training pairs, in {own.run.output_dir}")
+    stage = StageConsole(console, command=console.command, argv=console.argv, origins={})
+    try:
+        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=read_both), own, stage)
+    except RsforgeError as error:
+        if error.code.startswith("RSF-I"):  # the same command goes on here; --resume is for the denoiser
+            error.fix = console.command
+        raise
+    return Path(result["best_model"])

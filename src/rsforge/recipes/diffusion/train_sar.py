@@ -1,0 +1,290 @@
+"""``rsforge diffusion train-sar``: optical images from SAR images and prompts, by latent diffusion."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from rsforge.data.pairs.augment import AugmentedPairs, Strengths
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
+from rsforge.errors import RsforgeError
+from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
+from rsforge.models.conditioning import Conditioning, ConditionInput
+from rsforge.models.interfaces import Denoiser
+from rsforge.models.patch_gan import PatchCritic
+from rsforge.models.resnet import group_count
+from rsforge.models.unet import UNet
+from rsforge.noise.schedules import table_of
+from rsforge.recipes import output_names
+from rsforge.recipes.console import Console
+from rsforge.recipes.diffusion import encode_pairs
+from rsforge.recipes.diffusion.encode_latents import Store
+from rsforge.recipes.diffusion.encode_pairs import PairLatents, Standard
+from rsforge.recipes.diffusion.first_autoencoder import train_first
+from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
+from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
+from rsforge.recipes.diffusion.pipeline import LatentPipeline
+from rsforge.recipes.diffusion.sar_data import SarData, read_data
+from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Request, SarPipeline
+from rsforge.recipes.diffusion.train import describe_schedule
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
+from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.training import launch, output_dir
+from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.run import fit
+from rsforge.recipes.training.vgg_weights import load_features
+from rsforge.samplers.timesteps import StepGrid
+from rsforge.settings.diffusion_sar import SarTrainSettings, SarUNetSettings
+from rsforge.tasks.denoising_figures import draws_per_latent
+from rsforge.tasks.diffusion import DiffusionTask
+from rsforge.tasks.refined_diffusion import ImageWeights, RefinedDiffusionTask
+
+SHOWN = 4
+PREVIEW_STEPS = 20
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
+CRITIC_WIDTH = 64
+Networks = dict[str, nn.Module]
+
+
+def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
+    """Train the autoencoder where none is named, then the denoiser; returns where it lies and how good it became."""
+    if launch.should_launch(settings.run) and not console.dry_run:
+        return launch.torchrun(settings.run, console)
+    if settings.denoiser.vae_checkpoint is None and not console.dry_run:
+        output_dir.find_state(settings.run, DIFFUSION_SAR, kind=METHOD.kind, console=console)
+        denoiser = settings.denoiser.model_copy(update={"vae_checkpoint": train_first(settings, console)})
+        settings = settings.model_copy(update={"denoiser": denoiser})
+    return fit(METHOD, settings, console)
+
+
+def check(settings: SarTrainSettings, console: Console) -> None:
+    """RSF-U005 for what cannot be trained."""
+    options, augment = settings.denoiser, settings.augment
+    changed = [f"--{name.replace('_', '-')}" for name, value in augment.model_dump().items() if value]
+    if options.latent_cache and (changed or settings.data.flip not in (0.0, 0.5)):
+        raise RsforgeError(
+            "RSF-U005", "stored latents allow no augmentation but --flip 0.5", where=", ".join(changed) or "--flip",
+            fix="add --no-latent-cache to encode the images again at each step",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """The data, and its latents."""
+
+    data: SarData
+    latents: PairLatents
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self.data.identity
+
+
+def open_data(settings: SarTrainSettings, compute: Compute, console: Console) -> EncodedData:
+    """The pairs, to be encoded at each step as long as nothing may be written."""
+    data = read_data(settings, compute, console)
+    augmented = AugmentedPairs(data.pairs.train, Strengths(**settings.augment.model_dump()), seed=settings.run.seed)
+    latents = encode_pairs.encode_fresh(data.pairs, augmented, data.tokens, data.composite, data.autoencoder, compute)
+    return EncodedData(data, latents)
+
+
+def store_latents(settings: SarTrainSettings, encoded: EncodedData, compute: Compute, console: Console) -> EncodedData:
+    """The same data with latents encoded once, unless they are wanted anew at each step."""
+    if not settings.denoiser.latent_cache:
+        return encoded
+    data = encoded.data
+    folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
+    store = Store(folder, settings.data.image_size, data.autoencoder, data.vae.digest, compute, console)
+    latents = encode_pairs.load_or_encode(settings, data.pairs, data.tokens, data.composite, store, console)
+    return replace(encoded, latents=latents)
+
+
+def build_networks(settings: SarTrainSettings, encoded: EncodedData, compute: Compute) -> Networks:
+    data = encoded.data
+    channels = data.autoencoder.latent_shape(settings.data.image_size)[0]
+    width = data.reader.encoder.architecture["hidden_size"]
+    networks: Networks = {"denoiser": build_unet(settings.unet, channels, width)}
+    networks["denoiser"].use_checkpointing(settings.denoiser.gradient_checkpointing)  # type: ignore[operator]
+    if settings.loss.adversarial_weight:
+        networks["critic"] = PatchCritic(in_channels=3, base=CRITIC_WIDTH, norm="instance")
+    return networks
+
+
+def build_unet(options: SarUNetSettings, channels: int, context_width: int) -> UNet:
+    """The U-Net of noisy and SAR latents of ``channels`` each; RSF-U005 where the options do not fit together."""
+    factors = [2**level for level in range(len(options.channels))]
+    unknown = set(options.attention_levels) - set(factors)
+    if unknown or options.context_dim not in (None, context_width):
+        found = f"attention at {sorted(unknown)}" if unknown else f"--unet-context-dim {options.context_dim}"
+        what = f"the U-Net has levels {', '.join(map(str, factors))} and reads tokens of width {context_width}"
+        raise RsforgeError("RSF-U005", what, where="--unet-attention-levels, --unet-context-dim", found=found)
+    try:
+        return UNet(
+            in_channels=2 * channels,
+            out_channels=channels,
+            block_out_channels=options.channels,
+            layers_per_block=options.layers_per_block,
+            down_block_types=[
+                "CrossAttnDownBlock2D" if factor in options.attention_levels else "DownBlock2D" for factor in factors
+            ],
+            attention_head_dim=options.num_heads,
+            cross_attention_dim=context_width,
+            norm_num_groups=group_count(options.channels),
+        )
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--unet-channels, --unet-num-heads") from error
+
+
+def conditioning_of(settings: SarTrainSettings, reader: PromptReader, sar: Standard) -> Conditioning:
+    """The prompt by attention, and the SAR latent behind the noisy one, with what stands for none of either."""
+    options = settings.denoiser
+    return Conditioning(
+        (
+            ConditionInput(TEXT, "context", options.prompt_dropout, null=reader([""])[0]),
+            ConditionInput(SAR, "condition", options.sar_dropout, null=torch.zeros_like(sar.mean)),
+        )
+    )
+
+
+def spec(
+    settings: SarTrainSettings, encoded: EncodedData, networks: Networks, compute: Compute, console: Console
+) -> TrainingSpec:
+    """The task, its monitor, and what checkpoints say of the model."""
+    options, data, latents = settings.denoiser, encoded.data, encoded.latents
+    reader, schedule = data.reader, describe_schedule(options)
+    draws = options.validation_draws or draws_per_latent(len(latents.held_out), len(latents.train))
+    conditioning = conditioning_of(settings, reader, latents.sar)
+    denoiser = cast(Denoiser, networks["denoiser"].to(compute.device))
+    shape = data.autoencoder.latent_shape(settings.data.image_size)
+    pipeline = LatentPipeline(
+        denoiser, data.autoencoder, table_of(schedule), options.prediction, shape,
+        latents.optical.mean, latents.optical.std, StepGrid.from_schedule(schedule), conditioning,
+    )  # fmt: skip
+    base = DiffusionTask(
+        denoiser,
+        alphas_cumprod=table_of(schedule),
+        mean=latents.optical.mean,
+        std=latents.optical.std,
+        prediction=options.prediction,
+        min_snr_gamma=options.min_snr_gamma,
+        timestep_sampling=options.timestep_sampling,
+        conditioning=conditioning,
+        validation_draws=draws,
+        moments_of=latents.moments_of,
+        inputs_of=partial(read_inputs, reader, latents.sar_of, latents.sar),
+    )
+    task, vgg = refine(base, settings, encoded, networks, compute)
+    drawing = SarPipeline(pipeline, reader, data.composite, latents.sar)
+    return TrainingSpec(
+        task,
+        latents.train,
+        latents.held_out,
+        identity=_identity(settings, encoded, networks, conditioning) | {"validation_draws": draws},
+        monitor="val/loss",
+        preview=partial(preview, settings, drawing, data),
+        frozen={"autoencoder": data.autoencoder, "text_encoder": reader.encoder},
+        partners={**data.partners, **vgg},
+    )
+
+
+def read_inputs(
+    reader: PromptReader, sar_of: Callable[[Mapping[str, Any]], Tensor], sar: Standard, batch: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The inputs of the conditioning, of a batch of latents or images and of token ids."""
+    return {TEXT: reader.read(batch["tokens"]), SAR: sar.apply(sar_of(batch))}
+
+
+def refine(
+    base: DiffusionTask, settings: SarTrainSettings, encoded: EncodedData, networks: Networks, compute: Compute
+) -> tuple[Any, dict[str, Any]]:
+    """``base``, with terms on decoded images where they have a weight, and the weights of VGG16 it builds on."""
+    loss, optical = settings.loss, encoded.latents.optical
+    weights = ImageWeights(loss.mse_weight, loss.perceptual_weight, loss.adversarial_weight)
+    if not weights.any_image and weights.mse == 1:
+        return base, {}
+    distance: Distance = no_perceptual
+    vgg: dict[str, Partner] = {}
+    if weights.perceptual:
+        resumed = settings.run.resume is not None
+        features, vgg = load_features(loss.vgg_weights, compute.device, what="the perceptual loss", resumed=resumed)
+        distance = partial(perceptual, features)
+    critic = networks["critic"].to(compute.device) if "critic" in networks else None
+    autoencoder = encoded.data.autoencoder
+
+    def decode(latents: Tensor) -> Tensor:
+        return autoencoder.decode(latents * optical.std + optical.mean)
+
+    return RefinedDiffusionTask(base, decode, weights=weights, critic=critic, perceptual=distance), vgg
+
+
+def _identity(
+    settings: SarTrainSettings, encoded: EncodedData, networks: Networks, conditioning: Conditioning
+) -> dict[str, Any]:
+    data, latents, size = encoded.data, encoded.latents, settings.data.image_size
+    return {
+        "architecture": {name: network.architecture for name, network in networks.items()},
+        "image_size": size,
+        "latent_shape": data.autoencoder.latent_shape(size),
+        "prediction": settings.denoiser.prediction,
+        "schedule": describe_schedule(settings.denoiser),
+        "timestep_sampling": settings.denoiser.timestep_sampling,
+        "latent_mean": latents.optical.mean,
+        "latent_std": latents.optical.std,
+        "sar_latent_mean": latents.sar.mean,
+        "sar_latent_std": latents.sar.std,
+        "conditioning": conditioning.as_dict(),
+        "composite": data.composite,
+        "radiometry": data.pairs.radiometry.as_dict(),
+        "sar_channels": data.pairs.sar_channels,
+        "prompt_template": data.template.text,
+        "normalisation": {"low": -1.0, "high": 1.0},
+        "trained": list(data.pairs.trained),
+        "scaled": data.pairs.scaled,
+    }
+
+
+def preview(settings: SarTrainSettings, pipeline: SarPipeline, data: SarData, moment: Moment) -> Pictures:
+    """SAR, generated and optical image of the same few held-out pairs, a row each."""
+    pairs, prompts = data.pairs.held_out, data.prompts[1]
+    if not len(pairs):
+        pairs, prompts = data.pairs.plain, data.prompts[0]
+    count = min(SHOWN, len(pairs))
+    indices = [index * len(pairs) // count for index in range(count)]
+    sar, optical = encode_pairs.images_of(pairs, indices)
+    latents = pipeline.latents
+    few = None if latents.prediction == "flow" else min(PREVIEW_STEPS, len(latents.alphas_cumprod))
+    request = Request(sar, [prompts[index] for index in indices])
+    drawn = pipeline.draw(request, range(count), latents.walk(num_steps=few), seed=settings.run.seed).cpu()
+    shown = sar[:, :1].expand(-1, 3, -1, -1)
+    rows = torch.stack((shown, drawn, optical), 1).flatten(0, 1)
+    path = settings.run.output_dir / DIFFUSION_SAR.sample_picture(moment)
+    save_labelled_grid(path, rows, nrow=3, columns=("SAR", "generated", "optical"))
+    return {"SAR": sar[:, :1], "generated": drawn, "optical": optical}
+
+
+def next_command(settings: SarTrainSettings, checkpoint: Path) -> str:
+    words = ["--model-checkpoint", str(checkpoint), "--dataset-path", settings.data.data_dir]
+    return shlex.join(["rsforge", "sample", "dataset", *words])
+
+
+METHOD: Method[SarTrainSettings, EncodedData, Networks] = Method(
+    kind=KIND,
+    outputs=DIFFUSION_SAR,
+    curves=CURVES,
+    required=REQUIRED,
+    check=check,
+    datasets=open_data,
+    networks=build_networks,
+    spec=spec,
+    prepare=store_latents,
+    next_command=next_command,
+)

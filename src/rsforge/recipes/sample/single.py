@@ -1,0 +1,48 @@
+"""``rsforge sample single``: one optical image from one SAR image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from rsforge import durable
+from rsforge.data.io.image_writer import check_picture_path
+from rsforge.data.pairs.dataset import read_sar_square
+from rsforge.data.sar.radiometry import Radiometry
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.inference.sar_values import choose_radiometry
+from rsforge.recipes.sample.sar_images import Artist, Order, describe, open_artist, write_drawn
+from rsforge.recipes.training import output_dir
+from rsforge.settings.sample_sar import SampleSingleSettings
+
+
+def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
+    """Draw the image and write it, beside it the record of how it was made."""
+    target = settings.output_path or Path(f"generated_{settings.region}_{settings.season}.png")
+    check_picture_path(target)
+    artist = open_artist(settings, console)
+    radiometry = choose_radiometry(artist.model.radiometry, settings.radiometry, settings.clip)
+    facts = {"region": settings.region, "season": settings.season}
+    prompt = artist.model.template.format(facts) if settings.prompt is None else settings.prompt
+    order = Order(str(settings.input_image), read_sar(settings.input_image, artist, radiometry), prompt, target, facts)
+    result = {"output": str(target), "prompt": prompt, **describe(artist)}
+    if console.dry_run:
+        return result
+    output_dir.make(target.parent)
+    with console.progress("image", 1) as meter:
+        records = [write_drawn(drawn) for drawn in artist.draw([order], meter)]
+    durable.write_json(target.with_suffix(".json"), result | records[0])
+    return result | records[0]
+
+
+def read_sar(path: Path, artist: Artist, radiometry: Radiometry) -> Tensor:
+    """The centre square of a SAR image as the model takes it; RSF-D009 for another number of bands."""
+    sar = read_sar_square(path, radiometry, artist.model.image_size)
+    wanted = artist.model.state["sar_channels"]
+    if len(sar) != wanted:
+        what = f"{path.name} has {len(sar)} bands, and the model takes {wanted}"
+        raise RsforgeError("RSF-D009", what, where=str(path))
+    return sar
