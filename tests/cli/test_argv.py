@@ -142,3 +142,14 @@ def test_the_document(shell, kitchen, line, holds):
 def test_the_schedulers_of_the_document(shell, kitchen, name):
     assert shell(*DIFFUSION, "--lr-scheduler", name).code == 0
     assert kitchen.settings.optim.lr_scheduler == name
+
+
+@pytest.mark.parametrize("words", ["--mode batch --input-dir x", "--input_dir x --mode=batch"])
+def test_a_mode_names_the_command(words):
+    expanded = expand(["sample", *words.split()])
+    assert expanded == ["sample", "batch", "--input-dir", "x"]
+
+
+def test_a_mode_that_is_no_command_stays_what_was_typed():
+    assert expand(["sample", "--mode", "dream"]) == ["sample", "--mode", "dream"]
+    assert expand(["vae", "train", "--mode", "batch"]) == ["vae", "train", "--mode", "batch"]

@@ -11,8 +11,9 @@ from rsforge.cli.config_files import Entry
 from rsforge.cli.keys import is_known
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS
+from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.settings.file_keys import FileKey
-from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG, ClipTrainSettings, SarTrainSettings
+from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG, ClipTrainSettings
 
 TRAIN = ("vae", "train", "--data-dir", "x")
 
@@ -27,6 +28,9 @@ def clip(toy):
 def sar(toy):
     Path("model_config.json").write_text(MODEL_CONFIG)
     return toy(SarTrainSettings)
+
+
+SAR = ("toy", "--dataset_path", "D", "--clip_checkpoint", "c.pt")
 
 
 def numbered(text: str, key: str) -> int:
@@ -55,7 +59,7 @@ def test_options_go_over_the_documents_file(shell, clip):
 
 
 def test_the_settings_file_of_the_main_model(shell, sar):
-    ran = shell("toy", "--dataset_path", "D", "--config_file", "model_config.json")
+    ran = shell(*SAR, "--config_file", "model_config.json")
     assert ran == (0, "done  1\n", "")
     s = sar.settings
     assert (s.clip.vocab_size, s.clip.embedding_dim, s.clip.num_heads, s.clip.num_layers) == (1000, 768, 12, 12)
@@ -93,7 +97,7 @@ SHORTER = [
 def test_the_shorter_forms_of_the_guide(shell, sar, tree, holds):
     flips = "horizontal_flip" in json.dumps(tree)
     Path("a.json").write_text(json.dumps(tree, indent=1))
-    ran = shell("toy", "--data-dir", "D", "-c", "a.json")
+    ran = shell(*SAR, "-c", "a.json")
     assert ran.code == 0, ran.err
     assert holds(sar.settings)
     assert not flips or sar.settings.data.flip == 0.5
@@ -101,7 +105,7 @@ def test_the_shorter_forms_of_the_guide(shell, sar, tree, holds):
 
 def test_set_may_use_the_same_keys(shell, sar):
     words = ["--set", "train_split=0.75", "--set", "diffusion_config.channel_mult=1,3", "--set", "beta1=0.5"]
-    assert shell("toy", "--data-dir", "D", *words).code == 0
+    assert shell(*SAR, *words).code == 0
     s = sar.settings
     assert (s.data.val_fraction, s.unet.channels, s.optim.betas) == (0.25, (320, 960), (0.5, 0.999))
     assert sar.console.origins["unet_channels"] == "--set"
@@ -128,7 +132,7 @@ def test_set_may_use_the_same_keys(shell, sar):
 )  # fmt: skip
 def test_what_a_key_cannot_mean_is_refused_where_it_stands(shell, sar, text, told):
     Path("a.json").write_text(text)
-    ran = shell("toy", "--data-dir", "D", "-c", "a.json")
+    ran = shell(*SAR, "-c", "a.json")
     assert ran.code == 2
     what, where, found, *_ = [*ran.err.removeprefix("error[RSF-U001]: ").splitlines(), ""]
     where, found = where.removeprefix("  where: "), found.removeprefix("  found: ")
@@ -174,7 +178,7 @@ def test_the_training_section_of_the_document_fits_landed_commands(shell, kitche
     s = kitchen.settings
     assert (s.loop.batch_size, s.optim.learning_rate, s.loop.mixed_precision) == (4, 1e-3, "auto")
     assert s.data.val_fraction == 0.3
-    assert json.loads(shell("config", "validate", "a.json", "--json").out)["a.json"].count("train") == 3
+    assert json.loads(shell("config", "validate", "a.json", "--json").out)["a.json"].count("train") == 4
 
 
 @pytest.mark.parametrize("tables", [{"file_keys": (FileKey("epoch", ("e",)),)}, {"variables": {"E": "epoch"}}])

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS, Command, common_options
 
+MODES = {("sample",): "--mode"}
+"""Options by which a source document names what is a command here."""
 _NUMBER = re.compile(r"-(\d|\.\d)")
 
 
@@ -56,11 +58,26 @@ def locate(argv: list[str]) -> tuple[list[str], int]:
     return path, len(argv)
 
 
+def name_command(argv: list[str]) -> list[str]:
+    """``argv`` with the command where an option names it: ``sample --mode batch`` is ``sample batch``."""
+    path, begin = locate(argv)
+    option = MODES.get(tuple(path))
+    for index, word in enumerate(argv[begin:], begin):
+        name, equals, value = word.partition("=")
+        if name != option:
+            continue
+        value, end = (value, index + 1) if equals else (" ".join(argv[index + 1 : index + 2]), index + 2)
+        if (*path, value) in COMMANDS:
+            return [*argv[:begin], value, *argv[begin:index], *argv[end:]]
+    return argv
+
+
 def expand(argv: list[str]) -> list[str]:
     """``argv`` with - for _ and no aliases in names, one value per list option, and values for options left bare.
 
     A group without a command asks for its help.
     """
+    argv = name_command(argv)
     path, begin = locate(argv)
     head = [w if w.startswith("-") else w.replace("_", "-") for w in argv[:begin]]
     command = COMMANDS.get(tuple(path))

@@ -54,7 +54,7 @@ def _sar_method() -> Any:
     SarTrainSettings,
     writes=True,
     method=_sar_method,
-    epilog="Example: rsforge diffusion train-sar --dataset-path Dataset --clip checkpoints/clip/best_clip.pt",
+    epilog="Example: rsforge diffusion train-sar --data-dir Dataset --clip-checkpoint checkpoints/clip/best_clip.pt",
 )
 def train_sar(settings: SarTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train a diffusion model from SAR to optical images, steered by prompts."""

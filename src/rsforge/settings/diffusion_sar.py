@@ -41,7 +41,7 @@ class SarDenoiserSettings(NoiseSettings):
     )
     clip_checkpoint: Path = Field(
         description="Checkpoint of the text encoder that reads the prompts.",
-        json_schema_extra=also("--clip", made="checkpoints/clip/best_clip.pt", by="clip train"),
+        json_schema_extra=also(made="checkpoints/clip/best_clip.pt", by="clip train"),
     )
     schedule: Literal["linear", "cosine", "scaled_linear", "flow"] = Field(
         "scaled_linear", description="Noise schedule; flow is the straight path."

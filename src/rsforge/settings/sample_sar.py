@@ -30,7 +30,7 @@ class DrawingSettings(Section):
         ),
     )
     clip_checkpoint: Path | None = Field(
-        None, description=PARTNER.format("text encoder"), json_schema_extra=also("--clip", absent=ABSENT)
+        None, description=PARTNER.format("text encoder"), json_schema_extra=also(absent=ABSENT)
     )
     vae_checkpoint: Path | None = Field(
         None, description=PARTNER.format("autoencoder"), json_schema_extra=also("--vae", absent=ABSENT)

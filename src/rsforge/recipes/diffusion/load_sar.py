@@ -14,7 +14,7 @@ from rsforge.data.sar.composite import composite_for
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
-from rsforge.recipes.clip.load import load_text_encoder
+from rsforge.recipes.clip.load import load_text_encoder, stored_template
 from rsforge.recipes.diffusion.encode_pairs import Standard
 from rsforge.recipes.diffusion.find_partner import (
     AUTOENCODER,
@@ -79,9 +79,7 @@ def load_sar_model(files: ModelFiles, device: torch.device, *, averaged: bool) -
     sar = Standard(state["sar_latent_mean"].to(device), state["sar_latent_std"].to(device))
     pipeline = SarPipeline(stored_pipeline(state, denoiser, autoencoder), reader, state["composite"], sar)
     radiometry = Radiometry.from_dict(state["radiometry"], where=str(files.model))
-    return SarModel(
-        pipeline, loaded, radiometry, PromptTemplate(state["prompt_template"]), ModelFiles(files.model, vae, clip)
-    )
+    return SarModel(pipeline, loaded, radiometry, stored_template(state), ModelFiles(files.model, vae, clip))
 
 
 def _open_autoencoder(files: ModelFiles, trained: LoadedModel, device: torch.device) -> tuple[Path, Autoencoder]:

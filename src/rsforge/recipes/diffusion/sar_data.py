@@ -12,10 +12,11 @@ from torch import Tensor
 
 from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.composite import Composite, composite_for
+from rsforge.data.word_tokenizer import WordTokenizer
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
-from rsforge.recipes.clip.load import load_text_encoder
+from rsforge.recipes.clip.load import TEXT, load_text_encoder, stored_template
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs import load_pairs
@@ -63,7 +64,7 @@ def read_data(settings: SarTrainSettings, compute: Compute, console: Console) ->
     clip_path = partners.locate("clip", options.clip_checkpoint, run, console)
     encoder, clip, tokenizer = load_text_encoder(clip_path, compute.device)
     check_clip(settings.clip, clip, clip_path)
-    template = PromptTemplate(options.prompt_template or clip.state["prompt_template"])
+    template = PromptTemplate(options.prompt_template) if options.prompt_template else stored_template(clip.state)
     pairs = load_pairs(settings.data, run, console)
     composite = find_composite(pairs.sar_channels)
     prompts = make_prompts(pairs, template, console)
@@ -117,23 +118,18 @@ def metadata_of(samples: IndexedDataset, index: int) -> Mapping[str, str]:
     return known
 
 
-def warn_of_unknown_words(prompts: list[str], tokenizer: Any, console: Console) -> None:
+def warn_of_unknown_words(prompts: list[str], tokenizer: WordTokenizer, console: Console) -> None:
     """Warn of words that the text encoder was not trained with."""
-    unknown = sorted({word for prompt in set(prompts) for word in tokenizer.unknown_words(prompt)})
+    unknown = tokenizer.list_unknown(sorted(set(prompts)))
     if unknown:
-        console.warn(f"the text encoder does not know {join_start(unknown, 5)}: their prompts read as one")
+        console.warn(f"the text encoder does not know {join_start(unknown, 5)}: it reads them all as one word")
 
 
 def check_clip(wanted: TextEncoderKeys, clip: LoadedModel, path: Path) -> None:
     """RSF-C006 where a settings file describes another text encoder than the one given."""
-    architecture = clip.network.architecture
-    has = {
-        "embedding_dim": architecture["hidden_size"],
-        "max_length": architecture["max_position_embeddings"],
-        "num_heads": architecture["num_attention_heads"],
-        "num_layers": architecture["num_hidden_layers"],
-    }
-    asked = {name: value for name, value in wanted.model_dump().items() if value is not None and name in has}
+    has = clip.state["architecture"][TEXT]
+    # The vocabulary has as many words as the prompts had: a settings file says how many it may have.
+    asked = wanted.model_dump(exclude_none=True, exclude={"vocab_size"})
     other = [f"{name} {value}, not {has[name]}" for name, value in asked.items() if value != has[name]]
     if other:
         raise RsforgeError(

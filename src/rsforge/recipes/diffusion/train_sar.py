@@ -111,7 +111,7 @@ def store_latents(settings: SarTrainSettings, encoded: EncodedData, compute: Com
 def build_networks(settings: SarTrainSettings, encoded: EncodedData, compute: Compute) -> Networks:
     data = encoded.data
     channels = data.autoencoder.latent_shape(settings.data.image_size)[0]
-    width = data.reader.encoder.architecture["hidden_size"]
+    width = data.reader.encoder.width
     networks: Networks = {"denoiser": build_unet(settings.unet, channels, width)}
     networks["denoiser"].use_checkpointing(settings.denoiser.gradient_checkpointing)  # type: ignore[operator]
     if settings.loss.adversarial_weight:
