@@ -33,7 +33,7 @@ class PairDataSettings(Section):
     allow_gray_optical: bool = Field(False, description=GRAY)
 
 
-class MatchedPairSettings(PairDataSettings):
+class DividedPairSettings(PairDataSettings):
     """Data"""
 
     image_size: Annotated[int, Field(ge=32, le=16_384)] = Field(
@@ -49,7 +49,7 @@ class MatchedPairSettings(PairDataSettings):
     flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")
 
 
-class PairTrainingSettings(MatchedPairSettings):
+class PairTrainingSettings(DividedPairSettings):
     """Data"""
 
     unpaired: bool = Field(

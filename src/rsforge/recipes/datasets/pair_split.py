@@ -20,7 +20,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
-from rsforge.settings.pairs import MatchedPairSettings, PairDataSettings
+from rsforge.settings.pairs import DividedPairSettings, PairDataSettings
 from rsforge.wording import count_noun
 
 TrainAndHeldOut = tuple[list[JudgedPair], list[JudgedPair]]
@@ -92,7 +92,7 @@ def _digest_contents(index: PairIndex, judged: Sequence[JudgedPair]) -> Digests:
     return digests
 
 
-def check_stored(split: StoredPairSplit, data: MatchedPairSettings, console: Console) -> None:
+def check_stored(split: StoredPairSplit, data: DividedPairSettings, console: Console) -> None:
     """RSF-D004 for a split without training pairs; a warning where the typed ``--val-fraction`` is not used."""
     if "val_fraction" in data.model_fields_set:
         console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")

@@ -31,12 +31,12 @@ from rsforge.recipes.datasets.pair_split import (
     sort_by_content,
 )
 from rsforge.settings.base import RunSettings
-from rsforge.settings.pairs import MatchedPairSettings, PairTrainingSettings
+from rsforge.settings.pairs import DividedPairSettings, PairTrainingSettings
 
 SYNTHETIC_COUNT = 256
 
 
-def load_pairs(data: MatchedPairSettings, run: RunSettings, console: Console) -> PairSets:
+def load_pairs(data: DividedPairSettings, run: RunSettings, console: Console) -> PairSets:
     """Find, check, divide and open the pairs that ``data`` names; nothing is cached for a dry run."""
     keep_bytes = 0 if console.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
@@ -52,7 +52,7 @@ def load_pairs(data: MatchedPairSettings, run: RunSettings, console: Console) ->
     return _load_folder(data, run, console, keep_bytes)
 
 
-def _load_folder(data: MatchedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
+def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     index = list_pairs(data, console, run.on_bad)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
     console.say(f"radiometry {sentence}")
@@ -79,7 +79,7 @@ def _load_folder(data: MatchedPairSettings, run: RunSettings, console: Console, 
 
 
 def _divide(
-    data: MatchedPairSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
+    data: DividedPairSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
 ) -> TrainAndHeldOut:
     """By the stored split if one is followed, else by scene."""
     stored = follow_split(data, index, judged, console)
@@ -92,7 +92,7 @@ def _divide(
 
 
 def draw_sets(
-    count: int, data: MatchedPairSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
+    count: int, data: DividedPairSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
 ) -> PairSets:
     """``count`` synthetic pairs, the last scenes of them held out."""
     start = find_held_out_start(count, data.val_fraction)
