@@ -57,3 +57,11 @@ class PairTrainingSettings(DividedPairSettings):
         description="Train on unpaired images: no L1, no content loss; discriminators see no source image.",
         json_schema_extra=also(basic=True),
     )
+
+
+class PromptedPairSettings(DividedPairSettings):
+    """Data"""
+
+    max_per_terrain: Count | None = Field(
+        None, description="Pairs of each folder, in sorted order; all when absent."
+    )

@@ -75,6 +75,8 @@ def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, 
         sar_channels=judged[0].sar_bands,
         trained=shorten_digests(digest for one in train for digest in one.files),
         scaled=any(min(one.height, one.width) != data.image_size for one in train),
+        train_metadata=[one.pair.metadata for one in train],
+        held_out_metadata=[one.pair.metadata for one in held_out],
     )
 
 
@@ -112,6 +114,8 @@ def draw_sets(
         identity={"split": f"{without_flips.digest} at {start}", "train": start, "held_out": count - start},
         radiometry=EIGHT_BIT,
         sar_channels=1,
+        train_metadata=[without_flips.metadata(index) for index in range(start)],
+        held_out_metadata=[without_flips.metadata(index) for index in range(start, count)],
     )
 
 
