@@ -58,7 +58,9 @@ def test_every_column_of_a_table_may_be_in_a_prompt(tmp_path):
     write_csv(tmp_path, f"{csv_row('img_p1', season='autumn')},dry", f"{csv_row('img_p2', region='NaN')},", head=head)
     metadata = [pair.metadata for pair in find_pairs(tmp_path).pairs]
     assert {*HEAD.split(","), "weather"} <= set(list_columns(metadata))
-    template = PromptTemplate("{weather} {season} {region} {date-time} {scale} {operational-mode} {polarisation} {bands}")
+    template = PromptTemplate(
+        "{weather} {season} {region} {date-time} {scale} {operational-mode} {polarisation} {bands}"
+    )
     rest = "2023-09-29T23:59:59Z 10 IW VV ('B02', 'B03', 'B04')"
     assert template.format(metadata[0]) == f"dry fall temperate {rest}"
     assert template.format(metadata[1]) == f"unknown fall unknown {rest}"

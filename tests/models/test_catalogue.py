@@ -12,12 +12,11 @@ from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.catalogue import NETWORKS as CATALOGUE
 from rsforge.models.catalogue import build, find_network
-from rsforge.models.image_encoder import ContrastiveHead, ImageEncoder
+from rsforge.models.image_encoder import ImageEncoder
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet
-from rsforge.models.text_encoder import TextEncoder
 from rsforge.models.unet import UNet
 from rsforge.models.vector_vae import VectorVae
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS, Command, common_options
 
-MODES = {("sample",): "--mode"}
+MODES: dict[tuple[str, ...], str] = {("sample",): "--mode"}
 """Options by which a source document names what is a command here."""
 _NUMBER = re.compile(r"-(\d|\.\d)")
 

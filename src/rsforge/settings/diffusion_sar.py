@@ -25,7 +25,7 @@ from rsforge.settings.base import (
 from rsforge.settings.diffusion import NoiseSettings
 from rsforge.settings.document_keys import ADAM, DIVISION, MIRRORING, SECTIONS
 from rsforge.settings.file_keys import FileKey, FixedKey, level_widths
-from rsforge.settings.pairs import DividedPairSettings
+from rsforge.settings.pairs import PromptedPairSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Prefix, Section, also
 
@@ -155,7 +155,7 @@ class SarTrainSettings(Section):
     )  # fmt: skip
 
     run: RunSettings = RunSettings(output_dir=Path("checkpoints/model"))
-    data: DividedPairSettings
+    data: PromptedPairSettings
     denoiser: SarDenoiserSettings
     unet: Annotated[SarUNetSettings, Prefix("unet")] = SarUNetSettings()
     autoencoder: Annotated[FirstAutoencoderSettings, Prefix("vae")] = FirstAutoencoderSettings()

@@ -62,6 +62,4 @@ class PairTrainingSettings(DividedPairSettings):
 class PromptedPairSettings(DividedPairSettings):
     """Data"""
 
-    max_per_terrain: Count | None = Field(
-        None, description="Pairs of each folder, in sorted order; all when absent."
-    )
+    max_per_terrain: Count | None = Field(None, description="Pairs of each folder, in sorted order; all when absent.")

@@ -67,7 +67,7 @@ def test_both_other_networks_are_read_too(tmp_path):
     [
         ({"kind": "vae"}, "RSF-C004"),
         ({"vocabulary": {"[PAD]": 0}}, "RSF-C003"),
-        ({"vocabulary": {word: 3 for word in "abcdefghijkl"}}, "RSF-C003"),
+        ({"vocabulary": dict.fromkeys("abcdefghijkl", 3)}, "RSF-C003"),
         ({"max_length": 13}, "RSF-C003"),
     ],
 )

@@ -19,7 +19,9 @@ def test_a_column_of_one_table_alone_is_unknown_of_the_others():
     metadata = [{"season": "fall", "weather": "dry"}, {"season": "fall"}, {"season": ""}]
     prompts = write_prompts(PromptTemplate("{season} {weather}"), metadata, console)
     assert prompts == ["fall dry", "fall unknown", "unknown unknown"]
-    assert console.warned == ["the metadata does not say weather of 2, season of 1 of 3 pairs: their prompts say unknown"]
+    assert console.warned == [
+        "the metadata does not say weather of 2, season of 1 of 3 pairs: their prompts say unknown"
+    ]
 
 
 def test_a_field_that_no_table_has_is_refused():

@@ -12,14 +12,13 @@ from torch import Tensor
 
 from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.composite import Composite, composite_for
-from rsforge.data.word_tokenizer import WordTokenizer
-from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.clip.load import TEXT, load_text_encoder, stored_template
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs import load_pairs
+from rsforge.recipes.datasets.prompts import check_lengths, warn_of_unknown_words, write_prompts
 from rsforge.recipes.diffusion.first_autoencoder import FOLDER
 from rsforge.recipes.diffusion.sar_pipeline import PromptReader
 from rsforge.recipes.inference.checkpoints import LoadedModel
@@ -68,7 +67,8 @@ def read_data(settings: SarTrainSettings, compute: Compute, console: Console) ->
     pairs = load_pairs(settings.data, run, console)
     composite = find_composite(pairs.sar_channels)
     prompts = make_prompts(pairs, template, console)
-    warn_of_unknown_words(prompts[0], tokenizer, console)
+    check_lengths(tokenizer, [*prompts[0], *prompts[1]])
+    warn_of_unknown_words(tokenizer, prompts[0], console)
     autoencoder, loaded, vae_partner = _load_autoencoder(settings, compute, console)
     reader = PromptReader(tokenizer.encode, encoder)
     built_on = {"clip": Partner(clip_path, clip.digest), **vae_partner}
@@ -104,25 +104,11 @@ def find_composite(bands: int) -> Composite:
 def make_prompts(pairs: PairSets, template: PromptTemplate, console: Console) -> tuple[list[str], list[str]]:
     """The prompts of the training and of the held-out pairs, by index."""
     train, held_out = (
-        [template.format(metadata_of(samples, index)) for index in range(len(samples))]
-        for samples in (pairs.plain, pairs.held_out)
+        write_prompts(template, metadata, console) for metadata in (pairs.train_metadata, pairs.held_out_metadata)
     )
     kinds = sorted({*train, *held_out})
     console.say(f"prompts    {len(kinds)} different ones: {join_start(kinds, 3)}")
     return train, held_out
-
-
-def metadata_of(samples: IndexedDataset, index: int) -> Mapping[str, str]:
-    """What is known of one pair by the names of the CSV columns."""
-    known: Mapping[str, str] = samples.metadata(index)  # type: ignore[attr-defined]
-    return known
-
-
-def warn_of_unknown_words(prompts: list[str], tokenizer: WordTokenizer, console: Console) -> None:
-    """Warn of words that the text encoder was not trained with."""
-    unknown = tokenizer.list_unknown(sorted(set(prompts)))
-    if unknown:
-        console.warn(f"the text encoder does not know {join_start(unknown, 5)}: it reads them all as one word")
 
 
 def check_clip(wanted: TextEncoderKeys, clip: LoadedModel, path: Path) -> None:

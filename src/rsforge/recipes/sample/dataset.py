@@ -9,7 +9,7 @@ from rsforge.metrics.image import psnr, ssim
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
 from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
-from rsforge.recipes.diffusion.sar_data import metadata_of
+from rsforge.recipes.datasets.prompts import write_prompts
 from rsforge.recipes.evaluation.image_figures import l1
 from rsforge.recipes.sample.sar_images import (
     Artist,
@@ -29,7 +29,7 @@ def draw(settings: SampleDatasetSettings, console: Console) -> dict[str, Any]:
     """Draw for some pairs, evenly spread over the chosen side, and measure how near the true images come."""
     artist = open_artist(settings, console)
     pairs = open_subset(settings.data, settings.side, console, on_bad="skip", state=artist.model.state)
-    orders = list_orders(settings, pairs, artist)
+    orders = list_orders(settings, pairs, artist, console)
     result = {
         "output_dir": str(settings.output_dir), "side": pairs.subset, "pairs": len(pairs.samples),
         "images": len(orders), **describe(artist),
@@ -48,17 +48,19 @@ def draw(settings: SampleDatasetSettings, console: Console) -> dict[str, Any]:
     return result | {"figures": means}
 
 
-def list_orders(settings: SampleDatasetSettings, pairs: MeasuredSubset, artist: Artist) -> list[Order]:
+def list_orders(
+    settings: SampleDatasetSettings, pairs: MeasuredSubset, artist: Artist, console: Console
+) -> list[Order]:
     """One order a pair, with the prompt of its own region and season."""
     count = min(settings.num_samples, len(pairs.samples))
+    prompts = write_prompts(artist.model.template, pairs.metadata, console)
     orders = []
     for number in range(count):
         index = number * len(pairs.samples) // count
         sar, optical = pairs.samples[0, index]
-        facts = name_facts(metadata_of(pairs.samples, index))
+        facts = name_facts(pairs.metadata[index])
         target = settings.output_dir / f"sample_{number:03d}_{facts['region']}_{facts['season']}_generated.png"
-        prompt = artist.model.template.format(metadata_of(pairs.samples, index))
-        orders.append(Order(pairs.samples.name(index), sar, prompt, target, facts, optical))
+        orders.append(Order(pairs.samples.name(index), sar, prompts[index], target, facts, optical))
     return orders
 
 
