@@ -28,6 +28,21 @@ def diffusers() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session")
+def clip_text_model() -> Callable[..., nn.Module]:
+    """Hugging Face's text tower of CLIP, of the sizes that are given."""
+    if importlib.util.find_spec("transformers") is None:
+        pytest.skip("transformers is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = importlib.import_module("transformers.models.clip.modeling_clip")
+
+    def make(**sizes: int) -> nn.Module:
+        return module.CLIPTextModel(module.CLIPTextConfig(**sizes, bos_token_id=2, eos_token_id=3, pad_token_id=0))
+
+    return make
+
+
 @pytest.fixture
 def stirred() -> Callable[[Net], Net]:
     """Move every parameter off its initial value: norms start at one and biases at zero, and would hide mistakes."""

@@ -12,6 +12,7 @@ from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.catalogue import NETWORKS as CATALOGUE
 from rsforge.models.catalogue import build, find_network
+from rsforge.models.image_encoder import ImageEncoder
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.patch_gan import PatchCritic
@@ -34,6 +35,7 @@ NETWORKS = [
     ),
     lambda: Pix2PixUNet(in_channels=2, out_channels=1, depth=4, base=2, norm="batch", attention=True),
     lambda: PatchCritic(in_channels=5, base=2, norm="instance", attention=True),
+    lambda: ImageEncoder(channels=(4, 8), in_channels=2),
 ]
 SHAPES = {
     "vector_vae": (2, 16, 16),
@@ -42,6 +44,7 @@ SHAPES = {
     "unet": (4, 8, 8),
     "pix2pix_unet": (2, 32, 32),
     "patch_critic": (5, 32, 32),
+    "image_encoder": (2, 8, 8),
 }
 
 

@@ -19,9 +19,12 @@ NETWORKS = {
     "latent_mlp": "rsforge.models.latent_mlp:LatentMlp",
     "pix2pix_unet": "rsforge.models.pix2pix:Pix2PixUNet",
     "patch_critic": "rsforge.models.patch_gan:PatchCritic",
+    "text_encoder": "rsforge.models.text_encoder:TextEncoder",
+    "image_encoder": "rsforge.models.image_encoder:ImageEncoder",
+    "contrastive_head": "rsforge.models.image_encoder:ContrastiveHead",
 }
 
-DEPTHS = ("depth", "layers_per_block", "transformer_layers_per_block")
+DEPTHS = ("depth", "layers_per_block", "transformer_layers_per_block", "num_layers")
 MOST_LEVELS, MOST_WIDTH = 64, 1 << 16
 # What constructors raise of options that are of another type, or that do not fit together.
 UNBUILDABLE = (TypeError, ValueError, AttributeError, IndexError, KeyError, ArithmeticError, RuntimeError)

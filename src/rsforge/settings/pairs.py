@@ -33,7 +33,7 @@ class PairDataSettings(Section):
     allow_gray_optical: bool = Field(False, description=GRAY)
 
 
-class PairTrainingSettings(PairDataSettings):
+class DividedPairSettings(PairDataSettings):
     """Data"""
 
     image_size: Annotated[int, Field(ge=32, le=16_384)] = Field(
@@ -46,9 +46,20 @@ class PairTrainingSettings(PairDataSettings):
         False,
         description="Hold out single patches whose scene is unknown; patches of one scene may then be in both subsets.",
     )
+    flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")
+
+
+class PairTrainingSettings(DividedPairSettings):
+    """Data"""
+
     unpaired: bool = Field(
         False,
         description="Train on unpaired images: no L1, no content loss; discriminators see no source image.",
         json_schema_extra=also(basic=True),
     )
-    flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")
+
+
+class PromptedPairSettings(DividedPairSettings):
+    """Data"""
+
+    max_per_terrain: Count | None = Field(None, description="Pairs of each folder, in sorted order; all when absent.")

@@ -12,10 +12,12 @@ from rsforge.data.io.threads import map_in_threads
 from rsforge.data.pairs.layouts import FolderPair, find_layout
 from rsforge.data.pairs.names import SEN12, match_names
 from rsforge.data.pairs.pair import Pair, locate_pair
-from rsforge.data.pairs.tables import TableRow, read_table, table_path
+from rsforge.data.pairs.tables import TableRow, name_season, read_table, table_path
 from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun, join_start
 
+FACTS = ("scene", "terrain", "region", "season", "country")
+"""Texts of a pair that its metadata has too, whatever its table says."""
 Finding = tuple[str, str]
 """File, table line or pair, and the reason why it is named."""
 
@@ -181,11 +183,16 @@ def _describe_pair(
     if index.layout == "terrain":
         pair = replace(pair, terrain=group.name)
     row = rows.get(sar)
-    if row is None:
-        return pair
-    if row.optical != optical:
+    if row is not None and row.optical != optical:
         index.problems.append((row.where.rsplit("/", 1)[-1], f"it pairs {sar.name} with {row.optical.name}"))
-        return pair
+        row = None
+    if row is not None:
+        pair = _add_row(pair, group, row)
+    return replace(pair, metadata={**pair.metadata, **{name: getattr(pair, name) for name in FACTS}})
+
+
+def _add_row(pair: Pair, group: FolderPair, row: TableRow) -> Pair:
+    """The pair with what its row says, where that is known."""
     return replace(
         pair,
         scene=row.scene or pair.scene or _scene_by_coordinates(group, row),
@@ -194,6 +201,7 @@ def _describe_pair(
         season=row.season or pair.season,
         country=row.country or pair.country,
         coordinates=row.coordinates or pair.coordinates,
+        metadata=row.metadata,
     )
 
 
@@ -201,7 +209,7 @@ def parse_scene_and_season(layout: str, folder: str, name: str) -> tuple[str, st
     """Scene and season of an image from its ``name`` without token s1 or s2, and its folder; empty where unknown."""
     parsed = SEN12.fullmatch(name)
     if parsed is not None:
-        season = "fall" if parsed["season"] == "autumn" else parsed["season"]
+        season = name_season(parsed["season"])
         return f"ROIs{parsed['roi']}_{season}_{parsed['scene']}", season
     if layout == "terrain" and folder.lower().startswith("scene"):
         return folder, ""

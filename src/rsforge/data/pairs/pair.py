@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rsforge.data.io import rasters
@@ -18,8 +19,9 @@ class Pair:
     """A SAR image and the optical image of the same place.
 
     ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its
-    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF. Empty texts and
-    None mean unknown.
+    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF; ``metadata`` are
+    all columns of its row in the table, with scene, terrain, region, season and country as they are here. Empty texts
+    and None mean unknown.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Pair:
     country: str = ""
     coordinates: tuple[float, float] | None = None
     footprint: Footprint | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def locate_pair(pair: Pair) -> tuple[Pair, str]:

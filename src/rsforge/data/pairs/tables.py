@@ -7,7 +7,8 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,16 @@ COLUMNS = (
 )  # fmt: skip
 _NUMBER = r"([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
 _COORDINATES = re.compile(rf"[(\[]?\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[)\]]?")
-_UNKNOWN = {"", "nan", "none", "null", "n/a", "unknown"}
+UNKNOWN_WORDS = {"", "nan", "none", "null", "n/a", "unknown"}
+"""How tables write that a value is not known, in lower case."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """The row of one pair; unknown texts are empty, other unknown values None. ``where`` is file and line."""
+    """The row of one pair; unknown texts are empty, other unknown values None. ``where`` is file and line.
+
+    ``metadata`` are all its columns as texts, those of the user too.
+    """
 
     where: str
     sar: Path
@@ -39,6 +44,7 @@ class TableRow:
     season: str
     country: str
     coordinates: tuple[float, float] | None
+    metadata: Mapping[str, str]
 
 
 def table_path(root: Path, folder: str) -> Path:
@@ -76,9 +82,8 @@ def _table_error(where: Path | str, reason: str, found: str) -> RsforgeError:
 def _parse_row(root: Path, where: str, record: dict[str, Any]) -> TableRow:
     def text(name: str) -> str:
         value = (record.get(name) or "").strip()
-        return "" if value.lower() in _UNKNOWN else value
+        return "" if value.lower() in UNKNOWN_WORDS else value
 
-    season = text("season").lower()
     return TableRow(
         where=where,
         sar=_resolve_file(root, record["s1_fileName"], where),
@@ -86,10 +91,18 @@ def _parse_row(root: Path, where: str, record: dict[str, Any]) -> TableRow:
         scene=text("scene"),
         window=_parse_window([text(name) for name in ("row", "col", "height", "width")], where),
         region=text("region").lower(),
-        season="fall" if season == "autumn" else season,
+        season=name_season(text("season")),
         country=text("country"),
         coordinates=parse_coordinates(text("coordinates")),
+        # Most columns repeat a few words over many thousand rows.
+        metadata={name: sys.intern(text(name)) for name in record if name},
     )
+
+
+def name_season(season: str) -> str:
+    """The season in the data sets' words: in lower case, ``fall`` for ``autumn``."""
+    lowered = season.lower()
+    return "fall" if lowered == "autumn" else lowered
 
 
 def _resolve_file(root: Path, name: str | None, where: str) -> Path:

@@ -72,6 +72,12 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         """The name of the scene from which a pair is cut."""
         return self.sites[index // PER_SCENE].code
 
+    def metadata(self, index: int) -> dict[str, str]:
+        """What the table of such pairs would say."""
+        look = self.sites[index // PER_SCENE].look
+        terrain = self.sites[index // PER_SCENE].folder
+        return {"scene": self.scene(index), "terrain": terrain, "region": "", "season": look["season"], "country": ""}
+
     def name(self, index: int) -> str:
         return f"{self.scene(index)}_p{index % PER_SCENE + 1}"
 

@@ -23,7 +23,7 @@ class MeasuredSubset:
 
     ``subset`` is all, train, val or test, and ``reason`` says why, where no option named it. ``trained`` counts those
     that the model was trained on, None where that is unknown. With ``own`` the subset is that of the division that the
-    model was trained by.
+    model was trained by. Of pairs, ``metadata`` is what tables and names say of each.
     """
 
     samples: IndexedDataset
@@ -32,6 +32,7 @@ class MeasuredSubset:
     reason: str = ""
     trained: int | None = None
     own: bool = False
+    metadata: Sequence[Mapping[str, str]] = ()
 
     def list_caveats(self, noun: str) -> list[str]:
         """What a reader of figures of these samples must know."""

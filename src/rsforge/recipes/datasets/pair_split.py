@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
-from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
+from rsforge.settings.pairs import DividedPairSettings, PairDataSettings
 from rsforge.wording import count_noun
 
+Metadata = Mapping[str, str]
+"""What the table and the name of a pair say of it, by column."""
 TrainAndHeldOut = tuple[list[JudgedPair], list[JudgedPair]]
 """Pairs to train on, and held-out pairs."""
 DIGEST_LENGTH = 16
@@ -35,7 +37,8 @@ class PairSets:
     """Training pairs with augmentation (``train``) and without (``plain``), held-out pairs, and their identity.
 
     ``matched`` says whether held-out images are true pairs, as measures of similarity need them; ``trained`` are short
-    digests of the files trained on; ``scaled`` says whether some were resized.
+    digests of the files trained on; ``scaled`` says whether some were resized. Of pairs, ``train_metadata`` and
+    ``held_out_metadata`` are what tables and names say of each.
     """
 
     train: IndexedDataset
@@ -47,6 +50,8 @@ class PairSets:
     matched: bool = True
     trained: tuple[str, ...] = ()
     scaled: bool = False
+    train_metadata: Sequence[Metadata] = ()
+    held_out_metadata: Sequence[Metadata] = ()
 
 
 def shorten_digests(digests: Iterable[str]) -> tuple[str, ...]:
@@ -92,7 +97,7 @@ def _digest_contents(index: PairIndex, judged: Sequence[JudgedPair]) -> Digests:
     return digests
 
 
-def check_stored(split: StoredPairSplit, data: PairTrainingSettings, console: Console) -> None:
+def check_stored(split: StoredPairSplit, data: DividedPairSettings, console: Console) -> None:
     """RSF-D004 for a split without training pairs; a warning where the typed ``--val-fraction`` is not used."""
     if "val_fraction" in data.model_fields_set:
         console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")

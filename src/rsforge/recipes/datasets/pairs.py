@@ -31,12 +31,12 @@ from rsforge.recipes.datasets.pair_split import (
     sort_by_content,
 )
 from rsforge.settings.base import RunSettings
-from rsforge.settings.pairs import PairTrainingSettings
+from rsforge.settings.pairs import DividedPairSettings, PairTrainingSettings
 
 SYNTHETIC_COUNT = 256
 
 
-def load_pairs(data: PairTrainingSettings, run: RunSettings, console: Console) -> PairSets:
+def load_pairs(data: DividedPairSettings, run: RunSettings, console: Console) -> PairSets:
     """Find, check, divide and open the pairs that ``data`` names; nothing is cached for a dry run."""
     keep_bytes = 0 if console.dry_run else KEEP_BYTES
     if data.data_dir == SYNTHETIC:
@@ -47,12 +47,12 @@ def load_pairs(data: PairTrainingSettings, run: RunSettings, console: Console) -
         what = f"no pairs found in {data.data_dir}: the folder does not exist"
         raise RsforgeError("RSF-D001", what, where="--data-dir", fix=fix)
     refuse_shared_folder(Path(data.data_dir), run.output_dir)
-    if data.unpaired:
+    if isinstance(data, PairTrainingSettings) and data.unpaired:
         return unpaired.load_unpaired(data, run, console, keep_bytes)
     return _load_folder(data, run, console, keep_bytes)
 
 
-def _load_folder(data: PairTrainingSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
+def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     index = list_pairs(data, console, run.on_bad)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
     console.say(f"radiometry {sentence}")
@@ -75,11 +75,13 @@ def _load_folder(data: PairTrainingSettings, run: RunSettings, console: Console,
         sar_channels=judged[0].sar_bands,
         trained=shorten_digests(digest for one in train for digest in one.files),
         scaled=any(min(one.height, one.width) != data.image_size for one in train),
+        train_metadata=[one.pair.metadata for one in train],
+        held_out_metadata=[one.pair.metadata for one in held_out],
     )
 
 
 def _divide(
-    data: PairTrainingSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
+    data: DividedPairSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
 ) -> TrainAndHeldOut:
     """By the stored split if one is followed, else by scene."""
     stored = follow_split(data, index, judged, console)
@@ -92,7 +94,7 @@ def _divide(
 
 
 def draw_sets(
-    count: int, data: PairTrainingSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
+    count: int, data: DividedPairSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
 ) -> PairSets:
     """``count`` synthetic pairs, the last scenes of them held out."""
     start = find_held_out_start(count, data.val_fraction)
@@ -100,7 +102,7 @@ def draw_sets(
     without_flips = flipped.plain()
     train: IndexedDataset = SelectedItems(flipped, range(start))
     plain: IndexedDataset = SelectedItems(without_flips, range(start))
-    if data.unpaired:
+    if isinstance(data, PairTrainingSettings) and data.unpaired:
         names = [plain.name(index) for index in range(start)]
         sets = UnpairedDataset(OneModality(plain, 0), OneModality(plain, 1), names, seed=seed, flip=data.flip)
         train = sets
@@ -112,6 +114,8 @@ def draw_sets(
         identity={"split": f"{without_flips.digest} at {start}", "train": start, "held_out": count - start},
         radiometry=EIGHT_BIT,
         sar_channels=1,
+        train_metadata=[without_flips.metadata(index) for index in range(start)],
+        held_out_metadata=[without_flips.metadata(index) for index in range(start, count)],
     )
 
 

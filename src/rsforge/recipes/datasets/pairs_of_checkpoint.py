@@ -92,7 +92,8 @@ def open_subset(
         keep_bytes=0 if console.dry_run else KEEP_BYTES,
     )
     scenes = [one.pair.scene for one in chosen.pairs]
-    return MeasuredSubset(samples, scenes, chosen.subset, chosen.reason, trained, chosen.own)
+    metadata = [one.pair.metadata for one in chosen.pairs]
+    return MeasuredSubset(samples, scenes, chosen.subset, chosen.reason, trained, chosen.own, metadata)
 
 
 def _choose(folder: _Folder, choice: str) -> _Chosen:
@@ -243,5 +244,7 @@ def _open_drawn(choice: str, console: Console, state: Mapping[str, Any]) -> Meas
     chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[subset]
     trained = sum(index < edge for index in chosen) if ours else 0
     measured_subset.warn_trained(trained, len(chosen), subset, "pairs", console)
+    own = ours and subset != "all"
     scenes = [whole.scene(index) for index in chosen]
-    return MeasuredSubset(SelectedItems(whole, chosen), scenes, subset, reason, trained, ours and subset != "all")
+    metadata = [whole.metadata(index) for index in chosen]
+    return MeasuredSubset(SelectedItems(whole, chosen), scenes, subset, reason, trained, own, metadata)

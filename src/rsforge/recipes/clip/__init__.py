@@ -1,0 +1,1 @@
+"""Text encoders, trained by contrast with images."""
