@@ -26,7 +26,7 @@ def words_of(text: str) -> list[str]:
 def reference_vocabulary(prompts: list[str], size: int) -> dict[str, int]:
     counts = Counter(word for prompt in prompts for word in words_of(prompt))
     common = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    return {word: k for k, word in enumerate((["[PAD]", "[UNK]", "[START]", "[END]"] + common)[:size])}
+    return {word: k for k, word in enumerate(["[PAD]", "[UNK]", "[START]", "[END]", *common][:size])}
 
 
 def reference_encode(text: str, vocabulary: dict[str, int], length: int) -> list[int]:

@@ -19,9 +19,9 @@ class Pair:
     """A SAR image and the optical image of the same place.
 
     ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its
-    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF; ``metadata`` are all
-    columns of its row in the table, with scene, terrain, region, season and country as they are here. Empty texts and
-    None mean unknown.
+    scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF; ``metadata`` are
+    all columns of its row in the table, with scene, terrain, region, season and country as they are here. Empty texts
+    and None mean unknown.
     """
 
     name: str

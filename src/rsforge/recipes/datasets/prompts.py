@@ -33,9 +33,10 @@ def check_lengths(tokenizer: WordTokenizer, prompts: Sequence[str]) -> None:
     longest = max(counts, default=0)
     if longest > tokenizer.max_length:
         long = sum(count > tokenizer.max_length for count in counts)
+        what = f"{count_noun(long, 'prompt')} of {len(distinct)} have more tokens than --max-length"
         raise RsforgeError(
             "RSF-U005",
-            f"{count_noun(long, 'prompt')} of {len(distinct)} have more tokens than --max-length {tokenizer.max_length}",
+            f"{what} {tokenizer.max_length}",
             where="--max-length",
             found=f"{longest} tokens, start and end included: {distinct[counts.index(longest)][:160]}",
             fix=f"use --max-length {longest}, or a shorter --prompt-template",
