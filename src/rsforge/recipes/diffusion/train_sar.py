@@ -6,22 +6,20 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rsforge.data.pairs.augment import AugmentedPairs, Strengths
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
-from rsforge.models.conditioning import Conditioning, ConditionInput
+from rsforge.models.conditioning import Conditioning
 from rsforge.models.interfaces import Denoiser
-from rsforge.models.patch_gan import PatchCritic
-from rsforge.models.resnet import group_count
-from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
@@ -33,8 +31,10 @@ from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.diffusion.sar_data import SarData, read_data
+from rsforge.recipes.diffusion.sar_networks import Networks, build_networks, conditioning_of
 from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Request, SarPipeline
 from rsforge.recipes.diffusion.train import describe_schedule
+from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import launch, output_dir
@@ -43,7 +43,7 @@ from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import load_features
 from rsforge.samplers.timesteps import StepGrid
-from rsforge.settings.diffusion_sar import SarTrainSettings, SarUNetSettings
+from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 from rsforge.tasks.refined_diffusion import ImageWeights, RefinedDiffusionTask
@@ -51,8 +51,6 @@ from rsforge.tasks.refined_diffusion import ImageWeights, RefinedDiffusionTask
 SHOWN = 4
 PREVIEW_STEPS = 20
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
-CRITIC_WIDTH = 64
-Networks = dict[str, nn.Module]
 
 
 def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
@@ -108,51 +106,10 @@ def store_latents(settings: SarTrainSettings, encoded: EncodedData, compute: Com
     return replace(encoded, latents=latents)
 
 
-def build_networks(settings: SarTrainSettings, encoded: EncodedData, compute: Compute) -> Networks:
+def make_networks(settings: SarTrainSettings, encoded: EncodedData, compute: Compute) -> Networks:
     data = encoded.data
     channels = data.autoencoder.latent_shape(settings.data.image_size)[0]
-    width = data.reader.encoder.width
-    networks: Networks = {"denoiser": build_unet(settings.unet, channels, width)}
-    networks["denoiser"].use_checkpointing(settings.denoiser.gradient_checkpointing)  # type: ignore[operator]
-    if settings.loss.adversarial_weight:
-        networks["critic"] = PatchCritic(in_channels=3, base=CRITIC_WIDTH, norm="instance")
-    return networks
-
-
-def build_unet(options: SarUNetSettings, channels: int, context_width: int) -> UNet:
-    """The U-Net of noisy and SAR latents of ``channels`` each; RSF-U005 where the options do not fit together."""
-    factors = [2**level for level in range(len(options.channels))]
-    unknown = set(options.attention_levels) - set(factors)
-    if unknown or options.context_dim not in (None, context_width):
-        found = f"attention at {sorted(unknown)}" if unknown else f"--unet-context-dim {options.context_dim}"
-        what = f"the U-Net has levels {', '.join(map(str, factors))} and reads tokens of width {context_width}"
-        raise RsforgeError("RSF-U005", what, where="--unet-attention-levels, --unet-context-dim", found=found)
-    try:
-        return UNet(
-            in_channels=2 * channels,
-            out_channels=channels,
-            block_out_channels=options.channels,
-            layers_per_block=options.layers_per_block,
-            down_block_types=[
-                "CrossAttnDownBlock2D" if factor in options.attention_levels else "DownBlock2D" for factor in factors
-            ],
-            attention_head_dim=options.num_heads,
-            cross_attention_dim=context_width,
-            norm_num_groups=group_count(options.channels),
-        )
-    except ValueError as error:
-        raise RsforgeError("RSF-U005", str(error), where="--unet-channels, --unet-num-heads") from error
-
-
-def conditioning_of(settings: SarTrainSettings, reader: PromptReader, sar: Standard) -> Conditioning:
-    """The prompt by attention, and the SAR latent behind the noisy one, with what stands for none of either."""
-    options = settings.denoiser
-    return Conditioning(
-        (
-            ConditionInput(TEXT, "context", options.prompt_dropout, null=reader([""])[0]),
-            ConditionInput(SAR, "condition", options.sar_dropout, null=torch.zeros_like(sar.mean)),
-        )
-    )
+    return build_networks(settings, channels, data.reader.encoder.width)
 
 
 def spec(
@@ -193,6 +150,8 @@ def spec(
         preview=partial(preview, settings, drawing, data),
         frozen={"autoencoder": data.autoencoder, "text_encoder": reader.encoder},
         partners={**data.partners, **vgg},
+        baselines=partial(fit_baselines, data.pairs.plain, image_of=itemgetter(1)),
+        fitted_bytes=fitted_bytes((3, settings.data.image_size, settings.data.image_size)),
     )
 
 
@@ -283,7 +242,7 @@ METHOD: Method[SarTrainSettings, EncodedData, Networks] = Method(
     required=REQUIRED,
     check=check,
     datasets=open_data,
-    networks=build_networks,
+    networks=make_networks,
     spec=spec,
     prepare=store_latents,
     next_command=next_command,
