@@ -12,6 +12,7 @@ from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.recipes.tracking import loss_plots
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan_export import DIRECTIONS, Exported, export_all, write_generators
+from tests.worlds.sar_diffusion import SarWorld, make_world
 
 
 class Job(NamedTuple):
@@ -31,6 +32,11 @@ def job(tmp_path_factory) -> Job:
     line += DIFFUSION
     assert rsforge(line, vae / "best_model.pt", tiles, diffusion) == 0
     return Job(tiles, vae, diffusion)
+
+
+@pytest.fixture(scope="session")
+def sar_world(tmp_path_factory) -> SarWorld:
+    return make_world(tmp_path_factory.mktemp("SAR to optical"))
 
 
 @pytest.fixture(autouse=True)
