@@ -23,7 +23,6 @@ from rsforge.recipes.diffusion.sar_pipeline import Request
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.settings.sample_sar import DrawingSettings
 
-DEFAULT_STEPS = 50
 MANIFEST = "manifest.json"
 GRID = "grid.png"
 MOST_ROWS = 16
@@ -92,9 +91,9 @@ def open_artist(settings: DrawingSettings, console: Console) -> Artist:
         if given is None:
             console.say(f"taken      {option} {path} (named by {files.model})")
     latents = model.pipeline.latents
-    few = DEFAULT_STEPS if latents.prediction != "flow" and settings.sampler != "ddpm" else None
+    sampler = settings.sampler or ("ddim" if latents.prediction != "flow" else None)
     try:
-        walk = latents.walk(settings.sampler, settings.num_inference_steps or few, eta=settings.eta)
+        walk = latents.walk(sampler, settings.num_inference_steps, eta=settings.eta)
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--num-inference-steps") from error
     latents.conditioning.check_guidance(settings.guidance_scale, ["text"])
