@@ -19,6 +19,7 @@ EPILOG = (
 # The module rsforge.cli.NAME of a group holds its commands.
 GROUPS = {
     "data": "Prepare, cut, check and split data.",
+    "clip": "Train and measure text encoders.",
     "vae": "Train, use and evaluate autoencoders.",
     "diffusion": "Train diffusion models.",
     "cyclegan": "Translate SAR to optical images and back in one pass.",

@@ -13,7 +13,7 @@ from rsforge.settings.sections import Section, also
 Side = Literal["auto", "all", "train", "val", "test"]
 
 
-class EvaluationSettings(Section):
+class MeasuringSettings(Section):
     """Evaluation"""
 
     side: Side = Field(
@@ -27,13 +27,18 @@ class EvaluationSettings(Section):
         description="Folder for evaluation.json, per_image.csv and examples.png; nothing is written when absent.",
         json_schema_extra=also(basic=True),
     )
+    resamples: int = Field(1000, ge=100, le=1_000_000, description="Bootstrap resamples for each confidence interval.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
+    seed: Seed = Field(42, description="Seed of the bootstrap.")
+    overwrite: bool = Field(False, description="Replace an earlier evaluation.")
+
+
+class EvaluationSettings(MeasuringSettings):
+    """Evaluation"""
+
     vgg_weights: Path | None = Field(None, description="File of VGG16 weights for LPIPS; else the torch hub cache.")
     inception_weights: Path | None = Field(
         None,
         description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "
         "the torch hub cache.",
     )
-    resamples: int = Field(1000, ge=100, le=1_000_000, description="Bootstrap resamples for each confidence interval.")
-    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
-    seed: Seed = Field(42, description="Seed of the bootstrap.")
-    overwrite: bool = Field(False, description="Replace an earlier evaluation.")

@@ -60,7 +60,7 @@ def _region_site(s: int) -> Site:
     number = s % len(REGIONS)
     turn = s // len(REGIONS)
     region = REGIONS[number]
-    season = SEASONS[(turn + s) % 4]
+    season = SEASONS[(turn + number) % 4]
     country, lon, lat = _PLACES[region][turn % 4]
     # Scenes of one place lie a third of a degree apart.
     lon = round(lon + turn // 4 % 10 / 3, 4)

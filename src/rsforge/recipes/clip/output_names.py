@@ -8,5 +8,5 @@ from rsforge.recipes.output_names import OutputLayout
 CLIP = OutputLayout(
     CheckpointNames("clip_epoch_{}.pt", by_step="clip_step_{}.pt", latest="latest_clip.pt", best="best_clip.pt"),
     plot="training_losses.png",
-    samples="samples/prompts_epoch_{}.png",
+    samples="",
 )

@@ -18,7 +18,7 @@ from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Evaluation, Figure, Values
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups, rank_examples, summarize
 from rsforge.seeds import derive
-from rsforge.settings.evaluation import EvaluationSettings
+from rsforge.settings.evaluation import MeasuringSettings
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,7 @@ class EvaluationSet:
     doubts: Sequence[str] = field(default_factory=tuple)
 
 
-def plan_evaluation(
-    facts: Mapping[str, Any], absent: Mapping[str, str], settings: EvaluationSettings
-) -> dict[str, Any]:
+def plan_evaluation(facts: Mapping[str, Any], absent: Mapping[str, str], settings: MeasuringSettings) -> dict[str, Any]:
     """What a dry run tells."""
     return {**facts, "absent": dict(absent), "output_dir": str(settings.output_dir or "nothing is written")}
 
@@ -43,7 +41,7 @@ def run_evaluation(
     data: EvaluationSet,
     facts: Mapping[str, Any],
     absent: Mapping[str, str],
-    settings: EvaluationSettings,
+    settings: MeasuringSettings,
     console: Console,
     *,
     batch_size: int,
@@ -114,7 +112,7 @@ def _describe(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _summarize(
-    evaluation: Evaluation, values: Values, data: EvaluationSet, settings: EvaluationSettings, console: Console
+    evaluation: Evaluation, values: Values, data: EvaluationSet, settings: MeasuringSettings, console: Console
 ) -> dict[str, Any]:
     groups, what, doubt = bootstrap_groups(data.scenes)
     if doubt:
@@ -135,7 +133,7 @@ def _write(
     values: Values,
     data: EvaluationSet,
     result: dict[str, Any],
-    settings: EvaluationSettings,
+    settings: MeasuringSettings,
     device: torch.device,
 ) -> None:
     """Tables, and the picture of the best, the median and the worst sample."""
