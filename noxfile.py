@@ -132,6 +132,9 @@ def examples(session: nox.Session) -> None:
     for script in scripts("examples"):
         with TemporaryDirectory() as folder, session.chdir(folder):
             session.run("python", str(script), env=ONE_THREAD)
+    for script in sorted((ROOT / "examples").glob("*.sh")):
+        with TemporaryDirectory() as folder, session.chdir(folder):
+            session.run("bash", str(script), env=ONE_THREAD, external=True)
 
 
 @nox.session
