@@ -193,3 +193,13 @@ def test_attention_stands_at_the_levels_that_are_named():
     with torch.device("meta"):
         unet = build_unet(SarUNetSettings(channels=(32, 32, 32), attention_levels=(4,)), 4, 16)
     assert [bool(stage.attentions) for stage in unet.down_blocks] == [False, False, True]
+
+
+def test_what_cannot_be_trained_is_refused_before_an_autoencoder_is_replaced(sar_world, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(sar_world.model, run)
+    before = (run / "autoencoder" / "best_model.pt").read_bytes()
+    for words in ("--rotate-deg 10", "--unet-num-heads 3"):
+        assert rsforge(f"{LINE} --overwrite {words}", sar_world.pairs, sar_world.clip, run) == 2
+    assert (run / "autoencoder" / "best_model.pt").read_bytes() == before
+    assert (run / "latest_model.pt").is_file()

@@ -22,7 +22,7 @@ from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae import train as vae
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
-from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarTrainSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
 
 FOLDER = "autoencoder"
@@ -68,17 +68,7 @@ def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
         data=VaeTileSettings(
             data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
         ),
-        autoencoder=AutoencoderSettings.model_validate(
-            {
-                "latent": "map",
-                "latent_channels": options.latent_channels,
-                "channels": options.channels,
-                "layers_per_block": options.layers_per_block,
-                "kl_weight": options.kl_weight,
-                "perceptual": options.perceptual,
-                "vgg_weights": settings.loss.vgg_weights,
-            }
-        ),
+        autoencoder=autoencoder_options(options, settings.loss.vgg_weights),
         loop=LoopSettings(
             epochs=options.epochs,
             batch_size=options.batch_size,
@@ -88,6 +78,12 @@ def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
         ),
         optim=OptimSettings(learning_rate=options.learning_rate),
     )
+
+
+def autoencoder_options(options: FirstAutoencoderSettings, vgg_weights: Path | None = None) -> AutoencoderSettings:
+    """The autoencoder as ``vae train`` would be told of it."""
+    own = options.model_dump(include={"latent_channels", "channels", "layers_per_block", "kl_weight", "perceptual"})
+    return AutoencoderSettings.model_validate({"latent": "map", **own, "vgg_weights": vgg_weights})
 
 
 def train_first(settings: SarTrainSettings, console: Console) -> Path:

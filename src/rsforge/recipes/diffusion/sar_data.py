@@ -19,7 +19,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.datasets.prompts import check_lengths, warn_of_unknown_words, write_prompts
-from rsforge.recipes.diffusion.first_autoencoder import FOLDER
+from rsforge.recipes.diffusion.first_autoencoder import FOLDER, autoencoder_options
 from rsforge.recipes.diffusion.sar_pipeline import PromptReader
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import partners
@@ -27,7 +27,6 @@ from rsforge.recipes.training.job import Compute, Partner
 from rsforge.recipes.vae import train as vae
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.diffusion_sar import SarTrainSettings, TextEncoderKeys
-from rsforge.settings.vae import AutoencoderSettings
 from rsforge.wording import join_start
 
 
@@ -81,9 +80,7 @@ def _load_autoencoder(
     """The autoencoder that is named; without one, as in a plan, that which would be trained first, untrained."""
     path, size = settings.denoiser.vae_checkpoint, settings.data.image_size
     if path is None:
-        options = settings.autoencoder
-        described = {"latent": "map"} | options.model_dump(include={"channels", "layers_per_block", "latent_channels"})
-        network = vae.build(AutoencoderSettings.model_validate(described), size).to(compute.device).eval()
+        network = vae.build(autoencoder_options(settings.autoencoder), size).to(compute.device).eval()
         return network, LoadedModel(network, {"image_size": size}, ""), {}
     path = partners.locate("vae", path, settings.run, console, settings.run.output_dir / FOLDER / path.name)
     autoencoder, loaded = load_autoencoder(path, compute.device)

@@ -26,7 +26,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion import encode_pairs
 from rsforge.recipes.diffusion.encode_latents import Store
 from rsforge.recipes.diffusion.encode_pairs import PairLatents, Standard
-from rsforge.recipes.diffusion.first_autoencoder import train_first
+from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, train_first
 from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
@@ -42,6 +42,7 @@ from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import load_features
+from rsforge.recipes.vae import train as vae
 from rsforge.samplers.timesteps import StepGrid
 from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
@@ -50,6 +51,7 @@ from rsforge.tasks.refined_diffusion import ImageWeights, RefinedDiffusionTask
 
 SHOWN = 4
 PREVIEW_STEPS = 20
+ANY_WIDTH = 64  # of a token, where only the networks' own options are tried
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
 
 
@@ -58,6 +60,7 @@ def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
     if launch.should_launch(settings.run) and not console.dry_run:
         return launch.torchrun(settings.run, console)
     if settings.denoiser.vae_checkpoint is None and not console.dry_run:
+        check(settings, console)
         output_dir.find_state(settings.run, DIFFUSION_SAR, kind=METHOD.kind, console=console)
         denoiser = settings.denoiser.model_copy(update={"vae_checkpoint": train_first(settings, console)})
         settings = settings.model_copy(update={"denoiser": denoiser})
@@ -65,7 +68,7 @@ def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
 
 
 def check(settings: SarTrainSettings, console: Console) -> None:
-    """RSF-U005 for what cannot be trained."""
+    """RSF-U005 for what cannot be trained, before an autoencoder is trained for it."""
     options, augment = settings.denoiser, settings.augment
     changed = [f"--{name.replace('_', '-')}" for name, value in augment.model_dump().items() if value]
     if options.latent_cache and (changed or settings.data.flip not in (0.0, 0.5)):
@@ -73,6 +76,9 @@ def check(settings: SarTrainSettings, console: Console) -> None:
             "RSF-U005", "stored latents allow no augmentation but --flip 0.5", where=", ".join(changed) or "--flip",
             fix="add --no-latent-cache to encode the images again at each step",
         )  # fmt: skip
+    vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size)
+    with torch.device("meta"):
+        build_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
 
 
 @dataclass(frozen=True)
