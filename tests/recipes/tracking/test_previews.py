@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine.cadence import Moment
 from rsforge.recipes.tracking.previews import Preview
-from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.recipes.vae import train as vae_train
 from tests.worlds.commands import VAE, rsforge
 from tests.worlds.consoles import RecordingConsole

@@ -50,7 +50,8 @@ def closed_rows(folder_journal: Path) -> list[dict[str, Any]]:
 def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks: Mapping[str, float]) -> None:
     """Write one panel a title, epochs along the axis, or steps where epochs have several rows.
 
-    A panel whose figures are 0 in all rows has none: it is of a term that is switched off. ``marks`` are dashed levels by title. The run is named by the folder of ``path``, and the best model marked.
+    A term whose figures are 0 in all rows is switched off and has no panel. ``marks`` are dashed levels by title. The
+    run is named by the folder of ``path``, and the best model marked.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -17,8 +17,8 @@ from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
+from rsforge.recipes.tracking.run_record import write_record
 from rsforge.recipes.training.resume import ResumePoint, find_newest, open_named
-from rsforge.recipes.training.run_record import write_record
 from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rsforge.recipes.training.run_record import write_record
+from rsforge.recipes.tracking.run_record import write_record
 from tests.worlds.consoles import RecordingConsole
 
 
