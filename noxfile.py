@@ -17,7 +17,7 @@ import nox
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "rooms", "tests"]
-nox.options.default_venv_backend = os.environ.get("RSFORGE_NOX_BACKEND", "none")
+nox.options.default_venv_backend = os.environ.pop("RSFORGE_NOX_BACKEND", "none")  # no variable of rsforge itself
 nox.options.reuse_venv = "yes"
 
 ROOT = Path(__file__).parent

@@ -21,6 +21,7 @@ from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.pairs import fields, save, write_pairs
 from tests.worlds.spectral_cubes import draw_cube, write_envi
+from tests.worlds.translation import noise, raster
 
 GAN = "--image-size 32 --base-width 4 --lambda-content 0 --num-workers 0 --dry-run"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
@@ -59,6 +60,11 @@ def generator(base: Path) -> None:
 def sound_generator(base: Path) -> None:
     generator(base)
     (base / "in/c.png").unlink()
+
+
+def stack_of_bands(base: Path) -> None:
+    write_checkpoint(base / "gan.pt")
+    raster(base / "s.tif", noise(40, 40, 2))
 
 
 def translated(base: Path) -> None:
@@ -154,6 +160,10 @@ FAILURES = {
     "size of tiles": Failure("RSF-U005", f"{TRANSLATE} --tile 33", ["--tile 32"], sound_generator),
     "range of digital numbers": Failure(
         "RSF-U005", f"{TRANSLATE} --radiometry dn", ["--clip 0 4000"], sound_generator
+    ),
+    "bands beyond the model's": Failure(
+        "RSF-D003", "cyclegan translate --checkpoint {base}/gan.pt --input {base}/s.tif --output {base}/o.tif",
+        ["--bands 2"], stack_of_bands,
     ),
     "one picture of many": Failure(
         "RSF-U005", TRANSLATE.replace("/out", "/out.png"), ["--output {base}/out"], sound_generator

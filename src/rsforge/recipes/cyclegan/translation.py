@@ -72,6 +72,8 @@ def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restor
     _check_tiles(tile, overlap, net.factor)
     sar = _sar_radiometry(settings, restored)
     tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
+    if settings.bands:
+        tags["BANDS"] = ",".join(settings.bands)
     if settings.direction == "sar2optical":
         return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
     name, count = _SAR_NAMES[sar.unit], net.out_channels
