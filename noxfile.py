@@ -1,4 +1,4 @@
-"""The checks of the house: `nox` runs lint, types, rooms and tests; `nox -s NAME -- OPTIONS` runs one.
+"""The checks of the project: `nox` runs lint, types, rooms and tests; `nox -s NAME -- OPTIONS` runs one.
 
 Sessions install what they need into the environment that nox itself runs in, pinned by constraints.txt, so that
 one download of torch serves all of them. RSFORGE_NOX_BACKEND=venv gives each session an environment of its own.

@@ -97,7 +97,7 @@ def _sar_radiometry(settings: CycleGanTranslateSettings, restored: LoadedModel) 
     unit = stored.unit if settings.radiometry == "auto" else settings.radiometry
     kept = unit == stored.unit or {unit, stored.unit} <= UNIT_SYMBOLS.keys()
     if settings.clip is None and unit == "dn" and not kept:
-        what = f"the training says nothing of the range of digital numbers: it had {stored.unit}"
+        what = f"the checkpoint has no range of digital numbers: the training had {stored.unit}"
         fix = "give it with --clip LOW HIGH"
         raise RsforgeError("RSF-U005", what, where="--radiometry, --clip", found="--radiometry dn", fix=fix)
     return declare_radiometry(unit, settings.clip or ((stored.low, stored.high) if kept else None), 0)

@@ -33,7 +33,7 @@ def locate(role: str, path: Path, run: RunSettings, console: Console) -> Path:
     copied = run.output_dir / COPIES / f"{role}.pt"
     if run.resume is None or path.exists() or not copied.is_file():
         return path
-    console.say(f"taken      {copied}: {path} is gone")
+    console.say(f"using      {copied}: {path} is gone")
     return copied
 
 
