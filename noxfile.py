@@ -1,4 +1,4 @@
-"""The checks of the house: `nox` runs lint, types, rooms and tests; `nox -s NAME -- OPTIONS` runs one.
+"""The checks of the project: `nox` runs lint, types, rooms and tests; `nox -s NAME -- OPTIONS` runs one.
 
 Sessions install what they need into the environment that nox itself runs in, pinned by constraints.txt, so that
 one download of torch serves all of them. RSFORGE_NOX_BACKEND=venv gives each session an environment of its own.
@@ -17,7 +17,7 @@ import nox
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "rooms", "tests"]
-nox.options.default_venv_backend = os.environ.get("RSFORGE_NOX_BACKEND", "none")
+nox.options.default_venv_backend = os.environ.pop("RSFORGE_NOX_BACKEND", "none")  # no variable of rsforge itself
 nox.options.reuse_venv = "yes"
 
 ROOT = Path(__file__).parent

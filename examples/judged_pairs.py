@@ -1,4 +1,4 @@
-"""Draw SAR and optical pairs, spoil some, have them judged, divide the rest, and read one as a network would.
+"""Draw SAR and optical pairs, spoil some, check them, divide the rest, and read one as a network would.
 
 This is `rsforge data synth`, `audit` and `split` from Python, and the reading that trainings share. A few seconds.
 """

@@ -48,12 +48,12 @@ def train_denoiser(autoencoder: Path) -> Path:
         loop=LoopSettings(epochs=200, batch_size=32, sample_every=100),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),
     )
-    told = diffusion_train.train(settings, SilentConsole())
+    result = diffusion_train.train(settings, SilentConsole())
     last = journal.read(settings.run.output_dir / "journal.jsonl")[-1]
     print(
         f"denoiser: held-out loss {last['val/loss']:.3f}; one that knows mean and spread alone {last['val/linear']:.3f}"
     )
-    return Path(told["best_model"])
+    return Path(result["best_model"])
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from rsforge.settings.vae import AutoencoderSettings, VaeEvaluateSettings, VaeTi
 
 TILES, OUTPUT = Path("tiles"), Path("vae_models")
 
-# The sections are the panels of `rsforge vae train --help`; what is not said here has the default told there.
+# The sections are the panels of `rsforge vae train --help`; what is not given here has the default shown there.
 SETTINGS = VaeTrainSettings(
     run=RunSettings(output_dir=OUTPUT, overwrite=True, seed=0, num_workers=0, report_to=("none",)),
     data=VaeTileSettings(data_dir=str(TILES), image_size=32),
@@ -33,15 +33,15 @@ SETTINGS = VaeTrainSettings(
 
 def main() -> None:
     write_tiles(TILES, 200, size=32, seed=0)
-    # A recipe says what it does through a voice; yours may be a window, a log or, here, nothing.
-    told = vae_train.train(SETTINGS, SilentConsole())
-    print(f"trained {told['steps']} steps, best after epoch {told['best_epoch']}: {told['best_model']}")
+    # A recipe reports what it does through a console; yours may be a window, a log or, here, nothing.
+    result = vae_train.train(SETTINGS, SilentConsole())
+    print(f"trained {result['steps']} steps, best after epoch {result['best_epoch']}: {result['best_model']}")
 
     for row in journal.read(OUTPUT / "journal.jsonl"):
         if row.get("closed"):
             print(f"  epoch {row['epoch']:2}  held-out mse {row['val/mse']:.4f}  kl {row['val/kl']:5.1f} nats")
 
-    checkpoint = Path(told["best_model"])
+    checkpoint = Path(result["best_model"])
     measured = vae_evaluate.evaluate(VaeEvaluateSettings(checkpoint=checkpoint, data_dir=str(TILES)), SilentConsole())
     print(f"PSNR {measured['psnr_db']:.1f} dB, {measured['active_units']} of {measured['latent_numbers']} units active")
     print(f"mse {measured['mse']:.4f}; always answering the mean image would give {measured['mean_image_mse']:.4f}")

@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 # Threads that wait without spinning: beside other work on the same cores they would otherwise starve it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-for name in [n for n in os.environ if n.startswith("RSFORGE_") and n != "RSFORGE_REAL_DATA"]:
+for name in [n for n in os.environ if n.startswith("RSFORGE_")]:
     del os.environ[name]
 
 if os.access("/dev/shm", os.W_OK):

@@ -33,7 +33,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/console.py",
     "recipes/cyclegan/load.py",
     "recipes/cyclegan/translation.py",
-    "recipes/cyclegan/translation_jobs.py",
     "recipes/diffusion/load.py",
     "recipes/evaluation/baseline_predictors.py",
     "recipes/evaluation/evaluation.py",

@@ -1,4 +1,4 @@
-"""What mends the installed world, so that the rest of the house need not know of it."""
+"""Workarounds for faults of installed libraries, applied before they are imported."""
 
 from __future__ import annotations
 

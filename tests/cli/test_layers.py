@@ -165,7 +165,7 @@ def test_the_file_that_a_former_command_makes_is_taken_where_it_is(shell, toy):
     Path("base").mkdir()
     Path("base/best_model.pt").touch()
     ran = shell("toy", "--data-dir", "x")
-    assert ran.err == "taken      --start base/best_model.pt (made by rsforge base train)\n"
+    assert ran.err == "using      --start base/best_model.pt (made by rsforge base train)\n"
     assert called.settings.start == Path("base/best_model.pt")
     assert called.console.origins["start"] == "default: made by rsforge base train"
     assert shell("toy", "--data-dir", "x", "--start", "y").err == ""
@@ -190,4 +190,4 @@ def test_a_command_may_know_further_inputs_from_those_that_are_given(shell, toy)
     s = called.settings
     assert (s.data.data_dir, s.data.image_size, s.data.val_fraction) == ("images", 32, 0.4)
     assert called.console.origins["data_dir"] == "default: model s.pt"
-    assert ran.err == "taken      --data-dir images (model s.pt)\n"
+    assert ran.err == "using      --data-dir images (model s.pt)\n"

@@ -116,3 +116,5 @@ def test_weights_are_found_in_the_cache_and_nowhere_else(tmp_path: Path, monkeyp
     for name in ("vgg16-1.pth", "vgg16-9.pth", "vgg16-5.pth"):
         (folder / name).touch()
     assert find_vgg16() == folder / "vgg16-9.pth"
+    (folder / "vgg16-397923af.pth").touch()
+    assert find_vgg16() == folder / "vgg16-397923af.pth"

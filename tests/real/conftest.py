@@ -14,9 +14,9 @@ BESIDE = Path(__file__).resolve().parents[3] / "shared"
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    folder = Path(os.environ.get("RSFORGE_REAL_DATA", BESIDE / "data"))
+    folder = Path(os.environ.get("REAL_DATA_FOR_TESTS", BESIDE / "data"))
     if not folder.is_dir():
-        pytest.skip("no real data here; name its folder in RSFORGE_REAL_DATA")
+        pytest.skip("no real data here; name its folder in REAL_DATA_FOR_TESTS")
     return folder
 
 

@@ -17,10 +17,13 @@ from rsforge.cli.argv import locate
 from rsforge.cli.leaves import spellings
 from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS, common_options
+from rsforge.data.io.image_writer import encode_image
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.pairs import fields, save, write_pairs
+from tests.worlds.parquet_tables import structs, write_table
 from tests.worlds.spectral_cubes import draw_cube, write_envi
+from tests.worlds.translation import noise, raster
 
 GAN = "--image-size 32 --base-width 4 --lambda-content 0 --num-workers 0 --dry-run"
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
@@ -59,6 +62,11 @@ def generator(base: Path) -> None:
 def sound_generator(base: Path) -> None:
     generator(base)
     (base / "in/c.png").unlink()
+
+
+def stack_of_bands(base: Path) -> None:
+    write_checkpoint(base / "gan.pt")
+    raster(base / "s.tif", noise(40, 40, 2))
 
 
 def translated(base: Path) -> None:
@@ -101,6 +109,46 @@ def cubes(base: Path) -> None:
 def captions(base: Path) -> None:
     (base / "captions.txt").write_text("a.jpg\tone\nb.jpg\ttwo\n")
     (base / "m.jsonl").write_text("something else\n")
+
+
+def empty_terrain(base: Path) -> None:
+    pairs(base)
+    for side in ("s1", "s2"):
+        (base / "pairs/lake" / side).mkdir(parents=True)
+
+
+def sound_tiles(base: Path) -> None:
+    broken_tile(base)
+    (base / "tiles/x.png").unlink()
+
+
+def divided(base: Path) -> None:
+    world(base)
+    assert rsforge("data split --data-dir {}", base / "world") == 0
+
+
+def classes(base: Path) -> None:
+    for name in ("0001_0001", "0001_0002", "0002_0001"):
+        save(base / "classes" / f"{name}.png", np.full((16, 16, 3), 90, np.uint8))
+    (base / "classes/classes.txt").write_text("1 fields\n2 river\n")
+    (base / "classes/0002_0002.png").write_bytes(b"no image")
+
+
+def cut_cubes(base: Path) -> None:
+    cubes(base)
+    assert run([*shlex.split(HSI.replace("{base}", shlex.quote(str(base)))), "--patch-size", "15"]) == 0
+
+
+def parquets(base: Path) -> None:
+    for name in ("a", "b"):
+        picture = structs(encode_image(np.zeros((8, 8, 3), np.uint8), ".png"))
+        write_table(base / f"{name}.parquet", filename=["a.png"], captions=[["a field"]], image=picture)
+
+
+def exported(base: Path) -> None:
+    write_checkpoint(base / "gan.pt")
+    line = "cyclegan export --checkpoint {} --output-dir {} --formats safetensors"
+    assert rsforge(line, base / "gan.pt", base / "e") == 0
 
 
 def filled(name: str) -> Callable[[Path], None]:
@@ -155,6 +203,10 @@ FAILURES = {
     "range of digital numbers": Failure(
         "RSF-U005", f"{TRANSLATE} --radiometry dn", ["--clip 0 4000"], sound_generator
     ),
+    "bands beyond the model's": Failure(
+        "RSF-D003", "cyclegan translate --checkpoint {base}/gan.pt --input {base}/s.tif --output {base}/o.tif",
+        ["--bands 2"], stack_of_bands,
+    ),
     "one picture of many": Failure(
         "RSF-U005", TRANSLATE.replace("/out", "/out.png"), ["--output {base}/out"], sound_generator
     ),
@@ -201,6 +253,83 @@ FAILURES = {
     ),
     "a settings file that is there": Failure(
         "RSF-U004", "config cp vae-tiny {base}/mine.toml", ["--overwrite"], filled("mine.toml")
+    ),
+    "no folder of pairs": Failure(
+        "RSF-D001", f"cyclegan train --data-dir {{base}}/none --allow-leak {GAN}", ["--data-dir {base}/pairs"], pairs
+    ),
+    "a terrain without pairs": Failure(
+        "RSF-D009", f"cyclegan train --data-dir {{base}}/pairs --allow-leak {GAN} --terrains agri,lake",
+        ["without --terrains", "--terrains agri"], empty_terrain,
+    ),
+    "best by what is not held out": Failure(
+        "RSF-U005", f"cyclegan train --data-dir {{base}}/pairs {GAN} --val-fraction 0 --best-by l1",
+        ["without --best-by"], pairs,
+    ),
+    "no torchrun": Failure(
+        "RSF-U005", f"vae train --data-dir {{job}}/tiles --output-dir {{base}}/run {VAE} --dry-run --distributed",
+        ["without --distributed"],
+    ),
+    "images in the output folder": Failure(
+        "RSF-U005", f"vae train --data-dir {{base}}/tiles --output-dir {{base}}/tiles {VAE} --dry-run --overwrite",
+        ["--output-dir {base}/run"], sound_tiles,
+    ),
+    "a checkpoint of another folder": Failure(
+        "RSF-U005", "vae train --resume {job}/vae_models/best_model.pt --output-dir {base}/run --dry-run",
+        ["--output-dir {job}/vae_models"],
+    ),
+    "no such band": Failure(
+        "RSF-D003",
+        "cyclegan translate --checkpoint {base}/gan.pt --input {base}/s.tif --output {base}/o.tif --bands HH",
+        ["--bands 2"], stack_of_bands,
+    ),
+    "translations over their sources": Failure(
+        "RSF-U005", TRANSLATE.replace("/out", "/in") + " --overwrite", ["--output {base}/out"], sound_generator
+    ),
+    "divided before": Failure("RSF-U004", "data split --data-dir {base}/world --seed 9", ["--overwrite"], divided),
+    "a split that is a folder": Failure(
+        "RSF-E008", "data split --data-dir {base}/world --output {base}/world", ["--output {base}/s.json"], world
+    ),
+    "patches in no HDF5 file": Failure(
+        "RSF-D001", "data split --data-dir {base}/world --layout patches", ["--layout auto"], world
+    ),
+    "terrain of another layout": Failure(
+        "RSF-U005", "data tile --sar {base}/whole --optical {base}/whole --size 16 --output-dir {base}/out "
+        "--layout regions --terrain agri",
+        ["without --terrain", "--layout terrain"], scenes,
+    ),
+    "classes inside their images": Failure(
+        "RSF-U005", "data prepare-classes --data-dir {base}/classes --output-dir {base}/classes/out",
+        ["--output-dir {base}/out"], classes,
+    ),
+    "a class image that is broken": Failure(
+        "RSF-D002", "data prepare-classes --data-dir {base}/classes --output-dir {base}/out", ["--on-bad skip"], classes
+    ),
+    "cubes cut before": Failure(
+        "RSF-U004", f"{HSI} --patch-size 15", ["--overwrite", "--output-dir {base}/other"], cut_cubes
+    ),
+    "a cube without the bands": Failure(
+        "RSF-D014", f"{HSI} --patch-size 15 --drop-nm 300-1000", ["--drop-nm 2600-2700"], cubes
+    ),
+    "all bands dropped": Failure("RSF-D014", f"{HSI} --patch-size 15 --drop-nm 0-9000", ["--drop-nm 2600-2700"], cubes),
+    "several Parquet sets": Failure(
+        "RSF-U001", "data parquet-to-jsonl --base-dir {base} --output-dir out", ["--parquet-path a.parquet"], parquets
+    ),
+    "a setting without a value": Failure(
+        "RSF-U002", f"vae train --data-dir {{job}}/tiles --output-dir {{base}}/run {VAE} --dry-run --set epochs",
+        ["--set epochs=5"],
+    ),
+    "a demo before": Failure(
+        "RSF-U004", "demo --output-dir {base}/demo --dry-run", ["--overwrite", "--output-dir {base}/other"],
+        filled("demo/notes.txt"),
+    ),
+    "evaluated before": Failure(
+        "RSF-U004", "vae evaluate --checkpoint {job}/vae_models/best_model.pt --data-dir {job}/tiles --dry-run "
+        "--output-dir {base}/e",
+        ["--overwrite", "--output-dir {base}/other"], filled("e/evaluation.json"),
+    ),
+    "exported before": Failure(
+        "RSF-U004", "cyclegan export --checkpoint {base}/gan.pt --output-dir {base}/e --formats safetensors --dry-run",
+        ["--overwrite", "--output-dir {base}/other"], exported,
     ),
 }  # fmt: skip
 

@@ -54,7 +54,7 @@ tools.register(app)
 def load(words: list[str]) -> typer.Typer:
     """The tree with the group that ``words`` name; the others stand in it by name and help alone.
 
-    Reading the settings of all methods takes longer than the rest of a command that only tells its help.
+    Reading the settings of all methods takes longer than the rest of a command that only prints its help.
     """
     named = next((word for word in words if not word.startswith("-")), "")
     wide = named in WIDE and not set(HELP).intersection(words)

@@ -57,7 +57,7 @@ def _parameter(leaf: Leaf) -> inspect.Parameter:
 
 
 def _help(leaf: Leaf) -> str:
-    # Aliases are mended in argv and told here: Typer would cut a column of long names short.
+    # Aliases are replaced in argv and listed here: Typer would cut a column of long names short.
     others = [*leaf.options[1:], *leaf.negatives]
     variable = leaf.variable and f"Also the variable {leaf.variable}."
     notes = [leaf.limits, f"also {', '.join(others)}" if others else ""]

@@ -1,4 +1,4 @@
-"""``rsforge data``: what a user has becomes a data set that was judged."""
+"""``rsforge data``: data sets made, checked and divided."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _describe_inputs(model: type[BaseModel], found: list[Entry]) -> list[str]:
     for entry in found:
         lines.setdefault(entry.origin, []).append(f"{leaves(model)[entry.loc[0]].option} {entry.value}")
     return [
-        f"taken      {', '.join(values)} ({origin.removeprefix(_unchosen(''))})" for origin, values in lines.items()
+        f"using      {', '.join(values)} ({origin.removeprefix(_unchosen(''))})" for origin, values in lines.items()
     ]
 
 
@@ -66,7 +66,7 @@ def _unchosen(origin: str) -> str:
 
 
 def _given_values(model: type[BaseModel], layers: list[list[Entry]]) -> dict[str, Any]:
-    """The values by flat name that somebody gave, unchecked; what is wrong with them is told when they are resolved."""
+    """The values by flat name that somebody gave, unchecked; errors in them are reported when they are resolved."""
     return {name: item.value for name, item in _items(model, layers).items()}
 
 

@@ -1,4 +1,4 @@
-"""Layers of values become one checked settings object; every value knows its origin, all errors are told at once."""
+"""Layers of values become one checked settings object; every value knows its origin, all errors come at once."""
 
 from __future__ import annotations
 

@@ -49,28 +49,28 @@ class Plain:
     def __init__(self, label: str, total: int, done: int, say: Callable[[str], None]) -> None:
         self.label, self.total, self.say = label, total, say
         self.begun, self.first, self.done = time.monotonic(), done, done
-        self.stepping, self.heard = 0.0, self.begun
-        self.told_at, self.told = float("-inf"), (-1, dict[str, Figure]())
+        self.stepping, self.updated = 0.0, self.begun
+        self.shown_at, self.shown = float("-inf"), (-1, dict[str, Figure]())
         self.figures: dict[str, Figure] = {}
 
     def step(self, advance: int = 1, **figures: Figure) -> None:
         now = time.monotonic()
-        self.stepping, self.heard = self.stepping + (now - self.heard if advance else 0.0), now
+        self.stepping, self.updated = self.stepping + (now - self.updated if advance else 0.0), now
         self.done += advance
         self.figures |= figures
-        if self.done >= self.total or time.monotonic() - self.told_at >= INTERVAL_S:
+        if self.done >= self.total or time.monotonic() - self.shown_at >= INTERVAL_S:
             self.tell()
 
     def tell(self) -> None:
         now = (self.done, dict(self.figures))
-        if now == self.told or self.done == self.first:
+        if now == self.shown or self.done == self.first:
             return
-        self.told_at, self.told = time.monotonic(), now
+        self.shown_at, self.shown = time.monotonic(), now
         steps = self.done - self.first
         rate = steps / max(self.stepping, 1e-9)
         others = {k: v for k, v in self.figures.items() if k != "epoch"}
         epoch = [f"epoch {self.figures['epoch']}"] if "epoch" in self.figures else []
-        left = f"eta {duration(max(0, self.total - self.done) * (self.told_at - self.begun) / steps)}"
+        left = f"eta {duration(max(0, self.total - self.done) * (self.shown_at - self.begun) / steps)}"
         parts = [*epoch, f"{self.label} {self.done}/{self.total}", format_figures(others), f"{rate:.1f} it/s", left]
         self.say(" ".join(p for p in parts if p))
 

@@ -49,8 +49,8 @@ def explain(settings: ExplainSettings, console: TerminalConsole) -> Result:
             "RSF-U007", f"there is no error code {settings.code}{hint}", fix="rsforge explain lists all codes"
         )
     fault = REGISTRY[code]
-    told = {"code": code, "exit": int(fault.exit), "title": fault.title, "advice": fault.advice}
-    return Result(told, f"{code} (exit {int(fault.exit)}): {fault.title}\n{fault.advice}")
+    entry = {"code": code, "exit": int(fault.exit), "title": fault.title, "advice": fault.advice}
+    return Result(entry, f"{code} (exit {int(fault.exit)}): {fault.title}\n{fault.advice}")
 
 
 def register(app: typer.Typer) -> None:

@@ -52,7 +52,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _name_file(self) -> Iterator[None]:
-        """Name the file in an ``OSError``: that of a write says nothing of where."""
+        """Name the file in an ``OSError``: that of a write does not name it."""
         try:
             durable.before_operation("append")
             yield

@@ -1,4 +1,4 @@
-"""Who hears what a run makes: rows of figures, and pictures."""
+"""The interface of what receives a run's rows of figures and pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Pictures = Mapping[str, Tensor]
 
 
 class Listener:
-    """Hears rows as they are made, and pictures: trackers, plots, the display."""
+    """Receives rows as they are made, and pictures: trackers, plots, the display."""
 
     def on_step(self, row: Mapping[str, Any], seconds: float) -> None: ...
 

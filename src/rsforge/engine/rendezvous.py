@@ -21,7 +21,7 @@ OPERATION = timedelta(minutes=30)  # as torch waits for a collective operation
 def meet(launch: Launch, patience_s: float = PATIENCE_S) -> Any:
     """The store of the ``launch``, once all of its processes are there; RSF-E012 after ``patience_s`` seconds.
 
-    torch's own rendezvous waits in native code, where neither SIGINT nor SIGTERM is heard.
+    torch's own rendezvous waits in native code, where neither SIGINT nor SIGTERM is handled.
     """
     deadline = time.monotonic() + patience_s
     store: Any = dist.PrefixStore(  # type: ignore[attr-defined]

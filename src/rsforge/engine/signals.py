@@ -28,7 +28,7 @@ class StopRequest:
         self._former = {}
 
     def __enter__(self) -> Self:
-        # Python delivers signals to the main thread only; elsewhere the block just never hears one.
+        # Python delivers signals to the main thread only; elsewhere the block never receives one.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._former[number] = signal.signal(number, self._note)

@@ -1,4 +1,4 @@
-"""What a denoiser is told beside ``x_t`` and ``t``: its inputs, their order, and what stands for none of them."""
+"""The conditioning of a denoiser beside ``x_t`` and ``t``: its inputs, their order, and what replaces a missing one."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class PublishedWeights:
         return cache_folder() / self.file
 
     def find(self) -> Path | None:
-        """The last by name of the files in the cache that ``pattern`` matches; never downloads."""
-        return max(cache_folder().glob(self.pattern), default=None)
+        """The file of the published name in the cache, else the last by name that ``pattern`` matches; no download."""
+        return self.path if self.path.is_file() else max(cache_folder().glob(self.pattern), default=None)
 
     def where_looked(self) -> str:
         """The sentence for a file that is not there."""

@@ -1,4 +1,4 @@
-"""The one U-Net: unconditional, told a text, or given an image to translate."""
+"""The one U-Net: unconditional, conditioned on a text, or given an image to translate."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class VggFeatures(nn.Module):
 
 
 def find_vgg16() -> Path | None:
-    """The last by name of the ``vgg16-*.pth`` files that torchvision has left in its cache; never downloads."""
+    """A ``vgg16-*.pth`` file in torch's cache, the one of the published name where it is there; never downloads."""
     return VGG16.find()
 
 

@@ -62,7 +62,7 @@ def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
     """Shift and scale a table so that it keeps its first value and ends at exactly 0.
 
     Lin et al. 2023 (arXiv 2305.08891), Alg. 1. With such a table predict ``v`` or ``x_0``: ``eps``
-    says nothing about x_0 at the last timestep.
+    has no information about x_0 at the last timestep.
     """
     root = alphas_cumprod.sqrt()
     return ((root - root[-1]) / (root[0] - root[-1]) * root[0]).square()

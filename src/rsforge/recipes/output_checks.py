@@ -1,4 +1,4 @@
-"""Whether a result can be written, judged before any work."""
+"""Whether a result can be written, checked before any work."""
 
 from __future__ import annotations
 

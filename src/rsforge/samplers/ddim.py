@@ -27,7 +27,7 @@ def ddim(
     """Walk from noise ``x_T`` to x_0, in the dtype of ``x_T``; ``eta`` 0 is deterministic, 1 is DDPM.
 
     The last step goes to ``final_alpha_bar``; at 1 no noise stays behind. ``steps`` descend strictly; ``draw(like)``
-    gives standard normal noise, asked only where it counts; ``on_step`` hears how many steps are done.
+    gives standard normal noise, asked only where it counts; ``on_step`` receives how many steps are done.
     Eq. 12 and 16. Raises ``ValueError`` for unusable ``steps``.
     """
     x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)

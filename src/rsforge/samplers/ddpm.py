@@ -37,7 +37,7 @@ def ddpm(
     """Walk from noise ``x_T`` to x_0 with the posterior variance ("fixed small"), in the dtype of ``x_T``.
 
     ``steps`` descend strictly, all timesteps or some; ``draw(like)`` gives standard normal noise and is not
-    asked at a last step to ``final_alpha_bar`` 1; ``on_step`` hears how many steps are done. Ho et al. 2020,
+    asked at a last step to ``final_alpha_bar`` 1; ``on_step`` receives how many steps are done. Ho et al. 2020,
     Alg. 2. Raises ``ValueError`` for unusable ``steps``.
     """
     x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)

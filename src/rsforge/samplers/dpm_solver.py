@@ -28,7 +28,7 @@ def dpm_solver(
     """Walk from noise ``x_T`` to x_0, in the dtype of ``x_T``; 15 to 25 steps come near the ODE's solution.
 
     Alg. 2 (midpoint), of first order at the first step, at a last one that ends without noise, and at the last of
-    fewer than 15. ``draw`` is never asked; ``on_step`` hears how many steps are done. Raises ``ValueError`` for
+    fewer than 15. ``draw`` is never asked; ``on_step`` receives how many steps are done. Raises ``ValueError`` for
     unusable ``steps``.
     """
     x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)

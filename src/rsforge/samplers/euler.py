@@ -27,7 +27,7 @@ def euler(
     """Walk from noise ``x_T`` to x_0, in the dtype of ``x_T``, along ``z_s = (1 - s) x_0 + s eps``.
 
     With ``x_t = (a + b) z_s`` it is DDIM with eta 0, whatever the table and whatever the network predicts; see
-    :mod:`rsforge.noise.process`. ``draw`` is never asked; ``on_step`` hears how many steps are done;
+    :mod:`rsforge.noise.process`. ``draw`` is never asked; ``on_step`` receives how many steps are done;
     ``final_alpha_bar`` is where the last step ends. Raises ``ValueError`` for unusable ``steps``.
     """
     x_t, walk = x_T, step_table(alphas_cumprod, steps, final_alpha_bar)

@@ -37,6 +37,7 @@ from rsforge.settings.sections import Section, also
 CHECKPOINT = "Checkpoint of the training."
 MADE = also(made="cyclegan_models/best_model.pt", by="cyclegan train")
 Direction = Literal["sar2optical", "optical2sar"]
+BandName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class GanSettings(Section):
@@ -130,6 +131,12 @@ class CycleGanTranslateSettings(Section):
     base_dir: Path = Field(Path(), description=BASE_DIR)
     direction: Direction = Field(
         "sar2optical", description="Direction of translation.", json_schema_extra=also(basic=True)
+    )
+    bands: tuple[BandName, ...] = Field(
+        (),
+        description="Bands of the images to translate, by number from 1 or by name, in the order of the training; all "
+        "when absent.",
+        json_schema_extra=also(metavar="N,N..."),
     )
     batch_size: BatchSize = Field(8, description="Tiles per batch; lower it when memory runs out.")
     tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(

@@ -1,4 +1,4 @@
-"""What every ``evaluate`` may be told."""
+"""The options that every ``evaluate`` has."""
 
 from __future__ import annotations
 

@@ -21,6 +21,9 @@ class DemoSettings(Section):
     base_dir: Path = Field(Path(), description=BASE_DIR)
     seed: Seed = Field(0, description="Seed of everything random.")
     minutes: float = Field(3.0, gt=0, le=10_080, description="Longest time the demo may take.")
+    translator: bool = Field(
+        False, description="Also train a SAR to optical translator, in 40 % of the time, and show it in strip.png."
+    )
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     overwrite: bool = Field(False, description="Replace an earlier demo.")
 

@@ -11,7 +11,7 @@ from rsforge.engine.distributed import SingleProcess
 class DenoisingFigures(MeanOverSamples):
     """Means over held-out latents of the figures of ``evaluate(batch)``, with the standard error of ``loss``.
 
-    Where a batch tells a ``loss_variance``, that of one latent's mean loss over its draws, the set tells ``loss_se``:
+    Where a batch has a ``loss_variance``, that of one latent's mean loss over its draws, the set has ``loss_se``:
     the error that other timesteps and noises would make on the same latents. From epoch to epoch they are the same, so
     that two epochs are compared with less than that.
     """

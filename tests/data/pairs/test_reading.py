@@ -78,7 +78,7 @@ def test_the_radiometry_of_a_set_is_declared_else_stored_else_inferred(tmp_path)
     geotiffs(tmp_path, np.full((8, 8, 1), -9.0), ramp(8, 8, 3, "uint8"))
     index = find_pairs(tmp_path)
     radiometry, sentence = find_radiometry(index)
-    assert radiometry == DB and "taken as db" in sentence
+    assert radiometry == DB and "read as db" in sentence
     write_card(tmp_path, "pairs", radiometry={"unit": "db", "low": -20.0, "high": 5.0})
     radiometry, sentence = find_radiometry(index)
     assert radiometry == Radiometry("db", -20, 5) and "dataset.json" in sentence

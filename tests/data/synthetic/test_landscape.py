@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from rsforge.data.synthetic.landscape import KINDS, compose_scene, draw_tile
+from rsforge.data.synthetic.landscape import KINDS, compose_scene, draw_close_up, draw_tile
 from rsforge.data.synthetic.noise_textures import PaintedScene
 
 
@@ -66,3 +66,7 @@ def test_a_scene_that_records_nothing_keeps_nothing() -> None:
     g = PaintedScene(np.random.default_rng(1), 16)
     compose_scene(g)
     assert g.shares.shape == (0, 32, 32) and g.kind in KINDS
+
+
+def test_a_close_up_is_the_middle_of_the_scene():
+    assert np.array_equal(draw_close_up(3, 1, 24), draw_tile(3, 1, 48)[12:36, 12:36])

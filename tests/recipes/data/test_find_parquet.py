@@ -62,7 +62,7 @@ def test_the_command_alone(captioned, capsys):
     capsys.readouterr()
     assert rsforge("data parquet-to-jsonl --resolution 16 --json") == 0
     out, err = capsys.readouterr()
-    assert "taken      --parquet-path data/train.parquet (the one Parquet set here and in data)" in err
+    assert "using      --parquet-path data/train.parquet (the one Parquet set here and in data)" in err
     assert json.loads(out)["images"] == 2
     assert {"captions.txt", "metadata.jsonl", "rsicd_images"} <= {p.name for p in Path("data").iterdir()}
 

@@ -94,7 +94,7 @@ def test_what_was_assumed_of_values_and_is_hard_to_believe_is_said(tmp_path, cap
     line = f"data hsi-patches --input {{}} --output-dir {{}} {CUT}"
     assert rsforge(line, path, tmp_path / "out") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "declares no nodata value; -9999 is taken as one" in said
+    assert "declares no nodata value; -9999 is used as one" in said
     assert "3.4% of its values are negative, down to -5" in said
     with h5py.File(tmp_path / "out" / "scene" / "test_patches.h5") as file:
         assert file["aviris"][:].min() == -5 and (file["valid"][:] == 0).sum() == 9

@@ -118,5 +118,5 @@ def test_a_shape_that_cannot_be_squared_is_named(world, console):
 def test_colours_of_sar_are_reported(world, console):
     for path in sorted(world.glob("*/s1/*.png")):
         save(path, np.repeat(fields(32, 1)[0][..., None], 3, 2))
-    assert load_pairs(world, console, val_fraction=0).sar_channels == 1 and console.has_line("taken as grey")
+    assert load_pairs(world, console, val_fraction=0).sar_channels == 1 and console.has_line("read as grey")
     assert "4 scenes hang together by equal files" in load_refused("RSF-D004", world, console).found

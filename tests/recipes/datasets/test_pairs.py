@@ -70,7 +70,7 @@ def test_sar_images_come_in_several_kinds(tmp_path, console, kind, unpaired):
     pairs = load_pairs(tmp_path, console, val_fraction=0, unpaired=unpaired)
     bands, unit = {"decibels": (2, "db"), "sixteen bits": (1, "dn"), "colours": (1, "uint8")}[kind]
     assert (pairs.sar_channels, pairs.radiometry.unit, len(pairs.train)) == (bands, unit, 3)
-    assert console.has_line("taken as grey") == (kind == "colours")
+    assert console.has_line("read as grey") == (kind == "colours")
     ours = {pairs.plain[0, k][0].numpy().tobytes() for k in range(3)}
     for k in range(3):
         stored = read_raster(tmp_path / "s1" / f"pair{k}.tif").values

@@ -36,7 +36,7 @@ def test_where_the_former_steps_ran_with_their_defaults_nothing_has_to_be_named(
     (tmp_path / "vae_models").rename(tmp_path / "vae_vector")  # which is where it was when it was trained with
     result, said = sample()
     assert result["sampler"] == "ddim" and Path("generated_images.png").is_file()
-    assert "taken      --diffusion-checkpoint diffusion_models/best_model.pt (made by rsforge diffusion train)" in said
+    assert "using      --diffusion-checkpoint diffusion_models/best_model.pt (made by rsforge diffusion train)" in said
     assert taken(said) == "vae_vector/best_model.pt"
 
 

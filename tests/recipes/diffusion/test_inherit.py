@@ -34,7 +34,7 @@ def test_the_autoencoder_alone_is_enough(told):
     assert (data["data_dir"], data["image_size"], data["val_fraction"]) == ("tiles", 16, 0.1)
     assert origins["data_dir"] == origins["image_size"] == "default: autoencoder vae_models/best_model.pt"
     assert (
-        "taken      --image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --seed 5 (autoencoder" in said
+        "using      --image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --seed 5 (autoencoder" in said
     )
     assert result["plan"]["training_images"] > 0 and "--val-fraction is not used" not in said
 
@@ -42,7 +42,7 @@ def test_the_autoencoder_alone_is_enough(told):
 def test_even_the_autoencoder_is_found_where_it_is_by_default(told):
     result, said = told("")
     assert result["settings"]["denoiser"]["vae_checkpoint"] == "vae_models/best_model.pt"
-    assert "taken      --vae-checkpoint vae_models/best_model.pt (made by rsforge vae train)" in said
+    assert "using      --vae-checkpoint vae_models/best_model.pt (made by rsforge vae train)" in said
     Path("vae_models").rename("elsewhere")
     assert "`rsforge vae train` makes vae_models/best_model.pt, which is not there" in json.dumps(told("", 2)[0])
 

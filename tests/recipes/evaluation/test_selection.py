@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.recipes.evaluation.selection import chosen_on, flattery
+from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 
 
 def state(held_out: int = 3, best: int | None = 4, epoch: int = 5) -> dict:
@@ -26,7 +26,7 @@ def test_a_best_inside_an_epoch_is_known_by_its_step(step, expected):
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "subset", "own", "flatters"),
+    ("checkpoint", "subset", "own", "has_caveat"),
     [
         (state(), "val", True, True),
         (state(), "test", True, False),
@@ -36,6 +36,6 @@ def test_a_best_inside_an_epoch_is_known_by_its_step(step, expected):
         (state(), "all", True, False),
     ],
 )
-def test_figures_of_the_images_that_chose_the_epoch_flatter(checkpoint, subset, own, flatters):
-    assert bool(flattery(checkpoint, subset, own=own)) == flatters
-    assert all(subset in sentence for sentence in flattery(checkpoint, subset, own=own))
+def test_figures_of_the_images_that_chose_the_epoch_have_a_caveat(checkpoint, subset, own, has_caveat):
+    assert bool(list_selection_caveats(checkpoint, subset, own=own)) == has_caveat
+    assert all(subset in sentence for sentence in list_selection_caveats(checkpoint, subset, own=own))

@@ -15,7 +15,7 @@ RESULT = {
     "gain": {"l1": {"over": "zero", "mean": 0.5, "low": 0.4, "high": 0.6}},
     "directions": {"l1": "lower", "kl": "lower"},
     "baselines": {"zero": "nothing at all"},
-    "doubts": ["they flatter"],
+    "doubts": ["they are few"],
     "absent": {"lpips": "no weights"},
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ def test_figures_stand_in_columns_and_predictors_in_rows():
 def test_what_must_be_known_stands_around_the_figures():
     text = table(RESULT)
     assert "side        test (the split has one)" in text and "chosen_on" not in text
-    for line in ("zero is nothing at all.", "Lower is better: l1, kl.", "Mind: they flatter.",
+    for line in ("zero is nothing at all.", "Lower is better: l1, kl.", "Mind: they are few.",
                  "Not measured: lpips: no weights."):  # fmt: skip
         assert line in text.splitlines()
     assert "Higher is better" not in text

@@ -7,10 +7,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
 from rsforge.errors import RsforgeError
 from rsforge.recipes.tools import demo
-from rsforge.recipes.tools.demo_options import DIFFUSION_OPTIONS, VAE_OPTIONS, Plan
+from rsforge.recipes.tools.demo_figures import save_strip
+from rsforge.recipes.tools.demo_options import DIFFUSION_OPTIONS, TRANSLATOR_OPTIONS, VAE_OPTIONS, Plan
 from rsforge.settings.tools import DemoSettings
 from tests.worlds.consoles import RecordingConsole
 
@@ -22,6 +24,8 @@ SMALL = Plan(
     vae_steps=5,
     diffusion={**DIFFUSION_OPTIONS, "channels": (32, 64), "batch_size": 8},
     diffusion_steps=6,
+    translator={**TRANSLATOR_OPTIONS, "image_size": 32, "base_width": 4},
+    translator_steps=2,
     images=4,
     ddim_steps=2,
 )
@@ -31,18 +35,18 @@ SMALL = Plan(
 def done(tmp_path_factory):
     output = tmp_path_factory.mktemp("demo") / "<b>&run"
     console = RecordingConsole()
-    return output, console, demo.run(DemoSettings(output_dir=output, device="cpu", seed=5), console, SMALL)
+    settings = DemoSettings(output_dir=output, device="cpu", seed=5, translator=True)
+    return output, console, demo.run(settings, console, SMALL)
 
 
 def test_everything_is_there(done):
     output, console, told = done
     names = {p.name for p in output.iterdir()} - {".lock"}
     assert names == set(demo.OWN)
-    assert told["steps"] == told["planned_steps"] == {"autoencoder": 5, "diffusion": 6}
-    assert list(told["stages"]) == list(demo.STAGES)
-    assert [line for line in console.said if line[0].isdigit()] == [
-        f"{i}/5 {name}" for i, name in enumerate(demo.STAGES, 1)
-    ]
+    assert told["steps"] == told["planned_steps"] == {"autoencoder": 5, "diffusion": 6, "translator": 2}
+    stages = ["scenes", "autoencoder", "diffusion", "samples", "translator", "report"]
+    assert list(told["stages"]) == stages
+    assert [line for line in console.said if line[0].isdigit()] == [f"{i}/6 {name}" for i, name in enumerate(stages, 1)]
     assert sum(told["stages"].values()) == pytest.approx(told["seconds"], abs=1.0)
 
 
@@ -60,12 +64,29 @@ def test_the_report_is_one_file(done):
             self.sources += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
 
     Page().feed(text)
-    assert len(Page.sources) == 5
+    assert len(Page.sources) == 6
     assert all(source.startswith("data:image/png;base64,") for source in Page.sources)
     assert not {"script", "link", "iframe", "b>&run"} & set(Page.tags)
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert "<b>&run" not in text and "&lt;b&gt;&amp;run" in text
     assert Page.tags.count("svg") == 2
+
+
+def test_the_strip_shows_pairs_translations_and_samples(done):
+    output, _, _ = done
+    with Image.open(output / "strip.png") as strip:
+        assert strip.mode == "P" and strip.size[0] < 900
+        assert strip.size[1] > 4 * 128  # SAR, optical, translated, samples
+    assert (output / "strip.png").stat().st_size < 150_000
+
+
+def test_the_strip_without_a_translator_shows_scenes(done, tmp_path):
+    output, _, _ = done
+    for name in ("tiles", "samples_individual"):
+        (tmp_path / name).symlink_to(output / name)
+    save_strip(tmp_path, generators=None, seed=0)
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert 2 * 128 < strip.size[1] < 3 * 128
 
 
 def test_the_figures_are_those_of_the_recipes(done):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -25,6 +26,23 @@ def test_a_slow_machine_gets_fewer_scenes():
     assert 64 <= demo_timing.choose_scenes(1024, 180.0, 0.4, console) < 128
     assert demo_timing.choose_scenes(1024, 180.0, 10.0, console) == 64 and "instead of 1024" in console.said[-1]
     assert demo_timing.choose_scenes(20, 180.0, 10.0, console) == 20
+
+
+@pytest.mark.parametrize(("alone", "together", "chosen"), [(1.0, 3.0, 1), (3.0, 1.0, 2)])
+def test_a_core_that_other_work_keeps_busy_is_left_to_it(alone, together, chosen):
+    durations, console = {1: alone, 2: together}, RecordingConsole()
+    with demo_timing.keep_threads():
+        torch.set_num_threads(2)
+        assert demo_timing.choose_threads(lambda: durations[torch.get_num_threads()], 2, console) == 1.0
+        assert torch.get_num_threads() == chosen and len(console.said) == (chosen == 1)
+
+
+def test_one_thread_is_measured_once_and_the_former_number_comes_back():
+    before, measured = torch.get_num_threads(), []
+    with demo_timing.keep_threads():
+        assert demo_timing.choose_threads(lambda: measured.append(1) or 2.0, 1, RecordingConsole()) == 2.0
+        torch.set_num_threads(before + 1)
+    assert torch.get_num_threads() == before and len(measured) == 1
 
 
 def test_the_duration_is_that_of_a_step():

@@ -14,6 +14,7 @@ import rsforge as package
 from rsforge.errors import RsforgeError
 from tests.worlds.cyclegan import write_checkpoint
 
+HEAVY = ("torch", "torchvision", "pydantic", "numpy", "PIL", "rasterio", "pandas", "pyarrow", "scipy", "torchmetrics")
 README = Path(__file__).parents[3] / "README.md"
 
 
@@ -49,6 +50,21 @@ def test_the_package_alone_imports_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         package.nothing  # noqa: B018
+
+
+def test_the_snippets_of_the_readme_are_typed(tmp_path):
+    """Heavy libraries are not followed, which leaves what the snippets are about: our own signatures."""
+    pytest.importorskip("mypy")
+    heavy = "".join(f"[mypy-{name}.*]\nfollow_imports = skip\nignore_missing_imports = True\n" for name in HEAVY)
+    (tmp_path / "mypy.ini").write_text(f"[mypy]\nstrict = True\nfollow_imports = silent\n{heavy}")
+    files = [tmp_path / f"snippet_{number}.py" for number in range(len(snippets()) + 1)]
+    for file, text in zip(files, [*snippets(), "import rsforge\n\nrsforge.load(3)\n"], strict=True):
+        file.write_text(text)
+    line = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--cache-dir", ".cache", *map(str, files)]
+    source = str(Path(package.__file__).parents[1])
+    told = subprocess.run(line, cwd=tmp_path, env={"MYPYPATH": source}, capture_output=True, text=True, check=False)
+    (error, *_) = told.stdout.splitlines()
+    assert f"{files[-1].name}:3: error" in error and "Found 1 error in 1 file" in told.stdout, told.stdout + told.stderr
 
 
 def test_the_first_snippet_of_the_readme_runs(job, monkeypatch, tmp_path, capsys):

@@ -47,6 +47,15 @@ def test_a_panel_of_one_figure_and_its_held_out_one_names_the_subsets(tmp_path, 
         assert picture.size[0] > 300
 
 
+def test_a_term_that_is_switched_off_has_no_panel(tmp_path, monkeypatch):
+    drawn = lines_drawn(monkeypatch)
+    given = [{**row, "off": 0.0} for row in rows(2)]
+    draw(given, {"on": ["a"], "off": ["off"]}, tmp_path / "a.png", marks={})
+    assert [label for _, _, label, *_ in drawn] == ["training"]
+    draw(given, {"off": ["off"]}, tmp_path / "a.png", marks={})
+    assert len(drawn) == 2
+
+
 def test_several_rows_an_epoch_stand_along_steps(tmp_path, monkeypatch):
     drawn = lines_drawn(monkeypatch)
     several = [{"epoch": 1, "step": step, "a": 1.0} for step in (3, 6, 9)]

@@ -47,7 +47,7 @@ def test_copies_stand_in_the_run_folder_where_they_are_asked_for(job, tmp_path, 
     longer = (line + "--resume " + DIFFUSION).replace("steps 1", "steps 2")
     assert rsforge(longer, own, job.tiles, tmp_path / "with") == 0
     said = capfd.readouterr().err
-    assert f"taken      {kept}: {own} is gone" in said
+    assert f"using      {kept}: {own} is gone" in said
     shutil.copy(kept, own)
     # A run that begins afresh in the folder removes what the former one kept there.
     assert rsforge(line + "--overwrite " + DIFFUSION, own, job.tiles, tmp_path / "with") == 0

@@ -88,7 +88,7 @@ class Cube:
         for row, col in itertools.product(rows, cols):
             _, valid = self._read(Window(row, col, size, size), None)
             filled |= valid.any(axis=(0, 1))
-        # Where every band is empty the windows hold no data; that says nothing of the bands.
+        # Where every band is empty the windows hold no data; no band is absent for it.
         return ~filled & filled.any()
 
     def _read(self, window: Window, keep: Mask | None) -> tuple[F32, Mask]:

@@ -182,7 +182,7 @@ def _read_spectrum(fields: dict[str, str], bands: int) -> tuple[F64 | None, F64 
         named = parse_names([name.strip() for name in fields.get("band names", "").split(",")])
         if named is None or len(named) != bands:
             return None, None, ""
-        return named, None, "wavelengths are taken from the names of the bands"
+        return named, None, "wavelengths come from the names of the bands"
     wavelength_nm, note = to_nanometres(require_valid(values), fields.get("wavelength units", ""))
     if widths is None or not are_valid_widths(widths, bands):
         return wavelength_nm, None, note

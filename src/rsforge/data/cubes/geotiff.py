@@ -75,7 +75,7 @@ def _read_wavelengths(tags: Tags, names: list[str]) -> tuple[F64 | None, str]:
             require_valid(values), tags[0].get("wavelength_units") or tags[0].get("wavelength_unit") or ""
         )
     named = parse_names(names)
-    return named, "" if named is None else "wavelengths are taken from the descriptions of the bands"
+    return named, "" if named is None else "wavelengths come from the descriptions of the bands"
 
 
 def _read_widths(tags: Tags, wavelength_nm: F64) -> F64 | None:

@@ -109,7 +109,7 @@ def cube_from_matrix(path: Path, values: Array, wavelength_nm: F64 | None, size:
     if rows * cols != count:
         reason = f"a matrix of {values.shape[0]} x {values.shape[1]} is not {rows} x {cols} pixels"
         raise UnreadableError(f"{reason}; give their rows and columns by --size")
-    note = "" if size else f"{count} pixels are taken as a square of {rows} x {cols}"
+    note = "" if size else f"{count} pixels are read as a square of {rows} x {cols}"
     return cube_from_array(path, pixels.reshape(bands, rows, cols, order="F").transpose(1, 2, 0), note)
 
 

@@ -41,8 +41,8 @@ def to_nanometres(values: F64, unit: str = "") -> tuple[F64, str]:
         raise WavelengthError(f"their unit is {unit.strip()!r}, not nanometres or micrometres")
     low, high = float(np.min(values)), float(np.max(values))
     if high < 100:
-        return values * 1000, f"wavelengths of {low:g} to {high:g} are taken as micrometres"
-    return values, f"wavelengths of {low:g} to {high:g} are taken as nanometres"
+        return values * 1000, f"wavelengths of {low:g} to {high:g} are read as micrometres"
+    return values, f"wavelengths of {low:g} to {high:g} are read as nanometres"
 
 
 def require_valid(values: F64) -> F64:

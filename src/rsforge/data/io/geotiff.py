@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as Frame
 
+from rsforge.data.io.band_choice import choose_bands, find_bands
 from rsforge.data.io.georeference import BandMetadata, ControlPoints, Grid, Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.library_output import first_line, silence_libraries
@@ -37,8 +39,13 @@ logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 
 @contextmanager
-def open_with_gdal(path: Path, *, driver: Literal["GTiff", "PNG"] = "GTiff") -> Iterator[OpenRaster]:
-    """Open the raster in ``path``; complex or LAB values, huge blocks and damage raise ``UnreadableError``."""
+def open_with_gdal(
+    path: Path, *, driver: Literal["GTiff", "PNG"] = "GTiff", bands: Sequence[str] = ()
+) -> Iterator[OpenRaster]:
+    """Open the raster in ``path``, or its ``bands`` alone (``find_bands``).
+
+    Complex or LAB values, huge blocks and damage raise ``UnreadableError``.
+    """
     local = path.resolve()
     if local.as_posix().startswith("/vsi"):
         raise UnreadableError("its path is one of GDAL's virtual ones")
@@ -47,7 +54,10 @@ def open_with_gdal(path: Path, *, driver: Literal["GTiff", "PNG"] = "GTiff") -> 
             stack.enter_context(rasterio.Env(**SAFE))
             dataset = stack.enter_context(rasterio.open(local, driver=driver))
             source = _GdalDataset(path, dataset)
-        yield OpenRaster(source.info, source.read, source.read_metadata() if driver == "GTiff" else None)
+        if bands and not source.palette:
+            source.select(bands)
+        raster = OpenRaster(source.info, source.read, source.read_metadata() if driver == "GTiff" else None)
+        yield choose_bands(raster, bands) if source.palette else raster
 
 
 @contextmanager
@@ -97,6 +107,14 @@ class _GdalDataset:
             note=note,
             control=_read_control_points(dataset),
         )
+
+    def select(self, wanted: Sequence[str]) -> None:
+        """Keep the bands ``wanted``: others are neither read nor make a pixel valid."""
+        names = [self.dataset.descriptions[n - 1] for n in self.bands]
+        self.bands = [self.bands[k] for k in find_bands(self.info.path, wanted, names)]
+        kind = (self.info.dtype, len(self.bands))
+        mode = _MODES.get(kind, f"{kind[0]} x {kind[1]}")
+        self.info = replace(self.info, bands=len(self.bands), mode=mode)
 
     def _check(self) -> None:
         dataset = self.dataset

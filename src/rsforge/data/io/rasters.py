@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rsforge.data.io import geotiff
+from rsforge.data.io.band_choice import choose_bands
 from rsforge.data.io.georeference import Grid, Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.image_reader import (
     BITS,
@@ -60,17 +61,17 @@ def read_raster(path: Path, window: Window | None = None) -> Raster:
 
 
 @contextmanager
-def open_raster(path: Path) -> Iterator[OpenRaster]:
-    """Open a raster to read its windows; ``UnreadableError`` here and from its ``read``.
+def open_raster(path: Path, bands: Sequence[str] = ()) -> Iterator[OpenRaster]:
+    """Open a raster, or its ``bands`` alone, to read its windows; ``UnreadableError`` here and from its ``read``.
 
     GDAL reads TIFFs that are georeferenced, declare nodata, hold values of more than 8 bits or signed ones, or bands
     that are no colours, and PNGs of 16-bit colours. Pillow decodes all others completely, at the first window.
     """
     driver, orientation = _choose_decoder(path)
     if driver is None:
-        yield _open_with_pillow(path)
+        yield choose_bands(_open_with_pillow(path), bands)
         return
-    with geotiff.open_with_gdal(path, driver=driver) as raster:
+    with geotiff.open_with_gdal(path, driver=driver, bands=bands) as raster:
         yield raster if orientation == 1 else _rotate_raster(raster, orientation)
 
 

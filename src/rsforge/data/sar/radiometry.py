@@ -104,7 +104,7 @@ def infer_radiometry(dtype: str, low: float, high: float) -> tuple[Radiometry, s
         raise RsforgeError("RSF-D010", "the unit of the SAR values cannot be inferred", found=extent)
     radiometry = declare_radiometry(_as_unit(unit), None, high)
     window = f"{radiometry.low:g} to {radiometry.high:g}{' dB' if unit in ('db', 'linear') else ''}"
-    return radiometry, f"{extent} are taken as {unit}: {why}; kept from {window}"
+    return radiometry, f"{extent} are read as {unit}: {why}; kept from {window}"
 
 
 def value_extent(samples: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:

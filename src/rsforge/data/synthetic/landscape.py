@@ -84,6 +84,14 @@ def draw_scene(rng: np.random.Generator, size: int) -> npt.NDArray[np.uint8]:
     return scene.pixels()
 
 
+def draw_close_up(seed: int, index: int, size: int) -> npt.NDArray[np.uint8]:
+    """The middle of ``draw_tile``, half as wide and high, at twice the resolution ``(size, size, 3)``."""
+    middle = slice(size // 2, size // 2 + size)
+    scene = PaintedScene(np.random.default_rng(derive(seed, "tile", index)), 2 * size, rows=middle)
+    compose_scene(scene)
+    return np.ascontiguousarray(scene.pixels()[:, middle])
+
+
 def draw_tile(seed: int, index: int, size: int) -> npt.NDArray[np.uint8]:
     """Scene ``index`` of the series ``seed`` as ``(size, size, 3)``: fields, river, village or coast."""
     return draw_scene(np.random.default_rng(derive(seed, "tile", index)), size)

@@ -14,7 +14,7 @@ from rsforge import durable
 from rsforge.data.images.augment import augment
 from rsforge.data.io.image_writer import encode_image
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.synthetic.landscape import draw_tile as draw_tile
+from rsforge.data.synthetic.landscape import draw_close_up, draw_tile
 
 _VERSION = 1  # raise it when the images change
 
@@ -66,9 +66,9 @@ class SyntheticTiles(Dataset[Tensor]):
         return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
-def write_tiles(folder: Path, count: int, size: int, seed: int) -> None:
-    """Write the first ``count`` scenes as ``tile_0001.png`` and so on."""
+def write_tiles(folder: Path, count: int, size: int, seed: int, *, close_up: bool = False) -> None:
+    """Write the first ``count`` scenes as ``tile_0001.png`` and so on; ``close_up`` only the middle of each."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        png = encode_image(draw_tile(seed, index, size), ".png")
-        durable.write_bytes(folder / f"tile_{index + 1:04d}.png", png)
+    draw = draw_close_up if close_up else draw_tile
+    for index, pixels in enumerate(map_in_threads(lambda index: draw(seed, index, size), range(count))):
+        durable.write_bytes(folder / f"tile_{index + 1:04d}.png", encode_image(pixels, ".png"))

@@ -24,7 +24,7 @@ from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.baselines import KEY
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Figure, Panel, Predict, Prediction
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
-from rsforge.recipes.evaluation.selection import chosen_on, flattery
+from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.training import output_dir
@@ -52,7 +52,7 @@ def evaluate(settings: ClipEvaluateSettings, console: Console) -> dict[str, Any]
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
     task = ClipTask(text_encoder, image_encoder, head, tokenizer.encode(distinct).to(device))
-    doubts = measured.list_caveats("images") + flattery(restored.state, measured.subset, own=measured.own)
+    doubts = measured.list_caveats("images") + list_selection_caveats(restored.state, measured.subset, own=measured.own)
     data = EvaluationSet(PromptedImages(measured.samples, labels), measured.scenes, doubts)
     evaluation = Evaluation(
         model=_predict_with(task, len(distinct)),

@@ -28,7 +28,7 @@ from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, P
 from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures
 from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
-from rsforge.recipes.evaluation.selection import chosen_on, flattery
+from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
@@ -73,7 +73,7 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
         ranked_by="l1",
         of_set=[SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)],
     )
-    doubts += measured.list_caveats("pairs") + flattery(state, measured.subset, own=measured.own)
+    doubts += measured.list_caveats("pairs") + list_selection_caveats(state, measured.subset, own=measured.own)
     if scaled:
         doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")
     data = EvaluationSet(measured.samples, measured.scenes, doubts)

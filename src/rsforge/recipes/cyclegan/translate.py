@@ -36,6 +36,8 @@ def translate(settings: CycleGanTranslateSettings, console: Console) -> dict[str
     device = devices.choose(settings.device)
     console.say(f"device     {devices.describe(device)}")
     net, restored = load_generator(settings.checkpoint, device, settings.direction)
+    if settings.bands:
+        console.say(f"bands      {', '.join(settings.bands)} of every image")
     translation = translation_of(settings, net, restored)
     if restored.state.get("scaled"):
         console.warn(_scaled_warning(translation.image_size))

@@ -74,6 +74,8 @@ def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restor
     stored = Radiometry.from_dict(restored.state.get("radiometry"), where=where)
     sar = choose_radiometry(stored, settings.radiometry, settings.clip)
     tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
+    if settings.bands:
+        tags["BANDS"] = ",".join(settings.bands)
     if settings.direction == "sar2optical":
         return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
     name, count = _SAR_NAMES[sar.unit], net.out_channels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rsforge.data.io.band_choice import describe_bands
 from rsforge.data.io.georeference import BandMetadata, RasterInfo
 from rsforge.data.io.image_reader import MAX_PIXELS
 from rsforge.data.io.raster_writer import RASTERS
@@ -31,7 +32,7 @@ def plan_jobs(
         with skipped.skip_unusable(where):
             raise RsforgeError("RSF-D002", "an image of the list is not there", where=where, found=reason)
     jobs = []
-    for source, header in map_in_threads(lambda source: _read_header(own, source), found.images):
+    for source, header in map_in_threads(lambda source: _read_header(own, source, settings.bands), found.images):
         with skipped.skip_unusable(str(source.path)):
             if isinstance(header, RsforgeError):
                 raise header
@@ -48,19 +49,31 @@ def plan_jobs(
     return jobs, there
 
 
-def _read_header(own: Translation, source: InputImage) -> tuple[InputImage, _Header | RsforgeError]:
+def _read_header(
+    own: Translation, source: InputImage, bands: tuple[str, ...]
+) -> tuple[InputImage, _Header | RsforgeError]:
     """What the header says, or why the image cannot be used."""
     try:
-        with readable(source.path) as raster:
+        with readable(source.path, bands) as raster:
             info = raster.info
         if not own.fits(info):
-            what = f"{source.path} has {count_noun(info.bands, 'band')}"
-            found, fix = f"the generator takes {own.net.in_channels}", "keep the bands that it was trained on"
-            raise RsforgeError("RSF-D003", what, where=str(source.path), found=found, fix=fix)
+            raise _misfit(own, info, raster.metadata, bands)
         own.check(np.empty(0, info.dtype), str(source.path))
     except RsforgeError as error:
         return source, error
     return source, (info, raster.metadata)
+
+
+def _misfit(own: Translation, info: RasterInfo, notes: BandMetadata | None, bands: tuple[str, ...]) -> RsforgeError:
+    count = own.net.in_channels
+    first = ",".join(str(k) for k in range(1, count + 1))
+    fix = f"translate images of {count_noun(count, 'band')}"
+    if bands or info.bands > count:
+        fix = f"name the {count_noun(count, 'band')} of the training with --bands, for example --bands {first}"
+    count_there = count_noun(info.bands, "band")
+    what = f"--bands names {count_there} of {info.path}" if bands else f"{info.path} has {count_there}"
+    found = f"{describe_bands(notes.descriptions if notes else [None] * info.bands)}; the generator takes {count}"
+    return RsforgeError("RSF-D003", what, where=str(info.path), found=found, fix=fix)
 
 
 def _make_job(
@@ -84,7 +97,7 @@ def _make_job(
         path, info.height, info.width, bands, "float32" if floats else "uint8", np.nan if floats else None, info.grid,
         "" if floats or bands != 3 else "RGB", control=info.control,
     )  # fmt: skip
-    return ImageJob(info, target, _notes(own, notes), own.tile_grid(info))
+    return ImageJob(info, target, _notes(own, notes), own.tile_grid(info), settings.bands)
 
 
 def _notes(own: Translation, notes: BandMetadata | None) -> BandMetadata:
@@ -100,7 +113,7 @@ def _drop_contradicting(own: Translation, jobs: list[ImageJob], skipped: Skipped
         return jobs
     kept = []
     # Two at once: some formats are decoded whole, however small the window.
-    for job, error in map_in_threads(lambda job: (job, _find_contradiction(own, job.source)), jobs, 2):
+    for job, error in map_in_threads(lambda job: (job, _find_contradiction(own, job.source, job.bands)), jobs, 2):
         with skipped.skip_unusable(str(job.source.path)):
             if error is not None:
                 raise error
@@ -108,9 +121,9 @@ def _drop_contradicting(own: Translation, jobs: list[ImageJob], skipped: Skipped
     return kept
 
 
-def _find_contradiction(own: Translation, info: RasterInfo) -> RsforgeError | None:
+def _find_contradiction(own: Translation, info: RasterInfo, bands: tuple[str, ...]) -> RsforgeError | None:
     try:
-        with readable(info.path) as raster:
+        with readable(info.path, bands) as raster:
             parts = [raster.read(window) for window in spread_windows(raster.info.height, raster.info.width)]
         own.check(np.concatenate([part.values[part.valid] for part in parts]), str(info.path))
     except RsforgeError as error:

@@ -86,7 +86,7 @@ class ValueStats:
         warnings = []
         if cube.assumed_nodata:
             shown = " and ".join(f"{value:g}" for value in sorted(cube.assumed_nodata))
-            warnings.append(f"it declares no nodata value; {shown} is taken as one")
+            warnings.append(f"it declares no nodata value; {shown} is used as one")
         if self.negative > MAX_NEGATIVE * self.count:
             share = self.negative / self.count
             warnings.append(f"{share:.1%} of its values are negative, down to {self.low:g}{ADVICE}")

@@ -159,7 +159,7 @@ def report_grey(sar: Path, console: Console) -> None:
     """Report that SAR images stored as 8-bit colours are converted to grey."""
     values = rasters.read_raster(sar).values
     if rgb_to_grey(values).shape != values.shape:
-        console.say("sar        stored as 8-bit colours, taken as grey (ITU-R BT.601 luma)")
+        console.say("sar        stored as 8-bit colours, read as grey (ITU-R BT.601 luma)")
 
 
 def refuse_or_skip(

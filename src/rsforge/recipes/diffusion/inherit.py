@@ -32,7 +32,7 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         return {}, ""
     path = Path(str(given.get("base_dir", ""))) / str(given["vae_checkpoint"])
     if "data_dir" in given and not path.is_file():
-        return {}, ""  # the training tells it, with what else is wrong
+        return {}, ""  # the training reports it, with what else is wrong
     state = checkpoint.load_metadata(path, kind="vae", role=VAE_ROLE)
     checkpoint.require(state, INHERITED, where=str(path))
     settings, values = state["settings"], {"image_size": state["image_size"]}

@@ -36,7 +36,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class Guide:
-    """What the denoiser is told: ``inputs`` by their names in its conditioning, and how much it is to heed them.
+    """The conditioning of the denoiser: ``inputs`` by name, and the strength of their guidance.
 
     Further than ``guidance_scale`` 1 means further from what it says without the inputs ``names``, or without all that
     training left out at times.

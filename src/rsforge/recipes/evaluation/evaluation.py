@@ -73,7 +73,7 @@ class SetFigures(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How predictions are judged.
+    """How predictions are evaluated.
 
     ``batch_of`` makes a batch of items of a dataset; ``panels(batch, prediction)`` shows the only sample of a batch and
     what the model gave for it; examples are the best, the median and the worst sample by the figure ``ranked_by``.

@@ -14,7 +14,7 @@ from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics
 IMAGE = "image"
 """The name of images ``(B, 3, H, W)`` in [-1, 1] in predictions."""
 EQUAL_DB = 10 * float(np.log10(12 * 255**2))
-"""What rounding to 8 bits alone leaves, 58.9 dB: images are of 8 bits, so nothing is told above it."""
+"""What rounding to 8 bits alone leaves, 58.9 dB: images are of 8 bits, so no figure above it is given."""
 SHOWN_ERROR = 0.5
 
 

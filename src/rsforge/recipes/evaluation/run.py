@@ -23,7 +23,7 @@ from rsforge.settings.evaluation import MeasuringSettings
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What is measured: samples and the scene of each, empty where unknown; ``doubts`` are told with the figures."""
+    """What is measured: samples and the scene of each, empty where unknown; ``doubts`` are printed with the figures."""
 
     samples: IndexedDataset
     scenes: Sequence[str]
@@ -31,7 +31,7 @@ class EvaluationSet:
 
 
 def plan_evaluation(facts: Mapping[str, Any], absent: Mapping[str, str], settings: MeasuringSettings) -> dict[str, Any]:
-    """What a dry run tells."""
+    """The result of a dry run."""
     return {**facts, "absent": dict(absent), "output_dir": str(settings.output_dir or "nothing is written")}
 
 

@@ -1,4 +1,4 @@
-"""On which images a model was chosen, and whether a figure flatters it."""
+"""On which images a model was chosen, and whether figures are of the images that chose it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def chosen_on(state: Mapping[str, Any]) -> str | None:
     return "val" if state.get("images", {}).get("held_out") else "train"
 
 
-def flattery(state: Mapping[str, Any], subset: str, *, own: bool) -> list[str]:
+def list_selection_caveats(state: Mapping[str, Any], subset: str, *, own: bool) -> list[str]:
     """A sentence where figures are of the very images that chose the epoch; ``own`` as for ``MeasuredSubset``."""
     if not own or subset != chosen_on(state):
         return []
-    return [f"the best epoch was chosen on these images ({subset}): the figures flatter the model"]
+    return [f"the best epoch was chosen on these images ({subset}): the figures are better than on new images"]

@@ -45,7 +45,8 @@ def check_place(places: Sequence[Path], output: Path, *, single: bool) -> None:
         return check_writable(output.parent, output.name, "--output")
     for place in places:
         if place.is_dir() and output.is_dir() and place.samefile(output):
-            what, fix = "the folder of images is also the output folder", "a folder below the images will do"
+            what = "the folder of images is also the output folder"
+            fix = "name another --output; a folder below the images will do"
             raise RsforgeError("RSF-U005", what, where="--input, --output", found=str(output), fix=fix)
     return check_writable(output, "the results", "--output")
 

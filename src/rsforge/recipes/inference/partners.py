@@ -25,7 +25,7 @@ def partner_files(checkpoint: Path, state: Mapping[str, Any], role: str, stored:
 
 
 def _root_of_run(folder: Path, state: Mapping[str, Any]) -> Path:
-    """The folder that the run of a checkpoint was started in, as far as its own folder tells."""
+    """The folder that the run of a checkpoint was started in, as far as its own folder shows."""
     output = Path(state["settings"]["run"]["output_dir"])
     parts, tail = folder.resolve().parts, output.parts
     if output.is_absolute() or parts[len(parts) - len(tail) :] != tail:

@@ -18,7 +18,7 @@ def choose_radiometry(stored: Radiometry, unit: Unit | Literal["auto"], clip: tu
     unit = stored.unit if unit == "auto" else unit
     kept = unit == stored.unit or {unit, stored.unit} <= UNIT_SYMBOLS.keys()
     if clip is None and unit == "dn" and not kept:
-        what = f"the range of digital numbers is not known: the training had {stored.unit}"
+        what = f"the checkpoint has no range of digital numbers: the training had {stored.unit}"
         fix = "give it with --clip LOW HIGH"
         raise RsforgeError("RSF-U005", what, where="--radiometry, --clip", found="--radiometry dn", fix=fix)
     return declare_radiometry(unit, clip or ((stored.low, stored.high) if kept else None), 0)

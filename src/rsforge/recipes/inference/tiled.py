@@ -33,13 +33,14 @@ TileNetwork = Callable[[Tensor, Sequence[TileWindow]], Tensor]
 class ImageJob:
     """An image, the one that is made of it, what to say in that, and the tiles between them.
 
-    ``target`` is of the size that the grid's result has.
+    ``target`` is of the size that the grid's result has; of ``source`` only ``bands`` are read where there are any.
     """
 
     source: RasterInfo
     target: RasterInfo
     notes: BandMetadata | None
     grid: TileGrid
+    bands: tuple[str, ...] = ()
 
 
 class _Tile(NamedTuple):
@@ -51,10 +52,13 @@ class _Tile(NamedTuple):
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[OpenRaster]:
-    """The raster of ``path``; RSF-D002 when it, or a window of it, cannot be read."""
+def readable(path: Path, bands: Sequence[str] = ()) -> Iterator[OpenRaster]:
+    """The raster of ``path``, or its ``bands`` alone.
+
+    RSF-D002 when it, or a window of it, cannot be read; RSF-D003 for a band that it does not have.
+    """
     try:
-        with open_raster(path) as raster:
+        with open_raster(path, bands) as raster:
             yield raster
     except UnreadableError as reason:
         raise unreadable_error(path, str(reason)) from None
@@ -83,14 +87,14 @@ class Tiled:
                 yield from self._run_alone(group[0], skipped, meter)
 
     def _run_alone(self, job: ImageJob, skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
-        with skipped.skip_unusable(str(job.source.path)), readable(job.source.path) as raster:
+        with skipped.skip_unusable(str(job.source.path)), readable(job.source.path, job.bands) as raster:
             self._write(job, self._predict(self._read_tiles(job, raster), meter), skipped)
             yield job
 
     def _run_together(self, jobs: list[ImageJob], skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
         read: list[tuple[ImageJob, list[_Tile]]] = []
         for job in jobs:
-            with skipped.skip_unusable(str(job.source.path)), readable(job.source.path) as raster:
+            with skipped.skip_unusable(str(job.source.path)), readable(job.source.path, job.bands) as raster:
                 read.append((job, list(self._read_tiles(job, raster))))
         made = self._predict(chain.from_iterable(tiles for _, tiles in read), meter)
         for job, _ in read:

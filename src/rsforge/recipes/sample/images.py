@@ -31,13 +31,13 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
     console.say(f"device     {devices.describe(device)}")
     pipeline, vae = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
     if settings.vae_checkpoint is None:
-        console.say(f"taken      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
+        console.say(f"using      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
     walk = _walk(pipeline, settings)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
-    told = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
+    result = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
             "sampler": walk.sampler, "steps": len(walk.steps)}  # fmt: skip
     if console.dry_run:
-        return told
+        return result
     output_dir.make(settings.output.parent)
     drawn = _draw(pipeline, settings, walk, seed, console)
     save_grid(settings.output, drawn, nrow=settings.nrow)
@@ -46,8 +46,8 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
     if len(drawn) <= INDIVIDUALS:
         output_dir.make(own)
         save_individuals(own, drawn)
-        told["individual"] = str(own)
-    return told
+        result["individual"] = str(own)
+    return result
 
 
 def _clear(own: Path) -> None:

@@ -89,7 +89,7 @@ def open_artist(settings: DrawingSettings, console: Console) -> Artist:
         ("--vae-checkpoint", files.vae, model.files.vae), ("--clip-checkpoint", files.clip, model.files.clip),
     ):  # fmt: skip
         if given is None:
-            console.say(f"taken      {option} {path} (named by {files.model})")
+            console.say(f"using      {option} {path} (named by {files.model})")
     latents = model.pipeline.latents
     sampler = settings.sampler or ("ddim" if latents.prediction != "flow" else None)
     try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
+import torch
 from pydantic import BaseModel
 
 from rsforge import durable
@@ -16,18 +18,22 @@ from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, StageConsole
+from rsforge.recipes.cyclegan import train as cyclegan_train
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.html.page import Stage
 from rsforge.recipes.sample import images as sample_images
 from rsforge.recipes.tools import demo_report
 from rsforge.recipes.tools.demo_console import command_line, compose_settings, open_stage
-from rsforge.recipes.tools.demo_figures import collect_figures
+from rsforge.recipes.tools.demo_figures import collect_figures, save_strip
 from rsforge.recipes.tools.demo_options import DemoOptions, Options, Plan
 from rsforge.recipes.tools.demo_timing import (
     ENDING_STEPS,
     choose_scenes,
     choose_steps,
+    choose_threads,
+    keep_threads,
     time_diffusion_step,
+    time_translator_step,
     time_vae_step,
 )
 from rsforge.recipes.training import output_dir
@@ -35,6 +41,7 @@ from rsforge.recipes.vae import evaluate as vae_evaluate
 from rsforge.recipes.vae import reconstruct as vae_reconstruct
 from rsforge.recipes.vae import train as vae_train
 from rsforge.seeds import derive
+from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
 from rsforge.settings.tools import DemoSettings
@@ -43,9 +50,13 @@ from rsforge.settings.vae import VaeEvaluateSettings, VaeReconstructSettings, Va
 S = TypeVar("S", bound=BaseModel)
 
 STAGES = ("scenes", "autoencoder", "diffusion", "samples", "report")
-OWN = ("tiles", "unseen", "vae_models", "diffusion_models", "samples_individual", *demo_report.FILES)
+TRANSLATOR = "translator"
+OWN = (
+    "tiles", "unseen", "vae_models", "diffusion_models", "cyclegan_models", "samples_individual", *demo_report.FILES,
+)  # fmt: skip
 """The files and folders that the demo writes."""
 INTERRUPTED = ("RSF-I130", "RSF-I143")
+TRANSLATOR_SHARE = 0.4  # of the whole time, where one is trained
 AUTOENCODER_SHARE = 0.45  # of the time that is left when its training begins
 
 
@@ -56,7 +67,7 @@ def run(settings: DemoSettings, console: Console, plan: Plan | None = None) -> d
     if console.dry_run:
         return demo.describe_plan()
     output_dir.make(settings.output_dir)
-    with durable.lock_folder(settings.output_dir):
+    with durable.lock_folder(settings.output_dir), keep_threads():
         return demo.run_stages()
 
 
@@ -66,13 +77,15 @@ class Demo:
     def __init__(self, settings: DemoSettings, console: Console, plan: Plan) -> None:
         self.settings = settings
         self.console = console
-        self.plan = plan
+        self.plan = plan = plan.extend(settings.minutes)
         self.output = settings.output_dir
         self.began = time.monotonic()
+        self.names = (*STAGES[:-1], TRANSLATOR, STAGES[-1]) if settings.translator else STAGES
         self.vae_step_s = 0.0
         self.stages: list[Stage] = []
         self.calls: list[tuple[StageConsole, BaseModel]] = []
         self.device = devices.choose(settings.device)
+        self.threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         self.options = DemoOptions(settings, plan)
 
     def check_folder(self) -> None:
@@ -117,8 +130,13 @@ class Demo:
             steps["diffusion"] = self._train_diffusion()["steps"]
         with self._stage("samples"):
             self._draw_samples()
+        if self.settings.translator:
+            with self._stage(TRANSLATOR):
+                steps[TRANSLATOR] = self._train_translator()["steps"]
         with self._stage("report"):
             evaluated = self._evaluate()
+            generators = self.options.generators if self.settings.translator else None
+            save_strip(self.output, generators=generators, seed=self.settings.seed)
             figures = collect_figures(self.output, evaluated) | {"steps": steps, "planned_steps": self._planned_steps()}
         seconds = round(time.monotonic() - self.began, 1)
         demo_report.write_report(self.output, figures, self.stages, self.settings, self.console, seconds=seconds)
@@ -127,14 +145,14 @@ class Demo:
             "report": str(self.output / demo_report.REPORT),
             "output_dir": str(self.output),
             "seconds": seconds,
-            "stages": {name: stage.seconds for name, stage in zip(STAGES, self.stages, strict=True)},
+            "stages": {name: stage.seconds for name, stage in zip(self.names, self.stages, strict=True)},
             **figures,
         }
 
     @contextlib.contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         """Report a stage, and collect its duration and the recipes that it calls."""
-        self.console.say(f"{STAGES.index(name) + 1}/{len(STAGES)} {name}")
+        self.console.say(f"{self.names.index(name) + 1}/{len(self.names)} {name}")
         began = time.monotonic()
         self.calls = []
         try:
@@ -157,12 +175,12 @@ class Demo:
         return settings, console
 
     def _write_scenes(self) -> None:
-        self.vae_step_s = time_vae_step(self.options, self.device)
+        self.vae_step_s = self._time_step(time_vae_step)
         scenes = choose_scenes(self.plan.scenes, 60 * self.settings.minutes, self.vae_step_s, self.console)
         self.plan = plan = replace(self.plan, scenes=scenes, unseen=min(self.plan.unseen, scenes))
         seed = self.settings.seed
         for name, count, own_seed in (("tiles", plan.scenes, seed), ("unseen", plan.unseen, derive(seed, "unseen"))):
-            write_tiles(self.output / name, count, plan.image_size, own_seed)
+            write_tiles(self.output / name, count, plan.image_size, own_seed, close_up=True)
             self.console.say(f"    {count} scenes of {plan.image_size} pixels in {self.output / name}")
 
     def _train_vae(self) -> dict[str, Any]:
@@ -172,18 +190,32 @@ class Demo:
         return vae_train.train(settings, console)
 
     def _train_diffusion(self) -> dict[str, Any]:
-        step_s = time_diffusion_step(self.options, self.device)
+        step_s = self._time_step(time_diffusion_step)
         seconds = self._seconds_left() - ENDING_STEPS * self.vae_step_s
         steps = choose_steps(self.plan.diffusion_steps, seconds, step_s, self.console)
         options = self.options.diffusion(steps)
         settings, console = self._prepare_call("diffusion train", DiffusionTrainSettings, options)
         return diffusion_train.train(settings, console)
 
+    def _time_step(self, measure: Callable[[DemoOptions, torch.device], float]) -> float:
+        return choose_threads(partial(measure, self.options, self.device), self.threads, self.console)
+
     def _planned_steps(self) -> dict[str, int]:
-        return {"autoencoder": self.plan.vae_steps, "diffusion": self.plan.diffusion_steps}
+        planned = {"autoencoder": self.plan.vae_steps, "diffusion": self.plan.diffusion_steps}
+        return planned | ({TRANSLATOR: self.plan.translator_steps} if self.settings.translator else {})
 
     def _seconds_left(self) -> float:
-        return 60 * self.settings.minutes - (time.monotonic() - self.began)
+        """Of what all stages but the translator have."""
+        share = 1 - TRANSLATOR_SHARE * self.settings.translator
+        return 60 * self.settings.minutes * share - (time.monotonic() - self.began)
+
+    def _train_translator(self) -> dict[str, Any]:
+        step_s = self._time_step(time_translator_step)
+        seconds = 60 * self.settings.minutes - (time.monotonic() - self.began) - ENDING_STEPS * self.vae_step_s
+        steps = choose_steps(self.plan.translator_steps, seconds, step_s, self.console)
+        options = self.options.translator(steps)
+        settings, console = self._prepare_call("cyclegan train", CycleGanTrainSettings, options)
+        return cyclegan_train.train(settings, console)
 
     def _draw_samples(self) -> None:
         settings, console = self._prepare_call("sample", SampleSettings, self.options.sample())

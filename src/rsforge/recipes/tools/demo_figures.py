@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from rsforge import durable
 from rsforge.data.images.tile_dataset import TileDataset, scan
-from rsforge.data.io.image_writer import save_grid
+from rsforge.data.io.image_writer import save_grid, to_uint8
+from rsforge.data.synthetic.pair_dataset import SyntheticPairs
+from rsforge.data.synthetic.write_pairs import PER_SCENE
 from rsforge.recipes import output_names
+from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.datasets.batches import stack_samples
-from rsforge.recipes.tools.demo_report import NEAREST, SCENES, Figures
+from rsforge.recipes.inference.labelled_grid import draw_labelled_grid, enlarge
+from rsforge.recipes.tools.demo_report import NEAREST, SCENES, STRIP, Figures
 from rsforge.recipes.tracking import loss_plots
+from rsforge.seeds import derive
 
 COMPARED = 8
+COLUMNS = 5  # of the strip
 
 
 def collect_figures(output: Path, evaluated: Mapping[str, Any]) -> Figures:
@@ -79,6 +89,34 @@ def copying_figures(output: Path) -> Figures:
         "nearest_scene_mse": round(float(distances.mean()), 5),
         "unseen_nearest_mse": round(float(unseen_distances.mean()), 5),
     }
+
+
+def save_strip(output: Path, *, generators: Path | None, seed: int) -> None:
+    """Write one picture of what the demo can do: unseen pairs with their translations, and samples.
+
+    Without ``generators``, a checkpoint of a translator, there are training scenes in place of pairs.
+    """
+    samples = _load_images(output / "samples_individual")[:COLUMNS]
+    if generators is None:
+        shown = {"scenes": _load_images(output / "tiles")[: len(samples)]}
+    else:
+        shown = translate_unseen(generators, seed=seed, count=len(samples))
+    rows = [enlarge(to_uint8(images.expand(-1, 3, -1, -1))) for images in (*shown.values(), samples)]
+    sheet = draw_labelled_grid(np.concatenate(rows), nrow=len(samples), rows=(*shown, "samples"))
+    buffer = io.BytesIO()
+    # A palette makes speckle, which nothing compresses, a third of its size.
+    sheet.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    durable.write_bytes(output / STRIP, buffer.getvalue())
+
+
+@torch.no_grad()
+def translate_unseen(checkpoint: Path, *, seed: int, count: int) -> dict[str, Tensor]:
+    """SAR and optical images of scenes of another seed, and the translations, in [-1, 1], by their names in a row."""
+    network, restored = load_generator(checkpoint, torch.device("cpu"), "sar2optical")
+    scenes = SyntheticPairs(count * PER_SCENE, image_size=restored.state["image_size"], seed=derive(seed, "strip"))
+    pairs = [scenes[0, PER_SCENE * k] for k in range(count)]
+    sar, optical = (torch.stack(images) for images in zip(*pairs, strict=True))
+    return {"SAR": sar, "optical": optical, "translated": network(sar)}
 
 
 def _load_images(folder: Path) -> Tensor:

@@ -27,7 +27,8 @@ SAMPLES = "samples.png"
 SCENES = "scenes.png"
 RECONSTRUCTIONS = "reconstructions.png"
 NEAREST = "nearest.png"
-FILES = (REPORT, SAMPLES, SCENES, RECONSTRUCTIONS, NEAREST)
+STRIP = "strip.png"
+FILES = (REPORT, SAMPLES, SCENES, RECONSTRUCTIONS, NEAREST, STRIP)
 WEIGHTED = "In training timesteps are weighted (min-SNR), held out they are not: compare held out with the baseline."
 AVERAGED = "Training losses are averaged over neighbouring steps; held out is of a whole epoch."
 
@@ -63,6 +64,7 @@ def write_report(
         headlines=make_headlines(figures, seconds),
         sections=[
             _samples_section(output, figures),
+            *_translation_sections(output, settings),
             _autoencoder_section(output, figures),
             _diffusion_section(output, figures),
         ],
@@ -114,6 +116,13 @@ def _samples_section(output: Path, figures: Mapping[str, Any]) -> Section:
         "Compare it with the training scenes and with the baseline."
     )
     return Section("Samples", text, pictures)
+
+
+def _translation_sections(output: Path, settings: DemoSettings) -> list[Section]:
+    if not settings.translator:
+        return []
+    caption = "SAR images of scenes that no training saw, their optical images, what was made of SAR; below, samples."
+    return [Section("SAR to optical", "", [Picture(output / STRIP, caption, wide=True)])]
 
 
 def _autoencoder_section(output: Path, figures: Mapping[str, Any]) -> Section:

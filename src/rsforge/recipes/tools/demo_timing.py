@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
 from rsforge.engine.task import StepContext, Task
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan import train as cyclegan_train
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.tools.demo_console import compose_settings
 from rsforge.recipes.tools.demo_options import DemoOptions
 from rsforge.recipes.vae import train as vae_train
+from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.vae import VaeTrainSettings
+from rsforge.tasks.cyclegan import CycleGanTask
 from rsforge.tasks.diffusion import DiffusionTask
+from rsforge.tasks.image_pool import ImagePools
 from rsforge.tasks.vae import VaeTask
 
 OVERHEAD = 1.2  # of a training over its steps alone: optimizer, held-out images, checkpoint
@@ -50,14 +55,55 @@ def time_diffusion_step(options: DemoOptions, device: torch.device) -> float:
     return measure_step_seconds(task, batch)
 
 
+def time_translator_step(options: DemoOptions, device: torch.device) -> float:
+    """The duration of a step of the translator's training in seconds."""
+    trial = compose_settings(CycleGanTrainSettings, options.translator(1))
+    size, count = trial.data.image_size, trial.loop.batch_size
+    nets = {name: net.to(device) for name, net in cyclegan_train.build(trial, 1).items()}
+    weights, pools = cyclegan_train.weights_of(trial), ImagePools(trial.gan.pool_size)
+    task = CycleGanTask(nets, pools=pools, gan_loss=trial.loss.gan_loss, weights=weights)
+    channels = {"sar": 1, "optical": 3}
+    batch = {name: torch.randn(count, number, size, size, device=device) for name, number in channels.items()}
+    return measure_step_seconds(task, batch)
+
+
+def choose_threads(measure: Callable[[], float], most: int, console: Console) -> float:
+    """Let torch compute in one thread or in ``most``, whichever makes ``measure()`` smaller; the smaller one.
+
+    ``measure`` returns the duration of a step. Small networks gain little from a second core, and are slowed down where
+    other work keeps that core busy.
+    """
+    if most == 1:
+        return measure()
+    durations = {}
+    for threads in (1, most):
+        torch.set_num_threads(threads)
+        durations[threads] = measure()
+    if durations[1] > durations[most]:
+        return durations[most]
+    torch.set_num_threads(1)
+    console.say(f"    1 thread: a step takes {durations[1]:.3g} s, in {most} threads {durations[most]:.3g} s")
+    return durations[1]
+
+
+@contextlib.contextmanager
+def keep_threads() -> Iterator[None]:
+    """Give torch back, afterwards, the threads that it had."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def measure_step_seconds(task: Task, batch: Mapping[str, torch.Tensor]) -> float:
     """The mean duration of a training step of ``task`` in seconds, after one step that is not counted."""
     durations = []
     for _ in range(1 + TIMED_STEPS):
         began = time.monotonic()
-        loss = next(task.step(batch, StepContext())).loss
-        loss.backward()
-        loss.item()
+        for turn in task.step(batch, StepContext()):
+            turn.loss.backward()
+            turn.loss.item()
         durations.append(time.monotonic() - began)
     return sum(durations[1:]) / TIMED_STEPS
 

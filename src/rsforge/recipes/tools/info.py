@@ -143,8 +143,9 @@ def flatten_all(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_run_settings(path: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     """Command and versions from settings.json in the folder of the checkpoint, if it is that of the same run."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):
         run = json.loads((path.parent / output_names.SETTINGS).read_text())
         if run.get("settings") == state.get("settings"):
-            return {"made_by": run.get("command"), "made_with": run.get("environment")}
+            made_by = {"made_by": run.get("command"), "resumed_by": run.get("resumed_by")}
+            return {**made_by, "made_with": run.get("environment")}
     return {}

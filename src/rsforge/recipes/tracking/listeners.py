@@ -1,4 +1,4 @@
-"""Who hears a run's rows: the display, TensorBoard, the clock; and what makes a tracker harmless."""
+"""Listeners of a run: the display, TensorBoard, the clock; and a wrapper that keeps their failures from the run."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Display(Listener):
             error = row.get(f"{self.monitor}_se")
             spread = "" if error is None else f"±{error:.1g}"
             shown[self.label] = f"{row[self.monitor]:.4g}{spread}{'*' if row['best'] else ''}"
-        self.meter.step(0, **shown)  # told in any case: what an epoch ends with is no time of a step
+        self.meter.step(0, **shown)  # in any case: the time that an epoch's end takes is not that of a step
 
 
 class Tracker(Listener):
-    """A listener that keeps a record of its own, and is told the exit code at the end."""
+    """A listener that keeps a record of its own, and receives the exit code at the end."""
 
     def close(self, code: int) -> None: ...
 
@@ -120,7 +120,7 @@ def describe_failure(error: BaseException) -> str:
 
 
 class Forgiving(Tracker):
-    """A tracker whose first failure is said, and the last thing heard of it: no training ends for its sake."""
+    """A tracker whose first failure is warned of and closes it; the training goes on."""
 
     def __init__(self, name: str, make: Callable[[], Tracker], console: Console) -> None:
         self.name, self.console, self.tracker = name, console, Tracker()

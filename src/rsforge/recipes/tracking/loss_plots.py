@@ -50,12 +50,14 @@ def closed_rows(folder_journal: Path) -> list[dict[str, Any]]:
 def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks: Mapping[str, float]) -> None:
     """Write one panel a title, epochs along the axis, or steps where epochs have several rows.
 
-    ``marks`` are dashed levels by title. The run is named by the folder of ``path``, and the best model marked.
+    A term whose figures are 0 in all rows is switched off and has no panel. ``marks`` are dashed levels by title. The
+    run is named by the folder of ``path``, and the best model marked.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    curves = select_used(rows, curves) or curves
     axis = "epoch" if len({row["epoch"] for row in rows}) == len(rows) else "step"
     columns = min(2, len(curves))
     lines = -(-len(curves) // columns)
@@ -78,6 +80,15 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
     path.parent.mkdir(parents=True, exist_ok=True)
     with durable.open_atomic(path) as file:
         figure.savefig(file, format="png", dpi=110)
+
+
+def select_used(rows: Sequence[Mapping[str, Any]], curves: Curves) -> Curves:
+    """The panels but those whose figures are 0 in every row."""
+    return {
+        title: names
+        for title, names in curves.items()
+        if {row[name] for row in rows for name in names if name in row} != {0}
+    }
 
 
 def _panel(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], axis: str) -> None:

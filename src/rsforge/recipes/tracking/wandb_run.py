@@ -84,10 +84,10 @@ def begin(output: Path, *, project: str, config: Mapping[str, Any], console: Con
         wandb.teardown()  # what failed still holds the name of the run
         run = _init(output, project, config, "offline")
     if run.offline:
-        told = f"offline; to send it: wandb sync {shlex.quote(str(Path(run.dir).parent))}"
+        state = f"offline; to send it: wandb sync {shlex.quote(str(Path(run.dir).parent))}"
     else:
-        told = f"online, {run.url}" if run.url else kind
-    console.say(f"wandb      {told}")
+        state = f"online, {run.url}" if run.url else kind
+    console.say(f"wandb      {state}")
     return run
 
 

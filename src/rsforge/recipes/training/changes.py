@@ -27,7 +27,7 @@ FREE = {
     "latent_cache", "latent_cache_dir", "early_stopping_patience", "early_stopping_delta", "oscillation_window",
     "oscillation_threshold",
 }  # fmt: skip
-# What a message or its remedy tells to change.
+# What a message or its remedy asks to change.
 REMEDIES = {"on_nonfinite", "log_every"}
 RATES = {"learning_rate", "lr_disc"}
 NOT_FINITE = "RSF-T001"

@@ -1,4 +1,4 @@
-"""Starting several training processes: torchrun without its noise, and one ending told for all of them."""
+"""Starting several training processes: torchrun without its noise, and one ending reported for all of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def should_launch(run: RunSettings) -> bool:
             "RSF-U005",
             "--distributed is for a process that torchrun started, and none did",
             where="--distributed",
-            fix="torchrun --nproc-per-node N -m rsforge ..., or --processes N in place of --distributed",
+            fix="start it by `torchrun --nproc-per-node N -m rsforge ...`, or replace --distributed by --processes N",
         )
     return several
 
@@ -149,7 +149,7 @@ def ending(folder: Path, status: int, received: list[int]) -> int:
     """The exit code of a run from what its processes left in ``folder``; raises the error that one of them met.
 
     ``status`` is torchrun's own exit code. A cause comes before its consequences in the other processes, a stop
-    before anything else, and the first rank's stop before those of ranks that were only told of it.
+    before anything else, and the first rank's stop before those of ranks that were only notified of it.
     """
     if status == 0:
         return int(ExitCode.DONE)

@@ -1,4 +1,4 @@
-"""What a training has come to: judged by what was counted and by the files that are there."""
+"""What a training has come to: decided by what was counted and by the files that are there."""
 
 from __future__ import annotations
 

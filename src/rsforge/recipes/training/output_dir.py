@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import BaseModel
 
-from rsforge import __version__, durable, leftovers
+from rsforge import durable, leftovers
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
+from rsforge.recipes.tracking.run_record import write_record
 from rsforge.recipes.training.resume import ResumePoint, find_newest, open_named
 from rsforge.settings.base import RunSettings
 
@@ -100,16 +99,7 @@ def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, console: C
         own.clear(folder)
     for name in filter(None, (own.samples, own.reconstructions)):
         (folder / name).parent.mkdir(exist_ok=True)
-    environment = {"rsforge": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    durable.write_json(
-        folder / output_names.SETTINGS,
-        {
-            "command": console.command,
-            "settings": plain(settings),
-            "origins": console.origins,
-            "environment": environment,
-        },
-    )
+    write_record(folder, plain(settings), console, fresh=fresh)
 
 
 def _refuse_links(folder: Path, own: OutputLayout) -> None:

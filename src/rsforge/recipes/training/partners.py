@@ -33,7 +33,7 @@ def locate(role: str, path: Path, run: RunSettings, console: Console, *others: P
     candidates = [one for one in (run.output_dir / COPIES / f"{role}.pt", *others) if one.is_file()]
     if run.resume is None or path.exists() or not candidates:
         return path
-    console.say(f"taken      {candidates[0]}: {path} is gone")
+    console.say(f"using      {candidates[0]}: {path} is gone")
     return candidates[0]
 
 

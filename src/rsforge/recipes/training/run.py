@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,16 +12,15 @@ import torch
 
 from rsforge import durable
 from rsforge.engine import devices, distributed, optimizers
-from rsforge.engine.cadence import Moment
 from rsforge.engine.distributed import PlannedProcesses
 from rsforge.engine.early_stopping import Best
-from rsforge.engine.listener import Pictures
 from rsforge.engine.trainer import Trainer
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
 from rsforge.recipes.tracking.listeners import Display
 from rsforge.recipes.tracking.loss_plots import LossPlot
+from rsforge.recipes.tracking.previews import Preview
 from rsforge.recipes.training import changes, decisions, launch, output_dir, partners, trackers
 from rsforge.recipes.training.build import build_trainer
 from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings, as_model
@@ -159,7 +157,7 @@ def _train(
     output, outputs = settings.run.output_dir, method.outputs
     journal = output / output_names.JOURNAL
     plot = LossPlot(journal, method.curves, output / outputs.plot, marks=spec.marks, console=console)
-    shown = replace(spec, preview=partial(_preview_and_plot, spec, plot))
+    shown = replace(spec, preview=Preview(spec.preview, plot, console))
     trainer = build_trainer(shown, settings, outputs, identity, compute, console)
     if point is not None:
         warn_of_damage(journal, _go_on(trainer, point, outputs, compute, console), console)
@@ -205,9 +203,3 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
         console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")
         trainer.best.load_state_dict(Best().state_dict())
     return damaged
-
-
-def _preview_and_plot(spec: TrainingSpec, plot: Callable[[], None], moment: Moment) -> Pictures:
-    pictures = spec.preview(moment)
-    plot()
-    return pictures

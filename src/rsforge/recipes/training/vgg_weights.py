@@ -28,6 +28,7 @@ def decide(given: Path | None, stored: str | None, world: SingleProcess, console
     path = given or find_vgg16()
     (found,) = world.from_first([str(path or "")])
     if found:
+        console.say(f"weights    of VGG16 for {what}: {found}")
         return Decision("yes", f"weights of VGG16 in {found}")
     reason = f"no weights of VGG16: {VGG16.where_looked()}"
     console.warn(

@@ -41,7 +41,7 @@ from rsforge.recipes.evaluation.evaluation import (
 from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures, mse
 from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
-from rsforge.recipes.evaluation.selection import chosen_on, flattery
+from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
@@ -114,7 +114,9 @@ def evaluate(settings: VaeEvaluateSettings, console: Console) -> dict[str, Any]:
         ranked_by="mse",
         of_set=[distances, LatentUse()],
     )
-    doubts += measured.list_caveats("images") + flattery(restored.state, measured.subset, own=measured.own)
+    doubts += measured.list_caveats("images") + list_selection_caveats(
+        restored.state, measured.subset, own=measured.own
+    )
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
     absent |= learned.absent
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)

@@ -1,0 +1,33 @@
+"""The pictures of a run, whose failure ends no training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
+from rsforge.recipes.console import Console
+from rsforge.recipes.tracking.listeners import describe_failure
+
+
+class Preview:
+    """Makes the pictures of a moment with ``draw``, then the loss plot; the first failure of ``draw`` is warned of.
+
+    A disk that is full or a device without memory for pictures stops the run only where it stops the training too.
+    """
+
+    def __init__(self, draw: Callable[[Moment], Pictures], plot: Callable[[], None], console: Console) -> None:
+        self.draw, self.plot, self.console = draw, plot, console
+        self.failed = False
+
+    def __call__(self, moment: Moment) -> Pictures:
+        pictures: Pictures = {}
+        try:
+            pictures = self.draw(moment)
+        except Exception as error:
+            if not self.failed:
+                reason = describe_failure(error)
+                self.console.warn(f"the sample pictures of {moment} failed; the training continues: {reason}")
+            self.failed = True
+        self.plot()
+        return pictures
