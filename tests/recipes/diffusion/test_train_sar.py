@@ -203,3 +203,12 @@ def test_what_cannot_be_trained_is_refused_before_an_autoencoder_is_replaced(sar
         assert rsforge(f"{LINE} --overwrite {words}", sar_world.pairs, sar_world.clip, run) == 2
     assert (run / "autoencoder" / "best_model.pt").read_bytes() == before
     assert (run / "latest_model.pt").is_file()
+
+
+def test_a_folder_of_pairs_is_named_by_the_commands_of_single_images(sar_world, job, tmp_path, capsys):
+    line = "diffusion train --vae {} --data-dir {} --output-dir {} --dry-run"
+    assert rsforge(line, job.vae / "best_model.pt", sar_world.pairs, tmp_path / "run") == 2
+    assert "rsforge diffusion train-sar" in capsys.readouterr().err
+    line = "vae train --data-dir {} --output-dir {} --dry-run"
+    assert rsforge(line, sar_world.pairs, tmp_path / "run") == 0
+    assert "SAR and optical images are trained on alike" in capsys.readouterr().err

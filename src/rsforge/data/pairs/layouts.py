@@ -65,6 +65,11 @@ def find_layout(root: Path, requested: str) -> PairLayout:
     raise _no_layout_error(root, list(finders), problems)
 
 
+def holds_pair_folders(root: Path) -> bool:
+    """Whether ``root`` has folders of SAR beside folders of optical images, as the layouts regions and terrain have."""
+    return root.is_dir() and any(_FINDERS[name](root, [], []) for name in ("regions", "terrain"))
+
+
 def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> RsforgeError:
     folders = _list_folders(root, [])
     names = [path.name for path in folders] or ["no folders"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest, split_tiles
+from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
@@ -64,6 +65,8 @@ def load_images(data: TileSettings, run: RunSettings, console: Console, *, keep:
 def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_bytes: int) -> ImageSets:
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
+    if holds_pair_folders(folder):
+        console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")

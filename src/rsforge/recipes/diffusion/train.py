@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
@@ -67,6 +68,12 @@ class DiffusionData:
 
 def check(settings: DiffusionTrainSettings, console: Console) -> None:
     encode_latents.check_augmentation(settings)
+    if holds_pair_folders(Path(settings.data.data_dir)):
+        raise RsforgeError(
+            "RSF-U005", "the folder holds pairs of SAR and optical images, and this command draws single images",
+            where="--data-dir", found=settings.data.data_dir,
+            fix="use `rsforge diffusion train-sar`, or name the folder of the optical images",
+        )  # fmt: skip
 
 
 def read_data(settings: DiffusionTrainSettings, compute: Compute, console: Console) -> DiffusionData:
