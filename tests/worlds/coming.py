@@ -30,19 +30,6 @@ class ClipLoop(LoopSettings):
     validate_every: Count = Field(1, description="Epochs between two validations.")
 
 
-class ClipTrainSettings(Section):
-    """What ``rsforge clip train`` will have."""
-
-    file_sections: ClassVar = {**SECTIONS, "model": ("encoder",)}
-    file_keys: ClassVar = (*ADAM, *DIVISION)
-
-    run: RunSettings = RunSettings()
-    data: TileSettings
-    encoder: EncoderSettings = EncoderSettings()
-    loop: ClipLoop = ClipLoop()
-    optim: OptimSettings = OptimSettings(weight_decay=0.1)
-
-
 class UNetSettings(Section):
     """Denoiser"""
 
