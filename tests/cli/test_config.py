@@ -12,7 +12,7 @@ from rsforge.cli.tree import COMMANDS
 from rsforge.error_registry import REGISTRY
 
 NAMES = (
-    "cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "
+    "clip-tiny clip cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "
     "diffusion-tiny diffusion-corel diffusion-map-small diffusion-map-base"
 )
 
@@ -31,7 +31,9 @@ def test_every_preset_is_valid_for_its_command(shell, name):
     assert told == {name: f"rsforge {headline(presets()[name])[0]}"}
 
 
-@pytest.mark.parametrize(("name", "command"), [("vae-corel", "vae.train"), ("diffusion-corel", "diffusion.train")])
+@pytest.mark.parametrize(
+    ("name", "command"), [("vae-corel", "vae.train"), ("diffusion-corel", "diffusion.train"), ("clip", "clip.train")]
+)
 def test_the_presets_of_the_document_are_the_defaults(shell, name, command):
     plain = json.loads(shell("config", "show", command, "--json").out)
     preset = json.loads(shell("config", "show", command, "-c", name, "--json").out)

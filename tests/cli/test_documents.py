@@ -11,26 +11,28 @@ import pytest
 from rsforge.cli.argv import locate
 from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS, common_options
+from tests.worlds.coming import CLIP_CONFIG
 from tests.worlds.document_lines import ALL, COMING, LINES
 from tests.worlds.vgg16 import write_vgg16
 
 # Networks that train in a second, from the environment: the lines stay as they are.
 TINY = {
     "RSFORGE_CHANNELS": "2,4,4,8", "RSFORGE_HIDDEN": "16,16,16,16", "RSFORGE_BASE_WIDTH": "1",
-    "RSFORGE_NUM_WORKERS": "0",
+    "RSFORGE_NUM_WORKERS": "0", "RSFORGE_IMAGE_CHANNELS": "4,8",
 }  # fmt: skip
 # What the first words of a line make.
 MADE = {
     "vae train": "vae_models",
     "diffusion train": "diffusion_models",
     "cyclegan train": "cyclegan_models",
+    "clip train": "checkpoints",
     "data prepare-classes": "training_data",
 }
 DRAW = [
     "data synth --kind tiles --count 12 --size 128 --output-dir data/corel",
     "data prepare-classes --data-dir data/corel --base-dir .",
     "data synth --kind pairs --count 40 --size 32 --output-dir v_2",
-    "data synth --kind pairs-csv --count 6 --size 32 --output-dir Dataset",
+    "data synth --kind pairs-csv --count 12 --size 32 --output-dir Dataset",
     "data synth --kind captions --count 3 --size 32 --output-dir captions",
     "data synth --kind scene --count 2 --size 64 --output-dir scenes",
     "data synth --kind cube --count 1 --size 32 --output-dir cubes",
@@ -39,6 +41,8 @@ TRAIN = [
     f"vae train --data-dir {ALL} --epochs 1 --report-to none --no-perceptual",
     f"diffusion train --vae vae_models/best_model.pt --data-dir {ALL} --epochs 1 --sample-every 5 --report-to none",
     "cyclegan train --data-dir v_2 --terrains agri --epochs 1 --report-to none --image-size 32 --lambda-content 0",
+    "clip train --dataset-path Dataset --epochs 1 --report-to none --num-layers 1 --num-heads 2 --embedding-dim 16 "
+    "--warmup-steps 0",
 ]
 
 
@@ -71,6 +75,10 @@ def _as_the_documents_have_it(place: Path) -> None:
     shutil.copy(place / "vae_models/best_model.pt", place / "vae_models/class_0001")
     for name in ("vae_models/checkpoint_0020.pt", "diffusion_models/checkpoint_epoch_10.pt"):
         shutil.copy(place / name.split("/")[0] / "latest_model.pt", place / name)
+    shutil.copy(place / "checkpoints/clip/latest_clip.pt", place / "checkpoints/clip/clip_epoch_10.pt")
+    shutil.copy(place / "checkpoints/clip/best_clip.pt", place)
+    (place / "configs").mkdir()
+    (place / "configs/clip_config.json").write_text(CLIP_CONFIG)
     (parquet,) = (place / "captions").glob("*.parquet")
     parquet.rename(place / "data/train.parquet")
     outside = place.parent / "path/to"
@@ -90,12 +98,14 @@ def at_work(world, tmp_path, monkeypatch):
         argv = shlex.split(
             line.replace("/workspace", str(tmp_path / "workspace")).replace("/path/", f"{world.parent}/path/")
         )
-        made = MADE.get(" ".join(argv[:2])) if "--resume" not in argv else None
+        resumed = {"--resume", "--resume_from"} & set(argv)
+        made = MADE.get(" ".join(argv[:2])) if not resumed else None
         for place in (here, tmp_path / "workspace"):
             place.mkdir()
             for entry in world.iterdir():
                 if entry.name != made:
                     (place / entry.name).symlink_to(entry)
+        (tmp_path / "Dataset").symlink_to(world / "Dataset")
         monkeypatch.chdir(here)
         return argv
 

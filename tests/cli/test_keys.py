@@ -11,9 +11,9 @@ from rsforge.cli.config_files import Entry
 from rsforge.cli.keys import is_known
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS
-from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.clip import ClipTrainSettings
 from rsforge.settings.file_keys import FileKey
-from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG, ClipTrainSettings
+from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG, SarTrainSettings
 
 TRAIN = ("vae", "train", "--data-dir", "x")
 
@@ -49,6 +49,21 @@ def test_the_settings_file_of_the_text_encoder(shell, clip):
     names = {"embedding_dim": "embedding_dim", "lr_warmup_steps": "warmup_steps", "val_fraction": "train_split"}
     for name, key in names.items():
         assert clip.console.origins[name] == f"clip_config.json:{numbered(CLIP_CONFIG, key)}"
+
+
+@pytest.mark.parametrize(
+    ("tree", "holds"),
+    [
+        ({"learning_rate": 1e-4, "lr_scheduler": "cosine", "warmup_steps": 1000, "min_lr": 1e-6},
+         lambda s: (s.optim.lr_scheduler, s.optim.lr_warmup_steps, s.optim.lr_min) == ("cosine", 1000, 1e-6)),
+        ({"weight_decay": 0.02, "dropout": 0.2, "grad_clip_norm": 2.0},
+         lambda s: (s.optim.weight_decay, s.encoder.dropout, s.loop.max_grad_norm) == (0.02, 0.2, 2.0)),
+    ],
+)  # fmt: skip
+def test_the_tuning_keys_of_the_text_encoder(shell, clip, tree, holds):
+    Path("a.json").write_text(json.dumps(tree))
+    assert shell("toy", "--data-dir", "D", "-c", "a.json").code == 0
+    assert holds(clip.settings)
 
 
 def test_options_go_over_the_documents_file(shell, clip):

@@ -29,17 +29,68 @@ class ClipLoop(LoopSettings):
     validate_every: Count = Field(1, description="Epochs between two validations.")
 
 
-class ClipTrainSettings(Section):
-    """What ``rsforge clip train`` will have."""
+class UNetSettings(Section):
+    """Denoiser"""
 
-    file_sections: ClassVar = {**SECTIONS, "model": ("encoder",)}
-    file_keys: ClassVar = (*ADAM, *DIVISION)
+    channels: Widths = Field((64,), description="Widths of the levels.")
+    layers_per_block: Layers = Field(2, description="Residual layers of a level.")
+    attention_levels: Widths = Field((), description="Factors of downsampling that attend.")
+    num_heads: Width = Field(8, description="Heads of attention.")
+    context_dim: Width = Field(768, description="Width of the text's tokens.")
+
+
+class AugmentSettings(Section):
+    """Augmentation"""
+
+    rotate_deg: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="Largest rotation.")
+    brightness: Share = Field(0.0, description="Strength.")
+    contrast: Share = Field(0.0, description="Strength.")
+    saturation: Share = Field(0.0, description="Strength.")
+    hue: Share = Field(0.0, description="Strength.")
+    noise: Share = Field(0.0, description="Deviation of added noise.")
+
+
+class LossSettings(Section):
+    """Loss"""
+
+    mse_weight: Share = Field(1.0, description="Weight.", json_schema_extra=also("--mse-loss-weight"))
+    perceptual_weight: Share = Field(0.0, description="Weight.", json_schema_extra=also("--perceptual-loss-weight"))
+    adversarial_weight: Share = Field(0.0, description="Weight.", json_schema_extra=also("--adversarial-loss-weight"))
+
+
+U, A = "diffusion_config", "augmentation"
+
+
+class SarTrainSettings(Section):
+    """What ``rsforge diffusion train-sar`` will have."""
+
+    file_sections: ClassVar = {**SECTIONS, U: ("unet",)}
+    file_keys: ClassVar = (
+        *ADAM, *DIVISION, *MIRRORING,
+        FileKey("unet_channels", (f"{U}.model_channels", f"{U}.channel_mult"), level_widths),
+        FileKey("unet_attention_levels", (f"{U}.attention_resolutions",)),
+        FileKey("unet_layers_per_block", (f"{U}.num_res_blocks",)),
+        FixedKey(f"{U}.in_channels", (8,), "must be 8: four of the noisy latent, four of the SAR image's"),
+        FixedKey(f"{U}.out_channels", (4,), "must be 4, the channels of the latent"),
+        FixedKey(f"{U}.use_spatial_transformer", (True,), "must be true: prompts enter by cross-attention"),
+        FileKey("clip_vocab_size", ("clip_config.n_vocab",)),
+        FileKey("clip_embedding_dim", ("clip_config.n_embd",)),
+        FileKey("clip_max_length", ("clip_config.max_length",)),
+        FileKey("clip_num_heads", ("clip_config.n_head",)),
+        FileKey("clip_num_layers", ("clip_config.n_layers",)),
+        FileKey("rotate_deg", (f"{A}.rotation",)),
+        FileKey("noise", (f"{A}.gaussian_noise",)),
+        *(FileKey(name, (f"{A}.color_jitter.{name}",)) for name in ("brightness", "contrast", "saturation", "hue")),
+    )  # fmt: skip
 
     run: RunSettings = RunSettings()
     data: TileSettings
-    encoder: EncoderSettings = EncoderSettings()
+    clip: Annotated[EncoderSettings, Prefix("clip")] = EncoderSettings()
+    unet: Annotated[UNetSettings, Prefix("unet")] = UNetSettings()
+    augment: AugmentSettings = AugmentSettings()
+    loss: LossSettings = LossSettings()
     loop: ClipLoop = ClipLoop()
-    optim: OptimSettings = OptimSettings(weight_decay=0.1)
+    optim: OptimSettings = OptimSettings()
 
 
 # The two files that the document shows, as it shows them.

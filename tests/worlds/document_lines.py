@@ -14,6 +14,13 @@ MODEL = f"--model_checkpoint ./checkpoints/model/best_model.pt {CLIP}"
 LINES = {
     "000": [
         "data stats --dataset-path Dataset",
+        "clip train --dataset_path ../Dataset --config_file configs/clip_config.json",
+        "clip train --dataset_path ../Dataset --batch_size 32 --learning_rate 1e-4 --epochs 50 "
+        "--save_dir ./checkpoints/clip --log_dir ./logs/clip --vocab_size 1000 --embedding_dim 768 --max_length 77 "
+        "--num_heads 12 --num_layers 12",
+        "clip train --dataset_path ../Dataset --resume_from ./checkpoints/clip/clip_epoch_10.pt",
+        "clip train --dataset_path ../Dataset --batch_size 32 --epochs 50 --learning_rate 1e-4 "
+        "--save_dir ./checkpoints/clip",
     ],
     "001": [
         "cyclegan train --data-dir v_2 --terrains agri --max-per-terrain 1000 --lr-gen 2e-4 --lr-disc 2e-4 "
@@ -102,6 +109,10 @@ LINES = {
         "vae train --resume",
         "diffusion train --resume",
         "cyclegan train --resume",
+        "clip evaluate --checkpoint best_clip.pt --data-dir Dataset --json",
+        "clip evaluate --data-dir Dataset --json",
+        "clip train --dataset-path Dataset --save-dir own --device cpu --report-to none --config clip-tiny --seed 1",
+        "clip train --dataset-path ../Dataset --resume",
         "config ls",
         "config cp vae-tiny",
         "config show vae train --config vae-tiny",
@@ -119,11 +130,6 @@ LINES = {
 
 COMING = {
     "000": [
-        "clip train --dataset_path ../Dataset --config_file configs/clip_config.json",
-        "clip train --dataset_path ../Dataset --batch_size 32 --learning_rate 1e-4 --epochs 50 "
-        "--save_dir ./checkpoints/clip --log_dir ./logs/clip --vocab_size 1000 --embedding_dim 768 --max_length 77 "
-        "--num_heads 12 --num_layers 12",
-        "clip train --dataset_path ../Dataset --resume_from ./checkpoints/clip/clip_epoch_10.pt",
         f"diffusion train-sar --dataset_path ../Dataset {CLIP} --config_file configs/model_config.json",
         f"diffusion train-sar --dataset_path ../Dataset {CLIP} --batch_size 4 --learning_rate 1e-4 --epochs 100 "
         "--save_dir ./checkpoints/model --log_dir ./logs/model --mixed_precision --gradient_accumulation_steps 4",
@@ -144,8 +150,6 @@ COMING = {
         "diffusion train-sar --dataset_path ../Dataset --batch_size 2 --gradient_accumulation_steps 8 "
         "--mixed_precision --learning_rate 5e-5 --max_grad_norm 0.5 --warmup_steps 2000 --num_workers 8 --pin_memory "
         "--validate_every 10",
-        "clip train --dataset_path ../Dataset --batch_size 32 --epochs 50 --learning_rate 1e-4 "
-        "--save_dir ./checkpoints/clip",
         f"diffusion train-sar --dataset_path ../Dataset {CLIP} --batch_size 4 --epochs 100 --learning_rate 1e-4 "
         "--mixed_precision --save_dir ./checkpoints/model",
     ],
@@ -168,7 +172,6 @@ COMING = {
         "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
     ],
     "commands": [
-        "clip evaluate --checkpoint best_clip.pt --data-dir Dataset --json",
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
         "hsi predict --stage1-checkpoint A --stage2-checkpoint B --input in.tif --output out.tif",
