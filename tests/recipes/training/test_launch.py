@@ -82,7 +82,7 @@ def ranks(folder: Path) -> dict[int, int]:
     return found
 
 
-def until(condition, seconds: float = 60.0) -> None:
+def until(condition, seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
