@@ -207,6 +207,12 @@ def test_an_ending_without_an_error_of_a_process(tmp_path):
     assert launch.ending(tmp_path, 1, [signal.SIGINT]) == 130
 
 
+def test_a_torchrun_that_was_killed_is_no_bug(tmp_path):
+    with pytest.raises(RsforgeError) as raised:
+        launch.ending(tmp_path, -signal.SIGKILL, [])
+    assert (raised.value.code, raised.value.found) == ("RSF-E009", "torchrun by SIGKILL")
+
+
 def test_the_relay_gives_the_launcher_its_handlers_back(tmp_path):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with launch.Relay(tmp_path) as relay:
