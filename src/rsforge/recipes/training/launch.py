@@ -45,7 +45,7 @@ def should_launch(run: RunSettings) -> bool:
             "RSF-U005",
             "--distributed is for a process that torchrun started, and none did",
             where="--distributed",
-            fix="start it by `torchrun --nproc-per-node N -m rsforge ...`, or use --processes N in place of --distributed",
+            fix="start it by `torchrun --nproc-per-node N -m rsforge ...`, or replace --distributed by --processes N",
         )
     return several
 
