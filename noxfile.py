@@ -112,6 +112,13 @@ def campaign(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """200 SIGKILLs of every training and every command that writes; options after -- are --kills, --seed, commands."""
+    install(session, "test")
+    session.run("python", "-W", "ignore", "-m", "tests.faults.campaign", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Plants the faults of tests/mutants one by one: a test must catch each; words after -- choose some of them."""
     install(session, "test", "oracle")

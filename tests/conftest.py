@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 # Threads that wait without spinning: beside other work on the same cores they would otherwise starve it.
@@ -14,6 +15,10 @@ if os.access("/dev/shm", os.W_OK):
     # Temporary folders in memory: flushing to a disk is most of what many small checkpoints cost.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # As shells leave it to background jobs; the processes that tests start would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import warnings
 
 import pytest
@@ -24,7 +29,13 @@ from rsforge.compat import ensure_torchvision
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    ensure_torchvision()
+    TORCHVISION = ensure_torchvision()
+
+
+@pytest.fixture(scope="session")
+def torchvision_state() -> str:
+    """What the guard said of torchvision before anything else of this process imported it."""
+    return TORCHVISION
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,6 +22,11 @@ TEMPORARY = ".tmp-"
 LOCK = ".lock"
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether ``path`` is named as what a writer has not finished, or left when it was killed."""
+    return path.name.startswith(TEMPORARY)
+
+
 def open_own(path: Path, flags: int) -> int:
     """Open or create a file that is written in place, as a descriptor; RSF-E008 where something else has its name.
 

@@ -73,6 +73,8 @@ def become(job: dict[str, object]) -> None:
     code = 99
     try:
         code = run(list(job["argv"]))  # type: ignore[call-overload]
+    except SystemExit as ending:  # how a command leaves that started others
+        code = int(ending.code or 0)
     except BaseException as error:
         sys.stderr.write(f"Traceback: {error!r}")
     finally:

@@ -110,10 +110,15 @@ def test_a_signal_ends_a_command_with_a_sentence(tmp_path, number, code):
     line = f"data synth --kind tiles --count 90000 --size 32 --output-dir {tmp_path / 'w'}"
     command = [sys.executable, "-m", "rsforge", *line.split()]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while not (tmp_path / "w").is_dir() or len(list((tmp_path / "w").iterdir())) < 5:
-            time.sleep(0.05)
-        process.send_signal(number)
-        error = process.communicate(timeout=60)[1]
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "w").is_dir() or len(list((tmp_path / "w").iterdir())) < 5:
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(number)
+            error = process.communicate(timeout=15)[1]
+        finally:
+            process.kill()  # one that did not heed the signal would go on for many minutes
     assert process.returncode == code and f"error[RSF-I{code}]" in error and "Traceback" not in error
     assert [path.name for path in (tmp_path / "w").iterdir() if path.name.startswith(".tmp-")] == []
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ import torch
 from rsforge import durable, leftovers
 from rsforge.engine import checkpoint
 from tests.engine.toys import trainer
+from tests.faults.forks import fork, wait
 
 FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0004.pt", "journal.jsonl")
 
@@ -34,19 +36,6 @@ def train(folder: Path, workers: int) -> None:
         run.run()
 
 
-def fork(folder: Path, workers: int) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            train(folder, workers)
-            os._exit(0)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr)
-            # A signal before the run listens to it is an ordinary KeyboardInterrupt.
-            os._exit(130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit", 1))
-    return pid
-
-
 def files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
 
@@ -55,13 +44,13 @@ def finish(folder: Path, workers: int, chance: random.Random, span: float, budge
     """Start again after every kill until a run ends by itself; return the exit codes."""
     codes = []
     while True:
-        pid = fork(folder, workers)
+        pid = fork(partial(train, folder, workers))
         if budget[0]:
             time.sleep(chance.uniform(0, span))
             number = chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
             os.kill(pid, number)
             budget[0] -= 1
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        codes.append(wait(pid))
         if codes[-1] == 0:
             return codes
 
@@ -72,7 +61,7 @@ def main() -> None:
     chance, reference = random.Random(seed), base / "reference"
     train(base / "warm", 0)
     began = time.monotonic()
-    os.waitpid(fork(reference, workers), 0)
+    wait(fork(partial(train, reference, workers)))
     span = time.monotonic() - began
     expected, budget, runs, different, codes = files(reference), [kills], 0, [], []
     while budget[0]:

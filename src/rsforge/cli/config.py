@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rsforge import leftovers
 from rsforge.cli.bridge import command
 from rsforge.cli.config_files import Entry, entries, headline, preset, presets, text_of
 from rsforge.cli.group import group
@@ -51,6 +52,7 @@ def cp(settings: ConfigCopySettings, console: TerminalConsole) -> dict[str, Any]
         )
     if not console.dry_run:
         path.parent.mkdir(parents=True, exist_ok=True)
+        leftovers.sweep_for([path])
         write_text(path, text)
     cmd, _ = headline(text)
     return {"path": str(path), "next": f"rsforge {cmd} --config {path}"}

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
@@ -43,6 +43,7 @@ def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -
     rows = 0
     header = io.BytesIO()
     npy.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    leftovers.sweep_for([path])  # a folder of latents may be no run's own
     with durable.open_atomic(path) as file:
         sha = _begin_digest(path)
         sha.update(header.getvalue())

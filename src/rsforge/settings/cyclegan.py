@@ -47,7 +47,7 @@ class GanSettings(Section):
     norm: Literal["instance", "batch"] = Field(
         "instance",
         description="What normalises the generators. At batch size 1 both train alike to the last bit but rounding; "
-        "batch then judges and translates by running statistics that no training step used.",
+        "batch then evaluates and translates by running statistics that no training step used.",
     )
     critic_norm: Literal["batch", "instance"] | None = Field(
         None,

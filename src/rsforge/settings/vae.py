@@ -39,7 +39,7 @@ from rsforge.settings.images import TileSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
 
-# A map latent has thousands of numbers, so its KL term is a light leash without a target.
+# A map latent has thousands of numbers, so its KL term has a small weight and no target.
 MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0}
 
 

@@ -48,7 +48,7 @@ def test_weights_that_cannot_be_used_are_refused(pair_model, pair_world, tmp_pat
         torch.save(state, path)
     assert rsforge(f"{EVALUATE} {option} {{}}", pair_model, pair_world, path) == 4
     said = capsys.readouterr().err
-    assert code in said and str(path) in said and f"name a sound file with {option}" in said
+    assert code in said and str(path) in said and f"name an undamaged file with {option}" in said
 
 
 def test_fid_and_kid_are_those_of_the_sets_and_warn(pair_world, pair_model, crumbs, capsys) -> None:

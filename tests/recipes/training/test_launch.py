@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.training import launch
 from rsforge.settings.base import RunSettings
 from tests.worlds.commands import rsforge
+from tests.worlds.light_rank import launch_light_ranks
 
 TINY = (
     "--image-size 16 --channels 8,16 --no-perceptual --num-workers 0 --batch-size 8 --jitter 0 --device cpu "
@@ -47,9 +49,14 @@ def started(tmp_path, monkeypatch):
 
     yield start
     for child in children:
-        child.kill()
-        child.communicate()
-    for pid in members(tmp_path):
+        kill_all(child, tmp_path)
+
+
+def kill_all(child: subprocess.Popen[str], folder: Path) -> None:
+    """Kill a launcher and what is left of the run in ``folder``."""
+    child.kill()
+    child.communicate()
+    for pid in members(folder):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -75,7 +82,7 @@ def ranks(folder: Path) -> dict[int, int]:
     return found
 
 
-def until(condition, seconds: float = 60.0) -> None:
+def until(condition, seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -88,27 +95,48 @@ def training(folder: Path) -> bool:
 
 
 @LINUX
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_to_the_launcher_stops_every_process_with_a_checkpoint(started, tmp_path, number, code):
+def test_a_signal_to_the_launcher_stops_every_process_with_a_checkpoint(started, tmp_path):
     child = started("--quiet")
     until(lambda: training(tmp_path))
-    os.killpg(child.pid, number)
+    os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=60)
-    assert (child.returncode, out) == (code, "")
-    assert err.startswith(f"error[RSF-I{code}]: ") and len(err.splitlines()) <= 8
+    assert (child.returncode, out) == (130, "")
+    assert err.startswith("error[RSF-I130]: ") and len(err.splitlines()) <= 8
     assert err.count("error[") == 1 and "--resume" in err and "Traceback" not in err
     assert (tmp_path / "out" / "latest_model.pt").exists()
     assert members(tmp_path) == []
 
 
+def wait_for_ranks(folder: Path) -> None:
+    until(lambda: len(list((folder / "out").glob("rank *"))) == 2)
+
+
 @LINUX
-def test_nobody_survives_a_launcher_that_was_killed(started, tmp_path):
-    child = started("--quiet")
-    until(lambda: training(tmp_path))
-    assert len(members(tmp_path)) == 4
-    child.kill()
-    child.wait()
-    until(lambda: not members(tmp_path), seconds=5)
+def test_sigterm_to_the_launcher_stops_every_process(tmp_path, capfd):
+    def terminate() -> None:
+        wait_for_ranks(tmp_path)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor() as pool, pytest.raises(RsforgeError) as raised:
+        signalling = pool.submit(terminate)
+        launch_light_ranks(f"{tmp_path}/out")
+    signalling.result()
+    assert (raised.value.code, int(raised.value.exit)) == ("RSF-I143", 143)
+    assert members(tmp_path) == [] and capfd.readouterr() == ("", "")
+
+
+@LINUX
+def test_nobody_survives_a_launcher_that_was_killed(tmp_path):
+    code = "import sys; from tests.worlds import light_rank; light_rank.launch_light_ranks(sys.argv[1])"
+    child = subprocess.Popen([sys.executable, "-c", code, f"{tmp_path}/out"])
+    try:
+        wait_for_ranks(tmp_path)
+        assert len(members(tmp_path)) == 4
+        child.kill()
+        child.wait()
+        until(lambda: not members(tmp_path), seconds=5)
+    finally:
+        kill_all(child, tmp_path)
 
 
 @LINUX
@@ -129,12 +157,11 @@ def test_the_launcher_hands_on_one_result(started, tmp_path):
     assert json.loads(out)["epochs"] == 1 and (tmp_path / "out" / "best_model.pt").exists()
 
 
-def test_an_error_that_all_met_is_told_once(started, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "best_model.pt").write_bytes(b"mine")
-    out, err = (child := started("--quiet")).communicate(timeout=120)
-    assert (child.returncode, out) == (2, "")
-    assert err.startswith("error[RSF-U004]: ") and err.count("error[") == 1 and len(err.splitlines()) <= 8
+def test_an_error_that_all_met_is_told_by_the_launcher_alone(tmp_path, capfd):
+    with pytest.raises(RsforgeError, match="refused") as raised:
+        launch_light_ranks(f"{tmp_path}/out", "RSF-U004")
+    assert (raised.value.code, int(raised.value.exit)) == ("RSF-U004", 2)
+    assert capfd.readouterr() == ("", "")
 
 
 def left(folder: Path, rank: int, code: str, at: float) -> None:
@@ -178,6 +205,12 @@ def test_an_ending_without_an_error_of_a_process(tmp_path):
         launch.ending(tmp_path, 1, [])
     assert raised.value.found == "rank 1 by SIGKILL"
     assert launch.ending(tmp_path, 1, [signal.SIGINT]) == 130
+
+
+def test_a_torchrun_that_was_killed_is_no_bug(tmp_path):
+    with pytest.raises(RsforgeError) as raised:
+        launch.ending(tmp_path, -signal.SIGKILL, [])
+    assert (raised.value.code, raised.value.found) == ("RSF-E009", "torchrun by SIGKILL")
 
 
 def test_the_relay_gives_the_launcher_its_handlers_back(tmp_path):

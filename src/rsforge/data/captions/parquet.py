@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rsforge import durable
 from rsforge.data.captions.parquet_columns import (
     choose_column,
     find_caption_columns,
@@ -58,7 +59,8 @@ def find_shards(place: str) -> list[Path]:
     """The Parquet files of ``place``, sorted: one file, all below a folder, or those of a glob; RSF-D006 for none."""
     path = Path(place)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".parquet" and p.is_file())
+        every = (p for p in path.rglob("*") if not durable.is_temporary(p))
+        found = sorted(p for p in every if p.suffix.lower() == ".parquet" and p.is_file())
     elif path.exists():
         found = [path]
     else:

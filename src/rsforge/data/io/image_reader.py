@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from rsforge import durable
 from rsforge.data.io.library_output import first_line, silence_libraries
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.wording import count_noun
@@ -75,7 +76,7 @@ def _walk_images(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     for entry in entries:
         if entry.is_dir():
             yield from _walk_images(entry, seen)
-        elif entry.suffix.lower() in SUFFIXES:
+        elif entry.suffix.lower() in SUFFIXES and not durable.is_temporary(entry):
             yield entry
 
 

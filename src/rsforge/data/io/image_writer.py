@@ -85,10 +85,15 @@ def arrange_grid(pixels: Pixels, nrow: int = 4, padding: int = 2) -> Pixels:
     return sheet
 
 
+def image_name(number: int) -> str:
+    """The file name of an image among others."""
+    return f"image_{number:03d}.png"
+
+
 def save_individuals(folder: Path, x: Tensor, first: int = 0) -> list[Path]:
     """Write each of ``(B, C, H, W)`` as ``image_%03d.png`` numbered from ``first``; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"image_{first + k:03d}.png" for k in range(len(x))]
+    paths = [folder / image_name(first + k) for k in range(len(x))]
     for path, image in zip(paths, x, strict=True):
         save_image(path, image)
     return paths

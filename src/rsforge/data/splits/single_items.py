@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rsforge import durable
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import read_card
@@ -77,7 +78,8 @@ def find_hdf5_files(root: Path) -> list[Path]:
     """The HDF5 files below ``root``, sorted; none when it is no folder."""
     if not root.is_dir():
         return []
-    return sorted(path for path in root.rglob("*") if path.suffix.lower() in _HDF5)
+    every = (path for path in root.rglob("*") if not durable.is_temporary(path))
+    return sorted(path for path in every if path.suffix.lower() in _HDF5)
 
 
 def patch_items(root: Path) -> list[Item]:

@@ -140,7 +140,7 @@ def monitor_of(loss: GanLossSettings, weights: Weights, pairs: PairSets) -> str:
     count, matched = len(pairs.held_out), pairs.matched or loss.best_by == "cycle"
     if "best_by" in loss.model_fields_set and not (count and matched):
         found = f"{count_noun(count, 'image')} held out{'' if pairs.matched else ', no pairs'}"
-        what = f"--best-by {loss.best_by} has nothing to judge by"
+        what = f"--best-by {loss.best_by} has no figure to choose by"
         raise RsforgeError("RSF-U005", what, where="--best-by", found=found, fix="leave out --best-by")
     if not count:
         trained = [name for name, weight in (("L1_AB", weights.l1), ("Cycle_A", weights.cycle)) if weight]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.audit.faults import (
     KINDS,
     DataFault,
@@ -155,6 +155,7 @@ def _write_results(output: Path, result: AuditResult, head: dict[str, Any], insp
         "faults": [fault.as_dict() for fault in result.faults],
         "shifts": shifts,
     }
+    leftovers.sweep_for([output / HTML, output / JSON])
     durable.write_text(output / HTML, render_page(result))
     durable.write_text(output / JSON, json.dumps(record, indent=1) + "\n")
 

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.captions.tables import EXTRACT, Line, json_line, read_lines
 from rsforge.data.captions.token_counts import LIMIT, make_counter
 from rsforge.data.io.safe_paths import resolve_inside
@@ -26,6 +26,7 @@ def convert(settings: CaptionsSettings, console: Console) -> dict[str, Any]:
     state = _find_state(settings)
     if state == "written" and not console.dry_run:
         settings.output_file.parent.mkdir(parents=True, exist_ok=True)
+        leftovers.sweep_for([settings.output_file])
         with durable.open_atomic(settings.output_file) as file:
             for line in _make_lines(settings):
                 file.write(line)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rsforge import durable
 from rsforge.errors import RsforgeError
 
 PLACES = (".", "data")
@@ -34,7 +35,7 @@ def find_set(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() == ".parquet" and path.is_file()
+    return path.suffix.lower() == ".parquet" and path.is_file() and not durable.is_temporary(path)
 
 
 def _set_of(path: Path) -> str:

@@ -43,6 +43,7 @@ def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
     with durable.lock_folder(settings.output_dir):
         state = _find_state(folder, settings)
         if state == "unchanged":
+            folder.rows.unlink(missing_ok=True)  # of a run that was killed after all was written
             console.say(f"unchanged  {settings.output_dir} holds this extraction already: nothing to do")
             return _summarise(folder, folder.read_state()["summary"], settings, state)
         done = _begin(folder, resumed=state == "resumed")

@@ -70,6 +70,7 @@ def _update(
     The record of a run is written before its files, so that a run after a kill knows them as its own.
     """
     root = settings.output_dir
+    leftovers.sweep(root)
     after = {name: [digest] for name, digest in planned.items()}
     if new:
         _write_record(root, {name: [*before.get(name, []), *after.get(name, [])] for name in before | after})
@@ -152,7 +153,7 @@ def _refuse_foreign(root: Path, folders: set[str], own: Set[str]) -> None:
     for folder in sorted(folders):
         for path in sorted((root / folder).glob("*")):
             name = path.relative_to(root).as_posix()
-            if path.suffix.lower() in SUFFIXES and name not in own:
+            if path.suffix.lower() in SUFFIXES and name not in own and not durable.is_temporary(path):
                 foreign.append(name)
     if foreign:
         what = f"{count_noun(len(foreign), 'other image')} {agree(len(foreign), 'lies', 'lie')} in {root}"
@@ -186,7 +187,6 @@ def _write_files(
 ) -> None:
     root = settings.output_dir
     sources = {image.path.name: image.path for image in index.images}
-    leftovers.sweep(root)
     with console.progress("files", len(new)) as meter:
         for name in new:
             target = root / name
@@ -224,6 +224,7 @@ def _write_record(root: Path, files: Record) -> None:
 def _write_figure(settings: ClassesSettings, index: ClassIndex, names: Mapping[int, str]) -> Path:
     path = settings.figs_dir / FIGURE
     path.parent.mkdir(parents=True, exist_ok=True)
+    leftovers.sweep_for([path])
     _write_if_changed(path, draw_class_figure(index, names))
     return path
 

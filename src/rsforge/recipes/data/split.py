@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rsforge import leftovers
 from rsforge.data.io.dataset_card import CARD
 from rsforge.data.splits.assign import divide as divide_items
 from rsforge.data.splits.contents import find_contents
@@ -131,6 +132,7 @@ def _write_unless_same(path: Path, split: Split, *, overwrite: bool, dry_run: bo
     if dry_run:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
+    leftovers.sweep_for([path])
     write_split(path, split)
     return True
 

@@ -125,7 +125,7 @@ def _find_stale(root: Path, files: list[str], *, overwrite: bool) -> list[Path]:
     present = sorted(p.name for p in root.iterdir() if not p.name.startswith((durable.LOCK, durable.TEMPORARY)))
     earlier = _list_earlier(root)
     if present and not overwrite:
-        fix = "replace an earlier world with --overwrite, or name another --output-dir"
+        fix = "replace earlier synthetic data with --overwrite, or name another --output-dir"
         raise _occupied_error(root, present, fix)
     foreign = present
     if earlier:

@@ -97,7 +97,7 @@ def _check_output(settings: TileCutSettings) -> None:
             raise RsforgeError("RSF-U005", "the scenes lie in the output folder", where=f"--{name}, --output-dir")
     if not output.is_dir():
         return
-    present = sorted(path.name for path in output.iterdir() if path.name != durable.LOCK)
+    present = sorted(path.name for path in output.iterdir() if not _is_unfinished(path))
     if not present:
         return
     if settings.overwrite and read_card(output).get("made_by") == _MAKER:
@@ -105,6 +105,11 @@ def _check_output(settings: TileCutSettings) -> None:
     what = f"the output folder {output} is not empty"
     fix = "name another --output-dir" if settings.overwrite else "replace an earlier cut with --overwrite"
     raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(present[:4]), fix=fix)
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a file of the output is what a cut leaves that was killed before its first patch."""
+    return path.name == durable.LOCK or durable.is_temporary(path)
 
 
 def _scene_windows(scene: ScenePair, settings: TileCutSettings, console: Console) -> list[Window]:

@@ -64,7 +64,7 @@ def load_learned_metrics(
 
 
 def _build(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, option: str) -> N:
-    fix = f"name a sound file with {option}, or remove this one and go without"
+    fix = f"name an undamaged file with {option}, or remove this one and go without"
     weights = read_weights(path, name=name, fix=fix)
     try:
         return build(weights)

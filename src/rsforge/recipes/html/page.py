@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.recipes.html.document import render_document, render_table
 from rsforge.recipes.html.svg_chart import Curve, render_chart
 from rsforge.wording import count_noun
@@ -78,6 +78,7 @@ class Report:
 
 def write_page(path: Path, report: Report) -> None:
     """Write ``report`` as one page that needs no network, no script and no other file; whole or not at all."""
+    leftovers.sweep_for([path])
     durable.write_text(path, render_page(report))
 
 

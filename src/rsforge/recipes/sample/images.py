@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.io.image_writer import check_picture_path, save_grid, save_individuals
+from rsforge import leftovers
+from rsforge.data.io.image_writer import check_picture_path, image_name, save_grid, save_individuals
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
@@ -40,8 +41,9 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
         return result
     output_dir.make(settings.output.parent)
     drawn = _draw(pipeline, settings, walk, seed, console)
-    save_grid(settings.output, drawn, nrow=settings.nrow)
     own = settings.output.with_name(f"{settings.output.stem}_individual")
+    leftovers.sweep_for([settings.output, *(own / image_name(k) for k in range(INDIVIDUALS))])
+    save_grid(settings.output, drawn, nrow=settings.nrow)
     _clear(own)
     if len(drawn) <= INDIVIDUALS:
         output_dir.make(own)

@@ -165,6 +165,9 @@ def ending(folder: Path, status: int, received: list[int]) -> int:
     codes = [int(p.read_text()) for p in sorted(folder.glob("[0-9]*"), key=_when) if p.name.isdigit()]
     if first := next((c for c in codes if c), 0):
         return first
+    if status < 0:
+        killed = f"torchrun by {signal.Signals(-status).name}"
+        raise RsforgeError("RSF-E009", "the process that started the others died", found=killed)
     said = folder / "failed"
     raise RsforgeError(
         "RSF-B001", "torchrun failed", found=said.read_text("utf-8") if said.exists() else f"exit code {status}"

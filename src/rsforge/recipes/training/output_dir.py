@@ -46,7 +46,8 @@ def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Conso
 
 def _refuse_occupied(folder: Path, own: OutputLayout, *, overwrite: bool) -> None:
     if folder.is_dir() and not overwrite:
-        taken = [p for p in folder.iterdir() if p.is_file() or p.name in own.folders]
+        present = (p for p in folder.iterdir() if not durable.is_temporary(p))
+        taken = [p for p in present if p.is_file() or p.name in own.folders]
         files = sorted(p.name for p in taken if p.name not in BEFORE_ANY_STEP and (p.is_file() or any(p.iterdir())))
         if files:
             raise RsforgeError(
@@ -116,6 +117,7 @@ def make(folder: Path) -> None:
     """Create ``folder`` and see that it can be written, before any work; RSF-E002, E008."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        leftovers.sweep_for([folder / "probe"])
         probe = folder / f"{durable.TEMPORARY}{os.getpid()}-probe"
         probe.touch()
         probe.unlink()

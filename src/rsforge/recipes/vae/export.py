@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.recipes.console import Console
@@ -39,6 +39,7 @@ def export(settings: VaeExportSettings, console: Console) -> dict[str, Any]:
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     statistics = restored.state["parts"].get("own/latents", {})
     config = describe_config(network, restored.state["image_size"], statistics)
+    leftovers.sweep_for([folder / WEIGHTS, folder / CONFIG])
     durable.write_bytes(folder / WEIGHTS, safetensors.torch.save(tensors, {"format": "pt"}))
     durable.write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     return result

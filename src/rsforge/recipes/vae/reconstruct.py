@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rsforge import leftovers
 from rsforge.data.io.image_writer import check_picture_path
 from rsforge.engine import devices
 from rsforge.metrics.image import psnr
@@ -41,6 +42,7 @@ def reconstruct(settings: VaeReconstructSettings, console: Console) -> dict[str,
     above, below = torch.cat(originals), torch.cat(reconstructions)
     rows = [images[first : first + ROW] for first in range(0, count, ROW) for images in (above, below)]
     names = ("image", "reconstruction") * (len(rows) // 2)
+    leftovers.sweep_for([settings.output])
     save_labelled_grid(settings.output, torch.cat(_fill_rows(rows)), nrow=min(ROW, count), rows=names)
     return {**result, "psnr_db": round(float(psnr(below, above).mean()), 3)}
 

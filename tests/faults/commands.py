@@ -1,0 +1,129 @@
+"""The commands that are killed, each with the files it needs in the folder that it runs in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rsforge.data.synthetic.tile_dataset import write_tiles
+from tests.worlds.caption_extraction import encode_picture, write_captioned
+from tests.worlds.commands import DIFFUSION, VAE, rsforge
+from tests.worlds.cyclegan import write_checkpoint
+from tests.worlds.main_job import FORMER, lay_out
+
+RUN = "--output-dir run --report-to none"
+MAP = VAE.replace("--latent-dim 8", "--latent map --latent-channels 2").replace("--num-workers 0", "--num-workers 2")
+GAN = "--data-dir pairs --image-size 32 --base-width 4 --lambda-content 0 --batch-size 6"
+DENOISER = "--vae vae_vector/best_model.pt --image-dir tiles"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line; ``weight`` is its share of all kills, ``module`` its recipe, ``processes`` how many train."""
+
+    name: str
+    line: str
+    module: str
+    make: Callable[[Path], Any]
+    weight: int = 10
+    processes: int = 1
+
+    @property
+    def trains(self) -> bool:
+        return " train " in self.line
+
+
+def tiles(place: Path) -> None:
+    write_tiles(place / "tiles", 24, 16, seed=1)
+
+
+def world(kind: str, options: str = "") -> Callable[[Path], Any]:
+    """What makes a synthetic data set of a kind in the folder ``given``."""
+    return lambda place: rsforge(f"data synth --kind {kind} --output-dir {{}} --quiet {options}", place / "given")
+
+
+def pairs(place: Path) -> None:
+    rsforge("data synth --kind pairs --count 16 --size 32 --output-dir {} --quiet", place / "pairs")
+
+
+def rows(place: Path) -> None:
+    pictures: list[bytes | None] = [encode_picture(k) for k in range(150)]
+    write_captioned(place / "rows.parquet", pictures, [[f"picture {k}", "a field"] for k in range(150)])
+
+
+def table(place: Path) -> None:
+    lines = (f"image_{k:05d}.jpg\ta field beside road {k}\n" for k in range(600))
+    (place / "captions.txt").write_text("".join(lines))
+
+
+def classes(place: Path) -> None:
+    shutil.copytree(FORMER / "tiles", place / "given")
+
+
+def generator(place: Path) -> None:
+    write_checkpoint(place / "gan.pt")
+
+
+def generator_and_images(place: Path) -> None:
+    generator(place)
+    (place / "s1").mkdir()
+    values = np.random.default_rng(0)
+    for k in range(12):
+        suffix = "tif" if k % 3 == 0 else "png"
+        Image.fromarray(values.integers(0, 255, (40, 56), np.uint8)).save(place / "s1" / f"{k:02d}.{suffix}")
+
+
+def map_autoencoder(place: Path) -> None:
+    shutil.copytree(FORMER / "vae_map", place / "vae_map")
+
+
+VAE_LINE = f"vae train --data-dir tiles {RUN} --epochs 4 --save-every 2 --sample-every 2 --kl-warmup 1"
+DIFFUSION_LINE = f"diffusion train {DENOISER} {RUN} --epochs 4 --save-every 2 --sample-every 2 {DIFFUSION}"
+GAN_LINE = f"cyclegan train {GAN} {RUN} --epochs 3 --save-every 1 --sample-every 2"
+SAMPLE = "sample --diffusion-checkpoint diffusion_vector/best_model.pt --vae vae_vector/best_model.pt"
+DATA, TRAIN = "rsforge.recipes.data", "rsforge.recipes"
+
+COMMANDS = (
+    Command("vae train", f"{VAE_LINE} {VAE}", f"{TRAIN}.vae.train", tiles, 14),
+    Command("vae train, map, 2 workers", f"{VAE_LINE} {MAP}", f"{TRAIN}.vae.train", tiles, 8),
+    Command("vae train, 2 processes", f"{VAE_LINE} {VAE} --processes 2", f"{TRAIN}.vae.train", tiles, 2, processes=2),
+    Command("diffusion train", DIFFUSION_LINE, f"{TRAIN}.diffusion.train", lay_out, 14),
+    Command("diffusion train, 2 workers", DIFFUSION_LINE.replace("--num-workers 0", "--num-workers 2"),
+            f"{TRAIN}.diffusion.train", lay_out, 8),
+    Command("cyclegan train", f"{GAN_LINE} --num-workers 0", f"{TRAIN}.cyclegan.train", pairs, 14),
+    Command("cyclegan train, 2 workers", f"{GAN_LINE} --num-workers 2", f"{TRAIN}.cyclegan.train", pairs, 8),
+    Command("cyclegan train, 2 processes", f"{GAN_LINE} --num-workers 0 --processes 2", f"{TRAIN}.cyclegan.train",
+            pairs, 1, processes=2),
+    Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "
+            "--resolution 16 --num-workers 2", f"{DATA}.parquet_to_jsonl", rows),
+    Command("data captions-to-jsonl", "data captions-to-jsonl --caption-file captions.txt --output-file out.jsonl",
+            f"{DATA}.captions_to_jsonl", table, 8),
+    Command("data prepare-classes", "data prepare-classes --data-dir given --output-dir out --figs-dir figs",
+            f"{DATA}.prepare_classes", classes),
+    Command("data tile", "data tile --sar given --optical given --size 16 --output-dir out", f"{DATA}.tile",
+            world("scene", "--size 64")),
+    Command("data split", "data split --data-dir pairs --val 0.3", f"{DATA}.split", pairs, 8),
+    Command("data audit", "data audit --data-dir pairs --output-dir out", f"{DATA}.audit", pairs, 8),
+    Command("data hsi-patches", "data hsi-patches --input given --sensor landsat8 --patch-size 8 --output-dir out "
+            "--split-by block --val 0.3", f"{DATA}.hsi_patches", world("cube", "--size 48")),
+    *(
+        Command(f"data synth, {kind}", f"data synth --kind {kind} --count {count} --size 32 --output-dir out",
+                f"{DATA}.synth", lambda place: None, 6)
+        for kind, count in {"tiles": 8, "pairs-csv": 8, "captions": 16, "cube": 2, "scene": 2}.items()
+    ),
+    Command("cyclegan translate", "cyclegan translate --checkpoint gan.pt --input s1 --output out --batch-size 2",
+            f"{TRAIN}.cyclegan.translate", generator_and_images),
+    Command("cyclegan export", "cyclegan export --checkpoint gan.pt --output-dir out --formats safetensors",
+            f"{TRAIN}.cyclegan.export", generator, 8),
+    Command("vae export", "vae export --checkpoint vae_map/latest_model.pt --output-dir out", f"{TRAIN}.vae.export",
+            map_autoencoder, 8),
+    Command("vae reconstruct", "vae reconstruct --checkpoint vae_map/latest_model.pt --data-dir tiles --output r.png",
+            f"{TRAIN}.vae.reconstruct", lambda place: (map_autoencoder(place), tiles(place)), 6),
+    Command("sample", f"{SAMPLE} --num-images 6 --ddim-steps 4 --seed 3", f"{TRAIN}.sample.images", lay_out),
+)  # fmt: skip
