@@ -11,7 +11,7 @@ import pytest
 from rsforge.cli.argv import locate
 from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS, common_options
-from tests.worlds.coming import CLIP_CONFIG
+from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG
 from tests.worlds.document_lines import ALL, COMING, LINES
 from tests.worlds.vgg16 import write_vgg16
 
@@ -19,13 +19,17 @@ from tests.worlds.vgg16 import write_vgg16
 TINY = {
     "RSFORGE_CHANNELS": "2,4,4,8", "RSFORGE_HIDDEN": "16,16,16,16", "RSFORGE_BASE_WIDTH": "1",
     "RSFORGE_NUM_WORKERS": "0", "RSFORGE_IMAGE_CHANNELS": "4,8",
+    "RSFORGE_UNET_CHANNELS": "4,4,8,8", "RSFORGE_UNET_NUM_HEADS": "2", "RSFORGE_UNET_LAYERS_PER_BLOCK": "1",
+    "RSFORGE_VAE_CHANNELS": "4,4,4", "RSFORGE_CLIP_EMBEDDING_DIM": "16", "RSFORGE_CLIP_NUM_HEADS": "2",
+    "RSFORGE_CLIP_NUM_LAYERS": "1", "RSFORGE_UNET_CONTEXT_DIM": "16",
 }  # fmt: skip
 # What the first words of a line make.
 MADE = {
     "vae train": "vae_models",
     "diffusion train": "diffusion_models",
     "cyclegan train": "cyclegan_models",
-    "clip train": "checkpoints",
+    "clip train": "checkpoints/clip",
+    "diffusion train-sar": "checkpoints/model",
     "data prepare-classes": "training_data",
 }
 DRAW = [
@@ -43,6 +47,8 @@ TRAIN = [
     "cyclegan train --data-dir v_2 --terrains agri --epochs 1 --report-to none --image-size 32 --lambda-content 0",
     "clip train --dataset-path Dataset --epochs 1 --report-to none --num-layers 1 --num-heads 2 --embedding-dim 16 "
     "--warmup-steps 0",
+    "diffusion train-sar --dataset-path Dataset --max-train-steps 1 --vae-epochs 1 --vae-perceptual no --image-size 32 "
+    "--report-to none --timesteps 100",
 ]
 
 
@@ -72,12 +78,17 @@ def _draw_images(place: Path) -> None:
 
 def _as_the_documents_have_it(place: Path) -> None:
     (place / "vae_models/class_0001").mkdir()
+    (place / "configs").mkdir()
     shutil.copy(place / "vae_models/best_model.pt", place / "vae_models/class_0001")
     for name in ("vae_models/checkpoint_0020.pt", "diffusion_models/checkpoint_epoch_10.pt"):
         shutil.copy(place / name.split("/")[0] / "latest_model.pt", place / name)
     shutil.copy(place / "checkpoints/clip/latest_clip.pt", place / "checkpoints/clip/clip_epoch_10.pt")
     shutil.copy(place / "checkpoints/clip/best_clip.pt", place)
-    (place / "configs").mkdir()
+    shutil.copy(place / "checkpoints/model/latest_model.pt", place / "checkpoints/model/model_epoch_20.pt")
+    shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
+    (place / "path/to").mkdir(parents=True)
+    shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")
+    (place / "configs/model_config.json").write_text(MODEL_CONFIG)
     (place / "configs/clip_config.json").write_text(CLIP_CONFIG)
     (parquet,) = (place / "captions").glob("*.parquet")
     parquet.rename(place / "data/train.parquet")
@@ -85,6 +96,17 @@ def _as_the_documents_have_it(place: Path) -> None:
     outside.mkdir(parents=True)
     shutil.copy(place / "data/train.parquet", outside)
     (outside / "captions.txt").write_text("image_000001.jpg\ta field\n")
+
+
+def link_all_but(world: Path, place: Path, made: str | None) -> None:
+    """Links to everything in ``world`` but to what a line is to make, which may lie in a folder with other things."""
+    folder, _, inner = (made or "").rpartition("/")
+    for entry in world.iterdir():
+        if entry.name == folder:
+            (place / folder).mkdir()
+            link_all_but(entry, place / folder, inner)
+        elif entry.name != made:
+            (place / entry.name).symlink_to(entry)
 
 
 @pytest.fixture
@@ -102,9 +124,7 @@ def at_work(world, tmp_path, monkeypatch):
         made = MADE.get(" ".join(argv[:2])) if not resumed else None
         for place in (here, tmp_path / "workspace"):
             place.mkdir()
-            for entry in world.iterdir():
-                if entry.name != made:
-                    (place / entry.name).symlink_to(entry)
+            link_all_but(world, place, made)
         (tmp_path / "Dataset").symlink_to(world / "Dataset")
         monkeypatch.chdir(here)
         return argv

@@ -21,6 +21,26 @@ LINES = {
         "clip train --dataset_path ../Dataset --resume_from ./checkpoints/clip/clip_epoch_10.pt",
         "clip train --dataset_path ../Dataset --batch_size 32 --epochs 50 --learning_rate 1e-4 "
         "--save_dir ./checkpoints/clip",
+        f"diffusion train-sar --dataset_path ../Dataset {CLIP} --config_file configs/model_config.json",
+        f"diffusion train-sar --dataset_path ../Dataset {CLIP} --batch_size 4 --learning_rate 1e-4 --epochs 100 "
+        "--save_dir ./checkpoints/model --log_dir ./logs/model --mixed_precision --gradient_accumulation_steps 4",
+        "diffusion train-sar --dataset_path ../Dataset --resume_from ./checkpoints/model/model_epoch_20.pt",
+        f"sample --mode single {MODEL} --input_image path/to/sar_image.png --region tropical --season summer "
+        "--output_path generated_image.png --guidance_scale 7.5 --num_inference_steps 50",
+        f"sample --mode batch {MODEL} --input_dir ./test_images --regions tropical temperate arctic --seasons winter "
+        "spring summer autumn --output_dir ./generated_images --guidance_scale 7.5 --num_inference_steps 50",
+        f"sample --mode dataset {MODEL} --dataset_path ../Dataset --output_dir ./dataset_results --num_samples 20 "
+        "--guidance_scale 7.5 --num_inference_steps 50",
+        f"sample single {MODEL} --input_image path/to/sar_image.png --region tropical --season summer --strength 0.8",
+        f"sample batch {MODEL} --input_dir ./test_images --regions tropical --seasons winter --seed 1",
+        f"sample dataset {MODEL} --dataset_path ../Dataset --output_dir ./results --num_samples 50",
+        "diffusion train-sar --dataset_path ../Dataset --config_file configs/model_config.json --dry_run",
+        "diffusion train-sar --dataset_path ../Dataset --processes 4",
+        "diffusion train-sar --dataset_path ../Dataset --batch_size 2 --gradient_accumulation_steps 8 "
+        "--mixed_precision --learning_rate 5e-5 --max_grad_norm 0.5 --warmup_steps 2000 --num_workers 8 --pin_memory "
+        "--validate_every 10",
+        f"diffusion train-sar --dataset_path ../Dataset {CLIP} --batch_size 4 --epochs 100 --learning_rate 1e-4 "
+        "--mixed_precision --save_dir ./checkpoints/model",
     ],
     "001": [
         "cyclegan train --data-dir v_2 --terrains agri --max-per-terrain 1000 --lr-gen 2e-4 --lr-disc 2e-4 "
@@ -129,30 +149,6 @@ LINES = {
 }  # fmt: skip
 
 COMING = {
-    "000": [
-        f"diffusion train-sar --dataset_path ../Dataset {CLIP} --config_file configs/model_config.json",
-        f"diffusion train-sar --dataset_path ../Dataset {CLIP} --batch_size 4 --learning_rate 1e-4 --epochs 100 "
-        "--save_dir ./checkpoints/model --log_dir ./logs/model --mixed_precision --gradient_accumulation_steps 4",
-        "diffusion train-sar --dataset_path ../Dataset --resume_from ./checkpoints/model/model_epoch_20.pt",
-        f"sample --mode single {MODEL} --input_image path/to/sar_image.png --region tropical --season summer "
-        "--output_path generated_image.png --guidance_scale 7.5 --num_inference_steps 50",
-        f"sample --mode batch {MODEL} --input_dir ./test_images --regions tropical temperate arctic --seasons winter "
-        "spring summer autumn --output_dir ./generated_images --guidance_scale 7.5 --num_inference_steps 50",
-        f"sample --mode dataset {MODEL} --dataset_path ../Dataset --output_dir ./dataset_results --num_samples 20 "
-        "--guidance_scale 7.5 --num_inference_steps 50",
-        f"sample single {MODEL} --input_image path/to/sar_image.png --region tropical --season summer --strength 0.8",
-        f"sample batch {MODEL} --input_dir ./test_images --regions tropical --seasons winter --seed 1",
-        f"sample dataset {MODEL} --dataset_path ../Dataset --output_dir ./results --num_samples 50",
-        "diffusion train-sar --dataset_path ../Dataset --config_file configs/model_config.json --dry_run",
-        "diffusion train-sar --dataset_path ../Dataset --multi_gpu",
-        "diffusion train-sar --dataset_path ../Dataset --distributed",
-        "diffusion train-sar --dataset_path ../Dataset --processes 4",
-        "diffusion train-sar --dataset_path ../Dataset --batch_size 2 --gradient_accumulation_steps 8 "
-        "--mixed_precision --learning_rate 5e-5 --max_grad_norm 0.5 --warmup_steps 2000 --num_workers 8 --pin_memory "
-        "--validate_every 10",
-        f"diffusion train-sar --dataset_path ../Dataset {CLIP} --batch_size 4 --epochs 100 --learning_rate 1e-4 "
-        "--mixed_precision --save_dir ./checkpoints/model",
-    ],
     "002": [
         "diffusion finetune",
         "diffusion finetune --pretrained-model sd --train-data-dir rsicd_images --output-dir RemoteDiff "
