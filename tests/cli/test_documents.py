@@ -36,7 +36,7 @@ DRAW = [
     "data synth --kind tiles --count 12 --size 128 --output-dir data/corel",
     "data prepare-classes --data-dir data/corel --base-dir .",
     "data synth --kind pairs --count 40 --size 32 --output-dir v_2",
-    "data synth --kind pairs-csv --count 12 --size 32 --output-dir Dataset",
+    "data synth --kind pairs-csv --count 40 --size 32 --output-dir Dataset",
     "data synth --kind captions --count 3 --size 32 --output-dir captions",
     "data synth --kind scene --count 2 --size 64 --output-dir scenes",
     "data synth --kind cube --count 1 --size 32 --output-dir cubes",

@@ -19,10 +19,9 @@ FORMER_PREFIX = "text_model."
 class _Embeddings(nn.Module):
     def __init__(self, vocab_size: int, width: int, max_length: int) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, width)
-        self.position_embedding = nn.Embedding(max_length, width)
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
-        nn.init.zeros_(self.position_embedding.weight)
+        self.token_embedding = nn.Embedding.from_pretrained(torch.empty(vocab_size, width), freeze=False)
+        self.position_embedding = nn.Embedding.from_pretrained(torch.zeros(max_length, width), freeze=False)
+        _draw_normal(self.token_embedding.weight, 0.02)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x: Tensor = self.token_embedding(tokens) + self.position_embedding.weight[: tokens.shape[1]]
@@ -130,9 +129,15 @@ class TextEncoder(nn.Module):
         into, out_of = self.width**-0.5, (2 * layers * self.width) ** -0.5
         for name, parameter in self.encoder.named_parameters():
             if parameter.ndim == 2:
-                nn.init.normal_(parameter, std=out_of if "out_proj" in name or "fc2" in name else into)
+                _draw_normal(parameter, out_of if "out_proj" in name or "fc2" in name else into)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
+
+
+def _draw_normal(parameter: nn.Parameter, std: float) -> None:
+    """Draw a parameter that has memory; for one without, torch would first import its compiler, which takes seconds."""
+    if not parameter.is_meta:
+        nn.init.normal_(parameter, std=std)
 
 
 def pool_last(context: Tensor, mask: Tensor) -> Tensor:

@@ -81,6 +81,11 @@ def test_region_tables_are_written_as_the_original_scripts_do(worlds) -> None:
     assert {r["region"] for r in rows} == {"temperate"} and rows[0]["bands"] == "('B02', 'B03', 'B04')"
 
 
+def test_every_region_has_every_season() -> None:
+    looks = {(site.look["region"], site.look["season"]) for site in list_sites("regions", 4 * 12)}
+    assert len(looks) == 12
+
+
 def test_places_lie_in_their_regions_and_apart() -> None:
     chosen = list_sites("regions", 4 * 400)
     places = [tuple(map(float, s.coordinates.strip("()").split(","))) for s in chosen]
