@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from rsforge.durable import LOCK, TEMPORARY
+from rsforge.engine import journal
 from rsforge.recipes import output_names
 from rsforge.recipes.training.resume import last_step
 from tests.attacks.server import become
@@ -74,6 +75,7 @@ class Trial:
         self.seconds = time.monotonic() - began
         self.operations = self.output.with_suffix(".operations").stat().st_size
         self.expected = self._read_results()
+        self.most_lost = self._count_steps_of_an_epoch() if command.trains else 0
 
     def _make_inputs(self) -> None:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -99,7 +101,7 @@ class Trial:
             code = self._run(argv, self._draw_moment() if self.tally.kills < most else Moment())
             resumed = RESUMED.search(self._read_words())
             if self.command.trains and argv != whole and (resumed or "--resume" not in argv):
-                self.tally.lost.append(reached - int(resumed[1] if resumed else 0))
+                self._count_lost(reached - int(resumed[1] if resumed else 0))
             if self._was_killed(code):
                 self.tally.kills += 1
                 self._check_halves()
@@ -112,6 +114,16 @@ class Trial:
                     return self._blame(f"exit {code}: {self._read_words()[-400:]}")
                 argv = followed
         return self._blame(f"it did not end in {MOST_STARTS} starts: {self._read_words()[-400:]}")
+
+    def _count_steps_of_an_epoch(self) -> int:
+        """What a kill may cost: these trainings write a checkpoint after every epoch."""
+        rows = journal.read(self.place / "run" / output_names.JOURNAL)
+        return -(-rows[-1]["step"] // sum(bool(row.get("closed")) for row in rows))
+
+    def _count_lost(self, steps: int) -> None:
+        self.tally.lost.append(steps)
+        if steps > self.most_lost:
+            self._blame(f"{steps} steps are trained again, more than the {self.most_lost} of an epoch")
 
     def _was_killed(self, code: int) -> bool:
         """Whether a process of the command was killed; where there are several the others say so."""

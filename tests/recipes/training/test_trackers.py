@@ -89,6 +89,6 @@ def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(followed):
             tracker.on_step({"step": step, "epoch": 1, "lr": 1e-3}, 0.1)
         tracker.on_epoch(ROW, 0.1)
     assert followed.console.warned == [
-        "W&B failed and hears no more of this run, which goes on: OSError: [Errno 28] no space"
+        "W&B failed and records no more of this run; the training continues: OSError: [Errno 28] no space"
     ]
     assert len(run.logged) == 1 and run.code == 1
