@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from PIL import Image
 
 from rsforge.data.prompts import DEFAULT_TEMPLATE
 from rsforge.data.synthetic.world import REGIONS, SEASONS
@@ -22,6 +24,7 @@ NETWORKS = (
 )
 PLAN = "--grad-accum 1 --warmup-steps 0 --validate-every 1 --validation-draws 2 --timesteps 20 --lr-scheduler none "
 SAR = f"{NETWORKS}{PLAN}--batch-size 8 --num-workers 0 --report-to none --device cpu "
+DRAWING = "--model-checkpoint {} --device cpu --num-inference-steps 3 --guidance-scale 1.5 --seed 1 "
 LINE = f"diffusion train-sar --data-dir {{}} --clip-checkpoint {{}} --output-dir {{}} {SAR}"
 
 
@@ -66,3 +69,13 @@ def make_world(base: Path) -> SarWorld:
     line = LINE + "--epochs 2 --save-every 1 --sample-every 1"
     assert rsforge(line, pairs, clip, model) == 0
     return SarWorld(pairs, clip, model)
+
+
+def first_image(world: SarWorld) -> Path:
+    """The SAR image of the first pair."""
+    return world.pairs / "r_000" / "s1_000" / "img_p1.png"
+
+
+def pixels(path: Path) -> np.ndarray:
+    """The pixels of a picture as red, green and blue."""
+    return np.asarray(Image.open(path).convert("RGB"))

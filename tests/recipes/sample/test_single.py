@@ -1,0 +1,49 @@
+"""``sample single``: one image and the record of how it was made."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rsforge.recipes.diffusion.load_sar import ModelFiles, load_sar_model
+from rsforge.recipes.diffusion.sar_pipeline import Request
+from tests.worlds.sar_diffusion import first_image, pixels
+
+CPU = torch.device("cpu")
+
+
+def test_single_writes_the_image_and_the_record_of_how_it_was_made(sample, sar_world, tmp_path):
+    words = "--input-image {} --region tropical --season autumn"
+    result, said = sample("single", words, first_image(sar_world))
+    assert result["output"] == "generated_tropical_autumn.png" and "--clip-checkpoint" in said
+    assert result["prompt"] == "Colorise image, Region: tropical, Season: fall"
+    record = json.loads((tmp_path / "generated_tropical_autumn.json").read_text())
+    assert record["seed"] == 1 and record["strength"] == 0.8 and record["weights"]
+    assert pixels("generated_tropical_autumn.png").shape == (32, 32, 3)
+
+
+def test_trap_09_pixels_are_those_that_were_drawn(sample, sar_world):
+    words = "--input-image {} --strength 1 --prompt something --output x.png"
+    sample("single", words, first_image(sar_world))
+    model = load_sar_model(ModelFiles(sar_world.model / "best_model.pt"), CPU, averaged=True)
+    grey = torch.from_numpy(np.asarray(Image.open(first_image(sar_world)).convert("L")).copy()).float()
+    request = Request((grey / 255 * 2 - 1)[None, None], ["something"], 1.5, 1.0)
+    drawn = model.pipeline.draw(request, [0], model.pipeline.latents.walk("ddim", 3), seed=1)[0]
+    expected = ((drawn + 1) * 127.5).round().permute(1, 2, 0).numpy()
+    assert np.abs(pixels("x.png").astype(float) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("strength", "steps"), [(0.01, 1), (0, 0), (1, 3)])
+def test_trap_19_every_strength_has_its_steps(sample, sar_world, strength, steps):
+    result, _ = sample("single", f"--input-image {{}} --strength {strength} --output x.png", first_image(sar_world))
+    model = load_sar_model(ModelFiles(sar_world.model / "best_model.pt"), CPU, averaged=True)
+    assert result["strength"] == strength and pixels("x.png").shape == (32, 32, 3)
+    if steps == 0:
+        grey = torch.from_numpy(np.asarray(Image.open(first_image(sar_world)).convert("L")).copy()).float()
+        decoded = model.pipeline.latents.autoencoder.decode(model.pipeline.encode((grey / 255 * 2 - 1)[None, None]))[0]
+        expected = ((decoded.clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0).numpy()
+        assert np.abs(pixels("x.png").astype(float) - expected).max() <= 1
