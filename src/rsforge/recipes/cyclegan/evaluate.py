@@ -27,6 +27,7 @@ from rsforge.recipes.evaluation.baselines import KEY
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Panel, Predict, Prediction
 from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures
 from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
+from rsforge.recipes.evaluation.linear_sar import linear_baselines
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
@@ -63,11 +64,12 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
     colour, baselines, doubts = _baselines(state, measured, device, console)
+    linear, absent = linear_baselines(state.get(KEY))
     facts |= colour
     evaluation = Evaluation(
         model=_predict_with(net),
         figures=image_figures("optical", learned, error="l1"),
-        baselines=baselines,
+        baselines=[*baselines, *linear],
         panels=_panels,
         batch_of=_batch_of,
         ranked_by="l1",
@@ -77,9 +79,8 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     if scaled:
         doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
-    return run_evaluation(
-        evaluation, data, facts, learned.absent, own, console, batch_size=settings.batch_size, device=device
-    )
+    absent = learned.absent | absent
+    return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
 
 
 def _count_scaled(samples: IndexedDataset, size: int) -> int:
@@ -91,10 +92,7 @@ def _count_scaled(samples: IndexedDataset, size: int) -> int:
 def _baselines(
     state: Mapping[str, Any], measured: MeasuredSubset, device: torch.device, console: Console
 ) -> tuple[dict[str, Any], list[Baseline], list[str]]:
-    """The mean colour in use, the baselines of this model, and doubts to tell.
-
-    A further predictor of optical images, such as one of local statistics of SAR, is a further element here.
-    """
+    """The mean colour in use, the baselines that need no fit to SAR images, and doubts to tell."""
     size, stored = state["image_size"], state.get(KEY)
     copy_sar = Baseline("copy_sar", "the SAR image as grey (its first band)", _copy_sar)
     if stored:
