@@ -22,7 +22,8 @@ def l1_distances(x: Tensor, y: Tensor) -> Tensor:
 
 def rms_distances(x: Tensor, y: Tensor) -> Tensor:
     """The root of the mean squared difference of ``x`` ``(K, d)`` from ``y`` ``(M, d)``: ``(K, M)``."""
-    return (x[:, None] - y[None]).square().mean(2).sqrt()
+    squares: Tensor = (x[:, None] - y[None]).square().mean(2)
+    return squares.sqrt()
 
 
 def place_among(images: Tensor, truths: Tensor) -> Tensor:
