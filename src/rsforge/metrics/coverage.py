@@ -36,7 +36,8 @@ def place_among(images: Tensor, truths: Tensor) -> Tensor:
     centre = truths.double().flatten(1).mean(0)
     _, values, directions = torch.linalg.svd(truths.double().flatten(1) - centre, full_matrices=False)
     basis = directions[values > 1e-6 * values.max().clamp(min=1e-12)]
-    return (images.double().flatten(1) - centre) @ basis.T
+    places: Tensor = (images.double().flatten(1) - centre) @ basis.T
+    return places
 
 
 def mean_separation(between: Tensor) -> float:
