@@ -100,7 +100,7 @@ def test_calibration_and_coverage_are_told_in_numbers_and_words(measured, tmp_pa
     for row in worlds["predictors"].values():
         assert 0 <= row["covered"]["mean"] <= 4 and row["l1_to_nearest"]["mean"] > 0
     text = table(told)
-    for words in ("On 2 drawn scenes", "3 draws with the empty prompt", "one image comes near one at most", "spread"):
+    for words in ("On 2 drawn scenes", "3 draws with the empty prompt", "one image covers one at most", "spread"):
         assert words in text
 
 

@@ -40,7 +40,9 @@ def test_draws_that_know_where_they_err_are_told_from_those_that_do_not():
     assert abs(blind["calibration"]["rank_correlation"]["mean"]) < 0.1
 
 
-@pytest.mark.parametrize(("factor", "words"), [(1.0, "about as much"), (0.3, "too much alike"), (3.0, "too much:")])
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1.0, "about as much"), (0.3, "too much alike"), (3.0, "differ too much")]
+)
 def test_the_size_of_the_spread_is_compared_with_that_of_the_error(factor, words):
     result = measure(RAMP, spread=factor * RAMP, images=8)
     # Beside the error of the truth the mean of eight draws has its own, an eighth of their variance.

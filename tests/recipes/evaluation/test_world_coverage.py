@@ -48,7 +48,7 @@ def test_a_model_that_draws_every_season_covers_all_four_and_its_mean_none():
         assert rows[name]["covered"]["mean"] <= 1 and rows[name]["l1_to_nearest"]["mean"] > 0.01
     assert rows["linear_sar"]["covered"]["mean"] == 0 and rows["draws"]["covered"]["high"] == 4
     text = ". ".join(result[FINDINGS])
-    assert "come near 4 [4, 4] of the 4" in text and "no more than one image could" not in text
+    assert "cover 4 [4, 4] of the 4" in text and "no more than one image could" not in text
 
 
 def test_a_model_that_draws_one_season_covers_one():

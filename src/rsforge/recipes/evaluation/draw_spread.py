@@ -74,11 +74,12 @@ def describe_ratio(ratio: float | None) -> str:
     """What the ratio of spread to error says; it is 1 where the truth is as one more draw."""
     if ratio is None:
         return ""
+    numbers = f"the ratio of their spread to the error of their mean is {ratio:.2f}, and 1 where both agree"
     if ratio < 0.8:
-        return f"The draws are too much alike: their spread is {ratio:.2f} of what the error of their mean asks for"
+        return f"The draws are too much alike: {numbers}"
     if ratio > 1.25:
-        return f"The draws differ too much: their spread is {ratio:.2f} of what the error of their mean asks for"
-    return f"The draws differ about as much as their mean errs: {ratio:.2f} of what its error asks for"
+        return f"The draws differ too much: {numbers}"
+    return f"The draws differ about as much as their mean errs: {numbers}"
 
 
 def describe_row(row: Mapping[str, Any]) -> str:

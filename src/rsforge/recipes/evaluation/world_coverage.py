@@ -120,15 +120,17 @@ def describe_worlds(section: Mapping[str, Any]) -> list[str]:
     drawn, mean = rows[DRAWS], rows[MEAN]
     sentences = [
         f"On {count_noun(section['scenes'], 'drawn scene')}, each with one SAR image and {truths} true optical images "
-        f"(seasons), {samples} draws with the empty prompt come near {describe_row(drawn[_COVERED])} of the {truths}, "
+        f"(seasons), {samples} draws with the empty prompt cover {describe_row(drawn[_COVERED])} of the {truths}, "
         f"and {describe_row(drawn[_SEASON])} where only what differs between the seasons counts",
-        f"Near is nearest to it of all, and within half of the mean distance between true images (L1 "
-        f"{section['separation']:.3g}); a draw is {describe_row(drawn[_L1])} from its nearest",
+        "A true image is covered where it is the nearest of all to a draw that is within half of the mean distance "
+        f"between true images (L1 {section['separation']:.3g}); draws are {describe_row(drawn[_L1])} from the nearest",
     ]
     for name in (name for name in rows if name != DRAWS):
         covered, by_season = (describe_row(rows[name][figure]) for figure in (_COVERED, _SEASON))
-        what = "The mean of the draws, a deterministic predictor," if name == MEAN else f"{name}, another one,"
-        sentences.append(f"{what} comes near {covered} and {by_season}: one image comes near one at most")
+        what = "the mean of the draws" if name == MEAN else name
+        sentences.append(
+            f"Of deterministic predictors, {what} covers {covered} and {by_season}: one image covers one at most"
+        )
     if drawn[_SEASON]["mean"] <= max(1.0, mean[_SEASON]["mean"]):
         sentences.append("The draws cover no more than one image could: they do not show the seasons that may be")
     correlation = section["rank_correlation"]
