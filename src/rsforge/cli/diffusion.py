@@ -8,7 +8,9 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
+from rsforge.cli.tree import Result
 from rsforge.settings.diffusion import DiffusionTrainSettings
+from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
 from rsforge.settings.diffusion_sar import SarTrainSettings
 
 app = group()
@@ -21,7 +23,7 @@ def _method() -> Any:
 
 
 def _inherit(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    from rsforge.recipes.diffusion.inherit import inherit
+    from rsforge.recipes.vae.inherit import inherit
 
     return inherit(given)
 
@@ -61,3 +63,19 @@ def train_sar(settings: SarTrainSettings, console: TerminalConsole) -> dict[str,
     from rsforge.recipes.diffusion.train_sar import train as recipe
 
     return recipe(settings, console)
+
+
+@command(
+    app,
+    "diffusion evaluate",
+    SarEvaluateSettings,
+    writes=True,
+    epilog="Example: rsforge diffusion evaluate --data-dir Dataset --samples 8 --worlds 20 --strength 1",
+)
+def evaluate(settings: SarEvaluateSettings, console: TerminalConsole) -> Result:
+    """Measure drawn optical images beside trivial baselines, and how far they are to be trusted."""
+    from rsforge.recipes.diffusion.evaluate import evaluate as recipe
+    from rsforge.recipes.diffusion.evaluate import table
+
+    data = recipe(settings, console)
+    return Result(data, table(data))

@@ -20,7 +20,7 @@ REGION = "Region that the prompt names."
 SEASON = "Season that the prompt names; autumn is fall."
 
 
-class DrawingSettings(Section):
+class SarModelSettings(Section):
     """Drawing"""
 
     model_checkpoint: Path = Field(
@@ -57,7 +57,6 @@ class DrawingSettings(Section):
     samples: Annotated[int, Field(ge=1, le=1000)] = Field(
         1, description="Draws for each image; from 2 on their mean and their spread are written too."
     )
-    seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
     batch_size: BatchSize = Field(4, description=BATCH)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     use_ema: bool = Field(True, description="Draw with the averaged weights where the checkpoint has them.")
@@ -67,6 +66,12 @@ class DrawingSettings(Section):
         if self.eta and self.sampler not in (None, "ddim"):
             raise ValueError(f"--eta is the noise of --sampler ddim; {self.sampler} has none to choose")
         return self
+
+
+class DrawingSettings(SarModelSettings):
+    """Drawing"""
+
+    seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
 
 
 class FileDrawingSettings(DrawingSettings):

@@ -18,6 +18,7 @@ from rsforge.recipes.cyclegan import evaluate
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.baselines import fit_baselines
 from rsforge.recipes.evaluation.files import FILES
+from rsforge.recipes.evaluation.linear_sar import fit_linear_sar, linear_baselines
 from rsforge.recipes.evaluation.table import table
 from tests.worlds.commands import rsforge
 from tests.worlds.evaluation import EVALUATE, PREDICTORS, predict_pairs
@@ -254,3 +255,21 @@ def test_units_and_directions_are_told_with_the_figures(measured) -> None:
     assert told["units"]["psnr_db"] == "dB" and told["units"]["l1"] == "of [-1, 1]"
     higher = [name for name, direction in told["directions"].items() if direction == "higher"]
     assert higher == ["psnr_db", "ssim"] and set(told["directions"]) == set(told["figures"]["model"])
+
+
+def test_the_linear_model_of_sar_statistics_is_a_row_where_it_is_stored(
+    with_baselines, pair_world, pair_model, measured, tmp_path
+) -> None:
+    assert "linear_sar: the checkpoint holds no linear model" in table(measured(checkpoint=with_baselines))
+    x, predictions = predict_pairs(pair_world, pair_model)
+    sar = predictions["copy_sar"][:, :1]
+    state = checkpoint.load(with_baselines)
+    state["baselines"]["linear_sar"] = fit_linear_sar(
+        ListedImages(torch.cat([sar, x], 1)[:16]), sar_of=lambda item: item[:1], image_of=lambda item: item[1:]
+    )
+    checkpoint.save(tmp_path / "linear.pt", state)
+    told = measured(checkpoint=tmp_path / "linear.pt")
+    (baseline,), _ = linear_baselines(state["baselines"])
+    error = (baseline.predict({"sar": sar})["image"] - x).abs().mean()
+    assert told["figures"]["linear_sar"]["l1"]["mean"] == pytest.approx(float(error), rel=1e-4)
+    assert "linear_sar" not in told["absent"] and "16 training pairs" in told["baselines"]["linear_sar"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.cyclegan.train import build
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load_pairs
+from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
 from rsforge.settings.base import RunSettings
 from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.settings.pairs import PairTrainingSettings
@@ -340,3 +342,13 @@ def test_both_groups_fall_from_their_own_rates(world, tmp_path):
     groups = {name: parts[f"optimizer/{name}"]["param_groups"][0] for name in ("generators", "critics")}
     assert groups["critics"]["lr"] == pytest.approx(groups["generators"]["lr"] / 4)
     assert {tuple(group["betas"]) for group in groups.values()} == {(0.4, 0.9)}
+
+
+def test_checkpoints_hold_the_linear_model_of_the_training_pairs(world, run, tmp_path):
+    stored = checkpoint.load(run / "latest_model.pt")["baselines"]["linear_sar"]
+    pairs = load_pairs(PairTrainingSettings(data_dir=str(world), image_size=32), RunSettings(output_dir=run),
+                       SilentConsole())  # fmt: skip
+    fitted = fit_linear_sar(pairs.plain, sar_of=itemgetter(0), image_of=itemgetter(1))
+    assert stored["pairs"] == len(pairs.plain) and torch.equal(stored["coefficients"], fitted["coefficients"])
+    assert rsforge(LINE + "--unpaired --lambda-l1 0 --max-train-steps 1", world, tmp_path / "unpaired") == 0
+    assert "linear_sar" not in checkpoint.load(tmp_path / "unpaired" / "latest_model.pt")["baselines"]

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rsforge.data.pairs.dataset import PairDataset
 from rsforge.engine import devices
-from rsforge.engine.loader import IndexedDataset
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
-from rsforge.recipes.datasets.measured_subset import MeasuredSubset
-from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
+from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.evaluation import files
-from rsforge.recipes.evaluation.baseline_predictors import (
-    NOT_STORED,
-    constant_baselines,
-    measured_baseline,
-    measured_means,
-)
-from rsforge.recipes.evaluation.baselines import KEY
-from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Panel, Predict, Prediction
+from rsforge.recipes.evaluation.baseline_predictors import pair_baselines
+from rsforge.recipes.evaluation.evaluation import Batch, Evaluation, Panel, Predict, Prediction
 from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures
 from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
@@ -44,7 +35,7 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     state, size = restored.state, restored.state["image_size"]
     measured = open_subset(settings.data, own.side, console, on_bad=settings.on_bad, state=state)
     learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, console)
-    count, scaled = len(measured.samples), _count_scaled(measured.samples, size)
+    count, scaled = len(measured.samples), count_scaled(measured.samples, size)
     facts = {
         "checkpoint": str(settings.checkpoint),
         "weights": restored.digest,
@@ -62,56 +53,25 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
         return plan_evaluation(facts, learned.absent, own)
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    colour, baselines, doubts = _baselines(state, measured, device, console)
-    facts |= colour
+    given = pair_baselines(state, measured.samples, device, console)
+    facts |= given.facts
     evaluation = Evaluation(
         model=_predict_with(net),
         figures=image_figures("optical", learned, error="l1"),
-        baselines=baselines,
+        baselines=given.baselines,
         panels=_panels,
         batch_of=_batch_of,
         ranked_by="l1",
         of_set=[SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)],
     )
-    doubts += measured.list_caveats("pairs") + list_selection_caveats(state, measured.subset, own=measured.own)
+    doubts = (
+        given.doubts + measured.list_caveats("pairs") + list_selection_caveats(state, measured.subset, own=measured.own)
+    )
     if scaled:
         doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
-    return run_evaluation(
-        evaluation, data, facts, learned.absent, own, console, batch_size=settings.batch_size, device=device
-    )
-
-
-def _count_scaled(samples: IndexedDataset, size: int) -> int:
-    """How many pairs come from files whose shorter side is another than ``size``; drawn ones are made at it."""
-    judged = samples.judged if isinstance(samples, PairDataset) else []
-    return sum(min(one.height, one.width) != size for one in judged)
-
-
-def _baselines(
-    state: Mapping[str, Any], measured: MeasuredSubset, device: torch.device, console: Console
-) -> tuple[dict[str, Any], list[Baseline], list[str]]:
-    """The mean colour in use, the baselines of this model, and doubts to tell.
-
-    A further predictor of optical images, such as one of local statistics of SAR, is a further element here.
-    """
-    size, stored = state["image_size"], state.get(KEY)
-    copy_sar = Baseline("copy_sar", "the SAR image as grey (its first band)", _copy_sar)
-    if stored:
-        colour, of = stored["mean_colour"], "the training images"
-        constants, doubts = constant_baselines(stored, size, device), list[str]()
-    else:
-        console.warn(NOT_STORED)
-        with console.progress("mean colour", len(measured.samples)) as meter:
-            _, colour = measured_means(measured.samples, lambda item: item[1], meter.step)
-        of = "the measured images"
-        constants, doubts = [measured_baseline("mean_colour", colour, size, device)], [NOT_STORED]
-    facts = {"colour": [round(float(c), 6) for c in colour.flatten()], "mean_colour_of": of}
-    return facts, [copy_sar, *constants], doubts
-
-
-def _copy_sar(batch: Batch) -> Prediction:
-    return {IMAGE: batch["sar"][:, :1].expand(-1, 3, -1, -1)}
+    absent = learned.absent | given.absent
+    return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
 
 
 def _predict_with(net: Pix2PixUNet) -> Predict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -36,6 +36,7 @@ from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
+from rsforge.settings.pairs import PairTrainingSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
 from rsforge.wording import count_noun
@@ -194,9 +195,14 @@ def spec(
         remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,
         config=config(settings, compute.device),
-        baselines=partial(fit_baselines, pairs.plain, image_of=itemgetter(1)),
-        fitted_bytes=fitted_bytes((COLOURS, data.image_size, data.image_size)),
+        baselines=partial(fit_baselines, pairs.plain, image_of=itemgetter(1), sar_of=_sar_of(data)),
+        fitted_bytes=fitted_bytes((COLOURS, data.image_size, data.image_size), sar_channels=pairs.sar_channels),
     )
+
+
+def _sar_of(data: PairTrainingSettings) -> Callable[[tuple[Tensor, Tensor]], Tensor] | None:
+    """The SAR image of a training pair; None where training images are no pairs."""
+    return None if data.unpaired else itemgetter(0)
 
 
 def _pool_bytes(settings: CycleGanTrainSettings, sar_channels: int) -> int:

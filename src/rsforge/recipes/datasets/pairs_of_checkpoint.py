@@ -12,6 +12,7 @@ from rsforge.data.pairs.dataset import JudgedPair, PairDataset
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.reading import find_radiometry
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split, unpaired_split
@@ -120,6 +121,12 @@ def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
     return _Chosen(
         found, stored_split.require_subset(split.pairs, subset, folder.console, ours=own), subset, reason, own
     )
+
+
+def count_scaled(samples: IndexedDataset, size: int) -> int:
+    """How many pairs come from files whose shorter side is another than ``size``; drawn ones are made at it."""
+    judged = samples.judged if isinstance(samples, PairDataset) else []
+    return sum(min(one.height, one.width) != size for one in judged)
 
 
 def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:

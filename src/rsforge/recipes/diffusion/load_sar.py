@@ -12,9 +12,11 @@ import torch
 from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.composite import composite_for
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.clip.load import load_text_encoder, stored_template
+from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.encode_pairs import Standard
 from rsforge.recipes.diffusion.find_partner import (
     AUTOENCODER,
@@ -24,9 +26,11 @@ from rsforge.recipes.diffusion.find_partner import (
     find_partner,
 )
 from rsforge.recipes.diffusion.load import load_denoiser, stored_pipeline
+from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import PromptReader, SarPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.settings.sample_sar import SarModelSettings
 
 KIND = "diffusion-sar"
 REQUIRED = (
@@ -101,3 +105,41 @@ def _open_reader(files: ModelFiles, trained: LoadedModel, device: torch.device) 
     reader, partner = load(files.clip)
     check_partner(trained, partner, TEXT_ENCODER, where=str(files.clip))
     return files.clip, reader
+
+
+def open_sar_model(settings: SarModelSettings, console: Console) -> tuple[SarModel, Walk]:
+    """The model and its partners, on the device; says which files are used. RSF-U005 for steps that do not fit."""
+    device = devices.choose(settings.device)
+    console.say(f"device     {devices.describe(device)}")
+    files = ModelFiles(settings.model_checkpoint, settings.vae_checkpoint, settings.clip_checkpoint)
+    model = load_sar_model(files, device, averaged=settings.use_ema)
+    for option, given, path in (
+        ("--vae-checkpoint", files.vae, model.files.vae), ("--clip-checkpoint", files.clip, model.files.clip),
+    ):  # fmt: skip
+        if given is None:
+            console.say(f"using      {option} {path} (named by {files.model})")
+    latents = model.pipeline.latents
+    sampler = settings.sampler or ("ddim" if latents.prediction != "flow" else None)
+    try:
+        walk = latents.walk(sampler, settings.num_inference_steps, eta=settings.eta)
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--num-inference-steps") from error
+    latents.conditioning.check_guidance(settings.guidance_scale, ["text"])
+    return model, walk
+
+
+def describe_drawing(model: SarModel, walk: Walk, settings: SarModelSettings, *, seed: int) -> dict[str, Any]:
+    """What makes the images of a call."""
+    return {
+        "model_checkpoint": str(model.files.model),
+        "weights": model.loaded.digest,
+        "vae_checkpoint": str(model.files.vae),
+        "clip_checkpoint": str(model.files.clip),
+        "seed": seed,
+        "sampler": walk.sampler,
+        "steps": len(walk.steps),
+        "eta": walk.eta,
+        "strength": settings.strength,
+        "guidance_scale": settings.guidance_scale,
+        "samples": settings.samples,
+    }

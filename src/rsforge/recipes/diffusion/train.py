@@ -23,7 +23,6 @@ from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
-from rsforge.recipes.diffusion.inherit import check_same_images
 from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
@@ -34,6 +33,7 @@ from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
+from rsforge.recipes.vae.inherit import check_same_images
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid, default_spacing
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings, NoiseSettings

@@ -127,7 +127,8 @@ def spec(
     draws = options.validation_draws or draws_per_latent(len(latents.held_out), len(latents.train))
     conditioning = conditioning_of(settings, reader, latents.sar)
     denoiser = cast(Denoiser, networks["denoiser"].to(compute.device))
-    shape = data.autoencoder.latent_shape(settings.data.image_size)
+    size = settings.data.image_size
+    shape = data.autoencoder.latent_shape(size)
     pipeline = LatentPipeline(
         denoiser, data.autoencoder, table_of(schedule), options.prediction, shape,
         latents.optical.mean, latents.optical.std, StepGrid.from_schedule(schedule), conditioning,
@@ -156,8 +157,8 @@ def spec(
         preview=partial(preview, settings, drawing, data),
         frozen={"autoencoder": data.autoencoder, "text_encoder": reader.encoder},
         partners={**data.partners, **vgg},
-        baselines=partial(fit_baselines, data.pairs.plain, image_of=itemgetter(1)),
-        fitted_bytes=fitted_bytes((3, settings.data.image_size, settings.data.image_size)),
+        baselines=partial(fit_baselines, data.pairs.plain, image_of=itemgetter(1), sar_of=itemgetter(0)),
+        fitted_bytes=fitted_bytes((3, size, size), sar_channels=data.pairs.sar_channels),
     )
 
 

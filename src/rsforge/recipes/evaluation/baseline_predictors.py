@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,22 @@ from torch import Tensor
 from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.pca import reconstruct, reconstruct_patches
+from rsforge.recipes.console import Console
+from rsforge.recipes.evaluation.baselines import KEY
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Predict, Prediction
 from rsforge.recipes.evaluation.image_figures import IMAGE
+from rsforge.recipes.evaluation.linear_sar import linear_baselines
 
 NOT_STORED = "the checkpoint holds no baselines of its training images: those of the measured images are shown"
+
+
+class PairBaselines(NamedTuple):
+    """Facts about the mean colour in use, the baselines, why others are not there, by name, and doubts to tell."""
+
+    facts: dict[str, Any]
+    baselines: list[Baseline]
+    absent: dict[str, str]
+    doubts: list[str]
 
 
 def constant_baselines(fitted: Mapping[str, Any], image_size: int, device: torch.device) -> list[Baseline]:
@@ -93,3 +105,33 @@ def measured_baseline(name: str, image: Tensor, image_size: int, device: torch.d
     meaning = "that of the measured images, which is harder to beat than that of others"
     shown = image.to(device).view(len(image), *(image.shape[1:] or (1, 1))).expand(-1, image_size, image_size)
     return Baseline(name, meaning, _always(shown))
+
+
+def pair_baselines(
+    state: Mapping[str, Any], samples: IndexedDataset, device: torch.device, console: Console
+) -> PairBaselines:
+    """The predictors of the optical image of ``samples`` (SAR, optical) that a checkpoint ``state`` has or needs not.
+
+    Where it holds none of its training images, the mean colour of the measured ones stands for them.
+    """
+    size, stored = state["image_size"], state.get(KEY)
+    copy_sar = Baseline("copy_sar", "the SAR image as grey (its first band)", _copy_sar)
+    linear, absent = linear_baselines(stored)
+    if stored:
+        facts = _describe_colour(stored["mean_colour"], "the training images")
+        return PairBaselines(facts, [copy_sar, *constant_baselines(stored, size, device), *linear], absent, [])
+    console.warn(NOT_STORED)
+    with console.progress("mean colour", len(samples)) as meter:
+        _, colour = measured_means(samples, lambda item: item[1], meter.step)
+    facts = _describe_colour(colour, "the measured images")
+    return PairBaselines(
+        facts, [copy_sar, measured_baseline("mean_colour", colour, size, device)], absent, [NOT_STORED]
+    )
+
+
+def _describe_colour(colour: Tensor, of: str) -> dict[str, Any]:
+    return {"colour": [round(float(c), 6) for c in colour.flatten()], "mean_colour_of": of}
+
+
+def _copy_sar(batch: Batch) -> Prediction:
+    return {IMAGE: batch["sar"][:, :1].expand(-1, 3, -1, -1)}

@@ -12,6 +12,7 @@ from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.constant_images import mean_colour, mean_image, median_image
 from rsforge.metrics.pca import fit_patch_pca, fit_pca
+from rsforge.recipes.evaluation.linear_sar import NAME, fit_linear_sar, linear_bytes
 
 KEY = "baselines"
 """Where a checkpoint holds what ``fit_baselines`` returns."""
@@ -26,17 +27,20 @@ def fit_baselines(
     *,
     image_of: Callable[[Any], Tensor] = lambda item: item,
     latent_shape: Sequence[int] | None = None,
+    sar_of: Callable[[Any], Tensor] | None = None,
 ) -> Fitted:
-    """The constant images of training ``samples`` as they are, and for autoencoders their principal components.
+    """The constant images of training ``samples`` as they are, and what methods compare themselves with beside them.
 
-    ``image_of`` takes an item to its image ``(C, S, S)`` in [-1, 1], kept in 8 bits while fitting. ``latent_shape`` is
-    that of the autoencoder: components as many as its vector has numbers, or of the patches that its map has cells
-    for, as many as it has channels. At most ``MOST_IMAGES`` evenly spread images are used, fewer of more than 128 KiB;
-    the same samples give the same numbers.
+    That is for autoencoders their principal components, and for pairs a linear model of SAR statistics.
+
+    ``image_of`` takes an item to its image ``(C, S, S)`` in [-1, 1], kept in 8 bits while fitting, and ``sar_of`` to
+    the SAR image of its pair. ``latent_shape`` is that of the autoencoder: components as many as its vector has
+    numbers, or of the patches that its map has cells for, as many as it has channels. At most ``MOST_IMAGES`` evenly
+    spread images are used, fewer of more than 128 KiB; the same samples give the same numbers.
 
     Plain numbers, strings and tensors: ``images`` used ``of`` so many, ``mean_image`` and ``median_image``
     ``(C, S, S)``, ``mean_colour`` ``(C,)``, and ``pca`` with its ``mean``, ``components`` and ``patch`` (0 for whole
-    images), or why there is none.
+    images), or why there is none, and ``linear_sar`` as ``fit_linear_sar`` gives it.
     """
     images = _evenly_spread(samples, image_of)
     fitted: Fitted = {
@@ -48,15 +52,19 @@ def fit_baselines(
     }
     if latent_shape is not None:
         fitted["pca"] = _fit_components(images, tuple(latent_shape))
+    if sar_of is not None:
+        fitted[NAME] = fit_linear_sar(samples, sar_of=sar_of, image_of=image_of)
     return fitted
 
 
-def fitted_bytes(image_shape: Sequence[int], latent_shape: Sequence[int] | None = None) -> int:
+def fitted_bytes(
+    image_shape: Sequence[int], latent_shape: Sequence[int] | None = None, *, sar_channels: int = 0
+) -> int:
     """The most bytes that ``fit_baselines`` returns for images ``(C, S, S)``: components of images take 2 a number."""
     channels, size = image_shape[0], image_shape[-1]
     constant = 2 * 4 * channels * size**2
     if latent_shape is None:
-        return constant
+        return constant + (linear_bytes(sar_channels, channels) if sar_channels else 0)
     if len(latent_shape) > 1:
         return constant + 4 * (1 + latent_shape[0]) * channels * (size // latent_shape[-1]) ** 2
     components = 2 * latent_shape[0] * channels * size**2

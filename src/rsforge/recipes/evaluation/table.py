@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.evaluation.evaluation import MODEL
 
 _HEAD = (
-    "checkpoint", "data_dir", "side", "chosen_on", "images", "scenes", "image_size", "interval", "output_dir",
+    "checkpoint", "data_dir", "side", "chosen_on", "images", "scenes", "image_size", "steps", "strength",
+    "guidance_scale", "samples", "interval", "output_dir",
 )  # fmt: skip
 
 
@@ -58,5 +60,6 @@ def _foot(result: Mapping[str, Any]) -> Iterator[str]:
         if names:
             yield f"{direction.capitalize()} is better: {', '.join(names)}."
     yield from (f"{name} is {meaning}." for name, meaning in result["baselines"].items())
+    yield from (f"{sentence}." for sentence in result.get(FINDINGS, ()))
     yield from (f"Mind: {doubt}." for doubt in result["doubts"])
     yield from (f"Not measured: {name}: {reason}." for name, reason in result["absent"].items())

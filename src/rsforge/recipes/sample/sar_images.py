@@ -13,11 +13,9 @@ from torch import Tensor
 
 from rsforge import durable
 from rsforge.data.io.image_writer import save_grid
-from rsforge.engine import devices
-from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.datasets.batches import index_ranges
-from rsforge.recipes.diffusion.load_sar import ModelFiles, SarModel, load_sar_model
+from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import Request
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
@@ -80,43 +78,15 @@ class Artist:
 
 
 def open_artist(settings: DrawingSettings, console: Console) -> Artist:
-    """The model and its partners, on the device; says what was taken. RSF-U005 for steps that do not fit."""
-    device = devices.choose(settings.device)
-    console.say(f"device     {devices.describe(device)}")
-    files = ModelFiles(settings.model_checkpoint, settings.vae_checkpoint, settings.clip_checkpoint)
-    model = load_sar_model(files, device, averaged=settings.use_ema)
-    for option, given, path in (
-        ("--vae-checkpoint", files.vae, model.files.vae), ("--clip-checkpoint", files.clip, model.files.clip),
-    ):  # fmt: skip
-        if given is None:
-            console.say(f"using      {option} {path} (named by {files.model})")
-    latents = model.pipeline.latents
-    sampler = settings.sampler or ("ddim" if latents.prediction != "flow" else None)
-    try:
-        walk = latents.walk(sampler, settings.num_inference_steps, eta=settings.eta)
-    except ValueError as error:
-        raise RsforgeError("RSF-U005", str(error), where="--num-inference-steps") from error
-    latents.conditioning.check_guidance(settings.guidance_scale, ["text"])
+    """The model and its partners, and the seed of this call; says which files are used."""
+    model, walk = open_sar_model(settings, console)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
     return Artist(model, walk, seed, settings)
 
 
 def describe(artist: Artist) -> dict[str, Any]:
     """What made the images of a call, for its result and its manifest."""
-    settings, files = artist.settings, artist.model.files
-    return {
-        "model_checkpoint": str(files.model),
-        "weights": artist.model.loaded.digest,
-        "vae_checkpoint": str(files.vae),
-        "clip_checkpoint": str(files.clip),
-        "seed": artist.seed,
-        "sampler": artist.walk.sampler,
-        "steps": len(artist.walk.steps),
-        "eta": artist.walk.eta,
-        "strength": settings.strength,
-        "guidance_scale": settings.guidance_scale,
-        "samples": settings.samples,
-    }
+    return describe_drawing(artist.model, artist.walk, artist.settings, seed=artist.seed)
 
 
 def write_drawn(drawn: Drawn) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What ``rsforge diffusion train`` takes from its autoencoder where nobody says otherwise."""
+"""What a training on latents takes from its autoencoder where nobody says otherwise."""
 
 from __future__ import annotations
 

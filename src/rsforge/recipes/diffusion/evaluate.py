@@ -1,0 +1,216 @@
+"""``rsforge diffusion evaluate``: drawn images measured beside what costs nothing, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
+from rsforge.engine.loader import IndexedDataset, Key
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.batches import index_ranges
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
+from rsforge.recipes.datasets.prompts import write_prompts
+from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
+from rsforge.recipes.diffusion.pipeline import Walk
+from rsforge.recipes.diffusion.sar_pipeline import TEXT, Request
+from rsforge.recipes.evaluation import files
+from rsforge.recipes.evaluation.baseline_predictors import PairBaselines, pair_baselines
+from rsforge.recipes.evaluation.draw_spread import DRAWS, DrawSpread
+from rsforge.recipes.evaluation.evaluation import Batch, Evaluation, Figure, Panel, Prediction, SetFigures
+from rsforge.recipes.evaluation.image_figures import IMAGE, SHOWN_ERROR, error_panel, image_figures
+from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics, load_learned_metrics
+from rsforge.recipes.evaluation.linear_sar import NAME as LINEAR_SAR
+from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
+from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
+from rsforge.recipes.evaluation.set_distances import SetDistances
+from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups
+from rsforge.recipes.evaluation.table import table as table
+from rsforge.recipes.evaluation.world_coverage import WorldCoverage, WorldPlan
+from rsforge.recipes.training import output_dir
+from rsforge.seeds import derive
+from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
+
+OF_MEAN = "_of_mean"
+
+
+def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
+    """Figures of the model and of its baselines by image and over the set, and how far its draws are to be trusted."""
+    own = settings.evaluation
+    files.check_output(own.output_dir, overwrite=own.overwrite)
+    model, walk = open_sar_model(settings, console)
+    if settings.trust.worlds:
+        check_worlds(model, console)
+    measured = open_subset(settings.data, own.side, console, on_bad=settings.on_bad, state=model.state)
+    pairs = PromptedPairs(measured.samples, write_prompts(model.template, measured.metadata, console))
+    device = model.pipeline.sar.mean.device
+    learned = load_learned_metrics(own.vgg_weights, own.inception_weights, device, console)
+    facts = describe_measured(settings, model, measured) | describe_drawing(model, walk, settings, seed=own.seed)
+    if console.dry_run:
+        return plan_evaluation(facts, learned.absent, own)
+    if own.output_dir is not None:
+        output_dir.make(own.output_dir)
+    given = pair_baselines(model.state, measured.samples, device, console)
+    sampler = SarSampler(model, walk, settings)
+    evaluation = Evaluation(
+        model=partial(predict, sampler),
+        figures=list_figures(learned, several=settings.samples > 1),
+        baselines=given.baselines,
+        panels=show_panels,
+        batch_of=collect,
+        ranked_by="l1",
+        of_set=list_set_figures(sampler, learned, measured, given, console),
+    )
+    doubts = [
+        *given.doubts,
+        *measured.list_caveats("pairs"),
+        *list_selection_caveats(model.state, measured.subset, own=measured.own),
+        *doubt_worlds(settings, model),
+    ]
+    if facts["scaled"]:
+        doubts.append(f"{facts['scaled']} of {facts['images']} pairs were scaled to {model.image_size} px")
+    data = EvaluationSet(pairs, measured.scenes, doubts)
+    facts, absent = facts | given.facts, learned.absent | given.absent
+    return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
+
+
+@dataclass(frozen=True)
+class PromptedPairs:
+    """Pairs with their prompts: (index, SAR, optical, prompt)."""
+
+    samples: IndexedDataset
+    prompts: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: Key) -> tuple[int, Tensor, Tensor, str]:
+        sar, optical = self.samples[key]
+        return key[1], sar, optical, self.prompts[key[1]]
+
+    def name(self, index: int) -> str:
+        return self.samples.name(index)
+
+
+@dataclass(frozen=True)
+class SarSampler:
+    """Draws optical images as the settings say; each depends on the seed and its number alone, whatever the batch."""
+
+    model: SarModel
+    walk: Walk
+    settings: SarEvaluateSettings
+
+    def draw(self, sar: Tensor, prompts: Sequence[str], numbers: Sequence[int], seed: int, guidance: float) -> Tensor:
+        """An image ``(3, S, S)`` for each SAR image, prompt and number, as many at once as a batch may have."""
+        parts = []
+        for chosen in index_ranges(len(numbers), self.settings.batch_size):
+            part = slice(chosen.start, chosen.stop)
+            request = Request(sar[part], prompts[part], guidance, self.settings.strength)
+            parts.append(self.model.pipeline.draw(request, numbers[part], self.walk, seed=seed))
+        return torch.cat(parts)
+
+    def draw_world(self, sar: Tensor, numbers: Sequence[int]) -> Tensor:
+        """Images of one SAR image ``(C, S, S)`` with the empty prompt."""
+        seed = derive(self.settings.evaluation.seed, "draws of worlds")
+        return self.draw(sar.expand(len(numbers), *sar.shape), [""] * len(numbers), numbers, seed, 1.0)
+
+
+def predict(sampler: SarSampler, batch: Batch) -> Prediction:
+    """The first of the draws of every SAR image, and all ``(B, K, 3, S, S)``."""
+    count, settings = sampler.settings.samples, sampler.settings
+    numbers = [index * count + k for index in batch["index"] for k in range(count)]
+    prompts = [prompt for prompt in batch["prompt"] for _ in range(count)]
+    sar = batch["sar"].repeat_interleave(count, 0)
+    images = sampler.draw(sar, prompts, numbers, settings.evaluation.seed, settings.guidance_scale)
+    draws = images.unflatten(0, (-1, count))
+    return {IMAGE: draws[:, 0], DRAWS: draws}
+
+
+def collect(items: Sequence[tuple[int, Tensor, Tensor, str]]) -> Batch:
+    """A batch of ``PromptedPairs``."""
+    index, sar, optical, prompt = zip(*items, strict=True)
+    return {"sar": torch.stack(sar), "optical": torch.stack(optical), "index": list(index), "prompt": list(prompt)}
+
+
+def list_figures(learned: LearnedMetrics, *, several: bool) -> list[Figure]:
+    """Figures of the first draw, and with ``several`` the same of the mean of all."""
+    figures = image_figures("optical", learned, error="l1")
+    if not several:
+        return figures
+    return figures + [
+        Figure(one.name + OF_MEAN, one.unit, one.higher_is_better, measure_mean(one.of), model_only=True)
+        for one in figures
+        if one.of is not None
+    ]
+
+
+def measure_mean(of: Callable[[Prediction, Batch], Tensor]) -> Callable[[Prediction, Batch], Tensor]:
+    """The figure of the mean of the draws."""
+    return lambda prediction, batch: of({IMAGE: prediction[DRAWS].mean(1)}, batch)
+
+
+def list_set_figures(
+    sampler: SarSampler, learned: LearnedMetrics, measured: MeasuredSubset, given: PairBaselines, console: Console
+) -> list[SetFigures]:
+    """Distances of sets, and where they are asked for the spread of draws and their coverage of drawn scenes."""
+    settings, own, device = sampler.settings, sampler.settings.evaluation, sampler.model.pipeline.sar.mean.device
+    count, trust = len(measured.samples), settings.trust
+    bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
+    parts: list[SetFigures] = [SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)]
+    if settings.samples > 1:
+        parts.append(DrawSpread("optical", bootstrap_groups(measured.scenes)[0], bootstrap))
+    if trust.worlds:
+        plan = WorldPlan(trust.worlds, trust.world_samples, sampler.model.image_size, own.seed)
+        linear = [one for one in given.baselines if one.name == LINEAR_SAR]
+        parts.append(WorldCoverage(plan, sampler.draw_world, linear, bootstrap, console))
+    return parts
+
+
+def describe_measured(settings: SarEvaluateSettings, model: SarModel, measured: MeasuredSubset) -> dict[str, Any]:
+    """What is measured."""
+    return {
+        "checkpoint": str(settings.model_checkpoint),
+        "data_dir": str(settings.data.data_dir),
+        "side": measured.subset,
+        "side_reason": measured.reason,
+        "chosen_on": chosen_on(model.state),
+        "images": len(measured.samples),
+        "scenes": len(set(measured.scenes) - {""}),
+        "image_size": model.image_size,
+        "scaled": count_scaled(measured.samples, model.image_size),
+        "trained_on": measured.trained,
+    }
+
+
+def check_worlds(model: SarModel, console: Console) -> None:
+    """RSF-D009 where the model takes other SAR images than drawn ones; a warning where their unit is another."""
+    bands = model.state["sar_channels"]
+    if bands != 1:
+        what, fix = f"drawn scenes have one SAR band, and the model takes {bands}", "leave out --worlds"
+        raise RsforgeError("RSF-D009", what, where="--worlds", fix=fix)
+    if model.radiometry not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
+        console.warn(f"the model was trained on SAR images in {model.radiometry.unit}, drawn ones are 8-bit grey")
+
+
+def doubt_worlds(settings: SarEvaluateSettings, model: SarModel) -> list[str]:
+    """A doubt where the empty prompt, with which the scenes of --worlds are drawn, is one the model never saw."""
+    inputs = model.pipeline.latents.conditioning.inputs
+    if not settings.trust.worlds or any(one.name == TEXT and one.dropout for one in inputs):
+        return []
+    return ["the model was trained without the empty prompt, with which the scenes of --worlds are drawn"]
+
+
+def show_panels(batch: Batch, prediction: Prediction) -> list[Panel]:
+    """SAR, optical, drawn image and its error, and the spread of several draws."""
+    sar, optical, y, draws = batch["sar"][0, :1], batch["optical"][0], prediction[IMAGE][0], prediction[DRAWS][0]
+    panels = [Panel("SAR", sar), Panel("optical", optical), Panel("drawn", y), error_panel(y, optical)]
+    if len(draws) > 1:
+        panels.append(Panel(f"spread of {len(draws)} draws", draws.std(0).mean(0), SHOWN_ERROR))
+    return panels
