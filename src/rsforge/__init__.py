@@ -9,12 +9,15 @@ if TYPE_CHECKING:
         LoadedAutoencoder,
         LoadedModel,
         LoadedSampler,
+        LoadedTextEncoder,
         LoadedTranslator,
         load,
     )
 
 __version__ = "0.1.0"
-__all__ = ["LoadedAutoencoder", "LoadedModel", "LoadedSampler", "LoadedTranslator", "__version__", "load"]
+__all__ = [
+    "LoadedAutoencoder", "LoadedModel", "LoadedSampler", "LoadedTextEncoder", "LoadedTranslator", "__version__", "load",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,7 @@ from rsforge.settings.base import (
 )
 from rsforge.settings.document_keys import ADAM, DIVISION, MIRRORING, SECTIONS
 from rsforge.settings.evaluation import MeasuringSettings
-from rsforge.settings.pairs import PairDataSettings, PromptedPairSettings
+from rsforge.settings.pairs import PromptedPairDataSettings, PromptedPairSettings
 from rsforge.settings.sections import Section, also
 
 MADE = also("--clip-checkpoint", made="checkpoints/clip/best_clip.pt", by="clip train")
@@ -102,7 +102,7 @@ class ClipEvaluateSettings(Section):
     """Settings of ``rsforge clip evaluate``."""
 
     checkpoint: Path = Field(description="Checkpoint of the training.", json_schema_extra=MADE)
-    data: PairDataSettings
+    data: PromptedPairDataSettings
     evaluation: MeasuringSettings = MeasuringSettings()
     base_dir: Path = Field(Path(), description=BASE_DIR)
     batch_size: BatchSize = Field(32, description=BATCH)

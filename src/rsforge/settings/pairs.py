@@ -59,7 +59,16 @@ class PairTrainingSettings(DividedPairSettings):
     )
 
 
+ALL_PAIRS = "Pairs of each folder, in sorted order; all when absent."
+
+
 class PromptedPairSettings(DividedPairSettings):
     """Data"""
 
-    max_per_terrain: Count | None = Field(None, description="Pairs of each folder, in sorted order; all when absent.")
+    max_per_terrain: Count | None = Field(None, description=ALL_PAIRS)
+
+
+class PromptedPairDataSettings(PairDataSettings):
+    """Data"""
+
+    max_per_terrain: Count | None = Field(None, description=ALL_PAIRS)

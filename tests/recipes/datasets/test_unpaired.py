@@ -55,7 +55,7 @@ def test_two_sets_need_no_partners(tmp_path, console):
 def test_an_unreadable_one_of_two_sets(world, console):
     (world / "agri/s1/ROIs1970_fall_s1_0_p1.png").write_bytes(b"broken")
     error = load_refused("RSF-D002", world, console, unpaired=True)
-    assert console.meters == [("judged", 24, 24)]
+    assert console.meters == [("checked", 24, 24)]
     assert "agri/s1/ROIs1970_fall_s1_0_p1.png" in error.found and error.what == "1 of 24 images cannot be used"
     pairs = load_pairs(world, console, unpaired=True, on_bad="skip", val_fraction=0)
     assert len(pairs.train.sar) == 11 and len(pairs.train.optical) == 12

@@ -12,6 +12,7 @@ import torch
 
 import rsforge as package
 from rsforge.errors import RsforgeError
+from tests.worlds.clip import write_checkpoint as write_clip
 from tests.worlds.cyclegan import write_checkpoint
 
 HEAVY = ("torch", "torchvision", "pydantic", "numpy", "PIL", "rasterio", "pandas", "pyarrow", "scipy", "torchmetrics")
@@ -36,6 +37,15 @@ def test_each_kind_does_what_its_class_says(job, tmp_path):
     assert optical.shape == (1, 3, 64, 32) and gan.to_sar(optical).shape == (1, 1, 64, 32)
     with pytest.raises(ValueError, match="multiples of"):
         gan.to_sar(torch.zeros(1, 3, 30, 32))
+
+
+def test_a_text_encoder_brings_its_words_and_its_template(tmp_path):
+    nets, _ = write_clip(tmp_path / "clip.pt")
+    text = package.load(tmp_path / "clip.pt", package.LoadedTextEncoder, device="cpu")
+    prompt = text.template.format({"region": "arctic"})
+    context, mask = text.encode([prompt, ""])
+    assert context.shape == (2, 12, 8) and mask.sum(1).tolist() == [5, 2]
+    torch.testing.assert_close(context, nets["text_encoder"].eval()(text.tokenizer.encode([prompt, ""])).detach())
 
 
 def test_a_model_of_another_kind_is_refused(job):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -11,11 +11,15 @@ from typing import Any, TypeVar, overload
 import torch
 from torch import Tensor
 
+from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.word_tokenizer import WordTokenizer
 from rsforge.engine import checkpoint, devices
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
 from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.text_encoder import TextEncoder
+from rsforge.recipes.clip.load import load_text_encoder, stored_template
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.sample import images
@@ -28,7 +32,8 @@ BATCH = 16
 class LoadedModel:
     """A trained model, frozen and in evaluation mode on ``device``.
 
-    ``kind`` is ``vae``, ``diffusion`` or ``cyclegan``; ``image_size`` the side in pixels of the training images.
+    ``kind`` is ``vae``, ``diffusion``, ``cyclegan`` or ``clip``; ``image_size`` the side in pixels of the training's
+    images.
     """
 
     path: Path
@@ -97,6 +102,21 @@ class LoadedTranslator(LoadedModel):
         return _translate(self.gen_ba, optical, self.device)
 
 
+@dataclass(frozen=True)
+class LoadedTextEncoder(LoadedModel):
+    """A text encoder; ``tokenizer`` numbers the words that it knows, ``template`` makes prompts of metadata."""
+
+    network: TextEncoder
+    tokenizer: WordTokenizer
+    template: PromptTemplate
+
+    @torch.no_grad()
+    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """One vector a token ``(B, N, width)``, and which tokens are no padding ``(B, N)``."""
+        tokens = self.tokenizer.encode(prompts).to(self.device)
+        return self.network(tokens), self.tokenizer.mask(tokens)
+
+
 M = TypeVar("M", bound=LoadedModel)
 
 
@@ -109,9 +129,10 @@ def load(
 ) -> LoadedModel:
     """The model of a checkpoint, with averaged weights where it has them; what its class can do depends on its kind.
 
-    ``expected`` is one of ``LoadedAutoencoder``, ``LoadedSampler`` and ``LoadedTranslator``: it tells type checkers
-    what comes back, and another kind is refused (RSF-C004). ``device`` as the option --device. A diffusion model looks
-    for its autoencoder as ``rsforge sample`` does. ``RsforgeError`` says what is wrong with a file.
+    ``expected`` is one of ``LoadedAutoencoder``, ``LoadedSampler``, ``LoadedTranslator`` and ``LoadedTextEncoder``: it
+    tells type checkers what comes back, and another kind is refused (RSF-C004). ``device`` as the option --device. A
+    diffusion model looks for its autoencoder as ``rsforge sample`` does. ``RsforgeError`` says what is wrong with a
+    file.
     """
     place = Path(path)
     state = checkpoint.load(place)
@@ -147,8 +168,15 @@ def _load_translator(path: Path, state: Mapping[str, Any], device: torch.device)
     return LoadedTranslator(path, "cyclegan", restored.state["image_size"], device, gen_ab, gen_ba, radiometry)
 
 
+def _load_text_encoder(path: Path, state: Mapping[str, Any], device: torch.device) -> LoadedModel:
+    network, restored, tokenizer = load_text_encoder(path, device)
+    template = stored_template(restored.state)
+    return LoadedTextEncoder(path, "clip", restored.state["image_size"], device, network, tokenizer, template)
+
+
 _LOADERS = {
     "vae": (LoadedAutoencoder, _load_autoencoder),
     "diffusion": (LoadedSampler, _load_sampler),
     "cyclegan": (LoadedTranslator, _load_translator),
+    "clip": (LoadedTextEncoder, _load_text_encoder),
 }
