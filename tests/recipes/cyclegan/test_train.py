@@ -262,7 +262,7 @@ def test_translations_of_unseen_scenes_beat_both_trivial_ones(tmp_path, capsys):
     assert (told["side"], told["trained_on"], told["chosen_on"]) == ("val", 0, "val")
     assert any("chosen on these images (val)" in doubt for doubt in told["doubts"])
     figures = told["figures"]
-    assert list(figures) == ["model", "copy_sar", "mean_colour", "mean_image", "median_image"]
+    assert list(figures) == ["model", "copy_sar", "mean_colour", "mean_image", "median_image", "linear_sar"]
     l1 = {name: figures[name]["l1"]["mean"] for name in ("model", "copy_sar", "mean_colour")}
     assert l1["model"] < 0.9 * l1["mean_colour"] and l1["model"] < 0.6 * l1["copy_sar"], l1
 

@@ -58,6 +58,9 @@ def test_a_model_that_draws_one_season_covers_one():
 
 
 def test_noise_hides_the_seasons_in_l1_and_not_in_what_differs_between_them():
-    rows = measure(draw_season(0.1))["worlds"]["predictors"]["draws"]
+    result = measure(draw_season(0.1))
+    rows = result["worlds"]["predictors"]["draws"]
     assert rows["covered"]["mean"] == 0 and rows["covered_by_season"]["mean"] == 4
     assert rows["l1_to_nearest"]["mean"] == pytest.approx(0.08, rel=0.1)
+    assert "Draws err by more than the seasons differ" in ". ".join(result[FINDINGS])
+    assert "Draws err by more" not in ". ".join(measure(draw_season(0.001))[FINDINGS])

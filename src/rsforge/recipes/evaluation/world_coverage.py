@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rsforge.data.synthetic.season_worlds import SeasonWorld, draw_world
 from rsforge.metrics.calibration import error_of_mean, rank_correlations, spread_of
-from rsforge.metrics.coverage import find_covered, l1_distances, mean_separation, place_among, rms_distances
+from rsforge.metrics.coverage import NEAR, find_covered, l1_distances, mean_separation, place_among, rms_distances
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation.draw_spread import FINDINGS, describe_row, row_of
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Figure, Prediction, Values
@@ -125,6 +125,8 @@ def describe_worlds(section: Mapping[str, Any]) -> list[str]:
         "A true image is covered where it is the nearest of all to a draw that is within half of the mean distance "
         f"between true images (L1 {section['separation']:.3g}); draws are {describe_row(drawn[_L1])} from the nearest",
     ]
+    if drawn[_L1]["mean"] > NEAR * section["separation"]:
+        sentences.append("Draws err by more than the seasons differ, which alone keeps L1 from covering true images")
     for name in (name for name in rows if name != DRAWS):
         covered, by_season = (describe_row(rows[name][figure]) for figure in (_COVERED, _SEASON))
         what = "the mean of the draws" if name == MEAN else name
