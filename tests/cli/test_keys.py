@@ -12,8 +12,9 @@ from rsforge.cli.keys import is_known
 from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS
 from rsforge.settings.clip import ClipTrainSettings
+from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.settings.file_keys import FileKey
-from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG, SarTrainSettings
+from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG
 
 TRAIN = ("vae", "train", "--data-dir", "x")
 
