@@ -12,7 +12,7 @@ from rsforge.cli.tree import COMMANDS
 from rsforge.error_registry import REGISTRY
 
 NAMES = (
-    "clip-tiny clip cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "
+    "clip-tiny clip diffusion-sar-tiny diffusion-sar cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "
     "diffusion-tiny diffusion-corel diffusion-map-small diffusion-map-base"
 )
 

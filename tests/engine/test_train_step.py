@@ -232,7 +232,7 @@ class Poisoned(Regress):
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch():
     task = Poisoned()
-    with pytest.raises(RsforgeError, match="not finite at step 2") as caught:
+    with pytest.raises(RsforgeError, match="not finite at step 3") as caught:
         drive(task, batch_size=4)
     assert caught.value.code == "RSF-T001" and caught.value.where.count("point ") == 4
     assert all(v.isfinite().all() for v in weights(task).values())
@@ -375,6 +375,6 @@ def test_without_a_look_ahead_the_error_comes_with_the_figures_and_names_step_an
         for step, micros in enumerate(BatchLoader(Points(64), batch_size=4, seed=2).steps(0, 5))
     ]
     assert [set(steps[n].read()) for n in (0, 1)] == [{"loss"}, {"loss"}]
-    with pytest.raises(RsforgeError, match="not finite at step 2") as caught:
+    with pytest.raises(RsforgeError, match="not finite at step 3") as caught:
         steps[2].read()
     assert caught.value.code == "RSF-T001" and caught.value.where.count("point ") == 4

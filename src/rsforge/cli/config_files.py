@@ -54,7 +54,7 @@ def preset(name: str) -> str:
 
 def headline(text: str) -> tuple[str, str]:
     """The command and the description that the first line of a preset names: ``# rsforge vae train: ...``."""
-    match = re.match(r"#\s*rsforge\s+([a-z ]+):\s*(.*)", text)
+    match = re.match(r"#\s*rsforge\s+([a-z -]+):\s*(.*)", text)
     return (match[1].strip(), match[2].strip()) if match else ("", "")
 
 

@@ -18,7 +18,7 @@ from rsforge.wording import count_noun
 
 OPTIONS = ("--dry-run", "-n")
 OUTPUT_FOLDERS = ("output_dir", "latent_cache_dir", "log_dir")
-OUTPUT_FILES = ("output", "output_file")
+OUTPUT_FILES = ("output", "output_file", "output_path")
 
 
 def check_outputs(settings: BaseModel) -> None:

@@ -46,13 +46,8 @@ def console():
 
 @pytest.fixture
 def store(tmp_path, console):
-    settings = SimpleNamespace(
-        denoiser=SimpleNamespace(latent_cache_dir=tmp_path),
-        run=SimpleNamespace(output_dir=tmp_path),
-        data=SimpleNamespace(image_size=4),
-    )
     compute = Compute(torch.device("cpu"), SingleProcess())
-    return Store(settings, MeanColour(), SimpleNamespace(digest="vae"), compute, console)
+    return Store(tmp_path, 4, MeanColour(), "vae", compute, console)
 
 
 def encode(store, images=None):
