@@ -4,11 +4,12 @@
 # same folder), and images for pairs that were held out. The pairs are drawn, the models toys.
 set -euo pipefail
 
-rsforge data synth --kind pairs-csv --count 96 --size 64 --output-dir Dataset --seed 0
+rsforge data synth --kind pairs-csv --count 64 --size 32 --output-dir Dataset --seed 0
 
-rsforge clip train --dataset_path Dataset --config clip-tiny --epochs 5 --save_dir ./checkpoints/clip
+rsforge clip train --dataset_path Dataset --config clip-tiny --image-size 32 --epochs 5 --save_dir ./checkpoints/clip
 rsforge diffusion train-sar --dataset_path Dataset --clip_checkpoint ./checkpoints/clip/best_clip.pt \
-    --config diffusion-sar-tiny --epochs 40 --vae-epochs 15 --vae-perceptual no --save_dir ./checkpoints/model
+    --config diffusion-sar-tiny --image-size 32 --epochs 20 --vae-epochs 6 --vae-perceptual no --validation-draws 8 \
+    --save_dir ./checkpoints/model
 rsforge sample dataset --model_checkpoint ./checkpoints/model/best_model.pt \
     --clip_checkpoint ./checkpoints/clip/best_clip.pt --dataset_path Dataset --output_dir ./results --num_samples 10 \
     --guidance_scale 1.5 --seed 1
