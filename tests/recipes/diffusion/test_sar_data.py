@@ -22,15 +22,15 @@ VAE = "--vae {} "
         ("--flip 0.3", "--flip"),
         ("--unet-attention-levels 4", "levels 1, 2"),
         ("--unet-context-dim 768", "tokens of width 16"),
-        ("--prompt-template {wheather}", "known columns"),
+        ("--prompt-template {sky}", "known columns"),
         ("--clip-num-heads 12", "num_heads 12, not 2"),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name(sar_world, tmp_path, capsys, words, named):
-    line = f"{LINE} {words.replace('{wheather}', '{{}}')} --dry-run"
+    line = f"{LINE} {words.replace('{sky}', '{{}}')} --dry-run"
     paths = [sar_world.pairs, sar_world.clip, tmp_path / "run"]
     if "prompt" in words:
-        line, paths = line.replace("{{}}", "{}"), [*paths, "{wheather}"]
+        line, paths = line.replace("{{}}", "{}"), [*paths, "{sky}"]
     assert rsforge(line, *paths) in (2, 4)
     assert named in capsys.readouterr().err
 
