@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from rsforge.data.io.library_output import silence_libraries
+from rsforge.data.io.native_output import silence_libraries
 from rsforge.data.io.rasters import UnreadableError, read_raster
 
 UTM = "EPSG:32632"

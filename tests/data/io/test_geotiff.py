@@ -16,7 +16,7 @@ from rasterio.control import GroundControlPoint
 from rsforge.data.io import geotiff
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.geotiff_writer import encode_geotiff
-from rsforge.data.io.library_output import silence_libraries
+from rsforge.data.io.native_output import silence_libraries
 from rsforge.data.io.rasters import UnreadableError, read_info, read_raster
 from rsforge.data.io.windows import Window
 from tests.worlds.rasters import NORTH_UP, UTM, ramp, unreadable_reason, write

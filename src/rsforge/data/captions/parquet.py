@@ -22,7 +22,7 @@ from rsforge.data.captions.parquet_columns import (
 )
 from rsforge.data.captions.tables import collect_texts
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, read_bytes
-from rsforge.data.io.library_output import first_line
+from rsforge.data.io.native_output import first_line
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.errors import RsforgeError
 

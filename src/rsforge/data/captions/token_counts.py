@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsforge.data.io.library_output import first_line
+from rsforge.data.io.native_output import first_line
 from rsforge.errors import RsforgeError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.library_output import first_line
+from rsforge.data.io.native_output import first_line
 
 Array = npt.NDArray[Any]
 

@@ -18,7 +18,7 @@ from rasterio.windows import Window as Frame
 from rsforge.data.io.band_choice import choose_bands, find_bands
 from rsforge.data.io.georeference import BandMetadata, ControlPoints, Grid, Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.library_output import first_line, silence_libraries
+from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
 from rsforge.wording import count_noun
 

@@ -22,7 +22,7 @@ from rasterio.windows import Window as Frame
 from rsforge import durable
 from rsforge.data.io.georeference import BandMetadata, Mask, Raster, RasterInfo
 from rsforge.data.io.geotiff import SAFE
-from rsforge.data.io.library_output import first_line, silence_libraries
+from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
 
 BLOCK = 256

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from rsforge import durable
-from rsforge.data.io.library_output import first_line, silence_libraries
+from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.wording import count_noun
 

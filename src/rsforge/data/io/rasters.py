@@ -29,7 +29,7 @@ from rsforge.data.io.image_reader import (
     read_tiff_directory,
     rotate_upright,
 )
-from rsforge.data.io.library_output import first_line, silence_libraries
+from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
 
 __all__ = ["Grid", "OpenRaster", "Raster", "RasterInfo", "UnreadableError", "open_raster", "read_info", "read_raster"]

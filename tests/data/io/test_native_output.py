@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from rsforge.data.io.image_reader import UnreadableError, decode_rgb
-from rsforge.data.io.library_output import first_line, silence_libraries
+from rsforge.data.io.native_output import first_line, silence_libraries
 
 
 def test_only_messages_of_gdal_that_are_no_text_are_dropped(monkeypatch):
