@@ -27,8 +27,9 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # What a shell or another checkout has set must not decide which rsforge is tested.
 os.environ.pop("PYTHONPATH", None)
 
-# Threads of one small network wait for each other more than they help, and two test processes share the cores.
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# Threads of one small network wait for each other more than they help, and two test processes share the cores. What is
+# compiled is kept, whatever the machine says: tests start hundreds of interpreters.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def install(session: nox.Session, *groups: str, package: bool = True) -> None:

@@ -20,11 +20,15 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from rsforge.compat import ensure_torchvision
+from rsforge.recipes.tracking import loss_plots
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 with warnings.catch_warnings():
@@ -38,7 +42,20 @@ def torchvision_state() -> str:
     return TORCHVISION
 
 
+@pytest.fixture(scope="session", autouse=True)
+def blank_loss_plots() -> Iterator[None]:
+    """Blank pictures for loss plots: drawing one takes longer than all the rest of a tiny training."""
+
+    def write_blank(rows: object, curves: object, path: Path, *, marks: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (1, 1)).save(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loss_plots, "draw", write_blank)
+        yield
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=12, help="times that tests/engine/test_resume.py kills a training")
+    parser.addoption("--kills", type=int, default=8, help="times that tests/engine/test_resume.py kills a training")
     parser.addoption("--all-attacks", action="store_true", help="run every hostile file of tests/attacks")
     parser.addoption("--kill-seed", type=int, default=7, help="seed of the moments at which it does")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.losses.perceptual import perceptual
+from rsforge.losses.perceptual import network_distance, perceptual
 
 
 @pytest.fixture
@@ -38,3 +38,18 @@ def test_autocast_is_off_inside(features) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = perceptual(listening, x, y)
     assert set(seen) == {torch.float32} and loss.dtype == torch.float32
+
+
+def test_a_network_of_distances_moves_the_first_image_only_in_full_precision() -> None:
+    seen = []
+
+    def network(x, y):
+        seen.extend([x.dtype, y.dtype])
+        return (x - y).abs().mean((1, 2, 3))
+
+    x, y = (torch.rand(2, 3, 8, 8).requires_grad_() for _ in range(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = network_distance(network, x, y)
+    torch.testing.assert_close(loss, (x - y).abs().mean())
+    loss.backward()
+    assert x.grad.abs().sum() > 0 and y.grad is None and set(seen) == {torch.float32}

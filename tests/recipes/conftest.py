@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from PIL import Image
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
-from rsforge.recipes.tracking import loss_plots
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan_export import DIRECTIONS, Exported, export_all, write_generators
 from tests.worlds.sar_diffusion import SarWorld, make_world
@@ -37,20 +35,6 @@ def job(tmp_path_factory) -> Job:
 @pytest.fixture(scope="session")
 def sar_world(tmp_path_factory) -> SarWorld:
     return make_world(tmp_path_factory.mktemp("SAR to optical"))
-
-
-@pytest.fixture(autouse=True)
-def blank_loss_plots(monkeypatch) -> None:
-    """Blank pictures for loss plots, but where a module or the session trains once for many tests.
-
-    Drawing one takes longer than all the rest of a tiny training.
-    """
-
-    def write_blank(rows: object, curves: object, path: Path, *, marks: object) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (1, 1)).save(path)
-
-    monkeypatch.setattr(loss_plots, "draw", write_blank)
 
 
 @pytest.fixture(scope="session")

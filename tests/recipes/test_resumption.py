@@ -24,7 +24,7 @@ DIFFUSION_LINE = f"diffusion train --vae {{}} --data-dir {{}} --output-dir {{}} 
 def test_a_signal_to_the_whole_group_with_workers_still_ends_in_a_checkpoint(job, tmp_path, number, code):
     """Shells and schedulers signal every process of a job at once, its loader workers too."""
     line = VAE_LINE.replace("--epochs 1", "--epochs 5000 --sample-every 5000")
-    line = line.replace("--num-workers 0", "--num-workers 2")
+    line = line.replace("--num-workers 0", "--num-workers 1")
     running = subprocess.Popen(
         [sys.executable, "-m", "rsforge", *command(line, job.tiles, tmp_path / "run")],
         stderr=subprocess.PIPE,

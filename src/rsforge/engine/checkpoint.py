@@ -22,6 +22,7 @@ from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun
 
 FORMAT = 1
+_WORTH_A_THREAD = 1 << 20
 
 
 def tensors(tree: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -67,12 +68,13 @@ def _digest_metadata(state: Mapping[str, Any]) -> str:
 
 def _digests(state: Mapping[str, Any]) -> dict[str, Any]:
     places = dict(tensors(state))
-    with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(digest_tensor, places.values()))
-    return {
-        "metadata": _digest_metadata(state),
-        "tensors": dict(zip(places, hashes, strict=True)),
-    }
+    # Large tensors are hashed beside each other; for small ones the threads cost more than the hashing.
+    large = {place: tensor for place, tensor in places.items() if tensor.nbytes >= _WORTH_A_THREAD}
+    hashes = {place: digest_tensor(tensor) for place, tensor in places.items() if place not in large}
+    if large:
+        with ThreadPoolExecutor() as pool:
+            hashes |= zip(large, pool.map(digest_tensor, large.values()), strict=True)
+    return {"metadata": _digest_metadata(state), "tensors": {place: hashes[place] for place in places}}
 
 
 def _canonical(tree: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -177,10 +178,24 @@ def list_newest_first(folder: Path, names: CheckpointNames) -> list[StoredCheckp
     return [StoredCheckpoint(p, (stated[p] or (None,))[0]) for p in ordered]
 
 
+@dataclass(frozen=True)
+class _FileState:
+    """A file as it is now: latest, best and periodic checkpoints are mostly names of one."""
+
+    path: Path = field(compare=False)
+    identity: tuple[int, ...]
+
+
 def _stated_progress(path: Path) -> tuple[int, int] | None:
     """The step of a checkpoint, and that up to which everything due was done; None where it cannot be read."""
     try:
-        progress = checkpoint.load_metadata(path)["progress"]
-        return int(progress["step"]), int(progress.get("closed", 0))
+        now = path.stat()
+        return _read_progress(_FileState(path, (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns)))
     except (RsforgeError, OSError, KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _read_progress(file: _FileState) -> tuple[int, int]:
+    progress = checkpoint.load_metadata(file.path)["progress"]
+    return int(progress["step"]), int(progress.get("closed", 0))

@@ -25,6 +25,15 @@ def perceptual(
         return distance(features(x.float()), wanted)
 
 
+def network_distance(network: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Mean of a ``network`` that gives the distance of image pairs ``(B,)``, as LPIPS; ``y`` gets no gradient.
+
+    Images are ``(B, 3, H, W)`` in [-1, 1], compared in float32 even under autocast. Zhang et al. 2018.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return network(x.float(), y.detach().float()).mean()
+
+
 def no_perceptual(x: Tensor, y: Tensor) -> Tensor:
     """The perceptual distance when it is off."""
     return x.new_zeros(())

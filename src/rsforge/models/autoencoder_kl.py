@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from rsforge.models.attention import PixelAttention
 from rsforge.models.interfaces import Autoencoder, describe
+from rsforge.models.recompute import Recomputable
 from rsforge.models.resnet import Downsample, ResnetBlock, Upsample
 
 EPS = 1e-6
 Residual = Callable[[int, int], ResnetBlock]
 
 
-class _Stage(nn.Module):
+class _Stage(Recomputable):
     """Residual blocks at one resolution, then a change of resolution where there is one."""
 
     def __init__(
@@ -29,11 +30,11 @@ class _Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in chain(self.resnets, self.downsamplers, self.upsamplers):
-            x = layer(x)
+            x = self.recompute(layer, x)
         return x
 
 
-class _Middle(nn.Module):
+class _Middle(Recomputable):
     def __init__(self, channels: int, groups: int, residual: Residual) -> None:
         super().__init__()
         self.attentions = nn.ModuleList([PixelAttention(channels, groups=groups)])
@@ -41,7 +42,7 @@ class _Middle(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in (self.resnets[0], self.attentions[0], self.resnets[1]):
-            x = layer(x)
+            x = self.recompute(layer, x)
         return x
 
 

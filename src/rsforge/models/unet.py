@@ -10,11 +10,11 @@ from operator import or_
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from rsforge.models.attention import SpatialTransformer
 from rsforge.models.embedding import TimeEmbedding, VectorEmbedding
 from rsforge.models.interfaces import Denoiser, describe
+from rsforge.models.recompute import Recomputable
 from rsforge.models.resnet import Downsample, ResnetBlock, Upsample
 
 EPS = 1e-5
@@ -25,10 +25,8 @@ Context = tuple[Tensor | None, Tensor | None]
 """Tokens, and which of them count."""
 
 
-class _Stage(nn.Module):
+class _Stage(Recomputable):
     """Residual blocks at one resolution, each followed by attention where the stage has any."""
-
-    checkpointing = False
 
     def __init__(self, resnets: Modules, attentions: Modules) -> None:
         super().__init__()
@@ -41,11 +39,7 @@ class _Stage(nn.Module):
         return x
 
     def run(self, index: int, x: Tensor, emb: Tensor, context: Context) -> Tensor:
-        if not (self.checkpointing and torch.is_grad_enabled()):
-            return self.layer(index, x, emb, context)
-        # Nothing inside is random, so the generators need not be kept for the second pass.
-        y: Tensor = checkpoint(self.layer, index, x, emb, context, use_reentrant=False, preserve_rng_state=False)
-        return y
+        return self.recompute(self.layer, index, x, emb, context)
 
 
 class _Down(_Stage):
@@ -204,12 +198,6 @@ class UNet(Denoiser):
         self.up_blocks = nn.ModuleList(build.up(stage, has) for stage, has in zip(stages, up, strict=True))
         self.conv_norm_out = nn.GroupNorm(norm_num_groups, widths[0], eps=EPS)
         self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
-
-    def use_checkpointing(self, on: bool = True) -> None:
-        """Recompute every block in the backward pass: less memory, about a third more time."""
-        for module in self.modules():
-            if isinstance(module, _Stage):
-                module.checkpointing = on
 
     def forward(
         self,

@@ -47,6 +47,7 @@ SPLIT = (
     "File made by `rsforge data split` that says which image is in which subset; auto takes split.json of the data "
     "folder when it is there, none ignores it."
 )
+RECOMPUTE = "Recompute activations: less memory, more time."
 BATCH = "Images per batch; lower it when memory runs out."
 
 

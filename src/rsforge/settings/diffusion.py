@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     DATA_DIR,
+    RECOMPUTE,
     AverageSettings,
     DataFolder,
     ImageSize,
@@ -56,7 +57,7 @@ class NoiseSettings(Section):
         "the more the fewer images are held out.",
     )
     min_snr_gamma: Weight = Field(0.0, description="Clip of the signal-to-noise loss weight; 0 weighs equally.")
-    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time.")
+    gradient_checkpointing: bool = Field(False, description=RECOMPUTE)
     latent_cache: bool = Field(True, description="Encode the images once and train on the stored latents.")
     latent_cache_dir: Path | None = Field(None, description="Folder of stored latents; else in the output folder.")
 

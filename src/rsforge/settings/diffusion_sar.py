@@ -118,8 +118,13 @@ class SarLossSettings(Section):
     )
     perceptual_weight: Weight = Field(
         0.0,
-        description="Weight of VGG16 features of the decoded image; 0 needs no weights of VGG16.",
+        description="Weight of a perceptual distance of the decoded image; 0 needs no weights of VGG16.",
         json_schema_extra=also("--perceptual-loss-weight"),
+    )
+    perceptual_distance: Literal["vgg16", "lpips"] = Field(
+        "vgg16",
+        description="What --perceptual-weight weighs: vgg16 the squared error of its features, lpips their learned "
+        "perceptual distance.",
     )
     adversarial_weight: Weight = Field(
         0.0,

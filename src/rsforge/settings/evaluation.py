@@ -10,6 +10,7 @@ from pydantic import Field
 from rsforge.settings.base import Seed
 from rsforge.settings.sections import Section, also
 
+LPIPS_WEIGHTS = "File of VGG16 weights for LPIPS; else the torch hub cache."
 Side = Literal["auto", "all", "train", "val", "test"]
 
 
@@ -36,7 +37,7 @@ class MeasuringSettings(Section):
 class EvaluationSettings(MeasuringSettings):
     """Evaluation"""
 
-    vgg_weights: Path | None = Field(None, description="File of VGG16 weights for LPIPS; else the torch hub cache.")
+    vgg_weights: Path | None = Field(None, description=LPIPS_WEIGHTS)
     inception_weights: Path | None = Field(
         None,
         description="File of the Inception weights of FID and KID, as torch-fidelity and pytorch-fid load them; else "

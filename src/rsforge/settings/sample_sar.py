@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, Range, Seed, Share
 from rsforge.settings.data_pairs import CLIP, UNIT, Unit
+from rsforge.settings.evaluation import LPIPS_WEIGHTS
 from rsforge.settings.pairs import PairDataSettings
 from rsforge.settings.sections import Section, also
 
@@ -121,3 +122,4 @@ class SampleDatasetSettings(DrawingSettings):
         Path("dataset_results"), description="Folder for the images.", json_schema_extra=also("--output", basic=True)
     )
     num_samples: Count = Field(10, description="Pairs to draw for, evenly spread over all.")
+    vgg_weights: Path | None = Field(None, description=LPIPS_WEIGHTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from rsforge.settings.base import (
     DEVICE,
     DEVICES,
     ON_BAD,
+    RECOMPUTE,
     SPLIT,
     AverageSettings,
     BatchSize,
@@ -66,6 +67,7 @@ class AutoencoderSettings(Section):
         "Each level of a vector, each but the last of a map, halves the side.",
     )
     layers_per_block: Layers = Field(2, description="Residual layers in each level of a map autoencoder.")
+    gradient_checkpointing: bool = Field(False, description=f"{RECOMPUTE} Map autoencoders alone.")
     kl_weight: Weight = Field(1.0, description="Weight of the KL term after warm-up.")
     kl_warmup: CountOrZero = Field(150, description="Epochs over which the KL weight rises from 0.")
     kl_target: Weight = Field(25.0, description="Information in nats that the latent may carry; 0 is no target.")
@@ -83,6 +85,12 @@ class AutoencoderSettings(Section):
         if isinstance(data, dict) and data.get("latent") == "map":
             return MAP_DEFAULTS | data
         return data
+
+    @model_validator(mode="after")
+    def _check_checkpointing(self) -> Self:
+        if self.gradient_checkpointing and self.latent != "map":
+            raise ValueError("--gradient-checkpointing needs --latent map: a vector autoencoder keeps its activations")
+        return self
 
 
 class VaeTrainSettings(Section):

@@ -11,8 +11,11 @@ import torch
 from PIL import Image
 
 from rsforge.engine import checkpoint
+from rsforge.engine.journal import read
+from rsforge.recipes.diffusion import sar_networks
 from tests.worlds.commands import rsforge
 from tests.worlds.sar_diffusion import LINE
+from tests.worlds.vgg16 import write_vgg16
 
 CPU = torch.device("cpu")
 VAE = "--vae {} "
@@ -31,7 +34,8 @@ def test_a_run_writes_what_the_document_names(sar_world):
 
 
 @pytest.mark.parametrize("extra", ["", "--adversarial-weight 0.1 --prediction v"])
-def test_a_resumed_run_is_one_never_interrupted(sar_world, tmp_path, extra):
+def test_a_resumed_run_is_one_never_interrupted(sar_world, tmp_path, monkeypatch, extra):
+    monkeypatch.setattr(sar_networks, "CRITIC_WIDTH", 8)
     line = LINE + VAE + extra + " --save-every 1 --epochs 2"
     vae = sar_world.model / "autoencoder" / "best_model.pt"
     assert rsforge(line, sar_world.pairs, sar_world.clip, tmp_path / "straight", vae) == 0
@@ -73,3 +77,24 @@ def test_a_folder_of_pairs_is_named_by_the_commands_of_single_images(sar_world, 
     line = "vae train --data-dir {} --output-dir {} --dry-run"
     assert rsforge(line, sar_world.pairs, tmp_path / "run") == 0
     assert "SAR and optical images are trained on alike" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("distance", ["vgg16", "lpips"])
+def test_a_perceptual_distance_of_decoded_images_is_trained_with(sar_world, tmp_path, distance):
+    line = LINE + VAE + "--max-train-steps 1 --log-every 1 --perceptual-weight 0.1 --vgg-weights {} "
+    vae, weights = sar_world.model / "autoencoder" / "best_model.pt", write_vgg16(tmp_path)
+    words = (sar_world.pairs, sar_world.clip, tmp_path / "run", vae, weights)
+    assert rsforge(line + f"--perceptual-distance {distance} --gradient-checkpointing", *words) == 0
+    row = read(tmp_path / "run" / "journal.jsonl")[0]
+    assert row["loss_perceptual"] > 0
+    assert row["loss"] == pytest.approx(row["loss_mse"] + 0.1 * row["loss_perceptual"], rel=1e-5)
+    assert "vgg16" in checkpoint.load(tmp_path / "run" / "latest_model.pt")["partners"]
+
+
+def test_the_ways_without_a_perceptual_distance_are_those_of_this_command(sar_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    line = LINE + VAE + "--max-train-steps 1 --perceptual-weight 0.1"
+    vae = sar_world.model / "autoencoder" / "best_model.pt"
+    assert rsforge(line, sar_world.pairs, sar_world.clip, tmp_path / "run", vae) == 6
+    told = capsys.readouterr().err
+    assert "RSF-E007" in told and "leave out --perceptual-weight" in told and "--no-perceptual" not in told

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
-import torch
-
+from rsforge.recipes.sample import batch, sar_images
 from tests.worlds.sar_diffusion import first_image
-
-CPU = torch.device("cpu")
 
 
 def test_batch_takes_sorted_files_and_names_them_by_region_and_season(sample, sar_world, tmp_path):
@@ -36,3 +33,37 @@ def test_trap_19_a_file_that_fails_is_named_and_the_rest_is_done(sample, sar_wor
     result, said = sample("batch", "--input-dir in --output-dir out", code=3)
     assert result["images"] == 1 and [one["name"] for one in result["left_out"]] == ["a.png"]
     assert "RSF-D002" in said and (tmp_path / "out" / "b_temperate_summer_generated.png").is_file()
+
+
+def test_an_image_is_the_same_whether_or_not_another_file_fails(sample, sar_world, tmp_path):
+    for folder in ("whole", "damaged"):
+        (tmp_path / folder).mkdir()
+        for name in ("a.png", "b.png"):
+            shutil.copy(first_image(sar_world), tmp_path / folder / name)
+    (tmp_path / "damaged" / "a.png").write_bytes(b"no image")
+    sample("batch", "--input-dir whole --output-dir out1")
+    sample("batch", "--input-dir damaged --output-dir out2", code=3)
+    one, other = (tmp_path / out / "b_temperate_summer_generated.png" for out in ("out1", "out2"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_images_are_read_one_after_the_other(sample, sar_world, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        shutil.copy(first_image(sar_world), tmp_path / "in" / f"{number}.png")
+    happened: list[str] = []
+    for name in ("read_sar", "write_drawn"):
+        module = batch if name == "read_sar" else sar_images
+        monkeypatch.setattr(module, name, note(happened, name, getattr(module, name)))
+    sample("batch", "--input-dir in --output-dir out")
+    assert happened == ["read_sar", "write_drawn"] * 3
+
+
+def note(happened, name, function):
+    """``function``, whose calls are written down."""
+
+    def call(*arguments):
+        happened.append(name)
+        return function(*arguments)
+
+    return call

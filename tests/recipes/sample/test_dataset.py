@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import torch
+import pytest
 
 from tests.worlds.sar_diffusion import pixels
-
-CPU = torch.device("cpu")
+from tests.worlds.vgg16 import write_vgg16
 
 
 def test_dataset_draws_for_held_out_pairs_and_measures_them(sample, sar_world, tmp_path):
@@ -18,9 +17,12 @@ def test_dataset_draws_for_held_out_pairs_and_measures_them(sample, sar_world, t
     assert set(result["figures"]) >= {"l1", "psnr_db", "ssim"}
     names = sorted(path.name for path in (tmp_path / "out").glob("sample_*_generated.png"))
     assert [name[:11] for name in names] == ["sample_000_", "sample_001_", "sample_002_"]
+    linear = result["baselines"]["linear_sar"]
+    assert set(linear) == set(result["figures"]) and {"copy_sar", "mean_image"} <= set(result["baselines"])
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     first = manifest["images"][0]
     assert {"l1", "spread", "mean_file", "spread_file"} <= set(first)
+    assert linear["l1"] == pytest.approx(np.mean([one["baselines"]["linear_sar"]["l1"] for one in manifest["images"]]))
     assert (tmp_path / "out" / first["mean_file"]).is_file() and (tmp_path / "out" / "grid.png").is_file()
 
 
@@ -31,3 +33,15 @@ def test_an_image_depends_on_its_place_and_not_on_the_batch(sample, sar_world, t
     for path in (tmp_path / "out1").glob("*generated*.png"):
         difference = pixels(path).astype(int) - pixels(tmp_path / "out4" / path.name)
         assert np.abs(difference).max() <= 1
+
+
+def test_lpips_is_measured_where_its_weights_are(sample, sar_world, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    words = "--dataset-path {} --output-dir {} --num-samples 2"
+    without, said = sample("dataset", words, sar_world.pairs, tmp_path / "without")
+    assert "rsforge weights fetch" in without["absent"]["lpips"] and "lpips" not in without["figures"]
+    assert without["absent"]["lpips"] in said
+    weights = write_vgg16(tmp_path)
+    measured, _ = sample("dataset", words + " --vgg-weights {}", sar_world.pairs, tmp_path / "with", weights)
+    assert not measured["absent"] and measured["figures"]["l1"] == without["figures"]["l1"]
+    assert measured["figures"]["lpips"] > 0 and measured["baselines"]["linear_sar"]["lpips"] > 0

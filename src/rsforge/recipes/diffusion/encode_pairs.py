@@ -23,8 +23,8 @@ from rsforge.tasks.diffusion import already_encoded
 
 Batch = Mapping[str, Any]
 SAR, OPTICAL = 0, 1
-MEASURED = 256
-"""Training pairs whose latents are measured where none are stored."""
+MEASURED, MEASURED_IN_PLAN = 256, 1
+"""Training pairs whose latents are measured where none are stored, and in a plan, which trains nothing."""
 
 
 class OneModality:
@@ -110,13 +110,15 @@ def encode_fresh(
     composite: Composite,
     autoencoder: Autoencoder,
     where: Compute,
+    *,
+    measured: int = MEASURED,
 ) -> PairLatents:
     """Images encoded at each step, the training ones those of ``train``.
 
-    Standardised by the first ``MEASURED`` training pairs, not augmented.
+    Standardised by the first ``measured`` training pairs, not augmented.
     """
     encode = Encoder(autoencoder)
-    first = range(min(MEASURED, len(pairs.plain)))
+    first = range(min(measured, len(pairs.plain)))
     statistics = []
     for modality in (OPTICAL, SAR):
         images = OneModality(pairs.plain, modality, composite)

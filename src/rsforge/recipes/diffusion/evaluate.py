@@ -14,7 +14,6 @@ from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.engine.loader import IndexedDataset, Key
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.datasets.prompts import write_prompts
@@ -108,13 +107,10 @@ class SarSampler:
     settings: SarEvaluateSettings
 
     def draw(self, sar: Tensor, prompts: Sequence[str], numbers: Sequence[int], seed: int, guidance: float) -> Tensor:
-        """An image ``(3, S, S)`` for each SAR image, prompt and number, as many at once as a batch may have."""
-        parts = []
-        for chosen in index_ranges(len(numbers), self.settings.batch_size):
-            part = slice(chosen.start, chosen.stop)
-            request = Request(sar[part], prompts[part], guidance, self.settings.strength)
-            parts.append(self.model.pipeline.draw(request, numbers[part], self.walk, seed=seed))
-        return torch.cat(parts)
+        """An image ``(3, S, S)`` for each SAR image, prompt and number."""
+        request = Request(sar, prompts, guidance, self.settings.strength)
+        size = self.settings.batch_size
+        return self.model.pipeline.draw_in_batches(request, numbers, self.walk, seed=seed, batch_size=size)
 
     def draw_world(self, sar: Tensor, numbers: Sequence[int]) -> Tensor:
         """Images of one SAR image ``(C, S, S)`` with the empty prompt."""

@@ -68,7 +68,9 @@ def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
         data=VaeTileSettings(
             data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
         ),
-        autoencoder=autoencoder_options(options, settings.loss.vgg_weights),
+        autoencoder=autoencoder_options(options, settings.loss.vgg_weights).model_copy(
+            update={"gradient_checkpointing": settings.denoiser.gradient_checkpointing}
+        ),
         loop=LoopSettings(
             epochs=options.epochs,
             batch_size=options.batch_size,

@@ -8,6 +8,7 @@ from torch import nn
 from rsforge.errors import RsforgeError
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.patch_gan import PatchCritic
+from rsforge.models.recompute import use_checkpointing
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.recipes.diffusion.encode_pairs import Standard
@@ -21,7 +22,7 @@ Networks = dict[str, nn.Module]
 def build_networks(settings: SarTrainSettings, channels: int, context_width: int) -> Networks:
     """The denoiser of latents of ``channels``, and a critic of decoded images where that has a weight."""
     unet = build_unet(settings.unet, channels, context_width)
-    unet.use_checkpointing(settings.denoiser.gradient_checkpointing)
+    use_checkpointing(unet, settings.denoiser.gradient_checkpointing)
     networks: Networks = {"denoiser": unet}
     if settings.loss.adversarial_weight:
         networks["critic"] = PatchCritic(in_channels=3, base=CRITIC_WIDTH, norm="instance")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from rsforge.data.sar.composite import Composite, to_three_channels
 from rsforge.models.text_encoder import TextEncoder
+from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.diffusion.encode_pairs import Standard
 from rsforge.recipes.diffusion.pipeline import Guide, LatentPipeline, Start, Walk
 from rsforge.samplers.timesteps import ignore_progress
@@ -79,3 +80,14 @@ class SarPipeline:
         guide = Guide(inputs, request.guidance_scale, names)
         start = Start(latents, request.strength) if request.strength < 1 else None
         return self.latents.draw(indices, walk, seed=seed, guide=guide, start=start, on_step=on_step)
+
+    def draw_in_batches(
+        self, request: Request, indices: Sequence[int], walk: Walk, *, seed: int, batch_size: int
+    ) -> Tensor:
+        """What ``draw`` gives, at most ``batch_size`` images at a time."""
+        parts = []
+        for chosen in index_ranges(len(indices), batch_size):
+            part = slice(chosen.start, chosen.stop)
+            few = replace(request, sar=request.sar[part], prompts=request.prompts[part])
+            parts.append(self.draw(few, indices[part], walk, seed=seed))
+        return torch.cat(parts)

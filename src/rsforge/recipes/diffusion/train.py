@@ -15,6 +15,7 @@ from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import GROUPS, LatentMlp
+from rsforge.models.recompute import use_checkpointing
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
@@ -151,7 +152,7 @@ def unet(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> UNet:
         head_width=options.head_width,
         norm_num_groups=group_count(options.channels),
     )
-    network.use_checkpointing(options.gradient_checkpointing)
+    use_checkpointing(network, options.gradient_checkpointing)
     return network
 
 

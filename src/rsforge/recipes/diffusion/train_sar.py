@@ -17,15 +17,16 @@ from rsforge.data.pairs.augment import AugmentedPairs, Strengths
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
-from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
+from rsforge.losses.perceptual import Distance, network_distance, no_perceptual, perceptual
 from rsforge.models.conditioning import Conditioning
 from rsforge.models.interfaces import Denoiser
+from rsforge.models.recompute import use_checkpointing
 from rsforge.noise.schedules import table_of
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion import encode_pairs
 from rsforge.recipes.diffusion.encode_latents import Store
-from rsforge.recipes.diffusion.encode_pairs import PairLatents, Standard
+from rsforge.recipes.diffusion.encode_pairs import MEASURED, MEASURED_IN_PLAN, PairLatents, Standard
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, train_first
 from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
@@ -35,16 +36,17 @@ from rsforge.recipes.diffusion.sar_networks import Networks, build_networks, con
 from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Request, SarPipeline
 from rsforge.recipes.diffusion.train import describe_schedule
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
+from rsforge.recipes.evaluation.learned_metrics import build_lpips
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import launch, output_dir
-from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
+from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
-from rsforge.recipes.training.vgg_weights import load_features
+from rsforge.recipes.training.vgg_weights import Partners, load_features, load_network
 from rsforge.recipes.vae import train as vae
 from rsforge.samplers.timesteps import StepGrid
-from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.diffusion_sar import SarLossSettings, SarTrainSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 from rsforge.tasks.refined_diffusion import ImageWeights, RefinedDiffusionTask
@@ -97,7 +99,10 @@ def open_data(settings: SarTrainSettings, compute: Compute, console: Console) ->
     """The pairs, to be encoded at each step as long as nothing may be written."""
     data = read_data(settings, compute, console)
     augmented = AugmentedPairs(data.pairs.train, Strengths(**settings.augment.model_dump()), seed=settings.run.seed)
-    latents = encode_pairs.encode_fresh(data.pairs, augmented, data.tokens, data.composite, data.autoencoder, compute)
+    measured = MEASURED_IN_PLAN if console.dry_run else MEASURED
+    latents = encode_pairs.encode_fresh(
+        data.pairs, augmented, data.tokens, data.composite, data.autoencoder, compute, measured=measured
+    )
     return EncodedData(data, latents)
 
 
@@ -171,25 +176,33 @@ def read_inputs(
 
 def refine(
     base: DiffusionTask, settings: SarTrainSettings, encoded: EncodedData, networks: Networks, compute: Compute
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[Any, Partners]:
     """``base``, with terms on decoded images where they have a weight, and the weights of VGG16 it builds on."""
     loss, optical = settings.loss, encoded.latents.optical
     weights = ImageWeights(loss.mse_weight, loss.perceptual_weight, loss.adversarial_weight)
     if not weights.any_image and weights.mse == 1:
         return base, {}
-    distance: Distance = no_perceptual
-    vgg: dict[str, Partner] = {}
-    if weights.perceptual:
-        resumed = settings.run.resume is not None
-        features, vgg = load_features(loss.vgg_weights, compute.device, what="the perceptual loss", resumed=resumed)
-        distance = partial(perceptual, features)
+    distance, vgg = load_distance(loss, compute.device, resumed=settings.run.resume is not None)
     critic = networks["critic"].to(compute.device) if "critic" in networks else None
     autoencoder = encoded.data.autoencoder
+    use_checkpointing(autoencoder, settings.denoiser.gradient_checkpointing)
 
     def decode(latents: Tensor) -> Tensor:
         return autoencoder.decode(latents * optical.std + optical.mean)
 
     return RefinedDiffusionTask(base, decode, weights=weights, critic=critic, perceptual=distance), vgg
+
+
+def load_distance(loss: SarLossSettings, device: torch.device, *, resumed: bool) -> tuple[Distance, Partners]:
+    """The perceptual distance of decoded images, and the weights of VGG16 that it builds on; RSF-E007 without them."""
+    if not loss.perceptual_weight:
+        return no_perceptual, {}
+    given, what, otherwise = loss.vgg_weights, "--perceptual-weight", "leave out --perceptual-weight"
+    if loss.perceptual_distance == "lpips":
+        lpips, vgg = load_network(build_lpips, given, device, what=what, resumed=resumed, otherwise=otherwise)
+        return partial(network_distance, lpips), vgg
+    features, vgg = load_features(given, device, what=what, resumed=resumed, otherwise=otherwise)
+    return partial(perceptual, features), vgg
 
 
 def _identity(

@@ -43,12 +43,8 @@ def load_learned_metrics(
     RSF-C001, RSF-C003, RSF-C007, RSF-E002 or RSF-E008 for files that cannot be used, RSF-E006 where one is given for
     Inception and torch-fidelity is missing.
     """
-    absent: dict[str, str] = {}
-    perceptual = features = None
-    if path := vgg or find_vgg16():
-        perceptual = _build(Lpips, path, "the weights of a VGG16", "--vgg-weights").to(device)
-    else:
-        absent["lpips"] = _where_looked(VGG16, "--vgg-weights")
+    perceptual, absent = _find_lpips(vgg, device)
+    features = None
     if path := inception_v3 or find_inception():
         try:
             features = _build(inception, path, "the weights of FID's Inception", "--inception-weights").to(device)
@@ -58,9 +54,31 @@ def load_learned_metrics(
             absent["fid and kid"] = 'torch-fidelity is missing: pip install "rsforge[metrics]"'
     else:
         absent["fid and kid"] = _where_looked(INCEPTION, "--inception-weights")
+    _say_absent(absent, console)
+    return LearnedMetrics(perceptual, features, absent)
+
+
+def load_lpips(vgg: Path | None, device: torch.device, console: Console) -> LearnedMetrics:
+    """LPIPS alone, as ``load_learned_metrics`` loads it."""
+    perceptual, absent = _find_lpips(vgg, device)
+    _say_absent(absent, console)
+    return LearnedMetrics(perceptual, None, absent)
+
+
+def build_lpips(path: Path) -> Lpips:
+    """LPIPS of a file of VGG16 weights; RSF-C001, RSF-C003 or RSF-C007 for one that cannot be used."""
+    return _build(Lpips, path, "the weights of a VGG16", "--vgg-weights")
+
+
+def _find_lpips(vgg: Path | None, device: torch.device) -> tuple[Lpips | None, dict[str, str]]:
+    if path := vgg or find_vgg16():
+        return build_lpips(path).to(device), {}
+    return None, {"lpips": _where_looked(VGG16, "--vgg-weights")}
+
+
+def _say_absent(absent: Mapping[str, str], console: Console) -> None:
     for name, reason in absent.items():
         console.say(f"{name:<10} not measured: {reason}")
-    return LearnedMetrics(perceptual, features, absent)
 
 
 def _build(build: Callable[[Mapping[str, Any]], N], path: Path, name: str, option: str) -> N:

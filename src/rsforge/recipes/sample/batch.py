@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.scenes.inputs import InputImage, find_inputs
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.inference.sar_values import choose_radiometry
 from rsforge.recipes.inference.skipped_images import SkippedImages
-from rsforge.recipes.sample.sar_images import (
-    Artist,
-    Order,
-    describe,
-    open_artist,
-    write_drawn,
-    write_manifest,
-    write_overview,
-)
+from rsforge.recipes.sample.sar_images import Artist, Order, describe, open_artist, write_all, write_manifest
 from rsforge.recipes.sample.single import read_sar
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_sar import SampleBatchSettings
@@ -37,14 +29,10 @@ def draw(settings: SampleBatchSettings, console: Console) -> dict[str, Any]:
         return result
     output_dir.make(settings.output_dir)
     skipped = SkippedImages(console, "skip")
-    orders = _read_orders(settings, found.images, artist, radiometry, skipped)
-    skipped.check_any(orders)
-    drawn, records = [], []
-    with console.progress("image", len(orders)) as meter:
-        for one in artist.draw(orders, meter):
-            records.append(write_drawn(one))
-            drawn.append(one)
-    write_overview(settings.output_dir, drawn)
+    with console.progress("image", len(found.images)) as meter:
+        orders = _read_orders(settings, found.images, artist, radiometry, skipped, meter)
+        records = write_all(artist, orders, settings.output_dir, lambda _: {})
+    skipped.check_any(records)
     write_manifest(settings.output_dir, artist, records, left_out=skipped.images)
     result |= {"images": len(records), "left_out": skipped.images}
     if skipped.images:
@@ -61,15 +49,20 @@ def _read_orders(
     artist: Artist,
     radiometry: Radiometry,
     skipped: SkippedImages,
-) -> list[Order]:
-    """The images in sorted order, regions and seasons one after the other; a file that fails takes its turn too."""
-    orders = []
+    meter: Meter,
+) -> Iterator[Order]:
+    """The images in sorted order, regions and seasons one after the other; a file that fails takes its turn too.
+
+    Each is read when the one before it was drawn: a folder may hold more images than the memory.
+    """
     for number, image in enumerate(sorted(images, key=lambda one: one.name)):
         region = settings.regions[number % len(settings.regions)]
         season = settings.seasons[number % len(settings.seasons)]
         facts = {"region": region, "season": season}
         target = settings.output_dir / f"{Path(image.name).stem}_{region}_{season}_generated.png"
+        sar = None
         with skipped.skip_unusable(image.name):
             sar = read_sar(image.path, artist, radiometry)
-            orders.append(Order(image.name, sar, artist.model.template.format(facts), target, facts))
-    return orders
+        if sar is not None:
+            yield Order(number, image.name, sar, artist.model.template.format(facts), target, facts)
+        meter.step()

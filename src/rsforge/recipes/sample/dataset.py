@@ -2,66 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rsforge.metrics.image import psnr, ssim
-from rsforge.recipes.console import Console
+import torch
+
+from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
 from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
 from rsforge.recipes.datasets.prompts import write_prompts
-from rsforge.recipes.evaluation.image_figures import l1
-from rsforge.recipes.sample.sar_images import (
-    Artist,
-    Drawn,
-    Order,
-    describe,
-    open_artist,
-    write_drawn,
-    write_manifest,
-    write_overview,
-)
+from rsforge.recipes.evaluation.baseline_predictors import pair_baselines
+from rsforge.recipes.evaluation.evaluation import Baseline, Figure
+from rsforge.recipes.evaluation.image_figures import IMAGE, image_figures
+from rsforge.recipes.evaluation.learned_metrics import load_lpips
+from rsforge.recipes.sample.sar_images import Artist, Drawn, Order, describe, open_artist, write_all, write_manifest
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_sar import SampleDatasetSettings
+
+CPU = torch.device("cpu")  # where the few images are compared
+BASELINES = "baselines"
 
 
 def draw(settings: SampleDatasetSettings, console: Console) -> dict[str, Any]:
     """Draw for some pairs, evenly spread over the chosen side, and measure how near the true images come."""
     artist = open_artist(settings, console)
-    pairs = open_subset(settings.data, settings.side, console, on_bad="skip", state=artist.model.state)
-    orders = list_orders(settings, pairs, artist, console)
+    state = artist.model.state
+    pairs = open_subset(settings.data, settings.side, console, on_bad="skip", state=state)
+    count = min(settings.num_samples, len(pairs.samples))
+    learned = load_lpips(settings.vgg_weights, CPU, console)
     result = {
         "output_dir": str(settings.output_dir), "side": pairs.subset, "pairs": len(pairs.samples),
-        "images": len(orders), **describe(artist),
+        "images": count, **describe(artist), "absent": learned.absent,
     }  # fmt: skip
     if console.dry_run:
         return result
     output_dir.make(settings.output_dir)
-    drawn, records = [], []
-    with console.progress("image", len(orders)) as meter:
-        for one in artist.draw(orders, meter):
-            records.append(write_drawn(one) | figures_of(one))
-            drawn.append(one)
-    means = {name: sum(record[name] for record in records) / len(records) for name in figures_of(drawn[0])}
-    write_overview(settings.output_dir, drawn)
-    write_manifest(settings.output_dir, artist, records, side=pairs.subset, figures=means)
-    return result | {"figures": means}
+    figures = [one for one in image_figures("optical", learned, error="l1") if one.of is not None]
+    judge = Judge(figures, pair_baselines(state, pairs.samples, CPU, console).baselines)
+    with console.progress("image", count) as meter:
+        orders = list_orders(settings, pairs, artist, console, meter)
+        records = write_all(artist, orders, settings.output_dir, judge.measure)
+    means = judge.summarize(records)
+    write_manifest(settings.output_dir, artist, records, side=pairs.subset, absent=learned.absent, **means)
+    return result | means
 
 
 def list_orders(
-    settings: SampleDatasetSettings, pairs: MeasuredSubset, artist: Artist, console: Console
-) -> list[Order]:
+    settings: SampleDatasetSettings, pairs: MeasuredSubset, artist: Artist, console: Console, meter: Meter
+) -> Iterator[Order]:
     """One order a pair, with the prompt of its own region and season."""
     count = min(settings.num_samples, len(pairs.samples))
     prompts = write_prompts(artist.model.template, pairs.metadata, console)
-    orders = []
     for number in range(count):
         index = number * len(pairs.samples) // count
         sar, optical = pairs.samples[0, index]
         facts = name_facts(pairs.metadata[index])
         target = settings.output_dir / f"sample_{number:03d}_{facts['region']}_{facts['season']}_generated.png"
-        orders.append(Order(pairs.samples.name(index), sar, prompts[index], target, facts, optical))
-    return orders
+        yield Order(number, pairs.samples.name(index), sar, prompts[index], target, facts, optical)
+        meter.step()
 
 
 def name_facts(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -69,10 +68,29 @@ def name_facts(metadata: Mapping[str, str]) -> dict[str, str]:
     return {name: metadata.get(name) or "unknown" for name in ("region", "season")}
 
 
-def figures_of(drawn: Drawn) -> dict[str, float]:
-    """How near the first draw comes to the true image."""
-    assert drawn.order.truth is not None
-    made, truth = drawn.images[:1], drawn.order.truth[None]
-    return {
-        "l1": float(l1(made, truth)), "psnr_db": float(psnr(made, truth)), "ssim": float(ssim(made, truth)),
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Judge:
+    """How near images come to the true ones, and how near predictors without a network."""
+
+    figures: Sequence[Figure]
+    baselines: Sequence[Baseline]
+
+    @torch.no_grad()
+    def measure(self, drawn: Drawn) -> dict[str, Any]:
+        """The figures of the first draw by name, and under ``baselines`` those of each of them."""
+        assert drawn.order.truth is not None
+        batch = {"sar": drawn.order.sar[None], "optical": drawn.order.truth[None]}
+        own = self._measure(drawn.images[:1], batch)
+        return own | {BASELINES: {one.name: self._measure(one.predict(batch)[IMAGE], batch) for one in self.baselines}}
+
+    def _measure(self, image: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        return {one.name: float(one.of({IMAGE: image.cpu()}, batch)) for one in self.figures if one.of is not None}
+
+    def summarize(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Means over the records: ``figures`` of the model, and ``baselines`` by name."""
+
+        def mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+            return {one.name: sum(row[one.name] for row in rows) / len(rows) for one in self.figures}
+
+        by_name = {one.name: mean_of([row[BASELINES][one.name] for row in records]) for one in self.baselines}
+        return {"figures": mean_of(records), BASELINES: by_name}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from rsforge import durable
 from rsforge.data.io.image_writer import save_grid
-from rsforge.recipes.console import Console, Meter
-from rsforge.recipes.datasets.batches import index_ranges
+from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import Request
@@ -30,9 +29,11 @@ MOST_ROWS = 16
 class Order:
     """One image to draw: its SAR image ``(C, S, S)``, what is known of it, its prompt, and the file it becomes.
 
-    ``truth`` is the optical image of the place ``(3, S, S)`` where it is known.
+    ``number`` is its place in the call, which chooses its noise; ``truth`` is the optical image of the place
+    ``(3, S, S)`` where it is known.
     """
 
+    number: int
     name: str
     sar: Tensor
     prompt: str
@@ -59,22 +60,16 @@ class Artist:
     seed: int
     settings: DrawingSettings
 
-    def draw(self, orders: Sequence[Order], meter: Meter) -> Iterator[Drawn]:
-        """Each order's draws; what an image becomes depends on its place in the call, not on its batch."""
+    def draw(self, order: Order) -> Drawn:
+        """An order's draws, which depend on its number and the seed, not on the other orders of a call."""
         settings, count = self.settings, self.settings.samples
-        for first, order in enumerate(orders):
-            parts = []
-            for indices in index_ranges(count, settings.batch_size):
-                request = Request(
-                    order.sar.expand(len(indices), *order.sar.shape),
-                    [order.prompt] * len(indices),
-                    settings.guidance_scale,
-                    settings.strength,
-                )
-                numbers = [first * count + index for index in indices]
-                parts.append(self.model.pipeline.draw(request, numbers, self.walk, seed=self.seed).cpu())
-            meter.step()
-            yield Drawn(order, torch.cat(parts), first * count)
+        first = order.number * count
+        sar, prompts = order.sar.expand(count, *order.sar.shape), [order.prompt] * count
+        request = Request(sar, prompts, settings.guidance_scale, settings.strength)
+        images = self.model.pipeline.draw_in_batches(
+            request, range(first, first + count), self.walk, seed=self.seed, batch_size=settings.batch_size
+        )
+        return Drawn(order, images.cpu(), first)
 
 
 def open_artist(settings: DrawingSettings, console: Console) -> Artist:
@@ -104,11 +99,26 @@ def write_drawn(drawn: Drawn) -> dict[str, Any]:
     return record
 
 
+def write_all(
+    artist: Artist, orders: Iterable[Order], folder: Path, measure: Callable[[Drawn], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Draw and write each order in turn, and a grid of the first; each record with what ``measure`` says of it."""
+    records: list[dict[str, Any]] = []
+    shown: list[Drawn] = []
+    for order in orders:
+        drawn = artist.draw(order)
+        records.append({**write_drawn(drawn), **measure(drawn)})
+        if len(shown) < MOST_ROWS:
+            shown.append(drawn)
+    if shown:
+        write_overview(folder, shown)
+    return records
+
+
 def write_overview(folder: Path, drawn: Sequence[Drawn]) -> Path:
-    """A grid of SAR, generated and, where known, optical images, a row each; the first ``MOST_ROWS``."""
-    shown = drawn[:MOST_ROWS]
-    rows, with_truth = [], all(one.order.truth is not None for one in shown)
-    for one in shown:
+    """A grid of SAR, generated and, where known, optical images, a row each."""
+    rows, with_truth = [], all(one.order.truth is not None for one in drawn)
+    for one in drawn:
         rows += [one.order.sar[:1].expand(3, -1, -1), one.images[0]]
         rows += [one.order.truth] if with_truth and one.order.truth is not None else []
     columns = ("SAR", "generated", "optical") if with_truth else ("SAR", "generated")

@@ -27,15 +27,15 @@ def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
     radiometry = choose_radiometry(artist.model.radiometry, settings.radiometry, settings.clip)
     facts = {"region": settings.region, "season": settings.season}
     prompt = artist.model.template.format(facts) if settings.prompt is None else settings.prompt
-    order = Order(str(settings.input_image), read_sar(settings.input_image, artist, radiometry), prompt, target, facts)
+    sar = read_sar(settings.input_image, artist, radiometry)
+    order = Order(0, str(settings.input_image), sar, prompt, target, facts)
     result = {"output": str(target), "prompt": prompt, **describe(artist)}
     if console.dry_run:
         return result
     output_dir.make(target.parent)
-    with console.progress("image", 1) as meter:
-        records = [write_drawn(drawn) for drawn in artist.draw([order], meter)]
-    durable.write_json(target.with_suffix(".json"), result | records[0])
-    return result | records[0]
+    result |= write_drawn(artist.draw(order))
+    durable.write_json(target.with_suffix(".json"), result)
+    return result
 
 
 def read_sar(path: Path, artist: Artist, radiometry: Radiometry) -> Tensor:

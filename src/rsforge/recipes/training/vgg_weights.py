@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
@@ -16,6 +19,8 @@ from rsforge.recipes.training.decisions import Decision
 from rsforge.recipes.training.job import Partner
 
 Partners = dict[str, Partner]
+N = TypeVar("N", bound=nn.Module)
+OTHERWISE = "train with --no-perceptual"
 
 
 def decide(given: Path | None, stored: str | None, world: SingleProcess, console: Console, *, what: str) -> Decision:
@@ -39,11 +44,24 @@ def decide(given: Path | None, stored: str | None, world: SingleProcess, console
 
 
 def load_features(
-    given: Path | None, device: torch.device, *, what: str, resumed: bool
+    given: Path | None, device: torch.device, *, what: str, resumed: bool, otherwise: str = OTHERWISE
 ) -> tuple[VggFeatures, Partners]:
-    """The features that ``what`` needs, from the file ``given`` or from the cache, and what a run builds on with them.
+    """The features that ``what`` compares; as ``load_network``."""
+    return load_network(load_vgg16, given, device, what=what, resumed=resumed, otherwise=otherwise)
 
-    RSF-E007 when there is neither; a run that is ``resumed`` cannot go on without them.
+
+def load_network(
+    build: Callable[[Path], N],
+    given: Path | None,
+    device: torch.device,
+    *,
+    what: str,
+    resumed: bool,
+    otherwise: str = OTHERWISE,
+) -> tuple[N, Partners]:
+    """The network that ``what`` needs, of the file ``given`` or of the cache, and what a run builds on with it.
+
+    RSF-E007 when there is neither; ``otherwise`` is how to train without it, but for a run that is ``resumed``.
     """
     path = given or find_vgg16()
     if path is None:
@@ -52,7 +70,7 @@ def load_features(
             "RSF-E007",
             f"{what} needs the weights of VGG16" + (", with which this run began" if resumed else ""),
             found=f"no --vgg-weights, and {VGG16.where_looked()}",
-            fix=", or ".join(ways if resumed else [*ways, "train with --no-perceptual"]),
+            fix=", or ".join(ways if resumed else [*ways, otherwise]),
         )
-    network = load_vgg16(path)
+    network = build(path)
     return network.to(device), {"vgg16": Partner(path, checkpoint.digest_weights(network.state_dict()))}

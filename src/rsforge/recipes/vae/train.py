@@ -17,6 +17,7 @@ from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
+from rsforge.models.recompute import use_checkpointing
 from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.console import Console
@@ -84,6 +85,7 @@ def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
             norm_num_groups=group_count(widths),
         )
         network.latent_shape(image_size)
+        use_checkpointing(network, options.gradient_checkpointing)
         return network
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--image-size, --channels") from error
