@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from PIL import Image
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.recipes.diffusion import sar_networks
-from tests.worlds.commands import rsforge
+from tests.worlds.commands import command, rsforge
 from tests.worlds.sar_diffusion import LINE
 from tests.worlds.vgg16 import write_vgg16
 
@@ -98,3 +101,21 @@ def test_the_ways_without_a_perceptual_distance_are_those_of_this_command(sar_wo
     assert rsforge(line, sar_world.pairs, sar_world.clip, tmp_path / "run", vae) == 6
     told = capsys.readouterr().err
     assert "RSF-E007" in told and "leave out --perceptual-weight" in told and "--no-perceptual" not in told
+
+
+def test_two_processes_train_both_stages_and_resume_to_the_bit(sar_world, tmp_path):
+    """The autoencoder first, by the same processes, and a critic, which has an optimizer of its own."""
+
+    def spell(name: str, steps: int) -> str:
+        line = LINE.replace("--batch-size 8", "--batch-size 4") + "--adversarial-weight 0.1 --log-every 1 "
+        line += f"--max-train-steps {steps}"
+        return shlex.join(command(line, sar_world.pairs, sar_world.clip, tmp_path / name))
+
+    lines = [spell("whole", 3), spell("cut", 2), spell("cut", 3) + " --resume"]
+    subprocess.run([sys.executable, "-m", "tests.worlds.two_processes", *lines], check=True, timeout=300)
+    for name in ("autoencoder/latest_model.pt", "latest_model.pt"):
+        whole, cut = (dict(checkpoint.tensors(checkpoint.load(tmp_path / run / name))) for run in ("whole", "cut"))
+        assert whole.keys() == cut.keys() and all(torch.equal(whole[key], cut[key]) for key in whole)
+    for group in ("denoiser", "critic"):
+        assert any(key.startswith(f"/parts/optimizer/{group}/state") for key in whole)
+    assert (tmp_path / "whole/journal.jsonl").read_bytes() == (tmp_path / "cut/journal.jsonl").read_bytes()
