@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from PIL import Image
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from tests.worlds.caption_extraction import encode_picture, write_captioned
+from tests.worlds.clip import TINY as CLIP
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.main_job import FORMER, lay_out
+from tests.worlds.sar_diffusion import DRAWING, SAR, make_world
 
 RUN = "--output-dir run --report-to none"
 MAP = VAE.replace("--latent-dim 8", "--latent map --latent-channels 2").replace("--num-workers 0", "--num-workers 2")
@@ -36,7 +39,7 @@ class Command:
 
     @property
     def trains(self) -> bool:
-        return " train " in self.line
+        return bool(re.search(r" train(-\w+)? ", self.line))
 
 
 def tiles(place: Path) -> None:
@@ -83,9 +86,26 @@ def map_autoencoder(place: Path) -> None:
     shutil.copytree(FORMER / "vae_map", place / "vae_map")
 
 
+def sar_world(place: Path) -> None:
+    """Pairs, a text encoder and a model of SAR to optical images, trained once for all commands of a campaign."""
+    shared = place.parents[1] / "SAR to optical"
+    if not shared.exists():
+        make_world(shared)
+    shutil.copytree(shared, place, dirs_exist_ok=True)
+
+
+def sar_pairs(place: Path) -> None:
+    """The same without a model."""
+    sar_world(place)
+    shutil.rmtree(place / "model")
+
+
 VAE_LINE = f"vae train --data-dir tiles {RUN} --epochs 4 --save-every 2 --sample-every 2 --kl-warmup 1"
 DIFFUSION_LINE = f"diffusion train {DENOISER} {RUN} --epochs 4 --save-every 2 --sample-every 2 {DIFFUSION}"
 GAN_LINE = f"cyclegan train {GAN} {RUN} --epochs 3 --save-every 1 --sample-every 2"
+CLIP_LINE = f"clip train --data-dir Dataset --output-dir run --epochs 3 --save-every 1 {CLIP}"
+SAR_LINE = f"diffusion train-sar --data-dir Dataset --clip-checkpoint clip.pt --output-dir run {SAR}"
+DRAW = DRAWING.format("model/best_model.pt")
 SAMPLE = "sample --diffusion-checkpoint diffusion_vector/best_model.pt --vae vae_vector/best_model.pt"
 DATA, TRAIN = "rsforge.recipes.data", "rsforge.recipes"
 
@@ -100,6 +120,9 @@ COMMANDS = (
     Command("cyclegan train, 2 workers", f"{GAN_LINE} --num-workers 2", f"{TRAIN}.cyclegan.train", pairs, 8),
     Command("cyclegan train, 2 processes", f"{GAN_LINE} --num-workers 0 --processes 2", f"{TRAIN}.cyclegan.train",
             pairs, 1, processes=2),
+    Command("clip train", CLIP_LINE, f"{TRAIN}.clip.train", sar_pairs, 8),
+    Command("diffusion train-sar", f"{SAR_LINE} --epochs 3 --save-every 1 --sample-every 2",
+            f"{TRAIN}.diffusion.train_sar", sar_pairs, 10),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "
             "--resolution 16 --num-workers 2", f"{DATA}.parquet_to_jsonl", rows),
     Command("data captions-to-jsonl", "data captions-to-jsonl --caption-file captions.txt --output-file out.jsonl",
@@ -126,4 +149,10 @@ COMMANDS = (
     Command("vae reconstruct", "vae reconstruct --checkpoint vae_map/latest_model.pt --data-dir tiles --output r.png",
             f"{TRAIN}.vae.reconstruct", lambda place: (map_autoencoder(place), tiles(place)), 6),
     Command("sample", f"{SAMPLE} --num-images 6 --ddim-steps 4 --seed 3", f"{TRAIN}.sample.images", lay_out),
+    Command("sample single", f"sample single {DRAW} --samples 2 --input-image Dataset/r_000/s1_000/img_p1.png "
+            "--output-path out/a.png", f"{TRAIN}.sample.single", sar_world, 4),
+    Command("sample batch", f"sample batch {DRAW} --input-dir Dataset/r_000/s1_000 --output-dir out",
+            f"{TRAIN}.sample.batch", sar_world, 4),
+    Command("sample dataset", f"sample dataset {DRAW} --data-dir Dataset --num-samples 3 --output-dir out",
+            f"{TRAIN}.sample.dataset", sar_world, 4),
 )  # fmt: skip

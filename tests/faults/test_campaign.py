@@ -23,8 +23,6 @@ WITHOUT_A_KILL = {
     "clip evaluate", "diffusion evaluate",
     # It runs what is killed here one by one.
     "demo",
-    # Not killed yet: they train and write through the same engine and functions as those that are.
-    "clip train", "diffusion train-sar", "sample single", "sample batch", "sample dataset",
 }  # fmt: skip
 
 

@@ -67,3 +67,23 @@ def note(happened, name, function):
         return function(*arguments)
 
     return call
+
+
+def test_images_of_equal_names_keep_their_folders(sample, sar_world, tmp_path):
+    for folder in ("north", "south"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        shutil.copy(first_image(sar_world), tmp_path / "in" / folder / "a.png")
+    result, _ = sample("batch", "--input-dir in --output-dir out")
+    made = [f"{folder}/a_temperate_summer_generated.png" for folder in ("north", "south")]
+    assert result["images"] == 2 and all((tmp_path / "out" / name).is_file() for name in made)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [image["file"] for image in manifest["images"]] == made
+
+
+def test_two_images_that_would_be_one_file_are_refused(sample, sar_world, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "a.PNG"):
+        shutil.copy(first_image(sar_world), tmp_path / "in" / name)
+    error, _ = sample("batch", "--input-dir in --output-dir out", code=2)
+    assert error["code"] == "RSF-U005" and "two images would become" in error["message"]
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.io.image_writer import save_grid
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
@@ -84,18 +84,25 @@ def describe(artist: Artist) -> dict[str, Any]:
     return describe_drawing(artist.model, artist.walk, artist.settings, seed=artist.seed)
 
 
-def write_drawn(drawn: Drawn) -> dict[str, Any]:
-    """Write an order's first draw under its name, and mean and spread where there are several; returns its record."""
+def write_drawn(drawn: Drawn, folder: Path) -> dict[str, Any]:
+    """Write an order's first draw under its name, and mean and spread where there are several.
+
+    Returns its record, with the files as named from ``folder``.
+    """
     target, images = drawn.order.target, drawn.images
-    record: dict[str, Any] = {"name": drawn.order.name, "file": target.name, "prompt": drawn.order.prompt}
-    record |= {**drawn.order.facts, "index": drawn.index}
+    mean_file, spread_file = (target.with_name(f"{target.stem}_{part}.png") for part in ("mean", "spread"))
+    leftovers.sweep_for([target, mean_file, spread_file])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    named = {"name": drawn.order.name, "file": target.relative_to(folder).as_posix(), "prompt": drawn.order.prompt}
+    record: dict[str, Any] = {**named, **drawn.order.facts, "index": drawn.index}
     save_grid(target, images[:1], nrow=1)
     if len(images) > 1:
         spread = images.std(0).mean(0)
-        mean_file, spread_file = (target.with_name(f"{target.stem}_{part}.png") for part in ("mean", "spread"))
         save_grid(mean_file, images.mean(0)[None], nrow=1)
         save_grid(spread_file, (2 * spread.clamp(max=1) - 1).expand(1, 3, -1, -1), nrow=1)
-        record |= {"mean_file": mean_file.name, "spread_file": spread_file.name, "spread": float(spread.mean())}
+        files = {"mean_file": mean_file, "spread_file": spread_file}
+        record |= {name: path.relative_to(folder).as_posix() for name, path in files.items()}
+        record["spread"] = float(spread.mean())
     return record
 
 
@@ -107,7 +114,7 @@ def write_all(
     shown: list[Drawn] = []
     for order in orders:
         drawn = artist.draw(order)
-        records.append({**write_drawn(drawn), **measure(drawn)})
+        records.append({**write_drawn(drawn, folder), **measure(drawn)})
         if len(shown) < MOST_ROWS:
             shown.append(drawn)
     if shown:
@@ -122,6 +129,7 @@ def write_overview(folder: Path, drawn: Sequence[Drawn]) -> Path:
         rows += [one.order.sar[:1].expand(3, -1, -1), one.images[0]]
         rows += [one.order.truth] if with_truth and one.order.truth is not None else []
     columns = ("SAR", "generated", "optical") if with_truth else ("SAR", "generated")
+    leftovers.sweep_for([folder / GRID])
     save_labelled_grid(folder / GRID, torch.stack(rows), nrow=len(columns), columns=columns)
     return folder / GRID
 
@@ -129,5 +137,6 @@ def write_overview(folder: Path, drawn: Sequence[Drawn]) -> Path:
 def write_manifest(folder: Path, artist: Artist, records: Sequence[Mapping[str, Any]], **more: Any) -> Path:
     """``manifest.json``: what made each image."""
     path = folder / MANIFEST
+    leftovers.sweep_for([path])
     durable.write_json(path, {**describe(artist), **more, "images": list(records)})
     return path

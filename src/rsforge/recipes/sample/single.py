@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rsforge import durable
+from rsforge import durable, leftovers
 from rsforge.data.io.image_writer import check_picture_path
 from rsforge.data.pairs.dataset import read_sar_square
 from rsforge.data.sar.radiometry import Radiometry
@@ -33,8 +33,10 @@ def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return result
     output_dir.make(target.parent)
-    result |= write_drawn(artist.draw(order))
-    durable.write_json(target.with_suffix(".json"), result)
+    result |= write_drawn(artist.draw(order), target.parent)
+    record = target.with_suffix(".json")
+    leftovers.sweep_for([record])
+    durable.write_json(record, result)
     return result
 
 
