@@ -24,6 +24,10 @@ class SynthSettings(Section):
         json_schema_extra=also(basic=True),
     )
     size: int = Field(128, ge=8, le=4096, description="Side in pixels.", json_schema_extra=also(basic=True))
+    every_season: bool = Field(
+        False,
+        description="Draw each scene of pairs-csv in all four seasons: one SAR image, four optical ones.",
+    )
     output_dir: Path = Field(description="Folder to write.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
     seed: Seed = Field(42, description="Seed of the synthetic data.")

@@ -101,3 +101,17 @@ def test_tiles_carry_their_class_in_the_name(tmp_path) -> None:
     assert (tmp_path / "classes.txt").read_text() == "1 fields\n2 river\n3 village\n4 coast\n"
     with Image.open(tmp_path / "0002_0002.png") as tile:
         assert (tile.size, tile.mode) == ((16, 16), "RGB")
+
+
+def test_every_season_is_one_scene_with_one_sar_image_and_four_optical_ones(tmp_path) -> None:
+    assert sum(write(tmp_path, "regions", count=32, size=24, seed=3, every_season=True)) == 32
+    assert sorted(tree(tmp_path)) == sorted(list_files("regions", 32, every_season=True))
+    pairs = find_pairs(tmp_path).pairs
+    assert len(pairs) == 32 and len({pair.scene for pair in pairs}) == 2
+    for scene in {pair.scene for pair in pairs}:
+        seen = [pair for pair in pairs if pair.scene == scene]
+        assert sorted({pair.metadata["season"] for pair in seen}) == ["fall", "spring", "summer", "winter"]
+        assert len({pair.metadata["region"] for pair in seen}) == 1
+        place = [pair for pair in seen if pair.window == seen[0].window]
+        assert len({pair.sar.read_bytes() for pair in place}) == 1 and len(place) == 4
+        assert len({pair.optical.read_bytes() for pair in place}) == 4

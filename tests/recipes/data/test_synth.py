@@ -113,3 +113,12 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path, capsys):
     (tmp_path / "world").write_text("mine")
     assert rsforge(LINE, "tiles", 1, tmp_path / "world") == 6
     assert "RSF-E008" in capsys.readouterr().err
+
+
+def test_every_season_is_for_pairs_with_tables_and_can_be_replaced(tmp_path, capsys):
+    assert rsforge(f"{LINE} --every-season", "pairs", 3, tmp_path / "one") == 2
+    assert "--every-season draws scenes of --kind pairs-csv" in capsys.readouterr().err
+    assert rsforge(f"{LINE} --every-season", "pairs-csv", 20, tmp_path / "one") == 0
+    whole = set(tree(tmp_path / "one"))
+    assert rsforge(f"{LINE} --overwrite", "pairs-csv", 3, tmp_path / "one") == 0
+    assert len(tree(tmp_path / "one")) == 3 * 2 + 1 + 1 < len(whole)

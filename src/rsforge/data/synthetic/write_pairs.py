@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -55,17 +56,21 @@ def _terrain_site(s: int) -> Site:
     return Site(s, folder, {"kind": kind, "season": season}, f"{_ROIS[season]}_{season}_{s + 1}", names=names)
 
 
-def _region_site(s: int) -> Site:
-    """Scene ``s`` of the layout regions; regions alternate, countries and seasons alternate within each region."""
+def _region_site(s: int, *, every_season: bool = False) -> Site:
+    """Scene ``s`` of the layout regions; regions alternate, countries and seasons alternate within each region.
+
+    With ``every_season`` four sites in a row are one scene in its four seasons.
+    """
+    visit, s = (s % len(SEASONS), s // len(SEASONS)) if every_season else (0, s)
     number = s % len(REGIONS)
     turn = s // len(REGIONS)
     region = REGIONS[number]
-    season = SEASONS[(turn + number) % 4]
+    season = SEASONS[visit if every_season else (turn + number) % 4]
     country, lon, lat = _PLACES[region][turn % 4]
     # Scenes of one place lie a third of a degree apart.
     lon = round(lon + turn // 4 % 10 / 3, 4)
     lat = round(lat - turn // 40 % 4 / 3, 4)
-    first = turn * PER_SCENE + 1
+    first = (turn * len(SEASONS) + visit if every_season else turn) * PER_SCENE + 1
     code = f"{number:03d}"
     # The original scripts write both separators on Windows.
     stem = f"r_{code}\\{{0}}_{code}/img_p{{1}}.png"
@@ -74,29 +79,35 @@ def _region_site(s: int) -> Site:
     return Site(s, f"r_{code}", look, f"scene_{s:03d}", country, f"({lon}, {lat})", names)
 
 
-def list_sites(layout: SyntheticLayout, count: int) -> list[Site]:
-    """The scenes of ``count`` patches; the last one may have fewer than four."""
-    make_site = _terrain_site if layout == "terrain" else _region_site
+def list_sites(layout: SyntheticLayout, count: int, *, every_season: bool = False) -> list[Site]:
+    """The scenes of ``count`` patches; the last one may have fewer than four.
+
+    With ``every_season``, which the layout regions has, four sites in a row are one scene in its four seasons.
+    """
+    make_site = _terrain_site if layout == "terrain" else partial(_region_site, every_season=every_season)
     scenes = [make_site(s) for s in range(math.ceil(count / PER_SCENE))]
     in_last = count - PER_SCENE * (len(scenes) - 1)
     scenes[-1] = replace(scenes[-1], names=scenes[-1].names[:in_last])
     return scenes
 
 
-def list_files(layout: SyntheticLayout, count: int) -> list[str]:
+def list_files(layout: SyntheticLayout, count: int, *, every_season: bool = False) -> list[str]:
     """The files that ``write`` writes, relative to the root."""
-    scenes = list_sites(layout, count)
+    scenes = list_sites(layout, count, every_season=every_season)
     tables = sorted({f"data_{site.folder}.csv" for site in scenes})
     images = [name.replace("\\", "/") for site in scenes for names in site.names for name in names]
     return [*tables, *images]
 
 
-def write(root: Path, layout: SyntheticLayout, *, count: int, size: int, seed: int) -> Iterator[int]:
+def write(
+    root: Path, layout: SyntheticLayout, *, count: int, size: int, seed: int, every_season: bool = False
+) -> Iterator[int]:
     """Write ``count`` pairs of ``size`` pixels and then the tables; yields the number of pairs after each scene.
 
-    SAR is 8-bit grey for -25 to 0 dB of sigma0. Each scene is cut into four patches that do not overlap.
+    SAR is 8-bit grey for -25 to 0 dB of sigma0. Each scene is cut into four patches that do not overlap. A scene has
+    one SAR image, also with ``every_season``: the backscatter does not know the season.
     """
-    scenes = list_sites(layout, count)
+    scenes = list_sites(layout, count, every_season=every_season)
     windows = list_windows(2 * size, 2 * size, size, size)
     for site in scenes:
         optical, sar = draw_pair(seed, site.number, 2 * size, **site.look)

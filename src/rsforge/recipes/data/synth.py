@@ -30,7 +30,7 @@ class World:
 
     card: str
     count: int
-    list_files: Callable[[int], list[str]]
+    list_files: Callable[..., list[str]]
     write: Callable[..., Iterator[int]]
     next_command: str
     facts: dict[str, Any]
@@ -94,8 +94,9 @@ def draw(settings: SynthSettings, console: Console) -> dict[str, Any]:
     root = settings.output_dir
     size = settings.size
     count = settings.count or world.count
-    files = world.list_files(count)
-    description = {"kind": settings.kind, "count": count, "size": size, "seed": settings.seed}
+    options = choose_options(settings)
+    files = world.list_files(count, **options)
+    description = {"kind": settings.kind, "count": count, "size": size, "seed": settings.seed, **options}
     half = max(size // 2, 8)
     patch = max(min(size, 255) // 15 * 15, 15)
     command = world.next_command.format(root=shlex.quote(str(root)), half=half, patch=patch)
@@ -111,11 +112,19 @@ def draw(settings: SynthSettings, console: Console) -> dict[str, Any]:
             _remove(root, path)
         durable.write_json(root / NOTE, description)
         with console.progress("drawing", count) as meter:
-            for done in world.write(root, count=count, size=size, seed=settings.seed):
+            for done in world.write(root, count=count, size=size, seed=settings.seed, **options):
                 meter.step(done)
         write_card(root, world.card, **world.facts, world=description)
         (root / NOTE).unlink()
     return result
+
+
+def choose_options(settings: SynthSettings) -> dict[str, bool]:
+    """What this kind of data set alone may be asked for; RSF-U005 where it is another kind."""
+    if settings.every_season and settings.kind != "pairs-csv":
+        what = f"--every-season draws scenes of --kind pairs-csv, not of {settings.kind}"
+        raise RsforgeError("RSF-U005", what, where="--every-season", fix="leave out --every-season")
+    return {"every_season": True} if settings.every_season else {}
 
 
 def _find_stale(root: Path, files: list[str], *, overwrite: bool) -> list[Path]:
@@ -151,7 +160,8 @@ def _list_earlier(root: Path) -> list[str]:
         description = read_card(root).get("world")
     match description:
         case {"kind": str(kind), "count": int(count)} if kind in WORLDS and 0 < count <= 1_000_000:
-            return WORLDS[kind].list_files(count)
+            seasons = {"every_season": True} if kind == "pairs-csv" and description.get("every_season") is True else {}
+            return WORLDS[kind].list_files(count, **seasons)
     return []
 
 

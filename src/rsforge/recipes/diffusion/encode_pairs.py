@@ -23,8 +23,8 @@ from rsforge.tasks.diffusion import already_encoded
 
 Batch = Mapping[str, Any]
 SAR, OPTICAL = 0, 1
-MEASURED, MEASURED_IN_PLAN = 256, 1
-"""Training pairs whose latents are measured where none are stored, and in a plan, which trains nothing."""
+MEASURED = 256
+"""Training pairs whose latents are measured where none are stored."""
 
 
 class OneModality:

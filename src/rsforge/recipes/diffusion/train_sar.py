@@ -26,7 +26,7 @@ from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion import encode_pairs
 from rsforge.recipes.diffusion.encode_latents import Store
-from rsforge.recipes.diffusion.encode_pairs import MEASURED, MEASURED_IN_PLAN, PairLatents, Standard
+from rsforge.recipes.diffusion.encode_pairs import MEASURED, PairLatents, Standard
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, train_first
 from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
 from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
@@ -99,7 +99,8 @@ def open_data(settings: SarTrainSettings, compute: Compute, console: Console) ->
     """The pairs, to be encoded at each step as long as nothing may be written."""
     data = read_data(settings, compute, console)
     augmented = AugmentedPairs(data.pairs.train, Strengths(**settings.augment.model_dump()), seed=settings.run.seed)
-    measured = MEASURED_IN_PLAN if console.dry_run else MEASURED
+    # What is measured here counts where images are encoded at each step: stored latents are measured themselves.
+    measured = 1 if console.dry_run or settings.denoiser.latent_cache else MEASURED
     latents = encode_pairs.encode_fresh(
         data.pairs, augmented, data.tokens, data.composite, data.autoencoder, compute, measured=measured
     )
