@@ -41,4 +41,15 @@ def test_what_no_training_writes_is_named(tree):
 
 def test_entries_are_counted(monkeypatch):
     monkeypatch.setattr(checkpoint_tree, "MOST_ENTRIES", 1000)
-    assert "1000 entries" in find_unusable(repeat("x", 9), 24)
+    assert "1000 entries" in find_unusable(repeat("x", 9), 1 << 20)
+
+
+def test_no_file_has_more_entries_than_bytes():
+    assert "500 entries" in find_unusable(repeat("x", 40), 500)
+    assert find_unusable(["x"] * 499, 500) == ""
+
+
+def test_a_table_has_no_more_keys_than_a_model_may_have(monkeypatch):
+    monkeypatch.setattr(checkpoint_tree, "MOST_KEYS", 10)
+    assert find_unusable({"settings": dict.fromkeys(range(10))}, 1 << 20) == ""
+    assert "/settings: a table of 11 keys" in find_unusable({"settings": dict.fromkeys(range(11))}, 1 << 20)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 MOST_DEPTH = 32
 MOST_ENTRIES = 5_000_000
+MOST_KEYS = 1 << 16  # of one table
 MOST_TEXT = 1 << 20
 MOST_INTEGER = 1 << 63
 # Tied weights and views share bytes of the file; nothing that is written shares them more often.
@@ -29,13 +30,15 @@ def find_unusable(tree: Any, file_bytes: int) -> str:
 class _Tally:
     def __init__(self, file_bytes: int) -> None:
         self.entries, self.bytes_left = 0, MOST_SHARING * file_bytes + SMALL
+        # An entry takes a byte or more: only a list that is referred to again and again has more of them.
+        self.most_entries = min(MOST_ENTRIES, file_bytes)
 
     def judge(self, tree: Any, place: str, depth: int) -> str:
         self.entries += 1
         if depth > MOST_DEPTH:
             return f"{_start(place)}: nested more than {MOST_DEPTH} deep"
-        if self.entries > MOST_ENTRIES:
-            return f"more than {MOST_ENTRIES} entries"
+        if self.entries > self.most_entries:
+            return f"more than {self.most_entries} entries"
         if isinstance(tree, Tensor):
             return self._judge_tensor(tree, place)
         if isinstance(tree, Mapping):
@@ -46,6 +49,8 @@ class _Tally:
         return _judge_leaf(tree, place)
 
     def _judge_mapping(self, tree: Mapping[Any, Any], place: str, depth: int) -> str:
+        if len(tree) > MOST_KEYS:
+            return f"{_start(place)}: a table of {len(tree)} keys"
         for key, value in tree.items():
             if not isinstance(key, (str, int)) or (isinstance(key, str) and len(key) > MOST_TEXT):
                 return f"{_start(place)}: a key that is neither a name nor a number"
