@@ -56,6 +56,6 @@ def blank_loss_plots() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=8, help="times that tests/engine/test_resume.py kills a training")
+    parser.addoption("--kills", type=int, default=12, help="times that tests/engine/test_resume.py kills a training")
     parser.addoption("--all-attacks", action="store_true", help="run every hostile file of tests/attacks")
     parser.addoption("--kill-seed", type=int, default=7, help="seed of the moments at which it does")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import trapezoid
 
 from rsforge.data.cubes.spectral_response import (
     SENSORS,
@@ -45,7 +46,7 @@ def dense(response: Response, wavelength, spectrum, step=0.01):
     found = []
     for column in response.values.T:
         r = np.interp(at, response.wavelength_nm, column)
-        found.append(np.trapezoid(light * r, at) / np.trapezoid(r, at))
+        found.append(trapezoid(light * r, at) / trapezoid(r, at))
     return np.array(found)
 
 

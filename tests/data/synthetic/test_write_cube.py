@@ -47,7 +47,7 @@ def test_the_header_says_what_the_bytes_are(cube) -> None:
     assert np.array_equal(bbl == 1, usable_bands()) and 340 < bbl.sum() < 400
     assert (cube / "cube_000.img").stat().st_size == 32 * 32 * 425 * 4
     with rasterio.open(cube / "cube_000.img") as file:
-        assert file.crs.to_dict()["proj"] in ("utm", "tmerc") and file.res == (GSD_M, GSD_M) and file.nodata == NODATA
+        assert file.crs.is_projected and file.res == (GSD_M, GSD_M) and file.nodata == NODATA
 
 
 def test_pixels_mix_the_spectra_of_what_was_drawn(cube) -> None:
