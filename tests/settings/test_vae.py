@@ -1,0 +1,20 @@
+"""What goes together in the settings of autoencoders."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from rsforge.settings.vae import MAP_DEFAULTS, AutoencoderSettings
+
+
+def test_a_map_latent_has_defaults_of_its_own():
+    settings = AutoencoderSettings(latent="map")
+    assert settings.model_dump(include=set(MAP_DEFAULTS)) == MAP_DEFAULTS
+    assert AutoencoderSettings(latent="map", kl_weight=0.5).kl_weight == 0.5
+
+
+def test_activations_of_map_autoencoders_alone_can_be_recomputed():
+    assert AutoencoderSettings(latent="map", gradient_checkpointing=True).gradient_checkpointing
+    with pytest.raises(ValidationError, match="needs --latent map"):
+        AutoencoderSettings(gradient_checkpointing=True)
