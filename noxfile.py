@@ -139,12 +139,7 @@ def attacks(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Every example, in a folder of its own."""
     install(session)
-    for script in scripts("examples"):
-        with TemporaryDirectory() as folder, session.chdir(folder):
-            session.run("python", str(script), env=ONE_THREAD)
-    for script in sorted((ROOT / "examples").glob("*.sh")):
-        with TemporaryDirectory() as folder, session.chdir(folder):
-            session.run("bash", str(script), env=ONE_THREAD, external=True)
+    session.run("python", "examples/_run.py", env=ONE_THREAD)
 
 
 @nox.session

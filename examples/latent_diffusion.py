@@ -45,7 +45,7 @@ def train_denoiser(autoencoder: Path) -> Path:
         run=run("diffusion_models"),
         data=LatentImageSettings(data_dir=str(TILES), image_size=SIZE),
         denoiser=DenoiserSettings(vae_checkpoint=autoencoder, hidden=(64, 64, 128, 128), timesteps=200),
-        loop=LoopSettings(epochs=200, batch_size=32, sample_every=200, validate_every=50),
+        loop=LoopSettings(epochs=120, batch_size=32, sample_every=120, validate_every=30),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),
     )
     result = diffusion_train.train(settings, SilentConsole())

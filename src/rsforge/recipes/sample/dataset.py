@@ -44,6 +44,7 @@ def draw(settings: SampleDatasetSettings, console: Console) -> dict[str, Any]:
         orders = list_orders(settings, pairs, artist, console, meter)
         records = write_all(artist, orders, settings.output_dir, judge.measure)
     means = judge.summarize(records)
+    warn_of_better_baseline(means, console)
     write_manifest(settings.output_dir, artist, records, side=pairs.subset, absent=learned.absent, **means)
     return result | means
 
@@ -66,6 +67,14 @@ def list_orders(
 def name_facts(metadata: Mapping[str, str]) -> dict[str, str]:
     """Region and season of a pair, ``unknown`` where they are."""
     return {name: metadata.get(name) or "unknown" for name in ("region", "season")}
+
+
+def warn_of_better_baseline(means: Mapping[str, Any], console: Console) -> None:
+    """Warn where a predictor without a network comes nearer to the true images than the first draws."""
+    own, others = means["figures"]["l1"], {name: row["l1"] for name, row in means[BASELINES].items()}
+    nearest = min(others, key=others.__getitem__)
+    if own >= others[nearest]:
+        console.warn(f"the images are no nearer to the true ones than {nearest}: L1 {own:.4g}, {others[nearest]:.4g}")
 
 
 @dataclass(frozen=True)
