@@ -21,7 +21,7 @@ from rsforge.recipes.diffusion import sar_networks, train_sar  # noqa: F401
 from rsforge.recipes.tracking import loss_plots
 
 
-def fork(rank: int, port: int, lines: list[str]) -> int:
+def fork(rank: int, port: int, line: str) -> int:
     """A process of the group, with the environment that torchrun gives; its id."""
     pid = os.fork()
     if pid:
@@ -29,7 +29,7 @@ def fork(rank: int, port: int, lines: list[str]) -> int:
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank}
     os.environ.update({name: str(value) for name, value in address.items()})
     try:
-        code = max(run([*shlex.split(line), "--quiet"]) for line in lines)
+        code = run([*shlex.split(line), "--quiet"])
         distributed.leave()
         os._exit(code)
     except BaseException:
@@ -42,9 +42,15 @@ def main() -> None:
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports much, too
     loss_plots.draw = lambda rows, curves, path, *, marks: None
     sar_networks.CRITIC_WIDTH = 8
+    for line in sys.argv[1:]:
+        train_together(line)
+
+
+def train_together(line: str) -> None:
+    """Both processes run ``line``; each line has a port of its own, since the former may still be in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    members = {fork(rank, port, sys.argv[1:]) for rank in range(2)}
+    members = {fork(rank, port, line) for rank in range(2)}
     while members:
         pid, status = os.wait()
         members.remove(pid)

@@ -98,7 +98,7 @@ def train_first(settings: SarTrainSettings, console: Console) -> Path:
     console.say(f"autoencoder  first, on both images of the training pairs, in {own.run.output_dir}")
     stage = StageConsole(console, command=console.command, argv=console.argv, origins={})
     try:
-        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=read_both), own, stage)
+        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=read_both), own, stage, more_follows=True)
     except RsforgeError as error:
         if error.code.startswith("RSF-I"):  # the same command goes on here; --resume is for the denoiser
             error.fix = console.command

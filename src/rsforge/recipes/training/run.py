@@ -44,13 +44,16 @@ N = TypeVar("N")
 State = dict[str, Any] | None
 
 
-def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any]:
-    """Train ``method`` from the start or from where it stopped, here or in the processes that are asked for."""
+def fit(method: Method[S, D, N], settings: S, console: Console, *, more_follows: bool = False) -> dict[str, Any]:
+    """Train ``method`` from the start or from where it stopped, here or in the processes that are asked for.
+
+    The processes stay together where another training of theirs follows: who met anew could meet the former group.
+    """
     trackers.check(settings.run)
     several = launch.should_launch(settings.run)
     if several and not console.dry_run:
         return launch.torchrun(settings.run, console)
-    with open_compute(settings.run, console) as compute:
+    with open_compute(settings.run, console, more_follows=more_follows) as compute:
         if several:
             compute = replace(compute, world=PlannedProcesses(launch.all_processes(settings.run)))
         point = output_dir.find_state(settings.run, method.outputs, kind=method.kind, console=console)
@@ -58,7 +61,7 @@ def fit(method: Method[S, D, N], settings: S, console: Console) -> dict[str, Any
 
 
 @contextlib.contextmanager
-def open_compute(run: RunSettings, console: Console) -> Iterator[Compute]:
+def open_compute(run: RunSettings, console: Console, *, more_follows: bool = False) -> Iterator[Compute]:
     """The device and this process's part among others; said in one line."""
     device = distributed.local_device(devices.choose(run.device, deterministic=run.deterministic))
     world = distributed.join(device)
@@ -67,7 +70,8 @@ def open_compute(run: RunSettings, console: Console) -> Iterator[Compute]:
     try:
         yield Compute(device, world)
     finally:
-        distributed.leave()
+        if not more_follows:
+            distributed.leave()
 
 
 def _fit_here(
