@@ -1,7 +1,7 @@
 """The main job in three calls: an autoencoder, a diffusion model in its latent space, and images from both.
 
 The same as `rsforge vae train`, `rsforge diffusion train` and `rsforge sample`. The models are toys that train in
-half a minute; their images have colours and textures of the drawn scenes, not yet their shapes.
+two minutes; their images have colours and textures of the drawn scenes, not yet their shapes.
 """
 
 from __future__ import annotations

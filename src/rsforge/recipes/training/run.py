@@ -67,10 +67,12 @@ def open_compute(run: RunSettings, console: Console, *, more_follows: bool = Fal
     world = distributed.join(device)
     processes = f", {world.size} processes" if world.size > 1 else ""
     console.say(f"device     {devices.describe(device)}{processes}")
+    stays = False
     try:
         yield Compute(device, world)
+        stays = more_follows  # but not after an error: nothing follows then
     finally:
-        if not more_follows:
+        if not stays:
             distributed.leave()
 
 
