@@ -11,7 +11,7 @@ from PIL import Image
 from rsforge.data.synthetic import world
 from rsforge.data.synthetic.backscatter import to_decibel
 from rsforge.data.synthetic.landscape import KINDS, draw_tile
-from rsforge.data.synthetic.world import SEASONS, draw_pair, draw_sar_strips, draw_strips, encode_image
+from rsforge.data.synthetic.world import REGIONS, SEASONS, draw_pair, draw_sar_strips, draw_strips, encode_image
 
 
 def test_scenes_are_the_tiles_and_know_what_they_are_made_of() -> None:
@@ -71,3 +71,21 @@ def test_pictures_are_png_or_jpeg() -> None:
     png, jpeg = (Image.open(io.BytesIO(encode_image(pixels, kind))) for kind in ("PNG", "JPEG"))
     assert (png.format, png.mode, jpeg.format) == ("PNG", "RGB", "JPEG") and np.array_equal(np.asarray(png), pixels)
     assert Image.open(io.BytesIO(encode_image(pixels[..., 0]))).mode == "L"
+
+
+def test_a_season_of_a_known_region_is_that_of_the_region() -> None:
+    """Snow lies in the arctic winter alone, and on open ground alone; the tropics are greenest in the wet season."""
+    means = {}
+    for region in REGIONS:
+        for season in SEASONS:
+            (g,) = draw_strips(2, 0, 48, kind="river", season=season, region=region)
+            open_ground, water = g.material_share("crop", "soil") > 0.98, g.material_share("water") > 0.999
+            means[region, season] = g.rgb[:, open_ground].mean(1), g.rgb[:, water].mean(1)
+    (plain,) = draw_strips(2, 0, 48, kind="river")
+    for (region, season), (ground, water) in means.items():
+        np.testing.assert_allclose(water, plain.rgb[:, plain.material_share("water") > 0.999].mean(1), atol=2e-3)
+        assert (ground.min() > 0.7) == ((region, season) == ("arctic", "winter"))
+    greenness = {season: means["tropical", season][0] @ [-1, 2, -1] for season in SEASONS}
+    assert (
+        max(greenness, key=greenness.__getitem__) == "summer" and min(greenness, key=greenness.__getitem__) == "winter"
+    )

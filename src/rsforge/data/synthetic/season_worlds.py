@@ -12,8 +12,8 @@ from rsforge.data.io.image_reader import Pixels
 from rsforge.data.synthetic.backscatter import to_decibel, to_grey
 from rsforge.data.synthetic.world import SEASONS, draw_pair, draw_strips
 
-KIND = "fields"
-"""The kind of scenes in which the season shows most: its tint is that of vegetation."""
+LOOK = {"kind": "fields", "region": "temperate"}
+"""The kind of scenes, and the region, in which the seasons differ most: theirs is the colour of vegetation."""
 
 
 class SeasonWorld(NamedTuple):
@@ -28,7 +28,7 @@ def draw_world(seed: int, number: int, size: int) -> SeasonWorld:
 
     Backscatter does not know the season: SAR is drawn once.
     """
-    first, power = draw_pair(seed, number, 2 * size, kind=KIND, season=SEASONS[0])
+    first, power = draw_pair(seed, number, 2 * size, **LOOK, season=SEASONS[0])
     optical = [first, *(_draw_optical(seed, number, 2 * size, season) for season in SEASONS[1:])]
     sar = torch.from_numpy(to_grey(to_decibel(power))[None])
     truths = torch.from_numpy(np.stack(optical)).permute(0, 3, 1, 2)
@@ -36,4 +36,4 @@ def draw_world(seed: int, number: int, size: int) -> SeasonWorld:
 
 
 def _draw_optical(seed: int, number: int, size: int, season: str) -> Pixels:
-    return np.concatenate([strip.pixels() for strip in draw_strips(seed, number, size, kind=KIND, season=season)])
+    return np.concatenate([strip.pixels() for strip in draw_strips(seed, number, size, **LOOK, season=season)])

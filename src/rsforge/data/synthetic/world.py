@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,14 +18,39 @@ from rsforge.seeds import derive
 SEASONS = ("winter", "spring", "summer", "fall")
 REGIONS = ("tropical", "temperate", "arctic")
 
-# The colour of vegetation, and the share by which it replaces the original one.
+
+class Tint(NamedTuple):
+    """A colour, the share by which it replaces the original one, and the materials on which it does so."""
+
+    colour: str
+    share: float
+    materials: tuple[str, ...] = ("crop", "grass", "forest")
+
+
+# What a season or a region alone does to vegetation. Weak: most of a colour is that of the parcel.
 _TINTS = {
-    "winter": ("132 120 100", 0.35),
-    "spring": ("124 168 76", 0.2),
-    "summer": ("150 146 84", 0.12),
-    "fall": ("172 112 52", 0.3),
-    "tropical": ("24 92 44", 0.25),
-    "arctic": ("150 156 146", 0.3),
+    "winter": Tint("132 120 100", 0.35),
+    "spring": Tint("124 168 76", 0.2),
+    "summer": Tint("150 146 84", 0.12),
+    "fall": Tint("172 112 52", 0.3),
+    "tropical": Tint("24 92 44", 0.25),
+    "arctic": Tint("150 156 146", 0.3),
+}
+# What the seasons do to vegetation in each region, where both are known. Strong, as it is from orbit: a dry and a wet
+# season in the tropics, snow on open ground in the arctic winter, and four colours between.
+_CLIMATES = {
+    ("tropical", "winter"): Tint("150 130 78", 0.5),
+    ("tropical", "spring"): Tint("106 122 60", 0.5),
+    ("tropical", "summer"): Tint("28 92 44", 0.6),
+    ("tropical", "fall"): Tint("58 106 48", 0.55),
+    ("temperate", "winter"): Tint("124 112 92", 0.65),
+    ("temperate", "spring"): Tint("112 168 72", 0.6),
+    ("temperate", "summer"): Tint("160 152 80", 0.55),
+    ("temperate", "fall"): Tint("172 108 52", 0.6),
+    ("arctic", "winter"): Tint("228 234 240", 0.8, ("crop", "grass", "soil")),
+    ("arctic", "spring"): Tint("132 124 104", 0.6),
+    ("arctic", "summer"): Tint("118 134 88", 0.6),
+    ("arctic", "fall"): Tint("152 92 60", 0.6),
 }
 _SAMPLES = 1 << 20  # of one strip; four make a pixel
 
@@ -42,12 +68,16 @@ def draw_strips(
         rng = np.random.default_rng(derive(seed, "tile", number))
         scene = PaintedScene(rng, size, slice(row, min(row + step, size)), record=True)
         landscape.compose_scene(scene, kind)
-        for word in (season, region):
-            if word in _TINTS:
-                tint, strength = _TINTS[word]
-                vegetation = scene.material_share("crop", "grass", "forest")
-                scene.paint(vegetation * np.float32(strength), parse_colours(tint)[0])
+        for tint in list_tints(season, region):
+            scene.paint(scene.material_share(*tint.materials) * np.float32(tint.share), parse_colours(tint.colour)[0])
         yield scene
+
+
+def list_tints(season: str, region: str) -> list[Tint]:
+    """What season and region do to the colours of a scene; an empty or unknown word does nothing."""
+    if (region, season) in _CLIMATES:
+        return [_CLIMATES[region, season]]
+    return [_TINTS[word] for word in (season, region) if word in _TINTS]
 
 
 def draw_sar_strips(seed: int, number: int, size: int, **look: str) -> Iterator[tuple[PaintedScene, Array]]:
