@@ -44,7 +44,6 @@ FILES_WITHOUT_A_TEST: set[str] = {
     "recipes/output_names.py",
     "recipes/stored_partners.py",
     "recipes/training/output_dir.py",
-    "recipes/training/run.py",
     "recipes/vae/load.py",
     "recipes/vae/train.py",
 }
