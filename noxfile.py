@@ -136,6 +136,13 @@ def attacks(session: nox.Session) -> None:
 
 
 @nox.session
+def learning(session: nox.Session) -> None:
+    """Whether a SAR-to-optical model depends on SAR image and prompt; options after -- go to its training."""
+    install(session, "test")
+    session.run("python", "-m", "tests.learning.sar_to_optical", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Every example, in a folder of its own."""
     install(session)

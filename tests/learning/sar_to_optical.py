@@ -153,7 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=960)
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--folder", type=Path, default=Path("learning"))
+    parser.add_argument("--folder", type=Path, default=Path(".nox/learning"))
     parsed, more = parser.parse_known_args()
     ensure_torchvision()
     model = load_sar_model(

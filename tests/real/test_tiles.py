@@ -16,7 +16,7 @@ from rsforge.errors import RsforgeError
 
 UNREADABLE = {
     "broken_data_stream.png": "unrecognized data stream",
-    "crash-2020-10-test.tif": "cannot be decoded",
+    "crash-2020-10-test.tif": "",  # decoding fails, or its single bit is refused first, by the version of the reader
     "hopper_webp.tif": "",
     "lab.tif": "LAB",
     "no_palette.gif": "not an intact",
