@@ -33,10 +33,15 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def install(session: nox.Session, *groups: str, package: bool = True) -> None:
-    """The named dependency groups, and the package as it stands in this folder, at the pinned versions."""
+    """The named dependency groups, and the package as it stands in this folder, at the pinned versions.
+
+    pip would compile all of them, one file after the other, which takes longer than the download; Python compiles what
+    is imported.
+    """
     wanted = [name for group in groups for name in nox.project.dependency_groups(PYPROJECT, group)]
     own = ["-e", str(ROOT)] if package else []
-    session.run("python", "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), *own, *wanted)
+    pinned = ["--no-compile", "-c", str(ROOT / "constraints.txt")]
+    session.run("python", "-m", "pip", "install", "-q", *pinned, *own, *wanted)
 
 
 def scripts(folder: str) -> list[Path]:
