@@ -19,7 +19,7 @@ from tests.worlds.vgg16 import write_vgg16
 TINY = {
     "RSFORGE_CHANNELS": "2,4,4,8", "RSFORGE_HIDDEN": "16,16,16,16", "RSFORGE_BASE_WIDTH": "1",
     "RSFORGE_NUM_WORKERS": "0", "RSFORGE_IMAGE_CHANNELS": "4,8",
-    "RSFORGE_UNET_CHANNELS": "4,4,8,8", "RSFORGE_UNET_NUM_HEADS": "2", "RSFORGE_UNET_LAYERS_PER_BLOCK": "1",
+    "RSFORGE_UNET_CHANNELS": "4,4,8", "RSFORGE_UNET_NUM_HEADS": "2", "RSFORGE_UNET_LAYERS_PER_BLOCK": "1",
     "RSFORGE_VAE_CHANNELS": "4,4,4", "RSFORGE_CLIP_EMBEDDING_DIM": "16", "RSFORGE_CLIP_NUM_HEADS": "2",
     "RSFORGE_CLIP_NUM_LAYERS": "1", "RSFORGE_UNET_CONTEXT_DIM": "16",
 }  # fmt: skip
@@ -33,7 +33,7 @@ MADE = {
     "data prepare-classes": "training_data",
 }
 DRAW = [
-    "data synth --kind tiles --count 12 --size 128 --output-dir data/corel",
+    "data synth --kind tiles --count 12 --size 64 --output-dir data/corel",
     "data prepare-classes --data-dir data/corel --base-dir .",
     "data synth --kind pairs --count 40 --size 32 --output-dir v_2",
     "data synth --kind pairs-csv --count 40 --size 32 --output-dir Dataset",
@@ -43,12 +43,13 @@ DRAW = [
 ]
 TRAIN = [
     f"vae train --data-dir {ALL} --epochs 1 --report-to none --no-perceptual",
-    f"diffusion train --vae vae_models/best_model.pt --data-dir {ALL} --epochs 1 --sample-every 5 --report-to none",
+    f"diffusion train --vae vae_models/best_model.pt --data-dir {ALL} --epochs 1 --timesteps 50 --validation-draws 1 "
+    "--report-to none",
     "cyclegan train --data-dir v_2 --terrains agri --epochs 1 --report-to none --image-size 32 --lambda-content 0",
     "clip train --dataset-path Dataset --epochs 1 --report-to none --num-layers 1 --num-heads 2 --embedding-dim 16 "
     "--warmup-steps 0",
     "diffusion train-sar --dataset-path Dataset --max-train-steps 1 --vae-epochs 1 --vae-perceptual no --image-size 32 "
-    "--report-to none --timesteps 100",
+    "--report-to none --timesteps 50 --validation-draws 1",
 ]
 
 
