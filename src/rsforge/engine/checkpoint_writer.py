@@ -118,9 +118,11 @@ class CheckpointWriter:
 
         One that cannot be read stays, and counts as none: how new it is is unknown.
         """
-        if not self.keep:
+        periodic = list_periodic(self.folder, self.names)
+        # Reading what they state takes longer than writing one: only where there are too many.
+        if not self.keep or len(periodic) <= self.keep:
             return
-        stated = {path: _stated_progress(path) for path in list_periodic(self.folder, self.names)}
+        stated = {path: _stated_progress(path) for path in periodic}
         readable = sorted((progress, path) for path, progress in stated.items() if progress is not None)
         for _, path in readable[: -self.keep]:
             moment = self.names.moment_of(path.name)
