@@ -18,7 +18,7 @@ SECONDS = 60
 GROWTH = 2 << 30  # bytes of private memory that a command may map beyond those of this process
 IMPORTS = (
     "torchvision", "safetensors.torch", "pandas", "pyarrow.parquet", "h5py", "rasterio", "scipy.ndimage",
-    "yaml", "PIL.Image", "torch.utils.tensorboard", "torch._dynamo", "torchmetrics",
+    "yaml", "PIL.Image", "torch.utils.tensorboard", "torch._dynamo",
     *(f"rsforge.recipes.{group}.{name}" for group, name in (
         ("vae", "train"), ("vae", "evaluate"), ("vae", "reconstruct"), ("diffusion", "train"), ("cyclegan", "train"),
         ("cyclegan", "translate"), ("cyclegan", "evaluate"), ("sample", "images"), ("tools", "info"), ("data", "audit"),

@@ -23,28 +23,34 @@ import numpy as np
 
 from rsforge import durable
 from rsforge.data.io.image_writer import encode_image
-from rsforge.recipes.tracking import loss_plots
 from tests.faults.commands import COMMANDS, Command
 from tests.faults.trials import Tally, Trial
 
-LIBRARIES = ("torch._dynamo", "torchmetrics")
+LIBRARIES = ("torch._dynamo",)
 READERS = ("h5py", "rasterio", "pyarrow.parquet", "scipy.ndimage")
 
 
 def prepare(commands: Sequence[Command]) -> None:
     """Import once what every forked command would import."""
     from rsforge.cli.app import load_all
-    from rsforge.compat import ensure_torchvision
 
     load_all()
+    learns = any(not command.module.startswith("rsforge.recipes.data") for command in commands)
+    if learns:
+        _prepare_torch()
+    for name in (*READERS, *(LIBRARIES if learns else ()), *sorted({command.module for command in commands})):
+        importlib.import_module(name)
+
+
+def _prepare_torch() -> None:
     import torch
+
+    from rsforge.compat import ensure_torchvision
+    from rsforge.recipes.tracking import loss_plots
 
     ensure_torchvision()
     torch.set_num_threads(1)
-    learns = any(not command.module.startswith("rsforge.recipes.data") for command in commands)
     loss_plots.draw = draw_digest  # type: ignore[assignment]
-    for name in (*READERS, *(LIBRARIES if learns else ()), *sorted({command.module for command in commands})):
-        importlib.import_module(name)
 
 
 def draw_digest(rows: Sequence[object], curves: object, path: Path, *, marks: object) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,39 +31,44 @@ SAID = {"where": "", "found": "", "kept": "", "fix": "so"}
 
 
 @pytest.fixture
-def started(tmp_path, monkeypatch):
-    """Starts a training of two processes in its own folder, and ends what is left of it."""
+def start(tmp_path, monkeypatch):
+    """Starts a training of two processes from this one, in its own folder, and ends what is left of it.
+
+    What is done ``meanwhile`` is done by a thread of this process. Answers with the exit code.
+    """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     write_tiles(tmp_path / "tiles", 16, 16, seed=1)
-    children = []
 
-    def start(*words: str, epochs: int = 100_000) -> subprocess.Popen[str]:
-        line = (
-            f"vae train --data-dir {tmp_path}/tiles --output-dir {tmp_path}/out --processes 2 --epochs {epochs} {TINY}"
-        )
-        child = subprocess.Popen(
-            [sys.executable, "-m", "rsforge", *line.split(), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
-        children.append(child)
-        return child
+    def start(*words: str, epochs: int = 100_000, meanwhile: Callable[[], None] = lambda: None) -> int:
+        line = f"vae train --data-dir {{}} --output-dir {{}} --processes 2 --epochs {epochs} {TINY}"
+        with ThreadPoolExecutor() as pool:
+            doing = pool.submit(meanwhile)
+            try:
+                code = rsforge(" ".join([line, *words]), tmp_path / "tiles", tmp_path / "out")
+            except SystemExit as ending:  # how a launcher leaves when its processes have ended
+                code = int(ending.code or 0)
+            doing.result()
+        return code
 
     yield start
-    for child in children:
-        kill_all(child, tmp_path)
+    end_members(tmp_path)
 
 
 def kill_all(child: subprocess.Popen[str], folder: Path) -> None:
     """Kill a launcher and what is left of the run in ``folder``."""
     child.kill()
     child.communicate()
+    end_members(folder)
+
+
+def end_members(folder: Path) -> None:
     for pid in members(folder):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def members(folder: Path) -> list[int]:
-    """Living processes of the run in ``folder``."""
+    """Living processes of the run in ``folder``, which stands in their command lines."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -95,12 +101,14 @@ def training(folder: Path) -> bool:
 
 
 @LINUX
-def test_a_signal_to_the_launcher_stops_every_process_with_a_checkpoint(started, tmp_path):
-    child = started("--quiet")
-    until(lambda: training(tmp_path))
-    os.killpg(child.pid, signal.SIGINT)
-    out, err = child.communicate(timeout=60)
-    assert (child.returncode, out) == (130, "")
+def test_a_signal_to_the_launcher_stops_every_process_with_a_checkpoint(start, tmp_path, capfd):
+    def interrupt() -> None:
+        until(lambda: training(tmp_path))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    code = start("--quiet", meanwhile=interrupt)
+    out, err = capfd.readouterr()
+    assert (code, out) == (130, "")
     assert err.startswith("error[RSF-I130]: ") and len(err.splitlines()) <= 8
     assert err.count("error[") == 1 and "--resume" in err and "Traceback" not in err
     assert (tmp_path / "out" / "latest_model.pt").exists()
@@ -140,20 +148,23 @@ def test_nobody_survives_a_launcher_that_was_killed(tmp_path):
 
 
 @LINUX
-def test_a_process_that_was_killed_is_told(started, tmp_path):
-    child = started("--json")
-    until(lambda: training(tmp_path))
-    os.kill(ranks(tmp_path)[1], signal.SIGKILL)
-    out, err = child.communicate(timeout=60)
-    assert (child.returncode, out) == (6, "")
+def test_a_process_that_was_killed_is_told(start, tmp_path, capfd):
+    def kill_one() -> None:
+        until(lambda: training(tmp_path))
+        os.kill(ranks(tmp_path)[1], signal.SIGKILL)
+
+    code = start("--json", meanwhile=kill_one)
+    out, err = capfd.readouterr()
+    assert (code, out) == (6, "")
     told = json.loads(err.splitlines()[-1])
     assert (told["code"], told["found"]) == ("RSF-E009", "rank 1 by SIGKILL")
     assert "Traceback" not in err and err.count('"code"') == 1
 
 
-def test_the_launcher_hands_on_one_result(started, tmp_path):
-    out, err = (child := started("--json", "--quiet", epochs=1)).communicate(timeout=120)
-    assert (child.returncode, err) == (0, "")
+def test_the_launcher_hands_on_one_result(start, tmp_path, capfd):
+    code = start("--json", "--quiet", epochs=1)
+    out, err = capfd.readouterr()
+    assert (code, err) == (0, "")
     assert json.loads(out)["epochs"] == 1 and (tmp_path / "out" / "best_model.pt").exists()
 
 
