@@ -12,7 +12,7 @@ from PIL import Image
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.recipes.datasets import image_folder
-from tests.worlds.commands import DIFFUSION, VAE, rsforge
+from tests.worlds.commands import DIFFUSION, DRAWS, VAE, rsforge
 
 
 def pixels(path):
@@ -196,7 +196,7 @@ def test_map_latents_go_the_whole_way(job, tmp_path, capsys):
     line = (
         "diffusion train --vae {} --data-dir {} --output-dir {} --channels 32,32 --layers-per-block 1 --image-size 16 "
         "--epochs 1 --sample-every 1 --num-workers 0 --prediction v --schedule cosine --zero-terminal-snr "
-        "--min-snr-gamma 5 --report-to none"
+        f"--min-snr-gamma 5 --timesteps 40 --report-to none {DRAWS}"
     )
     assert rsforge(line, tmp_path / "vae" / "best_model.pt", job.tiles, tmp_path / "dif") == 0
     line = "sample --diffusion-checkpoint {} --vae {} --output {} --ddim-steps 3 --num-images 2"
