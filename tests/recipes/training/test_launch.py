@@ -102,12 +102,16 @@ def training(folder: Path) -> bool:
 
 @LINUX
 def test_a_signal_to_the_launcher_stops_every_process_with_a_checkpoint(start, tmp_path, capfd):
+    groups = set()
+
     def interrupt() -> None:
         until(lambda: training(tmp_path))
+        groups.update(os.getpgid(pid) for pid in members(tmp_path))
         os.kill(os.getpid(), signal.SIGINT)
 
     code = start("--quiet", meanwhile=interrupt)
     out, err = capfd.readouterr()
+    assert groups and os.getpgrp() not in groups, "Ctrl-C would reach them twice"
     assert (code, out) == (130, "")
     assert err.startswith("error[RSF-I130]: ") and len(err.splitlines()) <= 8
     assert err.count("error[") == 1 and "--resume" in err and "Traceback" not in err
