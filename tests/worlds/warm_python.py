@@ -22,9 +22,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import rsforge
 from tests.faults.forks import has_ended
 
 ROOT = Path(__file__).parents[2]
+SOURCE = Path(rsforge.__file__).parents[1]  # that of a mutant is elsewhere
 PATIENCE_S = 300.0
 IMPORTS = (
     "torchvision", "torchmetrics.functional.image", "safetensors.torch", "pandas", "pyarrow.parquet", "h5py",
@@ -66,7 +68,7 @@ class Server:
     def __init__(self) -> None:
         self.folder, self.count = TemporaryDirectory(), 0
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RSFORGE_")}
-        environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+        environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{SOURCE}{os.pathsep}{ROOT}"}
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.worlds.warm_python"], cwd=ROOT, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -86,7 +88,8 @@ class Server:
         return Fork(self, self.ask(job)["pid"], output)
 
     def close(self) -> None:
-        self.process.communicate()
+        with self.process:
+            self.process.kill()
         self.folder.cleanup()
 
 
