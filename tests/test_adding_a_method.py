@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from rsforge.engine import checkpoint
+from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 
 ROOT = Path(__file__).parents[1]
 END = "--- exit code"
+FORGET = "for name in [n for n in sys.modules if n.split('.')[0] == 'rsforge']: del sys.modules[name]"
+"""Else the package would be the one that the interpreter had imported before the copy was made."""
 SOURCE, ADDED = ROOT / "src" / "rsforge", ROOT / "tests" / "worlds" / "added_method"
 LINES = {
     "cli/app.py": ("GROUPS = {\n", '    "pix2pix": "Translate SAR to optical images, one way.",\n'),
@@ -42,9 +43,9 @@ def package(tmp_path_factory) -> Path:
 def run(package: Path, *lines: list[object]) -> list[str]:
     """What each line writes to stdout, all in one process: importing torch takes longer than the trainings."""
     words = [[str(word) for word in line] for line in lines]
-    code = f"import sys; sys.path.insert(0, {str(package)!r}); from rsforge.cli.main import run\n"
+    code = f"import sys; sys.path.insert(0, {str(package)!r})\n{FORGET}\nfrom rsforge.cli.main import run\n"
     code += f"for line in {words}:\n    print({END!r}, run(line))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = warm_python.run(["-c", code], timeout=120)
     *told, rest = done.stdout.split(f"{END} 0\n")
     assert len(told) == len(lines) and not rest, done.stderr
     return told

@@ -1,44 +1,19 @@
-"""A process that imports everything once and runs each command line that it reads in a fork of its own.
+"""One command line in a process that may not grow much and whose connections and programs are written down.
 
-One JSON object a line on stdin, ``{"argv", "cwd", "out"}``; one a line back, ``{"exit", "seconds", "mib"}``.
-``seconds`` are of the processor, ``exit`` is -9 for a command that took ``SECONDS`` of the clock.
+Usage: ``python -m tests.attacks.server JOB``, a JSON object with ``argv``, ``cwd`` and ``out``.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import resource
-import select
 import sys
+import warnings
 from pathlib import Path
 
-SECONDS = 60
 GROWTH = 2 << 30  # bytes of private memory that a command may map beyond those of this process
-IMPORTS = (
-    "torchvision", "safetensors.torch", "pandas", "pyarrow.parquet", "h5py", "rasterio", "scipy.ndimage",
-    "yaml", "PIL.Image", "torch.utils.tensorboard", "torch._dynamo",
-    *(f"rsforge.recipes.{group}.{name}" for group, name in (
-        ("vae", "train"), ("vae", "evaluate"), ("vae", "reconstruct"), ("diffusion", "train"), ("cyclegan", "train"),
-        ("cyclegan", "translate"), ("cyclegan", "evaluate"), ("sample", "images"), ("tools", "info"), ("data", "audit"),
-    )),
-)  # fmt: skip
 WATCHED = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
-
-
-def prepare() -> None:
-    from rsforge.cli.app import load_all
-    from rsforge.compat import ensure_torchvision
-
-    load_all()
-    import torch
-
-    ensure_torchvision()
-    for name in IMPORTS:
-        importlib.import_module(name)
-
-    torch.set_num_threads(1)
 
 
 def watch(events: Path) -> None:
@@ -83,29 +58,6 @@ def become(job: dict[str, object]) -> None:
         os._exit(code)
 
 
-def answer(job: dict[str, object]) -> dict[str, object]:
-    pid = os.fork()
-    if pid == 0:
-        become(job)
-    watched = os.pidfd_open(pid)
-    over = not select.select([watched], [], [], SECONDS)[0]
-    if over:
-        os.kill(pid, 9)
-    _, status, usage = os.wait4(pid, 0)
-    os.close(watched)
-    code = os.waitstatus_to_exitcode(status)
-    seconds = usage.ru_utime + usage.ru_stime
-    return {"exit": code, "seconds": round(seconds, 2), "mib": usage.ru_maxrss >> 10}
-
-
-def main() -> None:
-    prepare()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    warnings.simplefilter("ignore")  # of libraries that are asked for odd files
+    become(json.loads(sys.argv[1]))

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 
 from tests.attacks import checkpoints, files, words
-from tests.attacks.campaign import Attack, Server, faults_of
+from tests.attacks.campaign import Attack, faults_of
 
 KINDS = {"checkpoints": checkpoints.attacks, "files": files.attacks, "words": words.attacks}
 SELECTED = 6  # of each kind in the suite; the session `attacks` runs all
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    started = Server()
-    yield started
-    started.close()
 
 
 def select(attacks: list[Attack], whole: bool) -> list[Attack]:
@@ -32,7 +24,7 @@ def test_there_are_hundreds_of_hostile_files_each_under_a_name_of_its_own():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_hostile_file_breaks_a_promise(kind, server, tmp_path, pytestconfig):
+def test_no_hostile_file_breaks_a_promise(kind, tmp_path, pytestconfig):
     chosen = select(list(KINDS[kind]()), pytestconfig.getoption("--all-attacks"))
-    found = (faults_of(attack, server, tmp_path / str(i)) for i, attack in enumerate(chosen))
+    found = (faults_of(attack, tmp_path / str(i)) for i, attack in enumerate(chosen))
     assert list(itertools.chain.from_iterable(found)) == []

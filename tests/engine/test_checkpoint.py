@@ -3,8 +3,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -15,6 +13,7 @@ from rsforge import durable
 from rsforge.engine import checkpoint
 from rsforge.error_registry import ExitCode
 from rsforge.errors import RsforgeError
+from tests.worlds import warm_python
 
 
 def state(seed=0):
@@ -224,10 +223,7 @@ for mode in sys.argv[2:]:
 
 def test_a_save_that_fails_or_is_killed_at_any_operation_leaves_a_whole_checkpoint(tmp_path):
     """ENOSPC and SIGKILL at the k-th durable operation, for every k until none is left."""
-    done = subprocess.run(
-        [sys.executable, "-c", FAULT, str(tmp_path / "a.pt"), "28", "kill"],
-        capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = warm_python.run(["-c", FAULT, str(tmp_path / "a.pt"), "28", "kill"], timeout=120)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -17,6 +13,7 @@ from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Plateau
 from tests.engine.several import TASKS, run
 from tests.engine.toys import CPU, Contrastive, Points, adamw, update
+from tests.worlds import warm_python
 
 
 class Place(SingleProcess):
@@ -50,10 +47,7 @@ def groups(tmp_path_factory):
             for name in ("whole", "cut"):
                 (base / str(count) / task / name).mkdir(parents=True)
     plan = [f"{count}:{','.join(tasks)}" for count, tasks in GROUPS.items()]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.engine.several", str(base), "2", *plan],
-        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = warm_python.run(["-m", "tests.engine.several", str(base), "2", *plan])
     assert done.returncode == 0, done.stderr[-3000:]
     return base
 

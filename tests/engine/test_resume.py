@@ -4,8 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -19,6 +17,7 @@ from rsforge.engine.progress import FORMER_ORDER
 from rsforge.engine.task import Turn
 from rsforge.errors import RsforgeError
 from tests.engine.toys import Noisy, trainer
+from tests.worlds import warm_python
 
 FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0004.pt", "journal.jsonl")
 
@@ -27,10 +26,8 @@ FILES = ("latest_model.pt", "best_model.pt", "checkpoint_0002.pt", "checkpoint_0
 def test_killed_anywhere_and_resumed_is_never_interrupted(tmp_path, workers, pytestconfig):
     """SIGKILL, SIGTERM, SIGINT at random moments; all files, byte for byte, are those of an undisturbed run."""
     kills, seed = pytestconfig.getoption("kills"), pytestconfig.getoption("kill_seed")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.engine.kill_server", str(tmp_path), str(kills), str(workers), str(seed)],
-        capture_output=True, text=True, timeout=240 + 5 * kills, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    words = ["-m", "tests.engine.kill_server", *map(str, (tmp_path, kills, workers, seed))]
+    done = warm_python.run(words, timeout=240 + 5 * kills)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["different"] == [] and result["runs"] >= 2

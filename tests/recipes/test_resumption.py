@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
@@ -14,6 +12,7 @@ import pytest
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import checkpoint
 from rsforge.recipes.training.output_dir import resume_hint
+from tests.worlds import warm_python
 from tests.worlds.commands import DIFFUSION, VAE, command, rsforge
 
 VAE_LINE = f"vae train --data-dir {{}} --output-dir {{}} --epochs 1 --kl-warmup 0 --report-to none {VAE}"
@@ -25,18 +24,13 @@ def test_a_signal_to_the_whole_group_with_workers_still_ends_in_a_checkpoint(job
     """Shells and schedulers signal every process of a job at once, its loader workers too."""
     line = VAE_LINE.replace("--epochs 1", "--epochs 5000 --sample-every 5000")
     line = line.replace("--num-workers 0", "--num-workers 1")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "rsforge", *command(line, job.tiles, tmp_path / "run")],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    running = warm_python.start(["-m", "rsforge", *command(line, job.tiles, tmp_path / "run")])
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "latest_model.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(running.pid, number)
-    err = running.communicate(timeout=60)[1]
-    assert running.returncode == code, err
+    done = running.wait(60)
+    assert done.returncode == code, done.stderr
     assert checkpoint.load(tmp_path / "run" / "latest_model.pt")["progress"]["step"] > 0
 
 

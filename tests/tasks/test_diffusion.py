@@ -31,6 +31,7 @@ class Moments:
     """Latents of two clusters, far from the origin and of another scale, as an autoencoder's may be."""
 
     centre, spread = torch.tensor([30.0, -8.0]), torch.tensor([5.0, 0.5])
+    sides = tuple(torch.stack([at, torch.full((2,), -6.0)]) for at in (centre - spread, centre + spread))
 
     def __len__(self):
         return 256
@@ -39,8 +40,7 @@ class Moments:
         return str(index)
 
     def __getitem__(self, key):
-        side = 1.0 if key[1] % 2 else -1.0
-        return {"latents": torch.stack([self.centre + self.spread * side, torch.full((2,), -6.0)])}
+        return {"latents": self.sides[key[1] % 2]}
 
 
 class Spy(nn.Module):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 
 import pytest
@@ -19,6 +17,7 @@ from rsforge.recipes.clip.train import read_images
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.base import RunSettings
 from rsforge.settings.clip import ClipDataSettings, ClipTrainSettings
+from tests.worlds import warm_python
 from tests.worlds.clip import TINY, TRAIN, draw_dataset
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
@@ -102,7 +101,8 @@ def test_two_processes_equal_one_at_the_same_global_batch_and_resume_to_the_bit(
         return f"{line} --max-train-steps {steps}".replace("{}", str(dataset), 1).replace("{}", str(tmp_path / name))
 
     lines = [spell("whole", 4), spell("cut", 2), spell("cut", 4) + " --resume"]
-    subprocess.run([sys.executable, "-m", "tests.worlds.two_processes", *lines], check=True, timeout=300)
+    done = warm_python.run(["-m", "tests.worlds.two_processes", *lines])
+    assert done.returncode == 0, done.stderr
     whole, cut = tensors(tmp_path / "whole"), tensors(tmp_path / "cut")
     assert whole.keys() == cut.keys() and all(torch.equal(whole[name], cut[name]) for name in whole)
     assert rsforge(spell("one", 4, batch=8)) == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from PIL import Image
 from rsforge.data.captions import resize
 from rsforge.data.captions.tables import read_lines
 from rsforge.errors import Terminated
+from tests.worlds import warm_python
 from tests.worlds.caption_extraction import LINE, encode_picture, read_all, read_metadata, write_captioned
 from tests.worlds.commands import command
 
@@ -57,7 +56,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, extract):
     extract("", source, whole)
     for chunks in (1, 1):
         words = command(LINE, source, out)
-        done = subprocess.run([sys.executable, "-c", KILLED, str(chunks), *words], check=False, capture_output=True)
+        done = warm_python.run(["-c", KILLED, str(chunks), *words])
         assert done.returncode == -signal.SIGKILL, done.stderr
     images = {p: p.stat().st_mtime_ns for p in out.rglob("image_*.jpg")}
     assert len(images) == 128 and not (out / "metadata.jsonl").exists() and list(out.rglob(".tmp-*"))

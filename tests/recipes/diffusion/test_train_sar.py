@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from PIL import Image
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.recipes.diffusion import sar_networks
+from tests.worlds import warm_python
 from tests.worlds.commands import command, rsforge
 from tests.worlds.sar_diffusion import LINE
 from tests.worlds.vgg16 import write_vgg16
@@ -118,7 +117,8 @@ def test_two_processes_train_both_stages_and_resume_to_the_bit(sar_world, tmp_pa
         return shlex.join(command(line, sar_world.pairs, sar_world.clip, tmp_path / name))
 
     lines = [spell("whole", 3), spell("cut", 2), spell("cut", 3) + " --resume"]
-    subprocess.run([sys.executable, "-m", "tests.worlds.two_processes", *lines], check=True, timeout=300)
+    done = warm_python.run(["-m", "tests.worlds.two_processes", *lines])
+    assert done.returncode == 0, done.stderr
     for name in ("autoencoder/latest_model.pt", "latest_model.pt"):
         whole, cut = (dict(checkpoint.tensors(checkpoint.load(tmp_path / run / name))) for run in ("whole", "cut"))
         assert whole.keys() == cut.keys() and all(torch.equal(whole[key], cut[key]) for key in whole)

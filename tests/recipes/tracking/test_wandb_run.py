@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +18,7 @@ import wandb
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine.journal import read
 from rsforge.recipes.tracking import wandb_run
+from tests.worlds import warm_python
 from tests.worlds.commands import VAE, command, rsforge
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.trackers import events
@@ -93,10 +93,8 @@ def recording(tmp_path_factory) -> Recording:
         f"--log-every 3 --project seas --report-to wandb tensorboard {VAE}"
     )
     lines = [command(f"{line} {more}", base / "tiles", folder) for more in ("--epochs 2", "--epochs 4 --resume")]
-    done = subprocess.run(
-        [sys.executable, "-c", f"from rsforge.cli.main import run; print([run(line) for line in {lines}])"],
-        capture_output=True, text=True, env=listening.environment(base / "home"),
-    )  # fmt: skip
+    code = f"from rsforge.cli.main import run; print([run(line) for line in {lines}])"
+    done = warm_python.run(["-c", code], listening.environment(base / "home"))
     *told, codes = done.stdout.splitlines()
     assert codes == "[0, 0]", done.stderr
     runs = [records(path) for path in sorted(folder.glob("wandb/offline-run-*"), key=lambda p: p.stat().st_ctime_ns)]

@@ -8,7 +8,7 @@ from torch import nn
 
 from rsforge.engine.cadence import Cadence
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
-from rsforge.recipes.training.plan import _times, count_frozen
+from rsforge.recipes.training.plan import Undrawn, _times, count_frozen
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
 
@@ -79,3 +79,14 @@ def test_the_size_of_fitted_baselines(image, latent):
     tensors = [t for value in fitted.values() for t in (value.values() if isinstance(value, dict) else [value])]
     measured = sum(t.nbytes for t in tensors if isinstance(t, torch.Tensor))
     assert fitted_bytes(image, latent) == pytest.approx(measured, abs=20)
+
+
+def test_a_plan_draws_no_weights_and_counts_them_all():
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    with Undrawn():
+        planned = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Embedding(9, 4), nn.MultiheadAttention(8, 2))
+        nn.init.normal_(planned[0].weight, 0.0, 0.02)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert sum(p.numel() for p in planned.parameters()) == 8 * 27 + 8 + 2 * 8 + 9 * 4 + 4 * (8 * 8 + 8)
+    assert planned[1].weight.tolist() == [1.0] * 8

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from rsforge.data.prompts import DEFAULT_TEMPLATE, PromptTemplate
 from rsforge.data.word_tokenizer import WordTokenizer
 from rsforge.errors import RsforgeError
@@ -26,6 +24,7 @@ from rsforge.recipes.datasets.prompts import check_lengths, warn_of_unknown_word
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.plan import Undrawn
 from rsforge.recipes.training.run import fit
 from rsforge.settings.clip import ClipTrainSettings
 from rsforge.tasks.clip import ClipTask
@@ -55,7 +54,7 @@ def train(settings: ClipTrainSettings, console: Console) -> dict[str, Any]:
 def check(settings: ClipTrainSettings, console: Console) -> None:
     """RSF-U005 for a template or a network that cannot be; warnings of what does not do what one may expect."""
     _template(settings)
-    with torch.device("meta"):
+    with Undrawn():
         build(settings, settings.encoder.vocab_size)
     loop = settings.loop
     if loop.batch_size == 1 and settings.run.processes == 1 and not settings.run.multi_gpu:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from rsforge.engine.cadence import Cadence
 from rsforge.recipes.output_names import OutputLayout
@@ -14,6 +15,19 @@ from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
 
 COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
 BYTES = 4
+
+
+class Undrawn(TorchFunctionMode):
+    """Makes networks without drawing their weights, which for large ones takes seconds; a plan only counts them."""
+
+    # On the meta device they would have no memory either, but its first use imports much of torch.
+    DRAWS = ("normal_", "uniform_")
+
+    def __torch_function__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        named = named or {}
+        if function.__name__.endswith(self.DRAWS):
+            return given[0] if given else named["tensor"]
+        return function(*given, **named)
 
 
 def plan(spec: TrainingSpec, settings: TrainSettings, outputs: OutputLayout, compute: Compute) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from rsforge.recipes.training.outcome import (
     say_if_finished,
     warn_of_damage,
 )
-from rsforge.recipes.training.plan import plan
+from rsforge.recipes.training.plan import Undrawn, plan
 from rsforge.recipes.training.resume import ResumePoint, set_newer_aside
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
@@ -90,7 +90,8 @@ def _fit_here(
     with changes.name_source(settings.data.data_dir, console):
         datasets = method.datasets(settings, compute, console)
     torch.manual_seed(derive(run.seed, "weights"))
-    networks = method.networks(settings, datasets, compute)
+    with Undrawn() if console.dry_run else contextlib.nullcontext():
+        networks = method.networks(settings, datasets, compute)
     spec = method.spec(settings, datasets, networks, compute, console)
     method.check_spec(spec)
     if state is not None:
