@@ -26,12 +26,16 @@ NUMBERS = "iuf"
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading, with a cache for the chunks under a row of windows; ``UnreadableError`` if not HDF5."""
+def open_file(path: Path, cache: int = CHUNK_CACHE) -> Iterator[h5py.File]:
+    """Open a file for reading; ``UnreadableError`` if not HDF5.
+
+    ``cache`` is in bytes for each data set; it holds the chunks under a row of windows. Files that are read at random
+    places need none.
+    """
     if not path.is_file():
         raise UnreadableError("it is not a regular file")
     with translate_errors("it is not an intact HDF5 file"):
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE, rdcc_w0=1.0)
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=cache, rdcc_w0=1.0)
     with file:
         yield file
 
