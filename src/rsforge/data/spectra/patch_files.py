@@ -1,0 +1,208 @@
+"""HDF5 files of paired patches: found, opened once, and refused with a reason where they cannot be used together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.cubes.cube import F64
+from rsforge.data.cubes.hdf5 import find_named_values
+from rsforge.data.cubes.wavelengths import (
+    FIELDS,
+    WIDTH_FIELDS,
+    WavelengthError,
+    are_valid_widths,
+    require_valid,
+    to_nanometres,
+    wavelength_error,
+)
+from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.splits.single_items import find_hdf5_files
+from rsforge.errors import RsforgeError
+
+LANDSAT = "landsat"
+SPECTRA = "aviris"
+VALID = "valid"
+FACTOR = Fraction(15, 2)
+"""The width of a Landsat pixel in pixels of the cube where a file does not state it: 30 m of 4 m."""
+MAX_SHIFT = 0.5
+"""Wavelengths of two files may differ by this share of the distance of bands, as calibrations of one sensor do."""
+
+
+@dataclass(frozen=True)
+class PatchFile:
+    """A usable file: ``count`` patches of ``height`` x ``width`` pixels, ``landsat_bands`` and ``bands`` of spectra.
+
+    ``wavelength_nm (B,)`` rises; it and ``fwhm_nm (B,)`` are None where the file has none. ``stamp`` is size and time
+    of the file; ``notes`` say what was inferred.
+    """
+
+    path: Path
+    name: str
+    count: int
+    height: int
+    width: int
+    landsat_bands: int
+    bands: int
+    wavelength_nm: F64 | None
+    fwhm_nm: F64 | None
+    factor: Fraction
+    unit: str
+    has_mask: bool
+    stamp: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PatchRef:
+    """A patch: its file, and its row in it. The name is the one that splits know."""
+
+    file: PatchFile
+    row: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}#{self.row}"
+
+
+def find_patch_files(root: Path) -> list[PatchFile]:
+    """The files of patches below the folder ``root`` at any depth, sorted; files without patches are left out.
+
+    RSF-D001 for no file, RSF-D004 for no patch, RSF-D008 for a file that cannot be used (damaged, without ``landsat``
+    or ``aviris``, values in another file, other shapes), or with another number of bands than the first one, RSF-D014
+    for wavelengths that are none, do not rise, or are not those of the first file.
+    """
+    paths = find_hdf5_files(root)
+    if not paths:
+        raise RsforgeError("RSF-D001", f"no HDF5 files of patches in {root}", where=str(root))
+    files = [file for path in paths if (file := open_patch_file(path, path.relative_to(root).as_posix())).count]
+    if not files:
+        raise RsforgeError("RSF-D004", f"the files in {root} hold no patches", where=str(root), found=paths[0].name)
+    for file in files[1:]:
+        _check_bands(files[0], file)
+    return files
+
+
+def list_patches(files: Sequence[PatchFile]) -> list[PatchRef]:
+    """All patches, file by file."""
+    return [PatchRef(file, row) for file in files for row in range(file.count)]
+
+
+def open_patch_file(path: Path, name: str) -> PatchFile:
+    """What ``path`` holds; no pixel is read. RSF-D008 and RSF-D014 as for ``find_patch_files``."""
+    try:
+        with hdf5_file.open_file(path) as file:
+            return _describe_file(path, name, file)
+    except WavelengthError as reason:
+        raise wavelength_error(path, reason) from None
+    except UnreadableError as reason:
+        raise RsforgeError("RSF-D008", f"{path.name} cannot be used: {reason}", where=str(path)) from None
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns, which show that a file was replaced."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
+    landsat = hdf5_file.check_dataset(hdf5_file.find_dataset(file, LANDSAT))
+    spectra = hdf5_file.check_dataset(hdf5_file.find_dataset(file, SPECTRA))
+    has_mask = VALID in file
+    mask = hdf5_file.check_dataset(hdf5_file.find_dataset(file, VALID)) if has_mask else None
+    _check_shapes(landsat, spectra, mask)
+    count, height, width, bands = spectra.shape
+    wavelength_nm, fwhm_nm, note = _read_wavelengths(spectra, bands)
+    unit = hdf5_file.find_attribute(file, ("units",))
+    return PatchFile(
+        path=path,
+        name=name,
+        count=count,
+        height=height,
+        width=width,
+        landsat_bands=landsat.shape[3],
+        bands=bands,
+        wavelength_nm=wavelength_nm,
+        fwhm_nm=fwhm_nm,
+        factor=_read_factor(file),
+        unit=unit if isinstance(unit, str) else "",
+        has_mask=has_mask,
+        stamp=stamp_of(path),
+        notes=(note,) if note else (),
+    )
+
+
+def _check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Dataset | None) -> None:
+    """``UnreadableError`` unless both are ``(N, H, W, C)``, channels last, of the same patches and pixels."""
+    for array in (landsat, spectra):
+        if array.ndim != 4 or min(array.shape[1:]) < 1:
+            raise UnreadableError(f"{array.name} has the shape {array.shape}, not patches x rows x columns x bands")
+    for array in (landsat,) if mask is None else (landsat, mask):
+        if array.shape[:3] != spectra.shape[:3]:
+            raise UnreadableError(f"{array.name} has the shape {array.shape}, {spectra.name} {spectra.shape}")
+
+
+def _read_wavelengths(spectra: h5py.Dataset, bands: int) -> tuple[F64 | None, F64 | None, str]:
+    """Wavelengths and widths in nm, and what was inferred; ``WavelengthError`` where they do not fit the bands."""
+    arrays = hdf5_file.list_numeric_datasets(spectra.file)
+    values, unit = find_named_values(FIELDS, spectra, arrays)
+    if values is None:
+        return None, None, "it has no wavelengths"
+    if len(values) != bands:
+        raise WavelengthError(f"there are {len(values)} for {bands} bands")
+    wavelength_nm, note = to_nanometres(require_valid(values), unit)
+    falls = np.flatnonzero(np.diff(wavelength_nm) < 0)
+    if falls.size:
+        k = int(falls[0])
+        raise WavelengthError(f"they do not rise: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
+    fwhm, _ = find_named_values(WIDTH_FIELDS, spectra, arrays)
+    if fwhm is None or not are_valid_widths(fwhm, bands):
+        return wavelength_nm, None, note
+    return wavelength_nm, fwhm * (wavelength_nm[0] / values[0]), note
+
+
+def _read_factor(file: h5py.File) -> Fraction:
+    """The width of a Landsat pixel in pixels of the cube, exact where the file states a fraction."""
+    stated = hdf5_file.find_attribute(file, ("factor",)) or hdf5_file.find_attribute(file, ("downsampling_factor",))
+    if stated is None:
+        return FACTOR
+    try:
+        factor = Fraction(str(stated)).limit_denominator(1000)
+    except (ValueError, ZeroDivisionError):
+        factor = Fraction(0)
+    if factor < 1:
+        raise UnreadableError(f"a Landsat pixel is stated to be {stated} pixels wide")
+    return factor
+
+
+def _check_bands(first: PatchFile, file: PatchFile) -> None:
+    for what, one, other in (
+        ("spectra", first.bands, file.bands),
+        ("Landsat", first.landsat_bands, file.landsat_bands),
+    ):
+        if one != other:
+            raise RsforgeError(
+                "RSF-D008", f"the {what} of {file.name} have {other} bands, those of {first.name} {one}",
+                where=str(file.path), fix="keep files of different bands in different folders, or cut them alike",
+            )  # fmt: skip
+    if first.factor != file.factor:
+        what = f"a Landsat pixel is {file.factor} pixels wide in {file.name}, {first.factor} in {first.name}"
+        raise RsforgeError("RSF-D008", what, where=str(file.path), fix="cut all cubes with the same --factor")
+    if first.wavelength_nm is None or file.wavelength_nm is None:
+        return
+    apart = np.abs(first.wavelength_nm - file.wavelength_nm)
+    if apart.max() > MAX_SHIFT * _typical_step(first.wavelength_nm):
+        k = int(apart.argmax())
+        found = f"band {k + 1}: {file.wavelength_nm[k]:g} nm, {first.wavelength_nm[k]:g} nm in {first.name}"
+        what = f"the wavelengths of {file.name} are those of another sensor"
+        raise RsforgeError("RSF-D014", what, where=str(file.path), found=found, fix="keep sensors in folders apart")
+
+
+def _typical_step(wavelength_nm: F64) -> float:
+    return float(np.median(np.diff(wavelength_nm))) if len(wavelength_nm) > 1 else 1.0
