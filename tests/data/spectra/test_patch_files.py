@@ -3,10 +3,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 import h5py
-import numpy as np
 import pytest
 
-from rsforge.data.spectra.patch_files import find_patch_files, list_patches, open_patch_file
+from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.errors import RsforgeError
 from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, write_plain, write_scene
 
@@ -27,36 +26,6 @@ def test_files_are_found_at_any_depth_and_described(tmp_path):
     assert file.wavelength_nm == pytest.approx(WAVELENGTH_NM) and file.has_mask and file.unit == "radiance"
     assert file.factor == Fraction(15, 2) and "nanometres" in file.notes[0]
     assert [ref.name for ref in list_patches(files)][2:4] == ["a/deep/test_patches.h5#2", "b/test_patches.h5#0"]
-
-
-def test_plain_files_have_no_wavelengths_and_the_factor_of_the_document(tmp_path):
-    file = open_patch_file(write_plain(tmp_path / "x.h5"), "x.h5")
-    assert (file.wavelength_nm, file.has_mask, file.factor) == (None, False, Fraction(15, 2))
-    assert file.landsat_bands == 7 and file.notes == ("it has no wavelengths",)
-    assert open_patch_file(write_plain(tmp_path / "y.h5", downsampling_factor=7.5), "y").factor == Fraction(15, 2)
-    assert open_patch_file(write_plain(tmp_path / "z.h5", downsampling_factor=6.0), "z").factor == 6
-
-
-def test_micrometres_are_recognised_and_converted(tmp_path):
-    fwhm = np.full(BANDS, 0.01)
-    file = open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=WAVELENGTH_NM / 1000, fwhm=fwhm), "x.h5")
-    assert file.wavelength_nm == pytest.approx(WAVELENGTH_NM) and file.fwhm_nm == pytest.approx(10)
-    assert "micrometres" in file.notes[0]
-
-
-@pytest.mark.parametrize(
-    ("wavelengths", "why"),
-    [
-        (WAVELENGTH_NM[::-1], "do not rise: 2038.18 nm follows 2200 nm"),
-        (WAVELENGTH_NM[:-1], "there are 11 for 12 bands"),
-        (np.r_[WAVELENGTH_NM[:-1], np.nan], "nan is none"),
-        (np.r_[WAVELENGTH_NM[:-1], 420.0], "420 is given for 2 bands"),
-    ],
-)
-def test_wavelengths_that_do_not_fit_are_refused(tmp_path, wavelengths, why):
-    write_plain(tmp_path / "x.h5", wavelengths=wavelengths)
-    error = refusal(tmp_path)
-    assert error.code == "RSF-D014" and why in error.what and error.where.endswith("x.h5")
 
 
 def test_wavelengths_of_another_sensor_are_refused_and_small_shifts_are_not(tmp_path):
@@ -88,23 +57,6 @@ def test_files_of_other_bands_or_factors_do_not_fit_together(tmp_path):
     assert "6 pixels wide in b.h5, 15/2 in a.h5" in refusal(tmp_path).what
     write_plain(tmp_path / "b.h5", factor="0.5")
     assert "0.5 pixels wide" in refusal(tmp_path).what
-
-
-def test_other_shapes_are_refused(tmp_path):
-    path = write_plain(tmp_path / "x.h5")
-    with h5py.File(path, "r+") as file:
-        values = file["landsat"][:]
-        del file["landsat"]
-        file["landsat"] = values[:1]
-    assert "/landsat has the shape (1, 16, 16, 7), /aviris (2, 16, 16, 12)" in refusal(tmp_path).what
-    with h5py.File(path, "r+") as file:
-        del file["landsat"]
-        file["landsat"] = values[0]
-    assert "not patches x rows x columns x bands" in refusal(tmp_path).what
-    with h5py.File(path, "r+") as file:
-        del file["landsat"]
-        file["landsat"], file["valid"] = values, np.ones((2, 16, 15), np.uint8)
-    assert "/valid has the shape" in refusal(tmp_path).what
 
 
 def test_no_file_and_no_patch(tmp_path):

@@ -12,25 +12,15 @@ import numpy as np
 
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64
-from rsforge.data.cubes.hdf5 import find_named_values
-from rsforge.data.cubes.wavelengths import (
-    FIELDS,
-    WIDTH_FIELDS,
-    WavelengthError,
-    are_valid_widths,
-    require_valid,
-    to_nanometres,
-    wavelength_error,
-)
+from rsforge.data.cubes.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.spectra.patch_metadata import check_shapes, read_factor, read_wavelengths
 from rsforge.data.splits.single_items import find_hdf5_files
 from rsforge.errors import RsforgeError
 
 LANDSAT = "landsat"
 SPECTRA = "aviris"
 VALID = "valid"
-FACTOR = Fraction(15, 2)
-"""The width of a Landsat pixel in pixels of the cube where a file does not state it: 30 m of 4 m."""
 MAX_SHIFT = 0.5
 """Wavelengths of two files may differ by this share of the distance of bands, as calibrations of one sensor do."""
 
@@ -116,9 +106,9 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
     spectra = hdf5_file.check_dataset(hdf5_file.find_dataset(file, SPECTRA))
     has_mask = VALID in file
     mask = hdf5_file.check_dataset(hdf5_file.find_dataset(file, VALID)) if has_mask else None
-    _check_shapes(landsat, spectra, mask)
+    check_shapes(landsat, spectra, mask)
     count, height, width, bands = spectra.shape
-    wavelength_nm, fwhm_nm, note = _read_wavelengths(spectra, bands)
+    wavelength_nm, fwhm_nm, note = read_wavelengths(spectra, bands)
     unit = hdf5_file.find_attribute(file, ("units",))
     return PatchFile(
         path=path,
@@ -130,55 +120,12 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
         bands=bands,
         wavelength_nm=wavelength_nm,
         fwhm_nm=fwhm_nm,
-        factor=_read_factor(file),
+        factor=read_factor(file),
         unit=unit if isinstance(unit, str) else "",
         has_mask=has_mask,
         stamp=stamp_of(path),
         notes=(note,) if note else (),
     )
-
-
-def _check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Dataset | None) -> None:
-    """``UnreadableError`` unless both are ``(N, H, W, C)``, channels last, of the same patches and pixels."""
-    for array in (landsat, spectra):
-        if array.ndim != 4 or min(array.shape[1:]) < 1:
-            raise UnreadableError(f"{array.name} has the shape {array.shape}, not patches x rows x columns x bands")
-    for array in (landsat,) if mask is None else (landsat, mask):
-        if array.shape[:3] != spectra.shape[:3]:
-            raise UnreadableError(f"{array.name} has the shape {array.shape}, {spectra.name} {spectra.shape}")
-
-
-def _read_wavelengths(spectra: h5py.Dataset, bands: int) -> tuple[F64 | None, F64 | None, str]:
-    """Wavelengths and widths in nm, and what was inferred; ``WavelengthError`` where they do not fit the bands."""
-    arrays = hdf5_file.list_numeric_datasets(spectra.file)
-    values, unit = find_named_values(FIELDS, spectra, arrays)
-    if values is None:
-        return None, None, "it has no wavelengths"
-    if len(values) != bands:
-        raise WavelengthError(f"there are {len(values)} for {bands} bands")
-    wavelength_nm, note = to_nanometres(require_valid(values), unit)
-    falls = np.flatnonzero(np.diff(wavelength_nm) < 0)
-    if falls.size:
-        k = int(falls[0])
-        raise WavelengthError(f"they do not rise: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
-    fwhm, _ = find_named_values(WIDTH_FIELDS, spectra, arrays)
-    if fwhm is None or not are_valid_widths(fwhm, bands):
-        return wavelength_nm, None, note
-    return wavelength_nm, fwhm * (wavelength_nm[0] / values[0]), note
-
-
-def _read_factor(file: h5py.File) -> Fraction:
-    """The width of a Landsat pixel in pixels of the cube, exact where the file states a fraction."""
-    stated = hdf5_file.find_attribute(file, ("factor",)) or hdf5_file.find_attribute(file, ("downsampling_factor",))
-    if stated is None:
-        return FACTOR
-    try:
-        factor = Fraction(str(stated)).limit_denominator(1000)
-    except (ValueError, ZeroDivisionError):
-        factor = Fraction(0)
-    if factor < 1:
-        raise UnreadableError(f"a Landsat pixel is stated to be {stated} pixels wide")
-    return factor
 
 
 def _check_bands(first: PatchFile, file: PatchFile) -> None:

@@ -22,6 +22,7 @@ from rsforge.errors import RsforgeError
 SENSOR_BITS = 20
 BAND_BITS = 16
 _HEAD_BITS = 9  # sign and exponent of a float32
+_SLAB = 1 << 23  # values turned into bins at once
 _SIGN = np.uint32(1 << 31)
 _Keys = npt.NDArray[np.uint32]
 
@@ -44,10 +45,12 @@ class Percentiles:
 
     def add(self, values: F32) -> None:
         """Count pixels ``(n, C)``."""
-        bins = _keys_of(values) >> np.uint32(32 - self._bits)
-        columns = bins.T if self.per_band else bins.reshape(1, -1)
-        for counts, column in zip(self._counts, columns, strict=True):
-            counts += np.bincount(column, minlength=counts.size)
+        rows = max(1, _SLAB // max(values.shape[1], 1))
+        for start in range(0, len(values), rows):
+            bins = _keys_of(values[start : start + rows]) >> np.uint32(32 - self._bits)
+            columns = bins.T if self.per_band else bins.reshape(1, -1)
+            for counts, column in zip(self._counts, columns, strict=True):
+                counts += np.bincount(column, minlength=counts.size)
 
     def compute(self, shares: Sequence[float]) -> npt.NDArray[np.float64]:
         """Percentiles ``(len(shares), n)`` of ``shares`` in percent; n is 1 or the bands. RSF-D004 without any value.
