@@ -24,7 +24,7 @@ def test_files_are_found_at_any_depth_and_described(tmp_path):
     file = files[0]
     assert (file.height, file.width, file.landsat_bands, file.bands) == (30, 30, 3, BANDS)
     assert file.wavelength_nm == pytest.approx(WAVELENGTH_NM) and file.has_mask and file.unit == "radiance"
-    assert file.factor == Fraction(15, 2) and "nanometres" in file.notes[0]
+    assert file.factor == Fraction(15, 2) and "nanometres" in file.spectrum.notes[0]
     assert [ref.name for ref in list_patches(files)][2:4] == ["a/deep/test_patches.h5#2", "b/test_patches.h5#0"]
 
 

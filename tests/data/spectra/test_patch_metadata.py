@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from rsforge.data.spectra.patch_files import open_patch_file
+from rsforge.data.spectra.patch_files import PatchRef, open_patch_file
+from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.errors import RsforgeError
 from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, write_plain
 
@@ -20,7 +21,7 @@ def refusal(path) -> RsforgeError:
 def test_plain_files_have_no_wavelengths_and_the_factor_of_the_document(tmp_path):
     file = open_patch_file(write_plain(tmp_path / "x.h5"), "x.h5")
     assert (file.wavelength_nm, file.has_mask, file.factor) == (None, False, Fraction(15, 2))
-    assert file.landsat_bands == 7 and file.notes == ("it has no wavelengths",)
+    assert file.landsat_bands == 7 and file.spectrum.notes == ("it has no wavelengths",)
     assert open_patch_file(write_plain(tmp_path / "y.h5", downsampling_factor=7.5), "y").factor == Fraction(15, 2)
     assert open_patch_file(write_plain(tmp_path / "z.h5", downsampling_factor=6.0), "z").factor == 6
 
@@ -28,8 +29,8 @@ def test_plain_files_have_no_wavelengths_and_the_factor_of_the_document(tmp_path
 def test_micrometres_are_recognised_and_converted(tmp_path):
     fwhm = np.full(BANDS, 0.01)
     file = open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=WAVELENGTH_NM / 1000, fwhm=fwhm), "x.h5")
-    assert file.wavelength_nm == pytest.approx(WAVELENGTH_NM) and file.fwhm_nm == pytest.approx(10)
-    assert "micrometres" in file.notes[0]
+    assert file.wavelength_nm == pytest.approx(WAVELENGTH_NM) and file.spectrum.fwhm_nm == pytest.approx(10)
+    assert "micrometres" in file.spectrum.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,28 @@ def test_wavelengths_that_do_not_fit_are_refused(tmp_path, wavelengths, why):
     path = write_plain(tmp_path / "x.h5", wavelengths=wavelengths)
     error = refusal(path)
     assert error.code == "RSF-D014" and why in error.what and error.where.endswith("x.h5")
+
+
+def test_bands_of_overlapping_detectors_are_sorted_on_reading(tmp_path):
+    mixed = np.r_[WAVELENGTH_NM[:6], WAVELENGTH_NM[6:] - 400]
+    path = write_plain(tmp_path / "x.h5", wavelengths=mixed, fwhm=np.arange(100.0, 112))
+    file = open_patch_file(path, "x.h5")
+    order = np.argsort(mixed)
+    assert not np.array_equal(order, np.arange(12)) and "2 overlapping detectors" in file.spectrum.notes[1]
+    assert np.array_equal(file.wavelength_nm, mixed[order])
+    assert np.array_equal(file.spectrum.fwhm_nm, np.arange(100.0, 112)[order])
+    pixels = PatchReader().read(PatchRef(file, 1))
+    with h5py.File(write_plain(tmp_path / "y.h5")) as plain:
+        assert np.array_equal(pixels.spectra, plain["aviris"][1][..., order])
+
+
+def test_four_detectors_are_sorted_and_more_falls_are_refused(tmp_path):
+    four = np.r_[400.0, 500, 600, 550, 700, 800, 750, 900, 1000, 950, 1100, 1200]
+    assert "4 overlapping" in open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=four), "x").spectrum.notes[1]
+    four[-1] = 1050
+    assert refusal(write_plain(tmp_path / "x.h5", wavelengths=four)).code == "RSF-D014"
+    one = open_patch_file(write_plain(tmp_path / "y.h5", bands=1, wavelengths=[500.0]), "y")
+    assert one.wavelength_nm == pytest.approx([500])
 
 
 def test_other_shapes_are_refused(tmp_path):

@@ -53,7 +53,11 @@ def test_whole_scenes_are_held_out(tmp_path, console):
     assert scenes(sets.train).isdisjoint(scenes(sets.val)) and not sets.test
     assert len(sets.train) + len(sets.val) == 9 and sets.val
     assert sets.identity | {"split": ""} == {"split": "", "train": len(sets.train), "held_out": len(sets.val)}
-    assert console.has_line("by scene") and console.has_line("nanometres") and console.meters == [("hashed", 9, 9)]
+    assert (
+        console.has_line("by scene")
+        and console.has_line("read as nanometres (in 3 files)")
+        and console.meters == [("hashed", 9, 9)]
+    )
 
 
 @pytest.mark.parametrize("stride", [30, 15])

@@ -14,7 +14,7 @@ from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.spectra.patch_metadata import check_shapes, read_factor, read_wavelengths
+from rsforge.data.spectra.patch_metadata import Spectrum, check_shapes, read_factor, read_spectrum
 from rsforge.data.splits.single_items import find_hdf5_files
 from rsforge.errors import RsforgeError
 
@@ -29,8 +29,8 @@ MAX_SHIFT = 0.5
 class PatchFile:
     """A usable file: ``count`` patches of ``height`` x ``width`` pixels, ``landsat_bands`` and ``bands`` of spectra.
 
-    ``wavelength_nm (B,)`` rises; it and ``fwhm_nm (B,)`` are None where the file has none. ``stamp`` is size and time
-    of the file; ``notes`` say what was inferred.
+    ``spectrum`` holds wavelengths and widths, and the order in which bands are read; ``stamp`` is size and time of the
+    file.
     """
 
     path: Path
@@ -40,13 +40,16 @@ class PatchFile:
     width: int
     landsat_bands: int
     bands: int
-    wavelength_nm: F64 | None
-    fwhm_nm: F64 | None
+    spectrum: Spectrum
     factor: Fraction
     unit: str
     has_mask: bool
     stamp: tuple[int, int]
-    notes: tuple[str, ...] = ()
+
+    @property
+    def wavelength_nm(self) -> F64 | None:
+        """Rising wavelengths ``(B,)``, None where the file has none."""
+        return self.spectrum.wavelength_nm
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def find_patch_files(root: Path) -> list[PatchFile]:
     """
     paths = find_hdf5_files(root)
     if not paths:
-        raise RsforgeError("RSF-D001", f"no HDF5 files of patches in {root}", where=str(root))
+        fix = "name the folder that `rsforge data hsi-patches` wrote, or one with .h5, .hdf5 or .he5 files"
+        raise RsforgeError("RSF-D001", f"no HDF5 files of patches in {root}", where=str(root), fix=fix)
     files = [file for path in paths if (file := open_patch_file(path, path.relative_to(root).as_posix())).count]
     if not files:
         raise RsforgeError("RSF-D004", f"the files in {root} hold no patches", where=str(root), found=paths[0].name)
@@ -108,7 +112,6 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
     mask = hdf5_file.check_dataset(hdf5_file.find_dataset(file, VALID)) if has_mask else None
     check_shapes(landsat, spectra, mask)
     count, height, width, bands = spectra.shape
-    wavelength_nm, fwhm_nm, note = read_wavelengths(spectra, bands)
     unit = hdf5_file.find_attribute(file, ("units",))
     return PatchFile(
         path=path,
@@ -118,13 +121,11 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
         width=width,
         landsat_bands=landsat.shape[3],
         bands=bands,
-        wavelength_nm=wavelength_nm,
-        fwhm_nm=fwhm_nm,
+        spectrum=read_spectrum(spectra),
         factor=read_factor(file),
         unit=unit if isinstance(unit, str) else "",
         has_mask=has_mask,
         stamp=stamp_of(path),
-        notes=(note,) if note else (),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64
@@ -22,6 +24,19 @@ from rsforge.data.io.image_reader import UnreadableError
 
 FACTOR = Fraction(15, 2)
 """The width of a Landsat pixel in pixels of the cube where a file does not state it: 30 m of 4 m."""
+MOST_DETECTORS = 4
+
+
+class Spectrum(NamedTuple):
+    """Rising wavelengths and widths ``(B,)`` in nm, None where unknown, and what was inferred.
+
+    ``order (B,)`` are the stored bands by rising wavelength, None where they are stored so.
+    """
+
+    wavelength_nm: F64 | None
+    fwhm_nm: F64 | None
+    order: npt.NDArray[np.int64] | None
+    notes: tuple[str, ...]
 
 
 def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Dataset | None) -> None:
@@ -37,23 +52,36 @@ def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Datase
             raise UnreadableError(f"{name} has {shape} patches, rows and columns, {spectra.name} {spectra.shape[:3]}")
 
 
-def read_wavelengths(spectra: h5py.Dataset, bands: int) -> tuple[F64 | None, F64 | None, str]:
-    """Wavelengths and widths in nm, and what was inferred; ``WavelengthError`` where they do not fit the bands."""
+def read_spectrum(spectra: h5py.Dataset) -> Spectrum:
+    """The wavelengths of the bands; ``WavelengthError`` where they do not fit the bands, or are in no order.
+
+    Detectors overlap, so that wavelengths may fall where the next detector begins: of at most ``MOST_DETECTORS`` the
+    bands are sorted. More falls are a list that belongs to other bands, or to these in reverse.
+    """
     arrays = hdf5_file.list_numeric_datasets(spectra.file)
+    bands = spectra.shape[3]
     values, unit = find_named_values(FIELDS, spectra, arrays)
     if values is None:
-        return None, None, "it has no wavelengths"
+        return Spectrum(None, None, None, ("it has no wavelengths",))
     if len(values) != bands:
         raise WavelengthError(f"there are {len(values)} for {bands} bands")
     wavelength_nm, note = to_nanometres(require_valid(values), unit)
+    notes = [note] if note else []
     falls = np.flatnonzero(np.diff(wavelength_nm) < 0)
-    if falls.size:
+    if len(falls) >= min(MOST_DETECTORS, bands - 1) > 0:
         k = int(falls[0])
         raise WavelengthError(f"they do not rise: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
+    order = np.argsort(wavelength_nm) if len(falls) else None
+    if order is not None:
+        notes.append(f"the bands of {len(falls) + 1} overlapping detectors are sorted by wavelength")
     fwhm, _ = find_named_values(WIDTH_FIELDS, spectra, arrays)
-    if fwhm is None or not are_valid_widths(fwhm, bands):
-        return wavelength_nm, None, note
-    return wavelength_nm, fwhm * (wavelength_nm[0] / values[0]), note
+    fwhm_nm = None
+    if fwhm is not None and are_valid_widths(fwhm, bands):
+        fwhm_nm = fwhm * (wavelength_nm[0] / values[0])
+    if order is not None:
+        wavelength_nm = wavelength_nm[order]
+        fwhm_nm = None if fwhm_nm is None else fwhm_nm[order]
+    return Spectrum(wavelength_nm, fwhm_nm, order, tuple(notes))
 
 
 def read_factor(file: h5py.File) -> Fraction:

@@ -54,7 +54,7 @@ class PatchReader:
         self._files.clear()
 
     def read(self, patch: PatchRef, window: Window | None = None) -> PairedPixels:
-        """The window of a patch, all of it when absent; the library decodes the chunks that it touches.
+        """The window of a patch, all of it when absent; bands rise in wavelength.
 
         Where the file has no mask, pixels with a usual nodata value in any band are invalid. RSF-D008 for NaN and
         infinite values in valid pixels, for damage, and for a file that changed since it was found.
@@ -68,6 +68,8 @@ class PatchReader:
             source = self._open(file.path, file.stamp)
             with hdf5_file.translate_errors("it cannot be decoded"):
                 landsat, spectra = (np.asarray(source[name][cut], np.float32) for name in (LANDSAT, SPECTRA))
+                if file.spectrum.order is not None:
+                    spectra = spectra[..., file.spectrum.order]
                 valid = np.asarray(source[VALID][cut]) != 0 if file.has_mask else _find_valid(landsat, spectra)
             _check_finite(patch, landsat, spectra, valid, row, col)
         except UnreadableError as reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.stored_split import check_split, find_split_file, report_split
+from rsforge.wording import count_noun
 
 DivideBy = Literal["auto", "scene", "block"]
 
@@ -59,8 +61,8 @@ def find_patch_sets(
     data, RSF-D011 where scenes or windows are unknown, RSF-D004 where a side stays empty.
     """
     files = find_patch_files(root)
-    for note in dict.fromkeys(f"{file.name}: {note}" for file in files for note in file.notes):
-        console.say(f"patches    {note}")
+    for note, count in Counter(note for file in files for note in file.spectrum.notes).items():
+        console.say(f"patches    {note} (in {count_noun(count, 'file')})")
     refs = {ref.name: ref for ref in list_patches(files)}
     items = [item for item in patch_items(root) if item.name in refs]
     with console.progress("hashed", len(items)) as meter:
