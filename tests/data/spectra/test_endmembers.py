@@ -46,6 +46,15 @@ def test_vca_finds_what_is_nearly_pure_under_noise(noise):
     assert angles(shares).max() < 0.25 and angles(mixtures()[5:10]).max() > 0.3
 
 
+def test_vca_tells_brightness_apart_where_noise_is_strong():
+    """The projection, which is for clean spectra, sees a spectrum and three times it at one place."""
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.full(3, 0.3), 3000)
+    corners = np.stack([MATERIALS[0], 3 * MATERIALS[0], MATERIALS[4]])
+    pixels = shares @ corners + 0.06 * rng.standard_normal((3000, 60))
+    assert shares[find_by_vca(pixels.astype(np.float32), 3, seed=0)].max(axis=0).min() > 0.8
+
+
 def test_vca_depends_on_nothing_but_pixels_and_seed():
     pixels = mixtures(noise=0.01)
     assert find_by_vca(pixels, 4, seed=7).tolist() == find_by_vca(pixels, 4, seed=7).tolist()
