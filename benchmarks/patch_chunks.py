@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from _paired import Spent, interleaved, repeats, report, timed
 
-from rsforge.data.cubes.hdf5_file import open_file
+from rsforge.data.cubes.hdf5_file import open_unmanaged
 from rsforge.data.synthetic.spectra import endmembers
 
 COUNT, SIZE, BANDS, CROP = 2, 256, 340, 64
@@ -61,7 +61,7 @@ def crops(array: h5py.Dataset, rng: np.random.Generator) -> None:
 
 
 def opened(path: Path, work: Callable[[h5py.Dataset], object]) -> Spent:
-    with open_file(path) as file:
+    with open_unmanaged(path) as file:
         return timed(lambda: work(file["aviris"]))
 
 

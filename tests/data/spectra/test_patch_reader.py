@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 from multiprocessing.reduction import ForkingPickler
 
 import h5py
@@ -28,13 +30,13 @@ def refusal(patch: PatchRef, window: Window | None = None) -> RsforgeError:
 def opened(monkeypatch):
     """The files that were opened, in this process."""
     names = []
-    original = hdf5_file.open_file
+    original = hdf5_file.open_unmanaged
 
-    def counting(path, cache=1):
+    def counting(path, cache=0):
         names.append(path.name)
         return original(path, cache)
 
-    monkeypatch.setattr(hdf5_file, "open_file", counting)
+    monkeypatch.setattr(hdf5_file, "open_unmanaged", counting)
     return names
 
 
@@ -112,6 +114,17 @@ def test_a_file_that_changed_is_refused(tmp_path):
     assert "changed since it was first read" in refusal(patch).what
     path.unlink()
     assert refusal(patch).code == "RSF-D008"
+
+
+def test_a_process_ends_quietly_with_files_open(tmp_path):
+    path = write_plain(tmp_path / "x.h5")
+    code = (
+        "import sys; from pathlib import Path; from rsforge.data.spectra.patch_files import PatchRef, open_patch_file\n"
+        "from rsforge.data.spectra.patch_reader import PatchReader\n"
+        "reader = PatchReader(); reader.read(PatchRef(open_patch_file(Path(sys.argv[1]), 'x'), 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_damage_behind_the_header_is_named(tmp_path):

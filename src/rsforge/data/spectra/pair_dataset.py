@@ -83,11 +83,14 @@ class SpectralPairs(Dataset[Sample]):
             raise IndexError(index)
         pixels = self.reader.read(self.patches[index // self.crops_per_patch], self.window(key))
         position = draw_position(seed=self.seed, epoch=epoch, index=index) if self.augment else 0
-        mask = pixels.valid[..., None]
+        landsat, spectra = self.landsat.normalise(pixels.landsat), self.spectra.normalise(pixels.spectra)
+        if not pixels.valid.all():
+            landsat[~pixels.valid] = 0
+            spectra[~pixels.valid] = 0
         return {
-            "landsat": _as_channels(self.landsat.normalise(pixels.landsat) * mask, position),
-            "spectra": _as_channels(self.spectra.normalise(pixels.spectra) * mask, position),
-            "valid": _as_channels(mask.astype(np.float32), position),
+            "landsat": _as_channels(landsat, position),
+            "spectra": _as_channels(spectra, position),
+            "valid": _as_channels(pixels.valid[..., None].astype(np.float32), position),
         }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +37,7 @@ class PatchReader:
 
     def __init__(self, most_open: int = MOST_OPEN) -> None:
         self.most_open = most_open
-        self._files: OrderedDict[Path, tuple[h5py.File, ExitStack]] = OrderedDict()
+        self._files: OrderedDict[Path, h5py.File] = OrderedDict()
         self._process = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -49,8 +48,8 @@ class PatchReader:
 
     def close(self) -> None:
         """Close all files; reading opens them again."""
-        for _, stack in self._files.values():
-            stack.close()
+        for file in self._files.values():
+            file.close()
         self._files.clear()
 
     def read(self, patch: PatchRef, window: Window | None = None) -> PairedPixels:
@@ -75,8 +74,9 @@ class PatchReader:
         except UnreadableError as reason:
             what = f"{file.name} cannot be used: {reason}"
             raise RsforgeError("RSF-D008", what, where=f"{file.path}#{patch.row}") from None
-        landsat[~valid] = 0
-        spectra[~valid] = 0
+        if not valid.all():
+            landsat[~valid] = 0
+            spectra[~valid] = 0
         return PairedPixels(landsat, spectra, valid)
 
     def _open(self, path: Path, stamp: tuple[int, int]) -> h5py.File:
@@ -87,12 +87,11 @@ class PatchReader:
         if path not in self._files:
             if not path.is_file() or stamp_of(path) != stamp:
                 raise UnreadableError("the file changed since it was first read")
-            stack = ExitStack()
-            self._files[path] = stack.enter_context(hdf5_file.open_file(path, cache=0)), stack
+            self._files[path] = hdf5_file.open_unmanaged(path)
             while len(self._files) > self.most_open:
-                self._files.popitem(last=False)[1][1].close()
+                self._files.popitem(last=False)[1].close()
         self._files.move_to_end(path)
-        return self._files[path][0]
+        return self._files[path]
 
 
 def _find_valid(landsat: F32, spectra: F32) -> Mask:

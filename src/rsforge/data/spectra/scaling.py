@@ -48,8 +48,10 @@ class Scaling:
     def normalise(self, values: npt.NDArray[Any]) -> F32:
         """``values (..., C)`` as float32, mostly in [0, 1]."""
         gain, offset = self.gain_and_offset()
-        unit: F32 = values.astype(np.float32) * gain.astype(np.float32) + offset.astype(np.float32)
-        return unit.clip(0, 1) if self.clip else unit
+        unit: F32 = values.astype(np.float32)  # a copy, then changed in place: crops of hundreds of bands are large
+        unit *= gain.astype(np.float32)
+        unit += offset.astype(np.float32)
+        return unit.clip(0, 1, out=unit) if self.clip else unit
 
     def denormalise(self, unit: npt.NDArray[Any]) -> F32:
         """The inverse of ``normalise``, but for what it clipped."""
