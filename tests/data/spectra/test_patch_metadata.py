@@ -95,3 +95,12 @@ def test_other_shapes_are_refused(tmp_path):
 def test_a_width_of_landsat_pixels_that_is_none_is_refused(tmp_path, factor):
     error = refusal(write_plain(tmp_path / "x.h5", factor=factor))
     assert error.code == "RSF-D008" and "a Landsat pixel is stated to be" in error.what
+
+
+def test_the_simulated_sensor_is_known_where_it_is_stated(tmp_path):
+    bands = [f"b{k}" for k in range(7)]
+    file = open_patch_file(write_plain(tmp_path / "x.h5", sensor="landsat8", landsat_bands=bands), "x.h5")
+    assert (file.sensor, file.landsat_names) == ("landsat8", tuple(bands))
+    file = open_patch_file(write_plain(tmp_path / "y.h5", sensor=3, landsat_bands=bands[1:]), "y.h5")
+    assert (file.sensor, file.landsat_names) == ("", ())
+    assert file == file and len({PatchRef(file, 0), PatchRef(file, 0), PatchRef(file, 1)}) == 2

@@ -14,7 +14,7 @@ from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.spectra.patch_metadata import Spectrum, check_shapes, read_factor, read_spectrum
+from rsforge.data.spectra.patch_metadata import Spectrum, check_shapes, read_factor, read_sensor, read_spectrum
 from rsforge.data.splits.single_items import find_hdf5_files
 from rsforge.errors import RsforgeError
 
@@ -25,12 +25,13 @@ MAX_SHIFT = 0.5
 """Wavelengths of two files may differ by this share of the distance of bands, as calibrations of one sensor do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single answer to ==
 class PatchFile:
     """A usable file: ``count`` patches of ``height`` x ``width`` pixels, ``landsat_bands`` and ``bands`` of spectra.
 
-    ``spectrum`` holds wavelengths and widths, and the order in which bands are read; ``stamp`` is size and time of the
-    file.
+    ``spectrum`` holds wavelengths and widths, and the order in which bands are read. ``sensor`` and ``landsat_names``
+    are those of the response functions, "" and empty where the file does not state them. ``stamp`` is size and time of
+    the file.
     """
 
     path: Path
@@ -42,6 +43,8 @@ class PatchFile:
     bands: int
     spectrum: Spectrum
     factor: Fraction
+    sensor: str
+    landsat_names: tuple[str, ...]
     unit: str
     has_mask: bool
     stamp: tuple[int, int]
@@ -112,6 +115,7 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
     mask = hdf5_file.check_dataset(hdf5_file.find_dataset(file, VALID)) if has_mask else None
     check_shapes(landsat, spectra, mask)
     count, height, width, bands = spectra.shape
+    sensor, landsat_names = read_sensor(file, landsat.shape[3])
     unit = hdf5_file.find_attribute(file, ("units",))
     return PatchFile(
         path=path,
@@ -123,6 +127,8 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
         bands=bands,
         spectrum=read_spectrum(spectra),
         factor=read_factor(file),
+        sensor=sensor,
+        landsat_names=landsat_names,
         unit=unit if isinstance(unit, str) else "",
         has_mask=has_mask,
         stamp=stamp_of(path),

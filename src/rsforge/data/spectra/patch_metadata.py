@@ -98,3 +98,11 @@ def read_factor(file: h5py.File) -> Fraction:
     if factor < 1:
         raise UnreadableError(f"a Landsat pixel is stated to be {stated} pixels wide")
     return factor
+
+
+def read_sensor(file: h5py.File, bands: int) -> tuple[str, tuple[str, ...]]:
+    """The name of the sensor that was simulated, and of its ``bands`` bands; "" and () where they are not stated."""
+    sensor = hdf5_file.find_attribute(file, ("sensor",))
+    stated = hdf5_file.find_attribute(file, ("landsat_bands",))
+    names = tuple(str(name) for name in stated) if isinstance(stated, np.ndarray) and stated.ndim == 1 else ()
+    return sensor if isinstance(sensor, str) else "", names if len(names) == bands else ()
