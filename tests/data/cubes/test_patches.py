@@ -48,12 +48,21 @@ def test_files_hold_what_the_document_says(tmp_path):
         for name in ("aviris", "landsat", "landsat_native"):
             array = file[name]
             assert array.dtype == np.float32 and array.chunks == (1, *array.shape[1:])
-            assert (array.compression, array.compression_opts) == ("gzip", 4)
+            assert (array.compression, array.compression_opts, array.shuffle) == ("gzip", 4, True)
             assert tuple(file.attrs[f"{name}_shape"]) == array.shape[1:]
         assert file["scene"].asstr()[:].tolist() == ["scene"] * 3
         assert file["window"].dtype == np.int32 and file["window"][2].tolist() == [0, 2, 15, 15]
         assert file["qualities"][:] == pytest.approx(224 / 225)
         assert file.attrs["n_patches"] == file.attrs["num_patches"] == 3 and file.attrs["sensor"] == "x"
+
+
+def test_large_patches_are_stored_in_small_tiles_with_all_bands(tmp_path):
+    """A crop decodes the tiles it touches; small images, such as masks, stay one chunk."""
+    patch = next(draw_patches(1, size=270))
+    write_patches(tmp_path / "x.h5", "s", [patch], {})
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["aviris"].chunks == (1, 16, 16, 4) and file["valid"].chunks == (1, 270, 270)
+        assert np.array_equal(file["aviris"][0], patch.aviris)
 
 
 def test_the_same_patches_make_the_same_bytes(tmp_path):

@@ -101,17 +101,21 @@ def _open_matrix(path: Path, dataset: h5py.Dataset, arrays: Arrays, known: F64 |
 
 def _read_spectrum(dataset: h5py.Dataset, arrays: Arrays) -> tuple[F64 | None, F64 | None, str]:
     """Wavelengths and widths in nm from data sets or attributes of their names; and a sentence on what was inferred."""
-    wavelength, unit = _find_named(FIELDS, dataset, arrays)
+    wavelength, unit = find_named_values(FIELDS, dataset, arrays)
     if wavelength is None or len(wavelength) not in dataset.shape:
         return None, None, ""
     wavelength_nm, note = to_nanometres(require_valid(wavelength), unit)
-    fwhm, _ = _find_named(WIDTH_FIELDS, dataset, arrays)
+    fwhm, _ = find_named_values(WIDTH_FIELDS, dataset, arrays)
     if fwhm is None or not are_valid_widths(fwhm, len(wavelength)):
         return wavelength_nm, None, note
     return wavelength_nm, fwhm * (wavelength_nm[0] / wavelength[0]), note
 
 
-def _find_named(names: tuple[str, ...], dataset: h5py.Dataset, arrays: Arrays) -> tuple[F64 | None, str]:
+def find_named_values(names: tuple[str, ...], dataset: h5py.Dataset, arrays: Arrays) -> tuple[F64 | None, str]:
+    """Values ``(n,)`` and unit, "" where unstated, of an array with one of ``names``, else of such an attribute.
+
+    Attributes of ``dataset``, its group and its file are looked at, in this order; None where there is nothing.
+    """
     for path, array in arrays.items():
         if path.rsplit("/", 1)[-1].lower() in names and array.size > 1 and array.size in array.shape:
             return hdf5_file.read_small(array).astype(float).ravel(), _as_text(

@@ -28,12 +28,19 @@ NUMBERS = "iuf"
 @contextmanager
 def open_file(path: Path) -> Iterator[h5py.File]:
     """Open a file for reading, with a cache for the chunks under a row of windows; ``UnreadableError`` if not HDF5."""
+    with open_unmanaged(path, CHUNK_CACHE) as file:
+        yield file
+
+
+def open_unmanaged(path: Path, cache: int = 0) -> h5py.File:
+    """An open file that the caller closes, or the end of the process; ``UnreadableError`` if not HDF5.
+
+    ``cache`` is in bytes for each data set; files that are read at random places need none.
+    """
     if not path.is_file():
         raise UnreadableError("it is not a regular file")
     with translate_errors("it is not an intact HDF5 file"):
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE, rdcc_w0=1.0)
-    with file:
-        yield file
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=cache, rdcc_w0=1.0)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from rsforge.data.io.windows import Window
 
 NAME = "test_patches.h5"
 HALF = 0.5
+TILE = 16  # pixels a chunk is wide and high, see benchmarks/patch_chunks.py
+ONE_CHUNK = 1 << 20  # bytes of a patch below which it is one chunk
 SLACK = 4 << 20  # bytes for the metadata that the library keeps beside the values
 SHARED = ("aviris", "landsat", "landsat_native")
 
@@ -140,7 +143,11 @@ def _patch_record(scene: str, patch: CubePatch) -> dict[str, Any]:
 
 
 def _create_datasets(file: h5py.File, first: CubePatch) -> dict[str, h5py.Dataset]:
-    """Data sets that can grow, with one chunk a patch; numbers have checksums, which readers of HDF5 verify."""
+    """Data sets that can grow; numbers have checksums, which readers of HDF5 verify.
+
+    Images of more than ``ONE_CHUNK`` are stored in chunks of ``TILE`` x ``TILE`` pixels with all bands, smaller ones in
+    one chunk a patch.
+    """
     arrays = {}
     for name, value in _patch_record("", first).items():
         if isinstance(value, str):
@@ -150,10 +157,15 @@ def _create_datasets(file: h5py.File, first: CubePatch) -> dict[str, h5py.Datase
             shape = np.shape(value)
             dtype = value.dtype
         is_image = len(shape) > 1
-        options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4} if is_image else {}
+        options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if is_image else {}
         options["fletcher32"] = not isinstance(value, str)
-        rows_per_chunk = 1 if is_image else 1024
-        arrays[name] = file.create_dataset(
-            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(rows_per_chunk, *shape), **options
-        )
+        chunks = (1, *_chunk_of_image(shape, dtype.itemsize)) if is_image else (1024, *shape)
+        arrays[name] = file.create_dataset(name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunks, **options)
     return arrays
+
+
+def _chunk_of_image(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """The chunk of an image ``(H, W, ...)``: all bands, since a pixel is always read with its whole spectrum."""
+    if math.prod(shape) * itemsize <= ONE_CHUNK:
+        return shape
+    return (min(TILE, shape[0]), min(TILE, shape[1]), *shape[2:])

@@ -1,0 +1,57 @@
+"""Negative radiance: a little is noise, much of it is a wrong scale or an undeclared nodata value."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rsforge.data.cubes.cube import F32, F64
+from rsforge.errors import RsforgeError
+
+MAX_NEGATIVE = 0.01
+
+
+class NegativeValues:
+    """Counts the negative values of spectra by patch and by band; a ``PixelMeasure``."""
+
+    def __init__(self, wavelength_nm: F64 | None = None) -> None:
+        self.wavelength_nm = wavelength_nm
+        self.by_patch: dict[str, int] = {}
+        self.by_band = np.zeros(0, np.int64)
+        self.pixels = 0
+        self.lowest = 0.0
+
+    def add(self, name: str, landsat: F32, spectra: F32) -> None:
+        counts = np.count_nonzero(spectra < 0, axis=0)
+        self.by_band = counts if not self.by_band.size else self.by_band + counts
+        self.pixels += len(spectra)
+        if counts.any():
+            self.by_patch[name] = int(counts.sum())
+            self.lowest = min(self.lowest, float(spectra.min()))
+
+    @property
+    def share(self) -> float:
+        """The share of all values that is negative."""
+        return float(self.by_band.sum()) / max(self.pixels * self.by_band.size, 1)
+
+    def describe(self) -> str:
+        """A sentence on how many values are negative and where most of them are; "" when none is."""
+        if not self.by_patch:
+            return ""
+        band = int(self.by_band.argmax())
+        where = f"band {band + 1}"
+        if self.wavelength_nm is not None:
+            where += f" ({self.wavelength_nm[band]:g} nm)"
+        worst = max(self.by_patch, key=lambda name: self.by_patch[name])
+        return (
+            f"{self.share:.2%} of the values are negative, down to {self.lowest:g}; most of them in {where}, "
+            f"{self.by_band[band] / self.pixels:.2%}, and in the patch {worst}"
+        )
+
+    def require_few(self, most: float = MAX_NEGATIVE) -> None:
+        """RSF-D010 when more than the share ``most`` of all values is negative."""
+        if self.share <= most:
+            return
+        raise RsforgeError(
+            "RSF-D010", "radiance cannot be negative", where=max(self.by_patch, key=lambda name: self.by_patch[name]),
+            found=self.describe(), fix="cut the patches with --valid-range 0 HIGH, or correct the scale of the cube",
+        )  # fmt: skip

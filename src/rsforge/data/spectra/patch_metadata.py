@@ -1,0 +1,108 @@
+"""What a file of patches says of itself, checked: shapes, wavelengths, and the width of a Landsat pixel."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.cubes.cube import F64
+from rsforge.data.cubes.hdf5 import find_named_values
+from rsforge.data.cubes.wavelengths import (
+    FIELDS,
+    WIDTH_FIELDS,
+    WavelengthError,
+    are_valid_widths,
+    require_valid,
+    to_nanometres,
+)
+from rsforge.data.io.image_reader import UnreadableError
+
+FACTOR = Fraction(15, 2)
+"""The width of a Landsat pixel in pixels of the cube where a file does not state it: 30 m of 4 m."""
+MOST_DETECTORS = 4
+
+
+class Spectrum(NamedTuple):
+    """Rising wavelengths and widths ``(B,)`` in nm, None where unknown, and what was inferred.
+
+    ``order (B,)`` are the stored bands by rising wavelength, None where they are stored so.
+    """
+
+    wavelength_nm: F64 | None
+    fwhm_nm: F64 | None
+    order: npt.NDArray[np.int64] | None
+    notes: tuple[str, ...]
+
+
+def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Dataset | None) -> None:
+    """``UnreadableError`` unless both are ``(N, H, W, C)``, channels last, of the same patches and pixels."""
+    for array in (landsat, spectra):
+        if array.ndim != 4 or min(array.shape[1:]) < 1:
+            raise UnreadableError(f"{array.name} has the shape {array.shape}, not patches x rows x columns x bands")
+    same = {landsat.name: landsat.shape[:3]}
+    if mask is not None:
+        same[mask.name] = mask.shape
+    for name, shape in same.items():
+        if shape != spectra.shape[:3]:
+            raise UnreadableError(f"{name} has {shape} patches, rows and columns, {spectra.name} {spectra.shape[:3]}")
+
+
+def read_spectrum(spectra: h5py.Dataset) -> Spectrum:
+    """The wavelengths of the bands; ``WavelengthError`` where they do not fit the bands, or are in no order.
+
+    Detectors overlap, so that wavelengths may fall where the next detector begins: of at most ``MOST_DETECTORS`` the
+    bands are sorted. More falls are a list that belongs to other bands, or to these in reverse.
+    """
+    arrays = hdf5_file.list_numeric_datasets(spectra.file)
+    bands = spectra.shape[3]
+    values, unit = find_named_values(FIELDS, spectra, arrays)
+    if values is None:
+        return Spectrum(None, None, None, ("it has no wavelengths",))
+    if len(values) != bands:
+        raise WavelengthError(f"there are {len(values)} for {bands} bands")
+    wavelength_nm, note = to_nanometres(require_valid(values), unit)
+    notes = [note] if note else []
+    falls = np.flatnonzero(np.diff(wavelength_nm) < 0)
+    if len(falls) >= min(MOST_DETECTORS, bands - 1) > 0:
+        k = int(falls[0])
+        raise WavelengthError(f"they do not rise: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
+    order = np.argsort(wavelength_nm) if len(falls) else None
+    if order is not None:
+        notes.append(f"the bands of {len(falls) + 1} overlapping detectors are sorted by wavelength")
+    fwhm, _ = find_named_values(WIDTH_FIELDS, spectra, arrays)
+    fwhm_nm = None
+    if fwhm is not None and are_valid_widths(fwhm, bands):
+        fwhm_nm = fwhm * (wavelength_nm[0] / values[0])
+    if order is not None:
+        wavelength_nm = wavelength_nm[order]
+        fwhm_nm = None if fwhm_nm is None else fwhm_nm[order]
+    return Spectrum(wavelength_nm, fwhm_nm, order, tuple(notes))
+
+
+def read_factor(file: h5py.File) -> Fraction:
+    """The width of a Landsat pixel in pixels of the cube, exact where the file states a fraction."""
+    stated = hdf5_file.find_attribute(file, ("factor",))
+    if stated is None:
+        stated = hdf5_file.find_attribute(file, ("downsampling_factor",))
+    if stated is None:
+        return FACTOR
+    try:
+        factor = Fraction(str(stated)).limit_denominator(1000)
+    except (ValueError, ZeroDivisionError):
+        factor = Fraction(0)
+    if factor < 1:
+        raise UnreadableError(f"a Landsat pixel is stated to be {stated} pixels wide")
+    return factor
+
+
+def read_sensor(file: h5py.File, bands: int) -> tuple[str, tuple[str, ...]]:
+    """The name of the sensor that was simulated, and of its ``bands`` bands; "" and () where they are not stated."""
+    sensor = hdf5_file.find_attribute(file, ("sensor",))
+    stated = hdf5_file.find_attribute(file, ("landsat_bands",))
+    names = tuple(str(name) for name in stated) if isinstance(stated, np.ndarray) and stated.ndim == 1 else ()
+    return sensor if isinstance(sensor, str) else "", names if len(names) == bands else ()

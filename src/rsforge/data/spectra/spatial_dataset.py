@@ -1,0 +1,87 @@
+"""Spectra at two resolutions: crops of patches, and the area means of them that a coarser sensor would see."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rsforge.data.cubes.resample import area_weights
+from rsforge.data.spectra.pair_dataset import Sample, SpectralPairs
+from rsforge.errors import RsforgeError
+
+HALF = 0.5
+
+
+def high_size(low: int, factor: Fraction) -> int:
+    """The pixels that ``low`` coarse ones cover: 255 for 34 of width 15/2. RSF-U005 where that is no whole number."""
+    high = low * factor
+    if low < 1 or high.denominator != 1:
+        what = f"{low} pixels of width {float(factor):g} cover {float(high):g} pixels, no whole number"
+        raise RsforgeError("RSF-U005", what, fix=f"choose a multiple of {factor.denominator}")
+    return int(high)
+
+
+def largest_low_size(high: int, factor: Fraction) -> int:
+    """The most coarse pixels that cover a whole number of at most ``high``: 34 for 256 and 15/2, of which 255 are used.
+
+    RSF-D003 where not even the fewest fit.
+    """
+    low = high // factor.numerator * factor.denominator
+    if low < 1:
+        fix = f"use patches of at least {factor.numerator} pixels"
+        raise RsforgeError("RSF-D003", f"a patch of {high} pixels is too small for a factor of {factor}", fix=fix)
+    return low
+
+
+class SpatialPairs(Dataset[Sample]):
+    """Crops of ``pairs`` as ``high (B, H, H)`` and their area means ``low (B, h, h)``, addressed by (epoch, index).
+
+    ``H`` is ``h * factor`` exactly, so both begin and end at the same edges, without a shift. Means are over valid
+    pixels; ``low_valid (1, h, h)`` is 1 where at least half of the area is valid, ``low`` is 0 elsewhere. ``landsat``
+    and ``valid`` are those of the crop, for a first stage whose output is averaged in the same way by ``area_mean``.
+    RSF-U005 where the crops of ``pairs`` are of another size.
+    """
+
+    def __init__(self, pairs: SpectralPairs, *, factor: Fraction, low_size: int) -> None:
+        self.high_size = high_size(low_size, factor)
+        if pairs.size != self.high_size:
+            what = f"{low_size} pixels of width {factor} need crops of {self.high_size}, not of {pairs.size}"
+            raise RsforgeError("RSF-U005", what)
+        self.pairs, self.factor, self.low_size = pairs, factor, low_size
+        self.weights = torch.from_numpy(area_weights(self.high_size, factor)).float()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def plain(self) -> SpatialPairs:
+        """The same patches, each once, its crop in the centre and as it lies."""
+        return SpatialPairs(self.pairs.plain(), factor=self.factor, low_size=self.low_size)
+
+    def name(self, index: int) -> str:
+        return self.pairs.name(index)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        sample = self.pairs[key]
+        low, low_valid = area_mean(sample["spectra"], sample["valid"], self.weights)
+        return {
+            "low": low,
+            "high": sample["spectra"],
+            "low_valid": low_valid,
+            "valid": sample["valid"],
+            "landsat": sample["landsat"],
+        }
+
+
+def area_mean(image: Tensor, valid: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Means ``(..., C, h, h)`` over the valid pixels of ``image (..., C, H, H)``, and where they hold.
+
+    ``weights (h, H)`` are those of ``area_weights``; ``valid (..., 1, H, H)`` is 0 or 1. A mean holds, and is not 0,
+    where at least half of its area is valid: 1 in ``(..., 1, h, h)``.
+    """
+    share = weights @ valid @ weights.T
+    sums = weights @ (image * valid) @ weights.T
+    holds = (share >= HALF - 1e-6).to(image.dtype)
+    return sums / share.clamp_min(1e-6) * holds, holds

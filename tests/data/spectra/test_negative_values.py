@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rsforge.data.spectra.negative_values import NegativeValues
+from rsforge.errors import RsforgeError
+
+
+def measure(count: int, wavelength_nm=None) -> NegativeValues:
+    """Two patches of 100 pixels and 4 bands, ``count`` values of the second negative."""
+    values = np.ones((100, 4), np.float32)
+    negative = NegativeValues(wavelength_nm)
+    negative.add("a#0", values, values)
+    values = values.copy()
+    values[:count, 2] = -0.5
+    values[0, 1] = -3 if count else 1
+    negative.add("a#1", values, values)
+    return negative
+
+
+def test_many_negative_values_are_refused_with_their_share_and_place():
+    negative = measure(40, np.array([400.0, 500, 1375, 2400]))
+    with pytest.raises(RsforgeError) as caught:
+        negative.require_few()
+    error = caught.value
+    assert error.code == "RSF-D010" and error.where == "a#1"
+    assert error.found == (
+        "5.12% of the values are negative, down to -3; most of them in band 3 (1375 nm), 20.00%, and in the patch a#1"
+    )
+    assert "band 3, 20.00%" in measure(40).describe()
+
+
+def test_a_few_are_described_and_accepted():
+    negative = measure(6)
+    negative.require_few()
+    assert negative.share == pytest.approx(7 / 800) and "0.88%" in negative.describe()
+
+
+def test_none_is_nothing_to_say():
+    assert measure(0).describe() == "" == NegativeValues().describe()
+    NegativeValues().require_few()

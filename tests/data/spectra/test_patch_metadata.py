@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import h5py
+import numpy as np
+import pytest
+
+from rsforge.data.spectra.patch_files import PatchRef, open_patch_file
+from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.errors import RsforgeError
+from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, write_plain
+
+
+def refusal(path) -> RsforgeError:
+    with pytest.raises(RsforgeError) as caught:
+        open_patch_file(path, path.name)
+    return caught.value
+
+
+def test_plain_files_have_no_wavelengths_and_the_factor_of_the_document(tmp_path):
+    file = open_patch_file(write_plain(tmp_path / "x.h5"), "x.h5")
+    assert (file.wavelength_nm, file.has_mask, file.factor) == (None, False, Fraction(15, 2))
+    assert file.landsat_bands == 7 and file.spectrum.notes == ("it has no wavelengths",)
+    assert open_patch_file(write_plain(tmp_path / "y.h5", downsampling_factor=7.5), "y").factor == Fraction(15, 2)
+    assert open_patch_file(write_plain(tmp_path / "z.h5", downsampling_factor=6.0), "z").factor == 6
+
+
+def test_micrometres_are_recognised_and_converted(tmp_path):
+    fwhm = np.full(BANDS, 0.01)
+    file = open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=WAVELENGTH_NM / 1000, fwhm=fwhm), "x.h5")
+    assert file.wavelength_nm == pytest.approx(WAVELENGTH_NM) and file.spectrum.fwhm_nm == pytest.approx(10)
+    assert "micrometres" in file.spectrum.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("wavelengths", "why"),
+    [
+        (WAVELENGTH_NM[::-1], "do not rise: 2038.18 nm follows 2200 nm"),
+        (WAVELENGTH_NM[:-1], "there are 11 for 12 bands"),
+        (np.r_[WAVELENGTH_NM[:-1], np.nan], "nan is none"),
+        (np.r_[WAVELENGTH_NM[:-1], 420.0], "420 is given for 2 bands"),
+    ],
+)
+def test_wavelengths_that_do_not_fit_are_refused(tmp_path, wavelengths, why):
+    path = write_plain(tmp_path / "x.h5", wavelengths=wavelengths)
+    error = refusal(path)
+    assert error.code == "RSF-D014" and why in error.what and error.where.endswith("x.h5")
+
+
+def test_bands_of_overlapping_detectors_are_sorted_on_reading(tmp_path):
+    mixed = np.r_[WAVELENGTH_NM[:6], WAVELENGTH_NM[6:] - 400]
+    path = write_plain(tmp_path / "x.h5", wavelengths=mixed, fwhm=np.arange(100.0, 112))
+    file = open_patch_file(path, "x.h5")
+    order = np.argsort(mixed)
+    assert not np.array_equal(order, np.arange(12)) and "2 overlapping detectors" in file.spectrum.notes[1]
+    assert np.array_equal(file.wavelength_nm, mixed[order])
+    assert np.array_equal(file.spectrum.fwhm_nm, np.arange(100.0, 112)[order])
+    pixels = PatchReader().read(PatchRef(file, 1))
+    with h5py.File(write_plain(tmp_path / "y.h5")) as plain:
+        assert np.array_equal(pixels.spectra, plain["aviris"][1][..., order])
+
+
+def test_four_detectors_are_sorted_and_more_falls_are_refused(tmp_path):
+    four = np.r_[400.0, 500, 600, 550, 700, 800, 750, 900, 1000, 950, 1100, 1200]
+    assert "4 overlapping" in open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=four), "x").spectrum.notes[1]
+    four[-1] = 1050
+    assert refusal(write_plain(tmp_path / "x.h5", wavelengths=four)).code == "RSF-D014"
+    one = open_patch_file(write_plain(tmp_path / "y.h5", bands=1, wavelengths=[500.0]), "y")
+    assert one.wavelength_nm == pytest.approx([500])
+
+
+def test_other_shapes_are_refused(tmp_path):
+    path = write_plain(tmp_path / "x.h5")
+    with h5py.File(path, "r+") as file:
+        values = file["landsat"][:]
+        del file["landsat"]
+        file["landsat"] = values[:1]
+    assert "/landsat has (1, 16, 16) patches, rows and columns, /aviris (2, 16, 16)" in refusal(path).what
+    with h5py.File(path, "r+") as file:
+        del file["landsat"]
+        file["landsat"] = values[0]
+    assert "not patches x rows x columns x bands" in refusal(path).what
+    with h5py.File(path, "r+") as file:
+        del file["landsat"]
+        file["landsat"], file["valid"] = values, np.ones((2, 16, 15), np.uint8)
+    assert "/valid has" in refusal(path).what
+    with h5py.File(path, "r+") as file:
+        del file["valid"]
+        file["valid"] = np.ones((2, 16, 16, 1), np.uint8)
+    assert "/valid has" in refusal(path).what
+
+
+@pytest.mark.parametrize("factor", ["0.5", "no number", "15/0", [7.5, 7.5]])
+def test_a_width_of_landsat_pixels_that_is_none_is_refused(tmp_path, factor):
+    error = refusal(write_plain(tmp_path / "x.h5", factor=factor))
+    assert error.code == "RSF-D008" and "a Landsat pixel is stated to be" in error.what
+
+
+def test_the_simulated_sensor_is_known_where_it_is_stated(tmp_path):
+    bands = [f"b{k}" for k in range(7)]
+    file = open_patch_file(write_plain(tmp_path / "x.h5", sensor="landsat8", landsat_bands=bands), "x.h5")
+    assert (file.sensor, file.landsat_names) == ("landsat8", tuple(bands))
+    file = open_patch_file(write_plain(tmp_path / "y.h5", sensor=3, landsat_bands=bands[1:]), "y.h5")
+    assert (file.sensor, file.landsat_names) == ("", ())
+    assert file == file and len({PatchRef(file, 0), PatchRef(file, 0), PatchRef(file, 1)}) == 2

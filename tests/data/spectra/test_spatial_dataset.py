@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from rsforge.data.cubes import resample
+from rsforge.data.spectra.pair_dataset import SpectralPairs
+from rsforge.data.spectra.patch_files import find_patch_files, list_patches
+from rsforge.data.spectra.scaling import Scaling
+from rsforge.data.spectra.spatial_dataset import SpatialPairs, area_mean, high_size, largest_low_size
+from rsforge.engine.loader import BatchLoader
+from rsforge.errors import RsforgeError
+from tests.worlds.spectral_patches import write_scene
+
+FACTOR = Fraction(15, 2)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    write_scene(tmp_path / "a" / "test_patches.h5", 2, hole=True, size=37)
+    patches = list_patches(find_patch_files(tmp_path))
+    return SpectralPairs(patches, landsat=Scaling((0.0,), (9.0,)), spectra=Scaling((0.0,), (9.0,)), size=30, seed=0)
+
+
+def test_sizes_are_exact():
+    assert high_size(34, FACTOR) == 255 and largest_low_size(256, FACTOR) == 34
+    assert high_size(3, Fraction(4)) == 12 and largest_low_size(14, Fraction(4)) == 3
+    for action, code in (
+        (lambda: high_size(33, FACTOR), "RSF-U005"),
+        (lambda: largest_low_size(14, FACTOR), "RSF-D003"),
+    ):
+        with pytest.raises(RsforgeError) as caught:
+            action()
+        assert caught.value.code == code
+
+
+def test_low_is_the_area_mean_of_high_with_the_same_edges(pairs):
+    data = SpatialPairs(pairs, factor=FACTOR, low_size=4)
+    sample = data[2, 1]
+    assert {name: tuple(value.shape) for name, value in sample.items()} == {
+        "low": (12, 4, 4), "high": (12, 30, 30), "low_valid": (1, 4, 4), "valid": (1, 30, 30), "landsat": (3, 30, 30),
+    }  # fmt: skip
+    assert torch.equal(sample["high"], pairs[2, 1]["spectra"]) and len(data) == 2
+    weights = resample.area_weights(30, FACTOR)
+    image, valid = sample["high"].permute(1, 2, 0).numpy(), sample["valid"][0].numpy() > 0
+    means, share = resample.area_mean(image, valid, weights, weights)
+    assert np.allclose(sample["low"].permute(1, 2, 0), means * (share >= 0.5)[..., None], atol=1e-5)
+    corner = sample["high"][:, :8, :8] * torch.tensor([1.0] * 7 + [0.5]) * torch.tensor([1.0] * 7 + [0.5])[:, None]
+    if sample["valid"][0, :8, :8].all():
+        assert torch.allclose(sample["low"][:, 0, 0], corner.sum((1, 2)) / 7.5**2, atol=1e-5)
+
+
+def test_there_is_no_shift_between_the_resolutions():
+    """A ramp keeps its values: the mean of pixel i is that of 7.5 (i + 1/2), but for 1/60 where pixels are halved."""
+    ramp = (torch.arange(255.0) + 0.5).expand(1, 255, 255)
+    weights = torch.from_numpy(resample.area_weights(255, FACTOR)).float()
+    low, holds = area_mean(ramp, torch.ones(1, 255, 255), weights)
+    apart = low[0, 5] - 7.5 * (torch.arange(34.0) + 0.5)
+    assert apart.abs().max() < 0.0168 and apart.mean().abs() < 1e-4 and holds.all()
+    mirrored, _ = area_mean(ramp.flip(-1), torch.ones(1, 255, 255), weights)
+    assert torch.allclose(mirrored.flip(-1), low, rtol=1e-5)
+
+
+def test_means_are_over_valid_pixels_and_need_half_of_the_area():
+    image, valid = torch.ones(2, 8, 8), torch.ones(1, 8, 8)
+    image[:, :4, :3], valid[:, :4, :3] = 99, 0
+    image[:, 4:, :2], valid[:, 4:, :2] = 99, 0
+    low, holds = area_mean(image, valid, torch.from_numpy(resample.area_weights(8, Fraction(4))).float())
+    assert holds.tolist() == [[[0, 1], [1, 1]]] and low[1].tolist() == [[0, 1], [1, 1]]
+    assert torch.equal(area_mean(image[None], valid[None], torch.eye(8))[0][0], image * valid)
+
+
+def test_plain_samples_are_not_augmented_and_batches_are_mappings(pairs):
+    data = SpatialPairs(pairs, factor=FACTOR, low_size=4)
+    plain = data.plain()
+    assert torch.equal(plain[0, 0]["high"], plain[7, 0]["high"]) and plain.name(1) == "a/test_patches.h5#1"
+    batch = next(BatchLoader(data, batch_size=2).steps(0, 1))[0].batch
+    assert batch["low"].shape == (2, 12, 4, 4)
+
+
+def test_crops_of_another_size_are_refused(pairs):
+    with pytest.raises(RsforgeError) as caught:
+        SpatialPairs(pairs, factor=FACTOR, low_size=2)
+    assert caught.value.code == "RSF-U005" and "need crops of 15, not of 30" in caught.value.what

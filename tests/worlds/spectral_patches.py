@@ -1,0 +1,68 @@
+"""Files of paired patches: those that rsforge writes, and plain ones without masks, places and wavelengths."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from rsforge.data.cubes.patches import Simulation, write_patches
+from rsforge.data.io.windows import Window
+
+BANDS = 12
+WAVELENGTH_NM = np.linspace(420.0, 2200.0, BANDS)
+WEIGHTS = np.repeat(np.eye(6), 2, axis=1)[:3] / 2  # three Landsat bands, each the mean of two
+
+
+def draw_spectra(*shape: int, seed: int = 0) -> np.ndarray:
+    """Positive mixtures ``(*shape, BANDS)`` of four smooth spectra in a unit of radiance, with a little noise."""
+    rng = np.random.default_rng(seed)
+    x = np.linspace(0, 1, BANDS)
+    sources = np.stack([1 + np.sin(3 * x), 2 - x, 0.5 + x**2, 1 + np.cos(6 * x) / 2])
+    shares = rng.dirichlet(np.full(4, 0.6), shape)
+    values = 5 * shares @ sources * rng.uniform(0.6, 1.2, (*shape, 1)) + 0.02 * rng.standard_normal((*shape, BANDS))
+    return values.astype(np.float32)
+
+
+def write_scene(
+    path: Path, count: int = 3, *, size: int = 30, seed: int = 0, hole: bool = False, stride: int | None = None
+) -> Path:
+    """A file as ``rsforge data hsi-patches`` writes it, its patches in a row of one scene."""
+    simulation = Simulation.for_patches(WEIGHTS @ np.eye(12), size, Fraction(15, 2))
+    patches = []
+    for k in range(count):
+        valid = np.ones((size, size), bool)
+        valid[:4, :4] = not hole
+        window = Window(0, k * (stride or size), size, size)
+        patches.append(simulation.simulate(window, draw_spectra(size, size, seed=97 * seed + k), valid))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_patches(
+        path, path.parent.name, patches, {"wavelengths": WAVELENGTH_NM, "factor": "15/2", "units": "radiance"}
+    )
+    return path
+
+
+def write_plain(
+    path: Path, count: int = 2, *, size: int = 16, bands: int = BANDS, landsat: int = 7, **attributes
+) -> Path:
+    """A file with the two arrays alone, one chunk a patch, packed as the first such data sets were."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(count)
+    with h5py.File(path, "w") as file:
+        for name, channels in (("landsat", landsat), ("aviris", bands)):
+            values = rng.uniform(1, 5, (count, size, size, channels)).astype(np.float32)
+            chunks = (1, size, size, channels) if count else None
+            maxshape = (None, size, size, channels)
+            file.create_dataset(name, data=values, chunks=chunks or True, maxshape=maxshape, compression="gzip")
+        file.attrs["n_patches"] = count
+        for key, value in attributes.items():
+            file.attrs[key] = value
+    return path
+
+
+def edit(path: Path, name: str, where: tuple, value: float) -> None:
+    """Overwrite values of an array in place."""
+    with h5py.File(path, "r+") as file:
+        file[name][where] = value
