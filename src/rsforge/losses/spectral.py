@@ -46,8 +46,8 @@ def spectral_angle(output: Tensor, target: Tensor, valid: Tensor | None = None) 
     own = torch.linalg.vector_norm(output, dim=1, keepdim=True)
     u, v = output / torch.maximum(own, LEAST_LENGTH * length), target / length
     apart, together = (torch.linalg.vector_norm(w, dim=1, keepdim=True) for w in (u - v, u + v))
-    # The angle of two zeros has a gradient that is no number, which no later mask removes.
-    return _mean(2 * torch.atan2(apart, together.where(counted, 1.0)), counted)
+    # torch takes 0 for the slope of a length of zero and of atan2(0, 0), so that no pixel's gradient is lost.
+    return _mean(2 * torch.atan2(apart, together), counted)
 
 
 def gradient_weights(wavelength_nm: Tensor, *, widest: float = WIDEST) -> Tensor:

@@ -141,7 +141,8 @@ def test_a_pixel_depends_on_its_receptive_field_alone(name, network, image, stir
         rows = seen[0].abs().sum((0, 2)).nonzero().flatten()
         assert pixel - reach <= rows[0] and rows[-1] <= pixel + reach
         widest = max(widest, pixel - int(rows[0]), int(rows[-1]) - pixel)
-    assert widest >= reach - 1  # or tiles would carry margins for nothing
+    # Or tiles would carry margins for nothing; the field of fine pixels is rounded up to whole ones.
+    assert widest == reach if name in STAGE_1 else widest >= reach - 1
 
 
 @pytest.mark.parametrize("name", STAGE_1 + STAGE_2)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral import spectral_sr
 from rsforge.models.spectral.spectral_sr import PRESETS, SpectralBlock, SpectralSR
 
@@ -71,6 +72,14 @@ def test_pixels_in_parts_are_the_pixels_at_once(block, image, monkeypatch) -> No
     monkeypatch.setattr(spectral_sr, "PIXELS", 8)
     torch.testing.assert_close(block(x), whole, atol=1e-14, rtol=0)
     assert max(widest) == 8 and sum(widest) == 35
+
+
+def test_the_expansion_is_computed_again_instead_of_kept(network, image) -> None:
+    net, passes = network("spectral_sr").train(), []
+    net.expand.second.register_forward_pre_hook(lambda *_: passes.append(1))
+    use_checkpointing(net)
+    net(image(1, 3, 6, 6)).sum().backward()
+    assert len(passes) == 2
 
 
 def test_the_spectrum_of_the_ridge_solution_enters_the_blocks(network, image, stirred) -> None:

@@ -67,6 +67,20 @@ def test_the_whole_image_as_a_window_has_no_bound(network, image, stirred) -> No
     assert seen[0, :, -1, -1].any()
 
 
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_the_field_is_that_of_windows_or_of_the_convolutions_beside_them(window, network, image, stirred) -> None:
+    net = stirred(network("spectral_transformer", window=window))
+    reach = net.receptive_field // 2
+    assert reach == 2 + 2 * (max(window - 1, 2) + 1)
+    x = image(1, 3, 2 * reach + 9, 2 * reach + 9).requires_grad_()
+    y, widest = net(x).sum((0, 1)), 0
+    for pixel in range(reach, reach + 8):
+        (seen,) = torch.autograd.grad(y[pixel, pixel], x, retain_graph=True)
+        rows = seen[0].abs().sum((0, 2)).nonzero().flatten()
+        widest = max(widest, pixel - int(rows[0]), int(rows[-1]) - pixel)
+    assert widest == reach
+
+
 def test_a_feature_skips_the_blocks(network, image, stirred) -> None:
     net, x = stirred(network("spectral_transformer", blocks=0)), image(1, 3, 6, 6)
     torch.testing.assert_close(net.residual(x, net.ridge(x)), net.leave(2 * net.enter(x)))

@@ -13,8 +13,6 @@ from rsforge.models.recompute import Recomputable
 from rsforge.models.spectral.band_network import RidgeNetwork
 from rsforge.models.spectral.layers import MirrorConv, PixelNorm, make_zero
 
-EPS = 1e-6
-
 
 class SpectralAttention(nn.Module):
     """Attention whose tokens are the channels of ``(B, width, H, W)``. Cai et al. 2022 (MST++), Eq. 2 and 3.
@@ -45,7 +43,7 @@ class SpectralAttention(nn.Module):
         sides = (self.window or height, self.window or width)
         q, k, v = (_cut(x, sides, self.heads) for x in (q, k, v))
         # Zeros beyond the border change neither lengths nor products.
-        q, k = F.normalize(q, dim=-1, eps=EPS), F.normalize(k, dim=-1, eps=EPS)
+        q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         mixed = F.scaled_dot_product_attention(q * self.sharpness, k, v, scale=1.0)
         return _join(mixed, sides, height, width)
 
