@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral.resize import resize
 from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 
@@ -68,6 +69,14 @@ def test_the_large_network_is_groups_of_attention_blocks(network, image, stirred
             y = y + attention(second(enter(y).relu()))
         y = start + group[2](y)
     torch.testing.assert_close(net(x), resize(x, net.scale) + features_up(net, first + net.body[2](y)))
+
+
+def test_attention_blocks_are_computed_again_instead_of_kept(network, image) -> None:
+    net, passes = network("spatial_sr").train(), []
+    net.body[0][0].layers.register_forward_pre_hook(lambda *_: passes.append(1))
+    use_checkpointing(net)
+    net(image(1, 3, 6, 6)).sum().backward()
+    assert len(passes) == 2
 
 
 def test_attention_over_the_whole_image_has_no_bound(network, image, stirred) -> None:
