@@ -40,6 +40,7 @@ def project_to_measured(
         part = slice(start, start + PIXELS)
         rows, wanted = x[part].double(), y[part].double()
         finite = rows.isfinite().all(1) & wanted.isfinite().all(1)
+        # In units of the measurement the steps end at the same accuracy for radiance and for reflectance.
         unit = wanted.abs().amax(1, keepdim=True).clamp(min=1)
         rows[finite] = _project(rows[finite] / unit[finite], response, wanted[finite] / unit[finite]) * unit[finite]
         nearest[part] = rows.to(x.dtype)
