@@ -17,6 +17,10 @@ from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
+from rsforge.models.spectral.spectral_sr import SpectralSR
+from rsforge.models.spectral.transformer import SpectralTransformer
+from rsforge.models.spectral.unmixing import SpectralUnmixing
 from rsforge.models.unet import UNet
 from rsforge.models.vector_vae import VectorVae
 
@@ -36,6 +40,11 @@ NETWORKS = [
     lambda: Pix2PixUNet(in_channels=2, out_channels=1, depth=4, base=2, norm="batch", attention=True),
     lambda: PatchCritic(in_channels=5, base=2, norm="instance", attention=True),
     lambda: ImageEncoder(channels=(4, 8), in_channels=2),
+    lambda: SpectralSR(bands=5, in_channels=2, hidden=4, blocks=1, features=2, taps=3),
+    lambda: SpectralUnmixing(bands=5, in_channels=2, count=3),
+    lambda: SpectralTransformer(bands=5, in_channels=2, width=4, blocks=1, heads=2, window=3),
+    lambda: SpatialSR(bands=2, scale="5/2", width=4, groups=1, blocks=1, window=3),
+    lambda: LightweightSR(bands=2, scale=1.5, width=4, layers=1),
 ]
 SHAPES = {
     "vector_vae": (2, 16, 16),
@@ -45,7 +54,13 @@ SHAPES = {
     "pix2pix_unet": (2, 32, 32),
     "patch_critic": (5, 32, 32),
     "image_encoder": (2, 8, 8),
+    "spectral_sr": (2, 5, 7),
+    "spectral_unmixing": (2, 5, 7),
+    "spectral_transformer": (2, 5, 7),
+    "spatial_sr": (2, 5, 7),
+    "lightweight": (2, 5, 7),
 }
+NEEDED = {"patch_critic": {"in_channels": 4}}
 
 
 @pytest.mark.parametrize("make", NETWORKS)
@@ -68,7 +83,7 @@ def test_a_network_is_built_again_from_its_architecture(make) -> None:
 
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str) -> None:
-    needed = {"in_channels": 4} if name == "patch_critic" else {}
+    needed = NEEDED.get(name, {"bands": 12} if ".spectral." in CATALOGUE[name] else {})
     with torch.device("meta"):
         network = build({"name": name, **needed})
     assert type(network) is find_network(name)
@@ -90,6 +105,8 @@ def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str)
         ({"name": "pix2pix_unet", "norm": "group"}, "pix2pix_unet: norm 'group'; known are batch, instance"),
         ({"name": "pix2pix_unet", "depth": 2}, "a depth of 2; the least is 3"),
         ({"name": "patch_critic"}, "in_channels"),
+        ({"name": "spectral_sr"}, "bands"),
+        ({"name": "spatial_sr", "bands": 4, "scale": "1/0"}, "spatial_sr: "),
     ],
 )
 def test_what_cannot_be_built_is_refused(architecture, found: str) -> None:
@@ -107,6 +124,8 @@ def test_what_cannot_be_built_is_refused(architecture, found: str) -> None:
         ("vector_vae", {"latent_dim": 10**9}), ("vector_vae", {"channels": "24"}),
         ("latent_mlp", {"dropout": math.nan}),
         ("unet", {"layers_per_block": 10**4}),
+        ("spectral_sr", {"bands": 4, "blocks": 65}), ("spatial_sr", {"bands": 4, "groups": 65}),
+        ("lightweight", {"bands": 4, "layers": 65}), ("lightweight", {"bands": 1 << 17}),
     ],
 )  # fmt: skip
 def test_counts_that_no_network_has_are_refused_before_it_is_built(name, options):

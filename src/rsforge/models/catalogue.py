@@ -22,9 +22,14 @@ NETWORKS = {
     "text_encoder": "rsforge.models.text_encoder:TextEncoder",
     "image_encoder": "rsforge.models.image_encoder:ImageEncoder",
     "contrastive_head": "rsforge.models.image_encoder:ContrastiveHead",
+    "spectral_sr": "rsforge.models.spectral.spectral_sr:SpectralSR",
+    "spectral_unmixing": "rsforge.models.spectral.unmixing:SpectralUnmixing",
+    "spectral_transformer": "rsforge.models.spectral.transformer:SpectralTransformer",
+    "spatial_sr": "rsforge.models.spectral.spatial_sr:SpatialSR",
+    "lightweight": "rsforge.models.spectral.spatial_sr:LightweightSR",
 }
 
-DEPTHS = ("depth", "layers_per_block", "transformer_layers_per_block", "num_layers")
+DEPTHS = ("depth", "layers_per_block", "transformer_layers_per_block", "num_layers", "groups", "blocks", "layers")
 MOST_LEVELS, MOST_WIDTH = 64, 1 << 16
 # What constructors raise of options that are of another type, or that do not fit together.
 UNBUILDABLE = (TypeError, ValueError, AttributeError, IndexError, KeyError, ArithmeticError, RuntimeError)

@@ -1,0 +1,1 @@
+"""From a few bands to many, and from coarse pixels to fine ones."""
