@@ -61,8 +61,7 @@ class BothModalities:
 def as_images(pairs: PairSets, sar_share: float = 1.0) -> ImageSets:
     """The optical images of every pair and a share of the SAR images, on the side of their pair."""
     train, plain, held_out = (
-        BothModalities(samples, pairs.sar_channels, sar_share)
-        for samples in (pairs.train, pairs.plain, pairs.held_out)
+        BothModalities(samples, pairs.sar_channels, sar_share) for samples in (pairs.train, pairs.plain, pairs.held_out)
     )
     share = "" if sar_share == 1 else f", {sar_share:g} of the SAR images"
     split = hashlib.sha256(f"both modalities of {pairs.identity['split']}{share}".encode()).hexdigest()
