@@ -132,7 +132,7 @@ def test_resume_finds_a_periodic_checkpoint_and_overwrite_removes_it(scenes, tmp
 
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     """Where every pixel is valid: else each process takes the mean over its own."""
-    scenes = draw_scenes(tmp_path / "scenes", holes=False)
+    scenes = draw_scenes(tmp_path / "scenes", 4, holes=False)  # twice four to train on
 
     def spell(name, batch):
         line = TRAIN.replace("--batch-size 2", f"--batch-size {batch} --lr-scheduler constant --log-every 1")
