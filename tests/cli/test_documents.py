@@ -22,6 +22,7 @@ TINY = {
     "RSFORGE_UNET_CHANNELS": "4,4,8", "RSFORGE_UNET_NUM_HEADS": "2", "RSFORGE_UNET_LAYERS_PER_BLOCK": "1",
     "RSFORGE_VAE_CHANNELS": "4,4,4", "RSFORGE_CLIP_EMBEDDING_DIM": "16", "RSFORGE_CLIP_NUM_HEADS": "2",
     "RSFORGE_CLIP_NUM_LAYERS": "1", "RSFORGE_UNET_CONTEXT_DIM": "16",
+    "RSFORGE_HIDDEN_WIDTH": "8", "RSFORGE_BLOCKS": "1",
 }  # fmt: skip
 # What the first words of a line make.
 MADE = {
@@ -30,6 +31,8 @@ MADE = {
     "cyclegan train": "cyclegan_models",
     "clip train": "checkpoints/clip",
     "diffusion train-sar": "checkpoints/model",
+    "hsi train-spectral": "outputs/stage1_training",
+    "hsi train-stage1": "outputs/stage1_training",
     "data prepare-classes": "training_data",
 }
 DRAW = [
@@ -40,6 +43,8 @@ DRAW = [
     "data synth --kind captions --count 3 --size 32 --output-dir captions",
     "data synth --kind scene --count 2 --size 64 --output-dir scenes",
     "data synth --kind cube --count 1 --size 32 --output-dir cubes",
+    "data synth --kind cube --count 2 --size 32 --output-dir flights",
+    "data hsi-patches --input flights --sensor landsat8 --patch-size 30 --stride 30 --output-dir outputs/dataset_small",
 ]
 TRAIN = [
     f"vae train --data-dir {ALL} --epochs 1 --report-to none --no-perceptual",
@@ -50,6 +55,7 @@ TRAIN = [
     "--warmup-steps 0",
     "diffusion train-sar --dataset-path Dataset --max-train-steps 1 --vae-epochs 1 --vae-perceptual no --image-size 32 "
     "--report-to none --timesteps 50 --validation-draws 1",
+    "hsi train-stage1 --model spectral_unmixing --epochs 1 --report-to none",
 ]
 
 
@@ -86,6 +92,7 @@ def _as_the_documents_have_it(place: Path) -> None:
     shutil.copy(place / "checkpoints/clip/latest_clip.pt", place / "checkpoints/clip/clip_epoch_10.pt")
     shutil.copy(place / "checkpoints/clip/best_clip.pt", place)
     shutil.copy(place / "checkpoints/model/latest_model.pt", place / "checkpoints/model/model_epoch_20.pt")
+    shutil.copy(place / "outputs/stage1_training/latest_model.pth", place / "C")
     shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
     (place / "path/to").mkdir(parents=True)
     shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")
@@ -121,7 +128,7 @@ def at_work(world, tmp_path, monkeypatch):
         argv = shlex.split(
             line.replace("/workspace", str(tmp_path / "workspace")).replace("/path/", f"{world.parent}/path/")
         )
-        resumed = {"--resume", "--resume_from"} & set(argv)
+        resumed = {"--resume", "--resume_from", "--checkpoint"} & set(argv)
         made = MADE.get(" ".join(argv[:2])) if not resumed else None
         for place in (here, tmp_path / "workspace"):
             place.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,3 +108,29 @@ def test_one_that_cannot_be_read_is_never_deleted_for_a_newer_one(tmp_path):
         "checkpoint_0001.pt",
         "checkpoint_0003.pt",
     ]
+
+
+PLACED = CheckpointNames("checkpoints/checkpoint_epoch_{:03d}.pth", by_step="checkpoints/step_{}.pth", latest="l.pth")
+
+
+def test_periodic_checkpoints_may_have_a_folder_of_their_own(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    writer = CheckpointWriter(tmp_path, PLACED, identity={"kind": "toy"}, keep=2)
+    for epoch in (1, 2, 3):
+        writer.commit_closed(lambda step=epoch: state_at(step), kept=Moment(epoch))
+    names = [path.relative_to(tmp_path).as_posix() for path, _ in list_newest_first(tmp_path, PLACED)]
+    assert names == ["l.pth", "checkpoints/checkpoint_epoch_003.pth", "checkpoints/checkpoint_epoch_002.pth"]
+    (tmp_path / "l.pth").unlink()
+    writer.complete(tmp_path / names[1], Moment(3))
+    assert (tmp_path / "l.pth").read_bytes() == (tmp_path / names[1]).read_bytes()
+
+
+def test_the_folder_of_a_run_is_known_from_any_of_its_checkpoints(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for name in ("l.pth", "checkpoints/checkpoint_epoch_003.pth", "checkpoints/step_7.pth"):
+        assert PLACED.run_folder(run / name) == run
+    assert PLACED.run_folder(run / "checkpoints/l.pth") == run / "checkpoints"
+    assert NAMES.run_folder(run / "checkpoints/checkpoint_0003.pt") == run / "checkpoints"
+    monkeypatch.chdir(run / "checkpoints")
+    assert PLACED.run_folder(Path("step_7.pth")).resolve() == run.resolve()

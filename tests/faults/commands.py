@@ -17,6 +17,8 @@ from tests.worlds.caption_extraction import encode_picture, write_captioned
 from tests.worlds.clip import TINY as CLIP
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan import write_checkpoint
+from tests.worlds.hsi import TINY as HSI
+from tests.worlds.hsi import draw_scenes
 from tests.worlds.main_job import FORMER, lay_out
 from tests.worlds.sar_diffusion import DRAWING, SAR, make_world
 
@@ -69,6 +71,10 @@ def classes(place: Path) -> None:
     shutil.copytree(FORMER / "tiles", place / "given")
 
 
+def patches(place: Path) -> None:
+    draw_scenes(place / "patches")
+
+
 def generator(place: Path) -> None:
     write_checkpoint(place / "gan.pt")
 
@@ -104,6 +110,7 @@ VAE_LINE = f"vae train --data-dir tiles {RUN} --epochs 4 --save-every 2 --sample
 DIFFUSION_LINE = f"diffusion train {DENOISER} {RUN} --epochs 4 --save-every 2 --sample-every 2 {DIFFUSION}"
 GAN_LINE = f"cyclegan train {GAN} {RUN} --epochs 3 --save-every 1 --sample-every 2"
 CLIP_LINE = f"clip train --data-dir Dataset --output-dir run --epochs 3 --save-every 1 {CLIP}"
+HSI_LINE = f"hsi train-spectral --data-dir patches --output-dir run --epochs 4 --keep-checkpoints 2 {HSI}"
 SAR_LINE = f"diffusion train-sar --data-dir Dataset --clip-checkpoint clip.pt --output-dir run {SAR}"
 DRAW = DRAWING.format("model/best_model.pt")
 SAMPLE = "sample --diffusion-checkpoint diffusion_vector/best_model.pt --vae vae_vector/best_model.pt"
@@ -121,6 +128,7 @@ COMMANDS = (
     Command("cyclegan train, 2 processes", f"{GAN_LINE} --num-workers 0 --processes 2", f"{TRAIN}.cyclegan.train",
             pairs, 1, processes=2),
     Command("clip train", CLIP_LINE, f"{TRAIN}.clip.train", sar_pairs, 8),
+    Command("hsi train-spectral", HSI_LINE, f"{TRAIN}.hsi.train_spectral", patches, 8),
     Command("diffusion train-sar", f"{SAR_LINE} --epochs 3 --save-every 1 --sample-every 2",
             f"{TRAIN}.diffusion.train_sar", sar_pairs, 10),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "

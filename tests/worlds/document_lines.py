@@ -53,6 +53,14 @@ LINES = {
         "--caption_file captions.txt",
         "data captions-to-jsonl --caption_file /path/to/captions.txt --output_file metadata.jsonl",
     ],
+    "003": [
+        "hsi train-spectral --data-dir outputs/dataset_small --output-dir outputs/stage1_training --epochs 100 "
+        "--batch-size 4 --lr 1e-4 --model spectral_sr --val-fraction 0.2",
+        "hsi train-stage1 --data-dir outputs/dataset_small --model spectral_unmixing --checkpoint C",
+        "hsi train-spectral --data-dir outputs/dataset_small --batch-size 1 --lr 1e-5 --sam-weight 0.2 "
+        "--spectral-grad-weight 0.05",
+        "hsi train-stage1",
+    ],
     "004": [
         f"vae train --data-dir {ALL} --output-dir vae_models",
         f"vae train --data-dir {ONE} --output-dir vae_models/class_0001",
@@ -161,9 +169,6 @@ COMING = {
     ],
     "003": [
         "hsi selftest",
-        "hsi train-spectral --data-dir outputs/dataset_small --output-dir outputs/stage1_training --epochs 100 "
-        "--batch-size 4 --lr 1e-4 --model spectral_sr --val-fraction 0.2",
-        "hsi train-stage1 --data-dir outputs/dataset_small --model spectral_unmixing --checkpoint C",
         "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
         "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
     ],

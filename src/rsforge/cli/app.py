@@ -23,6 +23,7 @@ GROUPS = {
     "vae": "Train, use and evaluate autoencoders.",
     "diffusion": "Train diffusion models.",
     "cyclegan": "Translate SAR to optical images and back in one pass.",
+    "hsi": "Predict many bands from those of Landsat.",
     "sample": "Sample images from trained models.",
     "weights": "Find and download published weights.",
     "config": "List, copy, show and check settings.",

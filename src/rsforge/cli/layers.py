@@ -92,13 +92,14 @@ def _with_checkpoint(command: Command, said: Layers, given: Mapping[str, Any]) -
     assert command.method is not None
     base, resume = Path(str(given.get("base_dir", ""))), str(given["resume"])
     folder = base / str(given.get("output_dir", leaves(command.model)["output_dir"].default()))
-    found = stored_settings(command.method(), folder, resume if resume == "auto" else str(base / resume))
+    method = command.method()
+    found = stored_settings(method, folder, resume if resume == "auto" else str(base / resume))
     path, origin = found.path, f"checkpoint {found.path}"
     values = _stored_values(command.model, found.settings, given)
     chosen = _differing(command.model, values) if found.given is None else found.given
     stored = [Entry((name,), value, origin if name in chosen else _unchosen(origin)) for name, value in values.items()]
     if resume != "auto":
-        stored.append(Entry(("output_dir",), str(Path(resume).parent), origin))
+        stored.append(Entry(("output_dir",), str(method.outputs.names.run_folder(Path(resume))), origin))
     lines = [_describe_source(command.model, said, path), *_describe_unused(command.model, said, stored, path)]
     return Complete([*said.files, said.environment, stored, said.sets, said.typed], lines)
 

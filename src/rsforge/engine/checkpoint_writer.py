@@ -24,6 +24,8 @@ from rsforge.errors import RsforgeError
 class CheckpointNames:
     """File names of a run; ``periodic`` and ``by_step`` hold one integer field, the number of epochs or steps.
 
+    Both may lie in one folder below that of the run, as ``place/NAME_{}.pt``.
+
     Of the nets in ``weights_only`` the weights alone are written too: of the best model as ``NET.pth``, and the
     periodic ones into ``folder``.
     """
@@ -39,13 +41,25 @@ class CheckpointNames:
         """The name of the periodic checkpoint of ``moment``."""
         return self._template(moment.unit).format(moment.number)
 
+    @property
+    def place(self) -> str:
+        """The folder of periodic checkpoints, below that of the run; empty where they lie beside the others."""
+        return self.periodic.rpartition("/")[0]
+
+    def run_folder(self, path: Path) -> Path:
+        """The folder of the run whose checkpoint ``path`` is."""
+        folder = path.parent
+        if not self.place or folder.absolute().name != self.place or not self.pattern().fullmatch(path.name):
+            return folder
+        return folder.parent if folder.name else folder / ".."
+
     def pattern(self) -> re.Pattern[str]:
-        """Matches the names of all periodic checkpoints; one of its two groups is the number."""
+        """Matches the file names of all periodic checkpoints; one of its two groups is the number."""
         return re.compile(f"{self.pattern_of('epoch').pattern}|{self.pattern_of('step').pattern}")
 
     def pattern_of(self, unit: str) -> re.Pattern[str]:
         """Matches the names of periodic checkpoints by ``unit``; group 1 is the number."""
-        before, after = re.split(r"\{.*?\}", self._template(unit))
+        before, after = re.split(r"\{.*?\}", self._template(unit).rpartition("/")[2])
         return re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
 
     def moment_of(self, name: str) -> Moment:
@@ -108,7 +122,7 @@ class CheckpointWriter:
         """Finish the commit of the checkpoint ``path``: also as the periodic one of ``kept``, and as the latest."""
         names = [self.names.periodic_name(kept)] if kept is not None else []
         for name in (*names, self.names.latest):
-            if path.name != name:
+            if path.name != Path(name).name:
                 durable.link_or_copy(path, self.folder / name)
         if kept is not None:
             self._retain()
@@ -163,8 +177,8 @@ class StoredCheckpoint(NamedTuple):
 
 
 def list_periodic(folder: Path, names: CheckpointNames) -> list[Path]:
-    """The files of ``folder`` that are named as periodic checkpoints, by name."""
-    return sorted(path for path in folder.glob("*") if names.pattern().fullmatch(path.name))
+    """The files that are named as periodic checkpoints of the run in ``folder``, by name."""
+    return sorted(path for path in (folder / names.place).glob("*") if names.pattern().fullmatch(path.name))
 
 
 def list_newest_first(folder: Path, names: CheckpointNames) -> list[StoredCheckpoint]:

@@ -45,12 +45,14 @@ class OutputLayout:
     def folders(self) -> list[str]:
         """The folders below the output folder that are a run's own."""
         pictures = [name.split("/")[0] for name in (self.samples, self.reconstructions) if name]
+        places = [self.names.place] if self.names.place else []
         return [
             LATENTS,
             COPIES,
             TENSORBOARD,
             WANDB,
             *pictures,
+            *places,
             *([self.names.folder] if self.names.weights_only else []),
         ]
 
@@ -65,7 +67,8 @@ class OutputLayout:
             patterns += [self.names.weights(net, "[0-9]*", unit) for net in self.names.weights_only]
         patterns += [f"{name}{SET_ASIDE}" for name in (self.names.latest, self.names.best)]
         pattern = self.names.pattern()
-        periodic = [p for p in folder.glob("*") if pattern.fullmatch(p.name.removesuffix(SET_ASIDE))]
+        place = folder / self.names.place
+        periodic = [p for p in place.glob("*") if pattern.fullmatch(p.name.removesuffix(SET_ASIDE))]
         found = [path for pattern in patterns for path in sorted(folder.glob(pattern))] + periodic
         return list(dict.fromkeys(found))
 

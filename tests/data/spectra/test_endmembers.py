@@ -91,7 +91,8 @@ def test_a_sample_is_bounded_even_and_a_function_of_the_seed():
         measure = PixelSample(4, seed=seed, most=40)
         for k in range(4):
             values = np.full((500, 3), k, np.float32) + np.arange(500, dtype=np.float32)[:, None] / 1000
-            measure.add(f"x#{k}", values, values)
+            measure.add(f"x#{k}", values[:, :2] + 7, values)
+        assert np.array_equal(measure.landsat(), measure.pixels()[:, :2] + 7)
         return measure.pixels()
 
     one = sample(0)

@@ -21,24 +21,31 @@ class PixelSample:
     """Spectra drawn evenly from the pixels of all patches: ``per_patch`` of each, or all of a patch with fewer.
 
     Which ones depends on ``seed`` and the name of the patch alone; a ``PixelMeasure``. Pixels whose spectrum is 0
-    everywhere are left out.
+    everywhere are left out. Each is kept with what Landsat saw of it.
     """
 
     def __init__(self, patches: int, *, seed: int, most: int = MOST_PIXELS) -> None:
         self.per_patch = max(1, most // max(patches, 1))
         self.seed = seed
         self._parts: list[F32] = []
+        self._seen: list[F32] = []
 
     def add(self, name: str, landsat: F32, spectra: F32) -> None:
         rng = np.random.default_rng(derive(self.seed, "pixels", name))
-        chosen = spectra[rng.permutation(len(spectra))[: self.per_patch]]
-        self._parts.append(chosen[chosen.any(axis=1)])
+        rows = rng.permutation(len(spectra))[: self.per_patch]
+        rows = rows[spectra[rows].any(axis=1)]
+        self._parts.append(spectra[rows])
+        self._seen.append(landsat[rows])
 
     def pixels(self) -> F32:
         """The sample ``(n, B)``; RSF-D004 for none."""
         if not any(map(len, self._parts)):
             raise RsforgeError("RSF-D004", "there is no valid pixel to find endmembers in")
         return np.concatenate(self._parts)
+
+    def landsat(self) -> F32:
+        """What Landsat saw ``(n, K)`` of these pixels."""
+        return np.concatenate(self._seen)
 
 
 def find_by_vca(pixels: F32, count: int, *, seed: int) -> Indices:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsforge.data.cubes.cube import F32
+import numpy as np
+
+from rsforge.data.cubes.cube import F32, F64
 from rsforge.data.spectra.endmembers import MOST_PIXELS, PixelSample
 from rsforge.data.spectra.negative_values import NegativeValues
 from rsforge.data.spectra.patch_files import PatchRef
@@ -23,13 +25,17 @@ class TrainingFits:
     """The normalisation of both sensors, the regression of ``spectra`` on ``landsat``, and a sample of spectra.
 
     ``ridge`` is in the units of the files, ``ridge.rescale(landsat, spectra)`` in normalised ones. ``pixels (n, B)``
-    are those in which endmembers are found, in the units of the files. ``note`` says how many values are negative.
+    are those in which endmembers are found, ``seen (n, K)`` what Landsat saw of them, and ``error (B,)`` the root mean
+    square error of the regression on the training side by band, all in the units of the files. ``note`` says how many
+    values are negative.
     """
 
     landsat: Scaling
     spectra: Scaling
     ridge: Ridge
     pixels: F32
+    seen: F32
+    error: F64
     note: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,10 +87,13 @@ def fit_training_side(
     negative.require_few()
     stream_pixels(held_out, [held_out_moments], reader=reader, step=step)
     low, high = percentiles
+    ridge = choose_ridge(moments, held_out_moments)
     return TrainingFits(
         landsat=ranges.landsat.scaling(low, high, clip=clip),
         spectra=ranges.spectra.scaling(low, high, clip=clip),
-        ridge=choose_ridge(moments, held_out_moments),
+        ridge=ridge,
         pixels=pixels.pixels(),
+        seen=pixels.landsat(),
+        error=np.sqrt(ridge.mean_squared_error(moments)),
         note=negative.describe(),
     )

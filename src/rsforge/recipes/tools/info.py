@@ -143,9 +143,10 @@ def flatten_all(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_run_settings(path: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     """Command and versions from settings.json in the folder of the checkpoint, if it is that of the same run."""
-    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):
-        run = json.loads((path.parent / output_names.SETTINGS).read_text())
-        if run.get("settings") == state.get("settings"):
-            made_by = {"made_by": run.get("command"), "resumed_by": run.get("resumed_by")}
-            return {**made_by, "made_with": run.get("environment")}
+    for folder in (path.parent, path.parent.parent):  # periodic ones may lie in a folder of their own
+        with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):
+            run = json.loads((folder / output_names.SETTINGS).read_text())
+            if run.get("settings") == state.get("settings"):
+                made_by = {"made_by": run.get("command"), "resumed_by": run.get("resumed_by")}
+                return {**made_by, "made_with": run.get("environment")}
     return {}

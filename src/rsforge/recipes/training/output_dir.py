@@ -21,7 +21,7 @@ from rsforge.recipes.tracking.run_record import write_record
 from rsforge.recipes.training.resume import ResumePoint, find_newest, open_named
 from rsforge.settings.base import RunSettings
 
-RESUMING = ("--resume", "--resume-from")
+RESUMING = ("--resume", "--resume-from", "--checkpoint")
 HOW_IT_WAS_CALLED = ("resume", "overwrite")
 BEFORE_ANY_STEP = {durable.LOCK, output_names.SETTINGS, output_names.ENDING}
 """What a run leaves that failed before its first step: the next one takes their place."""
@@ -36,10 +36,11 @@ def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Conso
     if run.resume == "auto":
         return find_newest(folder, own, kind=kind, console=console)
     path = Path(run.resume)
-    if path.parent.resolve() != folder.resolve():
+    own_folder = own.names.run_folder(path)
+    if own_folder.resolve() != folder.resolve():
         raise RsforgeError(
             "RSF-U005", "a run goes on in its own folder", where="--resume, --output-dir",
-            found=f"{path} and {folder}", fix=f"use --output-dir {path.parent}, or a copy of that folder",
+            found=f"{path} and {folder}", fix=f"use --output-dir {own_folder}, or a copy of that folder",
         )  # fmt: skip
     return open_named(path, own, kind=kind, console=console)
 
@@ -98,7 +99,7 @@ def prepare(run: RunSettings, own: OutputLayout, settings: BaseModel, console: C
         # Judged again under the lock: another run may have come and gone while the images were read.
         _refuse_occupied(folder, own, overwrite=run.overwrite)
         own.clear(folder)
-    for name in filter(None, (own.samples, own.reconstructions)):
+    for name in filter(None, (own.samples, own.reconstructions, own.names.periodic)):
         (folder / name).parent.mkdir(exist_ok=True)
     write_record(folder, plain(settings), console, fresh=fresh)
 

@@ -111,9 +111,10 @@ def open_named(path: Path, outputs: OutputLayout, *, kind: str, console: Console
     state = checkpoint.load(path, kind=kind)
     checkpoint.require(state, RESUMED, where=str(path))
     step = int(state["progress"]["step"])
-    stored = list_newest_first(path.parent, outputs.names)
+    folder = outputs.names.run_folder(path)
+    stored = list_newest_first(folder, outputs.names)
     point = ResumePoint(path, state, [one.path for one in stored if (one.step or 0) > step and one.path != path])
-    _say_point(point, max([last_step(path.parent), *(one.step or 0 for one in stored)]), console)
+    _say_point(point, max([last_step(folder), *(one.step or 0 for one in stored)]), console)
     return point
 
 

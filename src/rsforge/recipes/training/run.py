@@ -196,7 +196,8 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
 
     Returns how many lines of the journal were damaged or missing.
     """
-    damaged = trainer.load(point.state, where=str(point.path.parent))
+    folder = outputs.names.run_folder(point.path)
+    damaged = trainer.load(point.state, where=str(folder))
     progress, per_epoch = trainer.progress, trainer.loader.steps_per_epoch
     if compute.world.writes:
         set_newer_aside(point, console)
@@ -206,7 +207,7 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
             point.path, trainer.cadences.kept_moment(progress.step, per_epoch, last=last)
         )
     compute.world.barrier()
-    if trainer.best.epoch >= 0 and not (point.path.parent / outputs.names.best).exists():
+    if trainer.best.epoch >= 0 and not (folder / outputs.names.best).exists():
         console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")
         trainer.best.load_state_dict(Best().state_dict())
     return damaged

@@ -1,0 +1,1 @@
+"""``rsforge hsi``: one file a command."""

@@ -1,0 +1,98 @@
+"""The patches that stage 1 is trained on: divided, measured, normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsforge.data.spectra.pair_dataset import SpectralPairs
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef
+from rsforge.data.spectra.training_fits import TrainingFits, fit_training_side
+from rsforge.engine.loader import IndexedDataset
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.cube_patches import PatchSets, find_patch_sets
+from rsforge.settings.hsi import SpectralDataSettings, SpectralTrainSettings
+
+NO_WAVELENGTHS = (
+    "the files state no wavelengths: the spectral gradient takes all bands as neighbours, and predictions have no "
+    "wavelength axis"
+)
+
+
+class NoPatches:
+    """A dataset without a sample, where nothing is held out."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        raise IndexError(key)
+
+    def name(self, index: int) -> str:
+        raise IndexError(index)
+
+
+@dataclass(frozen=True)
+class SpectralSets:
+    """Both sides, what was fitted to the training side, and the file that says what all of them have in common."""
+
+    train: SpectralPairs
+    held_out: IndexedDataset
+    fits: TrainingFits
+    file: PatchFile
+    identity: dict[str, Any]
+
+
+def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralSets:
+    """The patches that the settings name, without augmentation where held out; every one is read once."""
+    data, seed = settings.data, settings.run.seed
+    sets = find_patch_sets(
+        Path(data.data_dir),
+        console,
+        split=data.split,
+        by=data.divide_by,
+        val_fraction=data.val_fraction,
+        seed=seed,
+        allow_leak=data.allow_leak,
+    )
+    fits = _fit(sets, data, seed, console)
+    file = sets.train[0].file
+    if file.wavelength_nm is None:
+        console.warn(NO_WAVELENGTHS)
+    train = SpectralPairs(
+        sets.train,
+        landsat=fits.landsat,
+        spectra=fits.spectra,
+        size=data.crop_size or None,
+        seed=seed,
+        augment=data.augment,
+        crops_per_patch=data.crops_per_patch,
+    )
+    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity)
+
+
+def _fit(sets: PatchSets, data: SpectralDataSettings, seed: int, console: Console) -> TrainingFits:
+    with console.progress("measured", len(sets.train) + len(sets.val)) as meter:
+        fits = fit_training_side(
+            sets.train,
+            sets.val,
+            seed=seed,
+            percentiles=data.percentiles,
+            per_band=data.per_band,
+            clip=data.clip_outliers,
+            step=meter.step,
+        )
+    if fits.note:
+        console.warn(fits.note)
+    return fits
+
+
+def _hold_out(patches: Sequence[PatchRef], fits: TrainingFits, data: SpectralDataSettings, seed: int) -> IndexedDataset:
+    """Whole patches where all are of one size, so that every held-out pixel counts; else crops of their centres."""
+    if not patches:
+        return NoPatches()
+    sizes = {(patch.file.height, patch.file.width) for patch in patches}
+    size = data.crop_size if data.crop_size and len(sizes) > 1 else None
+    return SpectralPairs(patches, landsat=fits.landsat, spectra=fits.spectra, size=size, seed=seed, augment=False)

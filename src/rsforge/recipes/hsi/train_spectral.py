@@ -1,0 +1,134 @@
+"""``rsforge hsi train-spectral``: the spectrum of each pixel from its Landsat bands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rsforge.models.spectral.band_network import BandNetwork
+from rsforge.recipes.console import Console
+from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
+from rsforge.recipes.hsi.networks import as_tensor, build, normalised_ridge, start_from
+from rsforge.recipes.hsi.output_names import HSI
+from rsforge.recipes.hsi.patch_pairs import SpectralSets, load_patches
+from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.training.job import Compute, TrainingSpec
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.plan import Undrawn
+from rsforge.recipes.training.run import fit
+from rsforge.settings.hsi import SpectralLossSettings, SpectralTrainSettings
+from rsforge.tasks.hsi import Baseline, Normalisation, SpectralTask
+
+CURVES: Curves = {
+    "loss": ["loss", "val/loss"],
+    "L1": ["l1", "val/l1"],
+    "spectral angle (degrees)": ["val/sam_deg", "val/ridge_sam_deg"],
+    "RMSE": ["val/rmse", "val/ridge_rmse"],
+}
+TRACKED = {
+    "loss": "Loss/train", "val/loss": "Loss/val", "lr": "LR",
+    **{name: f"Train/{name}" for name in ("l1", "sam", "spectral_grad")},
+    **{f"val/{name}": f"Val/{name}" for name in ("l1", "sam", "spectral_grad")},
+}  # fmt: skip
+OWN_OPTIONS = {
+    "spectral_sr": {"size", "hidden_width", "blocks", "features", "taps"},
+    "spectral_unmixing": {"endmembers", "endmember_init"},
+    "spectral_transformer": {"blocks", "transformer_width", "heads", "attention_window"},
+}
+"""The options of the network that each model takes."""
+
+ANY_BANDS = 8
+
+
+def train_spectral(settings: SpectralTrainSettings, console: Console) -> dict[str, Any]:
+    """Train a network that predicts spectra; returns where it lies and how good it became."""
+    return fit(METHOD, settings, console)
+
+
+def check(settings: SpectralTrainSettings, console: Console) -> None:
+    """RSF-U005 for a network that cannot be built; warnings of options that do nothing."""
+    options = settings.network
+    with Undrawn():
+        build(options, in_channels=ANY_BANDS, bands=ANY_BANDS)
+    others = set().union(*OWN_OPTIONS.values()) - OWN_OPTIONS[options.model]
+    for name in sorted(others):
+        if not console.origins.get(name, "default").startswith("default"):
+            console.warn(f"--{name.replace('_', '-')} is not used: {options.model} has no such part")
+    if {"sample_every", "sample_every_steps"} & settings.loop.model_fields_set:
+        console.warn("--sample-every is not used: this training writes no pictures of samples")
+
+
+def read_patches(settings: SpectralTrainSettings, compute: Compute, console: Console) -> SpectralSets:
+    return load_patches(settings, console)
+
+
+def build_network(settings: SpectralTrainSettings, data: SpectralSets, compute: Compute) -> BandNetwork:
+    network = build(settings.network, in_channels=data.file.landsat_bands, bands=data.file.bands)
+    start_from(network, data.fits, settings.network, seed=settings.run.seed)
+    return network
+
+
+def spec(
+    settings: SpectralTrainSettings, data: SpectralSets, network: BandNetwork, compute: Compute, console: Console
+) -> TrainingSpec:
+    """The task, its monitor, and what checkpoints say of the model."""
+    return TrainingSpec(
+        build_task(settings.loss, data, network),
+        data.train,
+        data.held_out,
+        identity={
+            "architecture": network.architecture,
+            **describe_bands(data),
+            "normalisation": {"landsat": data.fits.landsat.as_dict(), "spectra": data.fits.spectra.as_dict()},
+            "ridge": data.fits.ridge.as_dict(),
+        },
+        monitor="val/loss",
+        tracked=TRACKED,
+    )
+
+
+def build_task(weights: SpectralLossSettings, data: SpectralSets, network: BandNetwork) -> SpectralTask:
+    """The task on normalised values, whose figures are told in the units of the files."""
+    known = data.file.wavelength_nm
+    gain, offset = data.fits.spectra.gain_and_offset()
+    ridge = normalised_ridge(data.fits)
+    return SpectralTask(
+        network,
+        wavelength_nm=torch.arange(data.file.bands, dtype=torch.float64) if known is None else as_tensor(known),
+        normalisation=Normalisation(as_tensor(gain), as_tensor(offset)),
+        baseline=Baseline(as_tensor(ridge.weight).float(), as_tensor(ridge.bias).float()),
+        weights={
+            "l1": weights.l1_weight,
+            "l2": weights.l2_weight,
+            "sam": weights.sam_weight,
+            "spectral_grad": weights.spectral_grad_weight,
+        },
+    )
+
+
+def describe_bands(data: SpectralSets) -> dict[str, Any]:
+    """What a checkpoint says of the sensors; lists are empty and words blank where the files do not say."""
+    file = data.file
+    axes = {"wavelength_nm": file.spectrum.wavelength_nm, "fwhm_nm": file.spectrum.fwhm_nm}
+    return {
+        "bands": file.bands,
+        "landsat_bands": file.landsat_bands,
+        **{name: [] if axis is None else axis.tolist() for name, axis in axes.items()},
+        "sensor": file.sensor,
+        "landsat_names": list(file.landsat_names),
+        "unit": file.unit,
+        "factor": str(file.factor),
+    }
+
+
+METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
+    kind=SPECTRAL_KIND,
+    outputs=HSI,
+    curves=CURVES,
+    required=REQUIRED,
+    check=check,
+    datasets=read_patches,
+    networks=build_network,
+    spec=spec,
+)

@@ -1,0 +1,64 @@
+"""What stage 1 is trained on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rsforge.recipes.hsi.patch_pairs import NoPatches, load_patches
+from rsforge.settings.hsi import SpectralTrainSettings
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.spectral_patches import edit, write_scene
+
+
+def load(root, console=None, **data):
+    settings = SpectralTrainSettings(data={"data_dir": str(root), **data})
+    return load_patches(settings, console or RecordingConsole())
+
+
+def names(samples):
+    return {samples.name(k) for k in range(len(samples))}
+
+
+def test_trap_02_whole_scenes_are_held_out_and_their_pixels_change_no_fit(scenes):
+    sets = load(scenes, crop_size=12, crops_per_patch=2)
+    assert len(sets.train) == 12 and len(sets.held_out) == 3
+    sides = [{name.split("/")[0] for name in names(side)} for side in (sets.train, sets.held_out)]
+    assert len(sides[1]) == 1 and not sides[0] & sides[1]
+    assert sets.train[0, 0]["spectra"].shape == (12, 12, 12) and sets.held_out[0, 0]["spectra"].shape == (12, 30, 30)
+    again = load(scenes, augment=False)
+    assert again.fits.spectra == sets.fits.spectra and torch.equal(
+        again.train[0, 1]["spectra"], again.train[5, 1]["spectra"]
+    )
+
+
+def test_held_out_patches_of_several_sizes_are_cropped(tmp_path):
+    write_scene(tmp_path / "a" / "x.h5", 2)
+    write_scene(tmp_path / "b" / "x.h5", 2, size=45)
+    sets = load(tmp_path, divide_by="block", crop_size=15, val_fraction=0.5)
+    shapes = {tuple(sets.held_out[0, k]["spectra"].shape) for k in range(len(sets.held_out))}
+    assert shapes <= {(12, 15, 15), (12, 30, 30), (12, 45, 45)} and len(shapes) == 1
+
+
+def test_without_held_out_patches_there_is_an_empty_side(scenes):
+    sets = load(scenes, val_fraction=0)
+    assert isinstance(sets.held_out, NoPatches) and len(sets.held_out) == 0 and len(sets.train) == 9
+    with pytest.raises(IndexError):
+        sets.held_out[0, 0]
+    with pytest.raises(IndexError):
+        sets.held_out.name(0)
+
+
+def test_percentiles_are_by_band_and_cut_off_on_request(scenes):
+    sets = load(scenes, per_band=True, clip_outliers=True, percentiles=(10, 90))
+    assert sets.fits.spectra.bands == 12 and sets.fits.spectra.percentiles == (10, 90)
+    values = sets.train[0, 0]["spectra"]
+    assert values.min() == 0 and values.max() == 1
+
+
+def test_a_little_negative_radiance_is_said(tmp_path):
+    scene = write_scene(tmp_path / "a" / "x.h5", 2)
+    edit(scene, "aviris", (1, slice(10, 12), slice(None), 3), -0.5)
+    console = RecordingConsole()
+    load(tmp_path, console, val_fraction=0)
+    assert any("negative" in line for line in console.warned)

@@ -1,0 +1,213 @@
+"""``rsforge hsi train-spectral`` on drawn scenes of 12 bands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.journal import read
+from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec
+from rsforge.recipes.training.job import Compute
+from rsforge.settings.hsi import SpectralTrainSettings
+from tests.worlds import warm_python
+from tests.worlds.commands import rsforge
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.hsi import TRAIN, draw_scenes
+from tests.worlds.spectral_patches import edit, write_plain, write_scene
+
+MODELS = ("spectral_sr", "spectral_transformer", "spectral_unmixing")
+
+
+def tensors(path):
+    """All tensors of a checkpoint: weights, optimizer, schedule."""
+    return dict(checkpoint.tensors(checkpoint.load(path)))
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_writes_the_names_of_the_document(spectral_run):
+    names = {path.name for path in spectral_run.iterdir()}
+    assert {"best_model.pth", "latest_model.pth", "journal.jsonl", "settings.json", "tensorboard"} <= names
+    assert not {name for name in names if "epoch" in name or name == "samples"}
+    kept = sorted(path.name for path in (spectral_run / "checkpoints").iterdir())
+    assert kept == [f"checkpoint_epoch_{k:03d}.pth" for k in (3, 4, 5)]  # the newest three, not one an epoch forever
+
+
+def test_tensorboard_has_the_figures_of_the_document(spectral_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(spectral_run / "tensorboard"))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    terms = [f"{side}/{name}" for side in ("Val",) for name in ("l1", "sam", "spectral_grad")]
+    assert {f"Epoch/{tag}" for tag in ("Loss/val", "LR", *terms)} <= tags
+    assert {"Batch/loss", "Batch/l1", "Batch/sam", "Batch/spectral_grad"} <= tags
+
+
+@pytest.mark.parametrize("model", MODELS[:2])
+def test_before_the_first_step_the_figures_are_those_of_ridge(scenes, tmp_path, model):
+    figures = validate(scenes, tmp_path, model)
+    assert figures["sam_deg"] == figures["ridge_sam_deg"] > 0 and figures["rmse"] == figures["ridge_rmse"] > 0
+
+
+def validate(scenes, folder, model, **data):
+    """The figures of the held-out patches by a network that is not trained."""
+    data, network, made = put_together(scenes, folder, model, **data)
+    accumulator = made.task.validation()
+    network.eval()
+    with torch.no_grad():
+        for k in range(len(data.held_out)):
+            accumulator.update({name: value[None] for name, value in data.held_out[0, k].items()}, 1)
+    return accumulator.compute(SingleProcess())
+
+
+def put_together(scenes, folder, model, console=None, **data):
+    settings = SpectralTrainSettings(
+        run={"output_dir": folder},
+        data={"data_dir": str(scenes), **data},
+        network={"model": model, "hidden_width": 8, "blocks": 1, "transformer_width": 8, "endmembers": 3},
+    )
+    compute, console = Compute(torch.device("cpu"), SingleProcess()), console or RecordingConsole()
+    loaded = read_patches(settings, compute, console)
+    network = build_network(settings, loaded, compute)
+    return loaded, network, spec(settings, loaded, network, compute, console)
+
+
+def test_unmixing_starts_from_the_endmembers_of_the_data(scenes, tmp_path):
+    found = validate(scenes, tmp_path, "spectral_unmixing")
+    assert 0 < found["sam_deg"] < 20  # three spectra chosen by what Landsat sees; of random ones it is 60
+    loaded, network, _ = put_together(scenes, tmp_path, "spectral_unmixing", per_band=True)
+    spectra = loaded.fits.spectra.denormalise(network.endmembers.T[None].detach().numpy().transpose(0, 2, 1))[0]
+    distance = torch.cdist(torch.from_numpy(spectra), torch.from_numpy(loaded.fits.pixels)).amin(1)
+    assert distance.max() < 0.5  # corners under the lowest percentile are raised to it
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_trains(scenes, tmp_path, model):
+    assert rsforge(f"{TRAIN} --model {model} --epochs 2 --crop-size 12 --crops-per-patch 2", scenes, tmp_path) == 0
+    first, last = [row for row in read(tmp_path / "journal.jsonl") if row.get("closed")]
+    assert last["val/loss"] < first["val/loss"] + 0.05 and last["val/ridge_rmse"] == first["val/ridge_rmse"]
+
+
+@pytest.fixture(scope="module")
+def kept_at_every_step(scenes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    line = f"{TRAIN} --log-every 1 --crop-size 12 --max-train-steps 8 --save-every-steps 1 --keep-checkpoints 0"
+    assert rsforge(line, scenes, folder) == 0
+    return folder
+
+
+@pytest.mark.parametrize("step", [1, 4, 6])
+def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, tmp_path, step):
+    """The plateau schedule, the best loss and the optimizer go on: the document's runs forgot them."""
+    (tmp_path / "checkpoints").mkdir()
+    stored = tmp_path / f"checkpoints/checkpoint_step_{step}.pth"
+    shutil.copy(kept_at_every_step / stored.relative_to(tmp_path), stored)
+    for name in ("journal.jsonl", "best_model.pth"):
+        shutil.copy(kept_at_every_step / name, tmp_path)
+    assert rsforge("hsi train-stage1 --checkpoint {}", stored) == 0
+    assert equal(tensors(tmp_path / "latest_model.pth"), tensors(kept_at_every_step / "latest_model.pth"))
+    assert (tmp_path / "journal.jsonl").read_bytes() == (kept_at_every_step / "journal.jsonl").read_bytes()
+
+
+def test_resume_finds_a_periodic_checkpoint_and_overwrite_removes_it(scenes, tmp_path):
+    run = tmp_path / "run"
+    assert rsforge(f"{TRAIN} --epochs 2", scenes, run) == 0
+    whole = tensors(run / "latest_model.pth")
+    for name in ("latest_model.pth", "best_model.pth"):
+        (run / name).write_bytes(b"torn")
+    assert rsforge(f"{TRAIN} --epochs 2 --resume", scenes, run) == 0
+    assert equal(tensors(run / "latest_model.pth"), whole)
+    assert rsforge(f"{TRAIN} --epochs 1", scenes, run) == 2
+    assert rsforge(f"{TRAIN} --epochs 1 --overwrite", scenes, run) == 0
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint_epoch_001.pth"]
+
+
+def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
+    """Where every pixel is valid: else each process takes the mean over its own."""
+    scenes = draw_scenes(tmp_path / "scenes", 4, holes=False)  # twice four to train on
+
+    def spell(name, batch):
+        line = TRAIN.replace("--batch-size 2", f"--batch-size {batch} --lr-scheduler constant --log-every 1")
+        # A larger epsilon: else Adam makes whole steps of gradients that are nothing but rounding.
+        line += " --max-train-steps 3 --crop-size 12 --adam-epsilon 1e-3 --lr 1e-2"
+        return line.replace("{}", str(scenes), 1).replace("{}", str(tmp_path / name))
+
+    done = warm_python.run(["-m", "tests.worlds.two_processes", spell("two", 2)])
+    assert done.returncode == 0, done.stderr
+    assert rsforge(spell("one", 4)) == 0
+    two, one = (tensors(tmp_path / name / "latest_model.pth") for name in ("two", "one"))
+    for name in (name for name in two if name.startswith("/nets/")):
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-5)
+    journals = [read(tmp_path / name / "journal.jsonl") for name in ("two", "one")]
+    figures = [[row["val/rmse"] for row in rows if "val/rmse" in row] for rows in journals]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)
+
+
+def test_a_dry_run_writes_nothing(scenes, tmp_path, capsys):
+    assert rsforge(f"{TRAIN} --epochs 2 --dry-run --json", scenes, tmp_path / "run") == 0
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert not (tmp_path / "run").exists() and (plan["training_images"], plan["held_out_images"]) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        ("--taps 4", 2, "has no middle"),
+        ("--model spectral_transformer --heads 3", 2, "no multiple of 3 heads"),
+        ("--crop-size 31", 3, "31"),
+        ("--model spectral_unmixing --endmembers 200", 3, "200 endmembers"),
+        ("--l1-weight 0 --sam-weight 0 --spectral-grad-weight 0", 2, "nothing to learn"),
+        ("--percentiles 99 1", 2, "a low and a higher number"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_refused(scenes, tmp_path, capsys, more, code, words):
+    assert rsforge(f"{TRAIN} --epochs 1 {more}", scenes, tmp_path / "run") == code
+    assert words in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_wrong_data_are_named(tmp_path, capsys):
+    assert rsforge(TRAIN, tmp_path / "nowhere", tmp_path / "run") == 3
+    scene = write_scene(tmp_path / "one" / "a" / "x.h5", 1)
+    assert rsforge(TRAIN, tmp_path / "one", tmp_path / "run") == 3
+    assert "--val-fraction 0" in capsys.readouterr().err  # a single patch cannot be divided
+    edit(scene, "landsat", (0, 3, 4, 1), float("nan"))
+    assert rsforge(f"{TRAIN} --val-fraction 0", tmp_path / "one", tmp_path / "run") == 3
+    assert "RSF-D008" in capsys.readouterr().err
+    scene.write_bytes(scene.read_bytes()[:900])
+    assert rsforge(TRAIN, tmp_path / "one", tmp_path / "run") == 3
+    assert "RSF-D008" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_nothing_held_out_and_no_wavelengths(tmp_path, capsys):
+    """The first data set had neither, and no more than one file trained on nothing."""
+    write_plain(tmp_path / "set" / "x.h5", 2)
+    assert rsforge(f"{TRAIN} --val-fraction 0 --epochs 2", tmp_path / "set", tmp_path / "run") == 0
+    assert "no wavelengths" in capsys.readouterr().err
+    state = checkpoint.load(tmp_path / "run/best_model.pth")
+    assert state["wavelength_nm"] == [] and state["bands"] == 12 and state["landsat_bands"] == 7
+
+
+def test_options_of_another_model_are_said_to_do_nothing(scenes, tmp_path, capsys):
+    assert rsforge("hsi train-spectral --data-dir {} --output-dir {} --endmembers 4 --dry-run", scenes, tmp_path) == 0
+    assert "--endmembers is not used" in capsys.readouterr().err
+
+
+def test_the_tiny_preset_trains_in_seconds(scenes, tmp_path):
+    line = "hsi train-spectral --data-dir {} --output-dir {} --config hsi-tiny --report-to none --epochs 2"
+    assert rsforge(line, scenes, tmp_path / "run") == 0
+    assert len([row for row in read(tmp_path / "run/journal.jsonl") if row.get("closed")]) == 2
+
+
+def test_info_says_what_it_is(spectral_run, capsys):
+    assert rsforge("info {} --json", spectral_run / "checkpoints" / "checkpoint_epoch_005.pth") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == "hsi-spectral" and told["architecture"]["bands"] == 12 == told["bands"]
+    assert told["normalisation"]["spectra"]["percentiles"] == [1.0, 99.0] and "hsi train-spectral" in told["made_by"]

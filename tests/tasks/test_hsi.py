@@ -1,0 +1,126 @@
+"""A few steps of spectral super-resolution, and the figures of a set."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.task import StepContext
+from rsforge.losses.spectral import absolute_error, spectral_angle, spectral_gradient
+from rsforge.metrics.spectral import sam_deg
+from rsforge.models.spectral.transformer import SpectralTransformer
+from rsforge.tasks.hsi import Baseline, Normalisation, SpectralTask
+
+BANDS = 6
+WAVELENGTH_NM = torch.tensor([400.0, 410, 420, 700, 710, 720])
+WEIGHTS = {"l1": 1.0, "sam": 0.1, "spectral_grad": 0.1}
+
+
+def make_task(**changes):
+    torch.manual_seed(0)
+    network = SpectralTransformer(bands=BANDS, in_channels=3, width=8, blocks=1, heads=2)
+    weight, bias = torch.rand(BANDS, 3), torch.rand(BANDS) / 10
+    network.set_ridge(weight, bias)
+    given = {
+        "wavelength_nm": WAVELENGTH_NM,
+        "normalisation": Normalisation(torch.tensor([0.1]), torch.tensor([-0.2])),
+        "baseline": Baseline(weight, bias),
+        "weights": WEIGHTS,
+    }
+    return SpectralTask(network, **given | changes)
+
+
+def draw_batch(count=3, seed=0, size=8):
+    g = torch.Generator().manual_seed(seed)
+    valid = torch.ones(count, 1, size, size)
+    valid[0, :, :3] = 0
+    spectra = torch.rand(count, BANDS, size, size, generator=g) + 0.1
+    landsat = torch.rand(count, 3, size, size, generator=g)
+    return {"landsat": landsat, "spectra": spectra * valid, "valid": valid}
+
+
+def measure(task, *batches):
+    figures = task.validation()
+    task.network.eval()
+    with torch.no_grad():
+        for batch in batches:
+            figures.update(batch, len(batch["valid"]))
+    return figures.compute(SingleProcess())
+
+
+def test_a_step_is_the_weighted_sum_over_valid_pixels():
+    task, batch = make_task(), draw_batch()
+    (turn,) = task.step(batch, StepContext())
+    output, target, valid = task.network(batch["landsat"]), batch["spectra"], batch["valid"] > 0
+    l1, sam = absolute_error(output, target, valid), spectral_angle(output, target, valid)
+    slope = spectral_gradient(output, target, WAVELENGTH_NM, valid)
+    torch.testing.assert_close(turn.loss, l1 + 0.1 * sam + 0.1 * slope)
+    assert set(turn.report) == {"l1", "sam", "spectral_grad"}
+    batch["spectra"][0, :, 0, 0] = float("nan")
+    (again,) = task.step(batch, StepContext())
+    assert torch.equal(again.loss, turn.loss)
+
+
+def test_steps_lower_the_loss_and_train_every_parameter():
+    task, batch = make_task(), draw_batch()
+    optimizer = torch.optim.Adam(task.groups()["network"], lr=1e-2)
+    losses = []
+    for _ in range(20):
+        (turn,) = task.step(batch, StepContext())
+        optimizer.zero_grad()
+        turn.loss.backward()
+        optimizer.step()
+        losses.append(float(turn.loss.detach()))
+    assert losses[-1] < 0.9 * losses[0]
+    assert all(p.grad is not None and p.grad.any() for p in task.network.parameters())
+
+
+def test_terms_of_weight_zero_are_left_out():
+    """The document's training printed the angle, and broke where its weight was 0."""
+    task, batch = make_task(weights={"l1": 1.0}), draw_batch()
+    (turn,) = task.step(batch, StepContext())
+    assert set(turn.report) == {"l1"}
+    figures = measure(task, batch)
+    assert figures["loss"] == figures["l1"] and "sam" not in figures and figures["sam_deg"] > 0
+
+
+def test_figures_are_of_the_set_however_it_is_cut_into_batches():
+    """The document took the mean of the means of batches, in which a short last one counts as much as a full one."""
+    task, batch = make_task(), draw_batch()
+    whole = measure(task, batch)
+    parts = measure(task, {k: v[:1] for k, v in batch.items()}, {k: v[1:] for k, v in batch.items()})
+    assert whole == pytest.approx(parts, rel=1e-6)
+    (turn,) = task.step(batch, StepContext())
+    assert whole["loss"] == pytest.approx(float(turn.loss.detach()), rel=1e-5)
+
+
+def test_angles_and_errors_are_in_physical_units():
+    task, batch = make_task(), draw_batch()
+    with torch.no_grad():
+        task.network.leave.bias += 0.05
+    figures = measure(task, batch)
+    output = task.network(batch["landsat"]).detach()
+    kept = (batch["valid"] > 0).expand_as(output)
+    error = ((output - batch["spectra"])[kept] / 0.1).double()
+    assert figures["rmse"] == pytest.approx(float(error.square().mean().sqrt()), rel=1e-5)
+    physical = [(x.double() + 0.2) / 0.1 for x in (output, batch["spectra"])]
+    weights = batch["valid"].sum((1, 2, 3)).double()
+    angles = sam_deg(*physical, batch["valid"] > 0)
+    assert figures["sam_deg"] == pytest.approx(float((angles * weights).sum() / weights.sum()), rel=1e-6)
+    assert figures["sam_deg"] != pytest.approx(math.degrees(figures["sam"]), rel=1e-2)
+
+
+def test_the_untrained_network_has_the_figures_of_its_baseline():
+    figures = measure(make_task(), draw_batch())
+    assert figures["rmse"] == figures["ridge_rmse"] and figures["sam_deg"] == figures["ridge_sam_deg"]
+    far = Baseline(torch.zeros(BANDS, 3), torch.ones(BANDS))
+    assert measure(make_task(baseline=far), draw_batch())["ridge_rmse"] != figures["ridge_rmse"]
+
+
+def test_without_a_valid_pixel_no_figure_is_a_number():
+    batch = draw_batch()
+    batch["valid"] = torch.zeros_like(batch["valid"])
+    assert all(math.isnan(value) for value in measure(make_task(), batch).values())
