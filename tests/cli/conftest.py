@@ -14,6 +14,7 @@ from rsforge.cli.bridge import command
 from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS
 from rsforge.recipes.training import resume
+from rsforge.recipes.vae.output_names import VAE as OUTPUTS
 
 load_all()
 
@@ -74,7 +75,7 @@ def kitchen(monkeypatch) -> SimpleNamespace:
         module = ModuleType(f"rsforge.recipes.{module_name}")
         for function in functions:
             setattr(module, function, cook(f"{module_name}.{function}"))
-        module.METHOD = None
+        module.METHOD = SimpleNamespace(outputs=OUTPUTS)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     # The run to resume says nothing of its settings.
     monkeypatch.setattr(

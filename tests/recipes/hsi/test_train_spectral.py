@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
 from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec
 from rsforge.recipes.training.job import Compute
+from rsforge.recipes.training.output_dir import resume_hint
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
@@ -128,6 +130,11 @@ def test_resume_finds_a_periodic_checkpoint_and_overwrite_removes_it(scenes, tmp
     assert rsforge(f"{TRAIN} --epochs 1", scenes, run) == 2
     assert rsforge(f"{TRAIN} --epochs 1 --overwrite", scenes, run) == 0
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint_epoch_001.pth"]
+
+
+def test_the_command_that_goes_on_names_no_checkpoint():
+    console = SimpleNamespace(command="rsforge hsi train-stage1 --checkpoint C --data-dir x")
+    assert resume_hint(console) == "rsforge hsi train-stage1 --data-dir x --resume"
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
