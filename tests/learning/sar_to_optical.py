@@ -1,4 +1,4 @@
-"""Trains a SAR-to-optical diffusion model on drawn pairs, and shows on held-out ones that it is conditioned.
+"""Trains a SAR-to-optical diffusion model on drawn pairs, and measures on held-out ones what it depends on.
 
 Usage: ``python -m tests.learning.sar_to_optical [--pairs N] [--epochs N] [--folder PATH] [OPTION VALUE ...]``; further
 options go to the training. Trained models are kept in the folder and used again. Prints the figures, writes them to
@@ -70,10 +70,11 @@ def train(folder: Path, pairs: int, epochs: int, more: Sequence[str]) -> Path:
         data: ("data", "synth", "--kind", "pairs-csv", "--count", pairs, "--size", SIZE, "--seed", SEED,
                "--output-dir", data, "--quiet"),
         clip / "best_clip.pt": ("clip", "train", "--dataset-path", data, "--config", "clip-tiny", "--image-size", SIZE,
-                                "--epochs", 3, "--save-dir", clip, *written),
+                                "--epochs", 15, "--save-dir", clip, *written),
         model / "best_model.pt": ("diffusion", "train-sar", "--dataset-path", data, "--config", "diffusion-sar-tiny",
                                   "--clip-checkpoint", clip / "best_clip.pt", "--epochs", epochs, "--save-dir", model,
-                                  "--vae-perceptual", "no", "--sample-every", epochs, "--save-every", epochs, *written,
+                                  "--vae-perceptual", "no", "--vae-epochs", 3, "--batch-size", 8,
+                                  "--validate-every", 5, "--sample-every", epochs, "--save-every", epochs, *written,
                                   *more),
     }  # fmt: skip
     for made, arguments in steps.items():
@@ -152,7 +153,7 @@ def judge(nearness: Mapping[str, Mapping[str, Any]], steering: Mapping[str, Mapp
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=960)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--folder", type=Path, default=Path(".nox/learning"))
     parsed, more = parser.parse_known_args()
     ensure_torchvision()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import h5py
 import numpy as np
+from scipy.ndimage import zoom
 
 from rsforge.data.cubes.patches import Simulation, write_patches
 from rsforge.data.io.windows import Window
@@ -26,8 +28,24 @@ def draw_spectra(*shape: int, seed: int = 0) -> np.ndarray:
     return values.astype(np.float32)
 
 
+def draw_curved_spectra(height: int, width: int, *, seed: int = 0) -> np.ndarray:
+    """Spectra ``(height, width, BANDS)`` of one quantity that changes slowly, each band another sine of it.
+
+    Landsat's bands determine the quantity and so all bands, but not by a linear map.
+    """
+    quantity = zoom(np.random.default_rng(seed).uniform(0, 2, (2, 2)), (height / 2, width / 2), order=1)
+    return (5 + 2 * np.sin(quantity[..., None] * (0.5 + np.arange(BANDS) / 4))).astype(np.float32)
+
+
 def write_scene(
-    path: Path, count: int = 3, *, size: int = 30, seed: int = 0, hole: bool = False, stride: int | None = None
+    path: Path,
+    count: int = 3,
+    *,
+    size: int = 30,
+    seed: int = 0,
+    hole: bool = False,
+    stride: int | None = None,
+    draw: Callable[..., np.ndarray] = draw_spectra,
 ) -> Path:
     """A file as ``rsforge data hsi-patches`` writes it, its patches in a row of one scene."""
     simulation = Simulation.for_patches(WEIGHTS @ np.eye(12), size, Fraction(15, 2))
@@ -36,7 +54,7 @@ def write_scene(
         valid = np.ones((size, size), bool)
         valid[:4, :4] = not hole
         window = Window(0, k * (stride or size), size, size)
-        patches.append(simulation.simulate(window, draw_spectra(size, size, seed=97 * seed + k), valid))
+        patches.append(simulation.simulate(window, draw(size, size, seed=97 * seed + k), valid))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_patches(
         path, path.parent.name, patches, {"wavelengths": WAVELENGTH_NM, "factor": "15/2", "units": "radiance"}

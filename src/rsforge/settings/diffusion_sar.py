@@ -83,11 +83,6 @@ class FirstAutoencoderSettings(Section):
     learning_rate: LearningRate = Field(1e-4, description="Learning rate of the autoencoder.")
     kl_weight: Weight = Field(1e-6, description="Weight of the KL term.")
     perceptual: PerceptualChoice = Field("auto", description=DESCRIPTION, json_schema_extra=PERCEPTUAL)
-    sar_share: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0,
-        description="Share of the SAR images that it is trained on beside all optical ones; with fewer, speckle takes "
-        "less of what the autoencoder can learn.",
-    )
 
 
 class TextEncoderKeys(Section):

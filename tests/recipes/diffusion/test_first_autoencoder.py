@@ -4,45 +4,14 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
 import torch
 
 from rsforge.engine import checkpoint
-from rsforge.recipes.diffusion.first_autoencoder import BothModalities
 from tests.worlds.commands import rsforge
 from tests.worlds.sar_diffusion import LINE
 
 CPU = torch.device("cpu")
 VAE = "--vae {} "
-
-
-class NumberedPairs:
-    """Pairs whose SAR image is all their number, and whose optical image is its negative."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def name(self, index: int) -> str:
-        return f"pair {index}"
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.full((1, 2, 2), float(key[1])), torch.full((3, 2, 2), -float(key[1]))
-
-
-@pytest.mark.parametrize(
-    ("count", "share", "expected"),
-    [(4, 1.0, [0, 1, 2, 3]), (10, 0.2, [0, 5]), (7, 0.5, [0, 1, 3, 5]), (3, 0.01, [0]), (0, 0.5, [])],
-)
-def test_a_share_of_the_sar_images_is_taken_evenly_behind_all_optical_ones(count, share, expected):
-    both = BothModalities(NumberedPairs(count), 1, share)
-    images = [both[0, index] for index in range(len(both))]
-    assert all(image.shape == (3, 2, 2) for image in images)
-    assert [float(image[0, 0, 0]) for image in images] == [*(-k for k in range(count)), *expected]
-    names = [*(f"pair {k} (optical)" for k in range(count)), *(f"pair {k} (SAR)" for k in expected)]
-    assert [both.name(index) for index in range(len(both))] == names
 
 
 def test_an_autoencoder_that_was_trained_before_is_not_trained_again(sar_world, tmp_path, capsys):

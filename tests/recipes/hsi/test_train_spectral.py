@@ -20,7 +20,7 @@ from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.hsi import TRAIN, draw_scenes
-from tests.worlds.spectral_patches import edit, write_plain, write_scene
+from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_plain, write_scene
 
 MODELS = ("spectral_sr", "spectral_transformer", "spectral_unmixing")
 
@@ -48,8 +48,8 @@ def test_tensorboard_has_the_figures_of_the_document(spectral_run):
     events = EventAccumulator(str(spectral_run / "tensorboard"))
     events.Reload()
     tags = set(events.Tags()["scalars"])
-    terms = [f"{side}/{name}" for side in ("Val",) for name in ("l1", "sam", "spectral_grad")]
-    assert {f"Epoch/{tag}" for tag in ("Loss/val", "LR", *terms)} <= tags
+    terms = [f"{side}/{name}" for side in ("Train", "Val") for name in ("l1", "sam", "spectral_grad")]
+    assert {f"Epoch/{tag}" for tag in ("Loss/train", "Loss/val", "LR", *terms)} <= tags
     assert {"Batch/loss", "Batch/l1", "Batch/sam", "Batch/spectral_grad"} <= tags
 
 
@@ -91,11 +91,22 @@ def test_unmixing_starts_from_the_endmembers_of_the_data(scenes, tmp_path):
     assert distance.max() < 0.5  # corners under the lowest percentile are raised to it
 
 
+@pytest.fixture(scope="module")
+def curved(tmp_path_factory):
+    """Scenes that a linear map of Landsat's bands does not explain."""
+    folder = tmp_path_factory.mktemp("curved")
+    for seed, name in enumerate("abc"):
+        write_scene(folder / name / "x.h5", 1, seed=seed, draw=draw_curved_spectra)
+    return folder
+
+
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_trains(scenes, tmp_path, model):
-    assert rsforge(f"{TRAIN} --model {model} --epochs 2 --crop-size 12 --crops-per-patch 2", scenes, tmp_path) == 0
-    first, last = [row for row in read(tmp_path / "journal.jsonl") if row.get("closed")]
-    assert last["val/loss"] < first["val/loss"] + 0.05 and last["val/ridge_rmse"] == first["val/ridge_rmse"]
+def test_every_model_learns_what_no_linear_map_explains(curved, tmp_path, model):
+    """With five seeds the loss fell to 0.83 to 0.91 of the first in the ridge networks, to 0.46 to 0.64 in unmixing."""
+    line = f"{TRAIN} --model {model} --epochs 15 --lr 5e-3 --lr-scheduler cosine --no-augment --val-fraction 0"
+    assert rsforge(line.replace("--batch-size 2", "--batch-size 1"), curved, tmp_path) == 0
+    losses = [row["loss"] for row in read(tmp_path / "journal.jsonl") if row.get("closed")]
+    assert losses[-1] < 0.93 * losses[0]
 
 
 @pytest.fixture(scope="module")

@@ -29,42 +29,31 @@ FOLDER = "autoencoder"
 
 
 class BothModalities:
-    """The optical images of some pairs, and behind them, as three channels, the SAR images of a ``share`` of them.
+    """The optical images of some pairs, and behind them the SAR images as three channels."""
 
-    The SAR images are taken evenly from all pairs, at least one.
-    """
-
-    def __init__(self, pairs: IndexedDataset, sar_channels: int, share: float) -> None:
+    def __init__(self, pairs: IndexedDataset, sar_channels: int) -> None:
         composite = composite_for(sar_channels)
-        self.optical, self.sar = (OneModality(pairs, modality, composite) for modality in (OPTICAL, SAR))
-        count = len(pairs)
-        taken = max(min(count, 1), round(share * count))
-        self.pair_of_sar = [place * count // taken for place in range(taken)]
+        self.parts = [OneModality(pairs, modality, composite) for modality in (OPTICAL, SAR)]
+        self.count = len(pairs)
 
     def __len__(self) -> int:
-        return len(self.optical) + len(self.pair_of_sar)
+        return 2 * self.count
 
     def name(self, index: int) -> str:
-        part, place = self._find(index)
-        return f"{part.name(place)} ({'optical' if part is self.optical else 'SAR'})"
+        modality = ("optical", "SAR")[index // self.count]
+        return f"{self.parts[0].name(index % self.count)} ({modality})"
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         epoch, index = key
-        part, place = self._find(index)
-        return part[epoch, place]
-
-    def _find(self, index: int) -> tuple[OneModality, int]:
-        behind = index - len(self.optical)
-        return (self.optical, index) if behind < 0 else (self.sar, self.pair_of_sar[behind])
+        return self.parts[index // self.count][epoch, index % self.count]
 
 
-def as_images(pairs: PairSets, sar_share: float = 1.0) -> ImageSets:
-    """The optical images of every pair and a share of the SAR images, on the side of their pair."""
+def as_images(pairs: PairSets) -> ImageSets:
+    """Both images of every pair, on the side of their pair."""
     train, plain, held_out = (
-        BothModalities(samples, pairs.sar_channels, sar_share) for samples in (pairs.train, pairs.plain, pairs.held_out)
+        BothModalities(samples, pairs.sar_channels) for samples in (pairs.train, pairs.plain, pairs.held_out)
     )
-    share = "" if sar_share == 1 else f", {sar_share:g} of the SAR images"
-    split = hashlib.sha256(f"both modalities of {pairs.identity['split']}{share}".encode()).hexdigest()
+    split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
     return ImageSets(train, plain, held_out, {"split": split, "train": len(train), "held_out": len(held_out)})
 
 
@@ -103,7 +92,7 @@ def train_first(settings: SarTrainSettings, console: Console) -> Path:
     """The checkpoint of the autoencoder, trained now or before."""
 
     def read_both(own: VaeTrainSettings, compute: Compute, inner: Console) -> ImageSets:
-        return as_images(load_pairs(settings.data, settings.run, inner), settings.autoencoder.sar_share)
+        return as_images(load_pairs(settings.data, settings.run, inner))
 
     own = settings_of(settings)
     console.say(f"autoencoder  first, on both images of the training pairs, in {own.run.output_dir}")
