@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -98,6 +100,24 @@ def find_endmembers(fits: TrainingFits, options: SpectralNetworkSettings, *, see
     centres = find_by_kmeans(fits.pixels, options.endmembers, seed=seed)
     distance = torch.cdist(as_tensor(centres), as_tensor(fits.pixels))
     return centres, fits.seen[distance.argmin(dim=1).numpy()]
+
+
+def fit_baselines(fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int) -> dict[str, Any]:
+    """What predictors without a network know, for checkpoints: ``mean_spectrum (B,)``, and ``endmembers (n, B)``.
+
+    Endmembers are centres of clusters, which err less than corners of the simplex; Landsat saw ``seen (n, K)`` of them.
+    All in the units of the files. ``absent`` says why there are none.
+    """
+    centres = options.model_copy(update={"endmember_init": "kmeans"})
+    try:
+        spectra, seen = find_endmembers(fits, centres, seed=seed)
+    except RsforgeError as error:
+        return {"mean_spectrum": as_tensor(fits.mean).float(), "absent": f"{error.what}, found {error.found}"}
+    return {
+        "mean_spectrum": as_tensor(fits.mean).float(),
+        "endmembers": torch.from_numpy(spectra),
+        "seen": torch.from_numpy(seen),
+    }
 
 
 def as_tensor(values: F32 | F64) -> Tensor:

@@ -36,13 +36,17 @@ class NoPatches:
 
 @dataclass(frozen=True)
 class SpectralSets:
-    """Both sides, what was fitted to the training side, and the file that says what all of them have in common."""
+    """Both sides, what was fitted to the training side, and the file that says what all of them have in common.
+
+    ``trained`` are short digests of the contents of the training patches.
+    """
 
     train: SpectralPairs
     held_out: IndexedDataset
     fits: TrainingFits
     file: PatchFile
     identity: dict[str, Any]
+    trained: tuple[str, ...]
 
 
 def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralSets:
@@ -70,7 +74,8 @@ def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralS
         augment=data.augment,
         crops_per_patch=data.crops_per_patch,
     )
-    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity)
+    trained = tuple(sets.digests[patch.name] for patch in sets.train)
+    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity, trained)
 
 
 def _fit(sets: PatchSets, data: SpectralDataSettings, seed: int, console: Console) -> TrainingFits:

@@ -9,7 +9,7 @@ import torch
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
-from rsforge.recipes.hsi.networks import as_tensor, build, normalised_ridge, start_from
+from rsforge.recipes.hsi.networks import as_tensor, build, fit_baselines, normalised_ridge, start_from
 from rsforge.recipes.hsi.output_names import HSI
 from rsforge.recipes.hsi.patch_pairs import SpectralSets, load_patches
 from rsforge.recipes.tracking.loss_plots import Curves
@@ -82,9 +82,11 @@ def spec(
             **describe_bands(data),
             "normalisation": {"landsat": data.fits.landsat.as_dict(), "spectra": data.fits.spectra.as_dict()},
             "ridge": data.fits.ridge.as_dict(),
+            "trained": list(data.trained),
         },
         monitor="val/loss",
         tracked=TRACKED,
+        baselines=lambda: fit_baselines(data.fits, settings.network, seed=settings.run.seed),
     )
 
 
