@@ -7,7 +7,9 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
+from rsforge.cli.tree import Result
 from rsforge.settings.hsi import SpectralTrainSettings
+from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
 from rsforge.settings.hsi_spatial import SpatialTrainSettings
 
 app = group()
@@ -70,3 +72,19 @@ def train_spatial(settings: SpatialTrainSettings, console: TerminalConsole) -> d
     from rsforge.recipes.hsi.train_spatial import train_spatial as recipe
 
     return recipe(settings, console)
+
+
+@command(
+    app,
+    "hsi evaluate",
+    SpectralEvaluateSettings,
+    writes=True,
+    epilog="Example: rsforge hsi evaluate --data-dir outputs/dataset_small --output-dir outputs/evaluation",
+)
+def evaluate(settings: SpectralEvaluateSettings, console: TerminalConsole) -> Result:
+    """Measure predicted spectra beside trivial baselines, with confidence intervals and a report."""
+    from rsforge.recipes.hsi.evaluate import evaluate as recipe
+    from rsforge.recipes.hsi.evaluate import table
+
+    data = recipe(settings, console)
+    return Result(data, table(data))

@@ -30,11 +30,11 @@ def measure_sums(output: Tensor, target: Tensor, valid: Tensor, *, gain: Tensor,
     """The sums of an image ``(B, H, W)`` beside its target; ``valid`` ``(H, W)`` is True where a pixel counts.
 
     ``pixels`` and ``angle_pixels`` count the valid ones and those of them whose target is not zero everywhere.
-    ``angle`` sums spectral angles in radians, ``square`` ``(B,)`` squared errors, ``target`` ``(B,)`` the target,
-    ``relative`` the means over bands of the relative absolute error, whose least denominator is ``LEAST_SHARE`` of the
-    image's mean magnitude, as of ``metrics.spectral.mrae``, over ``relative_pixels``, none in an image of zeros. ``similarity`` sums the local structural similarity of
-    values times ``gain`` plus ``offset`` (1 or B), which reach from 0 to 1, over the ``windows`` of 11 x 11 pixels that
-    are valid everywhere.
+    ``angle`` sums spectral angles in radians, ``square`` ``(B,)`` squared errors, ``target`` ``(B,)`` the target.
+    ``relative`` sums the means over bands of the relative absolute error, whose least denominator is ``LEAST_SHARE`` of
+    the image's mean magnitude, as of ``metrics.spectral.mrae``, over ``relative_pixels``, none in an image of zeros.
+    ``similarity`` sums the mean over bands of the structural similarity in each of the ``windows``, 11 x 11 pixels that
+    are all valid, of values times ``gain`` plus ``offset`` (1 or B), which reach from 0 to 1.
     """
     sums: Sums = {name: np.zeros(()) for name in ("pixels", "angle_pixels", "angle", "relative", "relative_pixels")}
     sums |= {name: np.zeros(len(target)) for name in ("square", "target")}
@@ -84,19 +84,39 @@ def _measure_similarity(output: Tensor, target: Tensor, valid: Tensor, gain: Ten
     return {"similarity": np.array(total), "windows": np.array(float(windows.sum()))}
 
 
+def measure_response(
+    output: Tensor, valid: Tensor, measured: Tensor, response: Tensor, grid: tuple[Tensor, Tensor] | None
+) -> Sums:
+    """``response_square`` and ``response_pixels``: of an image ``(B, H, W)`` seen through the response of a sensor.
+
+    ``response (K, B)`` integrates a spectrum, and ``measured (K, h, w)`` is what the sensor measured, NaN where it did
+    not. ``grid`` are the area weights ``(h, H)`` and ``(w, W)`` of its pixels, None where they are those of the image;
+    only such count whose whole area is ``valid (H, W)``.
+    """
+    whole = torch.where(valid, output, 0.0)
+    seen = torch.stack([torch.tensordot(response.double(), row.double(), 1) for row in whole.unbind(1)], 1)
+    counted = valid.double()
+    if grid is not None:
+        rows, cols = (weights.double() for weights in grid)
+        seen, counted = rows @ seen @ cols.T, rows @ counted @ cols.T
+    known = (counted > 1 - 1e-6) & measured.isfinite().all(0)
+    square = (seen - measured.double()).square().mean(0)[known].sum()
+    return {"response_square": square.numpy(), "response_pixels": known.sum().double().numpy()}
+
+
 def derive_figures(sums: Mapping[str, F64], *, gain: F64, scale: float) -> dict[str, F64]:
     """The figures ``(...)`` of what was summed; not a number where nothing counts.
 
     ``sam_deg``, ``rmse`` and ``mrae`` are those of ``metrics.spectral``, over all pixels together; ``psnr_db`` is that
     of values times ``gain`` (1 or B), whose peak is 1; ``ssim`` the mean similarity over windows and bands; ``ergas``
-    in percent, of pixels ``scale`` times finer than the input's.
+    in percent, of pixels ``scale`` times finer than the input's. ``response_rmse`` is there where it was summed.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_square = sums["square"] / sums["pixels"][..., None]
         mean = sums["target"] / sums["pixels"][..., None]
         bright = mean != 0
         relative = np.where(bright, mean_square / np.where(bright, mean, 1) ** 2, 0)
-        return {
+        figures = {
             "sam_deg": np.rad2deg(sums["angle"] / sums["angle_pixels"]),
             "rmse": np.sqrt(mean_square.mean(-1)),
             "psnr_db": -10 * np.log10((mean_square * gain**2).mean(-1)),
@@ -104,10 +124,12 @@ def derive_figures(sums: Mapping[str, F64], *, gain: F64, scale: float) -> dict[
             "ergas": 100 / scale * np.sqrt(relative.sum(-1) / bright.sum(-1)),
             "mrae": sums["relative"] / sums["relative_pixels"],
         }
+        if "response_square" in sums:
+            figures["response_rmse"] = np.sqrt(sums["response_square"] / sums["response_pixels"])
+    return figures
 
 
 def derive_rmse_per_band(sums: Mapping[str, F64]) -> F64:
     """Root mean square errors ``(..., B)``, in the unit of the images."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.sqrt(sums["square"] / sums["pixels"][..., None])
-

@@ -75,7 +75,7 @@ class NearestSpectrum(PixelBaseline):
 
 
 class Bicubic(PixelBaseline):
-    """Bicubic resampling ``(B, bands, h, w)`` to ``scale`` times as many pixels each way, by the networks' ``resize``."""
+    """Images ``(B, bands, h, w)`` to ``scale`` times as many pixels each way, by the bicubic ``resize`` of networks."""
 
     def __init__(self, like: BandNetwork, scale: float | str) -> None:
         super().__init__(like)

@@ -21,7 +21,7 @@ from rsforge.data.spectra.spatial_dataset import area_mean, high_size, largest_l
 from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.hsi.load import SpectralModel, load_spectral
+from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spectral
 from rsforge.recipes.training.job import Compute, Partner
 
 ROLE = "stage1"
@@ -55,7 +55,7 @@ def check_fits(stage1: FirstStage, file: PatchFile) -> None:
         wrong = f"stage 1 predicts {bands} bands, the patches have {file.bands}"
     elif landsat_bands != file.landsat_bands:
         wrong = f"stage 1 takes {landsat_bands} Landsat bands, the patches have {file.landsat_bands}"
-    elif _has_other_wavelengths(model, file):
+    elif has_other_wavelengths(model, file):
         wrong = "the wavelengths of stage 1 are those of another sensor than that of the patches"
     elif state.get("unit") and file.unit and state["unit"] != file.unit:
         wrong = f"stage 1 predicts {state['unit']}, the patches hold {file.unit}"
@@ -63,7 +63,8 @@ def check_fits(stage1: FirstStage, file: PatchFile) -> None:
         raise RsforgeError("RSF-C006", wrong, where=str(stage1.path), found=str(file.path), fix=FIX)
 
 
-def _has_other_wavelengths(model: SpectralModel, file: PatchFile) -> bool:
+def has_other_wavelengths(model: SpectralModel | SpatialModel, file: PatchFile) -> bool:
+    """Whether the wavelengths of a model are those of another sensor than that of the patches."""
     if model.wavelength_nm is None or file.wavelength_nm is None:
         return False
     return find_other_band(model.wavelength_nm, file.wavelength_nm) is not None
