@@ -8,12 +8,19 @@ from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.hsi import SpectralTrainSettings
+from rsforge.settings.hsi_spatial import SpatialTrainSettings
 
 app = group()
 
 
 def _spectral_method() -> Any:
     from rsforge.recipes.hsi.train_spectral import METHOD
+
+    return METHOD
+
+
+def _spatial_method() -> Any:
+    from rsforge.recipes.hsi.train_spatial import METHOD
 
     return METHOD
 
@@ -37,5 +44,29 @@ def _spectral_method() -> Any:
 def train_spectral(settings: SpectralTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train a network that predicts many bands from those of Landsat."""
     from rsforge.recipes.hsi.train_spectral import train_spectral as recipe
+
+    return recipe(settings, console)
+
+
+@command(
+    app,
+    "hsi train-stage2",
+    SpatialTrainSettings,
+    writes=True,
+    method=_spatial_method,
+    epilog="The same as rsforge hsi train-spatial.",
+)
+@command(
+    app,
+    "hsi train-spatial",
+    SpatialTrainSettings,
+    writes=True,
+    method=_spatial_method,
+    epilog="Example: rsforge hsi train-spatial --data-dir outputs/dataset_small "
+    "--stage1-checkpoint outputs/stage1_training/best_model.pth",
+)
+def train_spatial(settings: SpatialTrainSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Train a network that sharpens spectra of many bands, from pixels of 30 m to pixels of 4 m."""
+    from rsforge.recipes.hsi.train_spatial import train_spatial as recipe
 
     return recipe(settings, console)
