@@ -42,6 +42,20 @@ def project_to_area_means(fine: Tensor, coarse: Tensor, scale: Fraction) -> tupl
     return nearest, met
 
 
+def area_means(fine: Tensor, height: int, width: int, scale: Fraction) -> Tensor:
+    """The means ``(bands, height, width)`` over the areas of coarse pixels, of ``fine`` as for
+    ``project_to_area_means``, in float64."""
+    means = fine.new_empty(len(fine), height, width, dtype=torch.float64)
+    for rows in _cut_axis(height, scale, fine.device):
+        for cols in _cut_axis(width, scale, fine.device):
+            count = (_periods(rows, height), _periods(cols, width))
+            blocks = _to_blocks(fine[:, rows[1], cols[1]], count).double()
+            averaged = torch.einsum("cp,xpbn->xcbn", torch.kron(rows[2], cols[2]), blocks)
+            size = (rows[2].shape[0], cols[2].shape[0])
+            means[:, rows[0], cols[0]] = _from_blocks(averaged, count, size, len(fine))
+    return means
+
+
 def _cut_axis(coarse: int, scale: Fraction, device: torch.device) -> Iterator[Part]:
     """Whole periods, in which fine pixels belong to no other, and what is left over."""
     period = scale.denominator
