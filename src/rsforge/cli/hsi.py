@@ -7,7 +7,9 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
+from rsforge.cli.tree import Result
 from rsforge.settings.hsi import SpectralTrainSettings
+from rsforge.settings.hsi_predict import HsiPredictSettings
 from rsforge.settings.hsi_spatial import SpatialTrainSettings
 
 app = group()
@@ -70,3 +72,20 @@ def train_spatial(settings: SpatialTrainSettings, console: TerminalConsole) -> d
     from rsforge.recipes.hsi.train_spatial import train_spatial as recipe
 
     return recipe(settings, console)
+
+
+@command(
+    app,
+    "hsi predict",
+    HsiPredictSettings,
+    writes=True,
+    epilog="Example: rsforge hsi predict --stage1-checkpoint outputs/stage1_training/best_model.pth "
+    "--input scene.tif --output spectra.tif",
+)
+def predict(settings: HsiPredictSettings, console: TerminalConsole) -> Result:
+    """Predict the spectra of scenes and patches from their Landsat bands."""
+    from rsforge.recipes.hsi.predict import describe
+    from rsforge.recipes.hsi.predict import predict as recipe
+
+    data = recipe(settings, console)
+    return Result(data, describe(data))

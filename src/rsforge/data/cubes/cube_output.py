@@ -16,9 +16,9 @@ from rasterio.windows import Window as Frame
 
 from rsforge import durable
 from rsforge.data.cubes.cube import F32, F64
+from rsforge.data.io.georeference import Grid
 from rsforge.data.io.geotiff import SAFE
 from rsforge.data.io.geotiff_writer import system_error
-from rsforge.data.io.georeference import Grid
 from rsforge.data.io.native_output import silence_libraries
 from rsforge.data.io.windows import Window
 
@@ -57,9 +57,9 @@ class CubeHeader:
 def geotiff_cube_writer(path: Path, header: CubeHeader) -> Iterator[WriteWindow]:
     """Write a tiled GeoTIFF: the yielded function takes a window and its values ``(bands, h, w)``, not finite in gaps.
 
-    Each band states its wavelength and width twice, in the items of GDAL's domain ``IMAGERY`` in micrometres (GDAL 3.10)
-    and in those that ENVI files have in GDAL, EnMAP-Box and ``open_geotiff``, in nanometres. The file gets its name when
-    the block ends and everything was read back unchanged; else it is removed. ``OSError`` where the disk does not take it.
+    Each band states its wavelength and width twice: in micrometres in the items of GDAL's domain ``IMAGERY`` (GDAL
+    3.10), and in nanometres in those that GDAL, EnMAP-Box and ``open_geotiff`` read. The file gets its name when the
+    block ends and everything was read back unchanged; else it is removed. ``OSError`` where the disk does not take it.
     """
     with durable.atomic_path(path) as temporary:
         try:
@@ -89,7 +89,7 @@ def _creation_options(header: CubeHeader) -> dict[str, Any]:
 
 
 def choose_block(size: int) -> int:
-    """The side of the tiles of a GeoTIFF of which windows of ``size`` pixels hold whole ones; 256 where there is none."""
+    """The side of the tiles of a GeoTIFF, of which windows of ``size`` pixels hold whole ones where any do."""
     sides = [side for side in range(STEP, LARGEST_BLOCK + 1, STEP) if size % side == 0]
     return max(sides, default=256)
 
@@ -122,12 +122,12 @@ class _WindowWriter:
         stored = fill_gaps(values)
         frame = Frame(window.col, window.row, window.width, window.height)
         self.target.write(stored, window=frame)
-        self.checksums.append((frame, zlib.crc32(stored)))
+        self.checksums.append((frame, zlib.crc32(stored.tobytes())))
 
     def verify(self, file: Path) -> None:
         with silence_libraries(), rasterio.open(file, driver="GTiff") as dataset:
             for frame, total in self.checksums:
-                if zlib.crc32(np.ascontiguousarray(dataset.read(window=frame))) != total:
+                if zlib.crc32(dataset.read(window=frame).tobytes()) != total:
                     raise RasterioIOError(f"the pixels from row {frame.row_off} on are not what was written")
 
 

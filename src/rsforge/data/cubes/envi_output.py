@@ -85,7 +85,7 @@ def _axis(wavelength_nm: F64 | None, fwhm_nm: F64 | None) -> dict[str, str]:
 
 
 def _place(grid: Grid) -> dict[str, str]:
-    """``map info`` of the upper left corner of the first pixel, and the coordinate system; nothing for a sheared grid."""
+    """``map info`` of the upper left corner, and the coordinate system; nothing for a sheared or mirrored grid."""
     a, b, c, d, e, f = grid.transform
     high, wide = np.hypot(b, e), np.hypot(a, d)
     if not np.isclose(a * b + d * e, 0, atol=1e-9 * high * wide) or a * e - b * d >= 0:

@@ -36,8 +36,8 @@ class Reach(NamedTuple):
 class CoreTiles:
     """Tiles of ``core`` x ``core`` pixels over an image, the last ones cut off at its edges, row by row.
 
-    ``scale`` is that of the result: the result of a tile begins and ends where its neighbours' do. ``ValueError`` unless
-    ``core`` is a multiple of the denominator, so that tiles begin between pixels of the result.
+    ``scale`` is that of the result. ``ValueError`` unless ``core`` is a multiple of its denominator, so that tiles
+    begin between pixels of the result.
     """
 
     height: int

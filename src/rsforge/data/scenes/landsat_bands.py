@@ -43,7 +43,7 @@ def choose_landsat_bands(
     names: Sequence[str] = (),
     wanted: Sequence[str] = (),
 ) -> tuple[list[int], str]:
-    """The positions, from 0, of the ``count`` bands of a raster that are ``names`` of ``sensor``; and what was inferred.
+    """The positions, from 0, of the ``count`` bands of a raster that are ``names`` of ``sensor``; what was inferred.
 
     ``wanted`` names them by number or description. Else descriptions decide where any of them means a band of Landsat,
     and otherwise the order, where the raster has as many bands. RSF-D003 for another number of bands, for one that is

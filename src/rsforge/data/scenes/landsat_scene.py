@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -56,9 +56,9 @@ def open_landsat(path: Path, request: BandRequest) -> Iterator[LandsatScene]:
     """The bands of a request in the raster ``path``.
 
     Stored numbers become values by ``scale_offset``, by ``COLLECTION2`` where the request says so, or by the scales and
-    offsets that the file states. With ``auto``, whole numbers of a file that states none are those of Collection 2 where
-    its name or every description is that of such a product, and are refused otherwise. RSF-D002 for a raster that cannot
-    be read, RSF-D003 for other bands, RSF-D010 for whole numbers of unknown meaning.
+    offsets that the file states. With ``auto``, whole numbers of a file that states none are those of Collection 2
+    where its name or every description is that of such a product, and are refused otherwise. RSF-D002 for a raster that
+    cannot be read, RSF-D003 for other bands, RSF-D010 for whole numbers of unknown meaning.
     """
     try:
         with open_raster(path) as raster:
@@ -80,51 +80,61 @@ def _select(described: Sequence[str | None], positions: Sequence[int]) -> list[s
     return [described[k] or "" if names[k] and names.count(names[k]) == 1 else str(k + 1) for k in positions]
 
 
+class _Numbers(NamedTuple):
+    """What stored numbers mean, ``gain`` and ``offset`` ``(bands,)``; which are gaps; and what was inferred."""
+
+    gain: F64
+    offset: F64
+    unit: str
+    fills: tuple[float, ...]
+    note: str = ""
+
+
 def _describe_scene(raster: OpenRaster, request: BandRequest, note: str) -> LandsatScene:
     count = raster.info.bands
     metadata = raster.metadata or BandMetadata({}, [], [None] * count, [None] * count, [1.0] * count, [0.0] * count)
-    gain, offset, unit, inferred, fills = _read_scale(raster.info, metadata, request)
+    numbers = _read_numbers(raster.info, metadata, request)
 
     def read(window: Window) -> F32:
         part = raster.read(window)
-        stored = part.values
-        valid = part.valid & np.isfinite(stored).all(axis=-1)
-        for fill in fills:
-            valid &= ~(stored == fill).any(axis=-1)
-        values: F32 = (stored.astype(float) * gain + offset).astype(np.float32)
+        valid = part.valid & np.isfinite(part.values).all(axis=-1)
+        for fill in numbers.fills:
+            valid &= ~(part.values == fill).any(axis=-1)
+        values: F32 = (part.values.astype(float) * numbers.gain + numbers.offset).astype(np.float32)
         values[~valid] = np.nan
         return np.moveaxis(values, -1, 0)
 
-    return LandsatScene(raster.info, unit, tuple(filter(None, (note, inferred))), metadata.tags, read)
+    return LandsatScene(raster.info, numbers.unit, tuple(filter(None, (note, numbers.note))), metadata.tags, read)
 
 
-def _read_scale(
-    info: RasterInfo, metadata: BandMetadata, request: BandRequest
-) -> tuple[F64, F64, str, str, tuple[float, ...]]:
-    """Gains and offsets ``(bands,)``, the unit of the values, a sentence on what was inferred, and the values of gaps."""
+def _read_numbers(info: RasterInfo, metadata: BandMetadata, request: BandRequest) -> _Numbers:
     fills = FILLS if info.nodata is None else (info.nodata,)
-    unit = _find_unit(metadata)
+    unit, ones = _find_unit(metadata), np.ones(info.bands)
+    if request.scale_offset is not None:
+        return _Numbers(ones * request.scale_offset[0], ones * request.scale_offset[1], unit, fills)
     whole = np.dtype(info.dtype).kind in "iu"
     gain, offset = np.array(metadata.scales, float), np.array(metadata.offsets, float)
-    ones = np.ones(info.bands)
-    if request.scale_offset is not None:
-        return ones * request.scale_offset[0], ones * request.scale_offset[1], unit, "", fills
     stated = bool((gain != 1).any() or offset.any())
-    product = whole and (_PRODUCT.match(info.path.name) or all(_SURFACE.fullmatch(d or "") for d in metadata.descriptions))
-    if request.values == "collection2" or (request.values == "auto" and product and not stated):
-        if not whole:
-            what = f"{info.path.name} holds {info.dtype}, not the whole numbers of Collection 2"
-            raise RsforgeError("RSF-D010", what, where=str(info.path), fix="leave --values out")
-        inferred = "" if request.values == "collection2" else "its numbers are read as those of Collection 2 Level 2"
-        scale, shift = COLLECTION2
-        return ones * scale, ones * shift, "reflectance", inferred, (*fills, 0.0)
+    own = stated and np.allclose(gain, COLLECTION2[0]) and np.allclose(offset, COLLECTION2[1])
+    if request.values == "collection2" and not whole:
+        what = f"{info.path.name} holds {info.dtype}, not the whole numbers of Collection 2"
+        raise RsforgeError("RSF-D010", what, where=str(info.path), fix="leave --values out")
+    guessed = request.values == "auto" and not stated and whole and _is_product(info, metadata)
+    if request.values == "collection2" or own or guessed:
+        note = "its numbers are read as those of Landsat Collection 2 Level 2" if guessed else ""
+        return _Numbers(ones * COLLECTION2[0], ones * COLLECTION2[1], "reflectance", (*fills, 0.0), note)
     if whole and not stated and request.values == "auto":
         what = f"{info.path.name} holds whole numbers ({info.dtype}) and states no scale"
         fix = "say --values collection2, or --scale-offset SCALE OFFSET, or that they are values by --values training"
         raise RsforgeError("RSF-D010", what, where=str(info.path), fix=fix)
-    if stated and np.allclose(gain, COLLECTION2[0]) and np.allclose(offset, COLLECTION2[1]):
-        return gain, offset, "reflectance", "", (*fills, 0.0)
-    return gain, offset, unit, f"scaled by what it states, {gain[0]:g} and {offset[0]:g}" if stated else "", fills
+    note = f"values are scaled by what it states, {gain[0]:g} and {offset[0]:g} in its first band" if stated else ""
+    return _Numbers(gain, offset, unit, fills, note)
+
+
+def _is_product(info: RasterInfo, metadata: BandMetadata) -> bool:
+    """Whether a raster is named as a Collection 2 Level 2 product, or all its bands are as those of one."""
+    named = _PRODUCT.match(info.path.name) is not None
+    return named or all(_SURFACE.fullmatch(description or "") for description in metadata.descriptions)
 
 
 def _find_unit(metadata: BandMetadata) -> str:

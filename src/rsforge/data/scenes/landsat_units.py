@@ -42,16 +42,18 @@ def check_values(
     ``low`` to ``high``, each ``(1,)`` or ``(bands,)``.
 
     RSF-D010 where the units differ; where one of them is unknown and values are too dark or too bright for the
-    training's, unless it is ``stated`` that they are in its unit; and where more than ``MOST_NEGATIVE`` of radiances are
-    negative.
+    training's, both unless it is ``stated`` that they are in its unit; and where more than ``MOST_NEGATIVE`` of
+    radiances are negative.
     """
     where, name = str(scene.info.path), scene.info.path.name
-    notes = []
+    notes: list[str] = []
     same = bool(unit and scene.unit) and are_same(unit, scene.unit)
     if unit and scene.unit and not same and not stated:
         found = f"{scene.unit} in the scene, {unit} in the training"
         fix = "convert the scene, or state by --values training that its values are in the unit of the training"
-        raise RsforgeError("RSF-D010", f"{name} is in another unit than the training", where=where, found=found, fix=fix)
+        raise RsforgeError(
+            "RSF-D010", f"{name} is in another unit than the training", where=where, found=found, fix=fix
+        )
     sample = _sample(scene, spread_windows(scene.info.height, scene.info.width, size, most))
     if not sample.size:
         return notes

@@ -18,10 +18,11 @@ Part = tuple[slice, slice, Tensor]
 def project_to_area_means(fine: Tensor, coarse: Tensor, scale: Fraction) -> tuple[Tensor, Tensor]:
     """The non-negative pixels nearest to ``fine`` whose area means are ``coarse``, and where they are.
 
-    ``fine`` is ``(bands, floor(h * scale), floor(w * scale))``, ``coarse`` non-negative ``(bands, h, w)``; both begin at
-    the same upper left corner, and the mean of a coarse pixel at the lower or right edge is over what there is of it.
-    The second result ``(h, w)`` is True where all means are met (``project_to_measured``). NaN stays: a block of coarse
-    pixels with common fine ones is left as it is where any value of it is not finite. ``ValueError`` for other shapes.
+    ``fine`` is ``(bands, floor(h * scale), floor(w * scale))``, ``coarse`` non-negative ``(bands, h, w)``; both begin
+    at the same upper left corner, and the mean of a coarse pixel at the lower or right edge is over what there is of
+    it. The second result ``(h, w)`` is True where all means are met (``project_to_measured``). NaN stays: a block of
+    coarse pixels with common fine ones is left as it is where any value of it is not finite. ``ValueError`` for other
+    shapes.
     """
     bands, height, width = coarse.shape
     size = (bands, math.floor(height * scale), math.floor(width * scale))
@@ -84,7 +85,8 @@ def _periods(part: Part, coarse: int) -> int:
 def _to_blocks(image: Tensor, count: tuple[int, int]) -> Tensor:
     """``(bands, H, W)`` as ``(1, pixels of a block, bands, blocks)``, for as many blocks down and across."""
     blocks = image.unflatten(2, (count[1], -1)).unflatten(1, (count[0], -1))  # (bands, down, h, across, w)
-    return blocks.permute(2, 4, 0, 1, 3).flatten(3).flatten(0, 1)[None]
+    rows: Tensor = blocks.permute(2, 4, 0, 1, 3).flatten(3).flatten(0, 1)
+    return rows[None]
 
 
 def _from_blocks(blocks: Tensor, count: tuple[int, int], size: tuple[int, int], bands: int) -> Tensor:

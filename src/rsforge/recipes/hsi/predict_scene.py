@@ -48,8 +48,9 @@ def plan_tiles(stages: Stages, height: int, width: int, tile: int | None, overla
     steps = [network.tile_step for network in networks]
     margins = [_margin(network) for network in networks]
     align = math.lcm(*steps, BLOCK * stages.scale.denominator)
-    known = sum(margin or 0 for margin in margins)
     bounded = None not in margins
+    margins[-1] = None if margins[-1] is None else margins[-1] + 1  # the pixel past the edge, for the seams
+    known = sum(margin or 0 for margin in margins)
     default = max(FINE_CORE, known) if stages.spatial else CORE
     core = -(-default // align) * align
     shared = (2 * known if bounded else max(2 * known, (tile or 2 * core) // 4)) if overlap is None else overlap

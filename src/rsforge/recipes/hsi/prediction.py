@@ -64,7 +64,7 @@ def _require_bands(values: Tensor, bands: int) -> None:
         raise RsforgeError("RSF-D003", f"the network takes {bands} bands", found=found)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _predict(network: BandNetwork, given: Scaling, made: Scaling, values: Tensor, scale: Fraction) -> Tensor:
     device = network.lowest.device
     gain, offset = (_per_band(numbers, device) for numbers in given.gain_and_offset())
@@ -95,11 +95,11 @@ def project_spectra(spectra: Tensor, landsat: Tensor, response: Tensor) -> tuple
 def project_detail(fine: Tensor, landsat: Tensor, response: Tensor, scale: Fraction) -> tuple[Tensor, Tensor]:
     """The non-negative fine spectra ``(bands, H, W)`` whose means over pixels of Landsat integrate to ``landsat``.
 
-    The means nearest to those of ``fine`` are found first, then the fine pixels nearest to ``fine`` with these means, so
-    that it holds exactly though both together need not be the nearest. The second result ``(h, w)`` is True where all
-    bands are met; it is False beside gaps, where a mean is not known.
+    The means nearest to those of ``fine`` are found first, then the fine pixels nearest to ``fine`` with these means:
+    the means are exact, but other fine pixels may be nearer. The second result ``(h, w)`` is True where all bands are
+    met; it is False beside gaps, where a mean is not known.
     """
-    means = area_means(fine, *landsat.shape[1:], scale)
+    means = area_means(fine, landsat.shape[1], landsat.shape[2], scale)
     wanted, integrable = project_spectra(means, landsat.double(), response)
     nearest, averaged = project_to_area_means(fine, wanted, scale)
     return nearest, integrable & averaged
