@@ -10,6 +10,7 @@ from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
 from rsforge.settings.hsi import SpectralTrainSettings
 from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
+from rsforge.settings.hsi_predict import HsiPredictSettings
 from rsforge.settings.hsi_spatial import SpatialTrainSettings
 
 app = group()
@@ -88,3 +89,20 @@ def evaluate(settings: SpectralEvaluateSettings, console: TerminalConsole) -> Re
 
     data = recipe(settings, console)
     return Result(data, table(data))
+
+
+@command(
+    app,
+    "hsi predict",
+    HsiPredictSettings,
+    writes=True,
+    epilog="Example: rsforge hsi predict --stage1-checkpoint outputs/stage1_training/best_model.pth "
+    "--input scene.tif --output spectra.tif",
+)
+def predict(settings: HsiPredictSettings, console: TerminalConsole) -> Result:
+    """Predict the spectra of scenes and patches from their Landsat bands."""
+    from rsforge.recipes.hsi.predict import describe
+    from rsforge.recipes.hsi.predict import predict as recipe
+
+    data = recipe(settings, console)
+    return Result(data, describe(data))

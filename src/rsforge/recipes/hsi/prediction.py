@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
@@ -11,10 +12,30 @@ from rsforge.data.cubes.cube import F64
 from rsforge.data.scenes.tiling import scale_mask
 from rsforge.data.spectra.scaling import Scaling
 from rsforge.errors import RsforgeError
+from rsforge.models.spectral.area_consistency import area_means, project_to_area_means
 from rsforge.models.spectral.band_network import BandNetwork
+from rsforge.models.spectral.null_space import project_to_measured
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel
 
 SAME = Fraction(1)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Stage 1 and, where they are wanted, stage 2 and the responses ``(in, bands)`` of the sensor, for projections."""
+
+    spectral: SpectralModel
+    spatial: SpatialModel | None = None
+    response: Tensor | None = None
+
+    @property
+    def scale(self) -> Fraction:
+        """How many pixels of the result lie along one of Landsat."""
+        return self.spatial.scale if self.spatial else SAME
+
+    @property
+    def bands(self) -> int:
+        return len(self.spectral.network.lowest)
 
 
 def predict_spectra(model: SpectralModel, landsat: Tensor) -> Tensor:
@@ -43,7 +64,7 @@ def _require_bands(values: Tensor, bands: int) -> None:
         raise RsforgeError("RSF-D003", f"the network takes {bands} bands", found=found)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _predict(network: BandNetwork, given: Scaling, made: Scaling, values: Tensor, scale: Fraction) -> Tensor:
     device = network.lowest.device
     gain, offset = (_per_band(numbers, device) for numbers in given.gain_and_offset())
@@ -60,3 +81,25 @@ def _predict(network: BandNetwork, given: Scaling, made: Scaling, values: Tensor
 
 def _per_band(numbers: F64, device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
+
+
+def project_spectra(spectra: Tensor, landsat: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
+    """The non-negative spectra ``(bands, H, W)`` nearest to ``spectra`` that integrate to ``landsat`` ``(in, H, W)``.
+
+    Both are in one unit. The second result ``(H, W)`` is True where all bands are met (``project_to_measured``).
+    """
+    nearest, met = project_to_measured(spectra[None], response, landsat[None])
+    return nearest[0], met[0, 0]
+
+
+def project_detail(fine: Tensor, landsat: Tensor, response: Tensor, scale: Fraction) -> tuple[Tensor, Tensor]:
+    """The non-negative fine spectra ``(bands, H, W)`` whose means over pixels of Landsat integrate to ``landsat``.
+
+    The means nearest to those of ``fine`` are found first, then the fine pixels nearest to ``fine`` with these means:
+    the means are exact, but other fine pixels may be nearer. The second result ``(h, w)`` is True where all bands are
+    met; it is False beside gaps, where a mean is not known.
+    """
+    means = area_means(fine, landsat.shape[1], landsat.shape[2], scale)
+    wanted, integrable = project_spectra(means, landsat.double(), response)
+    nearest, averaged = project_to_area_means(fine, wanted, scale)
+    return nearest, integrable & averaged
