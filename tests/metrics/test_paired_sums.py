@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rsforge.metrics.paired_sums import PairedFigures, Resampling
 from rsforge.metrics.bootstrap import mean_intervals, resample_sums
+from rsforge.metrics.paired_sums import PairedFigures, Resampling
 
 
 def derive(sums):
@@ -54,6 +54,14 @@ def test_without_groups_there_is_no_interval():
     one, _ = draw(3)
     estimate = PairedFigures({"one": one}, derive, resample([])).estimate("one", "mean")
     assert np.isfinite(estimate.value) and np.isnan(estimate.low) and np.isnan(estimate.high)
+
+
+def test_where_a_draw_has_no_figure_there_is_no_interval():
+    one, _ = draw(4)
+    one["count"][1:] = 0  # draws without the first image divide by nothing
+    with np.errstate(divide="ignore"):
+        estimate = PairedFigures({"one": one}, derive, resample(list(range(30)))).estimate("one", "mean")
+    assert np.isfinite(estimate.value) and np.isnan(estimate.low)
 
 
 def test_whole_groups_are_drawn():

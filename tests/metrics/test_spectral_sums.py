@@ -69,7 +69,9 @@ def test_relative_errors_are_bounded_below_in_each_image(images):
     tensors = [[torch.from_numpy(one) for one in image] for image in images]
     each = [float(mrae(x[None], y[None], valid[None, None])) for x, y, valid in tensors]
     pixels = [int(one[2].sum()) for one in images]
-    assert derive_figures(add(*sums), gain=GAIN.numpy(), scale=1)["mrae"] == pytest.approx(np.average(each, weights=pixels))
+    assert derive_figures(add(*sums), gain=GAIN.numpy(), scale=1)["mrae"] == pytest.approx(
+        np.average(each, weights=pixels)
+    )
 
 
 def test_similarity_is_over_windows_that_are_valid_everywhere():

@@ -84,8 +84,8 @@ def train_spatial(settings: SpatialTrainSettings, console: TerminalConsole) -> d
 )
 def evaluate(settings: SpectralEvaluateSettings, console: TerminalConsole) -> Result:
     """Measure predicted spectra beside trivial baselines, with confidence intervals and a report."""
-    from rsforge.recipes.hsi.evaluate import evaluate as recipe
-    from rsforge.recipes.hsi.evaluate import table
+    from rsforge.recipes.hsi_evaluation.evaluate import evaluate as recipe
+    from rsforge.recipes.hsi_evaluation.evaluate import table
 
     data = recipe(settings, console)
     return Result(data, table(data))

@@ -18,7 +18,7 @@ Derive = Callable[[Sums], Mapping[str, F64]]
 
 
 class Estimate(NamedTuple):
-    """A figure of all images together, and its interval; NaN where there is none."""
+    """A figure of all images together, and its interval; NaN where there is none, as where a draw has no figure."""
 
     value: float
     low: float
@@ -61,7 +61,8 @@ class PairedFigures:
 
     def _estimate(self, value: F64, draws: F64) -> Estimate:
         tail = (1 - self.resampling.confidence) / 2
-        low, high = np.quantile(draws, [tail, 1 - tail]) if len(draws) else (np.nan, np.nan)
+        known = len(draws) and np.isfinite(draws).all()
+        low, high = np.quantile(draws, [tail, 1 - tail]) if known else (np.nan, np.nan)
         return Estimate(float(value), float(low), float(high))
 
 

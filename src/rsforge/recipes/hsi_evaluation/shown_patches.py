@@ -24,7 +24,7 @@ from rsforge.data.spectra.patch_files import PatchFile
 from rsforge.metrics.spectral import sam_deg
 from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.evaluation.summary import rank_examples
-from rsforge.recipes.hsi.stages import PatchCase, Stage
+from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
 from rsforge.recipes.html.line_chart import Line
 from rsforge.recipes.html.spectral_page import Composite, LineChart, PatchView
 

@@ -22,16 +22,22 @@ from rsforge.recipes.evaluation.summary import Bootstrap
 from rsforge.recipes.evaluation.table import list_head, list_notes, list_rows
 from rsforge.recipes.hsi.first_stage import FirstStage, check_fits, has_other_wavelengths
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
-from rsforge.recipes.hsi.measured_patches import MeasuredPatches, open_patches
-from rsforge.recipes.hsi.shown_patches import (
+from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
+from rsforge.recipes.hsi_evaluation.shown_patches import (
     ShownPatch,
     chart_band_errors,
     chart_spectra,
     choose_examples,
     view_patch,
 )
-from rsforge.recipes.hsi.stage_figures import StageSums, find_response, patch_figures, sum_stages, summarize_stage
-from rsforge.recipes.hsi.stages import Stage, build_stages
+from rsforge.recipes.hsi_evaluation.stage_figures import (
+    StageSums,
+    find_response,
+    patch_figures,
+    sum_stages,
+    summarize_stage,
+)
+from rsforge.recipes.hsi_evaluation.stages import Stage, build_stages
 from rsforge.recipes.html.spectral_page import SpectralReport, StageView, render_page
 from rsforge.recipes.training import output_dir
 from rsforge.seeds import derive
