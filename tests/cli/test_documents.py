@@ -94,7 +94,8 @@ def _as_the_documents_have_it(place: Path) -> None:
     shutil.copy(place / "checkpoints/clip/latest_clip.pt", place / "checkpoints/clip/clip_epoch_10.pt")
     shutil.copy(place / "checkpoints/clip/best_clip.pt", place)
     shutil.copy(place / "checkpoints/model/latest_model.pt", place / "checkpoints/model/model_epoch_20.pt")
-    shutil.copy(place / "outputs/stage1_training/latest_model.pth", place / "C")
+    for name in ("A", "C"):
+        shutil.copy(place / "outputs/stage1_training/latest_model.pth", place / name)
     shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
     (place / "path/to").mkdir(parents=True)
     shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")

@@ -142,6 +142,8 @@ COMMANDS = (
     Command("clip train", CLIP_LINE, f"{TRAIN}.clip.train", sar_pairs, 8),
     Command("hsi train-spectral", HSI_LINE, f"{TRAIN}.hsi.train_spectral", patches, 8),
     Command("hsi train-spatial", SPATIAL_LINE, f"{TRAIN}.hsi.train_spatial", first_stage, 8),
+    Command("hsi evaluate", "hsi evaluate --stage1-checkpoint stage1.pth --data-dir patches --output-dir out "
+            "--resamples 100 --device cpu", f"{TRAIN}.hsi_evaluation.evaluate", first_stage, 4),
     Command("diffusion train-sar", f"{SAR_LINE} --epochs 3 --save-every 1 --sample-every 2",
             f"{TRAIN}.diffusion.train_sar", sar_pairs, 10),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "

@@ -67,6 +67,9 @@ LINES = {
         "--epochs 100 --batch-size 4 --lr 1e-4 --val-fraction 0.2",
         "hsi train-spatial --source truth --scale 15/2",
         "hsi train-spatial",
+        "hsi evaluate --stage1-checkpoint A --data-dir outputs/dataset_small --output-dir evaluation",
+        "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
+        "hsi evaluate",
     ],
     "004": [
         f"vae train --data-dir {ALL} --output-dir vae_models",
@@ -181,7 +184,6 @@ COMING = {
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
         "hsi predict --stage1-checkpoint A --stage2-checkpoint B --input in.tif --output out.tif",
-        "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
         "sample scene --diffusion-checkpoint C --input in.tif --output out.tif --tile 256 --overlap 64 --samples 3 "
         "--uncertainty",
         "runs ls",

@@ -85,8 +85,12 @@ def test_a_checkpoint_of_before_has_ridge_alone(spectral):
 @pytest.mark.parametrize(("side", "low", "high"), [(256, 34, 255), (30, 4, 30)])
 def test_coarse_pixels_begin_where_the_truth_does(side, low, high):
     """34 coarse pixels are 255 fine ones of 256: the truth is cut, never resized, and nothing is shifted."""
-    case = prepare_coarse(draw_ramp(side), scale=SCALE, of_landsat=False)
+    pixels = draw_ramp(side)
+    case = prepare_coarse(pixels, scale=SCALE, of_landsat=False)
     assert case.given.shape == (BANDS, low, low) and case.truth.shape == (BANDS, high, high)
+    np.testing.assert_array_equal(
+        case.truth[0].numpy(), pixels.spectra[:high, :high, 0]
+    )  # where the Landsat grid begins
     enlarged = resize(case.given[None], SCALE)[0]
     inside = slice(20, high - 20) if side > 30 else slice(12, 18)
     # A coarse edge within a pixel moves means by up to 0.05; a shift by half a pixel would move values by up to 1.5.
