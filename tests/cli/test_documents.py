@@ -33,6 +33,8 @@ MADE = {
     "diffusion train-sar": "checkpoints/model",
     "hsi train-spectral": "outputs/stage1_training",
     "hsi train-stage1": "outputs/stage1_training",
+    "hsi train-spatial": "outputs/stage2_training",
+    "hsi train-stage2": "outputs/stage2_training",
     "data prepare-classes": "training_data",
 }
 DRAW = [

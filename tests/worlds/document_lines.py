@@ -60,6 +60,13 @@ LINES = {
         "hsi train-spectral --data-dir outputs/dataset_small --batch-size 1 --lr 1e-5 --sam-weight 0.2 "
         "--spectral-grad-weight 0.05",
         "hsi train-stage1",
+        "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
+        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
+        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint outputs/stage1_training/best_model.pth "
+        "--output-dir outputs/stage2_training --model spatial_sr --num-features 64 --num-groups 4 --num-blocks 4 "
+        "--epochs 100 --batch-size 4 --lr 1e-4 --val-fraction 0.2",
+        "hsi train-spatial --source truth --scale 15/2",
+        "hsi train-spatial",
     ],
     "004": [
         f"vae train --data-dir {ALL} --output-dir vae_models",
@@ -169,8 +176,6 @@ COMING = {
     ],
     "003": [
         "hsi selftest",
-        "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
-        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
