@@ -7,38 +7,17 @@ import errno
 import numpy as np
 import pytest
 import rasterio
-from rasterio.crs import CRS
 
 from rsforge import durable
-from rsforge.data.cubes.cube_output import NODATA, CubeHeader, choose_block, fill_gaps, geotiff_cube_writer
+from rsforge.data.cubes.cube_output import NODATA, choose_block, fill_gaps
 from rsforge.data.cubes.formats import open_cube
-from rsforge.data.io.georeference import Grid
-from rsforge.data.io.windows import Window
-from rsforge.data.scenes.core_tiles import CoreTiles, window_within
-
-GRID = Grid(CRS.from_epsg(32632).to_wkt(), (4.0, 0.0, 5e5, 0.0, -4.0, 5.5e6))
-NM, FWHM = np.array([450.5, 551.25, 2201.0]), np.array([5.0, 6.5, 10.0])
-
-
-def draw(height=70, width=50):
-    values = np.random.default_rng(0).random((3, height, width), np.float32)
-    values[1, 3, 4] = np.nan
-    return values
-
-
-def write(path, values, writer=geotiff_cube_writer, block=32, **facts):
-    header = CubeHeader(values.shape[1], values.shape[2], 3, block=block, **facts)
-    with writer(path, header) as put:
-        for window in CoreTiles(values.shape[1], values.shape[2], block):
-            rows, cols = window_within(window, Window(0, 0, *values.shape[1:]))
-            put(window, values[:, rows, cols])
-    return path
+from tests.worlds.written_cubes import FWHM, GRID, NM, draw_cube, write_cube
 
 
 @pytest.mark.parametrize(("size", "block"), [((70, 50), 32), ((70, 50), 48), ((5, 3), 32), ((64, 64), 32)])
 def test_windows_become_the_whole(tmp_path, size, block):
-    values = draw(*size) if size[0] > 5 else draw(70, 50)[:, :5, :5]
-    path = write(tmp_path / "a.tif", values, block=block, grid=GRID, unit="uW", tags={"WEIGHTS": "abc"})
+    values = draw_cube(*size) if size[0] > 5 else draw_cube(70, 50)[:, :5, :5]
+    path = write_cube(tmp_path / "a.tif", values, block=block, grid=GRID, unit="uW", tags={"WEIGHTS": "abc"})
     expected = values.copy()
     expected[:, 3, 4] = NODATA
     with rasterio.open(path) as source:
@@ -50,7 +29,7 @@ def test_windows_become_the_whole(tmp_path, size, block):
 
 
 def test_bands_state_their_wavelengths_for_gdal_enmap_box_and_rsforge(tmp_path):
-    path = write(tmp_path / "a.tif", draw(), grid=GRID, wavelength_nm=NM, fwhm_nm=FWHM)
+    path = write_cube(tmp_path / "a.tif", draw_cube(), grid=GRID, wavelength_nm=NM, fwhm_nm=FWHM)
     with rasterio.open(path) as source:
         imagery = [source.tags(k, ns="IMAGERY") for k in (1, 2, 3)]
         plain = [source.tags(k) for k in (1, 2, 3)]
@@ -65,13 +44,13 @@ def test_bands_state_their_wavelengths_for_gdal_enmap_box_and_rsforge(tmp_path):
 
 
 def test_without_wavelengths_bands_have_numbers(tmp_path):
-    with rasterio.open(write(tmp_path / "a.tif", draw(), grid=GRID)) as source:
+    with rasterio.open(write_cube(tmp_path / "a.tif", draw_cube(), grid=GRID)) as source:
         assert source.descriptions == ("band 1", "band 2", "band 3") and source.tags(1, ns="IMAGERY") == {}
 
 
 def test_blocks_are_those_of_the_windows(tmp_path):
     assert [choose_block(size) for size in (240, 480, 1024, 720, 100)] == [240, 480, 512, 240, 256]
-    with rasterio.open(write(tmp_path / "a.tif", draw(), block=48, grid=GRID)) as source:
+    with rasterio.open(write_cube(tmp_path / "a.tif", draw_cube(), block=48, grid=GRID)) as source:
         assert source.block_shapes[0] == (48, 48) and source.interleaving.value == "BAND"
 
 
@@ -82,7 +61,7 @@ def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(durable, "before_operation", fail)
     with pytest.raises(OSError, match="No space"):
-        write(tmp_path / "a.tif", draw())
+        write_cube(tmp_path / "a.tif", draw_cube())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,10 +70,10 @@ def test_what_is_not_read_back_as_written_is_no_result(tmp_path, monkeypatch):
     sums = iter(range(100))
     monkeypatch.setattr("rsforge.data.cubes.cube_output.zlib.crc32", lambda data: next(sums))
     with pytest.raises(OSError, match="could not be written"):
-        write(tmp_path / "a.tif", draw())
+        write_cube(tmp_path / "a.tif", draw_cube())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_gaps_are_gaps_in_every_band():
-    stored = fill_gaps(draw())
+    stored = fill_gaps(draw_cube())
     assert (stored[:, 3, 4] == NODATA).all() and np.count_nonzero(stored == NODATA) == 3

@@ -16,12 +16,12 @@ from rsforge.data.cubes.envi_output import envi_writer, format_header
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.windows import Window
-from tests.data.cubes.test_cube_output import FWHM, GRID, NM, draw, write
+from tests.worlds.written_cubes import FWHM, GRID, NM, draw_cube, write_cube
 
 
 def test_windows_become_the_whole_with_wavelengths(tmp_path):
-    values = draw()
-    path = write(tmp_path / "a.bsq", values, envi_writer, grid=GRID, unit="uW", wavelength_nm=NM, fwhm_nm=FWHM)
+    values = draw_cube()
+    path = write_cube(tmp_path / "a.bsq", values, envi_writer, grid=GRID, unit="uW", wavelength_nm=NM, fwhm_nm=FWHM)
     expected = values.copy()
     expected[:, 3, 4] = NODATA
     with rasterio.open(path) as source:
@@ -45,7 +45,7 @@ def test_windows_become_the_whole_with_wavelengths(tmp_path):
     ],
 )
 def test_grids_of_other_kinds_are_kept(tmp_path, code, transform):
-    path = write(tmp_path / "a.img", draw(), envi_writer, grid=Grid(CRS.from_epsg(code).to_wkt(), transform))
+    path = write_cube(tmp_path / "a.img", draw_cube(), envi_writer, grid=Grid(CRS.from_epsg(code).to_wkt(), transform))
     with rasterio.open(path) as source:
         assert source.crs == CRS.from_epsg(code)
         np.testing.assert_allclose(tuple(source.transform)[:6], transform, rtol=1e-9)
@@ -72,7 +72,7 @@ def test_a_full_disk_is_known_before_the_first_window(tmp_path, monkeypatch):
 
 
 def test_a_failure_between_leaves_no_cube(tmp_path, monkeypatch):
-    write(tmp_path / "a.img", draw(), envi_writer)
+    write_cube(tmp_path / "a.img", draw_cube(), envi_writer)
     before = (tmp_path / "a.img").read_bytes()
 
     def fail(operation):
