@@ -20,6 +20,8 @@ from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.hsi import SPATIAL, draw_scenes
 from tests.worlds.hsi import TINY as HSI
 from tests.worlds.hsi import TRAIN as STAGE1
+from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat, write_stage1
+from tests.worlds.spectral_patches import write_scene
 from tests.worlds.main_job import FORMER, lay_out
 from tests.worlds.sar_diffusion import DRAWING, SAR, make_world
 
@@ -86,6 +88,13 @@ def first_stage(place: Path) -> None:
     shutil.copy(shared / "stage1/best_model.pth", place / "stage1.pth")
 
 
+def scenes_and_stage1(place: Path) -> None:
+    write_stage1(place / "stage1.pth")
+    for k in range(3):
+        write_landsat(place / "given" / f"{k}.tif", draw_landsat(60, 50, seed=k))
+    write_scene(place / "given/patches.h5", 3)
+
+
 def generator(place: Path) -> None:
     write_checkpoint(place / "gan.pt")
 
@@ -144,6 +153,8 @@ COMMANDS = (
     Command("hsi train-spatial", SPATIAL_LINE, f"{TRAIN}.hsi.train_spatial", first_stage, 8),
     Command("hsi evaluate", "hsi evaluate --stage1-checkpoint stage1.pth --data-dir patches --output-dir out "
             "--resamples 100 --device cpu", f"{TRAIN}.hsi_evaluation.evaluate", first_stage, 4),
+    Command("hsi predict", "hsi predict --stage1-checkpoint stage1.pth --input given --output out --tile 26",
+            f"{TRAIN}.hsi.predict", scenes_and_stage1, 8),
     Command("diffusion train-sar", f"{SAR_LINE} --epochs 3 --save-every 1 --sample-every 2",
             f"{TRAIN}.diffusion.train_sar", sar_pairs, 10),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "

@@ -114,6 +114,8 @@ class Run:
         pairs = [(s, t) for s, t in zip(sources, targets, strict=True) if not self._is_kept(t)]
         failed = SkippedImages(self.console, "error" if self.settings.input.is_file() else "skip", OF_ONE_FILE)
         files, codes = [], []
+        if not (self.settings.overwrite or self.settings.skip_existing):
+            self.console.command += " --skip-existing"  # what goes on after an interruption
         if not self.console.dry_run:
             leftovers.sweep_for(target for _, target in pairs)
         for source, target in pairs:
