@@ -67,7 +67,8 @@ LINES = {
         "--epochs 100 --batch-size 4 --lr 1e-4 --val-fraction 0.2",
         "hsi train-spatial --source truth --scale 15/2",
         "hsi train-spatial",
-        "hsi evaluate --stage1-checkpoint A --stage2-checkpoint B --data-dir outputs/dataset_small --output-dir evaluation",
+        "hsi evaluate --stage1-checkpoint A --stage2-checkpoint B --data-dir outputs/dataset_small --output-dir "
+        "evaluation",
         "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
         "hsi evaluate",
     ],
