@@ -60,6 +60,17 @@ LINES = {
         "hsi train-spectral --data-dir outputs/dataset_small --batch-size 1 --lr 1e-5 --sam-weight 0.2 "
         "--spectral-grad-weight 0.05",
         "hsi train-stage1",
+        "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
+        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
+        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint outputs/stage1_training/best_model.pth "
+        "--output-dir outputs/stage2_training --model spatial_sr --num-features 64 --num-groups 4 --num-blocks 4 "
+        "--epochs 100 --batch-size 4 --lr 1e-4 --val-fraction 0.2",
+        "hsi train-spatial --source truth --scale 15/2",
+        "hsi train-spatial",
+        "hsi evaluate --stage1-checkpoint A --stage2-checkpoint B --data-dir outputs/dataset_small --output-dir "
+        "evaluation",
+        "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
+        "hsi evaluate",
     ],
     "004": [
         f"vae train --data-dir {ALL} --output-dir vae_models",
@@ -120,6 +131,9 @@ LINES = {
         "data hsi-patches --input cubes --sensor landsat7 --patch-size 30 --stride 30 --output-dir hsi",
         "data hsi-patches --input cubes --sensor landsat8 --patch-size 30 --stride 30 --output-dir hsi --factor 7.5",
         "data hsi-patches --input cubes --sensor landsat9 --patch-size 30 --stride 30 --output-dir hsi",
+        "hsi predict --stage1-checkpoint A --stage2-checkpoint B --input in.tif --output out.tif",
+        "hsi predict --stage1-checkpoint A --input outputs/dataset_small --output predicted --project",
+        "hsi predict --input in.tif --output out.img",
         "cyclegan train --data-dir v_2 --terrains agri urban --allow-gray-optical",
         "cyclegan train --data-dir synthetic --image-size 32",
         "cyclegan translate --checkpoint cyclegan_models/best_model.pt --input v_2/agri/s1 --output translated "
@@ -169,14 +183,10 @@ COMING = {
     ],
     "003": [
         "hsi selftest",
-        "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
-        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
-        "hsi predict --stage1-checkpoint A --stage2-checkpoint B --input in.tif --output out.tif",
-        "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
         "sample scene --diffusion-checkpoint C --input in.tif --output out.tif --tile 256 --overlap 64 --samples 3 "
         "--uncertainty",
         "runs ls",
