@@ -20,10 +20,10 @@ from tests.worlds.cyclegan import write_checkpoint
 from tests.worlds.hsi import SPATIAL, draw_scenes
 from tests.worlds.hsi import TINY as HSI
 from tests.worlds.hsi import TRAIN as STAGE1
-from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat, write_stage1
-from tests.worlds.spectral_patches import write_scene
 from tests.worlds.main_job import FORMER, lay_out
 from tests.worlds.sar_diffusion import DRAWING, SAR, make_world
+from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat, write_stage1
+from tests.worlds.spectral_patches import write_scene
 
 RUN = "--output-dir run --report-to none"
 MAP = VAE.replace("--latent-dim 8", "--latent map --latent-channels 2").replace("--num-workers 0", "--num-workers 2")
