@@ -20,7 +20,7 @@ from rsforge.recipes.hsi.load import load_spatial, load_spectral
 from rsforge.recipes.hsi.predict_patches import check_patches, predict_patches
 from rsforge.recipes.hsi.prediction import Stages
 from tests.worlds.spectral_checkpoints import write_stage1, write_stage2
-from tests.worlds.spectral_patches import BANDS, WEIGHTS, write_plain, write_scene
+from tests.worlds.spectral_patches import BANDS, WEIGHTS, edit, write_plain, write_scene
 
 CPU = torch.device("cpu")
 RESPONSE = torch.from_numpy(WEIGHTS).double()
@@ -63,6 +63,16 @@ def test_stage_2_takes_area_means_of_stage_1_as_in_its_training(tmp_path):
     fine = model.spatial.network(coarse[None])[0].movedim(0, -1).numpy()
     np.testing.assert_allclose(data[PREDICTED][0], model.spectral.spectra.denormalise(fine), rtol=1e-4, atol=1e-4)
     assert figures.valid == 16
+
+
+def test_a_pixel_of_landsat_that_is_mostly_a_gap_is_one(tmp_path):
+    path = write_scene(tmp_path / "a/test_patches.h5", 1)
+    edit(path, "valid", (0, slice(0, 15), slice(0, 20)), 0)  # the third pixel of 7.5 is valid for a third
+    data, _, figures = run(stages(tmp_path, two=True), path, tmp_path)
+    expected = np.ones((30, 30), bool)
+    expected[:15, :23] = False
+    assert np.array_equal(data["valid"][0] == 1, expected) and figures.valid == 16 - 6
+    assert not data[PREDICTED][0][~expected].any()
 
 
 def test_projections_give_the_patch_that_went_in(tmp_path):
