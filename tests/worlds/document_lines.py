@@ -60,6 +60,7 @@ LINES = {
         "hsi train-spectral --data-dir outputs/dataset_small --batch-size 1 --lr 1e-5 --sam-weight 0.2 "
         "--spectral-grad-weight 0.05",
         "hsi train-stage1",
+        "hsi selftest",
     ],
     "004": [
         f"vae train --data-dir {ALL} --output-dir vae_models",
@@ -168,7 +169,6 @@ COMING = {
         "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
     ],
     "003": [
-        "hsi selftest",
         "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
         "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
     ],

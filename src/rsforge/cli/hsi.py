@@ -7,7 +7,9 @@ from typing import Any
 from rsforge.cli.bridge import command
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
+from rsforge.cli.tree import Result
 from rsforge.settings.hsi import SpectralTrainSettings
+from rsforge.settings.hsi_selftest import SelftestSettings
 
 app = group()
 
@@ -39,3 +41,12 @@ def train_spectral(settings: SpectralTrainSettings, console: TerminalConsole) ->
     from rsforge.recipes.hsi.train_spectral import train_spectral as recipe
 
     return recipe(settings, console)
+
+
+@command(app, "hsi selftest", SelftestSettings, epilog="Example: rsforge hsi selftest --data-dir patches")
+def selftest(settings: SelftestSettings, console: TerminalConsole) -> Result:
+    """Test both stages on small images: one step each, and a checkpoint that is read back."""
+    from rsforge.recipes.hsi.selftest import describe, run
+
+    report = run(settings, console)
+    return Result(report, describe(report))
