@@ -98,7 +98,7 @@ def run_spectral(settings: SelftestSettings, folder: Path, console: Console) -> 
     with torch.no_grad():
         spectra = model.network.train()(batch["landsat"])
         task = spec(training, data, model.network, compute, silent).task
-        after, _ = cast(Any, task).loss(spectra, batch["spectra"], batch["valid"] > 0)
+        after, _ = cast(Any, task).loss(spectra, batch["spectra"], batch["valid"] > 0, batch["landsat"])
     require_size(spectra, batch["spectra"].shape)
     before = next(row["loss"] for row in read(output / JOURNAL) if "loss" in row)
     require_learning(before, float(after), moved=has_moved(start, model.network), drawn=settings.data_dir is None)
