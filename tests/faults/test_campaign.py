@@ -23,6 +23,8 @@ WITHOUT_A_KILL = {
     "clip evaluate", "diffusion evaluate",
     # It runs what is killed here one by one.
     "demo",
+    # It writes into a folder of its own that is removed.
+    "hsi selftest",
     # Other names of hsi train-spectral and hsi train-spatial.
     "hsi train-stage1", "hsi train-stage2",
 }  # fmt: skip

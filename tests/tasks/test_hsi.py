@@ -12,7 +12,7 @@ from rsforge.engine.task import StepContext
 from rsforge.losses.spectral import absolute_error, spectral_angle, spectral_gradient
 from rsforge.metrics.spectral import sam_deg
 from rsforge.models.spectral.transformer import SpectralTransformer
-from rsforge.tasks.hsi import Baseline, SpectralTask
+from rsforge.tasks.hsi import Baseline, SensorResponse, SpectralTask
 from rsforge.tasks.spectral_figures import Normalisation
 
 BANDS = 6
@@ -125,3 +125,43 @@ def test_without_a_valid_pixel_no_figure_is_a_number():
     batch = draw_batch()
     batch["valid"] = torch.zeros_like(batch["valid"])
     assert all(math.isnan(value) for value in measure(make_task(), batch).values())
+
+
+RESPONSE = SensorResponse(
+    torch.rand(3, BANDS, generator=torch.Generator().manual_seed(1)) / 3, torch.tensor([0.1, 0, -0.1])
+)
+
+
+def consistent_task(**weights):
+    return make_task(weights={"consistency": 1.0, **weights}, response=RESPONSE)
+
+
+def test_a_spectrum_that_gives_the_measurement_back_is_consistent():
+    task, batch = consistent_task(), draw_batch()
+    seen = torch.einsum("kc,bchw->bkhw", RESPONSE.weight, batch["spectra"]) + RESPONSE.bias[:, None, None]
+    valid = batch["valid"] > 0
+    loss, terms = task.loss(batch["spectra"], batch["spectra"] * 0, valid, seen)
+    assert loss.item() == pytest.approx(0, abs=1e-6) and list(terms) == ["consistency"]
+    off, _ = task.loss(batch["spectra"], batch["spectra"], valid, seen + 0.25)
+    assert off.item() == pytest.approx(0.25, rel=1e-5)
+    holes, _ = task.loss(batch["spectra"], batch["spectra"], valid, seen.where(valid, torch.nan))
+    assert holes.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_consistency_is_learnt_and_told_by_its_name():
+    task, batch = consistent_task(l1=0.0), draw_batch()
+    (turn,) = task.step(batch, StepContext())
+    turn.loss.backward()
+    gradients = [p.grad for p in task.network.parameters() if p.grad is not None]
+    assert set(turn.report) == {"consistency"} and all(g.isfinite().all() for g in gradients)
+    assert max(float(g.abs().max()) for g in gradients) > 0
+    figures = measure(task, batch)
+    task.network.eval()
+    with torch.no_grad():
+        _, terms = task.loss(task.network(batch["landsat"]), batch["spectra"], batch["valid"] > 0, batch["landsat"])
+    assert figures["consistency"] == figures["loss"] == pytest.approx(terms["consistency"].item(), rel=1e-5)
+
+
+def test_consistency_needs_a_response():
+    with pytest.raises(ValueError, match="needs the response"):
+        make_task(weights={"consistency": 1.0})

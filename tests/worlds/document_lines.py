@@ -71,6 +71,7 @@ LINES = {
         "evaluation",
         "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
         "hsi evaluate",
+        "hsi selftest",
     ],
     "004": [
         f"vae train --data-dir {ALL} --output-dir vae_models",
@@ -180,9 +181,6 @@ COMING = {
         "--gradient_checkpointing --use_ema --checkpointing_steps=500 --validation_epochs=10 --push_to_hub "
         "--report_to=wandb",
         "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
-    ],
-    "003": [
-        "hsi selftest",
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",

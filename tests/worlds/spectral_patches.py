@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from scipy.ndimage import zoom
 
 from rsforge.data.cubes.patches import Simulation, write_patches
+from rsforge.data.cubes.spectral_response import known_weights
 from rsforge.data.io.windows import Window
 
 BANDS = 12
 WAVELENGTH_NM = np.linspace(420.0, 2200.0, BANDS)
+LANDSAT8 = ("coastal", "blue", "green", "red", "nir", "swir1")
 WEIGHTS = np.repeat(np.eye(6), 2, axis=1)[:3] / 2  # three Landsat bands, each the mean of two
 
 
@@ -59,9 +62,11 @@ def write_scene(
     hole: bool = False,
     stride: int | None = None,
     draw: Callable[..., np.ndarray] = draw_spectra,
+    weights: np.ndarray = WEIGHTS,
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
     """A file as ``rsforge data hsi-patches`` writes it, its patches in a row of one scene."""
-    simulation = Simulation.for_patches(WEIGHTS @ np.eye(12), size, Fraction(15, 2))
+    simulation = Simulation.for_patches(weights, size, Fraction(15, 2))
     patches = []
     for k in range(count):
         valid = np.ones((size, size), bool)
@@ -69,10 +74,16 @@ def write_scene(
         window = Window(0, k * (stride or size), size, size)
         patches.append(simulation.simulate(window, draw(size, size, seed=97 * seed + k), valid))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_patches(
-        path, path.parent.name, patches, {"wavelengths": WAVELENGTH_NM, "factor": "15/2", "units": "radiance"}
-    )
+    common = {"wavelengths": WAVELENGTH_NM, "factor": "15/2", "units": "radiance"}
+    write_patches(path, path.parent.name, patches, common | dict(facts or {}))
     return path
+
+
+def write_landsat8_scene(path: Path, count: int = 2, **options: Any) -> Path:
+    """A file of :func:`write_scene` with the bands of Landsat 8 that its spectra cover."""
+    weights = known_weights("landsat8", LANDSAT8, len(LANDSAT8), WAVELENGTH_NM)
+    facts = {"sensor": "landsat8", "landsat_bands": list(LANDSAT8)}
+    return write_scene(path, count, weights=weights, facts=facts, **options)
 
 
 def write_plain(

@@ -11,6 +11,7 @@ from rsforge.cli.tree import Result
 from rsforge.settings.hsi import SpectralTrainSettings
 from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
 from rsforge.settings.hsi_predict import HsiPredictSettings
+from rsforge.settings.hsi_selftest import SelftestSettings
 from rsforge.settings.hsi_spatial import SpatialTrainSettings
 
 app = group()
@@ -106,3 +107,12 @@ def predict(settings: HsiPredictSettings, console: TerminalConsole) -> Result:
 
     data = recipe(settings, console)
     return Result(data, describe(data))
+
+
+@command(app, "hsi selftest", SelftestSettings, epilog="Example: rsforge hsi selftest --data-dir patches")
+def selftest(settings: SelftestSettings, console: TerminalConsole) -> Result:
+    """Test both stages on small images: one step each, and a checkpoint that is read back."""
+    from rsforge.recipes.hsi_selftest.selftest import describe, run
+
+    report = run(settings, console)
+    return Result(report, describe(report))

@@ -116,10 +116,15 @@ class SpectralLossSettings(Section):
     l2_weight: Weight = Field(0.0, description="Weight of the mean squared error.")
     sam_weight: Weight = Field(0.1, description="Weight of the spectral angle in radians.")
     spectral_grad_weight: Weight = Field(0.1, description="Weight of the error of the slope along wavelength.")
+    consistency_weight: Weight = Field(
+        0.0,
+        description="Weight of the difference between what Landsat measured and what it would measure of the "
+        "prediction, through the response of the sensor that the files name.",
+    )
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
-        if not any((self.l1_weight, self.l2_weight, self.sam_weight, self.spectral_grad_weight)):
+        if not any(value for name, value in self if name.endswith("_weight")):
             raise ValueError("all weights of the loss are 0: there is nothing to learn")
         return self
 

@@ -48,10 +48,10 @@ class DiffusionTask:
     """Denoising of standardised latents, drawn anew from their moments at each step.
 
     ``moments_of(batch)`` is ``(B, 2, *latent)``, mean and log-variance; ``mean`` and ``std`` standardise latents
-    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike; ``timestep_shift`` above 1 trains more on noise.
-    ``inputs_of(batch)`` holds the inputs of ``conditioning`` by their names. Validation asks every latent at
-    ``validation_draws`` timesteps: one from the whole table, or two from each of half as many equal parts
-    (``ValueError`` for another odd number).
+    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike;
+    ``timestep_shift`` above 1 trains more on noise. ``inputs_of(batch)`` holds the inputs of ``conditioning`` by
+    their names. Validation asks every latent at ``validation_draws`` timesteps: one from the whole table, or two from
+    each of half as many equal parts (``ValueError`` for another odd number).
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from rsforge.losses.spectral import combined_loss
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.tasks.spectral_figures import Batch, Comparison, Normalisation, SpectralFigures
 
-TERMS = ("l1", "l2", "sam", "spectral_grad")
+TERMS = ("l1", "l2", "sam", "spectral_grad", "consistency")
 """The terms of the loss, whose weights a task is given by these names."""
 
 
@@ -29,8 +29,20 @@ class Baseline:
         return F.conv2d(x, self.weight.to(x)[:, :, None, None], self.bias.to(x))
 
 
+@dataclass(frozen=True)
+class SensorResponse:
+    """What the sensor measures of a spectrum, ``weight (in, bands) @ y + bias (in,)``, between normalised values."""
+
+    weight: Tensor
+    bias: Tensor
+
+
 class SpectralTask:
     """The weighted sum of absolute and squared error, spectral angle and error of the slope along wavelength.
+
+    The term ``consistency`` is the absolute error of what the sensor would measure of the output, through ``response``,
+    which it needs (``ValueError``), from the input: in shares of the input's normalised range, so that it is of the
+    size of the other terms in any unit.
 
     A batch holds ``landsat`` ``(B, in, H, W)`` and ``spectra`` ``(B, bands, H, W)``, normalised, and ``valid``
     ``(B, 1, H, W)``, 0 where a pixel does not count. ``wavelength_nm`` ``(bands,)`` ascends.
@@ -44,10 +56,13 @@ class SpectralTask:
         normalisation: Normalisation,
         baseline: Baseline,
         weights: Mapping[str, float],
+        response: SensorResponse | None = None,
     ) -> None:
         self.network, self.wavelength_nm = network, wavelength_nm
-        self.normalisation, self.baseline = normalisation, baseline
+        self.normalisation, self.baseline, self.response = normalisation, baseline, response
         self.weights = {name: weights.get(name, 0.0) for name in TERMS}
+        if self.weights["consistency"] and response is None:
+            raise ValueError("consistency needs the response of the sensor")
 
     def modules(self) -> Mapping[str, nn.Module]:
         return {"network": self.network}
@@ -57,15 +72,16 @@ class SpectralTask:
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         output = self.network(batch["landsat"])
-        loss, terms = self.loss(output, batch["spectra"], batch["valid"] > 0)
+        loss, terms = self.loss(output, batch["spectra"], batch["valid"] > 0, batch["landsat"])
         yield Turn("network", loss, terms)
 
-    def loss(self, output: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, output: Tensor, target: Tensor, valid: Tensor, measured: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, a scalar, and its unweighted terms by name."""
-        w = self.weights
+        w, seen = self.weights, self.response
         return combined_loss(
             output, target, wavelength_nm=self.wavelength_nm, valid=valid,
-            l1=w["l1"], l2=w["l2"], sam=w["sam"], spectral_grad=w["spectral_grad"],
+            l1=w["l1"], l2=w["l2"], sam=w["sam"], spectral_grad=w["spectral_grad"], consistency=w["consistency"],
+            response=seen.weight if seen else None, offset=seen.bias if seen else None, measured=measured,
         )  # fmt: skip
 
     def validation(self) -> SpectralFigures:
@@ -76,4 +92,4 @@ class SpectralTask:
     def _compare(self, batch: Batch) -> Comparison:
         x = batch["landsat"]
         ridge = self.network.keep_range(self.baseline.predict(x))
-        return Comparison(self.network(x).float(), ridge, batch["spectra"], batch["valid"] > 0)
+        return Comparison(self.network(x).float(), ridge, batch["spectra"], batch["valid"] > 0, x)

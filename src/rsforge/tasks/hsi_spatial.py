@@ -42,11 +42,11 @@ class SpatialTask:
         return {"network": list(self.network.parameters())}
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
-        loss, terms = self.loss(self.network(batch["low"]), batch["high"], self._find_comparable(batch))
+        loss, terms = self.loss(self.network(batch["low"]), batch["high"], self._find_comparable(batch), batch["low"])
         yield Turn("network", loss, terms)
 
-    def loss(self, output: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, and its unweighted terms by name."""
+    def loss(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, a scalar, and its unweighted terms by name; the input that was ``given`` has no part in it."""
         w = self.weights
         return spatial_loss(output, target, valid=valid, l1=w["l1"], l2=w["l2"], sam=w["sam"])
 
@@ -56,8 +56,9 @@ class SpatialTask:
         )
 
     def _compare(self, batch: Batch) -> Comparison:
-        bicubic = self.network.keep_range(resize(batch["low"], self.network.scale))
-        return Comparison(self.network(batch["low"]).float(), bicubic, batch["high"], self._find_comparable(batch))
+        low = batch["low"]
+        bicubic = self.network.keep_range(resize(low, self.network.scale))
+        return Comparison(self.network(low).float(), bicubic, batch["high"], self._find_comparable(batch), low)
 
     def _find_comparable(self, batch: Batch) -> Tensor:
         return find_comparable(batch["valid"], batch["low_valid"], self.network.scale)

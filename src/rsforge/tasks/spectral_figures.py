@@ -13,8 +13,8 @@ from rsforge.engine.distributed import SingleProcess
 from rsforge.metrics.spectral import rmse, sam_deg
 
 Batch = Mapping[str, Tensor]
-SpectralLoss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""Of output, target and the pixels that count: the loss, a scalar, and its unweighted terms by name."""
+SpectralLoss = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
+"""Of output, target, the pixels that count and the input: the loss, a scalar, and its unweighted terms by name."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,16 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Spectra of a batch ``(B, bands, H, W)``, normalised, and ``valid`` ``(B, 1, H, W)``, True where they count."""
+    """Spectra of a batch ``(B, bands, H, W)``, normalised, and ``valid`` ``(B, 1, H, W)``, True where they count.
+
+    ``given`` is what the network made ``output`` of.
+    """
 
     output: Tensor
     baseline: Tensor
     target: Tensor
     valid: Tensor
+    given: Tensor
 
 
 class SpectralFigures:
@@ -67,11 +71,11 @@ class SpectralFigures:
         for k in range(count):  # one at a time: hundreds of bands in float64 take much memory
             one = slice(k, k + 1)
             if c.valid[one].any():
-                self._add_terms(c.output[one], c.target[one], c.valid[one])
+                self._add_terms(c.output[one], c.target[one], c.valid[one], c.given[one])
                 self._add_physical(c.output[one], c.baseline[one], c.target[one], c.valid[one])
 
-    def _add_terms(self, output: Tensor, target: Tensor, valid: Tensor) -> None:
-        _, terms = self.loss(output, target, valid)
+    def _add_terms(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> None:
+        _, terms = self.loss(output, target, valid, given)
         pixels, angles = float(valid.sum()), _count_directions(target, valid)
         for name in self.names:
             self.sums[name] += float(terms[name]) * (angles if name == "sam" else pixels)

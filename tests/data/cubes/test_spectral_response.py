@@ -12,6 +12,7 @@ from rsforge.data.cubes.spectral_response import (
     SENSORS,
     Response,
     integrate_response,
+    known_weights,
     load_response,
     require_coverage,
     select_bands,
@@ -149,3 +150,26 @@ def test_an_unknown_sensor_is_suggested():
     with pytest.raises(RsforgeError) as caught:
         load_response("landsat")
     assert caught.value.code == "RSF-U007" and "landsat" in caught.value.fix
+
+
+def test_known_weights_are_those_of_the_stated_bands():
+    centres = np.linspace(400.0, 2400, 80)
+    weights = known_weights("landsat8", ("nir", "red"), 2, centres)
+    whole = integrate_response(load_response("landsat8"), centres).weights
+    assert np.array_equal(weights, whole[[4, 3]])
+    assert np.array_equal(known_weights("landsat8", (), 7, centres), whole)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "names", "bands", "centres", "reason"),
+    [
+        ("landsat8", (), 7, None, "no wavelengths"),
+        ("table.csv", (), 7, np.linspace(400.0, 2400, 80), "response of table.csv is not known"),
+        ("landsat8", (), 6, np.linspace(400.0, 2400, 80), "not those of landsat8"),
+        ("landsat8", ("nir", "x"), 2, np.linspace(400.0, 2400, 80), "not those of landsat8"),
+        ("landsat8", ("nir", "swir2"), 2, np.linspace(400.0, 2200, 80), "do not cover swir2 of landsat8"),
+    ],
+)
+def test_weights_that_are_not_known_are_reasoned(sensor, names, bands, centres, reason):
+    with pytest.raises(ValueError, match=reason):
+        known_weights(sensor, names, bands, centres)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from rsforge.recipes.hsi.patch_pairs import NoPatches, load_patches
+from rsforge.data.spectra.patch_files import find_patch_files
+from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.errors import RsforgeError
+from rsforge.recipes.hsi.patch_pairs import NoPatches, find_response, load_patches
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.spectral_patches import edit, write_scene
+from tests.worlds.spectral_patches import edit, write_landsat8_scene, write_plain, write_scene
 
 
 def load(root, console=None, **data):
@@ -62,3 +66,46 @@ def test_a_little_negative_radiance_is_said(tmp_path):
     console = RecordingConsole()
     load(tmp_path, console, val_fraction=0)
     assert any("negative" in line for line in console.warned)
+
+
+def test_the_response_is_that_of_the_sensor_which_the_files_name(tmp_path):
+    write_landsat8_scene(tmp_path / "a/x.h5")
+    settings = SpectralTrainSettings(
+        data={"data_dir": str(tmp_path), "val_fraction": 0}, loss={"consistency_weight": 1}
+    )
+    sets = load_patches(settings, RecordingConsole())
+    assert len(sets.train) == 2 and sets.response.shape == (6, 12)
+    np.testing.assert_allclose(sets.response.sum(1), 1)
+    whole = PatchReader().read(sets.train.patches[0])
+    # Averaging over coarse pixels and back keeps the mean of a patch nearly as it is.
+    seen = (whole.spectra @ sets.response.T).mean((0, 1))
+    np.testing.assert_allclose(seen, whole.landsat.mean((0, 1)), rtol=0.01)
+    assert load(tmp_path, val_fraction=0).response is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "data", "words"),
+    [
+        ({}, {}, "which they do not name"),
+        ({"sensor": "/etc/passwd"}, {}, "the response of /etc/passwd is not known"),
+        ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "other"]}, {}, "not those of landsat8"),
+        ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "swir2"]}, {}, "do not cover swir2 of landsat8"),
+        ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "blue"]}, {"clip_outliers": True}, "are cut off"),
+    ],
+)
+def test_without_a_response_there_is_no_consistency(tmp_path, facts, data, words):
+    write_scene(tmp_path / "a/x.h5", 2, facts=facts)
+    settings = SpectralTrainSettings(data={"data_dir": str(tmp_path), **data}, loss={"consistency_weight": 1})
+    with pytest.raises(RsforgeError) as caught:
+        find_response(find_patch_files(tmp_path)[0], settings.data)
+    assert caught.value.code == "RSF-U005" and words in caught.value.what + caught.value.found
+
+
+def test_without_wavelengths_there_is_no_consistency(tmp_path):
+    write_plain(tmp_path / "x.h5", 2, sensor="landsat8")
+    settings = SpectralTrainSettings(
+        data={"data_dir": str(tmp_path), "val_fraction": 0}, loss={"consistency_weight": 1}
+    )
+    with pytest.raises(RsforgeError) as caught:
+        load_patches(settings, RecordingConsole())
+    assert caught.value.code == "RSF-U005" and "no wavelengths" in caught.value.found

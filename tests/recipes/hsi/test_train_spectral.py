@@ -12,6 +12,9 @@ import torch
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
+from rsforge.engine.loader import collate_named
+from rsforge.recipes.hsi.load import load_spectral
+from rsforge.recipes.hsi.patch_pairs import load_patches
 from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec
 from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.output_dir import resume_hint
@@ -20,7 +23,7 @@ from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.hsi import TRAIN, draw_scenes
-from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_plain, write_scene
+from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_landsat8_scene, write_plain, write_scene
 
 MODELS = ("spectral_sr", "spectral_transformer", "spectral_unmixing")
 
@@ -42,12 +45,16 @@ def test_a_run_writes_the_names_of_the_document(spectral_run):
     assert kept == [f"checkpoint_epoch_{k:03d}.pth" for k in (3, 4, 5)]  # the newest three, not one an epoch forever
 
 
-def test_tensorboard_has_the_figures_of_the_document(spectral_run):
+def read_tags(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(spectral_run / "tensorboard"))
+    events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
-    tags = set(events.Tags()["scalars"])
+    return set(events.Tags()["scalars"])
+
+
+def test_tensorboard_has_the_figures_of_the_document(spectral_run):
+    tags = read_tags(spectral_run)
     terms = [f"{side}/{name}" for side in ("Train", "Val") for name in ("l1", "sam", "spectral_grad")]
     assert {f"Epoch/{tag}" for tag in ("Loss/train", "Loss/val", "LR", *terms)} <= tags
     assert {"Batch/loss", "Batch/l1", "Batch/sam", "Batch/spectral_grad"} <= tags
@@ -169,6 +176,31 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     assert figures[0] == pytest.approx(figures[1], rel=1e-5)
 
 
+def find_inconsistency(folder, scenes, seed=42):
+    """The mean difference, over the held-out pixels, of Landsat and what it would see of the prediction."""
+    model = load_spectral(folder / "latest_model.pth", torch.device("cpu"))
+    settings = SpectralTrainSettings(run={"seed": seed}, data={"data_dir": str(scenes)}, loss={"consistency_weight": 1})
+    sets = load_patches(settings, RecordingConsole())
+    batch = collate_named([sets.held_out[0, k] for k in range(len(sets.held_out))])
+    output = model.spectra.denormalise(model.network(batch["landsat"]).movedim(1, -1).numpy())
+    return abs(output @ sets.response.T - model.landsat.denormalise(batch["landsat"].movedim(1, -1).numpy())).mean()
+
+
+def test_weight_on_consistency_makes_held_out_predictions_consistent(tmp_path):
+    """In eight drawn worlds, four a model, the difference was 0.49 to 0.97 of that without weight, here 0.42."""
+    for seed, name in enumerate("abc"):
+        write_landsat8_scene(tmp_path / "scenes" / name / "x.h5", seed=seed, draw=draw_curved_spectra)
+    line = f"{TRAIN} --epochs 10 --lr 5e-3 --lr-scheduler constant --consistency-weight".replace("none", "tensorboard")
+    found = []
+    for weight in (0, 1):
+        run = tmp_path / str(weight)
+        assert rsforge(f"{line} {weight}", tmp_path / "scenes", run) == 0
+        found.append(find_inconsistency(run, tmp_path / "scenes"))
+        tags = {f"Epoch/{side}/consistency" for side in ("Train", "Val")} & read_tags(run)
+        assert len(tags) == 2 * weight
+    assert found[1] < 0.8 * found[0]
+
+
 def test_a_dry_run_writes_nothing(scenes, tmp_path, capsys):
     assert rsforge(f"{TRAIN} --epochs 2 --dry-run --json", scenes, tmp_path / "run") == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
@@ -182,6 +214,7 @@ def test_a_dry_run_writes_nothing(scenes, tmp_path, capsys):
         ("--model spectral_transformer --heads 3", 2, "no multiple of 3 heads"),
         ("--crop-size 31", 3, "31"),
         ("--model spectral_unmixing --endmembers 200", 3, "200 endmembers"),
+        ("--consistency-weight 1", 2, "which they do not name"),
         ("--l1-weight 0 --sam-weight 0 --spectral-grad-weight 0", 2, "nothing to learn"),
         ("--percentiles 99 1", 2, "a low and a higher number"),
     ],

@@ -78,6 +78,28 @@ def select_bands(response: Response, names: Sequence[str]) -> Response:
     return replace(response, bands=bands, values=response.values[:, columns])
 
 
+def known_weights(sensor: str, names: Sequence[str], bands: int, wavelength_nm: F64 | None) -> F64:
+    """Weights ``(bands, B)`` for spectra at ``wavelength_nm (B,)`` of a sensor of ``SENSORS``.
+
+    ``names`` are those of its ``bands`` bands, empty where unknown: they are then all that the sensor has. No table is
+    opened, since ``sensor`` is what a file of data says. ``ValueError`` says why weights are not known.
+    """
+    if wavelength_nm is None:
+        raise ValueError("they state no wavelengths")
+    if sensor not in SENSORS:
+        raise ValueError(f"the response of {sensor or 'the sensor, which they do not name,'} is not known")
+    response = load_response(sensor)
+    if set(names) <= set(response.bands):
+        response = select_bands(response, names or response.bands)
+    if len(response.bands) != bands:
+        raise ValueError(f"their bands are not those of {sensor}")
+    weights = integrate_response(response, wavelength_nm)
+    missing = [name for name, share in zip(response.bands, weights.coverage, strict=True) if share < MIN_COVERAGE]
+    if missing:
+        raise ValueError(f"their spectra do not cover {', '.join(missing)} of {sensor}")
+    return weights.weights
+
+
 def _table_error(where: str, reason: str) -> RsforgeError:
     return RsforgeError("RSF-D006", f"the table of response functions cannot be used: {reason}", where=where)
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.cubes.cube import F64
+from rsforge.data.cubes.spectral_response import known_weights
 from rsforge.data.spectra.pair_dataset import SpectralPairs
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.training_fits import TrainingFits, fit_training_side
 from rsforge.engine.loader import IndexedDataset
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets, find_patch_sets
 from rsforge.settings.hsi import SpectralDataSettings, SpectralTrainSettings
@@ -39,6 +42,7 @@ class SpectralSets:
     """Both sides, what was fitted to the training side, and the file that says what all of them have in common.
 
     ``trained`` are short digests of the contents of the training patches.
+    ``response (K, B)`` is the weight of each band in each of Landsat's, None where no term of the loss needs it.
     """
 
     train: SpectralPairs
@@ -47,14 +51,19 @@ class SpectralSets:
     file: PatchFile
     identity: dict[str, Any]
     trained: tuple[str, ...]
+    response: F64 | None
 
 
 def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralSets:
-    """The patches that the settings name, without augmentation where held out; every one is read once."""
+    """The patches that the settings name, without augmentation where held out; every one is read once.
+
+    RSF-U005 where the loss asks for a response that the files do not give; other errors are those of the parts.
+    """
     data, seed = settings.data, settings.run.seed
     sets = divide_patches(data, seed, console)
-    fits = measure(sets.train, sets.val, data, seed, console)
     file = sets.train[0].file
+    response = find_response(file, data) if settings.loss.consistency_weight else None
+    fits = measure(sets.train, sets.val, data, seed, console)
     if file.wavelength_nm is None:
         console.warn(NO_WAVELENGTHS)
     train = SpectralPairs(
@@ -67,7 +76,24 @@ def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralS
         crops_per_patch=data.crops_per_patch,
     )
     trained = tuple(sets.digests[patch.name] for patch in sets.train)
-    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity, trained)
+    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity, trained, response)
+
+
+def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
+    """The weights ``(K, B)`` of the sensor that the files name; RSF-U005 where they or the settings do not allow it."""
+    if data.clip_outliers:
+        raise RsforgeError(
+            "RSF-U005", "spectra whose outliers are cut off do not add up to what Landsat measured",
+            where="--consistency-weight, --clip-outliers", fix="leave out one of them",
+        )  # fmt: skip
+    try:
+        return known_weights(file.sensor, file.landsat_names, file.landsat_bands, file.wavelength_nm)
+    except ValueError as reason:
+        raise RsforgeError(
+            "RSF-U005", "what Landsat would measure of a spectrum is not known of these files",
+            where="--consistency-weight", found=f"{file.path}: {reason}",
+            fix="leave it out, or cut patches for landsat7, landsat8 or landsat9 by `rsforge data hsi-patches`",
+        ) from None  # fmt: skip
 
 
 def divide_patches(data: SpectralDataSettings, seed: int, console: Console) -> PatchSets:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
+from rsforge.data.spectra.ridge import Ridge
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
@@ -21,7 +23,7 @@ from rsforge.recipes.training.run import fit
 from rsforge.settings.base import LoopSettings
 from rsforge.settings.hsi import SpectralLossSettings, SpectralTrainSettings
 from rsforge.settings.sections import DEFAULT
-from rsforge.tasks.hsi import Baseline, SpectralTask
+from rsforge.tasks.hsi import Baseline, SensorResponse, SpectralTask
 from rsforge.tasks.spectral_figures import Normalisation
 
 CURVES: Curves = {
@@ -32,8 +34,8 @@ CURVES: Curves = {
 }
 TRACKED = {
     "loss": "Loss/train", "val/loss": "Loss/val", "lr": "LR",
-    **{name: f"Train/{name}" for name in ("l1", "sam", "spectral_grad")},
-    **{f"val/{name}": f"Val/{name}" for name in ("l1", "sam", "spectral_grad")},
+    **{name: f"Train/{name}" for name in ("l1", "sam", "spectral_grad", "consistency")},
+    **{f"val/{name}": f"Val/{name}" for name in ("l1", "sam", "spectral_grad", "consistency")},
 }  # fmt: skip
 OWN_OPTIONS = {
     "spectral_sr": {"size", "hidden_width", "blocks", "features", "taps"},
@@ -118,8 +120,18 @@ def build_task(weights: SpectralLossSettings, data: SpectralSets, network: BandN
             "l2": weights.l2_weight,
             "sam": weights.sam_weight,
             "spectral_grad": weights.spectral_grad_weight,
+            "consistency": weights.consistency_weight,
         },
+        response=_normalised_response(data),
     )
+
+
+def _normalised_response(data: SpectralSets) -> SensorResponse | None:
+    """The response that the loss looks through, between normalised values; in those of the files it has no bias."""
+    if data.response is None:
+        return None
+    linear = Ridge(data.response, np.zeros(len(data.response)), 0.0).rescale(data.fits.spectra, data.fits.landsat)
+    return SensorResponse(as_tensor(linear.weight), as_tensor(linear.bias))
 
 
 METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
