@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds.spectral_patches import draw_scenes
+from tests.worlds.hsi import draw_scenes
 
 
 @pytest.fixture(scope="session")
