@@ -53,7 +53,6 @@ def test_bands_that_the_user_names_come_first():
 @pytest.mark.parametrize(
     ("descriptions", "names", "wanted", "found"),
     [
-        ([None] * 6, OLI, (), "has 6 bands"),
         ([None] * 8, (), (), "has 8 bands"),
         ([*OLI[:6], "QA"], OLI, (), "no band 'swir2'"),
         ([*OLI, "B2"], OLI, (), "several bands 'blue'"),
@@ -64,4 +63,10 @@ def test_ambiguous_or_other_bands_are_refused_with_a_remedy(descriptions, names,
     with pytest.raises(RsforgeError) as caught:
         choose_landsat_bands(PATH, descriptions, count=7, sensor="landsat8", names=names, wanted=wanted)
     error = caught.value
-    assert error.code == "RSF-D003" and found in error.what and "--bands" in error.fix
+    assert error.code == "RSF-D003" and found in error.what and "--bands 1,2,3" in error.fix
+
+
+def test_no_choice_makes_up_for_bands_that_are_not_there():
+    with pytest.raises(RsforgeError) as caught:
+        choose_landsat_bands(PATH, [None] * 6, count=7, sensor="landsat8", names=OLI)
+    assert caught.value.found.startswith("6 bands; the network takes 7 (coastal") and "--bands" not in caught.value.fix

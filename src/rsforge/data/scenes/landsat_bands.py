@@ -74,10 +74,13 @@ def _refusal(
 ) -> RsforgeError:
     wanted = f" ({', '.join(names)})" if names else ""
     first = ",".join(str(k) for k in range(1, count + 1))
+    fix = f"name them in this order with --bands, for example --bands {first}"
+    if len(descriptions) < count:
+        fix = "give a scene that has all bands of the training, in one file"
     return RsforgeError(
         "RSF-D003", what, where=str(path),
         found=f"{describe_bands(descriptions)}; the network takes {count}{wanted}",
-        fix=f"name them in this order with --bands, for example --bands {first}",
+        fix=fix,
     )  # fmt: skip
 
 
