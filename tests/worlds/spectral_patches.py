@@ -45,7 +45,7 @@ def draw_orchard(height: int, width: int, *, seed: int = 0) -> np.ndarray:
 
     Pixels three times as wide show the ground alone: what lies within them can be learnt and not interpolated.
     """
-    shares = zoom(np.random.default_rng(seed).dirichlet(np.ones(4), (3, 3)), (height / 3, width / 3, 1), order=1)
+    shares = zoom(np.random.default_rng(seed).dirichlet(np.full(4, 4.0), (3, 3)), (height / 3, width / 3, 1), order=1)
     x = np.linspace(0, 1, BANDS)
     ground = shares @ np.stack([1 + np.sin(3 * x), 2 - x, 0.5 + x**2, 1 + np.cos(6 * x) / 2])
     rows, cols = (np.arange(side) % 3 == 1 for side in (height, width))

@@ -88,19 +88,20 @@ def test_before_the_first_step_the_figures_are_those_of_bicubic_resampling(scene
 def orchards(tmp_path_factory):
     """Scenes with detail that interpolation cannot know."""
     folder = tmp_path_factory.mktemp("orchards")
-    for seed, name in enumerate("abc"):
+    for seed, name in enumerate("abcd"):
         write_scene(folder / name / "x.h5", 2, seed=seed, draw=draw_orchard)
     return folder
 
 
 @pytest.mark.parametrize("model", ["spatial_sr", "lightweight"])
 def test_every_model_beats_bicubic_resampling_on_ground_that_it_never_saw(orchards, tmp_path, model):
+    """With four seeds the RMSE was 0.07 to 0.32 of that of bicubic resampling, the angle 0.17 to 0.26."""
     line = f"{TRUTH} --model {model} --scale 3 --crop-size 15 --crops-per-patch 2 --lr 1e-2 --lr-scheduler cosine "
     line = line.replace("--num-features 4", "--num-features 8") + "--epochs 12 --validate-every 12"
     assert rsforge(line, orchards, tmp_path) == 0
     last = [row for row in read(tmp_path / "journal.jsonl") if row.get("closed")][-1]
-    assert last["val/rmse"] < 0.8 * last["val/bicubic_rmse"]
-    assert last["val/sam_deg"] < 0.8 * last["val/bicubic_sam_deg"]
+    assert last["val/rmse"] < 0.6 * last["val/bicubic_rmse"]
+    assert last["val/sam_deg"] < 0.6 * last["val/bicubic_sam_deg"]
 
 
 @pytest.fixture(scope="module")
