@@ -40,6 +40,12 @@ def test_a_run_writes_the_names_of_the_document(spatial_run):
     assert kept == [f"checkpoint_epoch_{k:03d}.pth" for k in (3, 4, 5)]
 
 
+def test_checkpoints_of_both_stages_say_what_they_were_trained_on(spectral_run, spatial_run):
+    first, second = (checkpoint.load(run / "best_model.pth") for run in (spectral_run, spatial_run))
+    assert len(set(second["trained"])) == second["images"]["train"]
+    assert first["trained"] == second["trained"]
+
+
 def test_tensorboard_has_the_figures_of_the_document(spatial_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -39,6 +39,11 @@ class PatchSets:
     identity: dict[str, Any]
     digests: dict[str, str]
 
+    @property
+    def trained(self) -> list[str]:
+        """The short digests of the training patches."""
+        return [self.digests[patch.name] for patch in self.train]
+
 
 @dataclass(frozen=True)
 class _Content:

@@ -50,7 +50,7 @@ class SpectralSets:
     fits: TrainingFits
     file: PatchFile
     identity: dict[str, Any]
-    trained: tuple[str, ...]
+    trained: list[str]
     response: F64 | None
 
 
@@ -75,8 +75,8 @@ def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralS
         augment=data.augment,
         crops_per_patch=data.crops_per_patch,
     )
-    trained = tuple(sets.digests[patch.name] for patch in sets.train)
-    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity, trained, response)
+    held_out = _hold_out(sets.val, fits, data, seed)
+    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response)
 
 
 def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:

@@ -38,7 +38,8 @@ class SpatialSets:
     """Both sides as pairs of true spectra, and what was measured on the training side.
 
     ``pixels (n, B)`` are a sample of its spectra in the unit of the files, ``error (B,)`` is the root mean square error
-    of bicubic resampling in normalised values. ``inputs`` are the datasets to train on and to measure.
+    of bicubic resampling in normalised values. ``inputs`` are the datasets to train on and to measure, ``trained`` short
+    digests of the contents of the training patches.
     """
 
     train: SpatialPairs
@@ -51,6 +52,7 @@ class SpatialSets:
     scale: Fraction
     stage1: FirstStage | None
     identity: dict[str, Any]
+    trained: list[str]
 
 
 def load_spatial_pairs(settings: SpatialTrainSettings, compute: Compute, console: Console) -> SpatialSets:
@@ -76,7 +78,9 @@ def load_spatial_pairs(settings: SpatialTrainSettings, compute: Compute, console
     plain = held_out.plain() if held_out else None
     error = measure_bicubic_error(train, console)
     inputs = (train, plain or NoPatches())
-    return SpatialSets(train, plain, inputs, file, scalings[1], fits.pixels, error, scale, stage1, sets.identity)
+    return SpatialSets(
+        train, plain, inputs, file, scalings[1], fits.pixels, error, scale, stage1, sets.identity, sets.trained
+    )
 
 
 def _load_named(settings: SpatialTrainSettings, compute: Compute, console: Console) -> FirstStage | None:

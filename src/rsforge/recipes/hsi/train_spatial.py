@@ -125,6 +125,7 @@ def spec(
             **describe_bands(data.file),
             "scale": str(data.scale),
             "source": settings.data.source,
+            "trained": data.trained,
             "normalisation": {"spectra": data.spectra.as_dict()},
         },
         monitor="val/loss",

@@ -97,7 +97,7 @@ def spec(
             **describe_bands(data.file),
             "normalisation": {"landsat": data.fits.landsat.as_dict(), "spectra": data.fits.spectra.as_dict()},
             "ridge": data.fits.ridge.as_dict(),
-            "trained": list(data.trained),
+            "trained": data.trained,
         },
         monitor="val/loss",
         tracked=TRACKED,
