@@ -66,7 +66,7 @@ def second(tmp_path_factory):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(alphabet=st.sampled_from("ab tre!<|>'s9é☃\n") | st.characters(), max_size=30))
+@given(st.text(alphabet=st.sampled_from("rae bt!<|>'s9é☃\n") | st.characters(codec="utf-8"), max_size=30))
 def test_ids_of_any_text_are_those_of_transformers(second, text):
     assert torch.equal(second[0].encode([text]), _theirs(second[1], [text]))
 

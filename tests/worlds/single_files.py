@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 UNET = {
-    "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2", "time_embedding.linear_1": "time_embed.0",
-    "time_embedding.linear_2": "time_embed.2", "down_blocks.0.resnets.0": "input_blocks.1.0",
+    "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+    "down_blocks.0.resnets.0": "input_blocks.1.0",
     "down_blocks.0.attentions.0": "input_blocks.1.1", "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
     "down_blocks.1.resnets.0": "input_blocks.3.0", "mid_block.resnets.0": "middle_block.0",
     "mid_block.attentions.0": "middle_block.1", "mid_block.resnets.1": "middle_block.2",
@@ -79,7 +80,9 @@ def rename_open_clip(state):
         if found := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", name):
             layer, rest = found.groups()
             if projection := re.fullmatch(r"self_attn\.([qkv])_proj\.(weight|bias)", rest):
-                joined.setdefault(f"transformer.resblocks.{layer}.attn.in_proj_{projection[2]}", {})[projection[1]] = tensor
+                joined.setdefault(f"transformer.resblocks.{layer}.attn.in_proj_{projection[2]}", {})[projection[1]] = (
+                    tensor
+                )
             else:
                 renamed[f"transformer.resblocks.{layer}.{_with(simple, rest)}"] = tensor
         else:

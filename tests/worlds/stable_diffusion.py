@@ -60,8 +60,8 @@ def make_parts(family: str, **unet_options):
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
     )  # fmt: skip
     vae = diffusers.AutoencoderKL(
-        block_out_channels=(32, 64), layers_per_block=1, sample_size=2 * SIZE, down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(32, 64), layers_per_block=1, sample_size=2 * SIZE,
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
     )  # fmt: skip
     words = vocabulary()
     ids = {"bos_token_id": words["<|startoftext|>"], "eos_token_id": words[END], "pad_token_id": words[facts["pad"]]}
@@ -88,8 +88,8 @@ def make_pipeline(family: str, tokenizer_folder: Path, scheduler: str = "PNDMSch
     )
     own = {"skip_prk_steps": True} if scheduler == "PNDMScheduler" else {}
     return diffusers.StableDiffusionPipeline(
-        unet=unet, vae=vae, text_encoder=text, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-        tokenizer=transformers.CLIPTokenizer.from_pretrained(tokenizer_folder),
+        unet=unet, vae=vae, text_encoder=text, safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False, tokenizer=transformers.CLIPTokenizer.from_pretrained(tokenizer_folder),
         scheduler=getattr(diffusers, scheduler)(**PNDM, **own, **FAMILIES[family]["scheduler"], **options),
     )  # fmt: skip
 
@@ -113,6 +113,12 @@ def edit_json(path: Path, **changes) -> None:
     path.write_text(json.dumps({k: v for k, v in value.items() if v is not None}))
 
 
+@lru_cache
+def source_pipeline(family: str, scheduler: str | None = None):
+    """The library's pipeline of ``source_folder``, loaded once a process."""
+    return load_pipeline(source_folder(family), scheduler)
+
+
 @quietly
 def load_pipeline(folder: Path, scheduler: str | None = None):
     """The library's pipeline of a folder, drawing by its own scheduler or by another of the same configuration."""
@@ -121,7 +127,10 @@ def load_pipeline(folder: Path, scheduler: str | None = None):
     pipeline = diffusers.StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
     if scheduler:
-        pipeline.scheduler = getattr(diffusers, scheduler).from_config(pipeline.scheduler.config)
+        config = pipeline.scheduler.config
+        # What the pipeline itself corrects of schedulers that it loads.
+        own = {"clip_sample": False} if scheduler == "DDIMScheduler" else {}
+        pipeline.scheduler = getattr(diffusers, scheduler).from_config(config, **own)
     return pipeline
 
 

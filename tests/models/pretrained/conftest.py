@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worlds.stable_diffusion import FAMILIES, copy_folder
+from tests.worlds.stable_diffusion import FAMILIES, copy_folder, source_folder
 
 
 @pytest.fixture(params=FAMILIES)
@@ -12,6 +12,12 @@ def family(request) -> str:
     pytest.importorskip("diffusers")
     pytest.importorskip("transformers")
     return request.param
+
+
+@pytest.fixture
+def source(family):
+    """The folder of a model, which no test changes."""
+    return source_folder(family)
 
 
 @pytest.fixture

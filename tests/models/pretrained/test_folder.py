@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.folder import read_folder
 from tests.worlds.clip_tokens import vocabulary
-from tests.worlds.stable_diffusion import SIZE, copy_folder, edit_json, load_pipeline
+from tests.worlds.stable_diffusion import SIZE, copy_folder, edit_json, source_pipeline
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -30,15 +30,15 @@ def assert_equal_networks(ours, theirs):
     torch.testing.assert_close(ours.autoencoder.decode(x_t), theirs.vae.decode(x_t).sample, **CLOSE)
 
 
-def test_the_networks_give_what_the_library_s_give(folder):
-    ours, theirs = read_folder(folder), load_pipeline(folder)
-    assert_equal_networks(ours, theirs)
+def test_the_networks_give_what_the_library_s_give(source, family):
+    ours = read_folder(source)
+    assert_equal_networks(ours, source_pipeline(family))
     assert (ours.scaling_factor, ours.latent_size, ours.image_size) == (0.18215, SIZE, 2 * SIZE)
     assert not ours.unet.training and not any(p.is_meta for p in ours.unet.parameters())
     assert all(p.requires_grad for p in ours.unet.parameters())
 
 
-def test_former_names_of_the_autoencoder_and_of_the_text_tower_load(folder):
+def test_former_names_of_the_autoencoder_and_of_the_text_tower_load(folder, family):
     path = folder / "vae" / "diffusion_pytorch_model.safetensors"
     names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     renamed = {}
@@ -53,17 +53,21 @@ def test_former_names_of_the_autoencoder_and_of_the_text_tower_load(folder):
     bare = {name.removeprefix("text_model."): tensor for name, tensor in load_file(path).items()}
     path.unlink()
     save_file(
-        {**{f"text_model.{k}": v for k, v in bare.items()}, "text_model.embeddings.position_ids": torch.arange(77)[None]},
+        {
+            **{f"text_model.{k}": v for k, v in bare.items()},
+            "text_model.embeddings.position_ids": torch.arange(77)[None],
+        },
         path,
     )
     ours = read_folder(folder)
     save_file(bare, path)
     bare_read = read_folder(folder)
     for one in (ours, bare_read):
-        assert_equal_networks(one, load_pipeline(folder))
+        assert_equal_networks(one, source_pipeline(family))
 
 
-def test_half_precision_becomes_single_and_the_other_way_where_asked(folder):
+def test_half_precision_becomes_single_and_the_other_way_where_asked(tmp_path):
+    folder = copy_folder("1.x", tmp_path / "model")
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     halves = {name: tensor.half() for name, tensor in load_file(path).items()}
     save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
@@ -77,7 +81,8 @@ def test_half_precision_becomes_single_and_the_other_way_where_asked(folder):
 @pytest.mark.parametrize(
     "name", ["StableDiffusionXLPipeline", "StableDiffusion3Pipeline", "FluxPipeline", "StableDiffusionInpaintPipeline"]
 )
-def test_other_classes_are_refused_by_name(folder, name):
+def test_other_classes_are_refused_by_name(tmp_path, name):
+    folder = copy_folder("1.x", tmp_path / "model")
     edit_json(folder / "model_index.json", _class_name=name)
     with pytest.raises(RsforgeError, match=f"{name} is not Stable Diffusion 1.x or 2.x") as caught:
         read_folder(folder)
@@ -110,11 +115,11 @@ def test_keys_that_change_results_are_refused_by_name(tmp_path, name, key, value
     assert caught.value.code == "RSF-C004" and name.split("/")[0] in caught.value.where
 
 
-def test_what_changes_nothing_is_taken(folder):
+def test_what_changes_nothing_is_taken(folder, family):
     edit_json(folder / "unet" / "config.json", upcast_attention=True, dropout=0.0, layers_per_block=[1, 1])
     edit_json(folder / "vae" / "config.json", force_upcast=False, latents_mean=[0.1] * 4)
     edit_json(folder / "text_encoder" / "config.json", projection_dim=7, _name_or_path="x")
-    assert_equal_networks(read_folder(folder), load_pipeline(folder))
+    assert_equal_networks(read_folder(folder), source_pipeline(family))
 
 
 def test_a_folder_that_is_none_is_named(tmp_path):

@@ -24,12 +24,12 @@ def assert_same_weights(one, other):
         )
 
 
-def test_the_names_of_this_test_are_those_that_the_library_reads(folder, family):
+def test_the_names_of_this_test_are_those_that_the_library_reads(source, family):
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from diffusers.loaders import single_file_utils as library
 
-    unet, vae, text = read_states(folder)
-    configs = {part: json.loads((folder / part / "config.json").read_text()) for part in ("unet", "vae")}
+    unet, vae, text = read_states(source)
+    configs = {part: json.loads((source / part / "config.json").read_text()) for part in ("unet", "vae")}
     converted = library.convert_ldm_unet_checkpoint(rename_unet(unet), configs["unet"])
     UNet2DConditionModel(**configs["unet"]).load_state_dict(converted, strict=True)
     torch.testing.assert_close(converted, unet, atol=0, rtol=0)
@@ -44,9 +44,9 @@ def test_the_names_of_this_test_are_those_that_the_library_reads(folder, family)
 
 
 @pytest.mark.parametrize("present", [False, True], ids=["former attention", "attention of today"])
-def test_a_file_gives_the_networks_of_its_folder(folder, family, tmp_path, present):
-    save_file(single_file(folder, family, present=present), tmp_path / "model.safetensors")
-    ours, of_folder = read_single_file(tmp_path / "model.safetensors"), read_folder(folder)
+def test_a_file_gives_the_networks_of_its_folder(source, family, tmp_path, present):
+    save_file(single_file(source, family, present=present), tmp_path / "model.safetensors")
+    ours, of_folder = read_single_file(tmp_path / "model.safetensors"), read_folder(source)
     assert_same_weights(ours, of_folder)
     tokens = torch.arange(77)[None]
     x_t, image = torch.randn(1, 4, 8, 8), torch.randn(1, 3, 16, 16)
@@ -60,17 +60,21 @@ def test_a_file_gives_the_networks_of_its_folder(folder, family, tmp_path, prese
     assert ours.scaling_factor == of_folder.scaling_factor
 
 
-def test_a_pickled_file_is_read_without_executing_it(folder, family, tmp_path):
-    further = {"model_ema.decay": torch.tensor(0.9), "betas": torch.ones(3), "first_stage_model.loss.logvar": torch.ones(1)}
+def test_a_pickled_file_is_read_without_executing_it(source, family, tmp_path):
+    further = {
+        "model_ema.decay": torch.tensor(0.9),
+        "betas": torch.ones(3),
+        "first_stage_model.loss.logvar": torch.ones(1),
+    }
     if family == "1.x":
         further["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)[None]
     else:
         further |= {"cond_stage_model.model.text_projection": torch.ones(2, 2),
                     "cond_stage_model.model.logit_scale": torch.ones(())}  # fmt: skip
-    contents = {"state_dict": single_file(folder, family) | further, "global_step": 875000, "epoch": 3}
+    contents = {"state_dict": single_file(source, family) | further, "global_step": 875000, "epoch": 3}
     torch.save(contents, tmp_path / "model.ckpt")
     ours = read_single_file(tmp_path / "model.ckpt")
-    assert_same_weights(ours, read_folder(folder))
+    assert_same_weights(ours, read_folder(source))
     assert ours.schedule.prediction == "eps" and ours.latent_size == 64
     torch.save(contents, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
     assert_same_weights(read_single_file(tmp_path / "old.ckpt"), ours)
@@ -80,7 +84,9 @@ def test_the_last_layer_of_open_clip_is_left_out_and_fewer_are_all_read(tmp_path
     folder = copy_folder("2.x", tmp_path / "model")
     state = single_file(folder, "2.x")
     prefix = "cond_stage_model.model.transformer.resblocks."
-    layer = {name.removeprefix(f"{prefix}0."): tensor for name, tensor in state.items() if name.startswith(f"{prefix}0.")}
+    layer = {
+        name.removeprefix(f"{prefix}0."): tensor for name, tensor in state.items() if name.startswith(f"{prefix}0.")
+    }
     for number in range(24):
         state |= {f"{prefix}{number}.{name}": tensor + number for name, tensor in layer.items()}
     save_file(state, tmp_path / "deep.safetensors")

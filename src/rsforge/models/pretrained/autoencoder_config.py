@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported
+from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported_error
 
 CLASS = "AutoencoderKL"
 SCALING_FACTOR = 0.18215
@@ -40,7 +40,7 @@ def read_autoencoder(config: Mapping[str, Any], *, where: str) -> dict[str, Any]
     check_keys(config, DEFAULTS, NEUTRAL, where=where)
     for key, kind in BLOCKS.items():
         if set(config.get(key, [kind])) != {kind}:
-            raise unsupported(f"{key} {config[key]} is not supported", where=where)
+            raise unsupported_error(f"{key} {config[key]} is not supported", where=where)
     return {"name": "autoencoder_kl", **DEFAULTS, **{k: v for k, v in config.items() if k in DEFAULTS}}
 
 
@@ -48,7 +48,7 @@ def read_scaling_factor(config: Mapping[str, Any], *, where: str) -> float:
     """What latents are multiplied by to be of unit size; RSF-C004 unless it is a positive number."""
     factor = config.get("scaling_factor", SCALING_FACTOR)
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < float("inf"):
-        raise unsupported(f"scaling_factor {factor!r} is not a positive number", where=where)
+        raise unsupported_error(f"scaling_factor {factor!r} is not a positive number", where=where)
     return float(factor)
 
 

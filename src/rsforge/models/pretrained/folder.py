@@ -12,7 +12,7 @@ from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.pretrained import autoencoder_config, text_config, unet_config
 from rsforge.models.pretrained.fill import Piece, build_filled
 from rsforge.models.pretrained.folder_files import DIFFUSERS, TRANSFORMERS, open_part
-from rsforge.models.pretrained.json_files import read_object, unsupported
+from rsforge.models.pretrained.json_files import read_object, unsupported_error
 from rsforge.models.pretrained.networks import PretrainedNetworks
 from rsforge.models.pretrained.scheduler_config import read_schedule
 from rsforge.models.text_encoder import FORMER_PREFIX, TextEncoder
@@ -42,7 +42,7 @@ def read_folder(
     foreign = read_schedule(read_object(folder / "scheduler" / SCHEDULER_CONFIG), where=str(folder / "scheduler"))
     options: dict[str, Any] = {"dtype": dtype}
 
-    def opened(part: str, stem: str) -> Any:
+    def open_weights(part: str, stem: str) -> Any:
         return open_part(folder / part, stem, variant=variant, allow_pickle=allow_pickle)
 
     where = {part: str(folder / part / CONFIG) for part in CLASSES}
@@ -50,9 +50,9 @@ def read_folder(
     vae = autoencoder_config.read_autoencoder(configs["vae"], where=where["vae"])
     unet = unet_config.read_unet(configs["unet"], where=where["unet"])
     scaling_factor = autoencoder_config.read_scaling_factor(configs["vae"], where=where["vae"])
-    encoder = build_filled(text, opened("text_encoder", TRANSFORMERS), text_places, unused=_is_unused, **options)
-    autoencoder = build_filled(vae, opened("vae", DIFFUSERS), autoencoder_places, **options)
-    denoiser = build_filled(unet, opened("unet", DIFFUSERS), **options)
+    encoder = build_filled(text, open_weights("text_encoder", TRANSFORMERS), text_places, unused=_is_unused, **options)
+    autoencoder = build_filled(vae, open_weights("vae", DIFFUSERS), autoencoder_places, **options)
+    denoiser = build_filled(unet, open_weights("unet", DIFFUSERS), **options)
     return PretrainedNetworks(
         unet=cast(UNet, denoiser),
         autoencoder=cast(AutoencoderKL, autoencoder),
@@ -68,19 +68,19 @@ def check_index(folder: Path) -> None:
     index = read_object(folder / INDEX)
     name = index.get("_class_name")
     if name not in PIPELINES:
-        raise unsupported(f"{name} is not Stable Diffusion 1.x or 2.x", where=str(folder / INDEX))
+        raise unsupported_error(f"{name} is not Stable Diffusion 1.x or 2.x", where=str(folder / INDEX))
     for part, known in CLASSES.items():
         stated = index.get(part)
         if isinstance(stated, list) and stated[-1:] != [known]:
             found = stated[-1] if stated else "nothing"
-            raise unsupported(f"the {part} is {found}, where {known} is read", where=str(folder / INDEX))
+            raise unsupported_error(f"the {part} is {found}, where {known} is read", where=str(folder / INDEX))
 
 
 def _read_config(folder: Path, known: str) -> dict[str, Any]:
     config = read_object(folder / CONFIG)
     name = config.get("_class_name", known)
     if name != known:
-        raise unsupported(f"{folder.name} is {name}, where {known} is read", where=str(folder / CONFIG))
+        raise unsupported_error(f"{folder.name} is {name}, where {known} is read", where=str(folder / CONFIG))
     return config
 
 

@@ -47,14 +47,14 @@ def check_keys(config: Mapping[str, Any], taken: Collection[str], neutral: Neutr
             accepted = neutral[key]
             if accepted is ANY or any(_equal(value, one) for one in accepted):
                 continue
-        raise unsupported(f"{key} {json.dumps(value)[:80]} is not supported", where=where)
+        raise unsupported_error(f"{key} {json.dumps(value)[:80]} is not supported", where=where)
 
 
 def _equal(value: Any, accepted: Any) -> bool:
     return isinstance(value, bool) == isinstance(accepted, bool) and bool(value == accepted)
 
 
-def unsupported(what: str, *, where: str) -> RsforgeError:
+def unsupported_error(what: str, *, where: str) -> RsforgeError:
     """RSF-C004 for a pretrained model that is not of the two families."""
     fix = "Stable Diffusion 1.x and 2.x for text-to-image are read; name such a model"
     return RsforgeError("RSF-C004", what, where=where, fix=fix)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported
+from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported_error
 from rsforge.noise.process import Prediction
 from rsforge.noise.schedules import BETA_ENDS
 
@@ -69,7 +69,6 @@ SCHEDULERS = {
     "EulerDiscreteScheduler": _Kind("linspace", "euler", "final_sigmas_type"),
     "EulerAncestralDiscreteScheduler": _Kind("linspace", "ddpm"),
     "LMSDiscreteScheduler": _Kind("linspace", "euler", rescales=False),
-    "HeunDiscreteScheduler": _Kind("linspace", "euler", rescales=False),
     "DPMSolverMultistepScheduler": _Kind("linspace", "dpm++", "final_sigmas_type"),
 }
 
@@ -100,12 +99,12 @@ def read_schedule(config: Mapping[str, Any], *, where: str) -> ForeignSchedule:
     """
     name = config.get("_class_name")
     if name not in SCHEDULERS:
-        raise unsupported(f"the scheduler {name} is not supported", where=where)
+        raise unsupported_error(f"the scheduler {name} is not supported", where=where)
     check_keys(config, TAKEN, NEUTRAL, where=where)
     schedule, kind = _read_betas(config, where), SCHEDULERS[name]
     schedule["zero_terminal_snr"] = bool(config.get("rescale_betas_zero_snr", False))
     if schedule["zero_terminal_snr"] and not kind.rescales:
-        raise unsupported(f"rescale_betas_zero_snr is no key of {name}", where=where)
+        raise unsupported_error(f"rescale_betas_zero_snr is no key of {name}", where=where)
     schedule["spacing"] = _choose(config, "timestep_spacing", kind.spacing, dict.fromkeys(SPACINGS), where)
     schedule["steps_offset"] = STEPS_OFFSET
     schedule["set_alpha_to_one"] = _read_end(config, kind, where)
@@ -116,10 +115,10 @@ def read_schedule(config: Mapping[str, Any], *, where: str) -> ForeignSchedule:
 def _read_betas(config: Mapping[str, Any], where: str) -> dict[str, Any]:
     steps = config.get("num_train_timesteps", 1000)
     if isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= 1 << 16:
-        raise unsupported(f"num_train_timesteps {steps!r} is not 2 to 65536", where=where)
+        raise unsupported_error(f"num_train_timesteps {steps!r} is not 2 to 65536", where=where)
     if (betas := config.get("trained_betas")) is not None:
         if not isinstance(betas, list) or len(betas) < 2 or not all(_is_share(beta) for beta in betas):
-            raise unsupported("trained_betas are not numbers between 0 and 1", where=where)
+            raise unsupported_error("trained_betas are not numbers between 0 and 1", where=where)
         return {"kind": "linear", "timesteps": len(betas), "trained_betas": betas}
     kind = KINDS[_choose(config, "beta_schedule", "linear", KINDS, where)]
     schedule: dict[str, Any] = {"kind": kind, "timesteps": steps}
@@ -128,7 +127,7 @@ def _read_betas(config: Mapping[str, Any], where: str) -> dict[str, Any]:
     ends = {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
     for key, value in ends.items():
         if not _is_share(value):
-            raise unsupported(f"{key} {value!r} is not between 0 and 1", where=where)
+            raise unsupported_error(f"{key} {value!r} is not between 0 and 1", where=where)
     return schedule | ends
 
 
@@ -139,7 +138,7 @@ def _is_share(value: Any) -> bool:
 def _choose(config: Mapping[str, Any], key: str, default: str, known: Mapping[str, Any], where: str) -> str:
     value = config.get(key, default)
     if not isinstance(value, str) or value not in known:
-        raise unsupported(f"{key} {value!r} is not supported; known are {', '.join(known)}", where=where)
+        raise unsupported_error(f"{key} {value!r} is not supported; known are {', '.join(known)}", where=where)
     return value
 
 
@@ -168,10 +167,10 @@ def write_schedule(foreign: ForeignSchedule) -> dict[str, Any]:
     predictions = {ours: name for name, ours in PREDICTIONS.items()}
     if foreign.prediction not in predictions or schedule["kind"] not in theirs:
         found = f"{foreign.prediction} on a {schedule['kind']} schedule"
-        raise unsupported(f"StableDiffusionPipeline cannot draw {found}", where="scheduler")
+        raise unsupported_error(f"StableDiffusionPipeline cannot draw {found}", where="scheduler")
     spacing, offset = schedule.get("spacing", "linspace"), schedule.get("steps_offset", 0)
     if spacing == "leading" and offset != STEPS_OFFSET:
-        raise unsupported(f"StableDiffusionPipeline would take steps_offset 1, not {offset}", where="scheduler")
+        raise unsupported_error(f"StableDiffusionPipeline would take steps_offset 1, not {offset}", where="scheduler")
     config = {
         "_class_name": foreign.scheduler,
         "num_train_timesteps": schedule["timesteps"],
@@ -185,7 +184,7 @@ def write_schedule(foreign: ForeignSchedule) -> dict[str, Any]:
     }
     if schedule.get("zero_terminal_snr"):
         if not kind.rescales:
-            raise unsupported(f"{foreign.scheduler} has no zero terminal SNR", where="scheduler")
+            raise unsupported_error(f"{foreign.scheduler} has no zero terminal SNR", where="scheduler")
         config["rescale_betas_zero_snr"] = True
     return config | _write_end(schedule, kind, foreign.scheduler)
 
@@ -202,5 +201,5 @@ def _write_end(schedule: Mapping[str, Any], kind: _Kind, scheduler: str) -> dict
     if kind.end_key:
         return {kind.end_key: "zero" if at_data else "sigma_min"}
     if not at_data:
-        raise unsupported(f"{scheduler} always ends at the data", where="scheduler")
+        raise unsupported_error(f"{scheduler} always ends at the data", where="scheduler")
     return {}

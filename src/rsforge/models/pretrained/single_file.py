@@ -12,7 +12,7 @@ import torch
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.pretrained.autoencoder_config import SCALING_FACTOR
 from rsforge.models.pretrained.fill import build_filled
-from rsforge.models.pretrained.json_files import unsupported
+from rsforge.models.pretrained.json_files import unsupported_error
 from rsforge.models.pretrained.ldm_names import (
     AUTOENCODER,
     CLIP,
@@ -110,14 +110,14 @@ def refuse_others(shapes: Shapes, *, where: str) -> None:
     """RSF-C004 for a file of another family of models."""
     for pattern, family in OTHERS.items():
         if any(re.match(pattern, name) for name in shapes):
-            raise unsupported(f"the file holds {family}, not Stable Diffusion 1.x or 2.x", where=where)
+            raise unsupported_error(f"the file holds {family}, not Stable Diffusion 1.x or 2.x", where=where)
 
 
 def _refuse_other_inputs(architecture: Mapping[str, Any], where: str) -> None:
     channels = architecture["in_channels"]
     if channels != LATENT_CHANNELS:
         what = f"the U-Net takes {channels} channels, as models for inpainting and editing do"
-        raise unsupported(what, where=where)
+        raise unsupported_error(what, where=where)
 
 
 def find_prediction(facts: Mapping[str, Any], *, second: bool) -> Prediction:

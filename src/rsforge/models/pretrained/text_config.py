@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rsforge.models.pretrained.json_files import Neutral, check_keys, unsupported
+from rsforge.models.pretrained.json_files import Neutral, check_keys, unsupported_error
 from rsforge.models.text_encoder import ACTIVATIONS, EXPANSION
 
 CLASS = "CLIPTextModel"
@@ -38,7 +38,7 @@ def read_text(config: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     needs to be left out here.
     """
     if "model_type" not in config:
-        raise unsupported("the text encoder does not say its model_type", where=where)
+        raise unsupported_error("the text encoder does not say its model_type", where=where)
     check_keys({key: value for key, value in config.items() if key in NEUTRAL}, (), NEUTRAL, where=where)
     return {"name": "text_encoder"} | {ours: config.get(theirs, value) for theirs, (ours, value) in OPTIONS.items()}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsforge.errors import RsforgeError
-from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported
+from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported_error
 
 CLASS = "UNet2DConditionModel"
 # Options by their names, which are ours too, with what diffusers takes where a configuration lacks one.
@@ -79,7 +79,7 @@ def _read_one(key: str, value: Any, where: str) -> Any:
     if not isinstance(value, list):
         return value
     if len({str(one) for one in value}) != 1:
-        raise unsupported(f"{key} {value} differs between the stages, which is not supported", where=where)
+        raise unsupported_error(f"{key} {value} differs between the stages, which is not supported", where=where)
     return value[0]
 
 

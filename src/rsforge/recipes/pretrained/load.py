@@ -12,7 +12,7 @@ from rsforge.data.io.native_output import first_line
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.models.pretrained.folder import read_folder
 from rsforge.models.pretrained.hub_cache import MAIN, find_snapshot, resolve_model
-from rsforge.models.pretrained.json_files import unsupported
+from rsforge.models.pretrained.json_files import unsupported_error
 from rsforge.models.pretrained.networks import PretrainedNetworks, check_parts
 from rsforge.models.pretrained.single_file import read_single_file
 from rsforge.models.pretrained.write_folder import TOKENIZER
@@ -54,7 +54,7 @@ def load_pretrained(
         networks = read_single_file(path, prediction=prediction, dtype=dtype)
         words = tokenizer or _find_tokenizer(path, networks)
     else:
-        raise unsupported(f"{path.name} is no folder, .safetensors or .ckpt file", where=str(path))
+        raise unsupported_error(f"{path.name} is no folder, .safetensors or .ckpt file", where=str(path))
     check_parts(networks, where=str(path))
     return PretrainedModel(networks, load_tokenizer(words, networks), networks.schedule.notes)
 

@@ -64,21 +64,22 @@ class PretrainedModel:
         """Prompts as the vectors that the U-Net attends to."""
         return PromptReader(self.tokenizer.encode, self.text_encoder)
 
-    def pipeline(self, image_size: int | None = None) -> LatentPipeline:
+    def pipeline(self, image_size: int | None = None, *, negative_prompt: str = "") -> LatentPipeline:
         """What draws square images of ``image_size``, else of the size of the training.
 
-        The null of its text is the empty prompt. ``ValueError`` for a size that the autoencoder cannot take.
+        Guidance leads away from ``negative_prompt``; training left texts out for the empty one. ``ValueError`` for a
+        size that the autoencoder cannot take.
         """
         device = next(self.unet.parameters()).device
         shape = self.autoencoder.latent_shape(image_size or self.image_size)
         mean, std = torch.zeros(shape[0], 1, 1), torch.full((shape[0], 1, 1), 1 / self.networks.scaling_factor)
-        text = ConditionInput(TEXT, "context", DROPOUT, self.reader([""])[0])
+        text = ConditionInput(TEXT, "context", DROPOUT, self.reader([negative_prompt])[0])
         return LatentPipeline(
             self.unet, self.autoencoder, table_of(self.schedule), self.prediction, shape, mean.to(device),
             std.to(device), StepGrid.from_schedule(self.schedule), Conditioning((text,)),
         )  # fmt: skip
 
     def guide(self, prompts: Sequence[str], guidance_scale: float) -> Guide:
-        """The prompts of a batch, and the strength of their guidance away from the null."""
+        """The prompts of a batch, one an image, and the strength of their guidance away from the negative prompt."""
         inputs: dict[str, Tensor] = {TEXT: self.reader(prompts)}
         return Guide(inputs, guidance_scale, [TEXT] if guidance_scale != 1 else None)
