@@ -13,6 +13,7 @@ from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS, common_options
 from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG
 from tests.worlds.document_lines import ALL, COMING, LINES
+from tests.worlds.pretrained_model import write_model
 from tests.worlds.vgg16 import write_vgg16
 
 # Networks that train in a second, from the environment: the lines stay as they are.
@@ -93,6 +94,7 @@ def _as_the_documents_have_it(place: Path) -> None:
     shutil.copy(place / "checkpoints/clip/best_clip.pt", place)
     shutil.copy(place / "checkpoints/model/latest_model.pt", place / "checkpoints/model/model_epoch_20.pt")
     shutil.copy(place / "outputs/stage1_training/latest_model.pth", place / "C")
+    write_model(place / "RemoteDiff")
     shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
     (place / "path/to").mkdir(parents=True)
     shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")

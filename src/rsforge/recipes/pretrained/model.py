@@ -34,6 +34,12 @@ class PretrainedModel:
     tokenizer: ClipTokenizer
     notes: tuple[str, ...] = ()
 
+    def to(self, device: torch.device) -> PretrainedModel:
+        """This model, its networks moved to ``device``."""
+        for network in (self.unet, self.autoencoder, self.text_encoder):
+            network.to(device)
+        return self
+
     @property
     def unet(self) -> UNet:
         return self.networks.unet
