@@ -158,8 +158,8 @@ COMMANDS = (
     Command("vae reconstruct", "vae reconstruct --checkpoint vae_map/latest_model.pt --data-dir tiles --output r.png",
             f"{TRAIN}.vae.reconstruct", lambda place: (map_autoencoder(place), tiles(place)), 6),
     Command("sample", f"{SAMPLE} --num-images 6 --ddim-steps 4 --seed 3", f"{TRAIN}.sample.images", lay_out),
-    Command("sample text", "sample --pipeline model --prompt trees --num-images 2 --num-inference-steps 2 --seed 3",
-            f"{TRAIN}.sample.text", lambda place: write_model(place / "model")),
+    Command("sample text", "sample text --pipeline model --prompt trees --num-images 2 --num-inference-steps 2 "
+            "--seed 3", f"{TRAIN}.sample.text", lambda place: write_model(place / "model")),
     Command("sample single", f"sample single {DRAW} --samples 2 --input-image Dataset/r_000/s1_000/img_p1.png "
             "--output-path out/a.png", f"{TRAIN}.sample.single", sar_world, 4),
     Command("sample batch", f"sample batch {DRAW} --input-dir Dataset/r_000/s1_000 --output-dir out",
