@@ -14,6 +14,7 @@ from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS, common_options
 from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG
 from tests.worlds.document_lines import ALL, COMING, LINES
+from tests.worlds.pretrained_model import write_model
 from tests.worlds.spectral_checkpoints import write_landsat
 from tests.worlds.vgg16 import write_vgg16
 
@@ -103,6 +104,7 @@ def _as_the_documents_have_it(place: Path) -> None:
     (patches, *_) = sorted((place / "outputs/dataset_small").rglob("*.h5"))
     with h5py.File(patches) as file:
         write_landsat(place / "in.tif", file["landsat"][0], names=file.attrs["landsat_bands"].tolist(), tags={})
+    write_model(place / "RemoteDiff")
     shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
     (place / "path/to").mkdir(parents=True)
     shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")

@@ -21,6 +21,7 @@ from tests.worlds.hsi import SPATIAL, draw_scenes
 from tests.worlds.hsi import TINY as HSI
 from tests.worlds.hsi import TRAIN as STAGE1
 from tests.worlds.main_job import FORMER, lay_out
+from tests.worlds.pretrained_model import write_model
 from tests.worlds.sar_diffusion import DRAWING, SAR, make_world
 from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat, write_stage1
 from tests.worlds.spectral_patches import write_scene
@@ -183,6 +184,8 @@ COMMANDS = (
     Command("vae reconstruct", "vae reconstruct --checkpoint vae_map/latest_model.pt --data-dir tiles --output r.png",
             f"{TRAIN}.vae.reconstruct", lambda place: (map_autoencoder(place), tiles(place)), 6),
     Command("sample", f"{SAMPLE} --num-images 6 --ddim-steps 4 --seed 3", f"{TRAIN}.sample.images", lay_out),
+    Command("sample text", "sample text --pipeline model --prompt trees --num-images 2 --num-inference-steps 2 "
+            "--seed 3", f"{TRAIN}.sample.text", lambda place: write_model(place / "model")),
     Command("sample single", f"sample single {DRAW} --samples 2 --input-image Dataset/r_000/s1_000/img_p1.png "
             "--output-path out/a.png", f"{TRAIN}.sample.single", sar_world, 4),
     Command("sample batch", f"sample batch {DRAW} --input-dir Dataset/r_000/s1_000 --output-dir out",

@@ -49,6 +49,7 @@ LINES = {
         "cyclegan export --checkpoint cyclegan_models/best_model.pt --output-dir exported",
     ],
     "002": [
+        "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
         "data parquet-to-jsonl --parquet_path /path/to/train.parquet --output_dir /path/to/output_directory "
         "--caption_file captions.txt",
         "data captions-to-jsonl --caption_file /path/to/captions.txt --output_file metadata.jsonl",
@@ -180,7 +181,6 @@ COMING = {
         "--lr_warmup_steps=0 --mixed_precision=fp16 "
         "--gradient_checkpointing --use_ema --checkpointing_steps=500 --validation_epochs=10 --push_to_hub "
         "--report_to=wandb",
-        "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
