@@ -38,8 +38,8 @@ class SpatialSets:
     """Both sides as pairs of true spectra, and what was measured on the training side.
 
     ``pixels (n, B)`` are a sample of its spectra in the unit of the files, ``error (B,)`` is the root mean square error
-    of bicubic resampling in normalised values. ``inputs`` are the datasets to train on and to measure, ``trained`` short
-    digests of the contents of the training patches.
+    of bicubic resampling in normalised values. ``inputs`` are the datasets to train on and to measure, ``trained`` are
+    short digests of the contents of the training patches.
     """
 
     train: SpatialPairs
