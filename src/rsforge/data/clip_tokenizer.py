@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 from rsforge import durable
 
 if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer
+    from torch import Tensor
 
 LIMIT = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -71,6 +69,8 @@ class ClipTokenizer:
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Token ids, int64 ``(B, max_length)``."""
+        import torch  # data commands count tokens without it
+
         ids = [one.ids for one in self._tokenizer.encode_batch_fast(list(texts))]
         return torch.tensor(ids, dtype=torch.int64).reshape(len(texts), self.max_length)
 
