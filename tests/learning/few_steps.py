@@ -25,8 +25,8 @@ from tests.learning.sar_to_optical import Held, draw, make_parser, open_held_out
 ALLOWED = 1.05
 KINDS = {"flow": 4, "eps": 50}
 """How many steps an image of each kind of model is drawn in."""
-# With the 200 timesteps of the preset a third of the signal is left at the end of the schedule of eps, and drawing, which
-# begins with noise alone, would be judged by that.
+# With the 200 timesteps of the preset a third of the signal is left at the end of the schedule of eps, while drawing
+# begins with noise alone.
 OPTIONS = {"flow": [], "eps": ["--prediction", "eps", "--timesteps", "1000", "--timestep-shift", "1"]}
 
 
