@@ -69,4 +69,4 @@ def test_ambiguous_or_other_bands_are_refused_with_a_remedy(descriptions, names,
 def test_no_choice_makes_up_for_bands_that_are_not_there():
     with pytest.raises(RsforgeError) as caught:
         choose_landsat_bands(PATH, [None] * 6, count=7, sensor="landsat8", names=OLI)
-    assert caught.value.found.startswith("6 bands; the network takes 7 (coastal") and "--bands" not in caught.value.fix
+    assert caught.value.found.startswith("the network takes 7 (coastal") and "--bands" not in caught.value.fix

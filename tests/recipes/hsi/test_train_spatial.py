@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import h5py
 import pytest
 import torch
 
+from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
 from rsforge.recipes.hsi.train_spatial import build, build_network, load_spatial_pairs, spec
+from rsforge.recipes.hsi.train_spatial import next_command as next_spatial
+from rsforge.recipes.hsi.train_spectral import next_command as next_spectral
 from rsforge.recipes.training.job import Compute
+from rsforge.settings.hsi import SpectralTrainSettings
 from rsforge.settings.hsi_spatial import SpatialNetworkSettings, SpatialTrainSettings
 from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
@@ -44,6 +49,17 @@ def test_checkpoints_of_both_stages_say_what_they_were_trained_on(spectral_run, 
     first, second = (checkpoint.load(run / "best_model.pth") for run in (spectral_run, spatial_run))
     assert len(set(second["trained"])) == second["images"]["train"]
     assert first["trained"] == second["trained"]
+
+
+def test_both_trainings_end_with_an_evaluation_that_runs(scenes, spectral_run, spatial_run):
+    data = {"data_dir": str(scenes)}
+    stage1, stage2 = (folder / "best_model.pth" for folder in (spectral_run, spatial_run))
+    first = next_spectral(SpectralTrainSettings(data=data), stage1)
+    both = next_spatial(SpatialTrainSettings(data=data | {"stage1_checkpoint": stage1}), stage2)
+    for line in (first, both):
+        assert run([*shlex.split(line)[1:], "--dry-run"]) == 0
+    alone = next_spatial(SpatialTrainSettings(data=data | {"source": "truth"}), stage2)
+    assert run(shlex.split(alone)[1:]) == 0
 
 
 def test_tensorboard_has_the_figures_of_the_document(spatial_run):

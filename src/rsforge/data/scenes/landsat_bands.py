@@ -73,13 +73,14 @@ def _refusal(
     path: Path, what: str, descriptions: Sequence[str | None], count: int, names: Sequence[str]
 ) -> RsforgeError:
     wanted = f" ({', '.join(names)})" if names else ""
+    there = f"{describe_bands(descriptions)}; " if any(descriptions) else ""
     first = ",".join(str(k) for k in range(1, count + 1))
     fix = f"name them in this order with --bands, for example --bands {first}"
     if len(descriptions) < count:
         fix = "give a scene that has all bands of the training, in one file"
     return RsforgeError(
         "RSF-D003", what, where=str(path),
-        found=f"{describe_bands(descriptions)}; the network takes {count}{wanted}",
+        found=f"{there}the network takes {count}{wanted}",
         fix=fix,
     )  # fmt: skip
 

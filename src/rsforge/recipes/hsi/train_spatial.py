@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 from rsforge.errors import RsforgeError
@@ -18,7 +20,7 @@ from rsforge.recipes.hsi.train_spectral import ANY_BANDS, is_given, warn_of_unus
 from rsforge.recipes.output_names import PREDICTIONS
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec
-from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.method import Method, info_command
 from rsforge.recipes.training.plan import Undrawn
 from rsforge.recipes.training.run import fit
 from rsforge.settings.hsi_spatial import SpatialNetworkSettings, SpatialTrainSettings
@@ -135,6 +137,15 @@ def spec(
     )
 
 
+def next_command(settings: SpatialTrainSettings, checkpoint: Path) -> str:
+    """The evaluation of both stages, or a look at the checkpoint where no stage 1 was used."""
+    first, data = settings.data.stage1_checkpoint, settings.data
+    if data.source == "truth" or first is None:
+        return info_command(settings, checkpoint)
+    words = ["--stage1-checkpoint", str(first), "--stage2-checkpoint", str(checkpoint), "--data-dir", data.data_dir]
+    return shlex.join(["rsforge", "hsi", "evaluate", *words])
+
+
 METHOD: Method[SpatialTrainSettings, SpatialSets, Network] = Method(
     kind=SPATIAL_KIND,
     outputs=HSI,
@@ -145,4 +156,5 @@ METHOD: Method[SpatialTrainSettings, SpatialSets, Network] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_predictions,
+    next_command=next_command,
 )

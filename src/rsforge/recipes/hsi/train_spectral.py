@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,6 +136,11 @@ def _normalised_response(data: SpectralSets) -> SensorResponse | None:
     return SensorResponse(as_tensor(linear.weight), as_tensor(linear.bias))
 
 
+def next_command(settings: SpectralTrainSettings, checkpoint: Path) -> str:
+    words = ["--stage1-checkpoint", str(checkpoint), "--data-dir", settings.data.data_dir]
+    return shlex.join(["rsforge", "hsi", "evaluate", *words])
+
+
 METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
     kind=SPECTRAL_KIND,
     outputs=HSI,
@@ -143,4 +150,5 @@ METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
     datasets=read_patches,
     networks=build_network,
     spec=spec,
+    next_command=next_command,
 )
