@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
-PAGES = PAGE + "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("sar-to-optical", "hyperspectral"))
+PAGES = PAGE + "".join(
+    (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("sar-to-optical", "hyperspectral")
+)
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGES)))
 
 
