@@ -129,6 +129,16 @@ def test_trap_08_predictions_are_cut_and_turned_as_the_crop_is(wide):
     assert len(windows) > 3
 
 
+def test_trap_09_loader_workers_cut_the_same_predictions(wide):
+    """What stage 1 predicts is stored before, so that processes which read run no network."""
+    data, batches = PredictedPairs(wide, predict_truth(wide)), {}
+    for workers in (0, 2):
+        loader = BatchLoader(data, batch_size=2, seed=1, workers=workers)
+        batches[workers] = [micro[0].batch for micro in loader.steps(0, 3)]
+    for one, other in zip(batches[0], batches[2], strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_a_share_of_the_samples_is_predicted_by_the_key_alone(wide):
     predicted = predict_truth(wide) * 0 + 7
     data = PredictedPairs(wide, predicted, share=0.5)

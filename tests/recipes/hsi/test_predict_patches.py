@@ -65,6 +65,18 @@ def test_stage_2_takes_area_means_of_stage_1_as_in_its_training(tmp_path):
     assert figures.valid == 16
 
 
+def test_the_truth_beside_landsat_changes_no_prediction(tmp_path):
+    """The document's inference took its percentiles from the file it predicted, true spectra included."""
+    model = stages(tmp_path, two=True)
+    found = []
+    for factor in (1, 7):
+        path = write_scene(tmp_path / "a/test_patches.h5", 2)
+        with h5py.File(path, "r+") as file:
+            file["aviris"][:] *= factor
+        found.append(run(model, path, tmp_path)[0][PREDICTED])
+    assert np.array_equal(*found)
+
+
 def test_a_pixel_of_landsat_that_is_mostly_a_gap_is_one(tmp_path):
     path = write_scene(tmp_path / "a/test_patches.h5", 1)
     edit(path, "valid", (0, slice(0, 15), slice(0, 20)), 0)  # the third pixel of 7.5 is valid for a third
