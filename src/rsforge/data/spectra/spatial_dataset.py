@@ -115,6 +115,19 @@ class PredictedPairs(Dataset[Sample]):
         return torch.from_numpy(np.array(turned))
 
 
+def cut_to_coarse(image: Tensor, scale: Fraction) -> Tensor:
+    """The part ``(..., H, W)`` of an image from its upper left corner that whole coarse pixels cover: 255 of 256."""
+    height, width = (high_size(largest_low_size(side, scale), scale) for side in image.shape[-2:])
+    return image[..., :height, :width]
+
+
+def coarse_means(image: Tensor, valid: Tensor, scale: Fraction) -> tuple[Tensor, Tensor]:
+    """``area_mean`` of the part of an image that whole coarse pixels cover: 34 x 34 means of 256 x 256 pixels."""
+    part = cut_to_coarse(image, scale)
+    rows, cols = (torch.from_numpy(area_weights(side, scale)).to(part) for side in part.shape[-2:])
+    return area_mean(part, cut_to_coarse(valid, scale), rows, cols)
+
+
 def area_mean(image: Tensor, valid: Tensor, rows: Tensor, cols: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Means ``(..., C, h, w)`` over the valid pixels of ``image (..., C, H, W)``, and where they hold.
 

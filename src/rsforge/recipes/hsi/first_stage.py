@@ -14,10 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rsforge.data.cubes.resample import area_weights
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef, find_other_band
 from rsforge.data.spectra.patch_reader import PatchReader
-from rsforge.data.spectra.spatial_dataset import area_mean, high_size, largest_low_size
+from rsforge.data.spectra.spatial_dataset import coarse_means, largest_low_size
 from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
@@ -138,11 +137,7 @@ def predict_coarse(
     if not spectra.isfinite().all():
         what = "what stage 1 predicts is not finite"
         raise RsforgeError("RSF-T001", what, where=patch.name, fix="train stage 1 anew, or use another of its models")
-    low = _coarse_size(patch, scale)
-    high = [high_size(side, scale) for side in low]
-    rows, cols = (torch.from_numpy(area_weights(side, scale)).float().to(device) for side in high)
-    valid = _as_image(pixels.valid[..., None].astype(np.float32), device)[0]
-    coarse, _ = area_mean(spectra[:, : high[0], : high[1]], valid[:, : high[0], : high[1]], rows, cols)
+    coarse, _ = coarse_means(spectra, _as_image(pixels.valid[..., None].astype(np.float32), device)[0], scale)
     return coarse
 
 

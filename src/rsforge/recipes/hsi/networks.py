@@ -108,7 +108,7 @@ def find_endmembers(fits: TrainingFits, options: SpectralNetworkSettings, *, see
     return centres, fits.seen[distance.argmin(dim=1).numpy()]
 
 
-def fit_baselines(fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int) -> dict[str, Any]:
+def fit_pixel_baselines(fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int) -> dict[str, Any]:
     """What predictors without a network know, for checkpoints: ``mean_spectrum (B,)``, and ``endmembers (n, B)``.
 
     Endmembers are centres of clusters, which err less than corners of the simplex; Landsat saw ``seen (n, K)`` of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ import torch
 from torch import Tensor
 
 from rsforge.data.cubes.patches import PREDICTED, write_rows
-from rsforge.data.cubes.resample import area_weights
 from rsforge.data.io.windows import Window
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
-from rsforge.data.spectra.spatial_dataset import area_mean, high_size, largest_low_size
+from rsforge.data.spectra.spatial_dataset import coarse_means
 from rsforge.data.splits.single_items import read_places
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Meter
@@ -83,7 +83,7 @@ def _predict_patch(stages: Stages, patch: PatchRef, reader: PatchReader, figures
     landsat[:, ~torch.from_numpy(pixels.valid)] = torch.nan
     spectra = predict_spectra(stages.spectral, landsat)
     if stages.spatial is not None:
-        spectra, landsat = (_average(image, patch, stages) for image in (spectra, landsat))
+        spectra, landsat = (_average(image, stages.scale) for image in (spectra, landsat))
     met = valid = landsat.isfinite().all(0)
     if stages.response is not None:
         spectra, met = project_spectra(spectra, landsat, stages.response)
@@ -96,13 +96,9 @@ def _predict_patch(stages: Stages, patch: PatchRef, reader: PatchReader, figures
     return spectra
 
 
-def _average(image: Tensor, patch: PatchRef, stages: Stages) -> Tensor:
+def _average(image: Tensor, scale: Fraction) -> Tensor:
     """Means ``(bands, h, w)`` over valid pixels, as stage 2 was trained on; NaN where less than half is valid."""
-    low = [largest_low_size(side, stages.scale) for side in (patch.file.height, patch.file.width)]
-    high = [high_size(side, stages.scale) for side in low]
-    rows, cols = (torch.from_numpy(area_weights(side, stages.scale)).float() for side in high)
-    part = image[:, : high[0], : high[1]]
-    valid = part.isfinite().all(0, keepdim=True)
-    means, holds = area_mean(torch.where(valid, part, 0), valid.float(), rows, cols)
+    valid = image.isfinite().all(0, keepdim=True)
+    means, holds = coarse_means(torch.where(valid, image, 0), valid.float(), scale)
     means[:, holds[0] == 0] = torch.nan
     return means

@@ -14,7 +14,7 @@ from rsforge.data.spectra.ridge import Ridge
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
-from rsforge.recipes.hsi.networks import as_tensor, build, fit_baselines, normalised_ridge, start_from
+from rsforge.recipes.hsi.networks import as_tensor, build, fit_pixel_baselines, normalised_ridge, start_from
 from rsforge.recipes.hsi.output_names import HSI
 from rsforge.recipes.hsi.patch_pairs import SpectralSets, describe_bands, load_patches
 from rsforge.recipes.tracking.loss_plots import Curves
@@ -103,7 +103,7 @@ def spec(
         },
         monitor="val/loss",
         tracked=TRACKED,
-        baselines=lambda: fit_baselines(data.fits, settings.network, seed=settings.run.seed),
+        baselines=lambda: fit_pixel_baselines(data.fits, settings.network, seed=settings.run.seed),
     )
 
 

@@ -67,10 +67,12 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
     stages = build_stages(stage1, stage2)
-    result = facts | measure(settings, stages, stage1, measured, doubts, console)
+    figures, sums = measure(settings, stages, stage1, measured, doubts, console)
+    result = facts | figures
     if own.output_dir is not None:
-        write(settings, stages, result, measured)
-    return {name: value for name, value in result.items() if name != "_sums"}
+        result["output_dir"] = str(own.output_dir)
+        write(settings, sums, result, measured)
+    return result
 
 
 def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
@@ -139,7 +141,9 @@ def list_stage2_doubts(stage2: SpatialModel, stage1_digest: str, file: PatchFile
     if partner != stage1_digest:
         doubts.append("stage 2 was trained on what another stage 1 predicts")
     if stage2.scale != file.factor:
-        doubts.append(f"stage 2 enlarges {stage2.scale} times, and a Landsat pixel is {file.factor} pixels wide")
+        doubts.append(
+            f"stage 2 enlarges by {stage2.scale}, in these patches pixels of Landsat are wider by {file.factor}"
+        )
     return doubts
 
 
@@ -150,8 +154,8 @@ def measure(
     measured: MeasuredPatches,
     doubts: list[str],
     console: Console,
-) -> dict[str, Any]:
-    """The figures of all stages, and under ``_sums`` what they follow from."""
+) -> tuple[dict[str, Any], list[StageSums]]:
+    """The figures of all stages, and the sums that they follow from."""
     own, file = settings.evaluation, measured.patches[0].file
     response, missing = find_response(file)
     sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
@@ -163,25 +167,24 @@ def measure(
             doubts.append(f"{one.stage.name} predicts no number at {one.lost} valid pixels")
             console.warn(doubts[-1])
     interval = Bootstrap(own.resamples, own.confidence, resampling.seed).describe(measured.drawn)
-    return {
+    figures = {
         "interval": interval if measured.groups else None,
         "interval_warning": measured.doubt or None,
         "wavelength_nm": None if file.wavelength_nm is None else file.wavelength_nm.tolist(),
         "stages": {one.stage.name: summarize_stage(one, resampling, unit=file.unit, missing=missing) for one in sums},
         "doubts": doubts,
-        "_sums": sums,
     }
+    return figures, sums
 
 
 def write(
-    settings: SpectralEvaluateSettings, stages: Sequence[Stage], result: dict[str, Any], measured: MeasuredPatches
+    settings: SpectralEvaluateSettings, sums: Sequence[StageSums], result: dict[str, Any], measured: MeasuredPatches
 ) -> None:
     """The report and the table, ``metrics.json`` last: where it is there, the others belong to it."""
     place, overwrite = settings.evaluation.output_dir, settings.evaluation.overwrite
     assert place is not None
-    result["output_dir"] = str(place)
-    figures = {one.stage.name: patch_figures(one) for one in result["_sums"]}
-    views = [view_stage(stage, result, figures[stage.name], measured) for stage in stages]
+    figures = {one.stage.name: patch_figures(one) for one in sums}
+    views = [view_stage(one.stage, result, figures[one.stage.name], measured) for one in sums]
     page = render_page(make_report(result, views))
     columns = {f"{stage}_{name}": column for stage, own in figures.items() for name, column in own.items()}
     text = files.csv_of([patch.name for patch in measured.patches], measured.scenes, columns)
@@ -192,7 +195,7 @@ def write(
             (place / name).unlink(missing_ok=True)
         durable.write_text(place / "report.html", page)
         durable.write_text(place / "per_patch.csv", text)
-        durable.write_json(place / "metrics.json", {k: v for k, v in result.items() if k != "_sums"})
+        durable.write_json(place / "metrics.json", result)
 
 
 def view_stage(
@@ -212,7 +215,7 @@ def view_stage(
 
 def make_report(result: Mapping[str, Any], views: Sequence[StageView]) -> SpectralReport:
     """The page of a result."""
-    hidden = {"stages", "doubts", "wavelength_nm", "_sums", "interval_warning"}
+    hidden = {"stages", "doubts", "wavelength_nm", "interval_warning"}
     facts = {name: value for name, value in result.items() if name not in hidden and not isinstance(value, dict)}
     return SpectralReport(
         title="Evaluation of predicted spectra",

@@ -34,7 +34,8 @@ from rsforge.metrics.spectral_sums import (
 )
 from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.evaluation.summary import to_number
-from rsforge.recipes.hsi_evaluation.stages import SAME, PatchCase, Stage
+from rsforge.recipes.hsi.prediction import SAME
+from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
 
 TRUTH = "truth"
 HIGHER = {"psnr_db", "ssim"}

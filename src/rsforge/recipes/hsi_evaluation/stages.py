@@ -11,20 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.cubes.resample import area_weights
 from rsforge.data.spectra.patch_reader import PairedPixels
-from rsforge.data.spectra.spatial_dataset import area_mean, high_size, largest_low_size
+from rsforge.data.spectra.spatial_dataset import coarse_means, cut_to_coarse
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.models.spectral.baselines import Bicubic, MeanSpectrum, NearestSpectrum, RidgeAlone
 from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel
 from rsforge.recipes.hsi.networks import as_tensor
-from rsforge.recipes.hsi.prediction import predict_detail, predict_spectra
+from rsforge.recipes.hsi.prediction import SAME, predict_detail, predict_spectra
 from rsforge.tasks.hsi_spatial import find_comparable
 from rsforge.wording import count_noun
 
 Predictor = Callable[[Tensor], Tensor]
-SAME = Fraction(1)
 NOT_STORED = "the checkpoint holds none of its training side: it was made by an earlier version"
 
 
@@ -155,15 +153,11 @@ def prepare_coarse(pixels: PairedPixels, *, scale: Fraction, of_landsat: bool) -
     the edges of the truth, so that nothing is shifted. Pixels beside a hole do not count, as in the training.
     """
     landsat, truth, valid = _as_images(pixels)
-    low = [largest_low_size(side, scale) for side in valid.shape]
-    height, width = (high_size(side, scale) for side in low)
-    rows, cols = (torch.from_numpy(area_weights(side, scale)).float() for side in (height, width))
-    cut = (..., slice(0, height), slice(0, width))
-    counted = valid[cut].float()[None]
-    means = [area_mean(image[cut], counted, rows, cols) for image in (landsat, truth)]
+    counted = valid.float()[None]
+    means = [coarse_means(image, counted, scale) for image in (landsat, truth)]
     coarse = [torch.where(holds > 0, mean, torch.nan) for mean, holds in means]
-    comparable = find_comparable(counted[None], means[0][1][None], scale)[0, 0]
-    return PatchCase(coarse[0] if of_landsat else coarse[1], truth[cut], comparable, coarse[0])
+    comparable = find_comparable(cut_to_coarse(counted, scale)[None], means[0][1][None], scale)[0, 0]
+    return PatchCase(coarse[0] if of_landsat else coarse[1], cut_to_coarse(truth, scale), comparable, coarse[0])
 
 
 def _as_images(pixels: PairedPixels) -> tuple[Tensor, Tensor, Tensor]:
