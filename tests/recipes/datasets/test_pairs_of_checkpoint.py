@@ -121,6 +121,18 @@ def test_sides_of_a_split_are_measured(world, console, unpaired):
     assert record["facts"]["kind"] == "pairs"
 
 
+@pytest.mark.parametrize("wanted", [{}, {"max_per_terrain": None}])
+def test_a_training_on_fewer_pairs_of_the_split_is_known(world, console, wanted):
+    """Some of the terrains, or so many pairs of each, are no other split."""
+    assert rsforge("data split --data-dir {} --val 0.25 --test 0.25 --quiet", world) == 0
+    fewer = {"max_per_terrain": 2}
+    state = state_of(load_pairs(world, console, **fewer), world, **fewer)
+    console.warned.clear()
+    found = measured(world, "test", state, console, **wanted)
+    assert not console.warned and found.own
+    assert sample_names(found.samples) == set(load_split(world / "split.json").subsets["test"])
+
+
 def test_drawn_pairs_are_measured(console, monkeypatch):
     for module in (pair_datasets, pairs_of_checkpoint):
         monkeypatch.setattr(module, "SYNTHETIC_COUNT", 16)

@@ -7,7 +7,10 @@ import shutil
 import pytest
 import torch
 
+from rsforge.recipes.diffusion.train import warn_of_signal_left
+from rsforge.settings.diffusion import NoiseSettings
 from tests.worlds.commands import DIFFUSION, DRAWS, rsforge
+from tests.worlds.consoles import RecordingConsole
 
 LINE = f"diffusion train --vae {{}} --image-dir {{}} --output-dir {{}} {DIFFUSION.removesuffix(DRAWS)}"
 
@@ -23,3 +26,29 @@ def test_a_run_goes_on_with_the_draws_of_its_validation(job, tmp_path, capfd, op
     assert "RSF-C008" in capfd.readouterr().err
     assert rsforge(f"{LINE} {options} --epochs 2 --resume", *where) == 0
     assert torch.load(where[2] / "latest_model.pt", weights_only=True)["validation_draws"] == draws
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"timesteps": 200}, "the last of 200 timesteps of --schedule linear still holds 36% of the signal"),
+        ({"timesteps": 200, "prediction": "v", "schedule": "scaled_linear"}, "holds 58%"),
+        ({"timesteps": 200, "prediction": "v", "zero_terminal_snr": True}, ""),
+        ({"timesteps": 200, "schedule": "cosine"}, ""),
+        ({"timesteps": 20, "prediction": "flow"}, ""),
+        ({}, ""),
+        ({"schedule": "scaled_linear"}, ""),
+    ],
+)
+def test_a_schedule_that_ends_before_the_signal_does_is_named(options, says):
+    """Images are drawn from noise alone: a network that never saw it draws grey ones, without a word."""
+    console = RecordingConsole()
+    warn_of_signal_left(NoiseSettings(**options), console)
+    assert bool(console.warned) == bool(says)
+    assert says in "".join(console.warned)
+
+
+def test_a_training_says_so(job, tmp_path, capfd):
+    where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
+    assert rsforge(f"{LINE} --dry-run", *where) == 0
+    assert "the last of 40 timesteps of --schedule linear still holds 82%" in capfd.readouterr().err

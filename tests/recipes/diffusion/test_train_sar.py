@@ -56,8 +56,10 @@ def test_a_resumed_run_is_one_never_interrupted(sar_world, tmp_path, monkeypatch
 
 def test_a_plan_trains_nothing_and_counts_both_networks(sar_world, tmp_path, capsys):
     assert rsforge(LINE + "--dry-run --json", sar_world.pairs, sar_world.clip, tmp_path / "run") == 0
-    plan = json.loads(capsys.readouterr().out)["plan"]
+    shown = capsys.readouterr()
+    plan = json.loads(shown.out)["plan"]
     assert plan["training_images"] == 12 and plan["frozen_parameters"] > 0 and not (tmp_path / "run").exists()
+    assert "the last of 20 timesteps of --schedule scaled_linear still holds 95%" in shown.err
 
 
 def test_augmentation_trains_without_stored_latents(sar_world, tmp_path):

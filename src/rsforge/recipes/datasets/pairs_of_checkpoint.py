@@ -20,6 +20,7 @@ from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 from rsforge.recipes.datasets.pair_split import (
+    StoredPairSplit,
     TrainAndHeldOut,
     divide_by_scene,
     follow_split,
@@ -116,11 +117,23 @@ def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
     subset, reason = choose_subset(choice, split.pairs)
     if subset == "all":
         return _Chosen(found, found.pairs, "all", reason)
-    digest = _digest((split.pairs["train"], split.pairs["val"]), folder.state)
-    own = digest == trained_digest(folder.state)
-    return _Chosen(
-        found, stored_split.require_subset(split.pairs, subset, folder.console, ours=own), subset, reason, own
-    )
+    own = _was_trained_by(split, folder.state) or _limited_training(folder)
+    pairs = stored_split.require_subset(split.pairs, subset, folder.console, ours=own)
+    return _Chosen(found, pairs, subset, reason, own)
+
+
+def _was_trained_by(split: StoredPairSplit, state: Mapping[str, Any]) -> bool:
+    return _digest((split.pairs["train"], split.pairs["val"]), state) == trained_digest(state)
+
+
+def _limited_training(folder: _Folder) -> bool:
+    """Whether the training followed the same split with other pairs: some terrains, or so many of each."""
+    typed_nothing = folder.data.model_copy()
+    typed_nothing.model_fields_set.clear()
+    same_split = _Folder(typed_nothing, folder.state, folder.on_bad, SilentConsole())
+    found = _find_as_trained(same_split)
+    split = follow_split(found.data, found.index, found.pairs, same_split.console) if found else None
+    return split is not None and _was_trained_by(split, folder.state)
 
 
 def count_scaled(samples: IndexedDataset, size: int) -> int:

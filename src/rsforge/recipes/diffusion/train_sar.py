@@ -34,7 +34,7 @@ from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.diffusion.sar_data import SarData, read_data
 from rsforge.recipes.diffusion.sar_networks import Networks, build_networks, conditioning_of
 from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Request, SarPipeline
-from rsforge.recipes.diffusion.train import describe_schedule
+from rsforge.recipes.diffusion.train import describe_schedule, warn_of_signal_left
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.evaluation.learned_metrics import build_lpips
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
@@ -97,6 +97,7 @@ class EncodedData:
 
 def open_data(settings: SarTrainSettings, compute: Compute, console: Console) -> EncodedData:
     """The pairs, to be encoded at each step as long as nothing may be written."""
+    warn_of_signal_left(settings.denoiser, console)
     data = read_data(settings, compute, console)
     augmented = AugmentedPairs(data.pairs.train, Strengths(**settings.augment.model_dump()), seed=settings.run.seed)
     # What is measured here counts where images are encoded at each step: stored latents are measured themselves.
