@@ -190,6 +190,8 @@ COMMANDS = (
             "--output-path out/a.png", f"{TRAIN}.sample.single", sar_world, 4),
     Command("sample batch", f"sample batch {DRAW} --input-dir Dataset/r_000/s1_000 --output-dir out",
             f"{TRAIN}.sample.batch", sar_world, 4),
+    Command("sample scene", f"sample scene {DRAW} --samples 2 --input Dataset/r_000/s1_000/img_p1.png --tile 16 "
+            "--output out/a.tif", f"{TRAIN}.sample.scene", sar_world, 4),
     Command("sample dataset", f"sample dataset {DRAW} --data-dir Dataset --num-samples 3 --output-dir out",
             f"{TRAIN}.sample.dataset", sar_world, 4),
 )  # fmt: skip

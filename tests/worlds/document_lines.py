@@ -115,6 +115,8 @@ LINES = {
     "commands": [
         "diffusion train --vae vae_models/best_model.pt",
         "sample --ddim-steps 50",
+        "sample scene --diffusion-checkpoint checkpoints/model/best_model.pt --input path/to/sar_image.png "
+        "--output out.tif --tile 256 --overlap 64 --samples 3 --uncertainty",
         "data parquet-to-jsonl",
         "data synth --kind tiles --count 2 --size 16 --output-dir world --seed 1",
         "data synth --kind pairs --count 2 --size 16 --output-dir world --seed 1",
@@ -185,8 +187,6 @@ COMING = {
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
-        "sample scene --diffusion-checkpoint C --input in.tif --output out.tif --tile 256 --overlap 64 --samples 3 "
-        "--uncertainty",
         "runs ls",
         "runs show vae_models",
         "runs diff vae_models diffusion_models",

@@ -10,7 +10,12 @@ from rsforge.cli.bridge import command
 from rsforge.cli.help import HELP
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.sample import SampleSettings
-from rsforge.settings.sample_sar import SampleBatchSettings, SampleDatasetSettings, SampleSingleSettings
+from rsforge.settings.sample_sar import (
+    SampleBatchSettings,
+    SampleDatasetSettings,
+    SampleSceneSettings,
+    SampleSingleSettings,
+)
 from rsforge.settings.sample_text import SampleTextSettings
 
 # A group without commands yet: what it does by itself stays when subcommands come.
@@ -70,6 +75,20 @@ def batch(settings: SampleBatchSettings, console: TerminalConsole) -> dict[str, 
 def dataset(settings: SampleDatasetSettings, console: TerminalConsole) -> dict[str, Any]:
     """Draw optical images for held-out pairs and compare them with the true ones."""
     from rsforge.recipes.sample.dataset import draw as recipe
+
+    return recipe(settings, console)
+
+
+@command(
+    app,
+    "sample scene",
+    SampleSceneSettings,
+    writes=True,
+    epilog="Example: rsforge sample scene --input sar.tif --output optical.tif --region tropical --samples 8",
+)
+def scene(settings: SampleSceneSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Draw an optical image of a SAR image of any size, with its place on the earth."""
+    from rsforge.recipes.sample.scene import draw as recipe
 
     return recipe(settings, console)
 

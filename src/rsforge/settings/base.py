@@ -24,6 +24,8 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 # Every number has two bounds: beyond them no machine could follow, and a slip of the keyboard is a usage error.
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
+BandName = Annotated[str, Field(min_length=1, max_length=200)]
+"""A band of a raster by its number from 1 or by its name."""
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 Workers = Annotated[int, Field(ge=0, le=256)]
 Processes = Annotated[int, Field(ge=1, le=1024)]

@@ -15,6 +15,7 @@ from rsforge.settings.base import (
     DEVICES,
     ON_BAD,
     AverageSettings,
+    BandName,
     BatchSize,
     CountOrZero,
     Device,
@@ -37,7 +38,6 @@ from rsforge.settings.sections import Section, also
 CHECKPOINT = "Checkpoint of the training."
 MADE = also(made="cyclegan_models/best_model.pt", by="cyclegan train")
 Direction = Literal["sar2optical", "optical2sar"]
-BandName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class GanSettings(Section):

@@ -7,10 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, Device
+from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, BandName, Device
 from rsforge.settings.sections import Section, also
-
-BandName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class HsiPredictSettings(Section):

@@ -1,4 +1,4 @@
-"""What the user may say to ``rsforge sample single``, ``batch`` and ``dataset``."""
+"""What the user may say to ``rsforge sample single``, ``batch``, ``scene`` and ``dataset``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, Range, Seed, Share
+from rsforge.settings.base import (
+    BASE_DIR,
+    BATCH,
+    DEVICE,
+    DEVICES,
+    BandName,
+    BatchSize,
+    Count,
+    Device,
+    Range,
+    Seed,
+    Share,
+)
 from rsforge.settings.data_pairs import CLIP, UNIT, Unit
 from rsforge.settings.evaluation import LPIPS_WEIGHTS
 from rsforge.settings.pairs import PairDataSettings
@@ -18,6 +30,7 @@ Season = Literal["winter", "spring", "summer", "autumn", "fall", "unknown"]
 PARTNER = "Checkpoint of the {} that the model was trained with."
 ABSENT = "the one that the model names, looked for beside it and where it was then"
 REGION = "Region that the prompt names."
+PROMPT = "Prompt in place of the one made of region and season."
 SEASON = "Season that the prompt names; autumn is fall."
 
 
@@ -88,7 +101,7 @@ class SampleSingleSettings(FileDrawingSettings):
     input_image: Path = Field(description="SAR image.", json_schema_extra=also("--input"))
     region: Region = Field("temperate", description=REGION, json_schema_extra=also(basic=True))
     season: Season = Field("summer", description=SEASON, json_schema_extra=also(basic=True))
-    prompt: str | None = Field(None, description="Prompt in place of the one made of region and season.")
+    prompt: str | None = Field(None, description=PROMPT)
     output_path: Path | None = Field(
         None,
         description="Picture to write.",
@@ -109,6 +122,32 @@ class SampleBatchSettings(FileDrawingSettings):
     output_dir: Path = Field(
         Path("generated_images"), description="Folder for the images.", json_schema_extra=also("--output", basic=True)
     )
+
+
+class SampleSceneSettings(FileDrawingSettings):
+    """Settings of ``rsforge sample scene``."""
+
+    input: Path = Field(description="SAR image of any size.", json_schema_extra=also("--input-image"))
+    output: Path = Field(
+        Path("optical.tif"), description="GeoTIFF to write.", json_schema_extra=also("--output-path", basic=True)
+    )
+    region: Region = Field("temperate", description=REGION, json_schema_extra=also(basic=True))
+    season: Season = Field("summer", description=SEASON, json_schema_extra=also(basic=True))
+    prompt: str | None = Field(None, description=PROMPT)
+    bands: tuple[BandName, ...] = Field(
+        (),
+        description="Bands of the image to take, by number from 1 or by name, in the order of the training; all when "
+        "absent.",
+        json_schema_extra=also(metavar="N,N..."),
+    )
+    tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
+        None, description="Tile size in pixels; the training's image size when absent."
+    )
+    overlap: Annotated[int, Field(ge=0, le=16_384)] | None = Field(
+        None, description="Pixels that neighbouring tiles share, and are blended over; a quarter tile when absent."
+    )
+    uncertainty: bool = Field(True, description="Write the spread of several draws, too.")
+    overwrite: bool = Field(False, description="Replace files of these names.")
 
 
 class SampleDatasetSettings(DrawingSettings):

@@ -45,7 +45,10 @@ def translate(settings: CycleGanTranslateSettings, console: Console) -> dict[str
     jobs, there = plan_jobs(settings, translation, found, skipped, single=single)
     if not console.dry_run:
         tiled = Tiled(
-            lambda x, windows: net(x.to(device)), settings.batch_size, translation.before, translation.made.from_unit
+            lambda x, windows: net(x.to(device)),
+            settings.batch_size,
+            translation.takes.scale,
+            translation.made.from_unit,
         )
         jobs = _run_jobs(settings, tiled, jobs, skipped)
     skipped.check_any([*jobs, *there])

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsforge import __version__
-from rsforge.data.io.georeference import Mask, RasterInfo
-from rsforge.data.pairs.reading import rgb_to_grey
-from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, check_values
-from rsforge.data.scenes.blend_weights import Floats
+from rsforge.data.io.georeference import RasterInfo
+from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.scenes.tiling import TileGrid
 from rsforge.errors import RsforgeError
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.recipes.inference.checkpoints import LoadedModel
-from rsforge.recipes.inference.sar_values import choose_radiometry
+from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import Values
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
 
@@ -35,26 +33,20 @@ class Translation:
     tags: dict[str, str]
     bands: tuple[str, ...]
 
-    def before(self, values: Values, valid: Mask) -> Floats:
-        """What the generator takes of the values of a file; gaps are -1."""
-        x = self.given.to_unit(rgb_to_grey(values) if self.net.in_channels == 1 else values)
-        x[~valid] = -1
-        return x
+    @property
+    def takes(self) -> NetworkInput:
+        """What the generator takes of files."""
+        return NetworkInput(self.given, self.net.in_channels)
 
     def check(self, values: Values, where: str) -> None:
         """RSF-D010 for values that cannot be in the unit."""
         fix = "" if self.bands == _COLOURS else "save optical images as red, green and blue of 8 bits"
-        check_values(self.given, values, where=where, fix=fix)
+        self.takes.check_values(values, where, fix=fix)
 
     @property
     def in_pictures(self) -> bool:
         """Whether what is made fits in pictures of 8 bits."""
         return self.made.unit == "uint8" and self.net.out_channels in (1, 3)
-
-    def fits(self, info: RasterInfo) -> bool:
-        """Whether the generator takes the bands of an image."""
-        grey = self.net.in_channels == 1 and (info.dtype, info.bands) == ("uint8", 3)
-        return grey or info.bands == self.net.in_channels
 
     def tile_grid(self, info: RasterInfo) -> TileGrid:
         """The tiles of an image: none is larger than that of the training or what the image fills."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from rsforge.data.io.band_choice import describe_bands
 from rsforge.data.io.georeference import BandMetadata, RasterInfo
 from rsforge.data.io.image_reader import MAX_PIXELS
 from rsforge.data.io.raster_writer import RASTERS
@@ -19,7 +18,6 @@ from rsforge.recipes.inference.sar_values import UNIT_SYMBOLS
 from rsforge.recipes.inference.skipped_images import SkippedImages
 from rsforge.recipes.inference.tiled import ImageJob, readable
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
-from rsforge.wording import count_noun
 
 _Header = tuple[RasterInfo, BandMetadata | None]
 
@@ -56,24 +54,11 @@ def _read_header(
     try:
         with readable(source.path, bands) as raster:
             info = raster.info
-        if not own.fits(info):
-            raise _misfit(own, info, raster.metadata, bands)
+        own.takes.check_bands(info, raster.metadata, chosen=bool(bands), taker="the generator")
         own.check(np.empty(0, info.dtype), str(source.path))
     except RsforgeError as error:
         return source, error
     return source, (info, raster.metadata)
-
-
-def _misfit(own: Translation, info: RasterInfo, notes: BandMetadata | None, bands: tuple[str, ...]) -> RsforgeError:
-    count = own.net.in_channels
-    first = ",".join(str(k) for k in range(1, count + 1))
-    fix = f"translate images of {count_noun(count, 'band')}"
-    if bands or info.bands > count:
-        fix = f"name the {count_noun(count, 'band')} of the training with --bands, for example --bands {first}"
-    count_there = count_noun(info.bands, "band")
-    what = f"--bands names {count_there} of {info.path}" if bands else f"{info.path} has {count_there}"
-    found = f"{describe_bands(notes.descriptions if notes else [None] * info.bands)}; the generator takes {count}"
-    return RsforgeError("RSF-D003", what, where=str(info.path), found=found, fix=fix)
 
 
 def _make_job(

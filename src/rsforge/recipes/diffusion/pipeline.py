@@ -96,10 +96,30 @@ class LatentPipeline:
         on_step: Callable[[int], None] = ignore_progress,
     ) -> Tensor:
         """Images ``(len(indices), 3, H, W)`` in [-1, 1]; each depends on ``seed`` and its index alone."""
-        noise = SeededNoise(seed, indices)
-        eps = noise.draw(torch.empty(len(indices), *self.latent_shape, device=self.mean.device))
+        network = self.guide_network(guide)
+        latents = self.walk_latents(network, self.latent_shape, indices, walk, seed=seed, start=start, on_step=on_step)
+        return self.autoencoder.decode(latents).float().clamp(-1, 1)
+
+    def guide_network(self, guide: Guide) -> Callable[[Tensor, Tensor], Tensor]:
+        """The denoiser with its inputs, as a function of ``(x_t, t)``."""
         inputs = self.conditioning.select(guide.inputs)
-        network = guided_network(self.denoiser, self.conditioning, inputs, guide.guidance_scale, names=guide.names)
+        return guided_network(self.denoiser, self.conditioning, inputs, guide.guidance_scale, names=guide.names)
+
+    @torch.no_grad()
+    def walk_latents(
+        self,
+        network: Callable[[Tensor, Tensor], Tensor],
+        shape: Sequence[int],
+        indices: Sequence[int],
+        walk: Walk,
+        *,
+        seed: int,
+        start: Start | None = None,
+        on_step: Callable[[int], None] = ignore_progress,
+    ) -> Tensor:
+        """Latents ``(len(indices), *shape)``, not standardised, from noise that ``seed`` and each index choose."""
+        noise = SeededNoise(seed, indices)
+        eps = noise.draw(torch.empty(len(indices), *shape, device=self.mean.device))
         steps, x_t = self._begin(walk, eps, start)
         if steps:
             x_t = walk.function(
@@ -111,7 +131,7 @@ class LatentPipeline:
                 on_step=on_step,
                 final_alpha_bar=self.grid.final_alpha_bar(self.alphas_cumprod),
             )
-        return self.autoencoder.decode(x_t * self.std + self.mean).float().clamp(-1, 1)
+        return x_t * self.std + self.mean
 
     def _begin(self, walk: Walk, eps: Tensor, start: Start | None) -> tuple[list[int], Tensor]:
         """The steps to take and the state they begin with: pure noise, or an image that is noisy in part."""

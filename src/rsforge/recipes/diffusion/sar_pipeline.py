@@ -58,6 +58,11 @@ class SarPipeline:
     composite: Composite
     sar: Standard
 
+    @property
+    def factor(self) -> int:
+        """How many pixels wide one of the latents is."""
+        return self.latents.autoencoder.factor
+
     @torch.no_grad()
     def encode(self, sar: Tensor) -> Tensor:
         """The mean latents of SAR images ``(B, C, H, W)`` in [-1, 1], not standardised."""

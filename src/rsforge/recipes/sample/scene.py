@@ -1,0 +1,151 @@
+"""``rsforge sample scene``: an optical image of a SAR image of any size, where that lies on the earth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rsforge import __version__, durable, leftovers
+from rsforge.data.io.georeference import OpenRaster
+from rsforge.data.io.windows import Window
+from rsforge.data.scenes.blend_weights import Floats
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.inference.output_paths import check_free, check_place
+from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
+from rsforge.recipes.inference.tiled import readable
+from rsforge.recipes.sample.sar_images import Artist, describe, open_artist
+from rsforge.recipes.sample.scene_files import SceneFiles, check_name
+from rsforge.recipes.sample.scene_latents import SceneDrawing, SceneGrids, ScenePainter, count_tiles, tile_multiple
+from rsforge.recipes.training import output_dir
+from rsforge.samplers.image_to_image import remaining_steps
+from rsforge.settings.sample_sar import SampleSceneSettings
+
+SHARED = 4  # a tile shares this part of its side with the next
+
+
+def draw(settings: SampleSceneSettings, console: Console) -> dict[str, Any]:
+    """Draw the scene and write it, beside it the record of how it was made."""
+    check_name(settings.output)
+    check_place([settings.input], settings.output, single=True)
+    artist = open_artist(settings, console)
+    radiometry = choose_radiometry(artist.model.radiometry, settings.radiometry, settings.clip)
+    takes = NetworkInput(radiometry, artist.model.state["sar_channels"])
+    with readable(settings.input, settings.bands) as raster:
+        takes.check_bands(raster.info, raster.metadata, chosen=bool(settings.bands), taker="the model")
+        grids = plan_grids(settings, artist, raster)
+        scene = Scene(settings, artist, raster, takes, grids)
+        scene.check_files()
+        warn_of_source(artist, raster, console)
+        result = scene.describe()
+        if console.dry_run:
+            return result
+        result["valid_pixels"] = scene.write(console)
+    if not result["valid_pixels"]:
+        console.warn(f"{settings.input} has no valid pixel, and neither has what is made of it")
+    durable.write_json(scene.files.record, result)
+    return result
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A SAR raster, the model that takes it, and what becomes of it."""
+
+    settings: SampleSceneSettings
+    artist: Artist
+    raster: OpenRaster
+    takes: NetworkInput
+    grids: SceneGrids
+
+    @property
+    def prompt(self) -> str:
+        facts = {"region": self.settings.region, "season": self.settings.season}
+        given = self.settings.prompt
+        return self.artist.model.template.format(facts) if given is None else given
+
+    @property
+    def files(self) -> SceneFiles:
+        tags = {
+            "TIFFTAG_SOFTWARE": f"rsforge {__version__}",
+            "PROMPT": self.prompt,
+            "WEIGHTS": self.artist.model.loaded.digest,
+            "SEED": str(self.artist.seed),
+        }
+        also = ("mean", "spread")[: 1 + self.settings.uncertainty] if self.settings.samples > 1 else ()
+        return SceneFiles(self.settings.output, self.raster.info, tags, also)
+
+    def check_files(self) -> None:
+        """RSF-U004 or RSF-U005 for names that are taken."""
+        targets = [*self.files.rasters.values(), self.files.record]
+        if self.settings.input.resolve() in [target.resolve() for target in targets]:
+            what = f"{self.settings.input} would be replaced by what is made of it"
+            raise RsforgeError("RSF-U005", what, where="--input, --output", fix="name another --output")
+        if not self.settings.overwrite:
+            check_free(targets, skip_existing=False)
+
+    def describe(self) -> dict[str, Any]:
+        """The result and record of the call."""
+        grids, files = self.grids, {part: str(path) for part, path in self.files.rasters.items()}
+        sizes = {"height": grids.height, "width": grids.width, "tile": grids.tile, "overlap": grids.overlap}
+        input_and_output = {"input": str(self.settings.input), "output": str(self.files.image), "files": files}
+        return {**input_and_output, "prompt": self.prompt, **sizes, **describe(self.artist)}
+
+    def write(self, console: Console) -> int:
+        """Draw it into its files; how many pixels hold data."""
+        settings, files = self.settings, self.files
+        output_dir.make(files.image.parent)
+        leftovers.sweep_for([*files.rasters.values(), files.record])
+        steps = len(remaining_steps(self.artist.walk.steps, settings.strength))
+        with console.progress("tile", count_tiles(self.grids, steps, settings.samples)) as meter:
+            painter = ScenePainter(self.artist.model.pipeline, self.grids, settings.batch_size, meter.step)
+            drawing = SceneDrawing(painter.encode(self.read), self.prompt, settings.guidance_scale, settings.strength)
+            draws = [
+                painter.walk(drawing, self.artist.walk, seed=self.artist.seed, number=number)
+                for number in range(settings.samples)
+            ]
+            return self._write_strips(painter, torch.stack(draws))
+
+    def read(self, window: Window) -> Floats:
+        """The SAR values of a window as the model takes them; RSF-D010 for values that cannot be in the unit."""
+        part = self.raster.read(window)
+        self.takes.check_values(part.values[part.valid], str(self.settings.input))
+        return self.takes.scale(part.values, part.valid)
+
+    def _write_strips(self, painter: ScenePainter, draws: torch.Tensor) -> int:
+        row = holds = 0
+        with self.files.open() as write:
+            for strip in painter.decode(draws):
+                rows = min(strip.shape[2], self.grids.height - row)
+                valid = self.raster.read(Window(row, 0, rows, self.grids.width)).valid
+                write(strip[:, :, :rows], valid)
+                row, holds = row + rows, holds + int(valid.sum())
+        return holds
+
+
+def plan_grids(settings: SampleSceneSettings, artist: Artist, raster: OpenRaster) -> SceneGrids:
+    """The tiles of the scene; RSF-U005 for sizes that the networks do not take."""
+    tile, multiple = settings.tile or artist.model.image_size, tile_multiple(artist.model.pipeline)
+    overlap = tile // SHARED // multiple * multiple if settings.overlap is None else settings.overlap
+    for option, value, least in (("--tile", tile, multiple), ("--overlap", overlap, 0)):
+        if value % multiple:
+            near = max(least, round(value / multiple) * multiple)
+            what = f"the networks take tiles whose sides and overlap are multiples of {multiple} pixels"
+            raise RsforgeError("RSF-U005", what, where=option, found=str(value), fix=f"use {option} {near}")
+    if overlap >= tile:
+        what, found = "the overlap of tiles must be less than their side", f"overlap {overlap}, tile {tile}"
+        raise RsforgeError("RSF-U005", what, where="--overlap, --tile", found=found)
+    return SceneGrids(raster.info.height, raster.info.width, tile, overlap, artist.model.pipeline.factor)
+
+
+def warn_of_source(artist: Artist, raster: OpenRaster, console: Console) -> None:
+    """Name what a user may not expect of the result."""
+    if artist.model.state.get("scaled"):
+        size = artist.model.image_size
+        console.warn(
+            f"the training saw pairs that were scaled to {size} x {size} pixels: tiles of another ground resolution, "
+            "as this scene may have, can look different"
+        )
+    if raster.info.grid is None and raster.info.control is None:
+        console.warn(f"the result is not georeferenced: {raster.info.note}")
