@@ -58,6 +58,7 @@ def test_a_plan_trains_nothing_and_counts_both_networks(sar_world, tmp_path, cap
     assert rsforge(LINE + "--dry-run --json", sar_world.pairs, sar_world.clip, tmp_path / "run") == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert plan["training_images"] == 12 and plan["frozen_parameters"] > 0 and not (tmp_path / "run").exists()
+    assert plan["step_memory_mib"] > plan["weights_and_optimizer_mib"]
 
 
 def test_augmentation_trains_without_stored_latents(sar_world, tmp_path):

@@ -207,6 +207,26 @@ def test_a_dry_run_writes_nothing(scenes, tmp_path, capsys):
     assert not (tmp_path / "run").exists() and (plan["training_images"], plan["held_out_images"]) == (6, 3)
 
 
+def plan_memory(capsys, line, *paths):
+    assert rsforge(f"{line} --dry-run --json", *paths) == 0
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    return plan["step_memory_mib"], plan["waiting_batches_mib"]
+
+
+def test_a_plan_says_how_much_memory_a_step_takes(scenes, tmp_path, capsys):
+    line = TRAIN.replace("--blocks 1", "--blocks 3").replace("--transformer-width 8", "--transformer-width 16")
+    line += "--model spectral_transformer"
+    plain, waiting = plan_memory(capsys, line, scenes, tmp_path)
+    assert waiting == 0  # without workers
+    again, _ = plan_memory(capsys, f"{line} --gradient-checkpointing", scenes, tmp_path)
+    assert again < 0.8 * plain
+    crops, _ = plan_memory(capsys, f"{line} --crop-size 15", scenes, tmp_path)
+    assert crops == pytest.approx(plain / 4, rel=0.15)
+    patch = 4 * 30 * 30 * (3 + 12 + 1) / 2**20
+    more, waiting = plan_memory(capsys, f"{line} --grad-accum 3 --num-workers 1", scenes, tmp_path)
+    assert plain < more < 1.5 * plain and waiting == pytest.approx(2 * 2 * patch, abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [

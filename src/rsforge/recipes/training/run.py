@@ -99,7 +99,9 @@ def _fit_here(
         partners.check_same(state, spec.partners)
     if console.dry_run:
         left_open = decisions.describe_decisions(decided, state)
-        return plan(spec, settings, method.outputs, compute) | ({decisions.KEY: left_open} if left_open else {})
+        return plan(spec, settings, method.outputs, compute, console) | (
+            {decisions.KEY: left_open} if left_open else {}
+        )
     with locked_output_dir(run, compute):
         if compute.world.writes:
             output_dir.prepare(run, method.outputs, as_model(settings), console, fresh=state is None)
