@@ -17,7 +17,8 @@ import torch
 from _paired import THREADS, Spent, interleaved, repeats, report, timed
 from torch import Tensor
 
-from rsforge.data.latent_cache import LatentDataset, latent_statistics, open_latents, write_latents
+from rsforge.data.latent_cache import LatentDataset, latent_statistics
+from rsforge.data.stored_arrays import open_array, write_array
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader, IndexedDataset, MicroBatch
@@ -53,8 +54,8 @@ def stored(encode: Encoder, images: Drawn, folder: Path) -> LatentDataset:
     """The moments of ``images`` in a file of ``folder``."""
     shape = (COUNT, 1, 2, *encode.autoencoder.latent_shape(SIDE))
     path = folder / "latents.npy"
-    write_latents(path, (encode(batch)[:, None] for batch in images.images.split(BATCH)), shape)
-    return LatentDataset({"latents": open_latents(path, shape)}, [str(i) for i in range(COUNT)], seed=0)
+    write_array(path, (encode(batch)[:, None] for batch in images.images.split(BATCH)), shape)
+    return LatentDataset({"latents": open_array(path, shape)}, [str(i) for i in range(COUNT)], seed=0)
 
 
 def stepper(

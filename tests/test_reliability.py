@@ -10,14 +10,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
-PAGES = PAGE + (ROOT / "docs" / "sar-to-optical.md").read_text("utf-8")
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGES)))
+TASKS = [(ROOT / "docs" / name).read_text("utf-8") for name in ("sar-to-optical.md", "hyperspectral.md")]
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", "".join([PAGE, *TASKS]))))
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
 def test_every_test_that_a_page_names_exists(path, name):
     functions = [n.name for n in ast.parse((ROOT / path).read_text("utf-8")).body if isinstance(n, ast.FunctionDef)]
     assert name in functions
+
+
+@pytest.mark.parametrize("page", TASKS, ids=lambda page: page.splitlines()[0])
+def test_every_row_of_a_task_names_a_test_and_files_that_exist(page):
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert len(rows) > 30 and all(".py::test_" in row or row.endswith(("test |", "notice it |")) for row in rows)
+    assert all((ROOT / path).is_file() for path in re.findall(r"`((?:src|tests)/[\w/]+\.py)`", page))
 
 
 def test_every_row_of_the_page_names_a_test_and_a_result():

@@ -37,7 +37,7 @@ RECIPES = {
     "cyclegan.translate": ["translate", "describe"],
     "cyclegan.evaluate": ["evaluate", "table"],
     "cyclegan.export": ["export"],
-    "hsi.selftest": ["run", "describe"],
+    "hsi_selftest.selftest": ["run", "describe"],
     "sample.images": ["draw"],
     "tools.demo": ["run"],
     "tools.doctor": ["examine"],

@@ -144,6 +144,17 @@ def test_the_schedulers_of_the_document(shell, kitchen, name):
     assert kitchen.settings.optim.lr_scheduler == name
 
 
+@pytest.mark.parametrize("words", ["--prompt field", "--seed 1 --pipeline=sd", "--prompts_file a.txt --seed 1"])
+def test_an_option_that_one_command_has_names_it(words):
+    assert expand(["sample", *words.split()])[:2] == ["sample", "text"]
+    assert expand(["sample", "text", *words.split()])[:3] == expand(["sample", *words.split()])[:3]
+
+
+def test_an_option_names_no_command_where_one_is_named():
+    assert expand(["sample", "single", "--prompt", "field"]) == ["sample", "single", "--prompt", "field"]
+    assert expand(["sample", "--seed", "1"])[1] == "--seed"
+
+
 @pytest.mark.parametrize("words", ["--mode batch --input-dir x", "--input_dir x --mode=batch"])
 def test_a_mode_names_the_command(words):
     expanded = expand(["sample", *words.split()])

@@ -13,7 +13,7 @@ from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS
 
 # Values in the unit of the user's own files, which may be of any size and sign; only NaN and infinity are refused.
-UNBOUNDED = {"clip", "valid_range"}
+UNBOUNDED = {"clip", "scale_offset", "valid_range"}
 
 NUMBERS = (int, float)
 

@@ -6,6 +6,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 
 from rsforge.cli.argv import locate
@@ -13,6 +14,8 @@ from rsforge.cli.main import run
 from rsforge.cli.tree import COMMANDS, common_options
 from tests.worlds.coming import CLIP_CONFIG, MODEL_CONFIG
 from tests.worlds.document_lines import ALL, COMING, LINES
+from tests.worlds.pretrained_model import write_model
+from tests.worlds.spectral_checkpoints import write_landsat
 from tests.worlds.vgg16 import write_vgg16
 
 # Networks that train in a second, from the environment: the lines stay as they are.
@@ -33,6 +36,8 @@ MADE = {
     "diffusion train-sar": "checkpoints/model",
     "hsi train-spectral": "outputs/stage1_training",
     "hsi train-stage1": "outputs/stage1_training",
+    "hsi train-spatial": "outputs/stage2_training",
+    "hsi train-stage2": "outputs/stage2_training",
     "data prepare-classes": "training_data",
 }
 DRAW = [
@@ -56,6 +61,7 @@ TRAIN = [
     "diffusion train-sar --dataset-path Dataset --max-train-steps 1 --vae-epochs 1 --vae-perceptual no --image-size 32 "
     "--report-to none --timesteps 50 --validation-draws 1",
     "hsi train-stage1 --model spectral_unmixing --epochs 1 --report-to none",
+    "hsi train-stage2 --source truth --model lightweight --num-layers 1 --epochs 1 --report-to none",
 ]
 
 
@@ -93,6 +99,12 @@ def _as_the_documents_have_it(place: Path) -> None:
     shutil.copy(place / "checkpoints/clip/best_clip.pt", place)
     shutil.copy(place / "checkpoints/model/latest_model.pt", place / "checkpoints/model/model_epoch_20.pt")
     shutil.copy(place / "outputs/stage1_training/latest_model.pth", place / "C")
+    shutil.copy(place / "outputs/stage1_training/best_model.pth", place / "A")
+    shutil.copy(place / "outputs/stage2_training/best_model.pth", place / "B")
+    (patches, *_) = sorted((place / "outputs/dataset_small").rglob("*.h5"))
+    with h5py.File(patches) as file:
+        write_landsat(place / "in.tif", file["landsat"][0], names=file.attrs["landsat_bands"].tolist(), tags={})
+    write_model(place / "RemoteDiff")
     shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
     (place / "path/to").mkdir(parents=True)
     shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")

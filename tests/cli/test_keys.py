@@ -194,7 +194,7 @@ def test_the_training_section_of_the_document_fits_landed_commands(shell, kitche
     s = kitchen.settings
     assert (s.loop.batch_size, s.optim.learning_rate, s.loop.mixed_precision) == (4, 1e-3, "auto")
     assert s.data.val_fraction == 0.3
-    assert json.loads(shell("config", "validate", "a.json", "--json").out)["a.json"].count("train") == 7
+    assert json.loads(shell("config", "validate", "a.json", "--json").out)["a.json"].count("train") == 9
 
 
 @pytest.mark.parametrize("tables", [{"file_keys": (FileKey("epoch", ("e",)),)}, {"variables": {"E": "epoch"}}])

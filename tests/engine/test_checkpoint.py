@@ -50,6 +50,15 @@ def test_what_was_saved_comes_back(saved):
     torch.testing.assert_close(dict(checkpoint.tensors(loaded)), dict(checkpoint.tensors(expected)), rtol=0, atol=0)
 
 
+def test_what_was_saved_on_another_device_is_read_without_it(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:7")  # as tensors there are marked
+        checkpoint.save(tmp_path / "a.pt", state())
+    with pytest.raises(RuntimeError, match="CUDA"):
+        torch.load(tmp_path / "a.pt", weights_only=True)
+    assert {tensor.device.type for _, tensor in checkpoint.tensors(checkpoint.load(tmp_path / "a.pt"))} == {"cpu"}
+
+
 def test_the_same_state_is_the_same_bytes(saved, tmp_path):
     checkpoint.save(tmp_path / "b.pt", state())
     assert saved.read_bytes() == (tmp_path / "b.pt").read_bytes()

@@ -17,10 +17,14 @@ from tests.worlds.caption_extraction import encode_picture, write_captioned
 from tests.worlds.clip import TINY as CLIP
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan import write_checkpoint
+from tests.worlds.hsi import SPATIAL, draw_scenes
 from tests.worlds.hsi import TINY as HSI
-from tests.worlds.hsi import draw_scenes
+from tests.worlds.hsi import TRAIN as STAGE1
 from tests.worlds.main_job import FORMER, lay_out
+from tests.worlds.pretrained_model import write_model
 from tests.worlds.sar_diffusion import DRAWING, SAR, make_world
+from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat, write_stage1
+from tests.worlds.spectral_patches import write_scene
 
 RUN = "--output-dir run --report-to none"
 MAP = VAE.replace("--latent-dim 8", "--latent map --latent-channels 2").replace("--num-workers 0", "--num-workers 2")
@@ -75,6 +79,23 @@ def patches(place: Path) -> None:
     draw_scenes(place / "patches")
 
 
+def first_stage(place: Path) -> None:
+    """Patches, and a stage 1 trained on them once for all commands of a campaign."""
+    shared = place.parents[1] / "stage 1"
+    if not shared.exists():
+        patches(shared)
+        rsforge(STAGE1 + "--epochs 2 --quiet", shared / "patches", shared / "stage1")
+    shutil.copytree(shared / "patches", place / "patches")
+    shutil.copy(shared / "stage1/best_model.pth", place / "stage1.pth")
+
+
+def scenes_and_stage1(place: Path) -> None:
+    write_stage1(place / "stage1.pth")
+    for k in range(3):
+        write_landsat(place / "given" / f"{k}.tif", draw_landsat(60, 50, seed=k))
+    write_scene(place / "given/patches.h5", 3)
+
+
 def generator(place: Path) -> None:
     write_checkpoint(place / "gan.pt")
 
@@ -111,6 +132,7 @@ DIFFUSION_LINE = f"diffusion train {DENOISER} {RUN} --epochs 4 --save-every 2 --
 GAN_LINE = f"cyclegan train {GAN} {RUN} --epochs 3 --save-every 1 --sample-every 2"
 CLIP_LINE = f"clip train --data-dir Dataset --output-dir run --epochs 3 --save-every 1 {CLIP}"
 HSI_LINE = f"hsi train-spectral --data-dir patches --output-dir run --epochs 4 --keep-checkpoints 2 {HSI}"
+SPATIAL_LINE = f"{SPATIAL.format('patches', 'stage1.pth', 'run')} --epochs 4 --keep-checkpoints 2 --source mix"
 SAR_LINE = f"diffusion train-sar --data-dir Dataset --clip-checkpoint clip.pt --output-dir run {SAR}"
 DRAW = DRAWING.format("model/best_model.pt")
 SAMPLE = "sample --diffusion-checkpoint diffusion_vector/best_model.pt --vae vae_vector/best_model.pt"
@@ -129,6 +151,11 @@ COMMANDS = (
             pairs, 1, processes=2),
     Command("clip train", CLIP_LINE, f"{TRAIN}.clip.train", sar_pairs, 8),
     Command("hsi train-spectral", HSI_LINE, f"{TRAIN}.hsi.train_spectral", patches, 8),
+    Command("hsi train-spatial", SPATIAL_LINE, f"{TRAIN}.hsi.train_spatial", first_stage, 8),
+    Command("hsi evaluate", "hsi evaluate --stage1-checkpoint stage1.pth --data-dir patches --output-dir out "
+            "--resamples 100 --device cpu", f"{TRAIN}.hsi_evaluation.evaluate", first_stage, 4),
+    Command("hsi predict", "hsi predict --stage1-checkpoint stage1.pth --input given --output out --tile 26",
+            f"{TRAIN}.hsi.predict", scenes_and_stage1, 8),
     Command("diffusion train-sar", f"{SAR_LINE} --epochs 3 --save-every 1 --sample-every 2",
             f"{TRAIN}.diffusion.train_sar", sar_pairs, 10),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "
@@ -157,6 +184,8 @@ COMMANDS = (
     Command("vae reconstruct", "vae reconstruct --checkpoint vae_map/latest_model.pt --data-dir tiles --output r.png",
             f"{TRAIN}.vae.reconstruct", lambda place: (map_autoencoder(place), tiles(place)), 6),
     Command("sample", f"{SAMPLE} --num-images 6 --ddim-steps 4 --seed 3", f"{TRAIN}.sample.images", lay_out),
+    Command("sample text", "sample text --pipeline model --prompt trees --num-images 2 --num-inference-steps 2 "
+            "--seed 3", f"{TRAIN}.sample.text", lambda place: write_model(place / "model")),
     Command("sample single", f"sample single {DRAW} --samples 2 --input-image Dataset/r_000/s1_000/img_p1.png "
             "--output-path out/a.png", f"{TRAIN}.sample.single", sar_world, 4),
     Command("sample batch", f"sample batch {DRAW} --input-dir Dataset/r_000/s1_000 --output-dir out",

@@ -15,7 +15,7 @@ from tests.faults.campaign import share
 from tests.faults.commands import COMMANDS, Command
 from tests.faults.trials import Tally, Trial, follow, is_whole
 
-TRAININGS = {"vae train", "diffusion train", "cyclegan train", "hsi train-spectral"}
+TRAININGS = {"vae train", "diffusion train", "cyclegan train", "hsi train-spectral", "hsi train-spatial"}
 WITHOUT_A_KILL = {
     # They write nothing, or one file through the same function as the others.
     "data stats", "config", "config ls", "config cp", "config show", "config schema", "config validate", "doctor",
@@ -25,8 +25,8 @@ WITHOUT_A_KILL = {
     "demo",
     # It writes into a folder of its own that is removed.
     "hsi selftest",
-    # Another name of hsi train-spectral.
-    "hsi train-stage1",
+    # Other names of hsi train-spectral and hsi train-spatial.
+    "hsi train-stage1", "hsi train-stage2",
 }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import torch
 from rsforge.data.captions.parquet import find_shards
 from rsforge.data.cubes.formats import find_cubes
 from rsforge.data.io.image_reader import find_images
-from rsforge.data.latent_cache import write_latents
 from rsforge.data.splits.single_items import find_hdf5_files
+from rsforge.data.stored_arrays import write_array
 from rsforge.durable import TEMPORARY
 from rsforge.recipes.data.find_parquet import find_set
 from tests.worlds.commands import VAE, rsforge
@@ -121,7 +121,7 @@ def test_a_command_goes_on_beside_half_files_and_removes_them(tmp_path, make, le
 
 def test_latents_are_written_beside_half_of_them_and_remove_it(tmp_path):
     (tmp_path / f"{LEFT}a.npy").write_bytes(b"half")
-    write_latents(tmp_path / "a.npy", [torch.zeros(2, 1, 2, 3)], (2, 1, 2, 3))
+    write_array(tmp_path / "a.npy", [torch.zeros(2, 1, 2, 3)], (2, 1, 2, 3))
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 

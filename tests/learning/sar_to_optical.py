@@ -62,9 +62,9 @@ def draw_truth(row: Mapping[str, str]) -> Tensor:
     return patch.float() / 255 * 2 - 1
 
 
-def train(folder: Path, pairs: int, epochs: int, more: Sequence[str]) -> Path:
-    """The best checkpoint, of a training in ``folder`` unless it is there already."""
-    data, clip, model = (folder / name for name in ("Dataset", "clip", "model"))
+def train(folder: Path, pairs: int, epochs: int, more: Sequence[str], *, name: str = "model") -> Path:
+    """The best checkpoint, of a training in ``folder / name`` unless it is there already."""
+    data, clip, model = (folder / part for part in ("Dataset", "clip", name))
     written = ("--overwrite", "--report-to", "none", "--quiet")
     steps = {
         data: ("data", "synth", "--kind", "pairs-csv", "--count", pairs, "--size", SIZE, "--seed", SEED,
@@ -92,10 +92,10 @@ def open_held_out(model: SarModel, data: Path) -> Held:
     return Held(subset.samples, sar, optical, subset.scenes, subset.metadata)
 
 
-def draw(model: SarModel, sar: Tensor, prompts: Sequence[str], draws: int) -> Tensor:
+def draw(model: SarModel, sar: Tensor, prompts: Sequence[str], draws: int, *, num_steps: int | None = None) -> Tensor:
     """``draws`` images of each SAR image with its prompt ``(N, draws, 3, S, S)``, from noise and without guidance."""
     request = Request(sar.repeat_interleave(draws, 0), [prompt for prompt in prompts for _ in range(draws)])
-    walk = model.pipeline.latents.walk(None, None)
+    walk = model.pipeline.latents.walk(num_steps=num_steps)
     images = model.pipeline.draw_in_batches(request, range(len(request.sar)), walk, seed=1, batch_size=64)
     draws_of_each: Tensor = images.unflatten(0, (len(sar), draws))
     return draws_of_each
@@ -150,12 +150,17 @@ def judge(nearness: Mapping[str, Mapping[str, Any]], steering: Mapping[str, Mapp
     return faults
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of this script."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=960)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--folder", type=Path, default=Path(".nox/learning"))
-    parsed, more = parser.parse_known_args()
+    return parser
+
+
+def main() -> int:
+    parsed, more = make_parser(__doc__).parse_known_args()
     ensure_torchvision()
     model = load_sar_model(
         ModelFiles(train(parsed.folder, parsed.pairs, parsed.epochs, more)), torch.device("cpu"), averaged=True

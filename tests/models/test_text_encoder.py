@@ -33,6 +33,22 @@ def test_the_reference_computes_the_same(theirs, norm_constants):
         torch.testing.assert_close(ours(TOKENS[:, :5]), shorter, atol=1e-5, rtol=1e-5)
 
 
+def test_the_activation_and_the_width_of_open_clip(clip_text_model, stirred):
+    options = {"hidden_act": "gelu", "intermediate_size": 40}
+    theirs = stirred(
+        clip_text_model(vocab_size=11, hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
+                        max_position_embeddings=7, **options)
+    )  # fmt: skip
+    ours = TextEncoder(**SIZES, **options).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    other = TextEncoder(**SIZES, intermediate_size=40).eval()
+    other.load_state_dict(theirs.state_dict(), strict=True)
+    with torch.no_grad():
+        expected = theirs(TOKENS).last_hidden_state
+        torch.testing.assert_close(ours(TOKENS), expected, atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(other(TOKENS), expected, atol=1e-4)
+
+
 def test_names_and_shapes_are_the_references(theirs):
     def describe(network):
         return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -77,6 +93,8 @@ def test_heads_that_do_not_divide_the_width_and_long_texts_are_refused():
         TextEncoder(**SIZES | {"num_heads": 5})
     with pytest.raises(ValueError, match="8 tokens, the text encoder takes 7"):
         TextEncoder(**SIZES)(torch.zeros(1, 8, dtype=torch.int64))
+    with pytest.raises(ValueError, match="unknown hidden_act 'relu'"):
+        TextEncoder(**SIZES, hidden_act="relu")
 
 
 @torch.no_grad()

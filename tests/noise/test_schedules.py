@@ -68,6 +68,17 @@ def test_betas_have_their_ends() -> None:
     assert (roots - roots[0]).abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("kind", ["linear", "scaled_linear"])
+def test_tables_of_other_ends_agree_with_diffusers(ddpm_scheduler, kind) -> None:
+    ends = {"beta_start": 0.002, "beta_end": 0.03}
+    reference = ddpm_scheduler(beta_schedule=kind, num_train_timesteps=100, **ends).alphas_cumprod.double()
+    torch.testing.assert_close(alphas_cumprod(kind, 100, **ends), reference, atol=1e-6, rtol=0)
+    schedule = {"kind": kind, "timesteps": 100, **ends}
+    assert torch.equal(table_of(schedule), alphas_cumprod(kind, 100, **ends))
+    without = table_of({"kind": kind, "timesteps": 100})
+    assert torch.equal(without, alphas_cumprod(kind, 100)) and not torch.allclose(without, table_of(schedule))
+
+
 def test_cosine_is_recomputed_after_clipping() -> None:
     table = schedules.cosine_alphas_cumprod(1000)
     torch.testing.assert_close(table[-1] / table[-2], torch.tensor(1e-3, dtype=torch.float64))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from rsforge.noise.timestep_sampling import sample_timesteps, timesteps_of_stratum
+from rsforge.noise.timestep_sampling import sample_timesteps, shift_times, timesteps_of_stratum
 
 
 def test_uniform_is_every_timestep_alike() -> None:
@@ -21,6 +21,21 @@ def test_logit_normal_times_are_normal_before_the_sigmoid(mean, std) -> None:
     t = sample_timesteps("logit_normal", 1000, 20_000, mean=mean, std=std)
     s = (t.double() + 0.5) / 1000  # the middle of what was rounded up to (t + 1) / 1000
     assert stats.kstest(torch.logit(s), stats.norm(mean, std).cdf).statistic < 0.012
+
+
+def test_a_shift_multiplies_the_odds_of_noise() -> None:
+    s = torch.tensor([0.0, 0.2, 0.5, 1.0], dtype=torch.float64)
+    assert torch.allclose(shift_times(s, 3.0), torch.tensor([0, 3 / 7, 0.75, 1], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("shift", [0.5, 3.0])
+@pytest.mark.parametrize(("kind", "cdf"), [("uniform", stats.uniform.cdf), ("logit_normal", stats.norm.cdf)])
+def test_shifted_times_have_the_distribution_of_the_others_before_the_shift(kind, cdf, shift) -> None:
+    torch.manual_seed(0)
+    s = (sample_timesteps(kind, 1000, 20_000, shift=shift).double() + 0.5) / 1000
+    before = shift_times(s, 1 / shift)
+    times = torch.logit(before) if kind == "logit_normal" else before
+    assert stats.kstest(times, cdf).statistic < 0.012
 
 
 @pytest.mark.parametrize("kind", ["uniform", "logit_normal"])

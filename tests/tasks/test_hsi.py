@@ -12,7 +12,8 @@ from rsforge.engine.task import StepContext
 from rsforge.losses.spectral import absolute_error, spectral_angle, spectral_gradient
 from rsforge.metrics.spectral import sam_deg
 from rsforge.models.spectral.transformer import SpectralTransformer
-from rsforge.tasks.hsi import Baseline, Normalisation, SensorResponse, SpectralTask
+from rsforge.tasks.hsi import Baseline, SensorResponse, SpectralTask
+from rsforge.tasks.spectral_figures import Normalisation
 
 BANDS = 6
 WAVELENGTH_NM = torch.tensor([400.0, 410, 420, 700, 710, 720])

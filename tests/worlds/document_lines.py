@@ -49,6 +49,7 @@ LINES = {
         "cyclegan export --checkpoint cyclegan_models/best_model.pt --output-dir exported",
     ],
     "002": [
+        "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
         "data parquet-to-jsonl --parquet_path /path/to/train.parquet --output_dir /path/to/output_directory "
         "--caption_file captions.txt",
         "data captions-to-jsonl --caption_file /path/to/captions.txt --output_file metadata.jsonl",
@@ -60,6 +61,17 @@ LINES = {
         "hsi train-spectral --data-dir outputs/dataset_small --batch-size 1 --lr 1e-5 --sam-weight 0.2 "
         "--spectral-grad-weight 0.05",
         "hsi train-stage1",
+        "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
+        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
+        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint outputs/stage1_training/best_model.pth "
+        "--output-dir outputs/stage2_training --model spatial_sr --num-features 64 --num-groups 4 --num-blocks 4 "
+        "--epochs 100 --batch-size 4 --lr 1e-4 --val-fraction 0.2",
+        "hsi train-spatial --source truth --scale 15/2",
+        "hsi train-spatial",
+        "hsi evaluate --stage1-checkpoint A --stage2-checkpoint B --data-dir outputs/dataset_small --output-dir "
+        "evaluation",
+        "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
+        "hsi evaluate",
         "hsi selftest",
     ],
     "004": [
@@ -121,6 +133,9 @@ LINES = {
         "data hsi-patches --input cubes --sensor landsat7 --patch-size 30 --stride 30 --output-dir hsi",
         "data hsi-patches --input cubes --sensor landsat8 --patch-size 30 --stride 30 --output-dir hsi --factor 7.5",
         "data hsi-patches --input cubes --sensor landsat9 --patch-size 30 --stride 30 --output-dir hsi",
+        "hsi predict --stage1-checkpoint A --stage2-checkpoint B --input in.tif --output out.tif",
+        "hsi predict --stage1-checkpoint A --input outputs/dataset_small --output predicted --project",
+        "hsi predict --input in.tif --output out.img",
         "cyclegan train --data-dir v_2 --terrains agri urban --allow-gray-optical",
         "cyclegan train --data-dir synthetic --image-size 32",
         "cyclegan translate --checkpoint cyclegan_models/best_model.pt --input v_2/agri/s1 --output translated "
@@ -166,17 +181,10 @@ COMING = {
         "--lr_warmup_steps=0 --mixed_precision=fp16 "
         "--gradient_checkpointing --use_ema --checkpointing_steps=500 --validation_epochs=10 --push_to_hub "
         "--report_to=wandb",
-        "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
-    ],
-    "003": [
-        "hsi train-spatial --data-dir outputs/dataset_small --stage1-checkpoint C --model lightweight",
-        "hsi train-stage2 --data-dir outputs/dataset_small --stage1-checkpoint C --model spatial_sr",
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
-        "hsi predict --stage1-checkpoint A --stage2-checkpoint B --input in.tif --output out.tif",
-        "hsi evaluate --checkpoint A --data-dir outputs/dataset_small --json",
         "sample scene --diffusion-checkpoint C --input in.tif --output out.tif --tile 256 --overlap 64 --samples 3 "
         "--uncertainty",
         "runs ls",

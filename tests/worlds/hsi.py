@@ -11,6 +11,10 @@ TINY = (
     "--transformer-width 8 --heads 2 --endmembers 3 "
 )
 TRAIN = "hsi train-spectral --data-dir {} --output-dir {} " + TINY
+SPATIAL = (
+    "hsi train-spatial --data-dir {} --stage1-checkpoint {} --output-dir {} --num-groups 1 --num-blocks 1 "
+    "--num-features 4 --num-workers 0 --batch-size 2 --report-to none --device cpu "
+)
 
 
 def draw_scenes(root: Path, count: int = 3, *, holes: bool = True) -> Path:

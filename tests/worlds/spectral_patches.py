@@ -40,6 +40,19 @@ def draw_curved_spectra(height: int, width: int, *, seed: int = 0) -> np.ndarray
     return (5 + 2 * np.sin(quantity[..., None] * (0.5 + np.arange(BANDS) / 4))).astype(np.float32)
 
 
+def draw_orchard(height: int, width: int, *, seed: int = 0) -> np.ndarray:
+    """Spectra ``(height, width, BANDS)`` of ground that changes slowly, brighter in the middle of every 3 x 3 pixels.
+
+    Pixels three times as wide show the ground alone: what lies within them can be learnt and not interpolated.
+    """
+    shares = zoom(np.random.default_rng(seed).dirichlet(np.full(4, 4.0), (3, 3)), (height / 3, width / 3, 1), order=1)
+    x = np.linspace(0, 1, BANDS)
+    ground = shares @ np.stack([1 + np.sin(3 * x), 2 - x, 0.5 + x**2, 1 + np.cos(6 * x) / 2])
+    rows, cols = (np.arange(side) % 3 == 1 for side in (height, width))
+    tree = 1 - x / 2
+    return (3 * ground * (1 + (rows[:, None] & cols)[..., None] * tree)).astype(np.float32)
+
+
 def write_scene(
     path: Path,
     count: int = 3,

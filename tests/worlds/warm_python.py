@@ -34,7 +34,8 @@ IMPORTS = (
     *(f"rsforge.recipes.{group}.{name}" for group, name in (
         ("vae", "train"), ("vae", "evaluate"), ("vae", "reconstruct"), ("clip", "train"), ("diffusion", "train"),
         ("diffusion", "train_sar"), ("cyclegan", "train"), ("cyclegan", "translate"), ("cyclegan", "evaluate"),
-        ("hsi", "train_spectral"), ("sample", "images"), ("tools", "info"), ("data", "audit"),
+        ("hsi", "train_spectral"), ("hsi", "train_spatial"),
+        ("hsi_evaluation", "evaluate"), ("sample", "images"), ("tools", "info"), ("data", "audit"),
         ("data", "parquet_to_jsonl"),
     )),
 )  # fmt: skip

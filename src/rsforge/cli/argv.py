@@ -11,6 +11,10 @@ from rsforge.cli.tree import COMMANDS, Command, common_options
 
 MODES: dict[tuple[str, ...], str] = {("sample",): "--mode"}
 """Options by which a source document names what is a command here."""
+IMPLIED: dict[tuple[str, ...], dict[str, str]] = {
+    ("sample",): dict.fromkeys(("--pipeline", "--prompt", "--prompts-file"), "text")
+}
+"""Options that only one command of a group has, by which it is meant where none is named."""
 _NUMBER = re.compile(r"-(\d|\.\d)")
 
 
@@ -59,7 +63,10 @@ def locate(argv: list[str]) -> tuple[list[str], int]:
 
 
 def name_command(argv: list[str]) -> list[str]:
-    """``argv`` with the command where an option names it: ``sample --mode batch`` is ``sample batch``."""
+    """``argv`` with the command where an option names it: ``sample --mode batch`` is ``sample batch``.
+
+    So it is with an option that only one command has: ``sample --prompt field`` is ``sample text --prompt field``.
+    """
     path, begin = locate(argv)
     option = MODES.get(tuple(path))
     for index, word in enumerate(argv[begin:], begin):
@@ -69,7 +76,10 @@ def name_command(argv: list[str]) -> list[str]:
         value, end = (value, index + 1) if equals else (" ".join(argv[index + 1 : index + 2]), index + 2)
         if (*path, value) in COMMANDS:
             return [*argv[:begin], value, *argv[begin:index], *argv[end:]]
-    return argv
+    implied = IMPLIED.get(tuple(path), {})
+    names = (word.partition("=")[0].replace("_", "-") for word in argv[begin:] if word.startswith("--"))
+    meant = next((implied[name] for name in names if name in implied), None)
+    return argv if meant is None else [*argv[:begin], meant, *argv[begin:]]
 
 
 def expand(argv: list[str]) -> list[str]:

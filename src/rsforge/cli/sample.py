@@ -11,6 +11,7 @@ from rsforge.cli.help import HELP
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.settings.sample import SampleSettings
 from rsforge.settings.sample_sar import SampleBatchSettings, SampleDatasetSettings, SampleSingleSettings
+from rsforge.settings.sample_text import SampleTextSettings
 
 # A group without commands yet: what it does by itself stays when subcommands come.
 app = typer.Typer(subcommand_metavar="", context_settings={"help_option_names": list(HELP)})
@@ -69,5 +70,19 @@ def batch(settings: SampleBatchSettings, console: TerminalConsole) -> dict[str, 
 def dataset(settings: SampleDatasetSettings, console: TerminalConsole) -> dict[str, Any]:
     """Draw optical images for held-out pairs and compare them with the true ones."""
     from rsforge.recipes.sample.dataset import draw as recipe
+
+    return recipe(settings, console)
+
+
+@command(
+    app,
+    "sample text",
+    SampleTextSettings,
+    writes=True,
+    epilog='Example: rsforge sample --pipeline RemoteDiff --prompt "a satellite image of a crop field"',
+)
+def text(settings: SampleTextSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Draw images of prompts with a Stable Diffusion model; also `sample --pipeline` and `sample --prompt`."""
+    from rsforge.recipes.sample.text import draw as recipe
 
     return recipe(settings, console)

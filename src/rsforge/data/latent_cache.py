@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from numpy.lib import format as npy
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge import durable, leftovers
-from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
 Moments = npt.NDArray[np.float32]
 
 _LAYOUT = "latents 2"  # raise it when the order or meaning of the rows changes
-_MARK = b"rsforge sha256 :"  # stands before the digest that follows the array
 _CHUNK = 1 << 24  # values held in float64 at once
 
 
@@ -30,72 +24,6 @@ def cache_key(*, autoencoder_digest: str, data_digest: str, image_size: int, mir
     """A short name for the latents of these images under this autoencoder."""
     parts = (_LAYOUT, autoencoder_digest, data_digest, image_size, mirrored)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def write_latents(path: Path, batches: Iterable[Tensor], shape: Sequence[int]) -> None:
-    """Write batches ``(B, V, 2, *latent)`` one after the other as a float32 ``.npy`` of ``shape (N, V, 2, *latent)``.
-
-    V counts the views (original, mirrored), 2 stands for mean and logvar. The file is complete or absent, and ends in
-    a digest of its name and contents, which readers of ``.npy`` files do not see. ``ValueError`` for batches that do
-    not add up to ``shape``.
-    """
-    shape = tuple(int(extent) for extent in shape)
-    rows = 0
-    header = io.BytesIO()
-    npy.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
-    leftovers.sweep_for([path])  # a folder of latents may be no run's own
-    with durable.open_atomic(path) as file:
-        sha = _begin_digest(path)
-        sha.update(header.getvalue())
-        file.write(header.getvalue())
-        for batch in batches:
-            values = batch.detach().float().cpu().contiguous().numpy().astype("<f4", copy=False)
-            rows += len(values)
-            if values.shape[1:] != shape[1:] or rows > shape[0]:
-                raise ValueError(f"a batch {values.shape} does not fit into latents {shape} at row {rows}")
-            sha.update(values.data)
-            file.write(values.data)
-        if rows != shape[0]:
-            raise ValueError(f"{rows} latents came where {shape[0]} were announced")
-        file.write(_MARK + sha.digest())
-
-
-def open_latents(path: Path, expected_shape: Sequence[int]) -> np.memmap[Any, np.dtype[np.float32]]:
-    """The latents at ``path`` mapped read-only; absent, damaged or of another shape raises RSF-D003."""
-    try:
-        moments = npy.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise _unusable_error(path, str(error)) from error
-    found = f"{moments.dtype} {moments.shape}"
-    wanted = f"float32 {tuple(expected_shape)}"
-    if found != wanted or not moments.flags.c_contiguous:
-        raise _unusable_error(path, f"{found}, not {wanted}")
-    return moments
-
-
-def check_latents(path: Path, expected_shape: Sequence[int]) -> None:
-    """RSF-D003 unless ``path`` holds what was written under this name, to the bit; reads the whole file."""
-    open_latents(path, expected_shape)
-    sha = _begin_digest(path)
-    left = path.stat().st_size - len(_MARK) - sha.digest_size
-    with path.open("rb") as file:
-        while left > 0 and (part := file.read(min(left, _CHUNK))):
-            sha.update(part)
-            left -= len(part)
-        mark, digest = file.read(len(_MARK)), file.read()
-    if mark != _MARK:
-        raise _unusable_error(path, "it has no digest")
-    if digest != sha.digest():
-        raise _unusable_error(path, "its digest does not match")
-
-
-def _begin_digest(path: Path) -> Any:
-    return hashlib.sha256(path.name.encode())
-
-
-def _unusable_error(path: Path, found: str) -> RsforgeError:
-    fix = "remove the file; it is made again"
-    return RsforgeError("RSF-D003", f"the cached latents {path} are unusable", where=str(path), found=found, fix=fix)
 
 
 class LatentDataset(Dataset[dict[str, Tensor]]):

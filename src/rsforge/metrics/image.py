@@ -9,7 +9,8 @@ from rsforge.compat import ensure_torchvision
 WIDTH = 2.0
 """Of the range [-1, 1]."""
 
-_EDGE = 5
+EDGE = 5
+"""Pixels from the centre of a window to its side."""
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
@@ -28,13 +29,22 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     pixels that have the whole window inside the image, as in the authors' reference; images below 11 pixels have none,
     and are mirrored at their edges. Wang et al. 2004, Eq. 13.
     """
+    local = local_ssim((x.float() + 1) / 2, (y.float() + 1) / 2)
+    whole = local[..., EDGE:-EDGE, EDGE:-EDGE] if min(x.shape[-2:]) > 2 * EDGE else local
+    return whole.flatten(1).mean(1)
+
+
+def local_ssim(x: Tensor, y: Tensor) -> Tensor:
+    """The structural similarity around each pixel of ``(B, C, H, W)`` in [0, 1], 6 pixels a side or more: same shape.
+
+    The window of a pixel less than ``EDGE`` pixels from an edge goes on in the mirrored image.
+    """
     ensure_torchvision()
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    x, y = (x.float() + 1) / 2, (y.float() + 1) / 2
-    _, local = structural_similarity_index_measure(x, y, data_range=1.0, reduction="none", return_full_image=True)
-    whole: Tensor = local[..., _EDGE:-_EDGE, _EDGE:-_EDGE] if min(x.shape[-2:]) > 2 * _EDGE else local
-    return whole.flatten(1).mean(1)
+    found = structural_similarity_index_measure(x, y, data_range=1.0, reduction="none", return_full_image=True)
+    local: Tensor = found[1]
+    return local
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:

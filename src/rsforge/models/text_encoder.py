@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +11,17 @@ from torch import Tensor, nn
 
 from rsforge.models.interfaces import describe
 
+Activation = Literal["quick_gelu", "gelu"]
 EXPANSION = 4
 FORMER_PREFIX = "text_model."
 """What names begin with in published folders, and in transformers before version 5."""
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"quick_gelu": _quick_gelu, "gelu": F.gelu}
 
 
 class _Embeddings(nn.Module):
@@ -47,25 +55,25 @@ class _CausalAttention(nn.Module):
 
 
 class _FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, inner: int, activation: Activation) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, EXPANSION * width)
-        self.fc2 = nn.Linear(EXPANSION * width, width)
+        self.activation = ACTIVATIONS[activation]
+        self.fc1 = nn.Linear(width, inner)
+        self.fc2 = nn.Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = self.fc1(x)
-        y: Tensor = self.fc2(hidden * torch.sigmoid(1.702 * hidden))  # QuickGELU of CLIP
+        y: Tensor = self.fc2(self.activation(self.fc1(x)))
         return y
 
 
 class _Block(nn.Module):
     """Pre-norm attention and feed-forward, each added to its input; dropout acts on what is added."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, mlp: _FeedForward) -> None:
         super().__init__()
         self.self_attn = _CausalAttention(width, heads)
         self.layer_norm1 = nn.LayerNorm(width)
-        self.mlp = _FeedForward(width)
+        self.mlp = mlp
         self.layer_norm2 = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
@@ -76,9 +84,9 @@ class _Block(nn.Module):
 
 
 class _Encoder(nn.Module):
-    def __init__(self, width: int, heads: int, layers: int, dropout: float) -> None:
+    def __init__(self, blocks: Iterable[_Block]) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(_Block(width, heads, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -91,7 +99,9 @@ class TextEncoder(nn.Module):
 
     A token sees itself and those before it, so that padding behind a text changes no vector of the text. ``N`` is at
     most ``max_length``. State-dict names and shapes are those of ``CLIPTextModel``; names with the prefix of published
-    folders load too. ``ValueError`` where ``num_heads`` does not divide ``embedding_dim``. Radford et al. 2021.
+    folders load too. ``hidden_act`` is ``quick_gelu`` in OpenAI's CLIP (Stable Diffusion 1.x) and ``gelu`` in OpenCLIP
+    (2.x); the feed-forward layers are ``intermediate_size`` wide, else four times the embedding. ``ValueError`` where
+    ``num_heads`` does not divide ``embedding_dim``, and for another activation. Radford et al. 2021.
     """
 
     architecture: dict[str, Any]
@@ -106,14 +116,23 @@ class TextEncoder(nn.Module):
         num_heads: int = 12,
         num_layers: int = 12,
         dropout: float = 0.0,
+        hidden_act: Activation = "quick_gelu",
+        intermediate_size: int | None = None,
     ) -> None:
         architecture = describe("text_encoder", locals())
         if embedding_dim % num_heads:
             raise ValueError(f"{num_heads} heads do not divide {embedding_dim}, the width of the embedding")
+        if hidden_act not in ACTIVATIONS:
+            raise ValueError(f"unknown hidden_act {hidden_act!r}; known are {', '.join(ACTIVATIONS)}")
         super().__init__()
         self.architecture, self.max_length, self.width = architecture, max_length, embedding_dim
         self.embeddings = _Embeddings(vocab_size, embedding_dim, max_length)
-        self.encoder = _Encoder(embedding_dim, num_heads, num_layers, dropout)
+        inner = intermediate_size or EXPANSION * embedding_dim
+        blocks = (
+            _Block(embedding_dim, num_heads, dropout, _FeedForward(embedding_dim, inner, hidden_act))
+            for _ in range(num_layers)
+        )
+        self.encoder = _Encoder(blocks)
         self.final_layer_norm = nn.LayerNorm(embedding_dim)
         self._initialise(num_layers)
         nn.Module.register_load_state_dict_pre_hook(self, _drop_former_prefix)

@@ -68,34 +68,48 @@ def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
     return ((root - root[-1]) / (root[0] - root[-1]) * root[0]).square()
 
 
-_TABLES: dict[str, Callable[[int], Tensor]] = {
-    "linear": lambda num_steps: torch.cumprod(1 - linear_betas(num_steps), dim=0),
-    "scaled_linear": lambda num_steps: torch.cumprod(1 - scaled_linear_betas(num_steps), dim=0),
-    "cosine": cosine_alphas_cumprod,
-    "flow": flow_alphas_cumprod,
-}
+BETA_ENDS = {"linear": (1e-4, 0.02), "scaled_linear": (0.00085, 0.012)}
+"""The first and the last beta of the schedules that have some, where nobody says."""
+_BETAS = {"linear": linear_betas, "scaled_linear": scaled_linear_betas}
+_TABLES: dict[str, Callable[[int], Tensor]] = {"cosine": cosine_alphas_cumprod, "flow": flow_alphas_cumprod}
 
 
-def alphas_cumprod(kind: Schedule, num_steps: int = 1000, *, zero_terminal: bool = False) -> Tensor:
+def alphas_cumprod(
+    kind: Schedule,
+    num_steps: int = 1000,
+    *,
+    zero_terminal: bool = False,
+    beta_start: float | None = None,
+    beta_end: float | None = None,
+) -> Tensor:
     """The table the rest of the process reads, float64 ``(num_steps,)``, strictly falling within [0, 1).
 
-    Raises ``ValueError`` for an unknown ``kind`` or fewer than two steps.
+    Where they are given, ``beta_start`` and ``beta_end`` replace the ends of ``linear`` and ``scaled_linear``. Raises
+    ``ValueError`` for an unknown ``kind`` or fewer than two steps.
     """
-    if kind not in _TABLES:
-        raise ValueError(f"unknown noise schedule {kind!r}; known are {', '.join(sorted(_TABLES))}")
+    known = {*_BETAS, *_TABLES}
+    if kind not in known:
+        raise ValueError(f"unknown noise schedule {kind!r}; known are {', '.join(sorted(known))}")
     if num_steps < 2:
         raise ValueError(f"a noise schedule needs at least 2 steps, not {num_steps}")
-    table = _TABLES[kind](num_steps)
+    if kind in _TABLES:
+        table = _TABLES[kind](num_steps)
+    else:
+        first, last = BETA_ENDS[kind]
+        start, end = first if beta_start is None else beta_start, last if beta_end is None else beta_end
+        table = torch.cumprod(1 - _BETAS[kind](num_steps, start, end), dim=0)
     return zero_terminal_snr(table) if zero_terminal else table
 
 
 def table_of(schedule: Mapping[str, Any]) -> Tensor:
     """The table of a checkpoint's ``schedule``: its ``trained_betas`` where it has some, else its ``kind``.
 
-    ``zero_terminal_snr`` holds for both. Raises ``ValueError`` as the tables do.
+    ``zero_terminal_snr`` holds for both, ``beta_start`` and ``beta_end`` for the kinds that have them. Raises
+    ``ValueError`` as the tables do.
     """
     zero_terminal = bool(schedule.get("zero_terminal_snr", False))
     if betas := schedule.get("trained_betas"):
         table = trained_alphas_cumprod(betas)
         return zero_terminal_snr(table) if zero_terminal else table
-    return alphas_cumprod(schedule["kind"], schedule["timesteps"], zero_terminal=zero_terminal)
+    ends = {name: schedule.get(name) for name in ("beta_start", "beta_end")}
+    return alphas_cumprod(schedule["kind"], schedule["timesteps"], zero_terminal=zero_terminal, **ends)

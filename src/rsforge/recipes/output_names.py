@@ -17,11 +17,12 @@ TIMING = "timing.jsonl"
 ENDING = "ended.json"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
+PREDICTIONS = "stage1_predictions"
 WANDB = "wandb"
 SET_ASIDE = ".set-aside"  # after the name of a checkpoint that a resumed run gave up
-# What others write for a run: trackers below its folder, and the cache of latents.
+# What others write for a run: trackers below its folder, and what other models computed.
 OTHERS = [
-    f"{LATENTS}/*.npy", f"{COPIES}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
+    f"{LATENTS}/*.npy", f"{PREDICTIONS}/*.npy", f"{COPIES}/*.pt", f"{TENSORBOARD}/events.out.tfevents.*",
     f"{WANDB}/run-*", f"{WANDB}/offline-run-*", f"{WANDB}/latest-run", f"{WANDB}/debug*.log", f"{WANDB}/wandb",
     f"{WANDB}/artifacts",
 ]  # fmt: skip
@@ -48,6 +49,7 @@ class OutputLayout:
         places = [self.names.place] if self.names.place else []
         return [
             LATENTS,
+            PREDICTIONS,
             COPIES,
             TENSORBOARD,
             WANDB,

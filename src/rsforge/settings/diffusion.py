@@ -51,6 +51,13 @@ class NoiseSettings(Section):
         "uniform",
         description="Distribution of the timesteps in training: uniform, or logit-normal with more in the middle.",
     )
+    timestep_shift: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description="Factor on the odds of noise to signal of the timesteps in training: above 1 more noise, where "
+        "what SAR image and prompt say must be learnt.",
+    )
     validation_draws: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         None,
         description="Timesteps at which each held-out image is measured, 1 or an even number; without it 4 to 256, "

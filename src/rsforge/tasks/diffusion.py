@@ -48,10 +48,10 @@ class DiffusionTask:
     """Denoising of standardised latents, drawn anew from their moments at each step.
 
     ``moments_of(batch)`` is ``(B, 2, *latent)``, mean and log-variance; ``mean`` and ``std`` standardise latents
-    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike.
-    ``inputs_of(batch)`` holds the inputs of ``conditioning`` by their names. Validation asks every latent at
-    ``validation_draws`` timesteps: one from the whole table, or two from each of half as many equal parts
-    (``ValueError`` for another odd number).
+    by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike;
+    ``timestep_shift`` above 1 trains more on noise. ``inputs_of(batch)`` holds the inputs of ``conditioning`` by
+    their names. Validation asks every latent at ``validation_draws`` timesteps: one from the whole table, or two from
+    each of half as many equal parts (``ValueError`` for another odd number).
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class DiffusionTask:
         prediction: Prediction = "eps",
         min_snr_gamma: float = 0.0,
         timestep_sampling: TimestepSampling = "uniform",
+        timestep_shift: float = 1.0,
         conditioning: Conditioning = UNCONDITIONAL,
         validation_draws: int = 1,
         moments_of: Callable[[Batch], Tensor] = already_encoded,
@@ -74,7 +75,8 @@ class DiffusionTask:
         self.denoiser, self.prediction = denoiser, prediction
         self.moments_of, self.inputs_of = moments_of, inputs_of
         self.alphas_cumprod, self.mean, self.std = alphas_cumprod, mean, std
-        self.min_snr_gamma, self.timestep_sampling = min_snr_gamma, timestep_sampling
+        self.min_snr_gamma = min_snr_gamma
+        self.draw_timesteps = partial(sample_timesteps, timestep_sampling, len(alphas_cumprod), shift=timestep_shift)
         self.conditioning, self.validation_draws = conditioning, validation_draws
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -89,7 +91,7 @@ class DiffusionTask:
 
     def answer(self, batch: Batch) -> tuple[Noisy, Tensor]:
         """Latents at random timesteps, and what the network says of them, some of its inputs left out."""
-        noisy = self._diffuse(self.moments_of(batch), partial(sample_timesteps, self.timestep_sampling, self._total))
+        noisy = self._diffuse(self.moments_of(batch), self.draw_timesteps)
         inputs = self.conditioning.drop(self.conditioning.select(self.inputs_of(batch)))
         return noisy, self._predict(noisy, inputs)
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsforge.data.captions.token_counts import LIMIT, count_at_least, make_counter
+from rsforge.data.captions.token_counts import count_at_least, make_counter
+from rsforge.data.clip_tokenizer import LIMIT
 from rsforge.errors import RsforgeError
+from tests.worlds.clip_tokens import write_tables
 
-MERGES = ["a n", "t r", "e e", "tr ee", "tree s</w>", "b e", "a</w> n", "r i", "ri v", "e r</w>", "riv er</w>"]
 TEXTS = [
     "a river and green trees .",
     "A RIVER'S bend, 24 boats; it's    wide",
@@ -22,22 +23,10 @@ TEXTS = [
 ]
 
 
-def bytes_as_letters() -> list[str]:
-    """The 256 symbols of byte-level encoding (Radford et al. 2019)."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = [b for b in range(256) if b not in shown]
-    return [chr(b) for b in shown] + [chr(256 + k) for k in range(len(hidden))]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
-    letters = bytes_as_letters()
-    pairs = [m for m in MERGES if m != "a</w> n"]
-    words = [*letters, *(f"{c}</w>" for c in letters), *("".join(m.split()) for m in pairs)]
-    words += ["<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(dict.fromkeys(words))}), "utf-8")
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(pairs) + "\n", "utf-8")
+    write_tables(folder)
     return folder
 
 

@@ -38,3 +38,9 @@ def test_all_positions_and_all_places_are_drawn_and_depend_on_seed_epoch_and_ind
 @pytest.mark.parametrize(("height", "expected"), [(8, (2, 3)), (9, (2, 3))])
 def test_the_centre_crop_lies_in_the_centre(height, expected):
     assert centre_crop(height, height + 2, 4) == Window(*expected, 4, 4)
+
+
+def test_crops_begin_at_multiples_of_the_step():
+    places = Counter(draw_crop(13, 11, 5, seed=0, epoch=e, index=0, step=4)[:2] for e in range(300))
+    assert set(places) == {(r, c) for r in (0, 4, 8) for c in (0, 4)} and min(places.values()) > 30
+    assert centre_crop(13, 11, 5, step=4) == Window(4, 0, 5, 5) and centre_crop(9, 8, 8, step=8) == Window(0, 0, 8, 8)

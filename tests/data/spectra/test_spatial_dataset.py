@@ -10,7 +10,7 @@ from rsforge.data.cubes import resample
 from rsforge.data.spectra.pair_dataset import SpectralPairs
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.scaling import Scaling
-from rsforge.data.spectra.spatial_dataset import SpatialPairs, area_mean, high_size, largest_low_size
+from rsforge.data.spectra.spatial_dataset import PredictedPairs, SpatialPairs, area_mean, high_size, largest_low_size
 from rsforge.engine.loader import BatchLoader
 from rsforge.errors import RsforgeError
 from tests.worlds.spectral_patches import write_scene
@@ -85,3 +85,71 @@ def test_crops_of_another_size_are_refused(pairs):
     with pytest.raises(RsforgeError) as caught:
         SpatialPairs(pairs, factor=FACTOR, low_size=2)
     assert caught.value.code == "RSF-U005" and "need crops of 15, not of 30" in caught.value.what
+
+
+def test_means_of_images_that_are_not_square():
+    image = torch.rand(2, 6, 8)
+    rows, cols = (torch.from_numpy(resample.area_weights(side, Fraction(2))).float() for side in (6, 8))
+    low, holds = area_mean(image, torch.ones(1, 6, 8), rows, cols)
+    assert low.shape == (2, 3, 4) and holds.all()
+    assert torch.allclose(low[1, 2, 3], image[1, 4:, 6:].mean())
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """Crops of patches in which several fit, at whole coarse pixels."""
+    write_scene(tmp_path / "b" / "test_patches.h5", 2, hole=True, size=67)
+    patches = list_patches(find_patch_files(tmp_path))
+    scaling = Scaling((0.0,), (9.0,))
+    pairs = SpectralPairs(patches, landsat=scaling, spectra=scaling, size=30, seed=0, step=15, crops_per_patch=3)
+    return SpatialPairs(pairs, factor=FACTOR, low_size=4)
+
+
+def predict_truth(data):
+    """What a perfect first stage would predict for whole patches, (N, B, 8, 8)."""
+    weights = torch.from_numpy(resample.area_weights(60, FACTOR)).float()
+    rows = []
+    for patch in data.pairs.patches:
+        pixels = data.pairs.reader.read(patch)
+        image = torch.from_numpy(data.pairs.spectra.normalise(pixels.spectra)).permute(2, 0, 1)[:, :60, :60]
+        valid = torch.from_numpy(pixels.valid[None, :60, :60]).float()
+        rows.append(area_mean(image * valid, valid, weights)[0])
+    return torch.stack(rows).numpy()
+
+
+def test_trap_08_predictions_are_cut_and_turned_as_the_crop_is(wide):
+    """A perfect prediction of the patch, cut at the resolution of Landsat, is the mean of the crop."""
+    data = PredictedPairs(wide, predict_truth(wide))
+    assert len(data) == 6 and data.name(4) == wide.name(4)
+    windows = set()
+    for key in ((epoch, index) for epoch in range(3) for index in range(6)):
+        one, true = data[key], wide[key]
+        assert torch.allclose(one["low"], true["low"], atol=1e-5) and torch.equal(one["high"], true["high"])
+        windows.add(wide.pairs.window(key)[:2])
+    assert len(windows) > 3
+
+
+def test_trap_09_loader_workers_cut_the_same_predictions(wide):
+    """What stage 1 predicts is stored before, so that processes which read run no network."""
+    data, batches = PredictedPairs(wide, predict_truth(wide)), {}
+    for workers in (0, 2):
+        loader = BatchLoader(data, batch_size=2, seed=1, workers=workers)
+        batches[workers] = [micro[0].batch for micro in loader.steps(0, 3)]
+    for one, other in zip(batches[0], batches[2], strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_share_of_the_samples_is_predicted_by_the_key_alone(wide):
+    predicted = predict_truth(wide) * 0 + 7
+    data = PredictedPairs(wide, predicted, share=0.5)
+    taken = [[bool((data[epoch, k]["low"] == 7).any()) for k in range(6)] for epoch in range(20)]
+    assert taken == [[bool((data[epoch, k]["low"] == 7).any()) for k in range(6)] for epoch in range(20)]
+    assert 40 < sum(map(sum, taken)) < 80 and len(set(map(tuple, taken))) > 5
+    assert not any((PredictedPairs(wide, predicted, share=0)[0, k]["low"] == 7).any() for k in range(6))
+    assert all((PredictedPairs(wide, predicted)[0, k]["low"][:, 3, 3] == 7).all() for k in range(6))
+
+
+def test_predictions_need_crops_at_whole_coarse_pixels(pairs):
+    data = SpatialPairs(pairs, factor=FACTOR, low_size=4)
+    with pytest.raises(RuntimeError, match="crops at every 1 pixels"):
+        PredictedPairs(data, np.zeros((2, 12, 4, 4), np.float32))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.training_fits import fit_training_side
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
-from rsforge.recipes.hsi.load import load_spectral
+from rsforge.recipes.hsi.load import load_spatial, load_spectral
 from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM
 
 CPU = torch.device("cpu")
@@ -55,4 +57,35 @@ def test_another_or_damaged_checkpoint_is_refused(spectral_run, tmp_path, change
     checkpoint.save(tmp_path / "x.pth", state | change)
     with pytest.raises(RsforgeError) as caught:
         load_spectral(tmp_path / "x.pth", CPU)
+    assert caught.value.code == code
+
+
+def test_the_checkpoint_of_stage_2_alone_rebuilds_the_network(spatial_run, stage1, tmp_path):
+    path = tmp_path / "moved.pth"
+    path.write_bytes((spatial_run / "best_model.pth").read_bytes())
+    model, first = load_spatial(path, CPU), load_spectral(stage1, CPU)
+    assert model.scale == Fraction(15, 2) and model.spectra == first.spectra
+    assert np.array_equal(model.wavelength_nm, WAVELENGTH_NM) and model.fwhm_nm is None
+    assert model.network(torch.rand(1, BANDS, 4, 6)).shape == (1, BANDS, 30, 45) and not model.network.training
+    assert model.loaded.state["partners"]["stage1"]["digest"] == first.loaded.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"kind": "hsi-spectral"}, "RSF-C004"),
+        ({"scale": "4"}, "RSF-C003"),
+        ({"scale": "1/0"}, "RSF-C003"),
+        ({"scale": "wide"}, "RSF-C003"),
+        ({"fwhm_nm": [1.0]}, "RSF-C003"),
+        ({"normalisation": {}}, "RSF-C003"),
+        ({"normalisation": {"spectra": {"low": [1.0]}}}, "RSF-D006"),
+    ],
+)
+def test_another_or_damaged_checkpoint_of_stage_2_is_refused(spatial_run, tmp_path, change, code):
+    state = checkpoint.load(spatial_run / "best_model.pth")
+    state.pop("digests", None)
+    checkpoint.save(tmp_path / "x.pth", state | change)
+    with pytest.raises(RsforgeError) as caught:
+        load_spatial(tmp_path / "x.pth", CPU)
     assert caught.value.code == code

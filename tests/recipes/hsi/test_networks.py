@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.training_fits import fit_training_side
 from rsforge.errors import RsforgeError
-from rsforge.recipes.hsi.networks import build, find_endmembers, normalised_ridge, start_from
+from rsforge.recipes.hsi.networks import build, find_endmembers, fit_pixel_baselines, normalised_ridge, start_from
 from rsforge.settings.hsi import SpectralNetworkSettings
 
 
@@ -86,3 +88,17 @@ def test_endmembers_are_spectra_of_the_data_with_what_landsat_sees(fits, how):
     rows = [int(np.abs(fits.seen - one).sum(1).argmin()) for one in seen]
     apart = np.abs(fits.pixels[rows] - spectra).max()
     assert apart == 0 if how == "vca" else 0 < apart < 1
+
+
+def test_baselines_are_the_mean_spectrum_and_centres_whatever_the_network_starts_from(fits):
+    found = fit_pixel_baselines(fits, options(endmembers=5, endmember_init="vca"), seed=0)
+    np.testing.assert_allclose(found["mean_spectrum"].numpy(), fits.mean, rtol=1e-6)
+    centres, seen = find_endmembers(fits, options(endmembers=5, endmember_init="kmeans"), seed=0)
+    assert torch.equal(found["endmembers"], torch.from_numpy(centres)) and found["seen"].shape == seen.shape == (5, 3)
+
+
+def test_too_few_spectra_for_centres_are_said(fits):
+    few = replace(fits, pixels=fits.pixels[:3], seen=fits.seen[:3])
+    found = fit_pixel_baselines(few, options(endmembers=5), seed=0)
+    assert set(found) == {"mean_spectrum", "absent"}
+    assert found["absent"] == "too few pixels for 5 clusters, found 3 different spectra"

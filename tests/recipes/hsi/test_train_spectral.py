@@ -137,6 +137,25 @@ def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, 
     assert (tmp_path / "journal.jsonl").read_bytes() == (kept_at_every_step / "journal.jsonl").read_bytes()
 
 
+def test_a_resumed_run_keeps_its_best_and_stops_early(scenes, tmp_path):
+    """At a rate that only harms, the first epoch is the best: the document's runs forgot it and wrote over it."""
+    line = f"{TRAIN} --lr 1 --lr-scheduler constant --no-augment --early-stopping-patience 2 --epochs"
+    assert rsforge(f"{line} 2", scenes, tmp_path) == 0
+    best = (tmp_path / "best_model.pth").read_bytes()
+    assert checkpoint.load(tmp_path / "best_model.pth")["progress"]["epoch"] == 1
+    assert rsforge(f"{line} 9 --resume", scenes, tmp_path) == 0
+    rows = [row for row in read(tmp_path / "journal.jsonl") if row.get("closed")]
+    assert rows[0]["val/loss"] < rows[2]["val/loss"] < float("inf") and len(rows) == 3
+    assert (tmp_path / "best_model.pth").read_bytes() == best
+
+
+def test_terms_without_weight_are_neither_needed_nor_told(scenes, tmp_path):
+    assert rsforge(f"{TRAIN} --l1-weight 0 --sam-weight 0 --epochs 1", scenes, tmp_path) == 0
+    (row,) = (row for row in read(tmp_path / "journal.jsonl") if row.get("closed"))
+    assert row["val/loss"] == pytest.approx(0.1 * row["val/spectral_grad"]) and row["loss"] > 0
+    assert not {"l1", "sam", "val/l1", "val/sam"} & row.keys()
+
+
 def test_resume_finds_a_periodic_checkpoint_and_overwrite_removes_it(scenes, tmp_path):
     run = tmp_path / "run"
     assert rsforge(f"{TRAIN} --epochs 2", scenes, run) == 0

@@ -8,18 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rsforge.data.clip_tokenizer import END, SPECIAL_PATTERN, START, build_pieces
 from rsforge.data.io.native_output import first_line
 from rsforge.errors import RsforgeError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-LIMIT = 77
-START = "<|startoftext|>"
-END = "<|endoftext|>"
-_SPECIAL = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|"
-_PATTERN = _SPECIAL + r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-_WORD = re.compile(_SPECIAL + r"[^\W\d_]+|\d|(?:[^\s\w]|_)+")
+_WORD = re.compile(SPECIAL_PATTERN + r"[^\W\d_]+|\d|(?:[^\s\w]|_)+")
 
 
 def count_at_least(text: str) -> int:
@@ -64,15 +60,11 @@ def _load_tokenizer(path: Path) -> Tokenizer:
 
 def _build_clip_tokenizer(vocabulary: Path, merges: Path) -> Tokenizer:
     """CLIP's byte-pair encoding (Radford et al. 2021) from its two tables."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers import models
 
     for path in (vocabulary, merges):  # the library reports no reason when a file may not be read
         path.open("rb").close()
     words, pairs = models.BPE.read_file(str(vocabulary), str(merges))
-    tokenizer = Tokenizer(models.BPE(words, pairs, unk_token=END, end_of_word_suffix="</w>", fuse_unk=False))
-    spaces = normalizers.Replace(Regex(r"\s+"), " ")
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), spaces, normalizers.Lowercase()])
-    split = pre_tokenizers.Split(Regex(_PATTERN), behavior="removed", invert=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer = build_pieces(words, pairs)
     tokenizer.add_special_tokens([START, END])
     return tokenizer

@@ -25,7 +25,8 @@ HALF = 0.5
 TILE = 16  # pixels a chunk is wide and high, see benchmarks/patch_chunks.py
 ONE_CHUNK = 1 << 20  # bytes of a patch below which it is one chunk
 SLACK = 4 << 20  # bytes for the metadata that the library keeps beside the values
-SHARED = ("aviris", "landsat", "landsat_native")
+PREDICTED = "aviris_predicted"
+SHARED = ("aviris", "landsat", "landsat_native", PREDICTED)
 
 
 class CubePatch(NamedTuple):
@@ -82,11 +83,17 @@ class Simulation:
 
 
 def write_patches(path: Path, scene: str, patches: Iterable[CubePatch], facts: Mapping[str, Any]) -> int:
-    """Write the patches of a scene to ``path``, atomically, and return their number; no file is made for none.
+    """Write the patches of a scene to ``path`` as ``write_rows`` does; ``facts`` become attributes."""
+    return write_rows(path, (_patch_record(scene, patch) for patch in patches), facts)
 
-    Patches are taken one by one, so that one is in memory at a time. ``facts`` become attributes.
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]) -> int:
+    """Write equal records of arrays and words to ``path``, atomically, and return their number; none makes no file.
+
+    Records are taken one by one, so that one is in memory at a time. ``facts`` become attributes, beside the number of
+    patches and the shapes of those arrays that are in ``SHARED``.
     """
-    remaining = iter(patches)
+    remaining = iter(rows)
     first = next(remaining, None)
     if first is None:
         return 0
@@ -97,15 +104,14 @@ def write_patches(path: Path, scene: str, patches: Iterable[CubePatch], facts: M
         durable.reserve(temporary, SLACK)
         arrays = _create_datasets(file, first)
         count = 0
-        for patch in chain([first], remaining):
-            row = _patch_record(scene, patch)
+        for row in chain([first], remaining):
             needed = sum(np.asarray(value).nbytes for value in row.values())
             durable.reserve(temporary, file.id.get_filesize() + needed + needed // 64 + SLACK)
             for name, value in row.items():
                 arrays[name].resize(count + 1, axis=0)
                 arrays[name][count] = value
             count += 1
-        shapes = {f"{name}_shape": arrays[name].shape[1:] for name in SHARED}
+        shapes = {f"{name}_shape": arrays[name].shape[1:] for name in SHARED if name in arrays}
         for name, fact in {**facts, **shapes, "n_patches": count, "num_patches": count}.items():
             file.attrs[name] = fact
         file.flush()
@@ -142,14 +148,14 @@ def _patch_record(scene: str, patch: CubePatch) -> dict[str, Any]:
     }
 
 
-def _create_datasets(file: h5py.File, first: CubePatch) -> dict[str, h5py.Dataset]:
+def _create_datasets(file: h5py.File, first: Mapping[str, Any]) -> dict[str, h5py.Dataset]:
     """Data sets that can grow; numbers have checksums, which readers of HDF5 verify.
 
     Images of more than ``ONE_CHUNK`` are stored in chunks of ``TILE`` x ``TILE`` pixels with all bands, smaller ones in
     one chunk a patch.
     """
     arrays = {}
-    for name, value in _patch_record("", first).items():
+    for name, value in first.items():
         if isinstance(value, str):
             shape = ()
             dtype = h5py.string_dtype()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,10 @@ class Grid:
     def window(self, window: Window) -> Grid:
         """The grid of a window of pixels."""
         return Grid(self.crs, tuple(self.affine @ Affine.translation(window.col, window.row))[:6])
+
+    def rescale(self, size: Fraction) -> Grid:
+        """The grid of pixels ``size`` times as large, from the same upper left corner."""
+        return Grid(self.crs, tuple(self.affine @ Affine.scale(float(size)))[:6])
 
     def centre(self, height: int, width: int) -> tuple[float, float] | None:
         """Longitude and latitude in degrees of the centre of ``height`` x ``width`` pixels; None where not on Earth."""

@@ -54,7 +54,7 @@ def geotiff_writer(path: Path, info: RasterInfo, metadata: BandMetadata | None) 
                     rows.finish()
                 rows.verify(temporary)
         except RasterioError as error:
-            raise _system_error(temporary, error) from error
+            raise system_error(temporary, error) from error
 
 
 class _RowWriter:
@@ -116,7 +116,7 @@ class _RowWriter:
                     raise RasterioIOError(f"rows from {frame.row_off} on are not what was written")
 
 
-def _system_error(file: Path, error: RasterioError) -> OSError:
+def system_error(file: Path, error: RasterioError) -> OSError:
     """The system error behind a failed GDAL write to ``file``, found by appending to it."""
     try:
         with file.open("ab") as target:

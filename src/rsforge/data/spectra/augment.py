@@ -17,16 +17,17 @@ POSITIONS = 8
 """The ways to lay a square on itself: four turns, each mirrored or not."""
 
 
-def draw_crop(height: int, width: int, size: int, *, seed: int, epoch: int, index: int) -> Window:
-    """A square of ``size`` pixels within ``height`` x ``width``; all places are equally likely."""
-    rows, cols = height - size + 1, width - size + 1
+def draw_crop(height: int, width: int, size: int, *, seed: int, epoch: int, index: int, step: int = 1) -> Window:
+    """A square of ``size`` pixels within ``height`` x ``width``, at multiples of ``step``; all are equally likely."""
+    rows, cols = (height - size) // step + 1, (width - size) // step + 1
     place = derive(seed, "crop", epoch, index) % (rows * cols)
-    return Window(place // cols, place % cols, size, size)
+    return Window(place // cols * step, place % cols * step, size, size)
 
 
-def centre_crop(height: int, width: int, size: int) -> Window:
-    """The square of ``size`` pixels in the centre, half a pixel up and left where it cannot be."""
-    return Window((height - size) // 2, (width - size) // 2, size, size)
+def centre_crop(height: int, width: int, size: int, *, step: int = 1) -> Window:
+    """The square of ``size`` pixels in the centre, or up and left of it at the next multiple of ``step``."""
+    row, col = ((side - size) // 2 // step * step for side in (height, width))
+    return Window(row, col, size, size)
 
 
 def draw_position(*, seed: int, epoch: int, index: int) -> int:

@@ -27,7 +27,8 @@ class SpectralPairs(Dataset[Sample]):
 
     Values are normalised, float32, and 0 where invalid; ``valid`` is 1 or 0, float32. The crop of ``size`` pixels and
     its position (four quarter turns, mirrored or not) depend on (seed, epoch, index) alone; without ``augment`` the
-    crop is the centre, without ``size`` it is the patch. An epoch shows ``crops_per_patch`` crops of each patch.
+    crop is the centre, without ``size`` it is the patch. Crops begin at multiples of ``step`` pixels. An epoch shows
+    ``crops_per_patch`` crops of each patch.
     Nothing is kept in memory. RSF-D003 for patches smaller than the crop, or, uncropped, of several sizes; RSF-D004
     for none.
     """
@@ -42,12 +43,13 @@ class SpectralPairs(Dataset[Sample]):
         seed: int,
         augment: bool = True,
         crops_per_patch: int = 1,
+        step: int = 1,
         reader: PatchReader | None = None,
     ) -> None:
         self.patches = list(patches)
         self.landsat, self.spectra = landsat, spectra
         self.size, self.seed, self.augment = size, seed, augment
-        self.crops_per_patch = crops_per_patch
+        self.crops_per_patch, self.step = crops_per_patch, step
         self.reader = reader or PatchReader()
         _check_sizes(self.patches, size, turned=augment)
         for scaling, bands in ((landsat, patches[0].file.landsat_bands), (spectra, patches[0].file.bands)):
@@ -74,15 +76,20 @@ class SpectralPairs(Dataset[Sample]):
         if self.size is None:
             return Window(0, 0, file.height, file.width)
         if not self.augment:
-            return centre_crop(file.height, file.width, self.size)
-        return draw_crop(file.height, file.width, self.size, seed=self.seed, epoch=epoch, index=index)
+            return centre_crop(file.height, file.width, self.size, step=self.step)
+        return draw_crop(file.height, file.width, self.size, seed=self.seed, epoch=epoch, index=index, step=self.step)
+
+    def position(self, key: tuple[int, int]) -> int:
+        """How an item is turned and mirrored, for :func:`turn`."""
+        epoch, index = key
+        return draw_position(seed=self.seed, epoch=epoch, index=index) if self.augment else 0
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, index = key
+        _, index = key
         if not 0 <= index < len(self):
             raise IndexError(index)
         pixels = self.reader.read(self.patches[index // self.crops_per_patch], self.window(key))
-        position = draw_position(seed=self.seed, epoch=epoch, index=index) if self.augment else 0
+        position = self.position(key)
         landsat, spectra = self.landsat.normalise(pixels.landsat), self.spectra.normalise(pixels.spectra)
         if not pixels.valid.all():
             landsat[~pixels.valid] = 0

@@ -150,12 +150,17 @@ def _check_bands(first: PatchFile, file: PatchFile) -> None:
         raise RsforgeError("RSF-D008", what, where=str(file.path), fix="cut all cubes with the same --factor")
     if first.wavelength_nm is None or file.wavelength_nm is None:
         return
-    apart = np.abs(first.wavelength_nm - file.wavelength_nm)
-    if apart.max() > MAX_SHIFT * _typical_step(first.wavelength_nm):
-        k = int(apart.argmax())
+    k = find_other_band(first.wavelength_nm, file.wavelength_nm)
+    if k is not None:
         found = f"band {k + 1}: {file.wavelength_nm[k]:g} nm, {first.wavelength_nm[k]:g} nm in {first.name}"
         what = f"the wavelengths of {file.name} are those of another sensor"
         raise RsforgeError("RSF-D014", what, where=str(file.path), found=found, fix="keep sensors in folders apart")
+
+
+def find_other_band(one: F64, other: F64) -> int | None:
+    """The band whose wavelengths ``(B,)`` differ most, where they differ as those of two sensors do; else None."""
+    apart = np.abs(one - other)
+    return int(apart.argmax()) if apart.max() > MAX_SHIFT * _typical_step(one) else None
 
 
 def _typical_step(wavelength_nm: F64) -> float:

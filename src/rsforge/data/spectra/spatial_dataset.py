@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge.data.cubes.resample import area_weights
+from rsforge.data.spectra.augment import turn
 from rsforge.data.spectra.pair_dataset import Sample, SpectralPairs
 from rsforge.errors import RsforgeError
+from rsforge.seeds import derive
 
 HALF = 0.5
+DRAWS = 1 << 20  # equally likely numbers of which a share is taken
 
 
 def high_size(low: int, factor: Fraction) -> int:
@@ -75,13 +80,62 @@ class SpatialPairs(Dataset[Sample]):
         }
 
 
-def area_mean(image: Tensor, valid: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Means ``(..., C, h, h)`` over the valid pixels of ``image (..., C, H, H)``, and where they hold.
+class PredictedPairs(Dataset[Sample]):
+    """Samples of ``pairs``, whose ``low`` is what a first stage predicts in ``share`` of them, from 0 to 1.
 
-    ``weights (h, H)`` are those of ``area_weights``; ``valid (..., 1, H, H)`` is 0 or 1. A mean holds, and is not 0,
-    where at least half of its area is valid: 1 in ``(..., 1, h, h)``.
+    ``predicted (N, B, h, w)`` are its predictions for whole patches at the coarse resolution, normalised; crops of
+    ``pairs`` must begin where coarse pixels do. Which sample takes which depends on (seed, epoch, index) alone.
+    ``RuntimeError`` for crops that begin elsewhere.
     """
-    share = weights @ valid @ weights.T
-    sums = weights @ (image * valid) @ weights.T
+
+    def __init__(self, pairs: SpatialPairs, predicted: npt.NDArray[np.float32], *, share: float = 1.0) -> None:
+        if pairs.pairs.step % pairs.factor.numerator:
+            raise RuntimeError(f"crops at every {pairs.pairs.step} pixels, coarse pixels at {pairs.factor.numerator}")
+        self.pairs, self.predicted, self.share = pairs, predicted, share
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        return self.pairs.name(index)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        sample = self.pairs[key]
+        if derive(self.pairs.pairs.seed, "source", *key) % DRAWS < self.share * DRAWS:
+            sample["low"] = self._cut(key) * sample["low_valid"]
+        return sample
+
+    def _cut(self, key: tuple[int, int]) -> Tensor:
+        """The prediction ``(B, h, h)`` for the crop of an item."""
+        patches, size = self.pairs.pairs, self.pairs.low_size
+        row, col = (int(edge / self.pairs.factor) for edge in patches.window(key)[:2])
+        whole = self.predicted[key[1] // patches.crops_per_patch]
+        crop = whole[:, row : row + size, col : col + size].transpose(1, 2, 0)
+        turned = turn(crop, patches.position(key)).transpose(2, 0, 1)
+        return torch.from_numpy(np.array(turned))
+
+
+def cut_to_coarse(image: Tensor, scale: Fraction) -> Tensor:
+    """The part ``(..., H, W)`` of an image from its upper left corner that whole coarse pixels cover: 255 of 256."""
+    height, width = (high_size(largest_low_size(side, scale), scale) for side in image.shape[-2:])
+    return image[..., :height, :width]
+
+
+def coarse_means(image: Tensor, valid: Tensor, scale: Fraction) -> tuple[Tensor, Tensor]:
+    """``area_mean`` of the part of an image that whole coarse pixels cover: 34 x 34 means of 256 x 256 pixels."""
+    part = cut_to_coarse(image, scale)
+    rows, cols = (torch.from_numpy(area_weights(side, scale)).to(part) for side in part.shape[-2:])
+    return area_mean(part, cut_to_coarse(valid, scale), rows, cols)
+
+
+def area_mean(image: Tensor, valid: Tensor, rows: Tensor, cols: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Means ``(..., C, h, w)`` over the valid pixels of ``image (..., C, H, W)``, and where they hold.
+
+    ``rows (h, H)`` and ``cols (w, W)``, the same when absent, are those of ``area_weights``; ``valid (..., 1, H, W)``
+    is 0 or 1. A mean holds, and is not 0, where at least half of its area is valid: 1 in ``(..., 1, h, w)``.
+    """
+    cols = rows if cols is None else cols
+    share = rows @ valid @ cols.T
+    sums = rows @ (image * valid) @ cols.T
     holds = (share >= HALF - 1e-6).to(image.dtype)
     return sums / share.clamp_min(1e-6) * holds, holds

@@ -26,8 +26,8 @@ class TrainingFits:
 
     ``ridge`` is in the units of the files, ``ridge.rescale(landsat, spectra)`` in normalised ones. ``pixels (n, B)``
     are those in which endmembers are found, ``seen (n, K)`` what Landsat saw of them, and ``error (B,)`` the root mean
-    square error of the regression on the training side by band, all in the units of the files. ``note`` says how many
-    values are negative.
+    square error of the regression on the training side by band, and ``mean (B,)`` the mean spectrum of the training
+    side, all in the units of the files. ``note`` says how many values are negative.
     """
 
     landsat: Scaling
@@ -36,6 +36,7 @@ class TrainingFits:
     pixels: F32
     seen: F32
     error: F64
+    mean: F64
     note: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,5 +96,6 @@ def fit_training_side(
         pixels=pixels.pixels(),
         seen=pixels.landsat(),
         error=np.sqrt(ridge.mean_squared_error(moments)),
+        mean=moments.means()[1],
         note=negative.describe(),
     )

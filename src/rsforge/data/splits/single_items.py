@@ -24,7 +24,7 @@ from rsforge.data.splits.items import Findings, Item, item_of_pair
 from rsforge.errors import RsforgeError
 
 METADATA = "metadata.jsonl"
-_HDF5 = (".h5", ".hdf5", ".he5")
+HDF5 = (".h5", ".hdf5", ".he5")
 _PATCH = re.compile(r"(?P<scene>.+)_r(?P<row>\d{5,9})_c(?P<col>\d{5,9})")
 _MODALITY_FOLDER = re.compile(r"s[12](_\d+)?", re.IGNORECASE)
 
@@ -79,7 +79,7 @@ def find_hdf5_files(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     every = (path for path in root.rglob("*") if not durable.is_temporary(path))
-    return sorted(path for path in every if path.suffix.lower() in _HDF5)
+    return sorted(path for path in every if path.suffix.lower() in HDF5)
 
 
 def patch_items(root: Path) -> list[Item]:
@@ -91,7 +91,13 @@ def patch_items(root: Path) -> list[Item]:
 
 
 def _read_patch_items(root: Path, path: Path) -> Iterator[Item]:
-    """The patches of one file, with the scenes and windows that it lists."""
+    name = path.relative_to(root).as_posix()
+    for row, (scene, window) in enumerate(zip(*read_places(path), strict=True)):
+        yield Item(f"{name}#{row}", (path,), scene, window, row=row)
+
+
+def read_places(path: Path) -> tuple[list[str], list[Window | None]]:
+    """The scene and the window of each patch of a file, "" and None where it does not list them; RSF-D008."""
     try:
         with hdf5_file.open_file(path) as file:
             count = hdf5_file.check_dataset(hdf5_file.find_dataset(file, "aviris")).shape[0]
@@ -105,9 +111,7 @@ def _read_patch_items(root: Path, path: Path) -> Iterator[Item]:
             raise UnreadableError(f"it has {count} patches, {len(scenes)} scenes and {len(windows)} windows")
     except UnreadableError as reason:
         raise RsforgeError("RSF-D008", f"{path.name} cannot be used: {reason}", where=str(path)) from None
-    name = path.relative_to(root).as_posix()
-    for row, (scene, window) in enumerate(zip(scenes, windows, strict=True)):
-        yield Item(f"{name}#{row}", (path,), scene, Window(*window) if window else None, row=row)
+    return scenes, [Window(*window) if window else None for window in windows]
 
 
 def match_captions(root: Path, items: list[Item]) -> tuple[Findings, Findings]:

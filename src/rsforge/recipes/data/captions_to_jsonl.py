@@ -9,7 +9,8 @@ from typing import Any
 
 from rsforge import durable, leftovers
 from rsforge.data.captions.tables import EXTRACT, Line, json_line, read_lines
-from rsforge.data.captions.token_counts import LIMIT, make_counter
+from rsforge.data.captions.token_counts import make_counter
+from rsforge.data.clip_tokenizer import LIMIT
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console

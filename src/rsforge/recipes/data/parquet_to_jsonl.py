@@ -9,7 +9,8 @@ from rsforge import durable, leftovers
 from rsforge.data.captions import resize
 from rsforge.data.captions.image_folder import ELSEWHERE, METADATA, STATE, CaptionFolder, Summary
 from rsforge.data.captions.parquet import Shard, find_shards, open_shard
-from rsforge.data.captions.token_counts import LIMIT, make_counter
+from rsforge.data.captions.token_counts import make_counter
+from rsforge.data.clip_tokenizer import LIMIT
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.parquet_extraction import Extraction, Progress

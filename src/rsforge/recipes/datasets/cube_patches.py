@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rsforge.data.images.tile_dataset import split_digest
 from rsforge.data.spectra.patch_files import PatchRef, find_patch_files, list_patches
 from rsforge.data.splits.assign import divide
-from rsforge.data.splits.duplicates import Digests, digest_items, duplicate_groups
+from rsforge.data.splits.duplicates import Digests, digest_items, duplicate_groups, shorten_digests
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.single_items import patch_items
 from rsforge.data.splits.split_file import SUBSETS, Split, load_split
@@ -29,13 +29,20 @@ DivideBy = Literal["auto", "scene", "block"]
 class PatchSets:
     """The patches of each subset, sorted by content; ``test`` is empty without a stored split.
 
-    ``identity`` is the digest of the division, and the sizes of its two sides, for the checkpoint.
+    ``identity`` is the digest of the division, and the sizes of its two sides, for the checkpoint; ``digests`` are
+    short ones of the contents of all patches, by name.
     """
 
     train: list[PatchRef]
     val: list[PatchRef]
     test: list[PatchRef]
     identity: dict[str, Any]
+    digests: dict[str, str]
+
+    @property
+    def trained(self) -> list[str]:
+        """The short digests of the training patches."""
+        return [self.digests[patch.name] for patch in self.train]
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ def find_patch_sets(
     report_split(division, subsets, console)
     if not subsets["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
-    return PatchSets(subsets["train"], subsets["val"], subsets["test"], _identify(subsets, digests))
+    identity, short = _identify(subsets, digests), shorten_digests(digests)
+    return PatchSets(subsets["train"], subsets["val"], subsets["test"], identity, short)
 
 
 def _sort_refs(names: Sequence[str], refs: dict[str, PatchRef], digests: Digests) -> list[PatchRef]:

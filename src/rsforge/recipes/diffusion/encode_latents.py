@@ -10,15 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.latent_cache import (
-    LatentDataset,
-    Moments,
-    cache_key,
-    check_latents,
-    latent_statistics,
-    open_latents,
-    write_latents,
-)
+from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_statistics
+from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
@@ -134,9 +127,9 @@ class Store:
         path = self._path(side, data_digest, mirrored=mirrored)
         if self.world.writes and not self._is_sound(path, shape, side):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_latents(path, self._encode(samples, side, mirrored=mirrored), shape)
+            write_array(path, self._encode(samples, side, mirrored=mirrored), shape)
         self.world.barrier()
-        return open_latents(path, shape), [samples.name(i) for i in range(len(samples))]
+        return open_array(path, shape), [samples.name(i) for i in range(len(samples))]
 
     def _path(self, side: str, data_digest: str, *, mirrored: bool) -> Path:
         key = cache_key(
@@ -150,7 +143,7 @@ class Store:
     def _is_sound(self, path: Path, shape: tuple[int, ...], side: str) -> bool:
         """Whether ``path`` holds the latents to the bit; what is there and does not is said."""
         try:
-            check_latents(path, shape)
+            check_array(path, shape)
         except RsforgeError as error:
             if path.exists():
                 self.console.warn(f"{path}: {error.found}: the {side} images are encoded again")

@@ -173,6 +173,7 @@ def spec(
         prediction=options.prediction,
         min_snr_gamma=options.min_snr_gamma,
         timestep_sampling=options.timestep_sampling,
+        timestep_shift=options.timestep_shift,
         validation_draws=draws,
         moments_of=latents.moments_of,
     )
@@ -213,6 +214,7 @@ def _identity(
         "prediction": settings.denoiser.prediction,
         "schedule": describe_schedule(settings.denoiser),
         "timestep_sampling": settings.denoiser.timestep_sampling,
+        "timestep_shift": settings.denoiser.timestep_shift,
         "latent_mean": latents.mean,
         "latent_std": latents.std,
     }

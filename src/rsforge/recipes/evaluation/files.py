@@ -20,12 +20,12 @@ Rows = Sequence[tuple[str, Sequence[Panel]]]
 """Pictures of a sample from left to right, with what is written beside them."""
 
 
-def check_output(place: Path | None, *, overwrite: bool) -> None:
-    """RSF-U004 where an earlier evaluation lies and may not be replaced; RSF-E002 or RSF-E008 where none can be."""
+def check_output(place: Path | None, *, overwrite: bool, names: Sequence[str] = FILES) -> None:
+    """RSF-U004 where files of these ``names`` lie and may not be replaced; RSF-E002 or RSF-E008 where none can be."""
     if place is None:
         return
     check_makeable(place, "the evaluation", "--output-dir")
-    there = [name for name in FILES if (place / name).exists()]
+    there = [name for name in names if (place / name).exists()]
     if there and not overwrite:
         what, fix = f"{place} holds an evaluation", "replace it with --overwrite, or name another --output-dir"
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)

@@ -9,7 +9,8 @@ from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.evaluation.evaluation import MODEL
 
 _HEAD = (
-    "checkpoint", "data_dir", "side", "chosen_on", "images", "scenes", "image_size", "steps", "strength",
+    "checkpoint", "stage1_checkpoint", "stage2_checkpoint", "data_dir", "side", "chosen_on", "images", "patches",
+    "scenes", "image_size", "steps", "strength",
     "guidance_scale", "samples", "interval", "output_dir",
 )  # fmt: skip
 
@@ -18,17 +19,19 @@ def table(result: Mapping[str, Any]) -> str:
     """Means with intervals by predictor and figure, with what must be known to read them; empty for a plan."""
     if "figures" not in result:
         return ""
-    return "\n".join([*_head(result), "", *_body(result), "", *_foot(result)])
+    return "\n".join([*list_head(result), "", *list_rows(result), "", *list_notes(result)])
 
 
-def _head(result: Mapping[str, Any]) -> Iterator[str]:
+def list_head(result: Mapping[str, Any]) -> Iterator[str]:
+    """What was measured, a fact a line."""
     for name in _HEAD:
         if result.get(name) is not None:
             reason = f" ({result['side_reason']})" if name == "side" and result.get("side_reason") else ""
             yield f"{name:<10}  {result[name]}{reason}"
 
 
-def _body(result: Mapping[str, Any]) -> Iterator[str]:
+def list_rows(result: Mapping[str, Any]) -> Iterator[str]:
+    """The figures, a predictor a line, and the gain."""
     kinds = list(result["figures"][MODEL])
     rows = [["", *kinds]]
     for name, figures in result["figures"].items():
@@ -53,7 +56,8 @@ def _cell(value: Any) -> str:
     return f"{mean:.4g} [{low:.4g}, {high:.4g}]" if low is not None else f"{mean:.4g}"
 
 
-def _foot(result: Mapping[str, Any]) -> Iterator[str]:
+def list_notes(result: Mapping[str, Any]) -> Iterator[str]:
+    """How the figures are to be read."""
     yield "A gain above 0 is the model's, over the best of the baselines."
     for direction in ("higher", "lower"):
         names = [name for name, better in result["directions"].items() if better == direction]

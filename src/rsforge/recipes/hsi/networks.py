@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from rsforge.data.cubes.cube import F32, F64
 from rsforge.data.spectra.endmembers import find_by_kmeans, find_by_vca
 from rsforge.data.spectra.ridge import Ridge
+from rsforge.data.spectra.scaling import Scaling
 from rsforge.data.spectra.training_fits import TrainingFits
 from rsforge.errors import RsforgeError
 from rsforge.models.recompute import use_checkpointing
@@ -60,12 +63,7 @@ def _build(options: SpectralNetworkSettings, in_channels: int, bands: int) -> Ba
 
 def start_from(network: BandNetwork, fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int) -> None:
     """Set the range of the output, and the ridge solution or the endmembers that the network starts from."""
-    sample = fits.spectra.normalise(fits.pixels).astype(float)
-    lowest, highest = sample.min(axis=0), sample.max(axis=0)
-    spread = HEADROOM * (highest - lowest)
-    # Where nothing is emitted radiance is 0 and not below, whatever the percentiles made of it.
-    dark = np.minimum(fits.spectra.normalise(np.zeros_like(fits.pixels[:1]))[0], lowest)
-    network.set_range(as_tensor(dark), as_tensor(highest + (0 if fits.spectra.clip else spread)))
+    set_range(network, fits.pixels, fits.spectra)
     network.set_residual_scale(as_tensor(_normalised_error(fits)))
     if isinstance(network, RidgeNetwork):
         ridge = normalised_ridge(fits)
@@ -75,6 +73,16 @@ def start_from(network: BandNetwork, fits: TrainingFits, options: SpectralNetwor
         network.set_endmembers(
             as_tensor(fits.spectra.normalise(spectra)).float(), as_tensor(fits.landsat.normalise(seen)).float()
         )
+
+
+def set_range(network: BandNetwork, pixels: F32, spectra: Scaling) -> None:
+    """Let the output reach from darkness to somewhat above the sample ``pixels (n, B)`` of the training side."""
+    sample = spectra.normalise(pixels).astype(float)
+    lowest, highest = sample.min(axis=0), sample.max(axis=0)
+    spread = HEADROOM * (highest - lowest)
+    # Where nothing is emitted radiance is 0 and not below, whatever the percentiles made of it.
+    dark = np.minimum(spectra.normalise(np.zeros_like(pixels[:1]))[0], lowest)
+    network.set_range(as_tensor(dark), as_tensor(highest + (0 if spectra.clip else spread)))
 
 
 def normalised_ridge(fits: TrainingFits) -> Ridge:
@@ -98,6 +106,24 @@ def find_endmembers(fits: TrainingFits, options: SpectralNetworkSettings, *, see
     centres = find_by_kmeans(fits.pixels, options.endmembers, seed=seed)
     distance = torch.cdist(as_tensor(centres), as_tensor(fits.pixels))
     return centres, fits.seen[distance.argmin(dim=1).numpy()]
+
+
+def fit_pixel_baselines(fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int) -> dict[str, Any]:
+    """What predictors without a network know, for checkpoints: ``mean_spectrum (B,)``, and ``endmembers (n, B)``.
+
+    Endmembers are centres of clusters, which err less than corners of the simplex; Landsat saw ``seen (n, K)`` of them.
+    All in the units of the files. ``absent`` says why there are none.
+    """
+    centres = options.model_copy(update={"endmember_init": "kmeans"})
+    try:
+        spectra, seen = find_endmembers(fits, centres, seed=seed)
+    except RsforgeError as error:
+        return {"mean_spectrum": as_tensor(fits.mean).float(), "absent": f"{error.what}, found {error.found}"}
+    return {
+        "mean_spectrum": as_tensor(fits.mean).float(),
+        "endmembers": torch.from_numpy(spectra),
+        "seen": torch.from_numpy(seen),
+    }
 
 
 def as_tensor(values: F32 | F64) -> Tensor:

@@ -41,6 +41,7 @@ class NoPatches:
 class SpectralSets:
     """Both sides, what was fitted to the training side, and the file that says what all of them have in common.
 
+    ``trained`` are short digests of the contents of the training patches.
     ``response (K, B)`` is the weight of each band in each of Landsat's, None where no term of the loss needs it.
     """
 
@@ -49,6 +50,7 @@ class SpectralSets:
     fits: TrainingFits
     file: PatchFile
     identity: dict[str, Any]
+    trained: list[str]
     response: F64 | None
 
 
@@ -58,18 +60,10 @@ def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralS
     RSF-U005 where the loss asks for a response that the files do not give; other errors are those of the parts.
     """
     data, seed = settings.data, settings.run.seed
-    sets = find_patch_sets(
-        Path(data.data_dir),
-        console,
-        split=data.split,
-        by=data.divide_by,
-        val_fraction=data.val_fraction,
-        seed=seed,
-        allow_leak=data.allow_leak,
-    )
+    sets = divide_patches(data, seed, console)
     file = sets.train[0].file
     response = find_response(file, data) if settings.loss.consistency_weight else None
-    fits = _fit(sets, data, seed, console)
+    fits = measure(sets.train, sets.val, data, seed, console)
     if file.wavelength_nm is None:
         console.warn(NO_WAVELENGTHS)
     train = SpectralPairs(
@@ -81,7 +75,8 @@ def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralS
         augment=data.augment,
         crops_per_patch=data.crops_per_patch,
     )
-    return SpectralSets(train, _hold_out(sets.val, fits, data, seed), fits, file, sets.identity, response)
+    held_out = _hold_out(sets.val, fits, data, seed)
+    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response)
 
 
 def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
@@ -101,11 +96,27 @@ def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
         ) from None  # fmt: skip
 
 
-def _fit(sets: PatchSets, data: SpectralDataSettings, seed: int, console: Console) -> TrainingFits:
-    with console.progress("measured", len(sets.train) + len(sets.val)) as meter:
+def divide_patches(data: SpectralDataSettings, seed: int, console: Console) -> PatchSets:
+    """The patches of each side, found and divided as the settings say."""
+    return find_patch_sets(
+        Path(data.data_dir),
+        console,
+        split=data.split,
+        by=data.divide_by,
+        val_fraction=data.val_fraction,
+        seed=seed,
+        allow_leak=data.allow_leak,
+    )
+
+
+def measure(
+    train: Sequence[PatchRef], held_out: Sequence[PatchRef], data: SpectralDataSettings, seed: int, console: Console
+) -> TrainingFits:
+    """What the training side gives; ``held_out`` only chooses the strength of the regression."""
+    with console.progress("measured", len(train) + len(held_out)) as meter:
         fits = fit_training_side(
-            sets.train,
-            sets.val,
+            train,
+            held_out,
             seed=seed,
             percentiles=data.percentiles,
             per_band=data.per_band,
@@ -124,3 +135,17 @@ def _hold_out(patches: Sequence[PatchRef], fits: TrainingFits, data: SpectralDat
     sizes = {(patch.file.height, patch.file.width) for patch in patches}
     size = data.crop_size if data.crop_size and len(sizes) > 1 else None
     return SpectralPairs(patches, landsat=fits.landsat, spectra=fits.spectra, size=size, seed=seed, augment=False)
+
+
+def describe_bands(file: PatchFile) -> dict[str, Any]:
+    """What a checkpoint says of the sensors; lists are empty and words blank where the files do not say."""
+    axes = {"wavelength_nm": file.spectrum.wavelength_nm, "fwhm_nm": file.spectrum.fwhm_nm}
+    return {
+        "bands": file.bands,
+        "landsat_bands": file.landsat_bands,
+        **{name: [] if axis is None else axis.tolist() for name, axis in axes.items()},
+        "sensor": file.sensor,
+        "landsat_names": list(file.landsat_names),
+        "unit": file.unit,
+        "factor": str(file.factor),
+    }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +14,19 @@ from rsforge.data.spectra.ridge import Ridge
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
-from rsforge.recipes.hsi.networks import as_tensor, build, normalised_ridge, start_from
+from rsforge.recipes.hsi.networks import as_tensor, build, fit_pixel_baselines, normalised_ridge, start_from
 from rsforge.recipes.hsi.output_names import HSI
-from rsforge.recipes.hsi.patch_pairs import SpectralSets, load_patches
+from rsforge.recipes.hsi.patch_pairs import SpectralSets, describe_bands, load_patches
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.plan import Undrawn
 from rsforge.recipes.training.run import fit
+from rsforge.settings.base import LoopSettings
 from rsforge.settings.hsi import SpectralLossSettings, SpectralTrainSettings
-from rsforge.tasks.hsi import Baseline, Normalisation, SensorResponse, SpectralTask
+from rsforge.settings.sections import DEFAULT
+from rsforge.tasks.hsi import Baseline, SensorResponse, SpectralTask
+from rsforge.tasks.spectral_figures import Normalisation
 
 CURVES: Curves = {
     "loss": ["loss", "val/loss"],
@@ -53,12 +59,21 @@ def check(settings: SpectralTrainSettings, console: Console) -> None:
     options = settings.network
     with Undrawn():
         build(options, in_channels=ANY_BANDS, bands=ANY_BANDS)
-    others = set().union(*OWN_OPTIONS.values()) - OWN_OPTIONS[options.model]
-    for name in sorted(others):
-        if not console.origins.get(name, "default").startswith("default"):
-            console.warn(f"--{name.replace('_', '-')} is not used: {options.model} has no such part")
-    if {"sample_every", "sample_every_steps"} & settings.loop.model_fields_set:
+    warn_of_unused(OWN_OPTIONS, options.model, settings.loop, console)
+
+
+def warn_of_unused(own: Mapping[str, set[str]], model: str, loop: LoopSettings, console: Console) -> None:
+    """Warn of given options that only other models have (``own`` are those of each), and of samples."""
+    for name in sorted(set().union(*own.values()) - own[model]):
+        if is_given(name, console):
+            console.warn(f"--{name.replace('_', '-')} is not used: {model} has no such part")
+    if {"sample_every", "sample_every_steps"} & loop.model_fields_set:
         console.warn("--sample-every is not used: this training writes no pictures of samples")
+
+
+def is_given(name: str, console: Console) -> bool:
+    """Whether somebody gave the option ``name``."""
+    return not console.origins.get(name, DEFAULT).startswith(DEFAULT)
 
 
 def read_patches(settings: SpectralTrainSettings, compute: Compute, console: Console) -> SpectralSets:
@@ -81,12 +96,14 @@ def spec(
         data.held_out,
         identity={
             "architecture": network.architecture,
-            **describe_bands(data),
+            **describe_bands(data.file),
             "normalisation": {"landsat": data.fits.landsat.as_dict(), "spectra": data.fits.spectra.as_dict()},
             "ridge": data.fits.ridge.as_dict(),
+            "trained": data.trained,
         },
         monitor="val/loss",
         tracked=TRACKED,
+        baselines=lambda: fit_pixel_baselines(data.fits, settings.network, seed=settings.run.seed),
     )
 
 
@@ -119,19 +136,9 @@ def _normalised_response(data: SpectralSets) -> SensorResponse | None:
     return SensorResponse(as_tensor(linear.weight), as_tensor(linear.bias))
 
 
-def describe_bands(data: SpectralSets) -> dict[str, Any]:
-    """What a checkpoint says of the sensors; lists are empty and words blank where the files do not say."""
-    file = data.file
-    axes = {"wavelength_nm": file.spectrum.wavelength_nm, "fwhm_nm": file.spectrum.fwhm_nm}
-    return {
-        "bands": file.bands,
-        "landsat_bands": file.landsat_bands,
-        **{name: [] if axis is None else axis.tolist() for name, axis in axes.items()},
-        "sensor": file.sensor,
-        "landsat_names": list(file.landsat_names),
-        "unit": file.unit,
-        "factor": str(file.factor),
-    }
+def next_command(settings: SpectralTrainSettings, checkpoint: Path) -> str:
+    words = ["--stage1-checkpoint", str(checkpoint), "--data-dir", settings.data.data_dir]
+    return shlex.join(["rsforge", "hsi", "evaluate", *words])
 
 
 METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
@@ -143,4 +150,5 @@ METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
     datasets=read_patches,
     networks=build_network,
     spec=spec,
+    next_command=next_command,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from rsforge.data.audit.inspect_items import read_centre
 from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pair
 from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
 from rsforge.data.splits.items import DatasetContents, Item
-from rsforge.recipes.html.document import render_document, render_table
+from rsforge.recipes.html.document import render_document, render_image, render_table
 from rsforge.recipes.html.histogram import render_histogram
 from rsforge.wording import count_noun
 
@@ -208,5 +207,4 @@ def _render_thumbnails(thumbnails: Mapping[str, Pixels]) -> str:
 
 
 def _render_image(name: str, pixels: Pixels) -> str:
-    data = base64.b64encode(encode_png(pixels)).decode()
-    return f'<span><img alt="" src="data:image/png;base64,{data}"><span class="name">{escape(name)}</span></span>'
+    return f'<span>{render_image(encode_png(pixels), "")}<span class="name">{escape(name)}</span></span>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
@@ -29,6 +30,12 @@ def render_document(title: str, body: Iterable[str], style: str = "") -> str:
     """A document with the common style sheet and ``style`` after it; ``body`` is HTML, ``title`` plain text."""
     common = resources.files("rsforge.recipes").joinpath("report.css").read_text("utf-8")
     return _DOCUMENT.format(title=escape(title), style=common + style, body="\n".join(body))
+
+
+def render_image(png: bytes, alt: str) -> str:
+    """An ``<img>`` that holds the contents of a PNG file; ``alt`` is plain text."""
+    data = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}">'
 
 
 def render_table(rows: Iterable[Sequence[Any]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
-from rsforge.recipes.html.document import render_document, render_table
+from rsforge.recipes.html.document import render_document, render_image, render_table
 from rsforge.recipes.html.svg_chart import Curve, render_chart
 from rsforge.wording import count_noun
 
@@ -115,12 +114,9 @@ def _render_section(section: Section) -> str:
 
 
 def _render_picture(picture: Picture) -> str:
-    data = base64.b64encode(picture.path.read_bytes()).decode()
+    image = render_image(picture.path.read_bytes(), picture.caption)
     kind = ' class="wide"' if picture.wide else ""
-    return (
-        f'<figure{kind}><img src="data:image/png;base64,{data}" alt="{escape(picture.caption)}">'
-        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-    )
+    return f"<figure{kind}>{image}<figcaption>{escape(picture.caption)}</figcaption></figure>"
 
 
 def _render_chart(chart: Chart) -> str:

@@ -14,10 +14,14 @@ _OF_ONE_IMAGE = ("RSF-D002", "RSF-D003", "RSF-D010")
 
 @dataclass
 class SkippedImages:
-    """What to do about images that cannot be used, and which were left out; ``empty`` were made of no valid pixel."""
+    """What to do about images that cannot be used, and which were left out; ``empty`` were made of no valid pixel.
+
+    ``codes`` are the errors that concern one image alone.
+    """
 
     console: Console
     on_bad: str
+    codes: tuple[str, ...] = _OF_ONE_IMAGE
     images: list[dict[str, str]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
@@ -27,7 +31,7 @@ class SkippedImages:
         try:
             yield
         except RsforgeError as error:
-            if self.on_bad == "error" or error.code not in _OF_ONE_IMAGE:
+            if self.on_bad == "error" or error.code not in self.codes:
                 raise
             reason = f"{error.what}: {error.found}" if error.found else error.what
             self.images.append({"name": name, "reason": reason})

@@ -41,15 +41,20 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
         return result
     output_dir.make(settings.output.parent)
     drawn = _draw(pipeline, settings, walk, seed, console)
-    own = settings.output.with_name(f"{settings.output.stem}_individual")
-    leftovers.sweep_for([settings.output, *(own / image_name(k) for k in range(INDIVIDUALS))])
-    save_grid(settings.output, drawn, nrow=settings.nrow)
+    return result | write_images(settings.output, drawn, nrow=settings.nrow)
+
+
+def write_images(output: Path, drawn: Tensor, *, nrow: int) -> dict[str, Any]:
+    """Write a grid of images ``(B, 3, H, W)`` and, when they are few, each of them; returns the folder of these."""
+    own = output.with_name(f"{output.stem}_individual")
+    leftovers.sweep_for([output, *(own / image_name(k) for k in range(INDIVIDUALS))])
+    save_grid(output, drawn, nrow=nrow)
     _clear(own)
-    if len(drawn) <= INDIVIDUALS:
-        output_dir.make(own)
-        save_individuals(own, drawn)
-        result["individual"] = str(own)
-    return result
+    if len(drawn) > INDIVIDUALS:
+        return {}
+    output_dir.make(own)
+    save_individuals(own, drawn)
+    return {"individual": str(own)}
 
 
 def _clear(own: Path) -> None:

@@ -22,10 +22,10 @@ from rsforge.wording import count_noun
 FREE = {
     "output_dir", "base_dir", "resume", "overwrite", "device", "num_workers", "pin_memory", "processes", "multi_gpu",
     "distributed", "nodes", "report_to", "log_dir", "on_bad", "epochs", "max_train_steps", "save_every",
-    "save_every_steps", "save_every_minutes", "sample_every", "sample_every_steps", "copy_partners", "keep_checkpoints",
-    "compile", "channels_last", "data_dir", "split", "project", "vae_checkpoint", "clip_checkpoint", "vgg_weights",
-    "latent_cache", "latent_cache_dir", "early_stopping_patience", "early_stopping_delta", "oscillation_window",
-    "oscillation_threshold",
+    "save_every_steps", "save_every_minutes", "sample_every", "sample_every_steps", "copy_partners",
+    "keep_checkpoints", "compile", "channels_last", "data_dir", "split", "project", "vae_checkpoint",
+    "clip_checkpoint", "stage1_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir",
+    "early_stopping_patience", "early_stopping_delta", "oscillation_window", "oscillation_threshold",
 }  # fmt: skip
 # What a message or its remedy asks to change.
 REMEDIES = {"on_nonfinite", "log_every"}

@@ -9,7 +9,13 @@ import pytest
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.errors import RsforgeError
-from rsforge.recipes.hsi.selftest_patches import REMOVED_NM, choose_wavelengths, cut_patches, draw_patches, draw_wide
+from rsforge.recipes.hsi_selftest.drawn_patches import (
+    REMOVED_NM,
+    choose_wavelengths,
+    cut_patches,
+    draw_patches,
+    draw_wide,
+)
 from tests.worlds.spectral_patches import edit, write_plain, write_scene
 
 

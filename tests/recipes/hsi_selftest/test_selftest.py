@@ -11,7 +11,7 @@ import torch
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
-from rsforge.recipes.hsi import selftest
+from rsforge.recipes.hsi_selftest import selftest
 from rsforge.settings.hsi_selftest import SelftestSettings
 from tests.worlds.commands import rsforge
 from tests.worlds.spectral_patches import edit

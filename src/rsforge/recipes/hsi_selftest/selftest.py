@@ -12,8 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from rsforge.data.cubes.resample import area_weights
-from rsforge.data.spectra.spatial_dataset import area_mean
+from rsforge.data.spectra.spatial_dataset import coarse_means
 from rsforge.engine import checkpoint, devices
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
@@ -24,8 +23,8 @@ from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral.spatial_sr import LightweightSR
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.hsi.load import load_spectral
-from rsforge.recipes.hsi.selftest_patches import FACTOR, cut_patches, draw_patches, draw_wide
 from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec, train_spectral
+from rsforge.recipes.hsi_selftest.drawn_patches import FACTOR, cut_patches, draw_patches, draw_wide
 from rsforge.recipes.inference.checkpoints import rebuild
 from rsforge.recipes.output_names import JOURNAL
 from rsforge.recipes.training.job import Compute
@@ -149,8 +148,7 @@ def run_spatial(settings: SelftestSettings, bands: int, folder: Path, console: C
 def _draw_pair(bands: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """An image ``(1, bands, HIGH, HIGH)``, and its area means ``(1, bands, LOW, LOW)``."""
     high = torch.from_numpy(draw_wide(bands, HIGH, seed=seed))
-    weights = torch.from_numpy(area_weights(HIGH, FACTOR)).float()
-    low, _ = area_mean(high, torch.ones(1, HIGH, HIGH), weights)
+    low, _ = coarse_means(high, torch.ones(1, HIGH, HIGH), FACTOR)
     return low[None].to(device), high[None].to(device)
 
 

@@ -1,0 +1,150 @@
+"""The stage 1 that stage 2 builds on: loaded, refused where it does not fit, and its predictions stored once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef, find_other_band
+from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.data.spectra.spatial_dataset import coarse_means, largest_low_size
+from rsforge.data.stored_arrays import check_array, open_array, write_array
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spectral
+from rsforge.recipes.training.job import Compute, Partner
+
+ROLE = "stage1"
+LAYOUT = "stage-1 predictions 1"  # raise it when the order or meaning of the rows changes
+FIX = "name the stage 1 of these patches with --stage1-checkpoint"
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """A trained stage 1 and its checkpoint."""
+
+    model: SpectralModel
+    path: Path
+
+    @property
+    def partner(self) -> Partner:
+        return Partner(self.path, self.model.loaded.digest)
+
+
+def load_first_stage(path: Path, compute: Compute) -> FirstStage:
+    """The stage 1 of a checkpoint, on the device; errors are those of :func:`load_spectral`."""
+    return FirstStage(load_spectral(path, compute.device), path)
+
+
+def check_fits(stage1: FirstStage, file: PatchFile) -> None:
+    """RSF-C006 where stage 1 was trained on other bands than those of the patches, or in another unit."""
+    model, state = stage1.model, stage1.model.loaded.state
+    bands, landsat_bands = model.ridge.weight.shape
+    wrong = ""
+    if bands != file.bands:
+        wrong = f"stage 1 predicts {bands} bands, the patches have {file.bands}"
+    elif landsat_bands != file.landsat_bands:
+        wrong = f"stage 1 takes {landsat_bands} Landsat bands, the patches have {file.landsat_bands}"
+    elif has_other_wavelengths(model, file):
+        wrong = "the wavelengths of stage 1 are those of another sensor than that of the patches"
+    elif state.get("unit") and file.unit and state["unit"] != file.unit:
+        wrong = f"stage 1 predicts {state['unit']}, the patches hold {file.unit}"
+    if wrong:
+        raise RsforgeError("RSF-C006", wrong, where=str(stage1.path), found=str(file.path), fix=FIX)
+
+
+def has_other_wavelengths(model: SpectralModel | SpatialModel, file: PatchFile) -> bool:
+    """Whether the wavelengths of a model are those of another sensor than that of the patches."""
+    if model.wavelength_nm is None or file.wavelength_nm is None:
+        return False
+    return find_other_band(model.wavelength_nm, file.wavelength_nm) is not None
+
+
+class PredictionStore:
+    """A folder of what stage 1 predicts for whole patches, at the coarse resolution.
+
+    It is computed once: stage 1 works at the fine resolution, and costs several times what a step of stage 2 does.
+    Files are named by all that determines their content.
+    """
+
+    def __init__(self, folder: Path, stage1: FirstStage, scale: Fraction, compute: Compute, console: Console) -> None:
+        self.folder, self.stage1, self.scale = folder, stage1, scale
+        self.compute, self.console = compute, console
+
+    def predictions(self, patches: Sequence[PatchRef], side: str, split: str) -> npt.NDArray[np.float32]:
+        """Memory-mapped ``(N, bands, h, w)``, normalised, in the order of ``patches``; rank 0 computes what is missing.
+
+        Smaller patches are filled up with zeros. ``split`` is the digest of the division whose ``side`` these are.
+        """
+        sizes = [_coarse_size(patch, self.scale) for patch in patches]
+        height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
+        shape = (len(patches), patches[0].file.bands, height, width)
+        path = self.folder / f"{self._key(side, split)}.npy"
+        if self.compute.world.writes and not self._is_sound(path, shape, side):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_array(path, self._predict(patches, side, shape), shape)
+        self.compute.world.barrier()
+        return open_array(path, shape)
+
+    def _key(self, side: str, split: str) -> str:
+        model = self.stage1.model
+        scalings = model.landsat.as_dict(), model.spectra.as_dict()
+        parts = (LAYOUT, model.loaded.digest, scalings, str(self.scale), split, side)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    def _is_sound(self, path: Path, shape: tuple[int, ...], side: str) -> bool:
+        """Whether ``path`` holds the predictions to the bit; what is there and does not is said."""
+        try:
+            check_array(path, shape)
+        except RsforgeError as error:
+            if path.exists():
+                self.console.warn(f"{path}: {error.found}: the {side} patches are predicted again")
+            return False
+        return True
+
+    def _predict(self, patches: Sequence[PatchRef], side: str, shape: tuple[int, ...]) -> Iterator[Tensor]:
+        reader = PatchReader()
+        with self.console.progress(f"stage 1 on {side} patches", len(patches)) as meter:
+            for patch in patches:
+                coarse = predict_coarse(self.stage1.model, patch, reader, self.scale, self.compute.device)
+                filled = coarse.new_zeros(1, *shape[1:])
+                filled[0, :, : coarse.shape[1], : coarse.shape[2]] = coarse
+                yield filled
+                meter.step()
+
+
+@torch.no_grad()
+def predict_coarse(
+    model: SpectralModel, patch: PatchRef, reader: PatchReader, scale: Fraction, device: torch.device
+) -> Tensor:
+    """What ``model`` predicts for a whole patch, as area means over valid pixels ``(bands, h, w)``, normalised.
+
+    RSF-T001 where a prediction is not finite.
+    """
+    pixels = reader.read(patch)
+    landsat = model.landsat.normalise(pixels.landsat)
+    landsat[~pixels.valid] = 0  # as in the training of stage 1
+    spectra = model.network(_as_image(landsat, device))[0].float()
+    if not spectra.isfinite().all():
+        what = "what stage 1 predicts is not finite"
+        raise RsforgeError("RSF-T001", what, where=patch.name, fix="train stage 1 anew, or use another of its models")
+    coarse, _ = coarse_means(spectra, _as_image(pixels.valid[..., None].astype(np.float32), device)[0], scale)
+    return coarse
+
+
+def _as_image(image: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """``(H, W, C)`` as a batch of one, ``(1, C, H, W)``."""
+    return torch.from_numpy(image).to(device).permute(2, 0, 1)[None]
+
+
+def _coarse_size(patch: PatchRef, scale: Fraction) -> tuple[int, int]:
+    return largest_low_size(patch.file.height, scale), largest_low_size(patch.file.width, scale)

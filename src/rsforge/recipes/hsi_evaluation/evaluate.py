@@ -1,0 +1,263 @@
+"""``rsforge hsi evaluate``: predicted spectra measured beside what costs nothing, for each stage and for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsforge import durable, leftovers
+from rsforge.data.cubes.cube import F64
+from rsforge.data.spectra.patch_files import PatchFile
+from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.engine import devices
+from rsforge.errors import RsforgeError
+from rsforge.metrics.paired_sums import Resampling
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.measured_subset import warn_trained
+from rsforge.recipes.evaluation import files
+from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
+from rsforge.recipes.evaluation.summary import Bootstrap
+from rsforge.recipes.evaluation.table import list_head, list_notes, list_rows
+from rsforge.recipes.hsi.first_stage import FirstStage, check_fits, has_other_wavelengths
+from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
+from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
+from rsforge.recipes.hsi_evaluation.shown_patches import (
+    ShownPatch,
+    chart_band_errors,
+    chart_spectra,
+    choose_examples,
+    view_patch,
+)
+from rsforge.recipes.hsi_evaluation.stage_figures import (
+    StageSums,
+    find_response,
+    patch_figures,
+    sum_stages,
+    summarize_stage,
+)
+from rsforge.recipes.hsi_evaluation.stages import Stage, build_stages
+from rsforge.recipes.html.spectral_page import SpectralReport, StageView, render_page
+from rsforge.recipes.training import output_dir
+from rsforge.seeds import derive
+from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
+
+FILES = ("metrics.json", "per_patch.csv", "report.html")
+CARDS = ("sam_deg", "rmse")
+
+
+def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, Any]:
+    """Figures of the model and of its baselines over all valid pixels of a subset, for each stage."""
+    own = settings.evaluation
+    files.check_output(own.output_dir, overwrite=own.overwrite, names=FILES)
+    device = devices.choose(settings.device)
+    stage1 = load_spectral(settings.stage1_checkpoint, device)
+    stage2 = load_spatial(settings.stage2_checkpoint, device) if settings.stage2_checkpoint else None
+    measured = open_patches(Path(settings.data_dir), settings.split, own.side, console, stage1.loaded.state)
+    file = measured.patches[0].file
+    check_fits(FirstStage(stage1, settings.stage1_checkpoint), file)
+    if stage2 is not None:
+        check_stage2(stage2, settings.stage2_checkpoint, file)
+    models = {"stage1": stage1} | ({"stage2": stage2} if stage2 else {})
+    facts = describe_measured(settings, models, measured)
+    doubts = list_doubts(models, measured, file, console)
+    if console.dry_run:
+        return {**facts, "output_dir": str(own.output_dir or "nothing is written")}
+    if own.output_dir is not None:
+        output_dir.make(own.output_dir)
+    stages = build_stages(stage1, stage2)
+    figures, sums = measure(settings, stages, stage1, measured, doubts, console)
+    result = facts | figures
+    if own.output_dir is not None:
+        result["output_dir"] = str(own.output_dir)
+        write(settings, sums, result, measured)
+    return result
+
+
+def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
+    """RSF-C006 where stage 2 was trained on other bands than those of the patches."""
+    bands, wrong = len(stage2.network.lowest), ""
+    if bands != file.bands:
+        wrong = f"stage 2 takes {bands} bands, the patches have {file.bands}"
+    elif has_other_wavelengths(stage2, file):
+        wrong = "the wavelengths of stage 2 are those of another sensor than that of the patches"
+    if wrong:
+        fix = "name the stage 2 of these patches with --stage2-checkpoint"
+        raise RsforgeError("RSF-C006", wrong, where=str(path), found=str(file.path), fix=fix)
+
+
+def describe_measured(
+    settings: SpectralEvaluateSettings, models: Mapping[str, SpectralModel | SpatialModel], measured: MeasuredPatches
+) -> dict[str, Any]:
+    """What is measured."""
+    file, states = measured.patches[0].file, {name: model.loaded.state for name, model in models.items()}
+    return {
+        "stage1_checkpoint": str(settings.stage1_checkpoint),
+        **({"stage2_checkpoint": str(settings.stage2_checkpoint)} if settings.stage2_checkpoint else {}),
+        "weights": {name: model.loaded.digest for name, model in models.items()},
+        "data_dir": settings.data_dir,
+        "side": measured.subset,
+        "side_reason": measured.reason,
+        "split": measured.sets.identity["split"],
+        "chosen_on": {name: chosen_on(state) for name, state in states.items()},
+        "trained_on": {name: measured.count_trained(state) for name, state in states.items()},
+        "patches": len(measured.patches),
+        "scenes": len(set(measured.scenes)),
+        "groups": measured.drawn,
+        "bands": file.bands,
+        "unit": file.unit,
+        "sensor": file.sensor,
+    }
+
+
+def list_doubts(
+    models: Mapping[str, SpectralModel | SpatialModel], measured: MeasuredPatches, file: PatchFile, console: Console
+) -> list[str]:
+    """What a reader of the figures must know; what calls for other options is a warning too."""
+    doubts = [measured.doubt] if measured.doubt else []
+    for doubt in doubts:
+        console.warn(doubt)
+    for key, model in models.items():
+        name = key.replace("stage", "stage ")
+        state, count = model.loaded.state, measured.count_trained(model.loaded.state)
+        if count is None:
+            doubts.append(f"whether {name} was trained on these patches is unknown")
+        elif count:
+            doubts.append(f"{count} of these {len(measured.patches)} patches were trained on by {name}")
+        warn_trained(count, len(measured.patches), measured.subset, "patches", console)
+        own = state.get("images", {}).get("split") == measured.sets.identity["split"]
+        doubts += [f"{name}: {text}" for text in list_selection_caveats(state, measured.subset, own=own)]
+    return doubts + [doubt for model in models.values() if isinstance(model, SpatialModel)
+                     for doubt in list_stage2_doubts(model, models["stage1"].loaded.digest, file)]  # fmt: skip
+
+
+def list_stage2_doubts(stage2: SpatialModel, stage1_digest: str, file: PatchFile) -> list[str]:
+    """In what the evaluation is another than the training of stage 2."""
+    state, doubts = stage2.loaded.state, []
+    if state.get("source") == "stage1":
+        doubts.append("stage 2 was trained on what stage 1 predicts, and is measured alone on means of true spectra")
+    partner = state.get("partners", {}).get("stage1", {}).get("digest", stage1_digest)
+    if partner != stage1_digest:
+        doubts.append("stage 2 was trained on what another stage 1 predicts")
+    if stage2.scale != file.factor:
+        doubts.append(
+            f"stage 2 enlarges by {stage2.scale}, in these patches pixels of Landsat are wider by {file.factor}"
+        )
+    return doubts
+
+
+def measure(
+    settings: SpectralEvaluateSettings,
+    stages: Sequence[Stage],
+    stage1: SpectralModel,
+    measured: MeasuredPatches,
+    doubts: list[str],
+    console: Console,
+) -> tuple[dict[str, Any], list[StageSums]]:
+    """The figures of all stages, and the sums that they follow from."""
+    own, file = settings.evaluation, measured.patches[0].file
+    response, missing = find_response(file)
+    sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
+    with console.progress("patch", len(measured.patches)) as meter:
+        sum_stages(sums, measured.patches, reader.read, meter.step)
+    resampling = Resampling(measured.groups, own.resamples, own.confidence, derive(own.seed, "bootstrap"))
+    for one in sums:
+        if one.lost:
+            doubts.append(f"{one.stage.name} predicts no number at {one.lost} valid pixels")
+            console.warn(doubts[-1])
+    interval = Bootstrap(own.resamples, own.confidence, resampling.seed).describe(measured.drawn)
+    figures = {
+        "interval": interval if measured.groups else None,
+        "interval_warning": measured.doubt or None,
+        "wavelength_nm": None if file.wavelength_nm is None else file.wavelength_nm.tolist(),
+        "stages": {one.stage.name: summarize_stage(one, resampling, unit=file.unit, missing=missing) for one in sums},
+        "doubts": doubts,
+    }
+    return figures, sums
+
+
+def write(
+    settings: SpectralEvaluateSettings, sums: Sequence[StageSums], result: dict[str, Any], measured: MeasuredPatches
+) -> None:
+    """The report and the table, ``metrics.json`` last: where it is there, the others belong to it."""
+    place, overwrite = settings.evaluation.output_dir, settings.evaluation.overwrite
+    assert place is not None
+    figures = {one.stage.name: patch_figures(one) for one in sums}
+    views = [view_stage(one.stage, result, figures[one.stage.name], measured) for one in sums]
+    page = render_page(make_report(result, views))
+    columns = {f"{stage}_{name}": column for stage, own in figures.items() for name, column in own.items()}
+    text = files.csv_of([patch.name for patch in measured.patches], measured.scenes, columns)
+    with durable.lock_folder(place):
+        leftovers.sweep_for(place / name for name in FILES)
+        files.check_output(place, overwrite=overwrite, names=FILES)
+        for name in FILES:
+            (place / name).unlink(missing_ok=True)
+        durable.write_text(place / "report.html", page)
+        durable.write_text(place / "per_patch.csv", text)
+        durable.write_json(place / "metrics.json", result)
+
+
+def view_stage(
+    stage: Stage, result: Mapping[str, Any], figures: Mapping[str, F64], measured: MeasuredPatches
+) -> StageView:
+    """The best, the median and the worst patch of a stage, spectra of the median one, and errors by band."""
+    own, reader, views, spectra = result["stages"][stage.name], PatchReader(), [], []
+    for label, index in choose_examples(figures["sam_deg"]).items():
+        patch = measured.patches[index]
+        shown = ShownPatch.predict(stage, stage.prepare(reader.read(patch)))
+        title = f"The {label} patch: {patch.name}, {figures['sam_deg'][index]:.2f}°"
+        views.append(view_patch(shown, title, patch.file))
+        if label == "median" or len(measured.patches) < 3:
+            spectra = chart_spectra(shown, patch.name, patch.file)
+    return StageView(own, views, spectra, chart_band_errors(own, measured.patches[0].file))
+
+
+def make_report(result: Mapping[str, Any], views: Sequence[StageView]) -> SpectralReport:
+    """The page of a result."""
+    hidden = {"stages", "doubts", "wavelength_nm", "interval_warning"}
+    facts = {name: value for name, value in result.items() if name not in hidden and not isinstance(value, dict)}
+    return SpectralReport(
+        title="Evaluation of predicted spectra",
+        lead=f"{result['patches']} patches of {result['bands']} bands, the subset {result['side']} of "
+        f"{result['data_dir']}. Figures are over all valid pixels together, not means of patches.",
+        cards=[card for stage in result["stages"].values() for card in make_cards(stage)],
+        stages=views,
+        doubts=result["doubts"],
+        facts=facts | {f"{name} of {stage}": value for name in ("weights", "chosen_on", "trained_on")
+                       for stage, value in result[name].items()},
+    )  # fmt: skip
+
+
+def make_cards(stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Angle and error of a stage beside those of its best baseline."""
+    for name in CARDS:
+        row, gain = stage["figures"][MODEL][name], stage["gain"][name]
+        if row["mean"] is None or gain["mean"] is None:
+            continue
+        other = stage["figures"][gain["over"]][name]["mean"]
+        unit = stage["units"][name]
+        over = gain["over"].replace("_", " ")
+        interval = "" if gain["low"] is None else f" [{gain['low']:.3g}, {gain['high']:.3g}]"
+        yield (
+            f"{row['mean']:.3g} {unit}",
+            f"{stage['title']}, {name}; {over} {other:.3g}; gain {gain['mean']:.3g}{interval}",
+        )
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Means with intervals by stage, predictor and figure, with what must be known to read them; empty for a plan."""
+    if "stages" not in result:
+        return ""
+    stages = result["stages"]
+    lines = list(list_head({**result, "chosen_on": None}))
+    for stage in stages.values():
+        lines += ["", f"{stage['title']}: {stage['reading']}", *list_rows(stage)]
+    merged = {
+        "directions": {name: way for stage in stages.values() for name, way in stage["directions"].items()},
+        "baselines": {name: text for stage in stages.values() for name, text in stage["baselines"].items()},
+        "absent": {name: text for stage in stages.values() for name, text in stage["absent"].items()},
+        "doubts": result["doubts"]
+        + [f"{stage['title']}: {note}" for stage in stages.values() for note in stage["notes"]],
+    }
+    return "\n".join([*lines, "", *list_notes(merged)])

@@ -1,0 +1,191 @@
+"""The figures of a stage: sums over patches by predictor, then values, intervals, gains and errors by band."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsforge.data.cubes.cube import F64
+from rsforge.data.cubes.resample import area_weights
+from rsforge.data.cubes.spectral_response import (
+    MIN_COVERAGE,
+    SENSORS,
+    integrate_response,
+    load_response,
+    select_bands,
+)
+from rsforge.data.spectra.patch_files import PatchFile
+from rsforge.data.spectra.patch_reader import PairedPixels
+from rsforge.data.spectra.scaling import Scaling
+from rsforge.errors import RsforgeError
+from rsforge.metrics.paired_sums import Estimate, PairedFigures, Resampling
+from rsforge.metrics.spectral_sums import (
+    Sums,
+    derive_figures,
+    derive_rmse_per_band,
+    measure_response,
+    measure_sums,
+)
+from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.evaluation.summary import to_number
+from rsforge.recipes.hsi.prediction import SAME
+from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
+
+TRUTH = "truth"
+HIGHER = {"psnr_db", "ssim"}
+UNITS = {"sam_deg": "degrees", "rmse": "", "psnr_db": "dB", "ssim": "", "ergas": "%", "mrae": "", "response_rmse": ""}
+"""Of the figures; those of ``rmse`` and ``response_rmse`` are the unit of the files."""
+
+
+@dataclass
+class StageSums:
+    """The sums of every patch, by predictor; ``response (K, B)`` is None where it is not known.
+
+    Beside the predictors stands ``truth``, of which only the response is measured.
+    """
+
+    stage: Stage
+    spectra: Scaling
+    response: Tensor | None
+    rows: dict[str, list[Sums]] = field(default_factory=dict)
+    lost: int = 0
+    """Valid pixels at which a prediction of the model is no number."""
+
+    def add(self, pixels: PairedPixels) -> None:
+        """Measure every predictor on one patch; one prediction is in memory at a time."""
+        case = self.stage.prepare(pixels)
+        for name, predict in self.stage.predictors.items():
+            output = predict(case.given)
+            self.rows.setdefault(name, []).append(self._measure(output, case))
+            if name == MODEL:
+                self.lost += int((case.valid & ~output.isfinite().all(0)).sum())
+        if self.response is not None:
+            self.rows.setdefault(TRUTH, []).append(self._measure_response(case.truth, case))
+
+    def _measure(self, output: Tensor, case: PatchCase) -> Sums:
+        gain, offset = (torch.from_numpy(values).float() for values in self.spectra.gain_and_offset())
+        sums = measure_sums(output, case.truth, case.valid, gain=gain, offset=offset)
+        return sums | self._measure_response(output, case)
+
+    def _measure_response(self, output: Tensor, case: PatchCase) -> Sums:
+        if self.response is None:
+            return {}
+        grid = None
+        if self.stage.scale != SAME:
+            rows, cols = (torch.from_numpy(area_weights(side, self.stage.scale)) for side in case.valid.shape)
+            grid = rows, cols
+        return measure_response(output, case.valid, case.landsat, self.response, grid)
+
+    def stack(self, name: str) -> dict[str, F64]:
+        """The sums of a predictor, ``(n, ...)`` of ``n`` patches."""
+        rows = self.rows[name]
+        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+    def derive(self, sums: Mapping[str, F64]) -> dict[str, F64]:
+        """Figures of sums."""
+        gain, _ = self.spectra.gain_and_offset()
+        return derive_figures(sums, gain=gain, scale=float(self.stage.scale))
+
+
+def find_response(file: PatchFile) -> tuple[Tensor | None, str]:
+    """The weights ``(K, B)`` by which the sensor of the patches integrates a spectrum; else why they are unknown."""
+    if file.wavelength_nm is None:
+        return None, "the files state no wavelengths"
+    if file.sensor not in SENSORS or not file.landsat_names:
+        return None, f"the response of {file.sensor or 'the sensor, which the files do not name,'} is not known"
+    try:
+        response = select_bands(load_response(file.sensor), file.landsat_names)
+    except RsforgeError as error:
+        return None, error.what
+    bands = integrate_response(response, file.wavelength_nm)
+    if bands.coverage.min() < MIN_COVERAGE:
+        missing = [name for name, share in zip(response.bands, bands.coverage, strict=True) if share < MIN_COVERAGE]
+        return None, f"the spectra do not cover {', '.join(missing)}"
+    return torch.from_numpy(bands.weights), ""
+
+
+def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missing: str) -> dict[str, Any]:
+    """What a result says of a stage; ``missing`` says why the response is not known."""
+    stage = sums.stage
+    stacked = {name: sums.stack(name) for name in stage.predictors}
+    paired = PairedFigures(stacked, sums.derive, resampling)
+    names = list(paired.values[MODEL])
+    found: dict[str, Any] = {
+        "title": stage.title,
+        "reading": stage.reading,
+        "scale": str(stage.scale),
+        "pixels": int(stacked[MODEL]["pixels"].sum()),
+        "units": {name: UNITS[name] or (unit if name.endswith("rmse") else "") for name in names},
+        "directions": {name: "higher" if name in HIGHER else "lower" for name in names},
+        "baselines": dict(stage.meanings),
+        "figures": {who: {name: _as_row(paired.estimate(who, name)) for name in names} for who in stacked},
+        "gain": {name: _find_gain(paired, stage.meanings, name) for name in names},
+        "gains": {over: {name: _as_row(_gain(paired, over, name)) for name in names} for over in stage.meanings},
+        "rmse_per_band": {who: [to_number(v) for v in _per_band(own).tolist()] for who, own in stacked.items()},
+        "notes": [],
+        "absent": {**stage.absent, **({"response_rmse": missing} if missing else {})},
+    }
+    if sums.response is not None:
+        found["response_rmse_of_truth"] = _derive_of_truth(sums.stack(TRUTH))
+        found["notes"] = [describe_truth(found["response_rmse_of_truth"])]
+    return found
+
+
+def describe_truth(of_truth: float | None) -> str:
+    """What the response figures are to be compared with."""
+    if of_truth is None:
+        return "no pixel of Landsat is covered whole, so that no response is measured"
+    return (
+        f"response_rmse of the true spectra themselves is {of_truth:.4g}, since Landsat values are interpolated or "
+        "means of wider pixels"
+    )
+
+
+def patch_figures(sums: StageSums, name: str = MODEL) -> dict[str, F64]:
+    """The figures ``(n,)`` of a predictor on each patch."""
+    return sums.derive(sums.stack(name))
+
+
+def _gain(paired: PairedFigures, over: str, name: str) -> Estimate:
+    return paired.gain(MODEL, over, name, higher_is_better=name in HIGHER)
+
+
+def _find_gain(paired: PairedFigures, baselines: Mapping[str, str], name: str) -> dict[str, Any]:
+    """That over the baseline that is best in this figure."""
+    known = [over for over in baselines if np.isfinite(paired.values[over][name])] or list(baselines)
+    over = min(known, key=partial(_gain_value, paired, name=name))
+    return {"over": over, **_as_row(_gain(paired, over, name))}
+
+
+def _gain_value(paired: PairedFigures, over: str, *, name: str) -> float:
+    return _gain(paired, over, name).value
+
+
+def _as_row(estimate: Estimate) -> dict[str, float | None]:
+    return {"mean": to_number(estimate.value), "low": to_number(estimate.low), "high": to_number(estimate.high)}
+
+
+def _per_band(sums: Mapping[str, F64]) -> F64:
+    return derive_rmse_per_band({name: values.sum(0) for name, values in sums.items()})
+
+
+def _derive_of_truth(sums: Mapping[str, F64]) -> float | None:
+    pixels = float(sums["response_pixels"].sum())
+    return to_number(float(np.sqrt(sums["response_square"].sum() / pixels))) if pixels else None
+
+
+def sum_stages(
+    stages: Sequence[StageSums], patches: Sequence[Any], read: Callable[[Any], PairedPixels], step: Callable[[], None]
+) -> None:
+    """Measure every stage on every patch, each of which is read once."""
+    for patch in patches:
+        pixels = read(patch)
+        for stage in stages:
+            stage.add(pixels)
+        step()

@@ -1,0 +1,1 @@
+"""``rsforge hsi selftest``: both stages on small images, before a training."""

@@ -1,0 +1,105 @@
+"""Stored numbers become physical values, gaps become NaN, and numbers of unknown meaning are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+
+from rsforge.data.io.windows import Window
+from rsforge.data.scenes.landsat_scene import BandRequest, open_landsat
+from rsforge.errors import RsforgeError
+from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat
+
+
+def read(path, *, count=3, **request):
+    with open_landsat(path, BandRequest(count, **request)) as scene:
+        info = scene.info
+        return scene.read(Window(0, 0, info.height, info.width)), scene
+
+
+def draw_numbers(height=6, width=5):
+    return np.random.default_rng(0).integers(7273, 43636, (height, width, 3)).astype(np.uint16)
+
+
+def test_floats_are_values_as_they_are(tmp_path):
+    values = draw_landsat(6, 5)
+    got, scene = read(write_landsat(tmp_path / "a.tif", values))
+    assert np.array_equal(np.moveaxis(got, 0, -1), values) and got.dtype == np.float32
+    assert scene.unit == "radiance"
+
+
+@pytest.mark.parametrize("how", ["option", "name", "descriptions", "tags"])
+def test_collection_2_becomes_reflectance_by_its_scale_and_offset(tmp_path, how):
+    numbers = draw_numbers()
+    numbers[0, 0, 1] = 0  # no data, though the file does not say so
+    named = "LC08_L2SP_195025_20200601_20200825_02_T1_SR.TIF" if how == "name" else "scene.tif"
+    names = ("SR_B2", "SR_B3", "SR_B4") if how == "descriptions" else ()
+    scales = (0.0000275, -0.2) if how == "tags" else None
+    path = write_landsat(tmp_path / named, numbers, names=names, scales=scales, tags={})
+    got, scene = read(path, **{"values": "collection2"} if how == "option" else {})
+    assert scene.unit == "reflectance"
+    expected = numbers * 0.0000275 - 0.2
+    expected[0, 0] = np.nan
+    np.testing.assert_allclose(np.moveaxis(got, 0, -1), expected, rtol=1e-6)
+    assert got[0, 3, 2] == pytest.approx(int(numbers[3, 2, 0]) * 0.0000275 - 0.2)
+
+
+def test_scales_of_the_file_and_of_the_user(tmp_path):
+    numbers = draw_numbers()
+    path = write_landsat(tmp_path / "a.tif", numbers, scales=(0.01, 1.0))
+    np.testing.assert_allclose(np.moveaxis(read(path)[0], 0, -1), numbers * 0.01 + 1, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.moveaxis(read(path, scale_offset=(0.5, -3.0))[0], 0, -1), numbers * 0.5 - 3, rtol=1e-6
+    )
+
+
+def test_whole_numbers_that_nothing_explains_are_refused(tmp_path):
+    path = write_landsat(tmp_path / "a.tif", draw_numbers())
+    with pytest.raises(RsforgeError) as caught:
+        read(path)
+    assert caught.value.code == "RSF-D010" and "--scale-offset" in caught.value.fix
+    assert np.array_equal(np.moveaxis(read(path, values="training")[0], 0, -1), draw_numbers())
+
+
+def test_floats_are_no_numbers_of_collection_2(tmp_path):
+    with pytest.raises(RsforgeError) as caught:
+        read(write_landsat(tmp_path / "a.tif", draw_landsat(4, 4)), values="collection2")
+    assert caught.value.code == "RSF-D010"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_pixel_without_data_in_one_band_is_nan_in_all(tmp_path, declared):
+    values = draw_landsat(6, 5)
+    values[1, 2, 0] = -9999
+    values[3, 3, 1] = np.nan
+    values[4, 0, 2] = np.inf
+    got, _ = read(write_landsat(tmp_path / "a.tif", values, **{"nodata": -9999} if declared else {}))
+    expected = np.ones((6, 5), bool)
+    expected[1, 2] = expected[3, 3] = expected[4, 0] = False
+    assert np.array_equal(np.isfinite(got).all(0), expected) and np.array_equal(np.isnan(got).any(0), ~expected)
+
+
+def test_bands_are_read_in_the_order_of_the_training(tmp_path):
+    values = draw_landsat(6, 5, count=4)
+    values[0, 0, 1] = np.nan  # in a band that is not read
+    names = ("SR_B4", "QA_PIXEL", "SR_B2", "SR_B3")
+    path = write_landsat(tmp_path / "a.tif", values, names=names)
+    got, scene = read(path, sensor="landsat8", names=("blue", "green", "red"))
+    assert np.array_equal(np.moveaxis(got, 0, -1), values[..., [2, 3, 0]])
+    assert "bands are chosen by their descriptions: 3, 4, 1" in scene.notes
+
+
+def test_units_of_bands_come_before_those_of_the_file(tmp_path):
+    path = write_landsat(tmp_path / "a.tif", draw_landsat(4, 4))
+    with rasterio.open(path, "r+") as target:
+        target.units = ["W m-2 sr-1 um-1"] * 3
+    assert read(path)[1].unit == "W m-2 sr-1 um-1"
+    assert read(write_landsat(tmp_path / "b.tif", draw_landsat(4, 4), tags={}))[1].unit == ""
+
+
+def test_a_file_that_is_no_raster_is_refused(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0 and then nothing of the kind")
+    with pytest.raises(RsforgeError) as caught:
+        read(tmp_path / "a.tif")
+    assert caught.value.code == "RSF-D002"

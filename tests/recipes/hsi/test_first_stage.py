@@ -1,0 +1,106 @@
+"""The stage 1 that stage 2 builds on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from rsforge.data.cubes.resample import area_mean, area_weights
+from rsforge.data.spectra.patch_files import find_patch_files, list_patches
+from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.engine.distributed import SingleProcess
+from rsforge.errors import RsforgeError
+from rsforge.recipes.hsi.first_stage import PredictionStore, check_fits, load_first_stage, predict_coarse
+from rsforge.recipes.training.job import Compute
+from tests.worlds.consoles import RecordingConsole
+from tests.worlds.spectral_patches import write_scene
+
+COMPUTE = Compute(torch.device("cpu"), SingleProcess())
+FACTOR = Fraction(15, 2)
+
+
+@pytest.fixture
+def first(stage1):
+    return load_first_stage(stage1, COMPUTE)
+
+
+@pytest.fixture
+def patches(tmp_path):
+    write_scene(tmp_path / "set" / "x.h5", 2, hole=True, size=34)
+    return list_patches(find_patch_files(tmp_path / "set"))
+
+
+def test_trap_08_predictions_are_area_means_of_what_stage_1_predicts(first, patches):
+    """The Landsat of patches is interpolated to fine pixels: stage 2 takes what is averaged again, and not a crop."""
+    coarse = predict_coarse(first.model, patches[0], PatchReader(), FACTOR, COMPUTE.device)
+    assert coarse.shape == (12, 4, 4)
+    pixels = PatchReader().read(patches[0])
+    landsat = first.model.landsat.normalise(pixels.landsat)
+    landsat[~pixels.valid] = 0
+    fine = first.model.network(torch.from_numpy(landsat).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+    weights = area_weights(30, FACTOR)
+    means, share = area_mean(fine[:30, :30], pixels.valid[:30, :30], weights, weights)
+    np.testing.assert_allclose(coarse.permute(1, 2, 0), means * (share >= 0.5)[..., None], atol=1e-5)
+
+
+def test_predictions_are_stored_once(first, patches, tmp_path, monkeypatch):
+    console = RecordingConsole()
+    store = PredictionStore(tmp_path / "store", first, FACTOR, COMPUTE, console)
+    values = store.predictions(patches, "training", "digest")
+    assert values.shape == (2, 12, 4, 4) and isinstance(values, np.memmap)
+    (path,) = (tmp_path / "store").iterdir()
+    written = path.stat().st_mtime_ns
+    assert np.array_equal(store.predictions(patches, "training", "digest"), values)
+    assert path.stat().st_mtime_ns == written and not console.warned
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert np.array_equal(store.predictions(patches, "training", "digest"), values)
+    assert "predicted again" in console.warned[0]
+    store.predictions(patches, "held-out", "digest")
+    store.predictions(patches, "training", "other")
+    PredictionStore(tmp_path / "store", first, Fraction(3), COMPUTE, console).predictions(patches, "training", "digest")
+    assert len(list((tmp_path / "store").iterdir())) == 4
+
+
+def test_patches_of_several_sizes_are_filled_up(first, patches, tmp_path):
+    write_scene(tmp_path / "set" / "y.h5", 1, size=49)
+    several = list_patches(find_patch_files(tmp_path / "set"))
+    values = PredictionStore(tmp_path / "store", first, FACTOR, COMPUTE, RecordingConsole()).predictions(
+        several, "training", "d"
+    )
+    assert values.shape == (3, 12, 6, 6) and not values[0, :, 4:].any() and values[2, :, 5, 5].all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"bands": 11}, "predicts 12 bands, the patches have 11"),
+        ({"landsat_bands": 7}, "takes 3 Landsat bands, the patches have 7"),
+        ({"unit": "reflectance"}, "predicts radiance, the patches hold reflectance"),
+    ],
+)
+def test_a_stage_1_of_other_patches_is_refused(first, patches, change, words):
+    file = patches[0].file
+    check_fits(first, file)
+    with pytest.raises(RsforgeError) as caught:
+        check_fits(first, replace(file, **change))
+    assert caught.value.code == "RSF-C006" and words in caught.value.what
+
+
+def test_a_stage_1_of_another_sensor_is_refused(first, patches):
+    file = patches[0].file
+    moved = file.spectrum._replace(wavelength_nm=file.wavelength_nm + 100)
+    with pytest.raises(RsforgeError) as caught:
+        check_fits(first, replace(file, spectrum=moved))
+    assert caught.value.code == "RSF-C006" and "another sensor" in caught.value.what
+    check_fits(first, replace(file, spectrum=file.spectrum._replace(wavelength_nm=None)))
+
+
+def test_predictions_that_are_not_finite_are_refused(first, patches):
+    first.model.network.highest[3] = float("nan")
+    with pytest.raises(RsforgeError) as caught:
+        predict_coarse(first.model, patches[1], PatchReader(), FACTOR, COMPUTE.device)
+    assert caught.value.code == "RSF-T001" and caught.value.where == patches[1].name

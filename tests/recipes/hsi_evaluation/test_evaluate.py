@@ -1,0 +1,158 @@
+"""``rsforge hsi evaluate`` from checkpoints to its report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+
+import h5py
+import pytest
+
+from rsforge.engine import checkpoint
+from rsforge.engine.journal import read
+from tests.worlds.commands import rsforge
+from tests.worlds.hsi import TRAIN
+from tests.worlds.spectral_evaluation import EVALUATE, draw_flights
+from tests.worlds.spectral_patches import BANDS, write_plain
+
+BOTH = EVALUATE + "--stage2-checkpoint {} "
+
+
+@pytest.fixture(scope="module")
+def done(flights, first, second, tmp_path_factory):
+    """The folder of an evaluation of both stages."""
+    folder = tmp_path_factory.mktemp("done") / "out"
+    assert rsforge(f"{BOTH} --output-dir {{}}", first, flights, second, folder) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def metrics(done):
+    return json.loads((done / "metrics.json").read_text())
+
+
+def test_it_writes_a_report_the_figures_and_a_table(done, metrics, flights, first, second, capsys):
+    assert {path.name for path in done.iterdir()} - {".lock"} == {"metrics.json", "per_patch.csv", "report.html"}
+    assert rsforge(f"{BOTH} --json", first, flights, second) == 0
+    assert json.loads(capsys.readouterr().out) == {k: v for k, v in metrics.items() if k != "output_dir"}
+    with (done / "per_patch.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 == metrics["patches"] and float(rows[0]["stage1_sam_deg"]) > 0 < float(
+        rows[2]["end_to_end_rmse"]
+    )
+
+
+def test_the_protocol_says_what_was_measured_and_what_was_trained_on(metrics, flights, first, second):
+    assert (metrics["side"], metrics["side_reason"]) == ("val", "held out of the training, which knew no test subset")
+    assert metrics["trained_on"] == {"stage1": 0, "stage2": 0} and metrics["data_dir"] == str(flights)
+    assert metrics["split"] == checkpoint.load(first)["images"]["split"]
+    assert set(metrics["weights"]) == {"stage1", "stage2"} and metrics["groups"] == "3 blocks"
+    assert metrics["interval"] is None and metrics["interval_warning"].startswith("no interval can be had")
+    doubts = " ".join(metrics["doubts"])
+    assert "stage 1: the best epoch was chosen on these images (val)" in doubts
+    assert "stage 2 was trained on what stage 1 predicts" in doubts
+
+
+def test_the_figures_are_those_of_the_training(metrics, first, second):
+    """At the best epoch: validation and evaluation are two ways to the same numbers."""
+    best = min(
+        (row for row in read(first.parent / "journal.jsonl") if "val/sam_deg" in row), key=lambda r: r["val/loss"]
+    )
+    own = metrics["stages"]["stage1"]["figures"]
+    assert own["model"]["sam_deg"]["mean"] == pytest.approx(best["val/sam_deg"], rel=1e-4)
+    assert own["model"]["rmse"]["mean"] == pytest.approx(best["val/rmse"], rel=1e-4)
+    assert own["ridge"]["sam_deg"]["mean"] == pytest.approx(best["val/ridge_sam_deg"], rel=1e-4)
+    assert own["ridge"]["rmse"]["mean"] == pytest.approx(best["val/ridge_rmse"], rel=1e-4)
+
+
+def test_every_stage_has_its_figures_and_baselines(metrics):
+    stages = metrics["stages"]
+    names = {"sam_deg", "rmse", "psnr_db", "ssim", "ergas", "mrae", "response_rmse"}
+    baselines = {
+        "stage1": ["ridge", "mean_spectrum", "nearest_endmember"],
+        "stage2": ["bicubic"],
+        "end_to_end": ["ridge_bicubic"],
+    }
+    assert {name: list(stage["baselines"]) for name, stage in stages.items()} == baselines
+    for stage in stages.values():
+        assert set(stage["figures"]["model"]) == names == set(stage["gain"])
+        assert all(len(errors) == BANDS for errors in stage["rmse_per_band"].values())
+        assert stage["units"]["rmse"] == "radiance" and stage["absent"] == {}
+        for figure, gain in stage["gain"].items():
+            sign = 1 if stage["directions"][figure] == "higher" else -1
+            own, other = (stage["figures"][who][figure]["mean"] for who in ("model", gain["over"]))
+            assert gain["mean"] == pytest.approx(sign * (own - other), abs=1e-3 * abs(own))
+
+
+def test_the_report_is_one_file_with_pictures_and_curves_that_break(done, metrics):
+    page = (done / "report.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:|#)', page) and "<script" not in page
+    assert page.count("data:image/png;base64,") == 3 * 3 * 5  # stages, patches, pictures
+    assert page.count("<svg") == 3 * 4
+    truth = re.findall(r'<polyline class="curve truth" points="([^"]+)"', page)
+    assert [len(points.split()) for points in truth] == [7, 5] * 9
+    for words in ("wavelength (nm)", "no interval can be had".capitalize(), "nearest endmember", "Both stages"):
+        assert words in page, words
+    assert f"{metrics['stages']['stage1']['figures']['model']['sam_deg']['mean']:.4g}" in page
+
+
+def test_intervals_are_over_scenes_where_there_are_five(first, tmp_path, capsys):
+    root = draw_flights(tmp_path, "pqrstu", 1)
+    assert rsforge(f"{EVALUATE} --side all --json", first, root) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["interval"] == "95 % bootstrap over 6 scenes, 200 resamples" and found["groups"] == "6 scenes"
+    gain = found["stages"]["stage1"]["gain"]["sam_deg"]
+    assert gain["low"] <= gain["mean"] <= gain["high"]
+
+
+def test_people_read_a_table(flights, first, capsys):
+    assert rsforge(EVALUATE + "--side train", first, flights) == 0
+    told = capsys.readouterr().out
+    assert "Stage 1: The spectrum of each pixel" in told and "ridge is the ridge regression" in told
+    assert "6 of these 6 patches were trained on by stage 1" in told and "of the true spectra themselves is" in told
+
+
+def test_a_dry_run_and_an_earlier_evaluation(done, flights, first, tmp_path, capsys):
+    assert rsforge(f"{EVALUATE} --output-dir {{}} --dry-run --json", first, flights, tmp_path / "new") == 0
+    assert json.loads(capsys.readouterr().out)["plan"]["patches"] == 3 and not (tmp_path / "new").exists()
+    shutil.copytree(done, tmp_path / "old")
+    assert rsforge(f"{EVALUATE} --output-dir {{}}", first, flights, tmp_path / "old") == 2
+    assert "RSF-U004" in capsys.readouterr().err
+    assert rsforge(f"{EVALUATE} --output-dir {{}} --overwrite", first, flights, tmp_path / "old") == 0
+    assert list(json.loads((tmp_path / "old/metrics.json").read_text())["stages"]) == ["stage1"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        ("--side test", 2, "RSF-U005"),
+        ("--split nowhere.json", 3, "RSF-D012"),
+        ("--stage2-checkpoint {first}", 4, "RSF-C004"),
+        ("--data-dir {empty}", 3, "RSF-D001"),
+        ("--data-dir {other}", 4, "RSF-C006"),
+        ("--data-dir {shifted} --stage2-checkpoint {second}", 4, "RSF-C006"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(flights, first, second, tmp_path, capsys, more, code, words):
+    write_plain(tmp_path / "other" / "x.h5", 2, bands=9, landsat=3)
+    shifted = draw_flights(tmp_path / "shifted", "a", 1)
+    with h5py.File(shifted / "a/test_patches.h5", "r+") as file:
+        file.attrs["wavelengths"] = file.attrs["wavelengths"] + 90
+    places = {name: tmp_path / name for name in ("empty", "other", "shifted")} | {"first": first, "second": second}
+    assert rsforge(EVALUATE + more.format(**places) + " --output-dir {}", first, flights, tmp_path / "out") == code
+    assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_files_without_wavelengths_are_measured_by_band(tmp_path, capsys):
+    write_plain(tmp_path / "set/x.h5", 2, size=24)
+    assert rsforge(f"{TRAIN} --val-fraction 0 --epochs 1", tmp_path / "set", tmp_path / "run") == 0
+    line = f"{EVALUATE} --output-dir {{}}"
+    assert rsforge(line, tmp_path / "run/best_model.pth", tmp_path / "set", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert found["wavelength_nm"] is None and found["side"] == "all" and found["trained_on"] == {"stage1": 2}
+    assert found["stages"]["stage1"]["absent"] == {"response_rmse": "the files state no wavelengths"}
+    page = (tmp_path / "out/report.html").read_text()
+    assert ">band</text>" in page and "wavelength (nm)" not in page
+    assert "the model was trained on 2 of these 2 patches" in capsys.readouterr().err

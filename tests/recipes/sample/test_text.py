@@ -1,0 +1,103 @@
+"""``sample text``: images of prompts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rsforge.cli.main import run
+from rsforge.recipes.pretrained.load import load_pretrained
+from tests.worlds.pretrained_model import write_model
+from tests.worlds.stable_diffusion import edit_json
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch, capsys):
+    """Runs ``sample`` on a model in RemoteDiff; its result or its error, and what was said on the way."""
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "RemoteDiff")
+
+    def call(*words, code=0):
+        line = ["sample", "--pipeline", "RemoteDiff", "--num-inference-steps", "3", "--seed", "4", *words, "--json"]
+        assert run(line) == code
+        out, err = capsys.readouterr()
+        return json.loads(out) if out else json.loads(err.splitlines()[-1]), err
+
+    return call
+
+
+def pixels(path):
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def test_the_images_are_those_of_the_model_and_the_record_says_how(draw, tmp_path):
+    result, _ = draw(
+        "--prompt", "a river, with trees", "--negative-prompt", "an", "--num-images", "2", "--batch-size", "1"
+    )
+    assert (result["prompts"], result["guidance_scale"], result["sampler"]) == (["a river, with trees"], 7.5, "ddim")
+    assert json.loads((tmp_path / "generated_images.json").read_text())["seed"] == 4
+    model = load_pretrained("RemoteDiff")
+    pipeline = model.pipeline(negative_prompt="an")
+    guide = model.guide(["a river, with trees"] * 2, 7.5)
+    images = pipeline.draw([0, 1], pipeline.walk("ddim", 3), seed=4, guide=guide)
+    expected = ((images + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
+    for number in range(2):
+        drawn = pixels(f"generated_images_individual/image_00{number}.png")
+        assert drawn.shape == (16, 16, 3) and np.abs(drawn - expected[number]).max() <= 1
+    assert pixels("generated_images.png").shape == (20, 38, 3)
+
+
+def test_prompts_of_a_file_are_drawn_in_turn(draw, tmp_path):
+    (tmp_path / "prompts.txt").write_text("a river\n\n  trees \n")
+    words = ["--image-size", "24", "--guidance-scale", "1"]
+    result, _ = draw("--prompts-file", "prompts.txt", *words, "--output", "out/x.png")
+    assert result["prompts"] == ["a river", "trees"] and result["image_size"] == 24
+    both = [pixels(f"out/x_individual/image_00{k}.png") for k in range(2)]
+    draw("--prompt", "a river", *words, "--output", "y.png")
+    assert np.abs(both[0] - pixels("y_individual/image_000.png")).max() <= 1
+    assert both[0].shape == (24, 24, 3) and not np.array_equal(both[0], both[1])
+
+
+def test_the_walk_is_that_of_the_model_or_what_is_asked_for(draw, tmp_path):
+    edit_json(tmp_path / "RemoteDiff" / "scheduler" / "scheduler_config.json", _class_name="EulerDiscreteScheduler",
+              timestep_spacing="trailing")  # fmt: skip
+    assert draw("--prompt", "a", "--dry-run")[0]["plan"]["sampler"] == "euler"
+    assert draw("--prompt", "a", "--dry-run", "--eta", "0.5")[0]["plan"]["sampler"] == "ddim"
+    assert draw("--prompt", "a", "--dry-run", "--sampler", "dpm++")[0]["plan"]["sampler"] == "dpm++"
+    assert not (tmp_path / "generated_images.png").exists()
+
+
+def test_long_prompts_and_corrections_are_said(draw, tmp_path):
+    edit_json(tmp_path / "RemoteDiff" / "scheduler" / "scheduler_config.json", steps_offset=0)
+    _, said = draw("--prompt", "a " * 30, "--dry-run")
+    assert "has 32 tokens; the first 16 are read" in said and "steps_offset 0 is taken as 1" in said
+
+
+def test_what_does_not_fit_is_refused_with_its_option(draw, tmp_path):
+    (tmp_path / "empty.txt").write_text(" \n")
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
+    cases = [
+        (["--prompt", "a", "--image-size", "17"], 2, "RSF-U005", "--image-size"),
+        (["--prompt", "a", "--num-inference-steps", "1000"], 2, "RSF-U005", "--num-inference-steps"),
+        (["--prompts-file", "empty.txt"], 3, "RSF-D004", "empty.txt"),
+        (["--prompts-file", "bytes.txt"], 3, "RSF-D006", "bytes.txt"),
+        (["--prompts-file", "none.txt"], 6, "RSF-E008", "none.txt"),
+        (["--prompt", "a", "--output", "x.gif"], 2, "RSF-U006", "x.gif"),
+        (["--prompt", "a", "--pipeline", "nobody/model"], 4, "RSF-C001", "nobody/model"),
+    ]
+    for words, code, name, where in cases:
+        error, _ = draw(*words, code=code)
+        assert error["code"] == name and where in error["where"]
+    assert draw("--prompt", "a", "--prompts-file", "empty.txt", code=2)[0]["code"] == "RSF-U005"
+    assert draw(code=2)[0]["code"] == "RSF-U005"
+    assert draw("--prompt", "a", "--eta", "0.5", "--sampler", "euler", code=2)[0]["code"] == "RSF-U005"
+
+
+def test_only_models_of_text_are_drawn(draw, tmp_path):
+    torch.save({}, tmp_path / "best_model.pt")
+    error, _ = draw("--prompt", "a", "--pipeline", "best_model.pt", code=4)
+    assert error["code"] == "RSF-C004" and "best_model.pt is no folder" in error["message"]
