@@ -61,11 +61,12 @@ def nets(path):
     return dict(checkpoint.tensors(checkpoint.load(path)["nets"]))
 
 
-def test_two_processes_equal_one_at_the_same_global_batch(two, tmp_path):
-    run(tmp_path, "regress", SingleProcess(), 4, 2)
-    expected, found = nets(tmp_path / "latest_model.pt"), nets(two / "regress" / "whole" / "latest_model.pt")
+@pytest.mark.parametrize("task", ["regress", "masked"])
+def test_two_processes_equal_one_at_the_same_global_batch(two, task, tmp_path):
+    run(tmp_path, task, SingleProcess(), 4, 2)
+    expected, found = nets(tmp_path / "latest_model.pt"), nets(two / task / "whole" / "latest_model.pt")
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
-    assert (two / "regress" / "whole" / "best_model.pt").exists()
+    assert (two / task / "whole" / "best_model.pt").exists()
 
 
 def test_two_processes_draw_the_noise_that_one_draws_for_the_same_micro_batches(two, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.worlds.spectral_patches import write_scene
@@ -17,8 +18,11 @@ SPATIAL = (
 )
 
 
-def draw_scenes(root: Path, count: int = 3, *, holes: bool = True) -> Path:
-    """Three scenes of ``count`` patches of 30 pixels, 12 bands and 3 of Landsat, with holes in the first."""
-    for seed, name in enumerate(("a", "b", "c")):
-        write_scene(root / name / "test_patches.h5", count, seed=seed, hole=holes and name == "a")
+def draw_scenes(root: Path, count: int = 3, *, holes: Sequence[int] = (4, 0, 0)) -> Path:
+    """Three scenes of ``count`` patches of 30 pixels, 12 bands and 3 of Landsat.
+
+    ``holes`` are the pixels of each scene along the sides of a hole in a corner of its patches.
+    """
+    for seed, (name, hole) in enumerate(zip("abc", holes, strict=True)):
+        write_scene(root / name / "test_patches.h5", count, seed=seed, hole=hole)
     return root

@@ -30,7 +30,7 @@ def first(stage1):
 
 @pytest.fixture
 def patches(tmp_path):
-    write_scene(tmp_path / "set" / "x.h5", 2, hole=True, size=34)
+    write_scene(tmp_path / "set" / "x.h5", 2, hole=4, size=34)
     return list_patches(find_patch_files(tmp_path / "set"))
 
 

@@ -39,7 +39,7 @@ def run(model, path, folder):
 
 
 def test_stage_1_predicts_every_pixel_of_a_patch(tmp_path):
-    model, path = stages(tmp_path), write_scene(tmp_path / "a/test_patches.h5", 2, hole=True)
+    model, path = stages(tmp_path), write_scene(tmp_path / "a/test_patches.h5", 2, hole=4)
     data, attributes, figures = run(model, path, tmp_path)
     assert data[PREDICTED].shape == (2, 30, 30, BANDS) and data[PREDICTED].dtype == np.float32
     patch = PatchReader().read(PatchRef(open_patch_file(path, "a"), 1))

@@ -175,8 +175,8 @@ def test_the_command_that_goes_on_names_no_checkpoint():
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
-    """Where every pixel is valid: else each process takes the mean over its own."""
-    scenes = draw_scenes(tmp_path / "scenes", 4, holes=False)  # twice four to train on
+    """Holes that leave some crops nothing: a mean over the valid pixels of each process would differ."""
+    scenes = draw_scenes(tmp_path / "scenes", 4, holes=(4, 27, 4))  # twice four to train on
 
     def spell(name, batch):
         line = TRAIN.replace("--batch-size 2", f"--batch-size {batch} --lr-scheduler constant --log-every 1")

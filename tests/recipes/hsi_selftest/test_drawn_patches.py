@@ -40,7 +40,7 @@ def test_drawn_patches_are_spectra_and_what_landsat_sees_of_them(tmp_path):
 
 def test_centres_are_cut_from_the_first_patch_of_each_file(tmp_path):
     for seed, name in enumerate("ab"):
-        write_scene(tmp_path / "given" / name / "x.h5", 2, size=45, seed=seed, hole=True)
+        write_scene(tmp_path / "given" / name / "x.h5", 2, size=45, seed=seed, hole=4)
     cut_patches(tmp_path / "given", tmp_path / "small")
     (file,) = find_patch_files(tmp_path / "small")
     assert (file.count, file.height, file.unit) == (2, 30, "radiance")
