@@ -14,6 +14,7 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
+from rsforge.recipes.hsi import spatial_pairs
 from rsforge.recipes.hsi.train_spatial import build, build_network, load_spatial_pairs, spec
 from rsforge.recipes.hsi.train_spatial import next_command as next_spatial
 from rsforge.recipes.hsi.train_spectral import next_command as next_spectral
@@ -135,8 +136,10 @@ def kept_at_every_step(scenes, stage1, tmp_path_factory):
 
 
 @pytest.mark.parametrize("step", [1, 4, 6])
-def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, tmp_path, step):
-    """Also where what stage 1 predicts must be computed anew."""
+def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, tmp_path, step, monkeypatch):
+    """Also where what stage 1 predicts must be computed anew; nothing is measured anew."""
+    for name in ("measure", "measure_bicubic_error"):
+        monkeypatch.setattr(spatial_pairs, name, lambda *given: pytest.fail("it was measured anew"))
     (tmp_path / "checkpoints").mkdir()
     stored = tmp_path / f"checkpoints/checkpoint_step_{step}.pth"
     shutil.copy(kept_at_every_step / stored.relative_to(tmp_path), stored)

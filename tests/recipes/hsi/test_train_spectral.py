@@ -13,9 +13,10 @@ from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
 from rsforge.engine.loader import collate_named
+from rsforge.recipes.hsi import patch_pairs
 from rsforge.recipes.hsi.load import load_spectral
 from rsforge.recipes.hsi.patch_pairs import load_patches
-from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec
+from rsforge.recipes.hsi.train_spectral import build_network, spec
 from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.output_dir import resume_hint
 from rsforge.settings.hsi import SpectralTrainSettings
@@ -25,6 +26,7 @@ from tests.worlds.consoles import RecordingConsole
 from tests.worlds.hsi import TRAIN, draw_scenes
 from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_landsat8_scene, write_plain, write_scene
 
+COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 MODELS = ("spectral_sr", "spectral_transformer", "spectral_unmixing")
 
 
@@ -84,7 +86,7 @@ def put_together(scenes, folder, model, console=None, **data):
         network={"model": model, "hidden_width": 8, "blocks": 1, "transformer_width": 8, "endmembers": 3},
     )
     compute, console = Compute(torch.device("cpu"), SingleProcess()), console or RecordingConsole()
-    loaded = read_patches(settings, compute, console)
+    loaded = load_patches(settings, compute, console)
     network = build_network(settings, loaded, compute)
     return loaded, network, spec(settings, loaded, network, compute, console)
 
@@ -156,6 +158,22 @@ def test_terms_without_weight_are_neither_needed_nor_told(scenes, tmp_path):
     assert not {"l1", "sam", "val/l1", "val/sam"} & row.keys()
 
 
+FITS = ("normalisation", "ridge", "baselines")
+
+
+@pytest.mark.parametrize("model", ["spectral_sr", "spectral_unmixing"])
+def test_a_run_that_goes_on_measures_nothing_anew(scenes, tmp_path, monkeypatch, model):
+    line = f"{TRAIN} --model {model} --per-band --max-train-steps"
+    assert rsforge(f"{line} 4", scenes, tmp_path / "whole") == 0
+    assert rsforge(f"{line} 2", scenes, tmp_path / "cut") == 0
+    for name in ("fit_training_side", "measure"):
+        monkeypatch.setattr(patch_pairs, name, lambda *given, **named: pytest.fail("it was measured anew"))
+    assert rsforge(f"{line} 4 --resume", scenes, tmp_path / "cut") == 0
+    whole, cut = (checkpoint.load(tmp_path / name / "latest_model.pth") for name in ("whole", "cut"))
+    assert equal(*(dict(checkpoint.tensors(state)) for state in (whole, cut)))
+    assert all(str(whole[name]) == str(cut[name]) for name in FITS) and whole["ridge"]["weight"]
+
+
 def test_resume_finds_a_periodic_checkpoint_and_overwrite_removes_it(scenes, tmp_path):
     run = tmp_path / "run"
     assert rsforge(f"{TRAIN} --epochs 2", scenes, run) == 0
@@ -199,7 +217,7 @@ def find_inconsistency(folder, scenes, seed=42):
     """The mean difference, over the held-out pixels, of Landsat and what it would see of the prediction."""
     model = load_spectral(folder / "latest_model.pth", torch.device("cpu"))
     settings = SpectralTrainSettings(run={"seed": seed}, data={"data_dir": str(scenes)}, loss={"consistency_weight": 1})
-    sets = load_patches(settings, RecordingConsole())
+    sets = load_patches(settings, COMPUTE, RecordingConsole())
     batch = collate_named([sets.held_out[0, k] for k in range(len(sets.held_out))])
     output = model.spectra.denormalise(model.network(batch["landsat"]).movedim(1, -1).numpy())
     return abs(output @ sets.response.T - model.landsat.denormalise(batch["landsat"].movedim(1, -1).numpy())).mean()

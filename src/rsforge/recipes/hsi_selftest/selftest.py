@@ -23,7 +23,8 @@ from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral.spatial_sr import LightweightSR
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.hsi.load import load_spectral
-from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec, train_spectral
+from rsforge.recipes.hsi.patch_pairs import load_patches
+from rsforge.recipes.hsi.train_spectral import build_network, spec, train_spectral
 from rsforge.recipes.hsi_selftest.drawn_patches import FACTOR, cut_patches, draw_patches, draw_wide
 from rsforge.recipes.inference.checkpoints import rebuild
 from rsforge.recipes.output_names import JOURNAL
@@ -88,7 +89,7 @@ def run_spectral(settings: SelftestSettings, folder: Path, console: Console) -> 
     training, silent = _choose_settings(settings, patches, output), SilentConsole()
     train_spectral(training, silent)
     compute = Compute(devices.choose(settings.device), SingleProcess())
-    data = read_patches(training, compute, silent)
+    data = load_patches(training, compute, silent)
     torch.manual_seed(derive(settings.seed, "weights"))
     start = build_network(training, data, compute)
     model = load_spectral(output / "latest_model.pth", compute.device)

@@ -88,7 +88,7 @@ def _fit_here(
     optimizers.check_available(settings.optim.optimizer)
     method.check(settings, console)
     with changes.name_source(settings.data.data_dir, console):
-        datasets = method.datasets(settings, compute, console)
+        datasets = method.read(settings, state, compute, console)
     torch.manual_seed(derive(run.seed, "weights"))
     with Undrawn() if console.dry_run else contextlib.nullcontext():
         networks = method.networks(settings, datasets, compute)
