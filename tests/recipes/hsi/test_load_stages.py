@@ -37,8 +37,11 @@ def test_stages_of_the_same_bands_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "clause"),
     [
-        ({"wavelength_nm": (WAVELENGTH_NM + 100).tolist()}, "is 420 nm in stage 1, 520 nm in stage 2"),
-        ({"unit": "reflectance"}, "stage 1 predicts radiance, stage 2 takes reflectance"),
+        (
+            {"wavelength_nm": (WAVELENGTH_NM + 100).tolist()},
+            "the centre of band 1 in nm is 420 in stage 1 and 520 in stage 2",
+        ),
+        ({"unit": "reflectance"}, "the unit is radiance in stage 1 and reflectance in stage 2"),
     ],
 )
 def test_stages_of_other_bands_or_units_are_refused(tmp_path, entries, clause):

@@ -229,7 +229,7 @@ def test_wrong_partners_and_wrong_data_are_named(scenes, stage1, spatial_run, tm
     refuse(SPATIAL, 4, "RSF-C004", scenes, spatial_run / "best_model.pth")
     refuse(SPATIAL.replace("--stage1-checkpoint {} ", ""), 2, "no stage 1 is named", scenes)
     write_plain(tmp_path / "other" / "x.h5", 2, bands=11, landsat=3, size=16)
-    refuse(f"{SPATIAL} --val-fraction 0", 4, "the patches have 11", tmp_path / "other", stage1)
+    refuse(f"{SPATIAL} --val-fraction 0", 4, "is 12 in stage 1 and 11 in the patches", tmp_path / "other", stage1)
     write_plain(tmp_path / "none" / "x.h5", 0)
     refuse(TRUTH, 3, "hold no patches", tmp_path / "none")
     write_plain(tmp_path / "small" / "x.h5", 2, size=14)

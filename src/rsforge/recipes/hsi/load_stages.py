@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from rsforge.data.cubes.spectral_response import integrate_response, load_response, require_coverage, select_bands
-from rsforge.data.spectra.patch_files import find_other_band
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
+from rsforge.recipes.hsi.band_facts import BandFacts, require_same
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
 from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.stored_partners import stored_partners
@@ -19,7 +19,7 @@ MOST_PERIOD = 8
 
 
 def load_stages(settings: HsiPredictSettings, device: torch.device, console: Console) -> Stages:
-    """The networks of the checkpoints; RSF-C006 for stages of different bands, RSF-U005 where there is no response."""
+    """The networks of the checkpoints; RSF-C006 for stages of other bands or units, RSF-U005 without a response."""
     spectral = load_spectral(settings.stage1_checkpoint, device)
     spatial = None
     if settings.stage2_checkpoint is not None:
@@ -35,20 +35,9 @@ def load_stages(settings: HsiPredictSettings, device: torch.device, console: Con
 
 
 def _check_pair(first: SpectralModel, second: SpatialModel, settings: HsiPredictSettings, console: Console) -> None:
-    bands, others = len(first.network.lowest), len(second.network.lowest)
-    wrong = f"stage 1 predicts {bands} bands, stage 2 takes {others}" if bands != others else ""
-    if not wrong and first.wavelength_nm is not None and second.wavelength_nm is not None:
-        k = find_other_band(first.wavelength_nm, second.wavelength_nm)
-        if k is not None:
-            wrong = (
-                f"band {k + 1} is {first.wavelength_nm[k]:g} nm in stage 1, {second.wavelength_nm[k]:g} nm in stage 2"
-            )
-    units = [model.loaded.state.get("unit", "") for model in (first, second)]
-    if not wrong and all(units) and units[0] != units[1]:
-        wrong = f"stage 1 predicts {units[0]}, stage 2 takes {units[1]}"
-    if wrong:
-        fix = "name the stage 2 that was trained on this stage 1"
-        raise RsforgeError("RSF-C006", wrong, where=str(settings.stage2_checkpoint), fix=fix)
+    fix = "name the stage 2 that was trained on this stage 1"
+    facts = BandFacts.of_stage1(first), BandFacts.of_stage2(second)
+    require_same(*facts, where=str(settings.stage2_checkpoint), fix=fix)
     partner = stored_partners(second.loaded.state).get("stage1")
     if partner and partner["digest"] != first.loaded.digest:
         console.warn("stage 2 was trained on predictions of another stage 1 than this")

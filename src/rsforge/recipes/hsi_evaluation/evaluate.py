@@ -11,7 +11,6 @@ from rsforge.data.cubes.cube import F64
 from rsforge.data.spectra.patch_files import PatchFile
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.engine import devices
-from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Resampling
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.measured_subset import warn_trained
@@ -20,7 +19,8 @@ from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.summary import Bootstrap
 from rsforge.recipes.evaluation.table import list_head, list_notes, list_rows
-from rsforge.recipes.hsi.first_stage import FirstStage, check_fits, has_other_wavelengths
+from rsforge.recipes.hsi.band_facts import BandFacts, require_same
+from rsforge.recipes.hsi.first_stage import FirstStage, check_fits
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
 from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
 from rsforge.recipes.hsi_evaluation.shown_patches import (
@@ -76,15 +76,10 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
 
 
 def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
-    """RSF-C006 where stage 2 was trained on other bands than those of the patches."""
-    bands, wrong = len(stage2.network.lowest), ""
-    if bands != file.bands:
-        wrong = f"stage 2 takes {bands} bands, the patches have {file.bands}"
-    elif has_other_wavelengths(stage2, file):
-        wrong = "the wavelengths of stage 2 are those of another sensor than that of the patches"
-    if wrong:
-        fix = "name the stage 2 of these patches with --stage2-checkpoint"
-        raise RsforgeError("RSF-C006", wrong, where=str(path), found=str(file.path), fix=fix)
+    """RSF-C006 where stage 2 was trained on other bands than those of the patches, or in another unit."""
+    own, patches = BandFacts.of_stage2(stage2), BandFacts.of_patches(file)
+    fix = "name the stage 2 of these patches with --stage2-checkpoint"
+    require_same(own, patches, where=str(path), found=str(file.path), fix=fix)
 
 
 def describe_measured(
