@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -27,11 +30,9 @@ def load_stages(settings: HsiPredictSettings, device: torch.device, console: Con
         _check_pair(spectral, spatial, settings, console)
     if settings.sensor and not settings.project:
         console.warn("--sensor is not used: only --project needs a response")
-    response = _load_weights(spectral, settings) if settings.project else None
-    if response is not None and spatial is not None and spatial.scale.denominator > MOST_PERIOD:
-        what = f"a scale of {spatial.scale} has too long a period for projections"
-        raise RsforgeError("RSF-U005", what, where="--project, --stage2-checkpoint", fix="leave --project out")
-    return Stages(spectral, spatial, response)
+    if settings.project:
+        return allow_projection(Stages(spectral, spatial), settings.stage1_checkpoint, settings.sensor)
+    return Stages(spectral, spatial)
 
 
 def _check_pair(first: SpectralModel, second: SpatialModel, settings: HsiPredictSettings, console: Console) -> None:
@@ -43,13 +44,22 @@ def _check_pair(first: SpectralModel, second: SpatialModel, settings: HsiPredict
         console.warn("stage 2 was trained on predictions of another stage 1 than this")
 
 
-def _load_weights(model: SpectralModel, settings: HsiPredictSettings) -> Tensor:
+def allow_projection(stages: Stages, stage1_checkpoint: Path, sensor: str | None = None) -> Stages:
+    """The same with the response of ``sensor``, or of the sensor of the training; RSF-U005 where that cannot be had."""
+    response, spatial = _load_weights(stages.spectral, str(stage1_checkpoint), sensor), stages.spatial
+    if spatial is not None and spatial.scale.denominator > MOST_PERIOD:
+        what = f"a scale of {spatial.scale} has too long a period for projections"
+        raise RsforgeError("RSF-U005", what, where="--project, --stage2-checkpoint", fix="leave --project out")
+    return replace(stages, response=response)
+
+
+def _load_weights(model: SpectralModel, where: str, sensor: str | None) -> Tensor:
     """Weights ``(in, bands)`` of the sensor's bands at the wavelengths of the checkpoint, rows of sum 1."""
-    state, where = model.loaded.state, str(settings.stage1_checkpoint)
+    state = model.loaded.state
     if model.wavelength_nm is None:
         what = "the checkpoint knows no wavelengths, so what Landsat would measure of a spectrum is not known"
         raise RsforgeError("RSF-U005", what, where="--project", found=where, fix="train on files with wavelengths")
-    sensor = settings.sensor or state.get("sensor", "")
+    sensor = sensor or state.get("sensor", "")
     if not sensor:
         what = "the checkpoint does not say which sensor it was trained for"
         raise RsforgeError("RSF-U005", what, where="--project", found=where, fix="name the sensor with --sensor")

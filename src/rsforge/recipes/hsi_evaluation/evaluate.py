@@ -22,6 +22,8 @@ from rsforge.recipes.evaluation.table import list_head, list_notes, list_rows
 from rsforge.recipes.hsi.band_facts import BandFacts, require_same
 from rsforge.recipes.hsi.first_stage import FirstStage, check_fits
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
+from rsforge.recipes.hsi.load_stages import allow_projection
+from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
 from rsforge.recipes.hsi_evaluation.shown_patches import (
     ShownPatch,
@@ -59,6 +61,9 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
     check_fits(FirstStage(stage1, settings.stage1_checkpoint), file)
     if stage2 is not None:
         check_stage2(stage2, settings.stage2_checkpoint, file)
+    stages = Stages(stage1, stage2)
+    if settings.project:
+        stages = allow_projection(stages, settings.stage1_checkpoint)
     models = {"stage1": stage1} | ({"stage2": stage2} if stage2 else {})
     facts = describe_measured(settings, models, measured)
     doubts = list_doubts(models, measured, file, console)
@@ -66,8 +71,7 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         return {**facts, "output_dir": str(own.output_dir or "nothing is written")}
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    stages = build_stages(stage1, stage2)
-    figures, sums = measure(settings, stages, stage1, measured, doubts, console)
+    figures, sums = measure(settings, build_stages(stages), stage1, measured, doubts, console)
     result = facts | figures
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
@@ -91,6 +95,7 @@ def describe_measured(
         "stage1_checkpoint": str(settings.stage1_checkpoint),
         **({"stage2_checkpoint": str(settings.stage2_checkpoint)} if settings.stage2_checkpoint else {}),
         "weights": {name: model.loaded.digest for name, model in models.items()},
+        "projected": settings.project,
         "data_dir": settings.data_dir,
         "side": measured.subset,
         "side_reason": measured.reason,
