@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import shutil
 
@@ -24,7 +25,7 @@ from rsforge.settings.hsi_spatial import SpatialNetworkSettings, SpatialTrainSet
 from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.hsi import SPATIAL, TRAIN, draw_scenes
+from tests.worlds.hsi import SPATIAL, TRAIN, draw_scenes, watch_bf16
 from tests.worlds.spectral_patches import draw_orchard, edit, write_plain, write_scene
 
 TRUTH = SPATIAL.replace("--stage1-checkpoint {} ", "--source truth ")
@@ -148,6 +149,16 @@ def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, 
     assert rsforge("hsi train-stage2 --checkpoint {}", stored) == 0
     assert equal(tensors(tmp_path / "latest_model.pth"), tensors(kept_at_every_step / "latest_model.pth"))
     assert (tmp_path / "journal.jsonl").read_bytes() == (kept_at_every_step / "journal.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("model", ["spatial_sr", "lightweight"])
+def test_bf16_trains_with_terms_in_fp32(scenes, tmp_path, monkeypatch, model):
+    convolutions, terms = watch_bf16(monkeypatch)
+    line = f"{TRUTH} --model {model} --mixed-precision bf16 --max-train-steps 3 --log-every 1"
+    assert rsforge(line, scenes, tmp_path) == 0
+    rows = [row for row in read(tmp_path / "journal.jsonl") if "loss" in row]
+    assert len(rows) >= 3 and all(math.isfinite(row[name]) for row in rows for name in ("loss", "sam", "l1"))
+    assert torch.bfloat16 in convolutions and terms == {torch.float32}
 
 
 def test_another_stage_1_is_refused_and_a_moved_one_is_found(scenes, stage1, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.hsi import TRAIN, draw_scenes
+from tests.worlds.hsi import TRAIN, draw_scenes, watch_bf16
 from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_landsat8_scene, write_plain, write_scene
 
 COMPUTE = Compute(torch.device("cpu"), SingleProcess())
@@ -156,6 +157,19 @@ def test_terms_without_weight_are_neither_needed_nor_told(scenes, tmp_path):
     (row,) = (row for row in read(tmp_path / "journal.jsonl") if row.get("closed"))
     assert row["val/loss"] == pytest.approx(0.1 * row["val/spectral_grad"]) and row["loss"] > 0
     assert not {"l1", "sam", "val/l1", "val/sam"} & row.keys()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bf16_trains_with_terms_in_fp32(scenes, tmp_path, monkeypatch, model):
+    """The angle of nearly equal spectra would be lost in the 8 bits of bf16."""
+    convolutions, terms = watch_bf16(monkeypatch)
+    line = f"{TRAIN} --model {model} --mixed-precision bf16 --max-train-steps 3 --log-every 1"
+    assert rsforge(line, scenes, tmp_path) == 0
+    rows = [row for row in read(tmp_path / "journal.jsonl") if "loss" in row]
+    assert len(rows) >= 3 and all(math.isfinite(row[name]) for row in rows for name in ("loss", "sam", "l1"))
+    assert torch.bfloat16 in convolutions and terms == {torch.float32}
+    weights = checkpoint.load(tmp_path / "latest_model.pth")["nets"]["network"]
+    assert all(tensor.isfinite().all() and tensor.dtype == torch.float32 for tensor in weights.values())
 
 
 FITS = ("normalisation", "ridge", "baselines")
