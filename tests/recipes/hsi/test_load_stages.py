@@ -11,7 +11,7 @@ from rsforge.recipes.hsi.load_stages import load_stages
 from rsforge.settings.hsi_predict import HsiPredictSettings
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.spectral_checkpoints import draw_stage2, write_sensor, write_stage1, write_stage2
-from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM
+from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, WEIGHTS
 
 CPU = torch.device("cpu")
 
@@ -65,6 +65,16 @@ def test_the_response_is_that_of_the_training_at_its_wavelengths(tmp_path):
     torch.testing.assert_close(stages.response.sum(1), torch.ones(3, dtype=torch.float64))
     middle = (stages.response @ torch.from_numpy(WAVELENGTH_NM)).numpy()
     np.testing.assert_allclose(middle, [620, 1200, 1900], atol=20)
+
+
+def test_the_stored_response_is_taken_where_no_sensor_is_named(tmp_path):
+    first, sensor = tmp_path / "1.pth", str(write_sensor(tmp_path / "sensor.csv"))
+    write_stage1(first, sensor="own", response=WEIGHTS.tolist())
+    assert np.array_equal(load(first, project=True).response.numpy(), WEIGHTS)
+    other = load(first, project=True, sensor=sensor).response.numpy()
+    assert other.shape == WEIGHTS.shape and not np.allclose(other, WEIGHTS)
+    for wrong in (WEIGHTS.T.tolist(), [["a"]], [[1.0], [1.0, 2.0]]):
+        assert "response" in refuse("RSF-C003", write_stage1(first, response=wrong), project=True).what
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rsforge.recipes.hsi.patch_pairs import NoPatches, find_response, load_patch
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.spectral_patches import edit, write_landsat8_scene, write_plain, write_scene
+from tests.worlds.spectral_patches import WEIGHTS, edit, write_landsat8_scene, write_plain, write_scene
 
 COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 
@@ -103,6 +103,12 @@ def test_without_a_response_there_is_no_consistency(tmp_path, facts, data, words
     with pytest.raises(RsforgeError) as caught:
         find_response(find_patch_files(tmp_path)[0], settings.data)
     assert caught.value.code == "RSF-U005" and words in caught.value.what + caught.value.found
+
+
+def test_the_response_of_an_own_sensor_is_that_of_the_files(tmp_path):
+    write_scene(tmp_path / "a/x.h5", 2, facts={"sensor": "own", "landsat_response": WEIGHTS})
+    settings = SpectralTrainSettings(data={"data_dir": str(tmp_path)}, loss={"consistency_weight": 1})
+    assert np.array_equal(find_response(find_patch_files(tmp_path)[0], settings.data), WEIGHTS)
 
 
 def test_without_wavelengths_there_is_no_consistency(tmp_path):

@@ -209,7 +209,7 @@ def test_a_dry_run_writes_nothing(scenes, stage1, tmp_path, capsys):
     assert rsforge(f"{SPATIAL} --epochs 2 --dry-run --json", scenes, stage1, tmp_path / "run") == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert not (tmp_path / "run").exists() and (plan["training_images"], plan["held_out_images"]) == (6, 3)
-    assert plan["frozen_parameters"] > 0
+    assert plan["frozen_parameters"] > 0 and plan["step_memory_mib"] > plan["weights_and_optimizer_mib"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import math
 import shutil
 from types import SimpleNamespace
 
+import h5py
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +27,14 @@ from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.hsi import TRAIN, draw_scenes, watch_bf16
-from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_landsat8_scene, write_plain, write_scene
+from tests.worlds.spectral_patches import (
+    WEIGHTS,
+    draw_curved_spectra,
+    edit,
+    write_landsat8_scene,
+    write_plain,
+    write_scene,
+)
 
 COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 MODELS = ("spectral_sr", "spectral_transformer", "spectral_unmixing")
@@ -225,6 +234,20 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     journals = [read(tmp_path / name / "journal.jsonl") for name in ("two", "one")]
     figures = [[row["val/rmse"] for row in rows if "val/rmse" in row] for rows in journals]
     assert figures[0] == pytest.approx(figures[1], rel=1e-5)
+
+
+def test_the_response_of_an_own_sensor_goes_with_the_checkpoint(tmp_path):
+    facts = {"sensor": "own", "landsat_response": WEIGHTS}
+    for seed, name in enumerate("abc"):
+        write_scene(tmp_path / "scenes" / name / "x.h5", 1, seed=seed, facts=facts)
+    line = f"{TRAIN} --consistency-weight 1 --max-train-steps 1"
+    assert rsforge(line, tmp_path / "scenes", tmp_path / "run") == 0
+    assert np.array_equal(checkpoint.load(tmp_path / "run/latest_model.pth")["response"], WEIGHTS)
+    line = "hsi predict --stage1-checkpoint {} --input {} --output {} --project --device cpu --json"
+    assert rsforge(line, tmp_path / "run/latest_model.pth", tmp_path / "scenes/a/x.h5", tmp_path / "made.h5") == 0
+    with h5py.File(tmp_path / "scenes/a/x.h5") as given, h5py.File(tmp_path / "made.h5") as made:
+        seen = made["aviris_predicted"][0].astype(float) @ WEIGHTS.T
+        assert np.abs(seen - given["landsat"][0]).max() <= 2e-5 * given["landsat"][0].max()
 
 
 def find_inconsistency(folder, scenes, seed=42):

@@ -118,6 +118,8 @@ def test_why_a_response_is_not_known(patches):
     assert find_response(replace(file, spectrum=nothing)) == (None, "the files state no wavelengths")
     assert "do not name" in find_response(replace(file, sensor=""))[1]
     assert "own.csv is not known" in find_response(replace(file, sensor="own.csv"))[1]
+    own = replace(file, sensor="own.csv", response=weights.numpy()[::-1].copy())
+    assert torch.equal(find_response(own)[0], weights.flip(0))
     assert "no band pan" in find_response(replace(file, landsat_names=("pan",)))[1]
     short = file.spectrum._replace(wavelength_nm=np.linspace(420, 1000, BANDS))
     only = replace(file, spectrum=short, landsat_names=("red", "swir1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,8 +55,13 @@ def allow_projection(stages: Stages, stage1_checkpoint: Path, sensor: str | None
 
 
 def _load_weights(model: SpectralModel, where: str, sensor: str | None) -> Tensor:
-    """Weights ``(in, bands)`` of the sensor's bands at the wavelengths of the checkpoint, rows of sum 1."""
+    """Weights ``(in, bands)`` of the sensor's bands at the wavelengths of the checkpoint, rows of sum 1.
+
+    Without ``sensor`` they are those with which the patches of the training were simulated, where these say so.
+    """
     state = model.loaded.state
+    if sensor is None and state.get("response"):
+        return _read_response(state["response"], model, where)
     if model.wavelength_nm is None:
         what = "the checkpoint knows no wavelengths, so what Landsat would measure of a spectrum is not known"
         raise RsforgeError("RSF-U005", what, where="--project", found=where, fix="train on files with wavelengths")
@@ -73,3 +79,15 @@ def _load_weights(model: SpectralModel, where: str, sensor: str | None) -> Tenso
     bands = integrate_response(response, model.wavelength_nm)
     require_coverage(response, bands, where=where)
     return torch.from_numpy(bands.weights)
+
+
+def _read_response(stored: Any, model: SpectralModel, where: str) -> Tensor:
+    """The stored weights; RSF-C003 where they are damaged."""
+    try:
+        weights = torch.tensor(stored, dtype=torch.float64)
+    except (TypeError, ValueError):
+        weights = torch.empty(0)
+    if weights.shape != model.ridge.weight.T.shape or not weights.isfinite().all():
+        found = f"weights of shape {tuple(weights.shape)}"
+        raise RsforgeError("RSF-C003", "response of this checkpoint does not fit", where=where, found=found)
+    return weights

@@ -100,6 +100,8 @@ def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
             "RSF-U005", "spectra whose outliers are cut off do not add up to what Landsat measured",
             where="--consistency-weight, --clip-outliers", fix="leave out one of them",
         )  # fmt: skip
+    if file.response is not None:
+        return file.response
     try:
         return known_weights(file.sensor, file.landsat_names, file.landsat_bands, file.wavelength_nm)
     except ValueError as reason:

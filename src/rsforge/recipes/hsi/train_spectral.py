@@ -97,6 +97,7 @@ def spec(
             **describe_bands(data.file),
             "normalisation": {"landsat": data.fits.landsat.as_dict(), "spectra": data.fits.spectra.as_dict()},
             "ridge": data.fits.ridge.as_dict(),
+            "response": [] if data.file.response is None else data.file.response.tolist(),
             "trained": data.trained,
         },
         monitor="val/loss",
