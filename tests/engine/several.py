@@ -17,13 +17,26 @@ import torch
 from rsforge.engine import checkpoint, distributed
 from rsforge.engine.checkpoint_writer import CheckpointWriter, NoCheckpointWriter
 from rsforge.engine.journal import Journal, NoJournal
-from tests.engine.toys import CPU, NAMES, Adapter, Contrastive, Noisy, Regress, Remembering, Steady, adamw, trainer
+from tests.engine.toys import (
+    CPU,
+    NAMES,
+    Adapter,
+    Contrastive,
+    Masked,
+    Noisy,
+    Regress,
+    Remembering,
+    Steady,
+    adamw,
+    trainer,
+)
 
 TASKS = {
     "regress": Regress,
     "noisy": Noisy,
     "steady": Steady,
     "remembering": Remembering,
+    "masked": Masked,
     "adapter": Adapter,
     "contrastive": Contrastive,
 }

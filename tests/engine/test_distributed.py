@@ -11,6 +11,7 @@ from rsforge.engine.distributed import ProcessGroup, SingleProcess
 from rsforge.engine.journal import read
 from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.lr_schedules import Plateau
+from rsforge.errors import RsforgeError
 from tests.engine.several import TASKS, run
 from tests.engine.toys import CPU, Contrastive, Points, adamw, update
 from tests.worlds import warm_python
@@ -61,11 +62,12 @@ def nets(path):
     return dict(checkpoint.tensors(checkpoint.load(path)["nets"]))
 
 
-def test_two_processes_equal_one_at_the_same_global_batch(two, tmp_path):
-    run(tmp_path, "regress", SingleProcess(), 4, 2)
-    expected, found = nets(tmp_path / "latest_model.pt"), nets(two / "regress" / "whole" / "latest_model.pt")
+@pytest.mark.parametrize("task", ["regress", "masked"])
+def test_two_processes_equal_one_at_the_same_global_batch(two, task, tmp_path):
+    run(tmp_path, task, SingleProcess(), 4, 2)
+    expected, found = nets(tmp_path / "latest_model.pt"), nets(two / task / "whole" / "latest_model.pt")
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
-    assert (two / "regress" / "whole" / "best_model.pt").exists()
+    assert (two / task / "whole" / "best_model.pt").exists()
 
 
 def test_two_processes_draw_the_noise_that_one_draws_for_the_same_micro_batches(two, tmp_path):
@@ -123,3 +125,31 @@ def test_gathered_rows_carry_the_gradient_of_all_losses(two):
     keys = [key for _, span in loader.slots(step + 1) for key in loader.keys(step + 1, span)]
     x = torch.stack([loader.samples[key]["x"] for key in keys])
     assert after["loss"] == pytest.approx(float(task.loss(x, lambda rows: rows, 0).detach()), rel=1e-4)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_one_process_makes_all_have(monkeypatch, rank):
+    """An error of rank 0 ends all of them; the others make nothing."""
+    sent = []
+
+    def broadcast(box, src, device):
+        box[:] = box if rank == 0 else sent
+
+    monkeypatch.setattr(dist, "get_rank", lambda: rank)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "broadcast_object_list", broadcast)
+    group = ProcessGroup(CPU)
+    made = RsforgeError("RSF-D004", "nothing")
+
+    def make():
+        if rank:
+            pytest.fail("it was made again")
+        if isinstance(sent[0], RsforgeError):
+            raise sent[0]
+        return sent[0]
+
+    sent[:] = [[1, 2]]
+    assert group.make_once(make) == SingleProcess().make_once(lambda: [1, 2]) == [1, 2]
+    sent[:] = [made]
+    with pytest.raises(RsforgeError, match="nothing"):
+        group.make_once(make)

@@ -127,3 +127,4 @@ def test_micro_batches_are_nearly_equal_and_none_holds_one_sample_alone(count, b
     sizes = [len(span) for step in range(loader.steps_per_epoch) for _, span in loader.slots(step)]
     assert sum(sizes) == count and max(sizes) <= batch and max(sizes) - min(sizes) <= 1
     assert min(sizes) > 1 or count < 3 or batch == 2
+    assert loader.largest == max(sizes)

@@ -12,7 +12,7 @@ from rsforge.engine.loader import BatchLoader, MicroBatch
 from rsforge.engine.precision import Precision
 from rsforge.engine.task import StepContext, Turn
 from rsforge.errors import RsforgeError
-from tests.engine.toys import Gan, Points, Quiet, Regress, update
+from tests.engine.toys import Gan, Masked, Points, Quiet, Regress, update
 
 
 def drive(task, *, batch_size, accumulate=1, steps=6, count=64, lr=1e-2, **options):
@@ -38,6 +38,16 @@ def test_the_uneven_tail_of_an_epoch_counts_every_sample_once():
     drive(whole, batch_size=22, count=22, steps=3)
     drive(parts, batch_size=4, accumulate=6, count=22, steps=3)
     torch.testing.assert_close(weights(whole), weights(parts))
+
+
+def test_what_counts_weighs_the_same_in_every_micro_batch():
+    """A mean over the valid rows of each micro-batch would weigh a row by how few there are beside it."""
+    whole, parts = Masked(), Masked()
+    figures = drive(whole, batch_size=22, count=22, steps=4)
+    again = drive(parts, batch_size=3, accumulate=8, count=22, steps=4)
+    torch.testing.assert_close(weights(whole), weights(parts))
+    for name in ("loss", "square"):
+        assert [row[name] for row in again] == pytest.approx([row[name] for row in figures], rel=1e-5)
 
 
 def test_an_incomplete_accumulation_is_stepped_and_does_not_leak():

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from rsforge.engine import precision
+from rsforge.losses import spectral
 from tests.worlds.spectral_patches import write_scene
 
 TINY = (
@@ -17,8 +22,31 @@ SPATIAL = (
 )
 
 
-def draw_scenes(root: Path, count: int = 3, *, holes: bool = True) -> Path:
-    """Three scenes of ``count`` patches of 30 pixels, 12 bands and 3 of Landsat, with holes in the first."""
-    for seed, name in enumerate(("a", "b", "c")):
-        write_scene(root / name / "test_patches.h5", count, seed=seed, hole=holes and name == "a")
+def draw_scenes(root: Path, count: int = 3, *, holes: Sequence[int] = (4, 0, 0)) -> Path:
+    """Three scenes of ``count`` patches of 30 pixels, 12 bands and 3 of Landsat.
+
+    ``holes`` are the pixels of each scene along the sides of a hole in a corner of its patches.
+    """
+    for seed, (name, hole) in enumerate(zip("abc", holes, strict=True)):
+        write_scene(root / name / "test_patches.h5", count, seed=seed, hole=hole)
     return root
+
+
+def watch_bf16(monkeypatch) -> tuple[set[torch.dtype], set[torch.dtype]]:
+    """Let this processor have bf16; the types in which convolutions and terms of the loss are computed from here on."""
+    convolutions, terms = set(), set()
+    conv, mean = torch.nn.Conv2d.forward, spectral._mean
+
+    def convolve(self, x):
+        y = conv(self, x)
+        convolutions.add(y.dtype)
+        return y
+
+    def average(pixels, valid):
+        terms.add(pixels.dtype)
+        return mean(pixels, valid)
+
+    monkeypatch.setattr(precision, "cpu_has", lambda name: True)
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", convolve)
+    monkeypatch.setattr(spectral, "_mean", average)
+    return convolutions, terms

@@ -17,7 +17,7 @@ EVALUATE = "hsi evaluate --stage1-checkpoint {} --data-dir {} --device cpu --res
 def draw_flights(root: Path, names: str = "abc", count: int = 3, *, sensor: bool = True) -> Path:
     """Scenes of ``count`` patches of 30 pixels, 12 bands with a gap, 3 of Landsat, and holes in all."""
     for seed, name in enumerate(names):
-        path = write_scene(root / name / "test_patches.h5", count, seed=seed, hole=True)
+        path = write_scene(root / name / "test_patches.h5", count, seed=seed, hole=4)
         with h5py.File(path, "r+") as file:
             file.attrs["wavelengths"] = GAP_NM
             if sensor:

@@ -59,18 +59,18 @@ def write_scene(
     *,
     size: int = 30,
     seed: int = 0,
-    hole: bool = False,
+    hole: int = 0,
     stride: int | None = None,
     draw: Callable[..., np.ndarray] = draw_spectra,
     weights: np.ndarray = WEIGHTS,
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A file as ``rsforge data hsi-patches`` writes it, its patches in a row of one scene."""
+    """A file as ``rsforge data hsi-patches`` writes it, its patches in a row of one scene, each with a hole."""
     simulation = Simulation.for_patches(weights, size, Fraction(15, 2))
     patches = []
     for k in range(count):
         valid = np.ones((size, size), bool)
-        valid[:4, :4] = not hole
+        valid[:hole, :hole] = False
         window = Window(0, k * (stride or size), size, size)
         patches.append(simulation.simulate(window, draw(size, size, seed=97 * seed + k), valid))
     path.parent.mkdir(parents=True, exist_ok=True)

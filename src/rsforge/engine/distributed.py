@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from rsforge.engine.rendezvous import meet
+from rsforge.errors import RsforgeError
 from rsforge.launch_variables import read_launch
 
+T = TypeVar("T")
 BUCKET_ELEMENTS = 1 << 23
+PATIENCE = timedelta(hours=12)
+"""How long the others wait for rank 0, which may read a whole data set meanwhile; the launcher ends them if it dies."""
 
 
 class SingleProcess:
@@ -54,6 +59,10 @@ class SingleProcess:
     def from_first(self, value: list[str]) -> list[str]:
         """The ``value`` that rank 0 has."""
         return value
+
+    def make_once(self, make: Callable[[], T]) -> T:
+        """What ``make`` returns on rank 0, where alone it is called; an ``RsforgeError`` of it is raised on all."""
+        return make()
 
     def takes(self, slot: int) -> bool:
         """Whether the micro-batch of this slot is this process's."""
@@ -129,6 +138,19 @@ class ProcessGroup(SingleProcess):
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
+    def make_once(self, make: Callable[[], T]) -> T:
+        box: list[Any] = [None]
+        if self.writes:
+            try:
+                box = [make()]
+            except RsforgeError as error:
+                box = [error]
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        if isinstance(box[0], RsforgeError):
+            raise box[0]
+        made: T = box[0]
+        return made
+
     def merge(self, state: Mapping[Any, Any]) -> dict[Any, Any]:
         every: list[dict[Any, Any]] = [{} for _ in range(self.size)]
         dist.all_gather_object(every, state)
@@ -198,7 +220,8 @@ def join(device: torch.device) -> SingleProcess:
         return SingleProcess()
     if not dist.is_initialized():
         backend = "nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, store=meet(launch), rank=launch.rank, world_size=launch.size)
+        store = meet(launch)
+        dist.init_process_group(backend, store=store, rank=launch.rank, world_size=launch.size, timeout=PATIENCE)
     return ProcessGroup(device)
 
 

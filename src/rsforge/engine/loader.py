@@ -94,7 +94,7 @@ class BatchLoader:
     ) -> None:
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
         self.order = "feistel" if shuffle else "none"
-        self.world = world or SingleProcess()
+        self.world, self.workers = world or SingleProcess(), workers
         self.per_step = accumulate * self.world.size
         self.micro_per_epoch = -(-len(samples) // batch_size)
         if even:
@@ -107,6 +107,16 @@ class BatchLoader:
             "collate_fn": GuardedCollate(collate),
             "worker_init_fn": DieWithParent(),
         }
+
+    @property
+    def read_ahead(self) -> int:
+        """The batches that workers hold ready, at most; torch has each of them read two."""
+        return 2 * self.workers
+
+    @property
+    def largest(self) -> int:
+        """Samples of the largest micro-batch."""
+        return -(-len(self.samples) // self.micro_per_epoch)
 
     def slots(self, step: int) -> list[tuple[int, range]]:
         """The micro-batches of optimizer step ``step`` over all processes: slots, and positions in the order."""

@@ -19,11 +19,16 @@ from rsforge.engine.distributed import SingleProcess
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One optimizer's turn inside a step: the loss it minimises, and scalars to log."""
+    """One optimizer's turn inside a step: the loss it minimises, and scalars to log.
+
+    ``counted``, a scalar, is the share of its batch, 0 to 1, that loss and scalars are means over; all of it when
+    absent. The step then minimises the mean over what counts in the micro-batches of all processes together.
+    """
 
     group: str
     loss: Tensor
     report: Mapping[str, Tensor] = field(default_factory=dict)
+    counted: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from rsforge.engine.counted_share import CountedShare
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import MicroBatch, to_device
@@ -110,15 +111,19 @@ class TrainStep:
             group["lr"] = lr * self.lr_scale.get(name, 1.0)
         optimizer.zero_grad(set_to_none=True)
         finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
+        share, figures = CountedShare(self.device, self.world), dict[str, Tensor]()
         with only_trainable(parameters, self.everything):
             for micro, turns in running:
                 torch.manual_seed(derive(self.seed, "step", step, micro.slot, turn))
                 with self.precision.autocast(self.device):
                     taken = _take(turns, name)
-                self.scaler.scale(taken.loss * micro.weight).backward()
+                weight = share.add(micro.weight, taken.counted)
+                self.scaler.scale(taken.loss * weight).backward()
                 finite &= taken.loss.detach().isfinite()
-                self._report(report, taken, micro.weight)
+                _add(figures, {"loss": taken.loss, **taken.report}, weight)
         self.world.sum_gradients(parameters)
+        share.divide([*figures.values(), *(p.grad for p in parameters if p.grad is not None)])
+        _add(report, figures)
         self.scaler.unscale_(optimizer)
         norm = self._clip(parameters)
         # The loss scale forgives gradients that overflow, up to its own collapse.
@@ -156,10 +161,6 @@ class TrainStep:
                 if next(turns, None) is not None:
                     raise RuntimeError("the task took one turn too many")
 
-    def _report(self, report: dict[str, Tensor], turn: Turn, weight: float) -> None:
-        for key, value in {"loss": turn.loss, **turn.report}.items():
-            report[key] = report.get(key, torch.zeros_like(value.detach())) + value.detach() * weight
-
     def _figures(self, report: dict[str, Tensor], failures: Tensor, step: int, samples: list[str]) -> StepFigures:
         # A process without a share of this step still takes part in the sum, under the first one's names: they are
         # agreed on once, since a task reports the same figures in every step.
@@ -169,6 +170,11 @@ class TrainStep:
         zero = torch.zeros((), device=self.device)
         values = torch.stack([failures, *(report.get(name, zero).float() for name in self.names)])
         return StepFigures(self.world.sum(values), self.names, step=step, samples=samples)
+
+
+def _add(sums: dict[str, Tensor], values: Mapping[str, Tensor], weight: float | Tensor = 1.0) -> None:
+    for name, value in values.items():
+        sums[name] = sums.get(name, torch.zeros_like(value.detach())) + value.detach() * weight
 
 
 def _samples(running: Running) -> list[str]:

@@ -35,19 +35,18 @@ def spectral_angle(output: Tensor, target: Tensor, valid: Tensor | None = None) 
     """Mean angle in radians, 0 to π, between the spectra of ``(B, C, H, W)``, a scalar. Kruse et al. 1993.
 
     By the chord of unit vectors (Kahan 2006, "How futile are mindless assessments of roundoff", section 12), whose
-    gradient stays finite for parallel, equal and opposite spectra. Targets of zeros have no direction and do not count;
-    an output of zeros is at π/2, and its gradient leads towards the target.
+    gradient stays finite for parallel, equal and opposite spectra. Targets of zeros have no direction, so that
+    theirs is 0 without a gradient; an output of zeros is at π/2, and its gradient leads towards the target.
     """
     output, target = _clear(output, target, valid)
     length = torch.linalg.vector_norm(target, dim=1, keepdim=True)
     present = length > 0
-    counted = present if valid is None else present & valid
     length = torch.where(present, length, torch.ones_like(length))
     own = torch.linalg.vector_norm(output, dim=1, keepdim=True)
     u, v = output / torch.maximum(own, LEAST_LENGTH * length), target / length
     apart, together = (torch.linalg.vector_norm(w, dim=1, keepdim=True) for w in (u - v, u + v))
     # torch takes 0 for the slope of a length of zero and of atan2(0, 0), so that no pixel's gradient is lost.
-    return _mean(2 * torch.atan2(apart, together), counted)
+    return _mean((2 * torch.atan2(apart, together)).where(present, 0.0), valid)
 
 
 def gradient_weights(wavelength_nm: Tensor, *, widest: float = WIDEST) -> Tensor:

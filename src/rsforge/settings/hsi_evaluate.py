@@ -39,6 +39,11 @@ class SpectralEvaluateSettings(Section):
         description="Folder of HDF5 files of paired patches, searched at any depth.",
         json_schema_extra=also("--dataset-path", metavar="PATH", basic=True),
     )
+    project: bool = Field(
+        False,
+        description="Measure predictions moved to the nearest non-negative spectra that give what Landsat measured, as "
+        "hsi predict --project writes them.",
+    )
     split: SplitChoice = Field("auto", description=SPLIT)
     evaluation: SpectralMeasuringSettings = SpectralMeasuringSettings()
     base_dir: Path = Field(Path(), description=BASE_DIR)

@@ -72,8 +72,9 @@ class SpectralTask:
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         output = self.network(batch["landsat"])
-        loss, terms = self.loss(output, batch["spectra"], batch["valid"] > 0, batch["landsat"])
-        yield Turn("network", loss, terms)
+        valid = batch["valid"] > 0
+        loss, terms = self.loss(output, batch["spectra"], valid, batch["landsat"])
+        yield Turn("network", loss, terms, valid.float().mean())
 
     def loss(self, output: Tensor, target: Tensor, valid: Tensor, measured: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, a scalar, and its unweighted terms by name."""

@@ -42,8 +42,9 @@ class SpatialTask:
         return {"network": list(self.network.parameters())}
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
-        loss, terms = self.loss(self.network(batch["low"]), batch["high"], self._find_comparable(batch), batch["low"])
-        yield Turn("network", loss, terms)
+        valid = self._find_comparable(batch)
+        loss, terms = self.loss(self.network(batch["low"]), batch["high"], valid, batch["low"])
+        yield Turn("network", loss, terms, valid.float().mean())
 
     def loss(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, a scalar, and its unweighted terms by name; the input that was ``given`` has no part in it."""

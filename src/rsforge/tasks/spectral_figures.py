@@ -48,7 +48,8 @@ class SpectralFigures:
     """Figures of all valid pixels of a set: ``loss`` and its terms in normalised values, ``sam_deg`` and ``rmse``.
 
     The last two are in degrees and in the unit of the files, for the network and, with ``prefix`` before the name, for
-    the baseline. Spectra of zeros have no direction and do not count in angles. ``weights`` are those of the terms.
+    the baseline. Spectra of zeros have no direction and do not count in ``sam_deg``. ``weights`` are those of the
+    terms.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class SpectralFigures:
         self.normalisation, self.prefix = normalisation, prefix
         self.names = [name for name, weight in weights.items() if weight]
         physical = [f"{who}{name}" for who in ("", prefix) for name in ("sam_deg", "square")]
-        self.sums = dict.fromkeys([*self.names, *physical, "pixels", "angles", "physical_angles"], 0.0)
+        self.sums = dict.fromkeys([*self.names, *physical, "pixels", "angles"], 0.0)
 
     def update(self, batch: Batch, count: int) -> None:
         c = self.compare(batch)
@@ -76,17 +77,16 @@ class SpectralFigures:
 
     def _add_terms(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> None:
         _, terms = self.loss(output, target, valid, given)
-        pixels, angles = float(valid.sum()), _count_directions(target, valid)
+        pixels = float(valid.sum())
         for name in self.names:
-            self.sums[name] += float(terms[name]) * (angles if name == "sam" else pixels)
+            self.sums[name] += float(terms[name]) * pixels
         self.sums["pixels"] += pixels
-        self.sums["angles"] += angles
 
     def _add_physical(self, output: Tensor, baseline: Tensor, target: Tensor, valid: Tensor) -> None:
         undo = self.normalisation.undo
         truth, pixels = undo(target), float(valid.sum())
         angles = _count_directions(truth, valid)
-        self.sums["physical_angles"] += angles
+        self.sums["angles"] += angles
         for who, prediction in (("", undo(output)), (self.prefix, undo(baseline))):
             self.sums[f"{who}square"] += float(rmse(prediction, truth, valid)) ** 2 * pixels
             if angles:
@@ -94,16 +94,14 @@ class SpectralFigures:
 
     def compute(self, world: SingleProcess) -> dict[str, float]:
         sums = world.total(self.sums)
-        counts = {"sam": sums["angles"]} | {f"{who}sam_deg": sums["physical_angles"] for who in ("", self.prefix)}
+        counts = {f"{who}sam_deg": sums["angles"] for who in ("", self.prefix)}
 
         def mean(name: str) -> float:
             count = counts.get(name, sums["pixels"])
             return sums[name] / count if count else math.nan
 
         terms = {name: mean(name) for name in self.names}
-        # An angle that no spectrum has is no part of the loss either, as in a batch of the training.
-        parts = [self.weights[name] * term for name, term in terms.items() if name != "sam" or sums["angles"]]
-        figures = {"loss": math.fsum(parts) if sums["pixels"] else math.nan, **terms}
+        figures = {"loss": math.fsum(self.weights[name] * term for name, term in terms.items()), **terms}
         for who in ("", self.prefix):
             figures[f"{who}sam_deg"] = mean(f"{who}sam_deg")
             figures[f"{who}rmse"] = math.sqrt(mean(f"{who}square"))

@@ -61,6 +61,16 @@ def test_bands_of_overlapping_detectors_are_sorted_on_reading(tmp_path):
         assert np.array_equal(pixels.spectra, plain["aviris"][1][..., order])
 
 
+def test_the_response_is_read_and_sorted_as_the_bands_are(tmp_path):
+    weights, mixed = np.random.default_rng(0).random((7, BANDS)), np.r_[WAVELENGTH_NM[:6], WAVELENGTH_NM[6:] - 400]
+    assert open_patch_file(write_plain(tmp_path / "x.h5"), "x").response is None
+    file = open_patch_file(write_plain(tmp_path / "x.h5", landsat_response=weights, wavelengths=mixed), "x")
+    assert np.array_equal(file.response, weights[:, np.argsort(mixed)])
+    for wrong in (weights.T, weights * np.nan, weights.astype(int), "none"):
+        error = refusal(write_plain(tmp_path / "x.h5", landsat_response=wrong))
+        assert error.code == "RSF-D008" and "7 x 12 finite weights" in error.what
+
+
 def test_four_detectors_are_sorted_and_more_falls_are_refused(tmp_path):
     four = np.r_[400.0, 500, 600, 550, 700, 800, 750, 900, 1000, 950, 1100, 1200]
     assert "4 overlapping" in open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=four), "x").spectrum.notes[1]

@@ -138,6 +138,7 @@ def test_trap_20_a_template_may_use_any_column_and_no_other(dataset, tmp_path, c
         rsforge(f"{line} {{}} --max-length 30", dataset, tmp_path / "run", "{season} {operational-mode} {date-time}")
         == 0
     )
+    assert "cannot be estimated" not in capsys.readouterr().err
     assert rsforge(f"{line} {{}}", dataset, tmp_path / "run", "in {season} with {weather}") == 2
     told = capsys.readouterr().err
     assert "RSF-U005" in told and "{weather}" in told and "operational-mode" in told

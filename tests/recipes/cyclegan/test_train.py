@@ -193,6 +193,7 @@ def test_a_plan_tells_the_documents_parameters(world, tmp_path, capsys):
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert plan["parameters"] == 54_412_483 + 54_410_433 + 2 * 2_766_657
     assert plan["training_images"] + plan["held_out_images"] == 16
+    assert plan["step_memory_mib"] > plan["weights_and_optimizer_mib"]
     assert not (tmp_path / "run").exists()
 
 

@@ -45,6 +45,7 @@ def test_patches_are_what_landsat_would_see(cubes, tmp_path, capsys):
         assert file["landsat_native"][4] == pytest.approx(apply_along(down, down, values @ weights.T), rel=1e-5)
         assert file["landsat"].shape == (6, 15, 15, 7) and file["valid"][:].all()
         assert file.attrs["downsampling_factor"] == 7.5 and file.attrs["factor"] == "15/2"
+        assert file.attrs["landsat_response"] == pytest.approx(weights, abs=1e-9)
         assert file.attrs["wavelengths"] == pytest.approx(WAVELENGTHS[KEPT], abs=1e-3)
         assert file.attrs["good_band_mask"].tolist() == KEPT.astype(int).tolist()
         assert (

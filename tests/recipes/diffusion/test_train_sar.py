@@ -60,6 +60,7 @@ def test_a_plan_trains_nothing_and_counts_both_networks(sar_world, tmp_path, cap
     plan = json.loads(shown.out)["plan"]
     assert plan["training_images"] == 12 and plan["frozen_parameters"] > 0 and not (tmp_path / "run").exists()
     assert "the last of 20 timesteps of --schedule scaled_linear still holds 95%" in shown.err
+    assert plan["step_memory_mib"] > plan["weights_and_optimizer_mib"]
 
 
 def test_augmentation_trains_without_stored_latents(sar_world, tmp_path):

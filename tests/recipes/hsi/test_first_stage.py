@@ -30,7 +30,7 @@ def first(stage1):
 
 @pytest.fixture
 def patches(tmp_path):
-    write_scene(tmp_path / "set" / "x.h5", 2, hole=True, size=34)
+    write_scene(tmp_path / "set" / "x.h5", 2, hole=4, size=34)
     return list_patches(find_patch_files(tmp_path / "set"))
 
 
@@ -77,9 +77,9 @@ def test_patches_of_several_sizes_are_filled_up(first, patches, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"bands": 11}, "predicts 12 bands, the patches have 11"),
-        ({"landsat_bands": 7}, "takes 3 Landsat bands, the patches have 7"),
-        ({"unit": "reflectance"}, "predicts radiance, the patches hold reflectance"),
+        ({"bands": 11}, "the number of bands is 12 in stage 1 and 11 in the patches"),
+        ({"landsat_bands": 7}, "the number of Landsat bands is 3 in stage 1 and 7 in the patches"),
+        ({"unit": "reflectance"}, "the unit is radiance in stage 1 and reflectance in the patches"),
     ],
 )
 def test_a_stage_1_of_other_patches_is_refused(first, patches, change, words):
@@ -95,7 +95,7 @@ def test_a_stage_1_of_another_sensor_is_refused(first, patches):
     moved = file.spectrum._replace(wavelength_nm=file.wavelength_nm + 100)
     with pytest.raises(RsforgeError) as caught:
         check_fits(first, replace(file, spectrum=moved))
-    assert caught.value.code == "RSF-C006" and "another sensor" in caught.value.what
+    assert caught.value.code == "RSF-C006" and "is 420 in stage 1 and 520 in the patches" in caught.value.what
     check_fits(first, replace(file, spectrum=file.spectrum._replace(wavelength_nm=None)))
 
 

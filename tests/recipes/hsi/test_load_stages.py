@@ -11,7 +11,7 @@ from rsforge.recipes.hsi.load_stages import load_stages
 from rsforge.settings.hsi_predict import HsiPredictSettings
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.spectral_checkpoints import draw_stage2, write_sensor, write_stage1, write_stage2
-from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM
+from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, WEIGHTS
 
 CPU = torch.device("cpu")
 
@@ -37,8 +37,11 @@ def test_stages_of_the_same_bands_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "clause"),
     [
-        ({"wavelength_nm": (WAVELENGTH_NM + 100).tolist()}, "is 420 nm in stage 1, 520 nm in stage 2"),
-        ({"unit": "reflectance"}, "stage 1 predicts radiance, stage 2 takes reflectance"),
+        (
+            {"wavelength_nm": (WAVELENGTH_NM + 100).tolist()},
+            "the centre of band 1 in nm is 420 in stage 1 and 520 in stage 2",
+        ),
+        ({"unit": "reflectance"}, "the unit is radiance in stage 1 and reflectance in stage 2"),
     ],
 )
 def test_stages_of_other_bands_or_units_are_refused(tmp_path, entries, clause):
@@ -62,6 +65,16 @@ def test_the_response_is_that_of_the_training_at_its_wavelengths(tmp_path):
     torch.testing.assert_close(stages.response.sum(1), torch.ones(3, dtype=torch.float64))
     middle = (stages.response @ torch.from_numpy(WAVELENGTH_NM)).numpy()
     np.testing.assert_allclose(middle, [620, 1200, 1900], atol=20)
+
+
+def test_the_stored_response_is_taken_where_no_sensor_is_named(tmp_path):
+    first, sensor = tmp_path / "1.pth", str(write_sensor(tmp_path / "sensor.csv"))
+    write_stage1(first, sensor="own", response=WEIGHTS.tolist())
+    assert np.array_equal(load(first, project=True).response.numpy(), WEIGHTS)
+    other = load(first, project=True, sensor=sensor).response.numpy()
+    assert other.shape == WEIGHTS.shape and not np.allclose(other, WEIGHTS)
+    for wrong in (WEIGHTS.T.tolist(), [["a"]], [[1.0], [1.0, 2.0]]):
+        assert "response" in refuse("RSF-C003", write_stage1(first, response=wrong), project=True).what
 
 
 @pytest.mark.parametrize(

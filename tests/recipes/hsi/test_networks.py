@@ -10,6 +10,7 @@ import torch
 
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.training_fits import fit_training_side
+from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.recipes.hsi.networks import build, find_endmembers, fit_pixel_baselines, normalised_ridge, start_from
 from rsforge.settings.hsi import SpectralNetworkSettings
@@ -54,7 +55,7 @@ def test_options_go_to_the_network_and_what_does_not_fit_is_refused():
 
 def test_a_network_starts_as_the_ridge_solution_in_the_units_of_the_files(fits):
     network = build(options(hidden_width=6, blocks=1), in_channels=3, bands=12).eval()
-    start_from(network, fits, options(), seed=0)
+    start_from(network, fits, options(), seed=0, world=SingleProcess())
     seen = fits.seen[:50]
     x = torch.from_numpy(fits.landsat.normalise(seen).T[None, :, :, None].copy())
     predicted = fits.spectra.denormalise(network(x)[0, :, :, 0].T.detach().numpy())
@@ -63,7 +64,7 @@ def test_a_network_starts_as_the_ridge_solution_in_the_units_of_the_files(fits):
 
 def test_outputs_are_held_where_the_data_are(fits):
     network = build(options(hidden_width=6, blocks=1), in_channels=3, bands=12).eval()
-    start_from(network, fits, options(), seed=0)
+    start_from(network, fits, options(), seed=0, world=SingleProcess())
     far = fits.spectra.denormalise(network(torch.full((1, 3, 1, 1), 99.0))[0, :, 0].T.numpy(force=True))[0]
     near = fits.spectra.denormalise(network(torch.full((1, 3, 1, 1), -99.0))[0, :, 0].T.numpy(force=True))[0]
     low, high = fits.pixels.min(0), fits.pixels.max(0)
@@ -73,7 +74,7 @@ def test_outputs_are_held_where_the_data_are(fits):
 
 def test_a_unit_of_the_residual_is_the_error_of_ridge(fits):
     network = build(options(hidden_width=6, blocks=1), in_channels=3, bands=12)
-    start_from(network, fits, options(), seed=0)
+    start_from(network, fits, options(), seed=0, world=SingleProcess())
     gain, _ = fits.spectra.gain_and_offset()
     np.testing.assert_allclose(network.residual_scale.numpy(), fits.error * gain, rtol=1e-5)
     errors = fits.ridge.predict(fits.seen) - fits.pixels

@@ -8,16 +8,20 @@ import torch
 
 from rsforge.data.spectra.patch_files import find_patch_files
 from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.recipes.hsi.patch_pairs import NoPatches, find_response, load_patches
+from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.spectral_patches import edit, write_landsat8_scene, write_plain, write_scene
+from tests.worlds.spectral_patches import WEIGHTS, edit, write_landsat8_scene, write_plain, write_scene
+
+COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 
 
 def load(root, console=None, **data):
     settings = SpectralTrainSettings(data={"data_dir": str(root), **data})
-    return load_patches(settings, console or RecordingConsole())
+    return load_patches(settings, COMPUTE, console or RecordingConsole())
 
 
 def names(samples):
@@ -73,7 +77,7 @@ def test_the_response_is_that_of_the_sensor_which_the_files_name(tmp_path):
     settings = SpectralTrainSettings(
         data={"data_dir": str(tmp_path), "val_fraction": 0}, loss={"consistency_weight": 1}
     )
-    sets = load_patches(settings, RecordingConsole())
+    sets = load_patches(settings, COMPUTE, RecordingConsole())
     assert len(sets.train) == 2 and sets.response.shape == (6, 12)
     np.testing.assert_allclose(sets.response.sum(1), 1)
     whole = PatchReader().read(sets.train.patches[0])
@@ -101,11 +105,17 @@ def test_without_a_response_there_is_no_consistency(tmp_path, facts, data, words
     assert caught.value.code == "RSF-U005" and words in caught.value.what + caught.value.found
 
 
+def test_the_response_of_an_own_sensor_is_that_of_the_files(tmp_path):
+    write_scene(tmp_path / "a/x.h5", 2, facts={"sensor": "own", "landsat_response": WEIGHTS})
+    settings = SpectralTrainSettings(data={"data_dir": str(tmp_path)}, loss={"consistency_weight": 1})
+    assert np.array_equal(find_response(find_patch_files(tmp_path)[0], settings.data), WEIGHTS)
+
+
 def test_without_wavelengths_there_is_no_consistency(tmp_path):
     write_plain(tmp_path / "x.h5", 2, sensor="landsat8")
     settings = SpectralTrainSettings(
         data={"data_dir": str(tmp_path), "val_fraction": 0}, loss={"consistency_weight": 1}
     )
     with pytest.raises(RsforgeError) as caught:
-        load_patches(settings, RecordingConsole())
+        load_patches(settings, COMPUTE, RecordingConsole())
     assert caught.value.code == "RSF-U005" and "no wavelengths" in caught.value.found

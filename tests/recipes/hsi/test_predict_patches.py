@@ -39,7 +39,7 @@ def run(model, path, folder):
 
 
 def test_stage_1_predicts_every_pixel_of_a_patch(tmp_path):
-    model, path = stages(tmp_path), write_scene(tmp_path / "a/test_patches.h5", 2, hole=True)
+    model, path = stages(tmp_path), write_scene(tmp_path / "a/test_patches.h5", 2, hole=4)
     data, attributes, figures = run(model, path, tmp_path)
     assert data[PREDICTED].shape == (2, 30, 30, BANDS) and data[PREDICTED].dtype == np.float32
     patch = PatchReader().read(PatchRef(open_patch_file(path, "a"), 1))
@@ -104,11 +104,21 @@ def test_projections_give_the_patch_that_went_in(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "attributes", "code", "clause"),
     [
-        ({}, {"landsat": 7}, "RSF-D003", "7 Landsat bands, the network takes 3"),
-        ({"sensor": "landsat8"}, {"sensor": "landsat7"}, "RSF-D003", "the bands of landsat7"),
-        ({"landsat_names": ["a", "b", "c"]}, {"landsat_bands": ["a", "c", "b"]}, "RSF-D003", "Landsat bands a, c, b"),
-        ({}, {"units": "reflectance"}, "RSF-D010", "another unit"),
-        ({}, {"factor": "3"}, "RSF-D003", "3 pixels of spectra to one of Landsat, stage 2 makes 15/2"),
+        ({}, {"landsat": 7}, "RSF-D003", "number of Landsat bands is 3 in stage 1 and 7 in p.h5"),
+        (
+            {"sensor": "landsat8"},
+            {"sensor": "landsat7"},
+            "RSF-D003",
+            "sensor is landsat8 in stage 1 and landsat7 in p.h5",
+        ),
+        (
+            {"landsat_names": ["a", "b", "c"]},
+            {"landsat_bands": ["a", "c", "b"]},
+            "RSF-D003",
+            "is a, b, c in stage 1 and a, c, b in p.h5",
+        ),
+        ({}, {"units": "reflectance"}, "RSF-D010", "is radiance in stage 1 and reflectance in p.h5"),
+        ({}, {"factor": "3"}, "RSF-D003", "ratio of pixels is 15/2 in stage 2 and 3 in p.h5"),
         ({}, {"count": 0}, "RSF-D004", "holds no patches"),
     ],
 )

@@ -96,7 +96,7 @@ def test_the_error_of_bicubic_resampling_is_measured_by_band(scenes):
         if sample["low_valid"].all():
             error = resize(sample["low"][None], FACTOR)[0] - sample["high"]
             squares.append(error[:, sample["valid"][0] > 0].double().square().mean(1).numpy())
-    np.testing.assert_allclose(sets.error, np.sqrt(np.mean(squares, 0)), rtol=0.02)
+    np.testing.assert_allclose(sets.start.error, np.sqrt(np.mean(squares, 0)), rtol=0.02)
 
 
 def test_another_scale_than_that_of_the_patches_is_said(scenes, stage1):

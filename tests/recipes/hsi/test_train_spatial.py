@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import shutil
 
@@ -14,6 +15,7 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
+from rsforge.recipes.hsi import spatial_pairs
 from rsforge.recipes.hsi.train_spatial import build, build_network, load_spatial_pairs, spec
 from rsforge.recipes.hsi.train_spatial import next_command as next_spatial
 from rsforge.recipes.hsi.train_spectral import next_command as next_spectral
@@ -23,7 +25,7 @@ from rsforge.settings.hsi_spatial import SpatialNetworkSettings, SpatialTrainSet
 from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.hsi import SPATIAL, TRAIN, draw_scenes
+from tests.worlds.hsi import SPATIAL, TRAIN, draw_scenes, watch_bf16
 from tests.worlds.spectral_patches import draw_orchard, edit, write_plain, write_scene
 
 TRUTH = SPATIAL.replace("--stage1-checkpoint {} ", "--source truth ")
@@ -135,8 +137,10 @@ def kept_at_every_step(scenes, stage1, tmp_path_factory):
 
 
 @pytest.mark.parametrize("step", [1, 4, 6])
-def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, tmp_path, step):
-    """Also where what stage 1 predicts must be computed anew."""
+def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, tmp_path, step, monkeypatch):
+    """Also where what stage 1 predicts must be computed anew; nothing is measured anew."""
+    for name in ("measure", "measure_bicubic_error"):
+        monkeypatch.setattr(spatial_pairs, name, lambda *given: pytest.fail("it was measured anew"))
     (tmp_path / "checkpoints").mkdir()
     stored = tmp_path / f"checkpoints/checkpoint_step_{step}.pth"
     shutil.copy(kept_at_every_step / stored.relative_to(tmp_path), stored)
@@ -145,6 +149,16 @@ def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, 
     assert rsforge("hsi train-stage2 --checkpoint {}", stored) == 0
     assert equal(tensors(tmp_path / "latest_model.pth"), tensors(kept_at_every_step / "latest_model.pth"))
     assert (tmp_path / "journal.jsonl").read_bytes() == (kept_at_every_step / "journal.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("model", ["spatial_sr", "lightweight"])
+def test_bf16_trains_with_terms_in_fp32(scenes, tmp_path, monkeypatch, model):
+    convolutions, terms = watch_bf16(monkeypatch)
+    line = f"{TRUTH} --model {model} --mixed-precision bf16 --max-train-steps 3 --log-every 1"
+    assert rsforge(line, scenes, tmp_path) == 0
+    rows = [row for row in read(tmp_path / "journal.jsonl") if "loss" in row]
+    assert len(rows) >= 3 and all(math.isfinite(row[name]) for row in rows for name in ("loss", "sam", "l1"))
+    assert torch.bfloat16 in convolutions and terms == {torch.float32}
 
 
 def test_another_stage_1_is_refused_and_a_moved_one_is_found(scenes, stage1, tmp_path, capsys):
@@ -171,8 +185,8 @@ def test_overwrite_removes_what_was_predicted(scenes, stage1, tmp_path):
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(stage1, tmp_path):
-    """Where every pixel is valid: else each process takes the mean over its own."""
-    scenes = draw_scenes(tmp_path / "scenes", 4, holes=False)  # twice four to train on
+    """Holes that leave some crops nothing: a mean over the valid pixels of each process would differ."""
+    scenes = draw_scenes(tmp_path / "scenes", 4, holes=(4, 27, 4))  # twice four to train on
 
     def spell(name, batch):
         line = SPATIAL.replace("--batch-size 2", f"--batch-size {batch} --lr-scheduler constant --log-every 1")
@@ -195,7 +209,7 @@ def test_a_dry_run_writes_nothing(scenes, stage1, tmp_path, capsys):
     assert rsforge(f"{SPATIAL} --epochs 2 --dry-run --json", scenes, stage1, tmp_path / "run") == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert not (tmp_path / "run").exists() and (plan["training_images"], plan["held_out_images"]) == (6, 3)
-    assert plan["frozen_parameters"] > 0
+    assert plan["frozen_parameters"] > 0 and plan["step_memory_mib"] > plan["weights_and_optimizer_mib"]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +240,7 @@ def test_wrong_partners_and_wrong_data_are_named(scenes, stage1, spatial_run, tm
     refuse(SPATIAL, 4, "RSF-C004", scenes, spatial_run / "best_model.pth")
     refuse(SPATIAL.replace("--stage1-checkpoint {} ", ""), 2, "no stage 1 is named", scenes)
     write_plain(tmp_path / "other" / "x.h5", 2, bands=11, landsat=3, size=16)
-    refuse(f"{SPATIAL} --val-fraction 0", 4, "the patches have 11", tmp_path / "other", stage1)
+    refuse(f"{SPATIAL} --val-fraction 0", 4, "is 12 in stage 1 and 11 in the patches", tmp_path / "other", stage1)
     write_plain(tmp_path / "none" / "x.h5", 0)
     refuse(TRUTH, 3, "hold no patches", tmp_path / "none")
     write_plain(tmp_path / "small" / "x.h5", 2, size=14)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from types import SimpleNamespace
 
+import h5py
+import numpy as np
 import pytest
 import torch
 
@@ -13,18 +16,27 @@ from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
 from rsforge.engine.loader import collate_named
+from rsforge.recipes.hsi import patch_pairs
 from rsforge.recipes.hsi.load import load_spectral
 from rsforge.recipes.hsi.patch_pairs import load_patches
-from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec
+from rsforge.recipes.hsi.train_spectral import build_network, spec
 from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.output_dir import resume_hint
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds import warm_python
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.hsi import TRAIN, draw_scenes
-from tests.worlds.spectral_patches import draw_curved_spectra, edit, write_landsat8_scene, write_plain, write_scene
+from tests.worlds.hsi import TRAIN, draw_scenes, watch_bf16
+from tests.worlds.spectral_patches import (
+    WEIGHTS,
+    draw_curved_spectra,
+    edit,
+    write_landsat8_scene,
+    write_plain,
+    write_scene,
+)
 
+COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 MODELS = ("spectral_sr", "spectral_transformer", "spectral_unmixing")
 
 
@@ -84,7 +96,7 @@ def put_together(scenes, folder, model, console=None, **data):
         network={"model": model, "hidden_width": 8, "blocks": 1, "transformer_width": 8, "endmembers": 3},
     )
     compute, console = Compute(torch.device("cpu"), SingleProcess()), console or RecordingConsole()
-    loaded = read_patches(settings, compute, console)
+    loaded = load_patches(settings, compute, console)
     network = build_network(settings, loaded, compute)
     return loaded, network, spec(settings, loaded, network, compute, console)
 
@@ -156,6 +168,35 @@ def test_terms_without_weight_are_neither_needed_nor_told(scenes, tmp_path):
     assert not {"l1", "sam", "val/l1", "val/sam"} & row.keys()
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_bf16_trains_with_terms_in_fp32(scenes, tmp_path, monkeypatch, model):
+    """The angle of nearly equal spectra would be lost in the 8 bits of bf16."""
+    convolutions, terms = watch_bf16(monkeypatch)
+    line = f"{TRAIN} --model {model} --mixed-precision bf16 --max-train-steps 3 --log-every 1"
+    assert rsforge(line, scenes, tmp_path) == 0
+    rows = [row for row in read(tmp_path / "journal.jsonl") if "loss" in row]
+    assert len(rows) >= 3 and all(math.isfinite(row[name]) for row in rows for name in ("loss", "sam", "l1"))
+    assert torch.bfloat16 in convolutions and terms == {torch.float32}
+    weights = checkpoint.load(tmp_path / "latest_model.pth")["nets"]["network"]
+    assert all(tensor.isfinite().all() and tensor.dtype == torch.float32 for tensor in weights.values())
+
+
+FITS = ("normalisation", "ridge", "baselines")
+
+
+@pytest.mark.parametrize("model", ["spectral_sr", "spectral_unmixing"])
+def test_a_run_that_goes_on_measures_nothing_anew(scenes, tmp_path, monkeypatch, model):
+    line = f"{TRAIN} --model {model} --per-band --max-train-steps"
+    assert rsforge(f"{line} 4", scenes, tmp_path / "whole") == 0
+    assert rsforge(f"{line} 2", scenes, tmp_path / "cut") == 0
+    for name in ("fit_training_side", "measure"):
+        monkeypatch.setattr(patch_pairs, name, lambda *given, **named: pytest.fail("it was measured anew"))
+    assert rsforge(f"{line} 4 --resume", scenes, tmp_path / "cut") == 0
+    whole, cut = (checkpoint.load(tmp_path / name / "latest_model.pth") for name in ("whole", "cut"))
+    assert equal(*(dict(checkpoint.tensors(state)) for state in (whole, cut)))
+    assert all(str(whole[name]) == str(cut[name]) for name in FITS) and whole["ridge"]["weight"]
+
+
 def test_resume_finds_a_periodic_checkpoint_and_overwrite_removes_it(scenes, tmp_path):
     run = tmp_path / "run"
     assert rsforge(f"{TRAIN} --epochs 2", scenes, run) == 0
@@ -175,8 +216,8 @@ def test_the_command_that_goes_on_names_no_checkpoint():
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
-    """Where every pixel is valid: else each process takes the mean over its own."""
-    scenes = draw_scenes(tmp_path / "scenes", 4, holes=False)  # twice four to train on
+    """Holes that leave some crops nothing: a mean over the valid pixels of each process would differ."""
+    scenes = draw_scenes(tmp_path / "scenes", 4, holes=(4, 27, 4))  # twice four to train on
 
     def spell(name, batch):
         line = TRAIN.replace("--batch-size 2", f"--batch-size {batch} --lr-scheduler constant --log-every 1")
@@ -195,11 +236,25 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     assert figures[0] == pytest.approx(figures[1], rel=1e-5)
 
 
+def test_the_response_of_an_own_sensor_goes_with_the_checkpoint(tmp_path):
+    facts = {"sensor": "own", "landsat_response": WEIGHTS}
+    for seed, name in enumerate("abc"):
+        write_scene(tmp_path / "scenes" / name / "x.h5", 1, seed=seed, facts=facts)
+    line = f"{TRAIN} --consistency-weight 1 --max-train-steps 1"
+    assert rsforge(line, tmp_path / "scenes", tmp_path / "run") == 0
+    assert np.array_equal(checkpoint.load(tmp_path / "run/latest_model.pth")["response"], WEIGHTS)
+    line = "hsi predict --stage1-checkpoint {} --input {} --output {} --project --device cpu --json"
+    assert rsforge(line, tmp_path / "run/latest_model.pth", tmp_path / "scenes/a/x.h5", tmp_path / "made.h5") == 0
+    with h5py.File(tmp_path / "scenes/a/x.h5") as given, h5py.File(tmp_path / "made.h5") as made:
+        seen = made["aviris_predicted"][0].astype(float) @ WEIGHTS.T
+        assert np.abs(seen - given["landsat"][0]).max() <= 2e-5 * given["landsat"][0].max()
+
+
 def find_inconsistency(folder, scenes, seed=42):
     """The mean difference, over the held-out pixels, of Landsat and what it would see of the prediction."""
     model = load_spectral(folder / "latest_model.pth", torch.device("cpu"))
     settings = SpectralTrainSettings(run={"seed": seed}, data={"data_dir": str(scenes)}, loss={"consistency_weight": 1})
-    sets = load_patches(settings, RecordingConsole())
+    sets = load_patches(settings, COMPUTE, RecordingConsole())
     batch = collate_named([sets.held_out[0, k] for k in range(len(sets.held_out))])
     output = model.spectra.denormalise(model.network(batch["landsat"]).movedim(1, -1).numpy())
     return abs(output @ sets.response.T - model.landsat.denormalise(batch["landsat"].movedim(1, -1).numpy())).mean()
@@ -224,6 +279,26 @@ def test_a_dry_run_writes_nothing(scenes, tmp_path, capsys):
     assert rsforge(f"{TRAIN} --epochs 2 --dry-run --json", scenes, tmp_path / "run") == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert not (tmp_path / "run").exists() and (plan["training_images"], plan["held_out_images"]) == (6, 3)
+
+
+def plan_memory(capsys, line, *paths):
+    assert rsforge(f"{line} --dry-run --json", *paths) == 0
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    return plan["step_memory_mib"], plan["waiting_batches_mib"]
+
+
+def test_a_plan_says_how_much_memory_a_step_takes(scenes, tmp_path, capsys):
+    line = TRAIN.replace("--blocks 1", "--blocks 3").replace("--transformer-width 8", "--transformer-width 16")
+    line += "--model spectral_transformer"
+    plain, waiting = plan_memory(capsys, line, scenes, tmp_path)
+    assert waiting == 0  # without workers
+    again, _ = plan_memory(capsys, f"{line} --gradient-checkpointing", scenes, tmp_path)
+    assert again < 0.8 * plain
+    crops, _ = plan_memory(capsys, f"{line} --crop-size 15", scenes, tmp_path)
+    assert crops == pytest.approx(plain / 4, rel=0.15)
+    patch = 4 * 30 * 30 * (3 + 12 + 1) / 2**20
+    more, waiting = plan_memory(capsys, f"{line} --grad-accum 3 --num-workers 1", scenes, tmp_path)
+    assert plain < more < 1.5 * plain and waiting == pytest.approx(2 * 2 * patch, abs=0.06)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,26 @@ def test_it_writes_a_report_the_figures_and_a_table(done, metrics, flights, firs
     )
 
 
+def test_projected_predictions_are_measured_and_said(metrics, flights, first, second, tmp_path, capsys):
+    line = f"{BOTH} --project --output-dir {{}}"
+    assert rsforge(line, first, flights, second, tmp_path / "out") == 0
+    assert "moved to the nearest non-negative spectra" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert found["projected"] and not metrics["projected"]
+    moved, free = (
+        {name: stage["figures"]["model"] for name, stage in one["stages"].items()} for one in (found, metrics)
+    )
+    for name in ("stage1", "end_to_end"):
+        assert moved[name]["response_rmse"]["mean"] < 1e-4 * free[name]["response_rmse"]["mean"]
+        assert moved[name]["rmse"]["mean"] != free[name]["rmse"]["mean"]
+        assert (
+            found["stages"][name]["figures"]["ridge" if name == "stage1" else "ridge_bicubic"]
+            == (metrics["stages"][name]["figures"]["ridge" if name == "stage1" else "ridge_bicubic"])
+        )
+    assert moved["stage2"] == free["stage2"]
+    assert "moved to the nearest" in (tmp_path / "out/report.html").read_text()
+
+
 def test_the_protocol_says_what_was_measured_and_what_was_trained_on(metrics, flights, first, second):
     assert (metrics["side"], metrics["side_reason"]) == ("val", "held out of the training, which knew no test subset")
     assert metrics["trained_on"] == {"stage1": 0, "stage2": 0} and metrics["data_dir"] == str(flights)

@@ -14,6 +14,7 @@ from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.metrics.spectral import sam_deg
 from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.shown_patches import (
     BandAxis,
     ShownPatch,
@@ -34,7 +35,7 @@ def patch(flights):
 
 @pytest.fixture
 def shown(spectral, patch):
-    stage = build_stages(spectral, None)[0]
+    stage = build_stages(Stages(spectral))[0]
     return ShownPatch.predict(stage, stage.prepare(PatchReader().read(patch)))
 
 

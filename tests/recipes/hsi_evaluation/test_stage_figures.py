@@ -13,6 +13,7 @@ from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.metrics.paired_sums import Resampling
 from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.stage_figures import (
     StageSums,
     find_response,
@@ -39,7 +40,7 @@ def summarize(stage, spectral, patches, *, response=RESPONSE, groups=()):
 
 
 def test_the_figures_of_ridge_are_those_of_numpy_over_all_valid_pixels(spectral, patches):
-    stage = build_stages(spectral, None)[0]
+    stage = build_stages(Stages(spectral))[0]
     _, found = summarize(stage, spectral, patches)
     read = [PatchReader().read(patch) for patch in patches]
     lowest, highest = (
@@ -60,7 +61,7 @@ def test_the_figures_of_ridge_are_those_of_numpy_over_all_valid_pixels(spectral,
 
 
 def test_a_perfect_predictor_gets_no_degrees(spectral, patches):
-    stage = build_stages(spectral, None)[0]
+    stage = build_stages(Stages(spectral))[0]
     truths = iter([stage.prepare(PatchReader().read(patch)).truth for patch in patches])
     perfect = replace(stage, predictors={**stage.predictors, MODEL: lambda given: next(truths)})
     _, found = summarize(perfect, spectral, patches, groups=list("abcd"))
@@ -76,7 +77,7 @@ def test_a_perfect_predictor_gets_no_degrees(spectral, patches):
 
 @pytest.mark.parametrize("place", [1, 2])
 def test_fine_pixels_are_measured_at_the_scale_of_stage_2(spectral, spatial, patches, place):
-    stage = build_stages(spectral, spatial)[place]
+    stage = build_stages(Stages(spectral, spatial))[place]
     truths = iter([stage.prepare(PatchReader().read(patch)).truth for patch in patches])
     perfect = replace(stage, predictors={**stage.predictors, MODEL: lambda given: next(truths)})
     _, found = summarize(perfect, spectral, patches)
@@ -87,12 +88,12 @@ def test_fine_pixels_are_measured_at_the_scale_of_stage_2(spectral, spatial, pat
 
 
 def test_without_a_response_the_figure_is_absent(spectral, patches):
-    _, found = summarize(build_stages(spectral, None)[0], spectral, patches, response=None)
+    _, found = summarize(build_stages(Stages(spectral))[0], spectral, patches, response=None)
     assert "response_rmse" not in found["figures"][MODEL] and found["absent"]["response_rmse"] == "why not"
 
 
 def test_predictions_that_are_no_numbers_are_counted(spectral, patches):
-    stage = build_stages(spectral, None)[0]
+    stage = build_stages(Stages(spectral))[0]
     torn = torch.full((BANDS, 30, 30), 3.0)
     torn[4, 10, 10] = torn[2, 0, 0] = torch.nan  # one of them in the hole
     sums, found = summarize(
@@ -103,7 +104,7 @@ def test_predictions_that_are_no_numbers_are_counted(spectral, patches):
 
 
 def test_figures_of_patches_are_those_of_one(spectral, patches):
-    stage = build_stages(spectral, None)[0]
+    stage = build_stages(Stages(spectral))[0]
     sums, _ = summarize(stage, spectral, patches)
     _, alone = summarize(stage, spectral, patches[2:3])
     assert patch_figures(sums)["sam_deg"][2] == pytest.approx(alone["figures"][MODEL]["sam_deg"]["mean"], rel=1e-5)
@@ -117,6 +118,8 @@ def test_why_a_response_is_not_known(patches):
     assert find_response(replace(file, spectrum=nothing)) == (None, "the files state no wavelengths")
     assert "do not name" in find_response(replace(file, sensor=""))[1]
     assert "own.csv is not known" in find_response(replace(file, sensor="own.csv"))[1]
+    own = replace(file, sensor="own.csv", response=weights.numpy()[::-1].copy())
+    assert torch.equal(find_response(own)[0], weights.flip(0))
     assert "no band pan" in find_response(replace(file, landsat_names=("pan",)))[1]
     short = file.spectrum._replace(wavelength_nm=np.linspace(420, 1000, BANDS))
     only = replace(file, spectrum=short, landsat_names=("red", "swir1"))

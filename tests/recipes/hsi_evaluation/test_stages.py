@@ -13,7 +13,7 @@ from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
 from rsforge.models.spectral.resize import resize
 from rsforge.recipes.evaluation.evaluation import MODEL
-from rsforge.recipes.hsi.prediction import predict_detail, predict_spectra
+from rsforge.recipes.hsi.prediction import Stages, predict_detail, predict_spectra
 from rsforge.recipes.hsi_evaluation.stages import build_stages, list_pixel_baselines, prepare_coarse, prepare_same
 from tests.worlds.spectral_patches import BANDS
 
@@ -35,7 +35,7 @@ def draw_ramp(side: int) -> PairedPixels:
 def test_ridge_is_the_stored_one_applied_by_numpy(spectral, pixels):
     """Held in the range of the training values, as the network is."""
     case = prepare_same(pixels)
-    found = build_stages(spectral, None)[0].predictors["ridge"](case.given)
+    found = build_stages(Stages(spectral))[0].predictors["ridge"](case.given)
     lowest, highest = (
         spectral.spectra.denormalise(values.numpy()) for values in (spectral.network.lowest, spectral.network.highest)
     )
@@ -51,7 +51,7 @@ def test_the_mean_spectrum_and_the_nearest_endmember_are_stored(spectral, flight
     refs = [ref for ref in list_patches(find_patch_files(flights)) if ref.file.name != held_out_file(flights, spectral)]
     read = [PatchReader().read(ref) for ref in refs]
     spectra = np.concatenate([one.spectra[one.valid] for one in read]).astype(float)
-    stage = build_stages(spectral, None)[0]
+    stage = build_stages(Stages(spectral))[0]
     found = stage.predictors["mean_spectrum"](prepare_same(pixels).given)
     np.testing.assert_allclose(found[:, 9, 9].numpy(), spectra.mean(0), rtol=1e-4)
     nearest = stage.predictors["nearest_endmember"](prepare_same(pixels).given)[:, 9, 9]
@@ -107,7 +107,7 @@ def test_pixels_beside_a_hole_do_not_count(pixels):
 
 
 def test_both_stages_follow_each_other(spectral, spatial, pixels):
-    stages = build_stages(spectral, spatial)
+    stages = build_stages(Stages(spectral, spatial))
     assert [one.name for one in stages] == ["stage1", "stage2", "end_to_end"]
     case = stages[2].prepare(pixels)
     expected = predict_detail(spatial, predict_spectra(spectral, case.given))

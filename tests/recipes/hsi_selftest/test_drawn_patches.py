@@ -10,11 +10,12 @@ from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.errors import RsforgeError
 from rsforge.recipes.hsi_selftest.drawn_patches import (
+    FACTOR,
     REMOVED_NM,
     choose_wavelengths,
     cut_patches,
     draw_patches,
-    draw_wide,
+    draw_wide_patch,
 )
 from tests.worlds.spectral_patches import edit, write_plain, write_scene
 
@@ -35,12 +36,18 @@ def test_drawn_patches_are_spectra_and_what_landsat_sees_of_them(tmp_path):
     assert not np.array_equal(first.spectra, second.spectra)
     nir = np.abs(file.wavelength_nm - 865).argmin()
     assert np.corrcoef(first.landsat[..., 4].ravel(), first.spectra[..., nir].ravel())[0, 1] > 0.8
-    assert draw_wide(40, 20, seed=1).shape == (40, 20, 20)
+
+
+def test_a_wide_patch_has_as_many_bands_as_are_asked_for(tmp_path):
+    for bands in (40, 400):  # more than there are wavelengths
+        draw_wide_patch(tmp_path / str(bands), bands, 20, seed=1)
+        [file] = find_patch_files(tmp_path / str(bands))
+        assert (file.bands, file.height, file.factor, file.wavelength_nm) == (bands, 20, FACTOR, None)
 
 
 def test_centres_are_cut_from_the_first_patch_of_each_file(tmp_path):
     for seed, name in enumerate("ab"):
-        write_scene(tmp_path / "given" / name / "x.h5", 2, size=45, seed=seed, hole=True)
+        write_scene(tmp_path / "given" / name / "x.h5", 2, size=45, seed=seed, hole=4)
     cut_patches(tmp_path / "given", tmp_path / "small")
     (file,) = find_patch_files(tmp_path / "small")
     assert (file.count, file.height, file.unit) == (2, 30, "radiance")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+import math
 
 import pytest
 import torch
@@ -11,8 +11,11 @@ import torch
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
+from rsforge.recipes.hsi.load import load_spatial
 from rsforge.recipes.hsi_selftest import selftest
+from rsforge.recipes.training.run import fit
 from rsforge.settings.hsi_selftest import SelftestSettings
+from rsforge.tasks import hsi_spatial
 from tests.worlds.commands import rsforge
 from tests.worlds.spectral_patches import edit
 
@@ -71,8 +74,11 @@ def test_a_step_that_moves_nothing_fails_the_stage(monkeypatch, capsys):
 
 
 def test_a_checkpoint_that_cannot_be_read_fails_the_stage_after_the_first_passed(monkeypatch, capsys):
-    own = SimpleNamespace(save=lambda path, state: path.write_bytes(b"torn"), load=checkpoint.load)
-    monkeypatch.setattr(selftest, "checkpoint", own)
+    def tear(path, device):
+        path.write_bytes(b"torn")
+        return load_spatial(path, device)
+
+    monkeypatch.setattr(selftest, "load_spatial", tear)
     assert rsforge(f"{LINE} --json") == 4
     ran = capsys.readouterr()
     passed, error = json.loads(ran.out), json.loads(ran.err.splitlines()[-1])
@@ -84,22 +90,37 @@ def run_spatial(folder, seed=0):
     return selftest.run_spatial(SelftestSettings(seed=seed, device="cpu"), 8, folder, SilentConsole())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_second_stage_learns_with_any_seed(tmp_path, seed):
     report = run_spatial(tmp_path, seed)
     assert report["loss_after"] < report["loss_before"]
 
 
+def test_the_second_stage_is_trained_as_by_its_command(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(selftest, "fit", lambda method, training, console: seen.append(fit(method, training, console)))
+    run_spatial(tmp_path)
+    assert seen[0]["steps"] == 1 and (tmp_path / "stage2/settings.json").exists()
+    assert checkpoint.load(tmp_path / "stage2/latest_model.pth")["kind"] == "hsi-spatial"
+
+
 def test_an_output_of_another_size_fails_the_stage(monkeypatch, tmp_path):
-    monkeypatch.setattr(selftest, "FACTOR", 7)
+    def load_other(path, device):
+        model = load_spatial(path, device)
+        real = model.network.forward
+        model.network.forward = lambda x: real(x) if torch.is_grad_enabled() else real(x)[..., 3:]
+        return model
+
+    monkeypatch.setattr(selftest, "load_spatial", load_other)
+    monkeypatch.setattr(hsi_spatial, "spatial_loss", lambda output, target, **named: (output.mean(), {}))
     with pytest.raises(RsforgeError) as caught:
         run_spatial(tmp_path)
     assert caught.value.code == "RSF-B001" and "252" in caught.value.found
 
 
 def test_a_loss_that_is_not_finite_fails_the_stage(monkeypatch, tmp_path):
-    real = selftest.spatial_loss
-    monkeypatch.setattr(selftest, "spatial_loss", lambda *given: (real(*given)[0] * float("nan"), {}))
+    real = hsi_spatial.spatial_loss
+    monkeypatch.setattr(hsi_spatial, "spatial_loss", lambda *given, **named: (real(*given, **named)[0] * math.nan, {}))
     with pytest.raises(RsforgeError) as caught:
         run_spatial(tmp_path)
     assert caught.value.code == "RSF-T001"

@@ -286,11 +286,12 @@ def test_a_plan_of_several_processes_starts_none(cards, tmp_path, monkeypatch, c
     cards(0)
     monkeypatch.setattr(launch, "torchrun", lambda run, console: pytest.fail("processes were started"))
     line = f"vae train --data-dir synthetic --output-dir {{}} --epochs 2 --dry-run --json {TINY}"
-    steps = []
+    plans = []
     for more in ("", " --processes 2"):
         assert rsforge(line + more, tmp_path / "out") == 0
-        steps.append(json.loads(capsys.readouterr().out)["plan"]["steps"])
-    assert steps[0] == 116 and steps[1] == 58
+        plans.append(json.loads(capsys.readouterr().out)["plan"])
+    assert [plan["steps"] for plan in plans] == [116, 58]
+    assert plans[0]["step_memory_mib"] == plans[1]["step_memory_mib"] > 0  # of one process
 
 
 def test_distributed_needs_someone_who_started_it(cards, monkeypatch):

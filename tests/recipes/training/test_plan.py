@@ -8,6 +8,7 @@ from torch import nn
 
 from rsforge.engine.cadence import Cadence
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
+from rsforge.recipes.training import plan
 from rsforge.recipes.training.plan import Undrawn, _times, count_frozen
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 
@@ -36,6 +37,7 @@ def test_what_is_trained_and_what_is_frozen_are_counted_apart(job, tmp_path, cap
     }
     trained = [p for name, p in saved["d"]["parts"]["ema"]["shadow"].items()]
     assert plan["parameters"] == sum(p.numel() for p in trained)
+    assert plan["step_memory_mib"] >= plan["weights_and_optimizer_mib"]
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     frozen = {k: v for k, v in saved["v"]["nets"]["autoencoder"].items() if not k.endswith(buffers)}
     assert plan["frozen_parameters"] == sum(p.numel() for p in frozen.values())
@@ -53,6 +55,30 @@ def test_a_goal_inside_a_period_adds_the_checkpoint_of_the_end():
     assert _times(Cadence(epochs=2), 13, 3) == 3 and _times(Cadence(), 13, 3) == 0
 
 
+def test_the_memory_of_many_micro_batches_follows_from_three():
+    asked = []
+
+    def estimate(micros):
+        asked.append(len(micros))
+        return 100 + 7 * len(micros) + (len(micros) > 1)
+
+    assert [plan._estimate(estimate, range(count)) for count in (1, 4, 9)] == [107, 129, 164]
+    assert asked == [1, 4, 2, 3]
+
+
+def test_a_step_that_cannot_be_planned_is_said(job, tmp_path, monkeypatch, capsys):
+    def fail(*given, **named):
+        raise NotImplementedError("an operation without a plan\nand more")
+
+    monkeypatch.setattr(plan, "estimate_step", fail)
+    assert (
+        rsforge(f"vae train --data-dir {{}} --output-dir {{}} --dry-run --json {VAE}", job.tiles, tmp_path / "run") == 0
+    )
+    ran = capsys.readouterr()
+    assert json.loads(ran.out)["plan"]["step_memory_mib"] is None
+    assert "the memory of a step cannot be estimated: NotImplementedError: an operation without a plan\n" in ran.err
+
+
 def test_a_plan_in_steps_says_so(job, tmp_path, capsys):
     line = "vae train --data-dir {} --output-dir {} --max-train-steps 7 --dry-run --json "
     assert rsforge(line + VAE, job.tiles, tmp_path / "run") == 0
@@ -68,6 +94,7 @@ def test_a_plan_counts_the_whole_checkpoint(job, tmp_path, capsys):
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert rsforge(line, job.tiles, tmp_path / "run") == 0
     written = (tmp_path / "run" / "latest_model.pt").stat().st_size
+    assert plan["step_memory_mib"] > plan["weights_and_optimizer_mib"]
     assert plan["checkpoint_mib"] * 2**20 == pytest.approx(written, abs=120_000)
 
 

@@ -25,6 +25,9 @@ HALF = 0.5
 TILE = 16  # pixels a chunk is wide and high, see benchmarks/patch_chunks.py
 ONE_CHUNK = 1 << 20  # bytes of a patch below which it is one chunk
 SLACK = 4 << 20  # bytes for the metadata that the library keeps beside the values
+RESPONSE, MOST_RESPONSE = "landsat_response", 60_000
+"""The attribute of the weights ``(K, B)`` with which Landsat was simulated, and its most bytes, a limit of HDF5."""
+
 PREDICTED = "aviris_predicted"
 SHARED = ("aviris", "landsat", "landsat_native", PREDICTED)
 

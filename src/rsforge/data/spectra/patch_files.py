@@ -14,7 +14,14 @@ from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.spectra.patch_metadata import Spectrum, check_shapes, read_factor, read_sensor, read_spectrum
+from rsforge.data.spectra.patch_metadata import (
+    Spectrum,
+    check_shapes,
+    read_factor,
+    read_response,
+    read_sensor,
+    read_spectrum,
+)
 from rsforge.data.splits.single_items import find_hdf5_files
 from rsforge.errors import RsforgeError
 
@@ -30,8 +37,9 @@ class PatchFile:
     """A usable file: ``count`` patches of ``height`` x ``width`` pixels, ``landsat_bands`` and ``bands`` of spectra.
 
     ``spectrum`` holds wavelengths and widths, and the order in which bands are read. ``sensor`` and ``landsat_names``
-    are those of the response functions, "" and empty where the file does not state them. ``stamp`` is size and time of
-    the file.
+    are those of the response functions, "" and empty where the file does not state them. ``response``
+    ``(landsat_bands, bands)`` are the weights with which Landsat was simulated, None where unknown. ``stamp`` is
+    size and time of the file.
     """
 
     path: Path
@@ -46,6 +54,7 @@ class PatchFile:
     sensor: str
     landsat_names: tuple[str, ...]
     unit: str
+    response: F64 | None
     has_mask: bool
     stamp: tuple[int, int]
 
@@ -116,6 +125,9 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
     check_shapes(landsat, spectra, mask)
     count, height, width, bands = spectra.shape
     sensor, landsat_names = read_sensor(file, landsat.shape[3])
+    spectrum, response = read_spectrum(spectra), read_response(file, bands, landsat.shape[3])
+    if response is not None and spectrum.order is not None:
+        response = response[:, spectrum.order]
     unit = hdf5_file.find_attribute(file, ("units",))
     return PatchFile(
         path=path,
@@ -125,11 +137,12 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
         width=width,
         landsat_bands=landsat.shape[3],
         bands=bands,
-        spectrum=read_spectrum(spectra),
+        spectrum=spectrum,
         factor=read_factor(file),
         sensor=sensor,
         landsat_names=landsat_names,
         unit=unit if isinstance(unit, str) else "",
+        response=response,
         has_mask=has_mask,
         stamp=stamp_of(path),
     )

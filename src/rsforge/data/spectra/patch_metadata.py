@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.hdf5 import find_named_values
+from rsforge.data.cubes.patches import RESPONSE
 from rsforge.data.cubes.wavelengths import (
     FIELDS,
     WIDTH_FIELDS,
@@ -98,6 +99,21 @@ def read_factor(file: h5py.File) -> Fraction:
     if factor < 1:
         raise UnreadableError(f"a Landsat pixel is stated to be {stated} pixels wide")
     return factor
+
+
+def read_response(file: h5py.File, bands: int, landsat_bands: int) -> F64 | None:
+    """The weights ``(landsat_bands, bands)`` with which Landsat was simulated, by stored band; None where not stated.
+
+    ``UnreadableError`` where they do not fit.
+    """
+    stated = hdf5_file.find_attribute(file, (RESPONSE,))
+    if stated is None:
+        return None
+    if isinstance(stated, np.ndarray) and stated.shape == (landsat_bands, bands) and stated.dtype.kind == "f":
+        weights: F64 = stated.astype(float)
+        if np.isfinite(weights).all():
+            return weights
+    raise UnreadableError(f"{RESPONSE} are not {landsat_bands} x {bands} finite weights")
 
 
 def read_sensor(file: h5py.File, bands: int) -> tuple[str, tuple[str, ...]]:

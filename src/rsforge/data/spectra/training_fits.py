@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,8 @@ class TrainingFits:
     ``ridge`` is in the units of the files, ``ridge.rescale(landsat, spectra)`` in normalised ones. ``pixels (n, B)``
     are those in which endmembers are found, ``seen (n, K)`` what Landsat saw of them, and ``error (B,)`` the root mean
     square error of the regression on the training side by band, and ``mean (B,)`` the mean spectrum of the training
-    side, all in the units of the files. ``note`` says how many values are negative.
+    side, all in the units of the files. ``note`` says how many values are negative. Of :meth:`from_dict` there are the
+    first three alone.
     """
 
     landsat: Scaling
@@ -46,6 +47,20 @@ class TrainingFits:
             "spectra": self.spectra.as_dict(),
             "ridge": self.ridge.as_dict(),
         }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any], *, where: str = "") -> TrainingFits:
+        """What :meth:`as_dict` gave; RSF-D006 when it is damaged, ``KeyError`` where something is missing."""
+        landsat, spectra = (Scaling.from_dict(record[name], where=where) for name in ("landsat", "spectra"))
+        ridge = Ridge.from_dict(record["ridge"], where=where)
+        bands, seen = ridge.weight.shape
+        unknown = np.zeros((0, bands), np.float32), np.zeros((0, seen), np.float32), np.zeros(0), np.zeros(0)
+        return cls(landsat, spectra, ridge, *unknown, "")
+
+    @property
+    def complete(self) -> bool:
+        """Whether a network can start from it."""
+        return len(self.pixels) > 0
 
 
 class _BySensor:

@@ -11,7 +11,7 @@ import numpy as np
 from rsforge import durable, leftovers
 from rsforge.data.cubes.cube import F32, Cube, Mask
 from rsforge.data.cubes.formats import find_cubes
-from rsforge.data.cubes.patches import NAME, CubePatch, Simulation, write_patches
+from rsforge.data.cubes.patches import MOST_RESPONSE, NAME, RESPONSE, CubePatch, Simulation, write_patches
 from rsforge.data.cubes.resample import coarse_count
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
 from rsforge.data.splits.assign import divide
@@ -224,6 +224,7 @@ def _are_within(values: F32, low: float, high: float) -> Mask:
 
 
 def _make_attributes(scene: CubeScene, cube: Cube, job: CuttingJob) -> dict[str, Any]:
+    weights = scene.bands.weights
     facts: dict[str, Any] = {
         "scene": scene.name,
         "source": scene.path.name,
@@ -234,6 +235,7 @@ def _make_attributes(scene: CubeScene, cube: Cube, job: CuttingJob) -> dict[str,
         "factor": str(job.factor),
         "landsat_grid": "one a patch, from its upper left corner",
         "wavelengths": scene.wavelength_nm[scene.keep],
+        **({RESPONSE: weights} if weights.nbytes <= MOST_RESPONSE else {}),
         "cube_wavelengths": scene.wavelength_nm,
         "good_band_mask": scene.keep.astype(np.uint8),
         "units": cube.unit,

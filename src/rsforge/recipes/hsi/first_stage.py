@@ -14,13 +14,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rsforge.data.spectra.patch_files import PatchFile, PatchRef, find_other_band
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.data.spectra.spatial_dataset import coarse_means, largest_low_size
 from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spectral
+from rsforge.recipes.hsi.band_facts import BandFacts, require_same
+from rsforge.recipes.hsi.load import SpectralModel, load_spectral
 from rsforge.recipes.training.job import Compute, Partner
 
 ROLE = "stage1"
@@ -47,26 +48,8 @@ def load_first_stage(path: Path, compute: Compute) -> FirstStage:
 
 def check_fits(stage1: FirstStage, file: PatchFile) -> None:
     """RSF-C006 where stage 1 was trained on other bands than those of the patches, or in another unit."""
-    model, state = stage1.model, stage1.model.loaded.state
-    bands, landsat_bands = model.ridge.weight.shape
-    wrong = ""
-    if bands != file.bands:
-        wrong = f"stage 1 predicts {bands} bands, the patches have {file.bands}"
-    elif landsat_bands != file.landsat_bands:
-        wrong = f"stage 1 takes {landsat_bands} Landsat bands, the patches have {file.landsat_bands}"
-    elif has_other_wavelengths(model, file):
-        wrong = "the wavelengths of stage 1 are those of another sensor than that of the patches"
-    elif state.get("unit") and file.unit and state["unit"] != file.unit:
-        wrong = f"stage 1 predicts {state['unit']}, the patches hold {file.unit}"
-    if wrong:
-        raise RsforgeError("RSF-C006", wrong, where=str(stage1.path), found=str(file.path), fix=FIX)
-
-
-def has_other_wavelengths(model: SpectralModel | SpatialModel, file: PatchFile) -> bool:
-    """Whether the wavelengths of a model are those of another sensor than that of the patches."""
-    if model.wavelength_nm is None or file.wavelength_nm is None:
-        return False
-    return find_other_band(model.wavelength_nm, file.wavelength_nm) is not None
+    own, patches = BandFacts.of_stage1(stage1.model), BandFacts.of_patches(file)
+    require_same(own, patches, where=str(stage1.path), found=str(file.path), fix=FIX)
 
 
 class PredictionStore:

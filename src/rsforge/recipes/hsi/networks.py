@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from rsforge.data.spectra.endmembers import find_by_kmeans, find_by_vca
 from rsforge.data.spectra.ridge import Ridge
 from rsforge.data.spectra.scaling import Scaling
 from rsforge.data.spectra.training_fits import TrainingFits
+from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral.band_network import BandNetwork, RidgeNetwork
@@ -61,15 +63,20 @@ def _build(options: SpectralNetworkSettings, in_channels: int, bands: int) -> Ba
     )
 
 
-def start_from(network: BandNetwork, fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int) -> None:
-    """Set the range of the output, and the ridge solution or the endmembers that the network starts from."""
+def start_from(
+    network: BandNetwork, fits: TrainingFits, options: SpectralNetworkSettings, *, seed: int, world: SingleProcess
+) -> None:
+    """Set the range of the output, and the ridge solution or the endmembers that the network starts from.
+
+    One process looks for the endmembers.
+    """
     set_range(network, fits.pixels, fits.spectra)
     network.set_residual_scale(as_tensor(_normalised_error(fits)))
     if isinstance(network, RidgeNetwork):
         ridge = normalised_ridge(fits)
         network.set_ridge(as_tensor(ridge.weight), as_tensor(ridge.bias))
     if isinstance(network, SpectralUnmixing):
-        spectra, seen = find_endmembers(fits, options, seed=seed)
+        spectra, seen = world.make_once(partial(find_endmembers, fits, options, seed=seed))
         network.set_endmembers(
             as_tensor(fits.spectra.normalise(spectra)).float(), as_tensor(fits.landsat.normalise(seen)).float()
         )

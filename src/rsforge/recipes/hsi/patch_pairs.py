@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets, find_patch_sets
+from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralDataSettings, SpectralTrainSettings
 
 NO_WAVELENGTHS = (
@@ -54,16 +56,20 @@ class SpectralSets:
     response: F64 | None
 
 
-def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralSets:
+def load_patches(
+    settings: SpectralTrainSettings, compute: Compute, console: Console, state: Mapping[str, Any] | None = None
+) -> SpectralSets:
     """The patches that the settings name, without augmentation where held out; every one is read once.
 
+    What was measured on them is that of ``state``, the checkpoint of a run that goes on on the same patches.
     RSF-U005 where the loss asks for a response that the files do not give; other errors are those of the parts.
     """
     data, seed = settings.data, settings.run.seed
     sets = divide_patches(data, seed, console)
     file = sets.train[0].file
     response = find_response(file, data) if settings.loss.consistency_weight else None
-    fits = measure(sets.train, sets.val, data, seed, console)
+    fits = _find_stored_fits(state, file) if state else None
+    fits = fits or measure(sets.train, sets.val, data, seed, compute, console)
     if file.wavelength_nm is None:
         console.warn(NO_WAVELENGTHS)
     train = SpectralPairs(
@@ -79,6 +85,14 @@ def load_patches(settings: SpectralTrainSettings, console: Console) -> SpectralS
     return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response)
 
 
+def _find_stored_fits(state: Mapping[str, Any], file: PatchFile) -> TrainingFits | None:
+    """What the training measured at its start; None where the checkpoint lacks it, or was trained on other bands."""
+    if not state.get("baselines") or not state.get("ridge"):
+        return None
+    fits = TrainingFits.from_dict({**state["normalisation"], "ridge": state["ridge"]}, where="--resume")
+    return fits if fits.ridge.weight.shape == (file.bands, file.landsat_bands) else None
+
+
 def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
     """The weights ``(K, B)`` of the sensor that the files name; RSF-U005 where they or the settings do not allow it."""
     if data.clip_outliers:
@@ -86,6 +100,8 @@ def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
             "RSF-U005", "spectra whose outliers are cut off do not add up to what Landsat measured",
             where="--consistency-weight, --clip-outliers", fix="leave out one of them",
         )  # fmt: skip
+    if file.response is not None:
+        return file.response
     try:
         return known_weights(file.sensor, file.landsat_names, file.landsat_bands, file.wavelength_nm)
     except ValueError as reason:
@@ -110,11 +126,17 @@ def divide_patches(data: SpectralDataSettings, seed: int, console: Console) -> P
 
 
 def measure(
-    train: Sequence[PatchRef], held_out: Sequence[PatchRef], data: SpectralDataSettings, seed: int, console: Console
+    train: Sequence[PatchRef],
+    held_out: Sequence[PatchRef],
+    data: SpectralDataSettings,
+    seed: int,
+    compute: Compute,
+    console: Console,
 ) -> TrainingFits:
-    """What the training side gives; ``held_out`` only chooses the strength of the regression."""
+    """What the training side gives, read by one process; ``held_out`` only chooses the strength of the regression."""
     with console.progress("measured", len(train) + len(held_out)) as meter:
-        fits = fit_training_side(
+        fit = partial(
+            fit_training_side,
             train,
             held_out,
             seed=seed,
@@ -123,6 +145,7 @@ def measure(
             clip=data.clip_outliers,
             step=meter.step,
         )
+        fits = compute.world.make_once(fit)
     if fits.note:
         console.warn(fits.note)
     return fits

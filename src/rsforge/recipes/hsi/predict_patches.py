@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,35 +20,28 @@ from rsforge.data.spectra.spatial_dataset import coarse_means
 from rsforge.data.splits.single_items import read_places
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Meter
+from rsforge.recipes.hsi.band_facts import WRONG_FILE, BandFacts, require_same
 from rsforge.recipes.hsi.predict_scene import SceneFigures
 from rsforge.recipes.hsi.prediction import Stages, predict_detail, predict_spectra, project_detail, project_spectra
 
 
 def check_patches(stages: Stages, file: PatchFile) -> None:
     """RSF-D003 for patches of other Landsat bands or another ratio of pixels than those of the training, RSF-D010 for
-    another unit, RSF-D004 for none."""
-    state, where = stages.spectral.loaded.state, str(file.path)
+    another unit, RSF-D004 for none.
+
+    The true spectra beside Landsat, which no prediction takes, may be any.
+    """
+    where = str(file.path)
     if not file.count:
         raise RsforgeError("RSF-D004", f"{file.path.name} holds no patches", where=where)
-    count = stages.spectral.ridge.weight.shape[1]
-    wrong = f"{file.landsat_bands} Landsat bands, the network takes {count}" if file.landsat_bands != count else ""
-    names = tuple(state.get("landsat_names", ()))
-    if not wrong and names and file.landsat_names and names != file.landsat_names:
-        wrong = f"the Landsat bands {', '.join(file.landsat_names)}, the network takes {', '.join(names)}"
-    sensor = state.get("sensor", "")
-    if not wrong and sensor and file.sensor and sensor != file.sensor:
-        wrong = f"the bands of {file.sensor}, the network takes those of {sensor}"
-    if not wrong and stages.spatial is not None and file.factor != stages.scale:
-        wrong = f"{file.factor} pixels of spectra to one of Landsat, stage 2 makes {stages.scale}"
-    if wrong:
-        fix = "cut the patches as those of the training were"
-        raise RsforgeError("RSF-D003", f"{file.path.name} has {wrong}", where=where, fix=fix)
-    unit = state.get("unit", "")
-    if unit and file.unit and unit != file.unit:
-        what = f"{file.path.name} is in another unit than the training"
-        raise RsforgeError(
-            "RSF-D010", what, where=where, found=f"{file.unit} and {unit}", fix="cut patches of its unit"
-        )
+    patches = replace(
+        BandFacts.of_patches(file), name=file.path.name, bands=None, wavelength_nm=None, scale=file.factor
+    )
+    fix, models = "cut the patches as those of the training were", [BandFacts.of_stage1(stages.spectral)]
+    if stages.spatial is not None:
+        models.append(replace(BandFacts.of_stage2(stages.spatial), scale=stages.scale))
+    for model in models:
+        require_same(model, patches, where=where, fix=fix, codes=WRONG_FILE)
 
 
 def predict_patches(stages: Stages, file: PatchFile, target: Path, facts: dict[str, Any], meter: Meter) -> SceneFigures:

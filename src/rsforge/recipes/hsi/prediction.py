@@ -83,6 +83,20 @@ def _per_band(numbers: F64, device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
 
 
+def predict_coarse_to_fine(stages: Stages, landsat: Tensor) -> Tensor:
+    """What the stages make of ``landsat`` ``(in, h, w)``, ``(bands, H, W)``; projected where they have a response.
+
+    Where there is a stage 2, the pixels are those that it takes.
+    """
+    spectra = predict_spectra(stages.spectral, landsat)
+    if stages.response is not None:
+        spectra, _ = project_spectra(spectra, landsat, stages.response)
+    if stages.spatial is None:
+        return spectra
+    fine = predict_detail(stages.spatial, spectra)
+    return fine if stages.response is None else project_detail(fine, landsat, stages.response, stages.scale)[0]
+
+
 def project_spectra(spectra: Tensor, landsat: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
     """The non-negative spectra ``(bands, H, W)`` nearest to ``spectra`` that integrate to ``landsat`` ``(in, H, W)``.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,22 @@ NO_WAVELENGTHS = "the files state no wavelengths: predictions have no wavelength
 
 
 @dataclass(frozen=True)
+class Start:
+    """What an untrained network starts from, of the training side.
+
+    ``pixels (n, B)`` are a sample of its spectra in the unit of the files, ``error (B,)`` is the root mean square error
+    of bicubic resampling in normalised values.
+    """
+
+    pixels: F32
+    error: F64
+
+
+@dataclass(frozen=True)
 class SpatialSets:
     """Both sides as pairs of true spectra, and what was measured on the training side.
 
-    ``pixels (n, B)`` are a sample of its spectra in the unit of the files, ``error (B,)`` is the root mean square error
-    of bicubic resampling in normalised values. ``inputs`` are the datasets to train on and to measure, ``trained`` are
+    ``start`` is None for a run that goes on. ``inputs`` are the datasets to train on and to measure, ``trained`` are
     short digests of the contents of the training patches.
     """
 
@@ -46,18 +58,21 @@ class SpatialSets:
     held_out: SpatialPairs | None
     inputs: tuple[IndexedDataset, IndexedDataset]
     file: PatchFile
+    landsat: Scaling
     spectra: Scaling
-    pixels: F32
-    error: F64
+    start: Start | None
     scale: Fraction
     stage1: FirstStage | None
     identity: dict[str, Any]
     trained: list[str]
 
 
-def load_spatial_pairs(settings: SpatialTrainSettings, compute: Compute, console: Console) -> SpatialSets:
+def load_spatial_pairs(
+    settings: SpatialTrainSettings, compute: Compute, console: Console, state: Mapping[str, Any] | None = None
+) -> SpatialSets:
     """The patches that the settings name, whose coarse spectra are area means of the true ones as yet.
 
+    What was measured on them is that of ``state``, the checkpoint of a run that goes on on the same patches.
     RSF-C006 for a stage 1 of other bands, RSF-D003 for patches smaller than a coarse pixel, RSF-U005 for crops that
     whole coarse pixels do not fill.
     """
@@ -71,16 +86,29 @@ def load_spatial_pairs(settings: SpatialTrainSettings, compute: Compute, console
     if file.wavelength_nm is None:
         console.warn(NO_WAVELENGTHS)
     low = find_low_size(sets.train, data.crop_size, scale)
-    fits = measure(sets.train, (), data, seed, console)
-    scalings = (stage1.model.landsat, stage1.model.spectra) if stage1 else (fits.landsat, fits.spectra)
+    scalings, pixels = _find_stored_scalings(state), None
+    if scalings is None:
+        fits = measure(sets.train, (), data, seed, compute, console)
+        scalings, pixels = (fits.landsat, fits.spectra), fits.pixels
+    if stage1:
+        scalings = stage1.model.landsat, stage1.model.spectra
     train = _pair(sets.train, scalings, low, scale, data, seed)
     held_out = _pair(sets.val, scalings, find_low_size(sets.val, 0, scale), scale, data, seed) if sets.val else None
     plain = held_out.plain() if held_out else None
-    error = measure_bicubic_error(train, console)
+    start = None
+    if pixels is not None:
+        start = Start(pixels, compute.world.make_once(partial(measure_bicubic_error, train, console)))
     inputs = (train, plain or NoPatches())
-    return SpatialSets(
-        train, plain, inputs, file, scalings[1], fits.pixels, error, scale, stage1, sets.identity, sets.trained
-    )
+    return SpatialSets(train, plain, inputs, file, *scalings, start, scale, stage1, sets.identity, sets.trained)
+
+
+def _find_stored_scalings(state: Mapping[str, Any] | None) -> tuple[Scaling, Scaling] | None:
+    """Of Landsat and of the spectra; None where a run begins, or its checkpoint lacks one."""
+    stored = state["normalisation"] if state else {}
+    if not {"landsat", "spectra"} <= stored.keys():
+        return None
+    landsat, spectra = (Scaling.from_dict(stored[name], where="--resume") for name in ("landsat", "spectra"))
+    return landsat, spectra
 
 
 def _load_named(settings: SpatialTrainSettings, compute: Compute, console: Console) -> FirstStage | None:

@@ -95,10 +95,14 @@ def build(options: SpatialNetworkSettings, bands: int) -> Network:
 
 
 def build_network(settings: SpatialTrainSettings, data: SpatialSets, compute: Compute) -> Network:
-    """A network that starts as bicubic resampling, and whose residual is in units of the error of that."""
+    """A network that starts as bicubic resampling, and whose residual is in units of the error of that.
+
+    Of a run that goes on it is that of its checkpoint anyway.
+    """
     network = build(settings.network, data.file.bands)
-    set_range(network, data.pixels, data.spectra)
-    network.set_residual_scale(as_tensor(data.error))
+    if data.start:
+        set_range(network, data.start.pixels, data.spectra)
+        network.set_residual_scale(as_tensor(data.start.error))
     return network
 
 
@@ -128,7 +132,7 @@ def spec(
             "scale": str(data.scale),
             "source": settings.data.source,
             "trained": data.trained,
-            "normalisation": {"spectra": data.spectra.as_dict()},
+            "normalisation": {"landsat": data.landsat.as_dict(), "spectra": data.spectra.as_dict()},
         },
         monitor="val/loss",
         frozen={ROLE: data.stage1.model.network} if data.stage1 else {},
@@ -153,6 +157,7 @@ METHOD: Method[SpatialTrainSettings, SpatialSets, Network] = Method(
     required=SPATIAL_REQUIRED,
     check=check,
     datasets=load_spatial_pairs,
+    resumed_datasets=load_spatial_pairs,
     networks=build_network,
     spec=spec,
     prepare=store_predictions,

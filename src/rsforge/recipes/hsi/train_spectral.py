@@ -76,13 +76,11 @@ def is_given(name: str, console: Console) -> bool:
     return not console.origins.get(name, DEFAULT).startswith(DEFAULT)
 
 
-def read_patches(settings: SpectralTrainSettings, compute: Compute, console: Console) -> SpectralSets:
-    return load_patches(settings, console)
-
-
 def build_network(settings: SpectralTrainSettings, data: SpectralSets, compute: Compute) -> BandNetwork:
+    """A network that starts from what was measured; of a run that goes on it is that of its checkpoint anyway."""
     network = build(settings.network, in_channels=data.file.landsat_bands, bands=data.file.bands)
-    start_from(network, data.fits, settings.network, seed=settings.run.seed)
+    if data.fits.complete:
+        start_from(network, data.fits, settings.network, seed=settings.run.seed, world=compute.world)
     return network
 
 
@@ -99,6 +97,7 @@ def spec(
             **describe_bands(data.file),
             "normalisation": {"landsat": data.fits.landsat.as_dict(), "spectra": data.fits.spectra.as_dict()},
             "ridge": data.fits.ridge.as_dict(),
+            "response": [] if data.file.response is None else data.file.response.tolist(),
             "trained": data.trained,
         },
         monitor="val/loss",
@@ -147,7 +146,8 @@ METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
     curves=CURVES,
     required=REQUIRED,
     check=check,
-    datasets=read_patches,
+    datasets=load_patches,
+    resumed_datasets=load_patches,
     networks=build_network,
     spec=spec,
     next_command=next_command,

@@ -11,7 +11,6 @@ from rsforge.data.cubes.cube import F64
 from rsforge.data.spectra.patch_files import PatchFile
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.engine import devices
-from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Resampling
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.measured_subset import warn_trained
@@ -20,8 +19,11 @@ from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.summary import Bootstrap
 from rsforge.recipes.evaluation.table import list_head, list_notes, list_rows
-from rsforge.recipes.hsi.first_stage import FirstStage, check_fits, has_other_wavelengths
+from rsforge.recipes.hsi.band_facts import BandFacts, require_same
+from rsforge.recipes.hsi.first_stage import FirstStage, check_fits
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
+from rsforge.recipes.hsi.load_stages import allow_projection
+from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
 from rsforge.recipes.hsi_evaluation.shown_patches import (
     ShownPatch,
@@ -59,6 +61,9 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
     check_fits(FirstStage(stage1, settings.stage1_checkpoint), file)
     if stage2 is not None:
         check_stage2(stage2, settings.stage2_checkpoint, file)
+    stages = Stages(stage1, stage2)
+    if settings.project:
+        stages = allow_projection(stages, settings.stage1_checkpoint)
     models = {"stage1": stage1} | ({"stage2": stage2} if stage2 else {})
     facts = describe_measured(settings, models, measured)
     doubts = list_doubts(models, measured, file, console)
@@ -66,8 +71,7 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         return {**facts, "output_dir": str(own.output_dir or "nothing is written")}
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    stages = build_stages(stage1, stage2)
-    figures, sums = measure(settings, stages, stage1, measured, doubts, console)
+    figures, sums = measure(settings, build_stages(stages), stage1, measured, doubts, console)
     result = facts | figures
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
@@ -76,15 +80,10 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
 
 
 def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
-    """RSF-C006 where stage 2 was trained on other bands than those of the patches."""
-    bands, wrong = len(stage2.network.lowest), ""
-    if bands != file.bands:
-        wrong = f"stage 2 takes {bands} bands, the patches have {file.bands}"
-    elif has_other_wavelengths(stage2, file):
-        wrong = "the wavelengths of stage 2 are those of another sensor than that of the patches"
-    if wrong:
-        fix = "name the stage 2 of these patches with --stage2-checkpoint"
-        raise RsforgeError("RSF-C006", wrong, where=str(path), found=str(file.path), fix=fix)
+    """RSF-C006 where stage 2 was trained on other bands than those of the patches, or in another unit."""
+    own, patches = BandFacts.of_stage2(stage2), BandFacts.of_patches(file)
+    fix = "name the stage 2 of these patches with --stage2-checkpoint"
+    require_same(own, patches, where=str(path), found=str(file.path), fix=fix)
 
 
 def describe_measured(
@@ -96,6 +95,7 @@ def describe_measured(
         "stage1_checkpoint": str(settings.stage1_checkpoint),
         **({"stage2_checkpoint": str(settings.stage2_checkpoint)} if settings.stage2_checkpoint else {}),
         "weights": {name: model.loaded.digest for name, model in models.items()},
+        "projected": settings.project,
         "data_dir": settings.data_dir,
         "side": measured.subset,
         "side_reason": measured.reason,

@@ -95,6 +95,8 @@ class StageSums:
 
 def find_response(file: PatchFile) -> tuple[Tensor | None, str]:
     """The weights ``(K, B)`` by which the sensor of the patches integrates a spectrum; else why they are unknown."""
+    if file.response is not None:
+        return torch.from_numpy(file.response), ""
     if file.wavelength_nm is None:
         return None, "the files state no wavelengths"
     if file.sensor not in SENSORS or not file.landsat_names:

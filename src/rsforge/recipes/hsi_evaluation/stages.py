@@ -16,9 +16,9 @@ from rsforge.data.spectra.spatial_dataset import coarse_means, cut_to_coarse
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.models.spectral.baselines import Bicubic, MeanSpectrum, NearestSpectrum, RidgeAlone
 from rsforge.recipes.evaluation.evaluation import MODEL
-from rsforge.recipes.hsi.load import SpatialModel, SpectralModel
+from rsforge.recipes.hsi.load import SpectralModel
 from rsforge.recipes.hsi.networks import as_tensor
-from rsforge.recipes.hsi.prediction import SAME, predict_detail, predict_spectra
+from rsforge.recipes.hsi.prediction import SAME, Stages, predict_coarse_to_fine, predict_detail, predict_spectra
 from rsforge.tasks.hsi_spatial import find_comparable
 from rsforge.wording import count_noun
 
@@ -57,9 +57,16 @@ class Stage:
     prepare: Callable[[PairedPixels], PatchCase]
 
 
-def build_stages(stage1: SpectralModel, stage2: SpatialModel | None) -> list[Stage]:
-    """Stage 1, and with a stage 2 that one and both together."""
-    spectral = _build_stage1(stage1)
+PROJECTED = "Predictions are moved to the nearest non-negative spectra that give what Landsat measured."
+
+
+def build_stages(stages: Stages) -> list[Stage]:
+    """Stage 1, and with a stage 2 that one and both together.
+
+    With a response, what begins with Landsat is projected; baselines are not.
+    """
+    stage2 = stages.spatial
+    spectral = _build_stage1(replace(stages, spatial=None))
     if stage2 is None:
         return [spectral]
     bicubic = _use(stage2, Bicubic(stage2.network, str(stage2.scale)))
@@ -80,10 +87,10 @@ def build_stages(stage1: SpectralModel, stage2: SpatialModel | None) -> list[Sta
         Stage(
             "end_to_end",
             "Both stages",
-            f"Spectra of {high} from the Landsat values of {low}, through both stages.",
+            _tell_projected(f"Spectra of {high} from the Landsat values of {low}, through both stages.", stages),
             stage2.scale,
             {
-                MODEL: lambda x: predict_detail(stage2, predict_spectra(stage1, x)),
+                MODEL: partial(predict_coarse_to_fine, stages),
                 "ridge_bicubic": lambda x: predict_detail(bicubic, ridge(x)),
             },
             {"ridge_bicubic": "the ridge regression of stage 1, then bicubic resampling"},
@@ -93,15 +100,20 @@ def build_stages(stage1: SpectralModel, stage2: SpatialModel | None) -> list[Sta
     ]
 
 
-def _build_stage1(model: SpectralModel) -> Stage:
+def _tell_projected(reading: str, stages: Stages) -> str:
+    return reading if stages.response is None else f"{reading} {PROJECTED}"
+
+
+def _build_stage1(stages: Stages) -> Stage:
+    model = stages.spectral
     networks, meanings, absent = list_pixel_baselines(model)
     predictors = {name: partial(predict_spectra, _use(model, network)) for name, network in networks.items()}
     return Stage(
         "stage1",
         "Stage 1",
-        "The spectrum of each pixel from its Landsat bands, at the same size.",
+        _tell_projected("The spectrum of each pixel from its Landsat bands, at the same size.", stages),
         SAME,
-        {MODEL: partial(predict_spectra, model), **predictors},
+        {MODEL: partial(predict_coarse_to_fine, stages), **predictors},
         meanings,
         absent,
         prepare_same,

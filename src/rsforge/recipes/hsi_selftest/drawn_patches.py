@@ -66,10 +66,13 @@ def draw_patches(folder: Path, bands: int, *, seed: int) -> None:
     write_patches(folder / "drawn" / NAME, "drawn", patches, facts)
 
 
-def draw_wide(bands: int, size: int, *, seed: int) -> F32:
-    """Reflectance ``(bands, size, size)``."""
+def draw_wide_patch(folder: Path, bands: int, size: int, *, seed: int) -> None:
+    """A file of one patch of ``size`` pixels without wavelengths; what stands for Landsat, no training of it reads."""
     spectra = draw_spectra(choose_wavelengths(bands), size, np.random.default_rng(seed))
-    return np.ascontiguousarray(spectra.transpose(2, 0, 1))
+    native, coarse = np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), bool)
+    valid, window = np.ones((size, size), bool), Window(0, 0, size, size)
+    patch = CubePatch(window, spectra, spectra[..., :1], native, valid, coarse, quality=1.0)
+    write_patches(folder / "drawn" / NAME, "drawn", [patch], {"factor": str(FACTOR), "units": "reflectance"})
 
 
 def cut_patches(root: Path, folder: Path) -> None:

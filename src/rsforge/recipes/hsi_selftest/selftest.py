@@ -5,32 +5,32 @@ from __future__ import annotations
 import contextlib
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rsforge.data.spectra.spatial_dataset import coarse_means
-from rsforge.engine import checkpoint, devices
+from rsforge.engine import devices
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
 from rsforge.engine.loader import collate_named, to_device
+from rsforge.engine.task import StepContext
 from rsforge.errors import RsforgeError
-from rsforge.losses.spectral import spatial_loss
-from rsforge.models.recompute import use_checkpointing
-from rsforge.models.spectral.spatial_sr import LightweightSR
 from rsforge.recipes.console import Console, SilentConsole
-from rsforge.recipes.hsi.load import load_spectral
-from rsforge.recipes.hsi.train_spectral import build_network, read_patches, spec, train_spectral
-from rsforge.recipes.hsi_selftest.drawn_patches import FACTOR, cut_patches, draw_patches, draw_wide
-from rsforge.recipes.inference.checkpoints import rebuild
+from rsforge.recipes.hsi import train_spatial, train_spectral
+from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
+from rsforge.recipes.hsi_selftest.drawn_patches import FACTOR, cut_patches, draw_patches, draw_wide_patch
 from rsforge.recipes.output_names import JOURNAL
 from rsforge.recipes.training.job import Compute
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.run import fit
 from rsforge.seeds import derive
 from rsforge.settings.hsi import SpectralTrainSettings
 from rsforge.settings.hsi_selftest import SelftestSettings
+from rsforge.settings.hsi_spatial import SpatialTrainSettings
 
 Report = dict[str, Any]
 
@@ -38,11 +38,10 @@ PASSED = ("✓ Stage 1 pipeline test passed!", "✓ Stage 2 pipeline test passed
 READY = "✓ All tests passed! Ready to start training."
 HIDDEN, BLOCKS = 64, 4
 FEATURES, LAYERS = 16, 2
-LOW, HIGH = 34, 255
+HIGH = 255
+"""Pixels, of 34 coarse ones."""
 RATE = 1e-5
 """Small, so that no step is too long: the first one of Adam moves every weight by as much."""
-
-SPATIAL_KIND, SPATIAL_FILE = "hsi-selftest", "stage2.pth"
 
 
 def run(settings: SelftestSettings, console: Console) -> Report:
@@ -79,77 +78,81 @@ def _name_stage(stage: str, report: Report) -> Iterator[None]:
 
 
 def run_spectral(settings: SelftestSettings, folder: Path, console: Console) -> tuple[Report, int]:
-    """Train on small patches for one step as ``hsi train-spectral`` does; returns figures and the number of bands."""
-    patches, output = folder / "patches", folder / "stage1"
+    """Train on two small patches as ``hsi train-spectral`` does; returns figures and the number of bands."""
+    patches, drawn = folder / "patches", settings.data_dir is None
     if settings.data_dir is None:
         draw_patches(patches, settings.drawn_bands, seed=settings.seed)
     else:
         cut_patches(Path(settings.data_dir), patches)
-    training, silent = _choose_settings(settings, patches, output), SilentConsole()
-    train_spectral(training, silent)
-    compute = Compute(devices.choose(settings.device), SingleProcess())
-    data = read_patches(training, compute, silent)
-    torch.manual_seed(derive(settings.seed, "weights"))
-    start = build_network(training, data, compute)
-    model = load_spectral(output / "latest_model.pth", compute.device)
-    batch = to_device(collate_named([data.train[0, k] for k in range(len(data.train))]), compute.device)
-    _say_sizes("stage 1", batch["landsat"], batch["spectra"], start, console)
-    with torch.no_grad():
-        spectra = model.network.train()(batch["landsat"])
-        task = spec(training, data, model.network, compute, silent).task
-        after, _ = cast(Any, task).loss(spectra, batch["spectra"], batch["valid"] > 0, batch["landsat"])
-    require_size(spectra, batch["spectra"].shape)
-    before = next(row["loss"] for row in read(output / JOURNAL) if "loss" in row)
-    require_learning(before, float(after), moved=has_moved(start, model.network), drawn=settings.data_dir is None)
-    return _describe_run(batch["landsat"], spectra, start, before, float(after)), data.file.bands
-
-
-def _choose_settings(settings: SelftestSettings, patches: Path, output: Path) -> SpectralTrainSettings:
-    run = {"output_dir": output, "seed": settings.seed, "device": settings.device, "num_workers": 0, "log_every": 1}
-    return SpectralTrainSettings.model_validate({
-        "run": {**run, "report_to": ("none",)},
-        # The same pixels in the step and in the loss after it.
-        "data": {"data_dir": str(patches), "val_fraction": 0, "augment": False, "divide_by": "scene"},
+    training = SpectralTrainSettings.model_validate({
+        **_choose_settings(settings, patches, folder / "stage1"),
         "network": {"hidden_width": HIDDEN, "blocks": BLOCKS},
-        "loop": {"max_train_steps": 1, "max_grad_norm": 0.0},
-        "optim": {"optimizer": "adam", "learning_rate": RATE},
     })  # fmt: skip
+    stage = StageTest("stage 1", train_spectral.METHOD, load_spectral, ("landsat", "spectra"), drawn=drawn)
+    return stage.run(training, console)
 
 
 def run_spatial(settings: SelftestSettings, bands: int, folder: Path, console: Console) -> Report:
-    """Train the lightweight network for one step on a drawn image, and read its checkpoint back."""
-    device = devices.choose(settings.device)
-    torch.manual_seed(derive(settings.seed, "spatial"))
-    network = LightweightSR(bands=bands, scale=str(FACTOR), width=FEATURES, layers=LAYERS).to(device)
-    use_checkpointing(network)
-    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    low, high = _draw_pair(bands, settings.seed, device)
-    _say_sizes("stage 2", low, high, network, console)
-    optimizer = torch.optim.Adam(network.parameters(), RATE)
-    output = network(low)
-    require_size(output, high.shape)
-    before, _ = spatial_loss(output, high)
-    before.backward()
-    optimizer.step()
-    path = folder / SPATIAL_FILE
-    checkpoint.save(path, {
-        "kind": SPATIAL_KIND, "architecture": network.architecture, "nets": {"network": network.state_dict()},
-        "parts": {},
+    """Train on one drawn patch, enlarged from its own means, as ``hsi train-spatial`` does; returns figures."""
+    patches = folder / "wide"
+    draw_wide_patch(patches, bands, HIGH, seed=settings.seed)
+    chosen = _choose_settings(settings, patches, folder / "stage2")
+    training = SpatialTrainSettings.model_validate({
+        **chosen,
+        "data": {**chosen["data"], "source": "truth"},
+        "network": {
+            "model": "lightweight", "scale": str(FACTOR), "num_features": FEATURES, "num_layers": LAYERS,
+            "gradient_checkpointing": True,
+        },
     })  # fmt: skip
-    state = checkpoint.load(path, kind=SPATIAL_KIND)
-    loaded = rebuild(state, "network", path, averaged=False, required=()).network.to(device)
-    with torch.no_grad():
-        after, _ = spatial_loss(loaded(low), high)
-    moved = any(not torch.equal(tensor, start[name]) for name, tensor in loaded.state_dict().items())
-    require_learning(before.item(), after.item(), moved=moved, drawn=True)
-    return _describe_run(low, output, network, before.item(), after.item())
+    stage = StageTest("stage 2", train_spatial.METHOD, load_spatial, ("low", "high"), drawn=True)
+    return stage.run(training, console)[0]
 
 
-def _draw_pair(bands: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """An image ``(1, bands, HIGH, HIGH)``, and its area means ``(1, bands, LOW, LOW)``."""
-    high = torch.from_numpy(draw_wide(bands, HIGH, seed=seed))
-    low, _ = coarse_means(high, torch.ones(1, HIGH, HIGH), FACTOR)
-    return low[None].to(device), high[None].to(device)
+def _choose_settings(settings: SelftestSettings, patches: Path, output: Path) -> dict[str, Any]:
+    run = {"output_dir": output, "seed": settings.seed, "device": settings.device, "num_workers": 0, "log_every": 1}
+    return {
+        "run": {**run, "report_to": ("none",)},
+        # The same pixels in the step and in the loss after it.
+        "data": {"data_dir": str(patches), "val_fraction": 0, "augment": False, "divide_by": "scene"},
+        "loop": {"max_train_steps": 1, "max_grad_norm": 0.0},
+        "optim": {"optimizer": "adam", "learning_rate": RATE},
+    }
+
+
+@dataclass(frozen=True)
+class StageTest:
+    """One step of a training, and the loss of the same batch by the network that is read back.
+
+    ``images`` are the names of input and target in a batch.
+    """
+
+    name: str
+    method: Method[Any, Any, Any]
+    load: Callable[[Path, torch.device], SpectralModel | SpatialModel]
+    images: tuple[str, str]
+    drawn: bool
+
+    def run(self, training: SpectralTrainSettings | SpatialTrainSettings, console: Console) -> tuple[Report, int]:
+        """Figures, and the number of bands; errors are those of :func:`run`."""
+        silent, method, folder = SilentConsole(), self.method, training.run.output_dir
+        fit(method, training, silent)
+        compute = Compute(devices.choose(training.run.device), SingleProcess())
+        data = method.datasets(training, compute, silent)
+        torch.manual_seed(derive(training.run.seed, "weights"))
+        start = method.networks(training, data, compute)
+        network = self.load(folder / "latest_model.pth", compute.device).network.train()
+        made = method.spec(training, data, network, compute, silent)
+        batch = to_device(collate_named([made.train[0, k] for k in range(len(made.train))]), compute.device)
+        x, y = (batch[name] for name in self.images)
+        _say_sizes(self.name, x, y, start, console)
+        with torch.no_grad():
+            output = network(x)
+            after = float(next(made.task.step(batch, StepContext())).loss)
+        require_size(output, y.shape)
+        before = next(row["loss"] for row in read(folder / JOURNAL) if "loss" in row)
+        require_learning(before, after, moved=has_moved(start, network), drawn=self.drawn)
+        return _describe_run(x, output, start, before, after), data.file.bands
 
 
 def require_size(output: Tensor, size: torch.Size) -> None:

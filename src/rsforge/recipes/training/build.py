@@ -98,15 +98,20 @@ def build_step(spec: TrainingSpec, settings: TrainSettings, compute: Compute, co
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if loop.compile:
             compile_parts(module)
+    return make_step(spec, settings, compute, chosen)
+
+
+def make_step(spec: TrainingSpec, settings: TrainSettings, compute: Compute, chosen: precision.Precision) -> TrainStep:
+    """The optimizer step of the task, whose modules are where they are."""
     return TrainStep(
-        task,
+        spec.task,
         make_optimizer=partial(optimizers.build, _optimizer_options(settings.optim, compute)),
         lr_scale=spec.lr_scale,
         average=_build_ema(spec, settings),
         device=compute.device,
         precision=chosen,
         world=compute.world,
-        max_norm=loop.max_grad_norm,
+        max_norm=settings.loop.max_grad_norm,
         seed=settings.run.seed,
         skip_nonfinite=settings.run.on_nonfinite == "skip",
     )

@@ -49,6 +49,9 @@ class Method(Generic[S, D, N]):
     ``decide(settings, stored, compute, console)`` gives values to settings that leave the choice to the machine, before
     all that; ``stored`` are the settings of the run to go on with by flat name, whose decisions it keeps.
 
+    ``resumed_datasets(settings, compute, console, state)`` is in the place of ``datasets`` where a run goes on: what
+    was measured on the data is in ``state``, its checkpoint.
+
     ``check`` and ``prepare`` may be left out. ``kind`` is that of its checkpoints and ``required`` what they must say;
     ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is what a user runs with the trained
     model.
@@ -64,9 +67,16 @@ class Method(Generic[S, D, N]):
     check: Callable[[S, Console], None] = lambda settings, console: None
     prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
     next_command: Callable[[S, Path], str] = info_command
+    resumed_datasets: Callable[[S, Compute, Console, Mapping[str, Any]], D] | None = None
     decide: Callable[[S, Mapping[str, Any], Compute, Console], dict[str, Decision]] = (
         lambda settings, stored, compute, console: {}
     )
+
+    def read(self, settings: S, state: Mapping[str, Any] | None, compute: Compute, console: Console) -> D:
+        """The data sets of a run that begins, or goes on from ``state``."""
+        if state is None or self.resumed_datasets is None:
+            return self.datasets(settings, compute, console)
+        return self.resumed_datasets(settings, compute, console, state)
 
     def check_spec(self, spec: TrainingSpec) -> None:
         """``RuntimeError`` before anything is written, when checkpoints of ``spec`` could not be read back."""

@@ -88,7 +88,7 @@ def _fit_here(
     optimizers.check_available(settings.optim.optimizer)
     method.check(settings, console)
     with changes.name_source(settings.data.data_dir, console):
-        datasets = method.datasets(settings, compute, console)
+        datasets = method.read(settings, state, compute, console)
     torch.manual_seed(derive(run.seed, "weights"))
     with Undrawn() if console.dry_run else contextlib.nullcontext():
         networks = method.networks(settings, datasets, compute)
@@ -99,7 +99,9 @@ def _fit_here(
         partners.check_same(state, spec.partners)
     if console.dry_run:
         left_open = decisions.describe_decisions(decided, state)
-        return plan(spec, settings, method.outputs, compute) | ({decisions.KEY: left_open} if left_open else {})
+        return plan(spec, settings, method.outputs, compute, console) | (
+            {decisions.KEY: left_open} if left_open else {}
+        )
     with locked_output_dir(run, compute):
         if compute.world.writes:
             output_dir.prepare(run, method.outputs, as_model(settings), console, fresh=state is None)
