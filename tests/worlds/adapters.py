@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from rsforge.models.low_rank import LowRankUpdate
@@ -30,8 +32,9 @@ def make_updates(network: torch.nn.Module, ends: tuple[str, ...], *, rank: int, 
     updates = {}
     for number, (name, module) in enumerate(network.named_modules()):
         if name.endswith(ends) and getattr(module, "weight", None) is not None:
-            out, into, *kernel = module.weight.shape
+            out, *rest = module.weight.shape
+            into = math.prod(rest)
             down, up = make_matrices(into, out, rank, number)
-            up = up * size / (into * rank) ** 0.5
-            updates[name] = LowRankUpdate(down.reshape(rank, into, *kernel), up.reshape(out, rank, *kernel), alpha)
+            up = (up * size / (into * rank) ** 0.5).reshape(out, rank, *[1] * (len(rest) - 1))
+            updates[name] = LowRankUpdate(down.reshape(rank, *rest), up, alpha)
     return updates
