@@ -28,10 +28,10 @@ def test_a_number_behind_the_last_colon_is_the_weight(text, path, weight):
 
 
 def test_paths_are_joined_to_the_base_folder_with_their_weights():
-    settings = anchor(PretrainedModelSettings(pipeline="m", lora=("a:0.5", "/b"), base_dir="base"))
+    settings = anchor(PretrainedModelSettings(lora=("a:0.5", "/b"), base_dir="base"))
     assert settings.adapters == [(Path("base/a"), 0.5), (Path("/b"), 1.0)]
 
 
 def test_weights_have_bounds():
     with pytest.raises(ValidationError, match="the weight of a:101 must be from -100 to 100"):
-        PretrainedModelSettings(pipeline="m", lora=("a:101",))
+        PretrainedModelSettings(lora=("a:101",))

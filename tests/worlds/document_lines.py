@@ -114,6 +114,7 @@ LINES = {
     ],
     "commands": [
         "diffusion train --vae vae_models/best_model.pt",
+        "diffusion export --pipeline RemoteDiff --output-dir exported",
         "sample --ddim-steps 50",
         "data parquet-to-jsonl",
         "data synth --kind tiles --count 2 --size 16 --output-dir world --seed 1",
@@ -184,7 +185,6 @@ COMING = {
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
-        "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
         "sample scene --diffusion-checkpoint C --input in.tif --output out.tif --tile 256 --overlap 64 --samples 3 "
         "--uncertainty",
         "runs ls",

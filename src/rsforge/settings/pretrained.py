@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, Device
+from rsforge.settings.base import BASE_DIR
 from rsforge.settings.sections import PathText, Section, also
 
 PIPELINE = "Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
@@ -32,7 +32,7 @@ def split_weight(text: str) -> WeightedAdapter:
 class PretrainedModelSettings(Section):
     """Model"""
 
-    pipeline: Path = Field(description=PIPELINE, json_schema_extra=also("--pretrained-model"))
+    pipeline: Path | None = Field(None, description=PIPELINE, json_schema_extra=also("--pretrained-model", basic=True))
     lora: Annotated[tuple[str, ...], PathText()] = Field(
         (),
         description="Low-rank adapter in safetensors, of diffusers, peft or kohya's programs, and its weight; several "
@@ -52,7 +52,6 @@ class PretrainedModelSettings(Section):
     )
     allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 
     @field_validator("lora")
     @classmethod

@@ -7,14 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsforge.settings.base import BATCH, BatchSize, Count, ImageSize, Seed, Share
-from rsforge.settings.pretrained import PretrainedModelSettings
+from rsforge.settings.base import BATCH, DEVICE, DEVICES, BatchSize, Count, Device, ImageSize, Seed, Share
+from rsforge.settings.pretrained import PIPELINE, PretrainedModelSettings
 from rsforge.settings.sections import also
 
 
 class SampleTextSettings(PretrainedModelSettings):
     """Settings of ``rsforge sample text``."""
 
+    pipeline: Path = Field(description=PIPELINE, json_schema_extra=also("--pretrained-model"))
     prompt: str | None = Field(None, description="What to draw.", json_schema_extra=also(basic=True))
     prompts_file: Path | None = Field(
         None, description="Text file with a prompt a line, in place of --prompt.", json_schema_extra=also(basic=True)
@@ -44,6 +45,7 @@ class SampleTextSettings(PretrainedModelSettings):
     nrow: Count = Field(4, description="Images in a row of the grid.")
     batch_size: BatchSize = Field(4, description=BATCH)
     seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
+    device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 
     @model_validator(mode="after")
     def _one_source_of_prompts(self) -> Self:

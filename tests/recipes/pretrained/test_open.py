@@ -19,8 +19,8 @@ def test_it_is_loaded_with_its_adapters_and_what_is_of_note_is_said(tmp_path):
     updates = make_updates(plain.unet, ("attn2.to_k",), rank=1, alpha=1.0)
     write_peft(tmp_path / "a.safetensors", {"unet": updates})
     console = RecordingConsole()
-    settings = PretrainedModelSettings(pipeline=folder, lora=(f"{tmp_path}/a.safetensors:2",))
-    model, records = open_pretrained(settings, torch.device("cpu"), console)
+    settings = PretrainedModelSettings(lora=(f"{tmp_path}/a.safetensors:2",))
+    model, records = open_pretrained(folder, settings, torch.device("cpu"), console)
     name, update = next(iter(updates.items()))
     before = plain.unet.get_submodule(name).weight
     torch.testing.assert_close(model.unet.get_submodule(name).weight, before + 2 * update.compute(before.shape))

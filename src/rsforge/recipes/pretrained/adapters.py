@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from rsforge.data.io.digests import file_digest
 from rsforge.models.low_rank import merge_updates
+from rsforge.models.pretrained.adapter_names import Part
 from rsforge.models.pretrained.read_adapter import find_file, read_adapter
 from rsforge.recipes.pretrained.model import PretrainedModel
 
@@ -17,7 +20,7 @@ def merge_adapters(model: PretrainedModel, adapters: Iterable[tuple[Path, float]
 
     Nothing is changed where one of them cannot be used; errors as :func:`read_adapter`.
     """
-    networks = {"unet": model.unet, "text_encoder": model.text_encoder}
+    networks: dict[Part, nn.Module] = {"unet": model.unet, "text_encoder": model.text_encoder}
     read = [(find_file(path), weight, read_adapter(path, networks)) for path, weight in adapters]
     records = []
     for path, weight, parts in read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,11 +15,11 @@ from rsforge.settings.pretrained import PretrainedModelSettings
 
 
 def open_pretrained(
-    settings: PretrainedModelSettings, device: torch.device, console: Console
+    pipeline: Path, settings: PretrainedModelSettings, device: torch.device, console: Console
 ) -> tuple[PretrainedModel, list[dict[str, Any]]]:
-    """The model on ``device``, its adapters merged into it, and the record of them; says what is of note."""
+    """The model ``pipeline`` on ``device``, its adapters merged into it, and their records; says what is of note."""
     model = load_pretrained(
-        settings.pipeline, allow_pickle=settings.allow_pickle, variant=settings.variant, tokenizer=settings.tokenizer,
+        pipeline, allow_pickle=settings.allow_pickle, variant=settings.variant, tokenizer=settings.tokenizer,
         prediction=settings.prediction,
     )  # fmt: skip
     for note in model.notes:

@@ -31,7 +31,7 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     prompts = read_prompts(settings)
     device = devices.choose(settings.device)
     console.say(f"device     {devices.describe(device)}")
-    model, adapters = open_pretrained(settings, device, console)
+    model, adapters = open_pretrained(settings.pipeline, settings, device, console)
     _warn_of_long(prompts, model, console)
     pipeline = _open_pipeline(model, settings)
     walk = _walk(pipeline, model, settings)
