@@ -51,6 +51,12 @@ class PretrainedModelSettings(Section):
         None, description="What the network of a single file predicts, where the file does not say it."
     )
     allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
+    download: bool = Field(
+        False, description="Download a model that is given by its id, or what the local cache lacks of it."
+    )
+    revision: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=200)] = Field(
+        "main", description="Branch, tag or commit of a model that is given by its id."
+    )
     base_dir: Path = Field(Path(), description=BASE_DIR)
 
     @field_validator("lora")

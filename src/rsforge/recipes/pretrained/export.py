@@ -73,7 +73,7 @@ def describe(
 ) -> ModelFacts:
     """The facts of the card: what the settings say, and what the folder of the model says of itself."""
     pipeline = str(settings.pipeline)
-    former = read_provenance(resolve_model(pipeline))
+    former = read_provenance(resolve_model(pipeline, settings.revision))
     is_id = ID.fullmatch(pipeline) is not None and not Path(pipeline).exists()
     return ModelFacts(
         title=settings.title or settings.output_dir.resolve().name,
