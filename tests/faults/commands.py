@@ -177,6 +177,8 @@ COMMANDS = (
     ),
     Command("cyclegan translate", "cyclegan translate --checkpoint gan.pt --input s1 --output out --batch-size 2",
             f"{TRAIN}.cyclegan.translate", generator_and_images),
+    Command("diffusion export", "diffusion export --pipeline model --output-dir out", f"{TRAIN}.pretrained.export",
+            lambda place: write_model(place / "model"), 8),
     Command("cyclegan export", "cyclegan export --checkpoint gan.pt --output-dir out --formats safetensors",
             f"{TRAIN}.cyclegan.export", generator, 8),
     Command("vae export", "vae export --checkpoint vae_map/latest_model.pt --output-dir out", f"{TRAIN}.vae.export",

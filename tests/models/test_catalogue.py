@@ -60,7 +60,7 @@ SHAPES = {
     "spatial_sr": (2, 5, 7),
     "lightweight": (2, 5, 7),
 }
-NEEDED = {"patch_critic": {"in_channels": 4}}
+NEEDED = {"adapter": {"layers": {"to_q": [4, 5]}, "rank": 2}, "patch_critic": {"in_channels": 4}}
 
 
 @pytest.mark.parametrize("make", NETWORKS)

@@ -114,6 +114,7 @@ LINES = {
     ],
     "commands": [
         "diffusion train --vae vae_models/best_model.pt",
+        "diffusion export --pipeline RemoteDiff --output-dir exported",
         "sample --ddim-steps 50",
         "sample scene --diffusion-checkpoint checkpoints/model/best_model.pt --input path/to/sar_image.png "
         "--output out.tif --tile 256 --overlap 64 --samples 3 --uncertainty",
@@ -186,7 +187,6 @@ COMING = {
     ],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
-        "diffusion export --checkpoint diffusion_models/best_model.pt --output-dir exported",
         "runs ls",
         "runs show vae_models",
         "runs diff vae_models diffusion_models",

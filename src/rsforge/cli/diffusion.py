@@ -11,6 +11,7 @@ from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
+from rsforge.settings.diffusion_export import DiffusionExportSettings
 from rsforge.settings.diffusion_sar import SarTrainSettings
 
 app = group()
@@ -79,3 +80,17 @@ def evaluate(settings: SarEvaluateSettings, console: TerminalConsole) -> Result:
 
     data = recipe(settings, console)
     return Result(data, table(data))
+
+
+@command(
+    app,
+    "diffusion export",
+    DiffusionExportSettings,
+    writes=True,
+    epilog="Example: rsforge diffusion export --pipeline sd15 --lora fields.safetensors:0.8 --output-dir exported",
+)
+def export(settings: DiffusionExportSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Write a text-to-image model, adapters merged, as a folder that diffusers loads, with a model card."""
+    from rsforge.recipes.pretrained.export import export as recipe
+
+    return recipe(settings, console)

@@ -20,6 +20,7 @@ NETWORKS = {
     "pix2pix_unet": "rsforge.models.pix2pix:Pix2PixUNet",
     "patch_critic": "rsforge.models.patch_gan:PatchCritic",
     "text_encoder": "rsforge.models.text_encoder:TextEncoder",
+    "adapter": "rsforge.models.adapter:Adapter",
     "image_encoder": "rsforge.models.image_encoder:ImageEncoder",
     "contrastive_head": "rsforge.models.image_encoder:ContrastiveHead",
     "spectral_sr": "rsforge.models.spectral.spectral_sr:SpectralSR",

@@ -7,17 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, ImageSize, Seed, Share
-from rsforge.settings.sections import Section, also
+from rsforge.settings.base import BATCH, DEVICE, DEVICES, BatchSize, Count, Device, ImageSize, Seed, Share
+from rsforge.settings.pretrained import PIPELINE, PretrainedModelSettings
+from rsforge.settings.sections import also
 
 
-class SampleTextSettings(Section):
+class SampleTextSettings(PretrainedModelSettings):
     """Settings of ``rsforge sample text``."""
 
-    pipeline: Path = Field(
-        description="Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model.",
-        json_schema_extra=also("--pretrained-model"),
-    )
+    pipeline: Path = Field(description=PIPELINE, json_schema_extra=also("--pretrained-model"))
     prompt: str | None = Field(None, description="What to draw.", json_schema_extra=also(basic=True))
     prompts_file: Path | None = Field(
         None, description="Text file with a prompt a line, in place of --prompt.", json_schema_extra=also(basic=True)
@@ -45,22 +43,9 @@ class SampleTextSettings(Section):
         json_schema_extra=also(basic=True),
     )
     nrow: Count = Field(4, description="Images in a row of the grid.")
-    base_dir: Path = Field(Path(), description=BASE_DIR)
     batch_size: BatchSize = Field(4, description=BATCH)
     seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
-    tokenizer: Path | None = Field(
-        None,
-        description="Folder of the tokenizer, which single files lack.",
-        json_schema_extra=also(absent="the model's own, one beside the file, or a downloaded one"),
-    )
-    variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
-        None, description="Variant of the weights, such as fp16, where a folder has several."
-    )
-    prediction: Literal["eps", "v"] | None = Field(
-        None, description="What the network of a single file predicts, where the file does not say it."
-    )
-    allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
 
     @model_validator(mode="after")
     def _one_source_of_prompts(self) -> Self:

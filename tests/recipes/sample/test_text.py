@@ -10,8 +10,11 @@ import torch
 from PIL import Image
 
 from rsforge.cli.main import run
+from rsforge.models.low_rank import merge_updates
+from rsforge.models.pretrained.write_adapter import write_kohya
 from rsforge.recipes.pretrained.load import load_pretrained
-from tests.worlds.pretrained_model import write_model
+from tests.worlds.adapters import make_updates
+from tests.worlds.pretrained_model import make_model, write_model
 from tests.worlds.stable_diffusion import edit_json
 
 
@@ -101,3 +104,23 @@ def test_only_models_of_text_are_drawn(draw, tmp_path):
     torch.save({}, tmp_path / "best_model.pt")
     error, _ = draw("--prompt", "a", "--pipeline", "best_model.pt", code=4)
     assert error["code"] == "RSF-C004" and "best_model.pt is no folder" in error["message"]
+
+
+def test_adapters_change_the_image_and_are_recorded(draw, tmp_path):
+    updates = make_updates(make_model().unet, ("to_q", "to_v", "to_out.0"), rank=2, alpha=2.0, size=2.0)
+    write_kohya(tmp_path / "a.safetensors", {"unet": updates})
+    words = ["--prompt", "a river", "--guidance-scale", "1"]
+    plain, _ = draw(*words, "--output", "plain.png")
+    result, said = draw(*words, "--lora", "a.safetensors:0.5", "--lora", "a.safetensors:0.25", "--output", "x.png")
+    assert plain["adapters"] == [] and [one["weight"] for one in result["adapters"]] == [0.5, 0.25]
+    assert json.loads((tmp_path / "x.json").read_text())["adapters"] == result["adapters"]
+    assert "a.safetensors, weight 0.5" in said
+    model = load_pretrained("RemoteDiff")
+    merge_updates(model.unet, updates, 0.75)
+    pipeline = model.pipeline()
+    images = pipeline.draw([0], pipeline.walk("ddim", 3), seed=4, guide=model.guide(["a river"], 1.0))
+    expected = ((images[0] + 1) * 127.5).round().permute(1, 2, 0).numpy()
+    drawn = pixels("x_individual/image_000.png")
+    assert np.abs(drawn - expected).max() <= 1 and np.abs(drawn - pixels("plain_individual/image_000.png")).max() > 10
+    error, _ = draw(*words, "--lora", "none.safetensors", code=4)
+    assert error["code"] == "RSF-C001" and error["where"] == "none.safetensors"

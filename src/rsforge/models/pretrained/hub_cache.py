@@ -45,8 +45,8 @@ def resolve_model(model: str | Path, revision: str = MAIN) -> Path:
         return path
     if snapshot := find_snapshot(str(model), revision):
         return snapshot
-    looked = f"; no models--{str(model).replace('/', '--')} in {cache_folder()}" if ID.fullmatch(str(model)) else ""
-    raise RsforgeError(
-        "RSF-C001", "the pretrained model was not found", where=str(model),
-        found=f"no such file or folder{looked}", fix="name a folder, a .safetensors or .ckpt file, or a downloaded id",
-    )  # fmt: skip
+    found, fix = "no such file or folder", "name a folder, a .safetensors or .ckpt file, or a downloaded id"
+    if ID.fullmatch(str(model)):
+        found += f"; no models--{str(model).replace('/', '--')} in {cache_folder()}"
+        fix = "fetch it with --download, or name a folder or a .safetensors or .ckpt file"
+    raise RsforgeError("RSF-C001", "the pretrained model was not found", where=str(model), found=found, fix=fix)

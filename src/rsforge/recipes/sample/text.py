@@ -16,8 +16,8 @@ from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
-from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.pretrained.open import open_pretrained
 from rsforge.recipes.sample.images import write_images
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_text import SampleTextSettings
@@ -31,18 +31,13 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     prompts = read_prompts(settings)
     device = devices.choose(settings.device)
     console.say(f"device     {devices.describe(device)}")
-    model = load_pretrained(
-        settings.pipeline, allow_pickle=settings.allow_pickle, variant=settings.variant, tokenizer=settings.tokenizer,
-        prediction=settings.prediction,
-    ).to(device)  # fmt: skip
-    for note in model.notes:
-        console.warn(note)
+    model, adapters = open_pretrained(settings.pipeline, settings, device, console)
     _warn_of_long(prompts, model, console)
     pipeline = _open_pipeline(model, settings)
     walk = _walk(pipeline, model, settings)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
     result = {
-        "output": str(settings.output), "pipeline": str(settings.pipeline), "prompts": prompts,
+        "output": str(settings.output), "pipeline": str(settings.pipeline), "adapters": adapters, "prompts": prompts,
         "negative_prompt": settings.negative_prompt, "images": len(prompts) * settings.num_images, "seed": seed,
         "device": str(device), "sampler": walk.sampler, "steps": len(walk.steps), "eta": walk.eta,
         "guidance_scale": settings.guidance_scale, "image_size": pipeline.latent_shape[1] * model.autoencoder.factor,

@@ -1,0 +1,34 @@
+"""Adapters merged into a pretrained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rsforge.data.io.digests import file_digest
+from rsforge.models.low_rank import merge_updates
+from rsforge.models.pretrained.adapter_names import Part
+from rsforge.models.pretrained.read_adapter import find_file, read_adapter
+from rsforge.recipes.pretrained.model import PretrainedModel
+
+
+def merge_adapters(model: PretrainedModel, adapters: Iterable[tuple[Path, float]]) -> list[dict[str, Any]]:
+    """Add adapters, each times its weight, to the weights of ``model``, and return what records say of them.
+
+    Nothing is changed where one of them cannot be used; errors as :func:`read_adapter`.
+    """
+    networks: dict[Part, nn.Module] = {"unet": model.unet, "text_encoder": model.text_encoder}
+    read = [(find_file(path), weight, read_adapter(path, networks)) for path, weight in adapters]
+    records = []
+    for path, weight, parts in read:
+        for part, updates in parts.items():
+            merge_updates(networks[part], updates, weight)
+        every = [update for updates in parts.values() for update in updates.values()]
+        records.append({
+            "file": str(path), "sha256": file_digest(path), "weight": weight, "parts": sorted(parts),
+            "layers": len(every), "ranks": sorted({update.rank for update in every}),
+        })  # fmt: skip
+    return records

@@ -1,0 +1,122 @@
+"""``rsforge diffusion export``: a text-to-image model as the folder that other programs load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError, from_os_error
+from rsforge.models.pretrained.hub_cache import ID, resolve_model
+from rsforge.recipes.console import Console
+from rsforge.recipes.pretrained.export_model import EXPORTED, PROVENANCE, check_expressible, check_place, export_model
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.pretrained.model_card import ModelFacts
+from rsforge.recipes.pretrained.open import open_pretrained
+from rsforge.settings.diffusion_export import DiffusionExportSettings
+
+MOST_BYTES = 2**20
+FACTS = {"settings": dict, "metrics": dict, "datasets": list, "license": str, "data_license": str, "base_model": str}
+"""What is taken over from an earlier export, with its type."""
+# Why checkpoints of each kind cannot become a Stable Diffusion folder, and what exports them.
+REFUSED = {
+    "diffusion": ("it draws without a text, which StableDiffusionPipeline cannot", "draw from it with rsforge sample"),
+    "diffusion-sar": (
+        "it draws from SAR images, which StableDiffusionPipeline has no input for", "draw with rsforge sample single",
+    ),
+    "vae": ("it is an autoencoder alone", "export it with rsforge vae export"),
+    "cyclegan": ("it is a generator that translates images", "export it with rsforge cyclegan export"),
+}  # fmt: skip
+
+
+def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any]:
+    """Write the model, adapters merged into it, with a model card and its provenance."""
+    check_place(settings.output_dir, overwrite=settings.overwrite)
+    metrics = read_metrics(settings.metrics)
+    model, facts = open_model(settings, metrics, console)
+    check_expressible(model)
+    result = {
+        "output_dir": str(settings.output_dir), "files": EXPORTED, "adapters": list(facts.adapters),
+        "parameters": _count(model), "image_size": model.image_size,
+    }  # fmt: skip
+    if console.dry_run:
+        return result
+    export_model(model, settings.output_dir, facts, overwrite=settings.overwrite)
+    return result
+
+
+def open_model(
+    settings: DiffusionExportSettings, metrics: Mapping[str, Any], console: Console
+) -> tuple[PretrainedModel, ModelFacts]:
+    """The model of the settings, adapters merged into it, and what its card is to say."""
+    if settings.pipeline is None:
+        assert settings.checkpoint is not None  # as the settings see to
+        raise refuse_checkpoint(settings.checkpoint)
+    model, adapters = open_pretrained(settings.pipeline, settings, torch.device("cpu"), console)
+    return model, describe(settings, adapters, metrics)
+
+
+def refuse_checkpoint(path: Path) -> RsforgeError:
+    """RSF-C004 for a checkpoint that is no model of texts, by its kind; other errors as of ``checkpoint.load``."""
+    kind = str(checkpoint.load_metadata(path).get("kind"))
+    reason, fix = REFUSED.get(kind, ("it is no model that draws images from texts", "name one with --pipeline"))
+    what = f"a checkpoint of kind {kind} cannot be exported: {reason}"
+    return RsforgeError("RSF-C004", what, where=str(path), fix=fix)
+
+
+def describe(
+    settings: DiffusionExportSettings, adapters: list[dict[str, Any]], metrics: Mapping[str, Any]
+) -> ModelFacts:
+    """The facts of the card: what the settings say, and what the folder of the model says of itself."""
+    pipeline = str(settings.pipeline)
+    former = read_provenance(resolve_model(pipeline, settings.revision))
+    is_id = ID.fullmatch(pipeline) is not None and not Path(pipeline).exists()
+    return ModelFacts(
+        title=settings.title or settings.output_dir.resolve().name,
+        source={"pipeline": pipeline} | ({"provenance": former} if former else {}),
+        adapters=adapters,
+        settings=former.get("settings", {}),
+        metrics=metrics or former.get("metrics", {}),
+        datasets=settings.datasets or [str(name) for name in former.get("datasets", ())],
+        license=settings.license or former.get("license"),
+        data_license=settings.data_license or former.get("data_license"),
+        base_model=settings.base_model or former.get("base_model") or (pipeline if is_id else None),
+    )
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """What an earlier export wrote of itself; nothing where there is none, or none that can be read."""
+    file = path / PROVENANCE
+    try:
+        if not file.is_file() or file.stat().st_size > MOST_BYTES:
+            return {}
+        value = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    known = value.items() if isinstance(value, dict) else ()
+    return {name: one for name, one in known if isinstance(one, FACTS.get(name, object))}
+
+
+def read_metrics(path: Path | None) -> dict[str, Any]:
+    """The figures of a JSON file. RSF-E008 where it cannot be read, RSF-D006 where it is no JSON object."""
+    if path is None:
+        return {}
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise from_os_error(error) from error
+    except (ValueError, RecursionError) as error:
+        raise RsforgeError("RSF-D006", f"{path.name} is no JSON", where=str(path), found=str(error)[:160]) from error
+    if not isinstance(value, dict):
+        found = type(value).__name__
+        raise RsforgeError("RSF-D006", f"{path.name} holds no figures by name", where=str(path), found=found)
+    return value
+
+
+def _count(model: PretrainedModel) -> int:
+    networks = (model.unet, model.autoencoder, model.text_encoder)
+    return sum(p.numel() for network in networks for p in network.parameters())

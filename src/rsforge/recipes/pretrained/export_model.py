@@ -1,0 +1,75 @@
+"""A text-to-image model exported: the folder that diffusers loads, its model card, and how it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rsforge import __version__, durable, leftovers
+from rsforge.engine.checkpoint import digest_weights
+from rsforge.errors import RsforgeError
+from rsforge.models.pretrained.folder import INDEX
+from rsforge.models.pretrained.write_folder import describe_parts
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.pretrained.model_card import ModelFacts, write_card
+from rsforge.recipes.pretrained.save import FILES, check_free, save_folder
+from rsforge.recipes.training import output_dir
+
+CARD = "README.md"
+PROVENANCE = "rsforge.json"
+DOCUMENTS = (CARD, PROVENANCE)
+EXPORTED = [*DOCUMENTS, *FILES]
+"""The files of an exported model, the index last: a folder without it is no model."""
+
+
+def check_expressible(model: PretrainedModel) -> None:
+    """RSF-C004 for a model that diffusers cannot draw from."""
+    tokenizer = model.tokenizer
+    describe_parts(model.networks, {"start": tokenizer.start, "end": tokenizer.end, "pad": tokenizer.pad})
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """RSF-U004 where ``folder`` holds what may not be replaced; RSF-E002 or RSF-E008 where it cannot be written."""
+    check_free(folder, overwrite=overwrite)
+    present = [name for name in DOCUMENTS if (folder / name).exists()]
+    if present and not overwrite:
+        what, fix = f"{folder} holds {present[0]} already", "replace it with --overwrite, or name another --output-dir"
+        raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(present), fix=fix)
+
+
+def export_model(model: PretrainedModel, folder: Path, facts: ModelFacts, *, overwrite: bool = False) -> list[Path]:
+    """Write ``model`` with its card and its provenance, and return the files.
+
+    Every file is whole or not there, and ``model_index.json``, without which nothing loads the folder, comes last.
+    Errors as :func:`check_place` and :func:`check_expressible`.
+    """
+    check_place(folder, overwrite=overwrite)
+    check_expressible(model)
+    output_dir.make(folder)
+    with durable.lock_folder(folder):
+        leftovers.sweep_for([folder / name for name in DOCUMENTS])
+        (folder / INDEX).unlink(missing_ok=True)  # no model of before stands beside the documents of this one
+        durable.write_text(folder / CARD, write_card(facts, model.networks))
+        durable.write_json(folder / PROVENANCE, describe_provenance(model, facts))
+    return [*(folder / name for name in DOCUMENTS), *save_folder(model, folder, overwrite=True)]
+
+
+def describe_provenance(model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:
+    """What ``rsforge.json`` says: where the model came from, and the digests of its weights by part."""
+    parts = {"unet": model.unet, "vae": model.autoencoder, "text_encoder": model.text_encoder}
+    return {
+        "made_by": f"rsforge {__version__}",
+        "torch": torch.__version__,
+        "source": dict(facts.source),
+        "adapters": [dict(one) for one in facts.adapters],
+        "weights": {name: digest_weights(network.state_dict()) for name, network in parts.items()},
+        "settings": dict(facts.settings),
+        "metrics": dict(facts.metrics),
+        "datasets": list(facts.datasets),
+        "license": facts.license,
+        "data_license": facts.data_license,
+        "base_model": facts.base_model,
+        "notes": list(model.notes),
+    }

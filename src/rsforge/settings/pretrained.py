@@ -1,0 +1,73 @@
+"""What the user may say of the Stable Diffusion model that a command starts from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, field_validator
+
+from rsforge.settings.base import BASE_DIR
+from rsforge.settings.sections import PathText, Section, also
+
+PIPELINE = "Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
+MOST_WEIGHT = 100.0
+_WEIGHTED = re.compile(r"(.+):([-+]?(?:\d+\.?\d*|\.\d+))")
+
+
+class WeightedAdapter(NamedTuple):
+    """An adapter's file, or its folder, and how much of it counts."""
+
+    path: Path
+    weight: float
+
+
+def split_weight(text: str) -> WeightedAdapter:
+    """``FILE`` or ``FILE:0.8``; without a number behind the last colon the weight is 1."""
+    found = _WEIGHTED.fullmatch(text)
+    return WeightedAdapter(Path(found[1]), float(found[2])) if found else WeightedAdapter(Path(text), 1.0)
+
+
+class PretrainedModelSettings(Section):
+    """Model"""
+
+    pipeline: Path | None = Field(None, description=PIPELINE, json_schema_extra=also("--pretrained-model", basic=True))
+    lora: Annotated[tuple[str, ...], PathText()] = Field(
+        (),
+        description="Low-rank adapter in safetensors, of diffusers, peft or kohya's programs, and its weight; several "
+        "are added up.",
+        json_schema_extra=also(metavar="FILE[:WEIGHT]", basic=True),
+    )
+    tokenizer: Path | None = Field(
+        None,
+        description="Folder of the tokenizer, which single files lack.",
+        json_schema_extra=also(absent="the model's own, one beside the file, or a downloaded one"),
+    )
+    variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
+        None, description="Variant of the weights, such as fp16, where a folder has several."
+    )
+    prediction: Literal["eps", "v"] | None = Field(
+        None, description="What the network of a single file predicts, where the file does not say it."
+    )
+    allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
+    download: bool = Field(
+        False, description="Download a model that is given by its id, or what the local cache lacks of it."
+    )
+    revision: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=200)] = Field(
+        "main", description="Branch, tag or commit of a model that is given by its id."
+    )
+    base_dir: Path = Field(Path(), description=BASE_DIR)
+
+    @field_validator("lora")
+    @classmethod
+    def _weights_in_bounds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if abs(split_weight(text).weight) > MOST_WEIGHT:
+                raise ValueError(f"the weight of {text} must be from -{MOST_WEIGHT:g} to {MOST_WEIGHT:g}")
+        return value
+
+    @property
+    def adapters(self) -> list[WeightedAdapter]:
+        """The adapters in the order in which they were given."""
+        return [split_weight(text) for text in self.lora]
