@@ -92,14 +92,18 @@ def refuse_checkpoint(path: Path) -> RsforgeError:
 def describe(
     settings: DiffusionExportSettings, adapters: list[dict[str, Any]], metrics: Mapping[str, Any]
 ) -> ModelFacts:
-    """The facts of the card: what the settings say, and what the folder of the model says of itself."""
+    """The facts of the card: what the settings say, and what the folder of the model says of itself.
+
+    Of files of this machine it has the names alone: cards are published, and paths tell of people.
+    """
     pipeline = str(settings.pipeline)
     former = read_provenance(resolve_model(pipeline, settings.revision))
     is_id = ID.fullmatch(pipeline) is not None and not Path(pipeline).exists()
     return ModelFacts(
         title=settings.title or settings.output_dir.resolve().name,
-        source={"pipeline": pipeline} | ({"provenance": former} if former else {}),
-        adapters=adapters,
+        source={"pipeline": pipeline if is_id else Path(pipeline).resolve().name}
+        | ({"provenance": former} if former else {}),
+        adapters=[one | {"file": Path(one["file"]).name} for one in adapters],
         settings=former.get("settings", {}),
         metrics=metrics or former.get("metrics", {}),
         datasets=settings.datasets or [str(name) for name in former.get("datasets", ())],
