@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from rsforge.data.io.digests import file_digest
 from rsforge.errors import RsforgeError
@@ -15,6 +16,7 @@ from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.samplers.noise_source import SeededNoise
 from tests.worlds.adapters import make_updates
 from tests.worlds.pretrained_model import make_model
+from tests.worlds.single_files import single_file
 from tests.worlds.stable_diffusion import SIZE, draw_theirs, load_pipeline, quietly
 
 PROMPTS = ["a river and green trees", "an airport!"]
@@ -98,6 +100,20 @@ def test_adapters_add_up_and_are_recorded(tmp_path):
         "file": str(tmp_path / "two.safetensors"), "sha256": file_digest(tmp_path / "two.safetensors"),
         "weight": -0.25, "parts": ["text_encoder", "unet"], "layers": sum(map(len, updates.values())), "ranks": [2],
     }  # fmt: skip
+
+
+def test_single_files_take_them_too(source, family, tmp_path):
+    save_file(single_file(source, family), tmp_path / "model.safetensors")
+    plain, single = (
+        load_pretrained(source),
+        load_pretrained(tmp_path / "model.safetensors", tokenizer=source / "tokenizer"),
+    )
+    write_kohya(tmp_path / "a.safetensors", updates_of(plain, ENDS["all layers"]))
+    for model in (plain, single):
+        merge_adapters(model, [(tmp_path / "a.safetensors", 0.5)])
+    for name in ("unet", "text_encoder"):
+        states = [dict(getattr(model, name).state_dict()) for model in (plain, single)]
+        torch.testing.assert_close(*states, atol=0, rtol=0)
 
 
 def test_what_is_trained_is_saved_for_all_programs(tmp_path):
