@@ -230,6 +230,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "other training processes did not come",
         "Start them all, or unset RANK and WORLD_SIZE to train in one process.",
     ),
+    "RSF-E013": ErrorKind(
+        _E,
+        "a model could not be pushed to the hub",
+        "The model is whole in its folder. Correct what the message names and push again; what arrived is not sent twice.",
+    ),
     "RSF-I130": ErrorKind(
         ExitCode.INTERRUPTED,
         "interrupted",

@@ -132,6 +132,7 @@ def test_what_is_no_adapter_is_refused(read, tmp_path):
     assert refusal(lambda: read_adapter(tmp_path / "adapter.bin", NETWORKS)).code == "RSF-C003"
     assert refusal(read, _pair(up=UP / 0)).code == "RSF-C002"
     assert refusal(read, _pair(), {"lora_adapter_metadata": "{"}).code == "RSF-C003"
+    assert refusal(read, _pair(), {"lora_adapter_metadata": "[" * 100_000}).code == "RSF-C003"
     file = tmp_path / "short.safetensors"
     file.write_bytes((tmp_path / "pytorch_lora_weights.safetensors").read_bytes()[:-5])
     assert load_file(tmp_path / "pytorch_lora_weights.safetensors")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from rsforge.data.io.digests import file_digest
 from rsforge.errors import RsforgeError
+from rsforge.models.adapter import attach_adapter, make_adapter
+from rsforge.models.pretrained.read_adapter import read_adapter
 from rsforge.models.pretrained.write_adapter import write_kohya, write_peft
-from rsforge.recipes.pretrained.adapters import merge_adapters
+from rsforge.recipes.pretrained.adapters import merge_adapters, save_adapters
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.samplers.noise_source import SeededNoise
 from tests.worlds.adapters import make_updates
 from tests.worlds.pretrained_model import make_model
+from tests.worlds.single_files import single_file
 from tests.worlds.stable_diffusion import SIZE, draw_theirs, load_pipeline, quietly
 
 PROMPTS = ["a river and green trees", "an airport!"]
@@ -96,6 +100,46 @@ def test_adapters_add_up_and_are_recorded(tmp_path):
         "file": str(tmp_path / "two.safetensors"), "sha256": file_digest(tmp_path / "two.safetensors"),
         "weight": -0.25, "parts": ["text_encoder", "unet"], "layers": sum(map(len, updates.values())), "ranks": [2],
     }  # fmt: skip
+
+
+def test_single_files_take_them_too(source, family, tmp_path):
+    save_file(single_file(source, family), tmp_path / "model.safetensors")
+    plain, single = (
+        load_pretrained(source),
+        load_pretrained(tmp_path / "model.safetensors", tokenizer=source / "tokenizer"),
+    )
+    write_kohya(tmp_path / "a.safetensors", updates_of(plain, ENDS["all layers"]))
+    for model in (plain, single):
+        merge_adapters(model, [(tmp_path / "a.safetensors", 0.5)])
+    for name in ("unet", "text_encoder"):
+        states = [dict(getattr(model, name).state_dict()) for model in (plain, single)]
+        torch.testing.assert_close(*states, atol=0, rtol=0)
+
+
+def test_what_is_trained_is_saved_for_all_programs(tmp_path):
+    model = make_model()
+    adapter = make_adapter(model.unet, rank=2, alpha=1.0)
+    attached = attach_adapter(model.unet, adapter)
+    with torch.no_grad():
+        for parameter in adapter.parameters():
+            parameter.normal_(std=0.3)
+    beside = draw_one(model)
+    attached.remove()
+    plain = draw_one(model)
+    files = save_adapters(tmp_path, {"unet": adapter.updates()})
+    assert sorted(files) == sorted(tmp_path.iterdir())
+    for file in (*files, tmp_path):
+        merged = make_model()
+        merge_adapters(merged, [(file, 1.0)])
+        assert (draw_one(merged) - beside).abs().max() < 1e-4 < 1e-2 < (beside - plain).abs().max()
+    again = make_adapter(model.unet, rank=2, alpha=1.0)
+    again.load_updates(read_adapter(files[1], {"unet": model.unet, "text_encoder": model.text_encoder})["unet"])
+    torch.testing.assert_close(dict(again.state_dict()), dict(adapter.state_dict()))
+
+
+def draw_one(model):
+    pipeline = model.pipeline()
+    return pipeline.draw([0], pipeline.walk("ddim", 2), seed=5, guide=model.guide(["trees"], 1.0))
 
 
 def test_nothing_is_changed_where_one_does_not_fit(tmp_path):

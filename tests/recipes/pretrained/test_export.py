@@ -38,8 +38,9 @@ def test_adapters_are_merged_and_told_of(export, tmp_path):
     updates = make_updates(make_model().unet, ("to_q",), rank=2, alpha=2.0)
     write_peft(tmp_path / "a.safetensors", {"unet": updates})
     (tmp_path / "figures.json").write_text('{"fid": 12.5}')
-    words = shlex.split("--pipeline RemoteDiff --lora a.safetensors:0.5 --metrics figures.json --license mit "
-                        "--data-license CC0 --dataset RSICD --dataset own --base-model some/base")  # fmt: skip
+    words = shlex.split(f"--pipeline {tmp_path}/RemoteDiff --lora {tmp_path}/a.safetensors:0.5 --license mit "
+                        "--metrics figures.json --data-license CC0 "
+                        "--dataset RSICD --dataset own --base-model some/base")  # fmt: skip
     plan = export(*words, "--dry-run")["plan"]
     assert plan["files"] == EXPORTED and not (tmp_path / "exported_pipeline").exists()
     result = export(*words)
@@ -55,6 +56,7 @@ def test_adapters_are_merged_and_told_of(export, tmp_path):
         ["RSICD", "own"], "some/base", {"pipeline": "RemoteDiff"},
     )  # fmt: skip
     card = (tmp_path / "exported_pipeline/README.md").read_text()
+    assert str(tmp_path) not in card + json.dumps(told) and "adapter: a.safetensors, weight 0.5" in card
     assert "# exported_pipeline" in card and "| fid | 12.5 |" in card
 
 

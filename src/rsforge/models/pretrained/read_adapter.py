@@ -110,7 +110,7 @@ def _read_settings(path: Path, file: TensorFile) -> dict[str, Any]:
     if isinstance(text := file.facts.get(HEADER), str):
         try:
             settings = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             what = "the header of the adapter is no JSON"
             raise RsforgeError("RSF-C003", what, where=file.where, found=str(error)[:160]) from error
         return settings if isinstance(settings, dict) else {}

@@ -1,4 +1,4 @@
-"""Adapters merged into a pretrained model."""
+"""Adapters merged into a pretrained model, and written for other programs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rsforge.data.io.digests import file_digest
 from rsforge.models.low_rank import merge_updates
 from rsforge.models.pretrained.adapter_names import Part
 from rsforge.models.pretrained.read_adapter import find_file, read_adapter
+from rsforge.models.pretrained.write_adapter import KOHYA_FILE, PEFT_FILE, Adapters, write_kohya, write_peft
 from rsforge.recipes.pretrained.model import PretrainedModel
 
 
@@ -32,3 +33,14 @@ def merge_adapters(model: PretrainedModel, adapters: Iterable[tuple[Path, float]
             "layers": len(every), "ranks": sorted({update.rank for update in every}),
         })  # fmt: skip
     return records
+
+
+def save_adapters(folder: Path, parts: Adapters) -> list[Path]:
+    """Write the updates of each part of a model into ``folder``: for diffusers and peft, and for kohya's programs.
+
+    Each file is whole or not there.
+    """
+    files = [folder / PEFT_FILE, folder / KOHYA_FILE]
+    write_peft(files[0], parts)
+    write_kohya(files[1], parts)
+    return files

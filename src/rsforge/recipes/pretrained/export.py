@@ -14,6 +14,7 @@ from rsforge.errors import RsforgeError, from_os_error
 from rsforge.models.pretrained.hub_cache import ID, resolve_model
 from rsforge.recipes.console import Console
 from rsforge.recipes.pretrained.export_model import EXPORTED, PROVENANCE, check_expressible, check_place, export_model
+from rsforge.recipes.pretrained.hub_upload import check_push, push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts
 from rsforge.recipes.pretrained.open import open_pretrained
@@ -35,7 +36,11 @@ REFUSED = {
 
 def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any]:
     """Write the model, adapters merged into it, with a model card and its provenance."""
-    check_place(settings.output_dir, overwrite=settings.overwrite)
+    finished = settings.push_to_hub is not None and is_finished(settings)
+    if settings.push_to_hub is not None:
+        check_push(settings.push_to_hub)
+    if not finished:
+        check_place(settings.output_dir, overwrite=settings.overwrite)
     metrics = read_metrics(settings.metrics)
     model, facts = open_model(settings, metrics, console)
     check_expressible(model)
@@ -45,8 +50,24 @@ def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any
     }  # fmt: skip
     if console.dry_run:
         return result
-    export_model(model, settings.output_dir, facts, overwrite=settings.overwrite)
+    if finished:
+        console.say(f"there      {settings.output_dir} holds the model; it and its card stay as they are")
+    else:
+        export_model(model, settings.output_dir, facts, overwrite=settings.overwrite)
+    if settings.push_to_hub is not None:
+        private = settings.hub_private
+        result["pushed"] = push_folder(
+            settings.output_dir, settings.push_to_hub, EXPORTED, private=private, console=console
+        )
     return result
+
+
+def is_finished(settings: DiffusionExportSettings) -> bool:
+    """Whether the output folder is the model itself, exported before, with nothing to merge into it."""
+    pipeline, folder = settings.pipeline, settings.output_dir
+    if pipeline is None or settings.lora or pipeline.resolve() != folder.resolve():
+        return False
+    return all((folder / name).is_file() for name in EXPORTED)
 
 
 def open_model(
@@ -71,14 +92,18 @@ def refuse_checkpoint(path: Path) -> RsforgeError:
 def describe(
     settings: DiffusionExportSettings, adapters: list[dict[str, Any]], metrics: Mapping[str, Any]
 ) -> ModelFacts:
-    """The facts of the card: what the settings say, and what the folder of the model says of itself."""
+    """The facts of the card: what the settings say, and what the folder of the model says of itself.
+
+    Of files of this machine it has the names alone: cards are published, and paths tell of people.
+    """
     pipeline = str(settings.pipeline)
     former = read_provenance(resolve_model(pipeline, settings.revision))
     is_id = ID.fullmatch(pipeline) is not None and not Path(pipeline).exists()
     return ModelFacts(
         title=settings.title or settings.output_dir.resolve().name,
-        source={"pipeline": pipeline} | ({"provenance": former} if former else {}),
-        adapters=adapters,
+        source={"pipeline": pipeline if is_id else Path(pipeline).resolve().name}
+        | ({"provenance": former} if former else {}),
+        adapters=[one | {"file": Path(one["file"]).name} for one in adapters],
         settings=former.get("settings", {}),
         metrics=metrics or former.get("metrics", {}),
         datasets=settings.datasets or [str(name) for name in former.get("datasets", ())],

@@ -64,9 +64,9 @@ def download_model(name: str, choice: HubChoice, console: Console) -> Path:
 
     An interrupted download goes on where it stopped. The address is $HF_ENDPOINT, or that of the hub.
     """
-    hub = import_hub()
+    hub = import_hub("--download")
     console.say(f"download   {name}, {choice.revision}, into {cache_folder()}")
-    with _without_bars(hub), _explain_failures(name):
+    with without_bars(hub), _explain_failures(name):
         folder = hub.snapshot_download(
             name, revision=choice.revision, cache_dir=cache_folder(), allow_patterns=list_patterns(choice),
             endpoint=os.environ.get("HF_ENDPOINT") or None, etag_timeout=TIMEOUT_S, library_name="rsforge",
@@ -75,20 +75,20 @@ def download_model(name: str, choice: HubChoice, console: Console) -> Path:
     return Path(folder)
 
 
-def import_hub() -> Any:
-    """The library of the hub; RSF-E006 where it is not installed."""
+def import_hub(option: str) -> Any:
+    """The library of the hub, which ``option`` needs; RSF-E006 where it is not installed."""
     try:
         import huggingface_hub
         import huggingface_hub.utils
     except ImportError as error:
         raise RsforgeError(
-            "RSF-E006", "the hub needs the package huggingface_hub", where="--download", fix=INSTALL
+            "RSF-E006", "the hub needs the package huggingface_hub", where=option, fix=INSTALL
         ) from error
     return huggingface_hub
 
 
 @contextmanager
-def _without_bars(hub: Any) -> Iterator[None]:
+def without_bars(hub: Any) -> Iterator[None]:
     """Without the library's own progress bars, which do not know whether anybody looks."""
     shown = not hub.utils.are_progress_bars_disabled()
     hub.utils.disable_progress_bars()
