@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from rsforge.engine.devices import seed_draws
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import MicroBatch, to_device
@@ -112,7 +113,7 @@ class TrainStep:
         finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
         with only_trainable(parameters, self.everything):
             for micro, turns in running:
-                torch.manual_seed(derive(self.seed, "step", step, micro.slot, turn))
+                seed_draws(derive(self.seed, "step", step, micro.slot, turn), self.device)
                 with self.precision.autocast(self.device):
                     taken = _take(turns, name)
                 self.scaler.scale(taken.loss * micro.weight).backward()
