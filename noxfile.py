@@ -36,12 +36,16 @@ def install(session: nox.Session, *groups: str, package: bool = True) -> None:
     """The named dependency groups, and the package as it stands in this folder, at the pinned versions.
 
     pip would compile all of them, one file after the other, which takes longer than the download; Python compiles what
-    is imported.
+    is imported. The pip that comes with Python 3.11 takes a minute longer than a new one to choose among the files of
+    the index. --no-install, which nox itself heeds only in environments that it made, leaves all as it is.
     """
+    if "--no-install" in sys.argv:
+        return
     wanted = [name for group in groups for name in nox.project.dependency_groups(PYPROJECT, group)]
     own = ["-e", str(ROOT)] if package else []
-    pinned = ["--no-compile", "-c", str(ROOT / "constraints.txt")]
-    session.run("python", "-m", "pip", "install", "-q", *pinned, *own, *wanted)
+    pip = ["python", "-m", "pip", "install", "-q", "--no-compile", "-c", str(ROOT / "constraints.txt")]
+    session.run_install(*pip, "pip")
+    session.run_install(*pip, *own, *wanted)
 
 
 def scripts(folder: str) -> list[Path]:

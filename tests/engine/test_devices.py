@@ -20,6 +20,20 @@ def test_a_device_that_is_there_is_taken_and_one_that_is_not_is_named():
     assert "cpu" in devices.describe(torch.device("cpu"))
 
 
+def test_draws_are_those_of_torchs_own_seed():
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    devices.seed_draws(5, torch.device("cpu"))
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_an_accelerator_is_seeded_with_the_processor(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    devices.seed_draws(5, torch.device("cuda"))
+    assert seeds == [5]
+
+
 def test_the_first_signal_is_a_request_and_the_second_acts_at_once():
     with StopRequest() as stop:
         assert not stop

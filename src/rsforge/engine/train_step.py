@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rsforge.engine.counted_share import CountedShare
+from rsforge.engine.devices import seed_draws
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import MicroBatch, to_device
@@ -114,7 +115,7 @@ class TrainStep:
         share, figures = CountedShare(self.device, self.world), dict[str, Tensor]()
         with only_trainable(parameters, self.everything):
             for micro, turns in running:
-                torch.manual_seed(derive(self.seed, "step", step, micro.slot, turn))
+                seed_draws(derive(self.seed, "step", step, micro.slot, turn), self.device)
                 with self.precision.autocast(self.device):
                     taken = _take(turns, name)
                 weight = share.add(micro.weight, taken.counted)

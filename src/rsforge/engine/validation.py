@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import nn
 
+from rsforge.engine.devices import seed_draws
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import BatchLoader, to_device
@@ -50,7 +51,7 @@ class Validation:
         with contextlib.closing(self.loader.steps(0, self.loader.steps_per_epoch)) as steps:
             for step, micros in enumerate(steps):
                 for micro in micros:
-                    torch.manual_seed(derive(self.seed, "validation", step, micro.slot))
+                    seed_draws(derive(self.seed, "validation", step, micro.slot), self.device)
                     accumulator.update(to_device(micro.batch, self.device), len(micro.names))
         return {f"{prefix}{name}": value for name, value in accumulator.compute(self.world).items()}
 

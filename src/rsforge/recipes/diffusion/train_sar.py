@@ -78,8 +78,8 @@ def check(settings: SarTrainSettings, console: Console) -> None:
             "RSF-U005", "stored latents allow no augmentation but --flip 0.5", where=", ".join(changed) or "--flip",
             fix="add --no-latent-cache to encode the images again at each step",
         )  # fmt: skip
-    vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size)
     with torch.device("meta"):
+        vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size)
         build_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
 
 
