@@ -15,8 +15,9 @@ class SampleTextSettings(Section):
     """Settings of ``rsforge sample text``."""
 
     pipeline: Path = Field(
-        description="Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model.",
-        json_schema_extra=also("--pretrained-model"),
+        description="Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model; "
+        "or a checkpoint (.pt) of `diffusion finetune`.",
+        json_schema_extra=also("--pretrained-model", "--model-checkpoint"),
     )
     prompt: str | None = Field(None, description="What to draw.", json_schema_extra=also(basic=True))
     prompts_file: Path | None = Field(

@@ -19,10 +19,12 @@ from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.sample.images import write_images
+from rsforge.recipes.text_to_image.load import load_model
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_text import SampleTextSettings
 
 LONGEST_SHOWN = 40
+CHECKPOINT = ".pt"
 
 
 def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
@@ -31,10 +33,7 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     prompts = read_prompts(settings)
     device = devices.choose(settings.device)
     console.say(f"device     {devices.describe(device)}")
-    model = load_pretrained(
-        settings.pipeline, allow_pickle=settings.allow_pickle, variant=settings.variant, tokenizer=settings.tokenizer,
-        prediction=settings.prediction,
-    ).to(device)  # fmt: skip
+    model = open_model(settings).to(device)
     for note in model.notes:
         console.warn(note)
     _warn_of_long(prompts, model, console)
@@ -57,6 +56,16 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     leftovers.sweep_for([record])
     durable.write_json(record, result)
     return result
+
+
+def open_model(settings: SampleTextSettings) -> PretrainedModel:
+    """The pretrained model that the settings name, or that of a checkpoint of ``diffusion finetune``."""
+    if settings.pipeline.suffix.lower() == CHECKPOINT:
+        return load_model(settings.pipeline)
+    return load_pretrained(
+        settings.pipeline, allow_pickle=settings.allow_pickle, variant=settings.variant, tokenizer=settings.tokenizer,
+        prediction=settings.prediction,
+    )  # fmt: skip
 
 
 def read_prompts(settings: SampleTextSettings) -> list[str]:

@@ -108,7 +108,15 @@ def _fit_here(
             spec = method.spec(settings, prepared, networks, compute, console)
         identity = _identity(method, settings, spec, datasets, compute, console, state)
         identity[decisions.KEY] = decisions.describe_decisions(decided, state)
-        return _train(method, settings, spec, identity, compute, console, point)
+        result = _train(method, settings, spec, identity, compute, console, point)
+        usable = _usable(result, run.output_dir, method.outputs)
+        made = method.finish(settings, prepared, usable, console) if compute.world.writes else {}
+        return result | made | {"next": method.next_command(settings, usable)}
+
+
+def _usable(result: dict[str, Any], output: Path, outputs: OutputLayout) -> Path:
+    """The checkpoint to go on with: the best, else the latest."""
+    return Path(result.get("best_model", result.get("latest_model", output / outputs.names.latest)))
 
 
 @contextlib.contextmanager
@@ -186,9 +194,7 @@ def _train(
         if trainer.progress.finished:
             console.say(f"stopped    after {trainer.progress.epoch} epochs: {trainer.progress.finished}")
         check_outcome(trainer, output, outputs, spec.monitored)
-    result = describe_outcome(trainer, output, outputs, spec.monitored)
-    usable = Path(result.get("best_model", result.get("latest_model", output / outputs.names.latest)))
-    return result | {"next": method.next_command(settings, usable)}
+    return describe_outcome(trainer, output, outputs, spec.monitored)
 
 
 def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute: Compute, console: Console) -> int:
