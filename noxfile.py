@@ -142,9 +142,12 @@ def attacks(session: nox.Session) -> None:
 
 @nox.session
 def learning(session: nox.Session) -> None:
-    """What SAR-to-optical models learn: 4 steps against 50, and what images depend on; options go to the training."""
+    """What models learn: SAR to optical in 4 steps against 50, what images depend on; whether images show their texts.
+
+    Options go to the trainings.
+    """
     install(session, "test")
-    for script in ("few_steps", "sar_to_optical"):
+    for script in ("few_steps", "sar_to_optical", "text_to_image"):
         session.run("python", "-m", f"tests.learning.{script}", *session.posargs, env=ONE_THREAD)
 
 
