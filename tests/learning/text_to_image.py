@@ -78,7 +78,7 @@ def read_features(images: Tensor, vgg: torch.nn.Module) -> Tensor:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
     parsed, options = parser.parse_known_args()
     if parsed.vgg_weights is None:

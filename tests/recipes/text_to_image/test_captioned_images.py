@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from rsforge.data.captions.metadata import read_metadata
 from rsforge.data.images.tile_dataset import scan
 from rsforge.errors import RsforgeError
 from rsforge.recipes.text_to_image.captioned_images import CaptionedSamples, load_captioned, match_captions
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
 from tests.worlds.captioned_folder import write_captioned_folder
+from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
 
 
@@ -38,8 +40,10 @@ def test_images_and_captions_meet_wherever_the_table_lies(tmp_path, parent):
     by_name = {}
     for samples, numbers in zip((data.images.train, data.images.held_out), data.numbers, strict=True):
         by_name |= {samples.name(k): [data.texts[n] for n in own] for k, own in enumerate(numbers)}
-    assert by_name["image_000000.png"] == ["a river and trees"]
-    assert by_name["image_000003.png"] == ["a river 0", "a river 1", "a river 2"]
+    lines = (folder.parent if parent else folder) / "metadata.jsonl"
+    written = {row["file_name"]: row["text"] for row in map(json.loads, lines.read_text().splitlines())}
+    assert by_name == {name: [text] if isinstance(text, str) else text for name, text in written.items()}
+    assert written["image_000003.png"] == ["a river 0", "a river 1", "a river 2"]
     assert set(data.trained_texts) == {data.texts[n] for own in data.numbers[0] for n in own}
 
 
@@ -48,8 +52,6 @@ def test_several_rows_and_copies_of_an_image_stay_on_one_side(tmp_path):
     shutil.copy(folder / "image_000000.png", folder / "zz copy.png")
     append(folder, {"file_name": "zz copy.png", "text": "a copy"}, {"file_name": "image_000000.png", "text": "again"})
     index = scan(folder)
-    from rsforge.data.captions.metadata import read_metadata
-
     table = folder / "metadata.jsonl"
     captions = match_captions(index, table, read_metadata(table), "error", RecordingConsole())
     assert captions["image_000000.png"] == ["a river and trees", "a copy", "again"] and "zz copy.png" not in captions
@@ -119,10 +121,7 @@ def test_the_folder_of_the_images_is_named_where_the_one_above_is_given(tmp_path
 
 
 def test_a_stored_split_is_followed(tmp_path):
-    from tests.worlds.commands import rsforge
-
-    folder = write_captioned_folder(tmp_path / "images")
-    assert rsforge("data split --data-dir {} --by item --val 0.3 --quiet", folder) in (0, 2)
-    if (folder / "split.json").is_file():
-        data = load(folder, split="auto")
-        assert data.identity["held_out"] == 3
+    folder, console = write_captioned_folder(tmp_path / "images"), RecordingConsole()
+    assert rsforge("data split --data-dir {} --by patch --val 0.3 --allow-leak --quiet", folder) == 0
+    data = load(folder, console)
+    assert data.identity["held_out"] == 3 and console.has_line("7 train, 3 val")

@@ -138,7 +138,7 @@ def test_what_does_not_fit_together_is_refused(text_world, tmp_path, capsys, ext
 def test_the_pretrained_model_is_not_written_over(text_world, tmp_path, capsys):
     model = shutil.copytree(text_world.model, tmp_path / "RemoteDiff")
     assert rsforge(LINE + "--overwrite", model, text_world.images, model) == 2
-    assert "lies in the output folder" in capsys.readouterr().err and load_pretrained(model)
+    assert "is the output folder" in capsys.readouterr().err and load_pretrained(model)
 
 
 def test_half_precision_without_the_hardware_is_said_and_not_taken(text_world, tmp_path, monkeypatch, capsys):

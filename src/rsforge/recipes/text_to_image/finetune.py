@@ -82,10 +82,9 @@ def check(settings: FinetuneSettings, console: Console) -> None:
 
 
 def _check_pretrained(settings: FinetuneSettings, model: Path) -> None:
-    output = settings.run.output_dir.resolve()
-    if model.exists() and output in (model.resolve(), *model.resolve().parents):
+    if model.exists() and model.resolve() == settings.run.output_dir.resolve():
         raise RsforgeError(
-            "RSF-U005", "the pretrained model lies in the output folder, where the new one would take its place",
+            "RSF-U005", "the pretrained model is the output folder, where the new one would take its place",
             where="--pretrained-model, --output-dir", found=str(model), fix="name another --output-dir",
         )  # fmt: skip
     if settings.run.copy_partners:
