@@ -125,3 +125,20 @@ def test_a_stored_split_is_followed(tmp_path):
     assert rsforge("data split --data-dir {} --by patch --val 0.3 --allow-leak --quiet", folder) == 0
     data = load(folder, console)
     assert data.identity["held_out"] == 3 and console.has_line("7 train, 3 val")
+
+
+def test_unreadable_images_are_named_or_left_out_with_their_captions(tmp_path):
+    folder, console = write_captioned_folder(tmp_path / "images"), RecordingConsole()
+    (folder / "image_000004.png").write_bytes(b"no image")
+    with pytest.raises(RsforgeError) as raised:
+        load(folder)
+    assert raised.value.code == "RSF-D002" and "image_000004.png" in raised.value.found
+    data = load(folder, console, on_bad="skip")
+    assert data.identity["train"] + data.identity["held_out"] == 9 and console.has_line("left out image_000004.png")
+
+
+def test_images_that_are_enlarged_are_counted(tmp_path):
+    folder, console = write_captioned_folder(tmp_path / "images"), RecordingConsole()
+    data = CaptionedImageSettings(data_dir=str(folder), image_size=32)
+    load_captioned(data, RunSettings(output_dir=folder / "run"), console)
+    assert console.warned == ["10 images smaller than --image-size 32: enlarged"]
