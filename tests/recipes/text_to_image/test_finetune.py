@@ -72,6 +72,12 @@ def test_a_run_resumed_at_any_step_is_one_never_interrupted(text_world, tmp_path
             assert (straight / name).read_bytes() == (again / name).read_bytes(), (step, name)
 
 
+def test_a_run_that_goes_on_deletes_what_a_kill_left_of_older_checkpoints(text_world, tmp_path):
+    again = shutil.copytree(text_world.run, tmp_path / "again")
+    assert rsforge(LINE + "--keep-checkpoints 2 --resume", text_world.model, text_world.images, again) == 0
+    assert sorted(path.name for path in again.glob("checkpoint-*.pt")) == ["checkpoint-5.pt", "checkpoint-6.pt"]
+
+
 def test_captions_are_drawn_anew_in_each_epoch_and_stored_vectors_change_nothing(text_world, tmp_path):
     assert rsforge(LINE + "--no-text-cache", text_world.model, text_world.images, tmp_path / "run") == 0
     rows = [read(path / "journal.jsonl") for path in (text_world.run, tmp_path / "run")]
