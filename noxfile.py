@@ -142,12 +142,9 @@ def attacks(session: nox.Session) -> None:
 
 @nox.session
 def learning(session: nox.Session) -> None:
-    """What models learn: SAR to optical in 4 steps against 50, what images depend on; whether images show their texts.
-
-    Options go to the trainings.
-    """
+    """What SAR-to-optical models learn: 4 steps against 50, and what images depend on; options go to the training."""
     install(session, "test")
-    for script in ("few_steps", "sar_to_optical", "text_to_image"):
+    for script in ("few_steps", "sar_to_optical"):
         session.run("python", "-m", f"tests.learning.{script}", *session.posargs, env=ONE_THREAD)
 
 
