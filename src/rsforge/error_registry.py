@@ -181,6 +181,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "the training has no result",
         "Look at journal.jsonl; begin anew with --overwrite and a lower --learning-rate, or with --no-mixed-precision.",
     ),
+    "RSF-T004": ErrorKind(
+        _T,
+        "an image drawn at validation is broken",
+        "The message names the cause; lower --learning-rate, use --mixed-precision no, or go on from an older checkpoint.",
+    ),
     "RSF-E001": ErrorKind(
         _E,
         "the disk is full",

@@ -13,7 +13,8 @@ from rsforge.error_registry import REGISTRY
 
 NAMES = (
     "clip-tiny clip diffusion-sar-tiny diffusion-sar cyclegan-tiny vae-tiny vae-corel vae-map-f4 vae-map-f8 "
-    "diffusion-tiny diffusion-corel diffusion-map-small diffusion-map-base hsi-tiny hsi-spatial-tiny"
+    "diffusion-tiny diffusion-corel diffusion-map-small diffusion-map-base hsi-tiny hsi-spatial-tiny "
+    "finetune-tiny finetune-small"
 )
 
 

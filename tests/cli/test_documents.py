@@ -25,6 +25,7 @@ TINY = {
     "RSFORGE_UNET_CHANNELS": "4,4,8", "RSFORGE_UNET_NUM_HEADS": "2", "RSFORGE_UNET_LAYERS_PER_BLOCK": "1",
     "RSFORGE_VAE_CHANNELS": "4,4,4", "RSFORGE_CLIP_EMBEDDING_DIM": "16", "RSFORGE_CLIP_NUM_HEADS": "2",
     "RSFORGE_CLIP_NUM_LAYERS": "1", "RSFORGE_UNET_CONTEXT_DIM": "16",
+    "MODEL_NAME": "sd", "DATA_DIR": "rsicd_images", "OUTPUT_DIR": "RemoteDiff",
     "RSFORGE_HIDDEN_WIDTH": "8", "RSFORGE_BLOCKS": "1", "RSFORGE_DRAWN_BANDS": "8",
 }  # fmt: skip
 # What the first words of a line make.
@@ -34,6 +35,7 @@ MADE = {
     "cyclegan train": "cyclegan_models",
     "clip train": "checkpoints/clip",
     "diffusion train-sar": "checkpoints/model",
+    "diffusion finetune": "RemoteDiff",
     "hsi train-spectral": "outputs/stage1_training",
     "hsi train-stage1": "outputs/stage1_training",
     "hsi train-spatial": "outputs/stage2_training",
@@ -46,6 +48,7 @@ DRAW = [
     "data synth --kind pairs --count 40 --size 32 --output-dir v_2",
     "data synth --kind pairs-csv --count 40 --size 32 --output-dir Dataset",
     "data synth --kind captions --count 3 --size 32 --output-dir captions",
+    "data parquet-to-jsonl --parquet captions --output-dir extracted --resolution 32",
     "data synth --kind scene --count 2 --size 64 --output-dir scenes",
     "data synth --kind cube --count 1 --size 32 --output-dir cubes",
     "data synth --kind cube --count 2 --size 32 --output-dir flights",
@@ -105,6 +108,8 @@ def _as_the_documents_have_it(place: Path) -> None:
     with h5py.File(patches) as file:
         write_landsat(place / "in.tif", file["landsat"][0], names=file.attrs["landsat_bands"].tolist(), tags={})
     write_model(place / "RemoteDiff")
+    write_model(place / "sd")
+    shutil.move(place / "extracted/rsicd_images", place / "rsicd_images")
     shutil.copytree(place / "Dataset/r_000/s1_000", place / "test_images")
     (place / "path/to").mkdir(parents=True)
     shutil.copy(place / "Dataset/r_000/s1_000/img_p1.png", place / "path/to/sar_image.png")

@@ -163,6 +163,10 @@ def test_a_processor_without_the_hardware_gets_fp32_and_one_line(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     assert precision.choose("bf16", cpu).dtype is torch.bfloat16
     assert precision.choose("auto", cpu) == precision.choose("no", cpu) == precision.Precision()
+    chosen = precision.choose("fp16", cpu)
+    assert chosen.dtype is torch.bfloat16 and "no fp16" in chosen.note and "bf16" in chosen.note
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True, "amx_fp16": True})
+    assert precision.choose("fp16", cpu) == precision.Precision(torch.float16)
 
 
 def test_the_journal_drops_torn_and_later_lines(tmp_path):

@@ -14,6 +14,8 @@ from PIL import Image
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from tests.worlds.caption_extraction import encode_picture, write_captioned
+from tests.worlds.captioned_folder import LINE as FINETUNE
+from tests.worlds.captioned_folder import write_captioned_folder
 from tests.worlds.clip import TINY as CLIP
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan import write_checkpoint
@@ -45,7 +47,7 @@ class Command:
 
     @property
     def trains(self) -> bool:
-        return bool(re.search(r" train(-\w+)? ", self.line))
+        return bool(re.search(r" (train(-\w+)?|finetune) ", self.line))
 
 
 def tiles(place: Path) -> None:
@@ -127,6 +129,11 @@ def sar_pairs(place: Path) -> None:
     shutil.rmtree(place / "model")
 
 
+def captioned_images_and_model(place: Path) -> None:
+    write_captioned_folder(place / "images")
+    write_model(place / "model")
+
+
 VAE_LINE = f"vae train --data-dir tiles {RUN} --epochs 4 --save-every 2 --sample-every 2 --kl-warmup 1"
 DIFFUSION_LINE = f"diffusion train {DENOISER} {RUN} --epochs 4 --save-every 2 --sample-every 2 {DIFFUSION}"
 GAN_LINE = f"cyclegan train {GAN} {RUN} --epochs 3 --save-every 1 --sample-every 2"
@@ -134,6 +141,7 @@ CLIP_LINE = f"clip train --data-dir Dataset --output-dir run --epochs 3 --save-e
 HSI_LINE = f"hsi train-spectral --data-dir patches --output-dir run --epochs 4 --keep-checkpoints 2 {HSI}"
 SPATIAL_LINE = f"{SPATIAL.format('patches', 'stage1.pth', 'run')} --epochs 4 --keep-checkpoints 2 --source mix"
 SAR_LINE = f"diffusion train-sar --data-dir Dataset --clip-checkpoint clip.pt --output-dir run {SAR}"
+FINETUNE_LINE = f"{FINETUNE.format('model', 'images', 'run')} --keep-checkpoints 2"
 DRAW = DRAWING.format("model/best_model.pt")
 SAMPLE = "sample --diffusion-checkpoint diffusion_vector/best_model.pt --vae vae_vector/best_model.pt"
 DATA, TRAIN = "rsforge.recipes.data", "rsforge.recipes"
@@ -158,6 +166,7 @@ COMMANDS = (
             f"{TRAIN}.hsi.predict", scenes_and_stage1, 8),
     Command("diffusion train-sar", f"{SAR_LINE} --epochs 3 --save-every 1 --sample-every 2",
             f"{TRAIN}.diffusion.train_sar", sar_pairs, 10),
+    Command("diffusion finetune", FINETUNE_LINE, f"{TRAIN}.text_to_image.finetune", captioned_images_and_model, 8),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "
             "--resolution 16 --num-workers 2", f"{DATA}.parquet_to_jsonl", rows),
     Command("data captions-to-jsonl", "data captions-to-jsonl --caption-file captions.txt --output-file out.jsonl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -39,3 +40,40 @@ def agree(drawn: Tensor, true: Tensor) -> tuple[float, float]:
     """
     products = (drawn * true).sum(-1)
     return float((products > 0).float().mean()), float(products.sum() / (true**2).sum())
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """Features in which members of one kind deviate alike in all directions; ``centres`` ``(K, D)`` are those of kinds.
+
+    ``(f - mean) @ scale`` for features ``f`` ``(N, D)``.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    centres: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (features - self.mean) @ self.scale
+
+
+def whiten(features: Tensor, kinds: Tensor, shrinkage: float = 0.3) -> Whitened:
+    """Whitening by the covariance within kinds of ``features`` ``(N, D)``; ``kinds`` ``(N,)`` are 0, 1, 2, ....
+
+    Features are standardised first, and ``shrinkage`` is added to the diagonal.
+    """
+    mean, std = features.mean(0), features.std(0) + 1e-6
+    z = (features - mean) / std
+    centres = torch.stack([z[kinds == kind].mean(0) for kind in range(int(kinds.max()) + 1)])
+    known = kinds >= 0
+    within = z[known] - centres[kinds[known]]
+    covariance = within.T @ within / len(within) + shrinkage * torch.eye(z.shape[1])
+    root = torch.linalg.cholesky(torch.linalg.inv(covariance))
+    return Whitened(mean, root / std[:, None], centres @ root)
+
+
+def shares_nearer_own_kind(features: Tensor, kinds: Tensor, centres: Tensor) -> Tensor:
+    """For each row of ``features`` the share of other kinds whose centre is farther than that of its own, ``(N,)``."""
+    distances = torch.cdist(features, centres)
+    own = distances[torch.arange(len(kinds)), kinds][:, None]
+    return (own < distances).float().sum(1) / (len(centres) - 1)

@@ -231,3 +231,33 @@ def test_stratified_validation_has_a_small_error_and_knows_it():
     reported = fmean(f["loss_se"] ** 2 for f in stratified) ** 0.5
     assert 0.5 < reported / after < 2
     assert set(single[0]) == {"loss", "linear"}
+
+
+def test_noise_is_offset_in_training_alone():
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.seen = nn.Parameter(torch.zeros(())), []
+
+        def forward(self, x_t, t):
+            self.seen.append(x_t)
+            return x_t * self.weight
+
+    def spread(training, offset):
+        torch.manual_seed(0)
+        network = Wide()
+        last = torch.full((1000,), 1e-6, dtype=torch.float64)
+        job = DiffusionTask(network, alphas_cumprod=last, mean=torch.zeros(1), std=torch.ones(1), noise_offset=offset)
+        batch = {"latents": torch.zeros(2000, 2, 4, 8)}
+        job.answer(batch) if training else job.evaluate(batch)
+        return float(network.seen[0].mean(-1).var())
+
+    assert spread(True, 0.0) == pytest.approx(1 / 8, rel=0.05) == spread(False, 2.0)
+    assert spread(True, 2.0) == pytest.approx(1 / 8 + 4, rel=0.05)
+
+
+def test_what_is_trained_is_what_is_named():
+    network, beside = nn.Linear(2, 2), nn.Linear(3, 3)
+    assert list(task(network).modules()) == ["denoiser"] and len(task(network).groups()["denoiser"]) == 2
+    job = task(network, trained={"beside": beside})
+    assert job.modules() == {"beside": beside} and job.groups()["denoiser"] == list(beside.parameters())

@@ -9,6 +9,13 @@ ALL = "training_data/corel/corel_all"
 ONE = "training_data/corel/class_0001"
 BEST = "--diffusion-checkpoint diffusion_models/best_model.pt --vae-checkpoint vae_models/best_model.pt"
 CLIP = "--clip_checkpoint ./checkpoints/clip/best_clip.pt"
+TRAIN_SH = (
+    "diffusion finetune --pretrained-model sd --train-data-dir rsicd_images --output-dir RemoteDiff "
+    "--resolution=512 --train_batch_size=1 --validation_prompt='A satellite image of a crop field' "
+    "--learning_rate=1e-06 --gradient_accumulation_steps=4 --max_train_steps=3500 --max_grad_norm=1 "
+    '--lr_scheduler="constant" --lr_warmup_steps=0 --mixed_precision="fp16" --gradient_checkpointing --use_ema '
+    "--checkpointing_steps=500 --validation_epochs=10 --report_to=wandb"
+)
 MODEL = f"--model_checkpoint ./checkpoints/model/best_model.pt {CLIP}"
 
 LINES = {
@@ -49,6 +56,15 @@ LINES = {
         "cyclegan export --checkpoint cyclegan_models/best_model.pt --output-dir exported",
     ],
     "002": [
+        "diffusion finetune",
+        "diffusion finetune --pretrained-model sd --train-data-dir rsicd_images --output-dir RemoteDiff",
+        TRAIN_SH,
+        "diffusion finetune --pretrained_model_name_or_path=sd --train_data_dir=rsicd_images --use_ema "
+        "--resolution=224 --center_crop --random_flip --train_batch_size=1 --gradient_accumulation_steps=4 "
+        "--gradient_checkpointing --max_train_steps=3500 --learning_rate=1e-06 --max_grad_norm=1 "
+        "--lr_scheduler=constant --lr_warmup_steps=0 --checkpointing_steps=500 --validation_epochs=10 "
+        "--validation_prompt='A satellite image of a crop field' --report_to=wandb --output_dir=RemoteDiff",
+        "diffusion finetune --data-dir rsicd_images --config finetune-tiny",
         "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
         "data parquet-to-jsonl --parquet_path /path/to/train.parquet --output_dir /path/to/output_directory "
         "--caption_file captions.txt",
@@ -176,15 +192,7 @@ LINES = {
 }  # fmt: skip
 
 COMING = {
-    "002": [
-        "diffusion finetune",
-        "diffusion finetune --pretrained-model sd --train-data-dir rsicd_images --output-dir RemoteDiff "
-        "--resolution=512 --train_batch_size=1 --validation_prompt=field --learning_rate=1e-06 "
-        "--gradient_accumulation_steps=4 --max_train_steps=3500 --max_grad_norm=1 --lr_scheduler=constant "
-        "--lr_warmup_steps=0 --mixed_precision=fp16 "
-        "--gradient_checkpointing --use_ema --checkpointing_steps=500 --validation_epochs=10 --push_to_hub "
-        "--report_to=wandb",
-    ],
+    "002": [f"{TRAIN_SH} --push_to_hub"],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "runs ls",

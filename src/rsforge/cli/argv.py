@@ -35,7 +35,11 @@ def grammar(command: Command) -> Grammar:
     # Behind a list option a positional argument could not be told from one more value.
     several = known.single if any(leaf.argument for leaf in own) else known.many
     for leaf in own:
-        if leaf.argument or leaf.kind is bool:
+        if leaf.argument:
+            continue
+        if leaf.kind is bool:
+            known.alias.update(dict.fromkeys(leaf.options[1:], leaf.option))
+            known.alias.update((f"--no-{one[2:]}", f"--no-{leaf.option[2:]}") for one in leaf.options[1:])
             continue
         known.alias.update(dict.fromkeys(leaf.options[1:], leaf.option))
         (several if leaf.many else known.single).add(leaf.option)

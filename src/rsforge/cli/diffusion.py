@@ -13,6 +13,7 @@ from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
 from rsforge.settings.diffusion_export import DiffusionExportSettings
 from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.finetune import FinetuneSettings
 
 app = group()
 
@@ -62,6 +63,27 @@ def _sar_method() -> Any:
 def train_sar(settings: SarTrainSettings, console: TerminalConsole) -> dict[str, Any]:
     """Train a diffusion model from SAR to optical images, steered by prompts."""
     from rsforge.recipes.diffusion.train_sar import train as recipe
+
+    return recipe(settings, console)
+
+
+def _text_method() -> Any:
+    from rsforge.recipes.text_to_image.finetune import METHOD
+
+    return METHOD
+
+
+@command(
+    app,
+    "diffusion finetune",
+    FinetuneSettings,
+    writes=True,
+    method=_text_method,
+    epilog="Example: rsforge diffusion finetune --pretrained-model sd15 --data-dir data/rsicd_images",
+)
+def finetune(settings: FinetuneSettings, console: TerminalConsole) -> dict[str, Any]:
+    """Fine-tune a Stable Diffusion model on captioned images, or train a small one from scratch."""
+    from rsforge.recipes.text_to_image.finetune import train as recipe
 
     return recipe(settings, console)
 

@@ -116,7 +116,7 @@ class CheckpointWriter:
             self._publish(whole["nets"][net] | averaged_weights(whole["parts"].get("ema", {}), net), weights)
         self.commit(lambda: whole, *names)
         if kept is not None:
-            self._retain()
+            self.retain()
 
     def complete(self, path: Path, kept: Moment | None) -> None:
         """Finish the commit of the checkpoint ``path``: also as the periodic one of ``kept``, and as the latest."""
@@ -125,9 +125,9 @@ class CheckpointWriter:
             if path.name != Path(name).name:
                 durable.link_or_copy(path, self.folder / name)
         if kept is not None:
-            self._retain()
+            self.retain()
 
-    def _retain(self) -> None:
+    def retain(self) -> None:
         """Delete periodic checkpoints beyond the newest ``keep``, by the steps that they state, with their weights.
 
         One that cannot be read stays, and counts as none: how new it is is unknown.
@@ -167,6 +167,8 @@ class NoCheckpointWriter(CheckpointWriter):
         state()
 
     def complete(self, path: Path, kept: Moment | None) -> None: ...
+
+    def retain(self) -> None: ...
 
 
 class StoredCheckpoint(NamedTuple):

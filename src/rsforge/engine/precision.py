@@ -33,13 +33,15 @@ def cpu_has(name: str) -> bool:
 def choose(wanted: str, device: torch.device) -> Precision:
     """The precision for ``wanted`` in no, auto, bf16, fp16 on ``device``.
 
-    ``auto`` is bf16 where a GPU has it, else fp16 on a GPU, else fp32. A processor without the hardware gets
-    fp32 and a line saying so: emulated bf16 is several times slower than fp32 there.
+    ``auto`` is bf16 where a GPU has it, else fp16 on a GPU, else fp32. A processor without the hardware for fp16 gets
+    bf16 where it has that, else fp32, and a line saying so: emulated halves are several times slower than fp32.
     """
     if wanted == "auto":
         wanted = _automatic(device)
     if wanted == "no":
         return Precision()
+    if device.type == "cpu" and wanted == "fp16" and not cpu_has("fp16") and cpu_has("bf16"):
+        return Precision(_DTYPES["bf16"], "this processor has no fp16 arithmetic: training in bf16")
     if device.type == "cpu" and not cpu_has(wanted):
         return Precision(note=f"this processor has no {wanted} arithmetic: training in fp32, which is faster here")
     return Precision(_DTYPES[wanted])

@@ -41,12 +41,15 @@ class OutputLayout:
     plot: str
     samples: str
     reconstructions: str = ""
+    product: tuple[str, ...] = ()
+    """Files that are written when the training has ended."""
 
     @property
     def folders(self) -> list[str]:
         """The folders below the output folder that are a run's own."""
         pictures = [name.split("/")[0] for name in (self.samples, self.reconstructions) if name]
         places = [self.names.place] if self.names.place else []
+        places += dict.fromkeys(name.split("/")[0] for name in self.product if "/" in name)
         return [
             LATENTS,
             PREDICTIONS,
@@ -61,7 +64,7 @@ class OutputLayout:
     def own_files(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote: by the names of files, since others may stand among them."""
         names = [JOURNAL, SETTINGS, TIMING, ENDING, self.plot, self.names.latest, self.names.best]
-        names += [f"{net}.pth" for net in self.names.weights_only] + OTHERS
+        names += [f"{net}.pth" for net in self.names.weights_only] + [*self.product] + OTHERS
         patterns = [glob.escape(name) if "*" not in name else name for name in names]
         for unit in ("epoch", "step"):
             pictures = [by_unit(name, unit) for name in (self.samples, self.reconstructions) if name]

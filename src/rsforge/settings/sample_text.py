@@ -15,7 +15,10 @@ from rsforge.settings.sections import also
 class SampleTextSettings(PretrainedModelSettings):
     """Settings of ``rsforge sample text``."""
 
-    pipeline: Path = Field(description=PIPELINE, json_schema_extra=also("--pretrained-model"))
+    pipeline: Path = Field(
+        description=f"{PIPELINE[:-1]}; or a checkpoint (.pt) of `diffusion finetune`.",
+        json_schema_extra=also("--pretrained-model", "--model-checkpoint"),
+    )
     prompt: str | None = Field(None, description="What to draw.", json_schema_extra=also(basic=True))
     prompts_file: Path | None = Field(
         None, description="Text file with a prompt a line, in place of --prompt.", json_schema_extra=also(basic=True)

@@ -147,11 +147,21 @@ def nest(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     for name, field in model.model_fields.items():
         if section_of(field) is not None:
             tree[name] = {} if field.is_required() else field.get_default().model_dump(exclude_unset=True)
-    for name, value in values.items():
+    for name, value in {**_give_way(model, values), **values}.items():
         *sections, key = settings_of(model)[name].loc
         holder = tree[sections[0]] if sections else tree
         holder[key] = value
     return tree
+
+
+def _give_way(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, None]:
+    """None for settings that would stand, by a command's default, in the place of one that is given."""
+    given: dict[str, None] = {}
+    for name, setting in settings_of(model).items():
+        extra = setting.field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("replaces") in values:
+            given[name] = None
+    return given
 
 
 def flatten(settings: BaseModel | Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
 from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
 from rsforge.models.interfaces import Denoiser
+from rsforge.noise.noise_offset import add_offset
 from rsforge.noise.process import Prediction, broadcast, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
 from rsforge.noise.weighting import min_snr_weight
@@ -49,9 +50,11 @@ class DiffusionTask:
 
     ``moments_of(batch)`` is ``(B, 2, *latent)``, mean and log-variance; ``mean`` and ``std`` standardise latents
     by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike;
-    ``timestep_shift`` above 1 trains more on noise. ``inputs_of(batch)`` holds the inputs of ``conditioning`` by
-    their names. Validation asks every latent at ``validation_draws`` timesteps: one from the whole table, or two from
-    each of half as many equal parts (``ValueError`` for another odd number).
+    ``timestep_shift`` above 1 trains more on noise, and ``noise_offset`` shifts the noise of training by channel.
+    ``inputs_of(batch)`` holds the inputs of ``conditioning`` by their names. ``trained`` are the networks that learn,
+    under their names in checkpoints; without it the denoiser alone. Validation asks every latent at
+    ``validation_draws`` timesteps: one from the whole table, or two from each of half as many equal parts
+    (``ValueError`` for another odd number).
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class DiffusionTask:
         min_snr_gamma: float = 0.0,
         timestep_sampling: TimestepSampling = "uniform",
         timestep_shift: float = 1.0,
+        noise_offset: float = 0.0,
         conditioning: Conditioning = UNCONDITIONAL,
         validation_draws: int = 1,
+        trained: Mapping[str, nn.Module] | None = None,
         moments_of: Callable[[Batch], Tensor] = already_encoded,
         inputs_of: Callable[[Batch], Batch] = as_they_are,
     ) -> None:
@@ -75,15 +80,16 @@ class DiffusionTask:
         self.denoiser, self.prediction = denoiser, prediction
         self.moments_of, self.inputs_of = moments_of, inputs_of
         self.alphas_cumprod, self.mean, self.std = alphas_cumprod, mean, std
-        self.min_snr_gamma = min_snr_gamma
+        self.min_snr_gamma, self.noise_offset = min_snr_gamma, noise_offset
+        self.trained = {"denoiser": denoiser} if trained is None else dict(trained)
         self.draw_timesteps = partial(sample_timesteps, timestep_sampling, len(alphas_cumprod), shift=timestep_shift)
         self.conditioning, self.validation_draws = conditioning, validation_draws
 
     def modules(self) -> Mapping[str, nn.Module]:
-        return {"denoiser": self.denoiser}
+        return self.trained
 
     def groups(self) -> Mapping[str, list[nn.Parameter]]:
-        return {"denoiser": list(self.denoiser.parameters())}
+        return {"denoiser": [p for network in self.trained.values() for p in network.parameters()]}
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         noisy, output = self.answer(batch)
@@ -91,7 +97,7 @@ class DiffusionTask:
 
     def answer(self, batch: Batch) -> tuple[Noisy, Tensor]:
         """Latents at random timesteps, and what the network says of them, some of its inputs left out."""
-        noisy = self._diffuse(self.moments_of(batch), self.draw_timesteps)
+        noisy = self._diffuse(self.moments_of(batch), self.draw_timesteps, self.noise_offset)
         inputs = self.conditioning.drop(self.conditioning.select(self.inputs_of(batch)))
         return noisy, self._predict(noisy, inputs)
 
@@ -128,13 +134,13 @@ class DiffusionTask:
     def _total(self) -> int:
         return len(self.alphas_cumprod)
 
-    def _diffuse(self, moments: Tensor, draw_timesteps: DrawTimesteps) -> Noisy:
+    def _diffuse(self, moments: Tensor, draw_timesteps: DrawTimesteps, offset: float = 0.0) -> Noisy:
         with torch.no_grad():
             mu, logvar = moments.unbind(1)
             x_0 = (sample_latent(mu, logvar) - self.mean) / self.std
         # Drawn on the host, where the float64 table is: no device has to be waited for.
         t = draw_timesteps(len(x_0))
-        eps, alpha_bar = torch.randn_like(x_0), self.alphas_cumprod[t]
+        eps, alpha_bar = add_offset(torch.randn_like(x_0), offset), self.alphas_cumprod[t]
         x_t, wanted = q_sample(x_0, eps, alpha_bar), target(self.prediction, x_0, eps, alpha_bar)
         return Noisy(x_0, x_t, t.to(x_0.device), alpha_bar, wanted)
 

@@ -206,3 +206,15 @@ def test_an_unusable_shape_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(RsforgeError) as caught:
         TileDataset(scan(tmp_path).tiles, image_size=256, seed=0)
     assert caught.value.code == "RSF-D003" and caught.value.where.endswith("hair.png")
+
+
+def test_a_random_crop_lies_elsewhere_in_each_epoch_and_is_the_same_for_one_key(tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.arange(80, dtype=np.uint8)[None, :, None], (20, 80, 3))
+    Image.fromarray(np.ascontiguousarray(ramp)).save(tmp_path / "wide.png")
+    found = scan(tmp_path).tiles
+    data = TileDataset(found, image_size=20, seed=1, flip=0.0, random_crop=True)
+    lefts = [round(float((data[epoch, 0][0, 0, 0] + 1) * 127.5)) for epoch in range(40)]
+    assert min(lefts) < 15 and max(lefts) > 45 and len(set(lefts)) > 15 and data.cached is None
+    assert torch.equal(data[3, 0], data[3, 0])
+    centre = TileDataset(found, image_size=20, seed=1, flip=0.0)
+    assert torch.equal(data.plain()[3, 0], centre[0, 0]) and round(float((centre[0, 0][0, 0, 0] + 1) * 127.5)) == 30

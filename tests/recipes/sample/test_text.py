@@ -101,9 +101,13 @@ def test_what_does_not_fit_is_refused_with_its_option(draw, tmp_path):
 
 
 def test_only_models_of_text_are_drawn(draw, tmp_path):
-    torch.save({}, tmp_path / "best_model.pt")
-    error, _ = draw("--prompt", "a", "--pipeline", "best_model.pt", code=4)
-    assert error["code"] == "RSF-C004" and "best_model.pt is no folder" in error["message"]
+    for name, code, words in (
+        ("best_model.pt", "RSF-C003", "text-to-image"),
+        ("a.bin", "RSF-C004", "a.bin is no folder"),
+    ):
+        torch.save({}, tmp_path / name)
+        error, _ = draw("--prompt", "a", "--pipeline", name, code=4)
+        assert error["code"] == code and words in error["message"]
 
 
 def test_adapters_change_the_image_and_are_recorded(draw, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine.cadence import Moment
+from rsforge.errors import RsforgeError
 from rsforge.recipes.tracking.previews import Preview
 from rsforge.recipes.vae import train as vae_train
 from tests.worlds.commands import VAE, rsforge
@@ -40,3 +41,11 @@ def test_a_training_goes_on_when_its_pictures_fail(tmp_path, monkeypatch, capsys
     err = capsys.readouterr().err
     assert err.count("sample pictures of 1 epoch failed; the training continues: ZeroDivisionError") == 1
     assert "2 epochs failed" not in err and (tmp_path / "run" / "latest_model.pt").is_file()
+
+
+def test_what_pictures_say_of_the_training_ends_it():
+    def draw(moment: Moment):
+        raise RsforgeError("RSF-T004", "the image has one colour")
+
+    with pytest.raises(RsforgeError, match="one colour"):
+        Preview(draw, lambda: None, RecordingConsole())(Moment(1))

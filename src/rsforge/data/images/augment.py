@@ -14,20 +14,29 @@ from rsforge.seeds import derive
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
-def to_square(rgb: Pixels, size: int) -> Tensor:
-    """The centre square of ``(H, W, 3)``, as by ``crop_centre``: uint8 ``(3, size, size)``."""
-    square = np.array(crop_centre(Image.fromarray(rgb), size))
+CENTRE = 0.5
+
+
+def to_square(rgb: Pixels, size: int, place: float = CENTRE) -> Tensor:
+    """A square of ``(H, W, 3)``, as by ``crop_square``: uint8 ``(3, size, size)``."""
+    square = np.array(crop_square(Image.fromarray(rgb), size, place))
     return torch.from_numpy(square).permute(2, 0, 1).contiguous()
 
 
 def crop_centre(image: Image.Image, size: int) -> Image.Image:
-    """The centre square of an image of any mode, its shorter side resized to ``size``.
+    """The centre square of an image, as by ``crop_square``."""
+    return crop_square(image, size)
 
-    Antialiased bicubic resampling. RSF-D003 for images too elongated to be resized.
+
+def crop_square(image: Image.Image, size: int, place: float = CENTRE) -> Image.Image:
+    """A square of an image of any mode, its shorter side resized to ``size``.
+
+    Along the longer side it lies at ``place``: 0 is left or top, 1 right or bottom. Antialiased bicubic resampling.
+    RSF-D003 for images too elongated to be resized.
     """
     h, w = scaled_size(image.height, image.width, size)
     resized = image.resize((w, h), Image.Resampling.BICUBIC)
-    left, top = round((w - size) / 2), round((h - size) / 2)
+    left, top = round((w - size) * place), round((h - size) * place)
     return resized.crop((left, top, left + size, top + size))
 
 

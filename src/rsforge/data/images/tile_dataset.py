@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge.data.images.augment import augment, to_square
+from rsforge.data.images.augment import CENTRE, augment, to_square
 from rsforge.data.io.image_reader import UnreadableError, decode_rgb, find_images, read_bytes, unreadable_error
 from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
@@ -155,7 +155,8 @@ def split_digest(train: Iterable[HasDigest], val: Iterable[HasDigest]) -> str:
 class TileDataset(Dataset[Tensor]):
     """Tiles as float ``(3, image_size, image_size)`` in [-1, 1], addressed by (epoch, index).
 
-    The same key gives the same tensor in every process. Up to ``keep_bytes`` the resized tiles are cached in one uint8
+    The same key gives the same tensor in every process. With ``random_crop`` the square lies elsewhere along the longer
+    side in each epoch, and tiles are decoded on access. Up to ``keep_bytes`` the resized tiles are cached in one uint8
     tensor, which forked loader workers share; above that they are decoded on access. RSF-D002 for a file that vanished
     or changed since the scan.
     """
@@ -168,6 +169,7 @@ class TileDataset(Dataset[Tensor]):
         seed: int,
         flip: float = 0.5,
         jitter: float = 0.0,
+        random_crop: bool = False,
         keep_bytes: int = 1 << 30,
     ) -> None:
         self.tiles = list(tiles)
@@ -175,8 +177,9 @@ class TileDataset(Dataset[Tensor]):
         self.seed = seed
         self.flip = flip
         self.jitter = jitter
+        self.random_crop = random_crop
         self.cached: Tensor | None = None
-        if len(self.tiles) * 3 * image_size**2 <= keep_bytes:
+        if not random_crop and len(self.tiles) * 3 * image_size**2 <= keep_bytes:
             self.cached = torch.empty(len(self.tiles), 3, image_size, image_size, dtype=torch.uint8)
             for index, image in enumerate(map_in_threads(self._load, range(len(self.tiles)))):
                 self.cached[index] = image
@@ -188,6 +191,7 @@ class TileDataset(Dataset[Tensor]):
         """The same tiles without augmentation; the cache is shared."""
         clone = copy.copy(self)
         clone.flip = clone.jitter = 0.0
+        clone.random_crop = False
         return clone
 
     def name(self, index: int) -> str:
@@ -195,16 +199,17 @@ class TileDataset(Dataset[Tensor]):
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         epoch, index = key
-        image = self._load(index) if self.cached is None else self.cached[index]
+        place = (derive(self.seed, "crop", epoch, index) % 4096) / 4095 if self.random_crop else CENTRE
+        image = self._load(index, place) if self.cached is None else self.cached[index]
         return augment(image, seed=self.seed, epoch=epoch, index=index, flip=self.flip, jitter=self.jitter)
 
-    def _load(self, index: int) -> Tensor:
+    def _load(self, index: int, place: float = CENTRE) -> Tensor:
         tile = self.tiles[index]
         try:
             data = read_bytes(tile.path)
             if hashlib.sha256(data).hexdigest() != tile.digest:
                 raise UnreadableError("the file changed since it was first read")
-            return to_square(decode_rgb(data), self.image_size)
+            return to_square(decode_rgb(data), self.image_size, place)
         except UnreadableError as reason:
             raise unreadable_error(tile.path, str(reason)) from None
         except RsforgeError as error:

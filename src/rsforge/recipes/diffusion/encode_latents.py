@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_statistics
 from rsforge.data.stored_arrays import check_array, open_array, write_array
+from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Autoencoder
@@ -109,6 +111,34 @@ def check_augmentation(settings: DiffusionTrainSettings) -> None:
         )
 
 
+def load_or_make(
+    path: Path,
+    shape: tuple[int, ...],
+    encode: Callable[[], Iterable[Tensor]],
+    world: SingleProcess,
+    console: Console,
+    *,
+    what: str,
+) -> Moments:
+    """The array ``shape`` at ``path``, mapped; where it is not there to the bit, the first process writes it first."""
+    if world.writes and not _is_sound(path, shape, what, console):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_array(path, encode(), shape)
+    world.barrier()
+    return open_array(path, shape)
+
+
+def _is_sound(path: Path, shape: tuple[int, ...], what: str, console: Console) -> bool:
+    """Whether ``path`` holds the array to the bit; what is there and does not is said."""
+    try:
+        check_array(path, shape)
+    except RsforgeError as error:
+        if path.exists():
+            console.warn(f"{path}: {error.found}: the {what} are encoded again")
+        return False
+    return True
+
+
 class Store:
     """The folder of stored latents; files are named by all that determines their content."""
 
@@ -125,11 +155,9 @@ class Store:
         """Memory-mapped ``(N, views, 2, *latent)`` and the names of its rows; encoded by rank 0 when missing."""
         shape = (len(samples), 1 + mirrored, 2, *self.shape)
         path = self._path(side, data_digest, mirrored=mirrored)
-        if self.world.writes and not self._is_sound(path, shape, side):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_array(path, self._encode(samples, side, mirrored=mirrored), shape)
-        self.world.barrier()
-        return open_array(path, shape), [samples.name(i) for i in range(len(samples))]
+        encode = partial(self._encode, samples, side, mirrored=mirrored)
+        moments = load_or_make(path, shape, encode, self.world, self.console, what=f"{side} images")
+        return moments, [samples.name(i) for i in range(len(samples))]
 
     def _path(self, side: str, data_digest: str, *, mirrored: bool) -> Path:
         key = cache_key(
@@ -139,16 +167,6 @@ class Store:
             mirrored=mirrored,
         )
         return self.folder / f"{key}.npy"
-
-    def _is_sound(self, path: Path, shape: tuple[int, ...], side: str) -> bool:
-        """Whether ``path`` holds the latents to the bit; what is there and does not is said."""
-        try:
-            check_array(path, shape)
-        except RsforgeError as error:
-            if path.exists():
-                self.console.warn(f"{path}: {error.found}: the {side} images are encoded again")
-            return False
-        return True
 
     def _encode(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.console.progress(f"encoding {side}", len(samples)) as meter:

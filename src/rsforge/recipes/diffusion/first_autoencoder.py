@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,22 +60,34 @@ def as_images(pairs: PairSets) -> ImageSets:
 
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
-    options, run = settings.autoencoder, settings.run
+    data = VaeTileSettings(
+        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
+    )
+    own = autoencoder_options(settings.autoencoder, settings.loss.vgg_weights)
+    checkpointing = settings.denoiser.gradient_checkpointing
+    return stage_settings(settings.autoencoder, own, settings.run, data, settings.loop.mixed_precision, checkpointing)
+
+
+def stage_settings(
+    options: FirstAutoencoderSettings,
+    autoencoder: AutoencoderSettings,
+    run: RunSettings,
+    data: VaeTileSettings,
+    mixed_precision: Any,
+    gradient_checkpointing: bool,
+) -> VaeTrainSettings:
+    """The training of ``autoencoder`` in the folder ``autoencoder`` of ``run``, from where it was interrupted."""
     folder = run.output_dir / FOLDER
     interrupted = not run.overwrite and (folder / VAE.names.latest).is_file()
     own = run.model_dump() | {"output_dir": folder, "resume": "auto" if interrupted else None, "log_dir": None}
     return VaeTrainSettings(
         run=RunSettings(**own),
-        data=VaeTileSettings(
-            data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
-        ),
-        autoencoder=autoencoder_options(options, settings.loss.vgg_weights).model_copy(
-            update={"gradient_checkpointing": settings.denoiser.gradient_checkpointing}
-        ),
+        data=data,
+        autoencoder=autoencoder.model_copy(update={"gradient_checkpointing": gradient_checkpointing}),
         loop=LoopSettings(
             epochs=options.epochs,
             batch_size=options.batch_size,
-            mixed_precision=settings.loop.mixed_precision,
+            mixed_precision=mixed_precision,
             save_every=max(1, options.epochs),
             sample_every=max(1, options.epochs // 5),
         ),
@@ -96,9 +109,16 @@ def train_first(settings: SarTrainSettings, console: Console) -> Path:
 
     own = settings_of(settings)
     console.say(f"autoencoder  first, on both images of the training pairs, in {own.run.output_dir}")
+    return fit_first(own, read_both, console)
+
+
+def fit_first(
+    own: VaeTrainSettings, read: Callable[[VaeTrainSettings, Compute, Console], ImageSets], console: Console
+) -> Path:
+    """The checkpoint of an autoencoder that is trained before another model, on the images that ``read`` gives."""
     stage = StageConsole(console, command=console.command, argv=console.argv, origins={})
     try:
-        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=read_both), own, stage, more_follows=True)
+        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=read), own, stage, more_follows=True)
     except RsforgeError as error:
         if error.code.startswith("RSF-I"):  # the same command goes on here; --resume is for the denoiser
             error.fix = console.command

@@ -96,9 +96,27 @@ class LatentPipeline:
         on_step: Callable[[int], None] = ignore_progress,
     ) -> Tensor:
         """Images ``(len(indices), 3, H, W)`` in [-1, 1]; each depends on ``seed`` and its index alone."""
+        return self.decode(self.draw_latents(indices, walk, seed=seed, guide=guide, start=start, on_step=on_step))
+
+    @torch.no_grad()
+    def decode(self, x_0: Tensor) -> Tensor:
+        """Images in [-1, 1] of standardised latents."""
+        return self.autoencoder.decode(x_0 * self.std + self.mean).float().clamp(-1, 1)
+
+    @torch.no_grad()
+    def draw_latents(
+        self,
+        indices: Sequence[int],
+        walk: Walk,
+        *,
+        seed: int,
+        guide: Guide = NO_INPUTS,
+        start: Start | None = None,
+        on_step: Callable[[int], None] = ignore_progress,
+    ) -> Tensor:
+        """The standardised latents of what ``draw`` gives."""
         network = self.guide_network(guide)
-        latents = self.walk_latents(network, self.latent_shape, indices, walk, seed=seed, start=start, on_step=on_step)
-        return self.autoencoder.decode(latents).float().clamp(-1, 1)
+        return self.walk_latents(network, self.latent_shape, indices, walk, seed=seed, start=start, on_step=on_step)
 
     def guide_network(self, guide: Guide) -> Callable[[Tensor, Tensor], Tensor]:
         """The denoiser with its inputs, as a function of ``(x_t, t)``."""
@@ -117,7 +135,7 @@ class LatentPipeline:
         start: Start | None = None,
         on_step: Callable[[int], None] = ignore_progress,
     ) -> Tensor:
-        """Latents ``(len(indices), *shape)``, not standardised, from noise that ``seed`` and each index choose."""
+        """Standardised latents ``(len(indices), *shape)`` from noise that ``seed`` and each index choose."""
         noise = SeededNoise(seed, indices)
         eps = noise.draw(torch.empty(len(indices), *shape, device=self.mean.device))
         steps, x_t = self._begin(walk, eps, start)
@@ -131,7 +149,7 @@ class LatentPipeline:
                 on_step=on_step,
                 final_alpha_bar=self.grid.final_alpha_bar(self.alphas_cumprod),
             )
-        return x_t * self.std + self.mean
+        return x_t
 
     def _begin(self, walk: Walk, eps: Tensor, start: Start | None) -> tuple[list[int], Tensor]:
         """The steps to take and the state they begin with: pure noise, or an image that is noisy in part."""

@@ -29,8 +29,11 @@ def build_networks(settings: SarTrainSettings, channels: int, context_width: int
     return networks
 
 
-def build_unet(options: SarUNetSettings, channels: int, context_width: int) -> UNet:
-    """The U-Net of noisy and SAR latents of ``channels`` each; RSF-U005 where the options do not fit together."""
+def build_unet(options: SarUNetSettings, channels: int, context_width: int, *, in_channels: int | None = None) -> UNet:
+    """The U-Net of noisy and SAR latents of ``channels`` each, or of ``in_channels`` together.
+
+    RSF-U005 where the options do not fit together.
+    """
     factors = [2**level for level in range(len(options.channels))]
     unknown = set(options.attention_levels) - set(factors)
     if unknown or options.context_dim not in (None, context_width):
@@ -39,7 +42,7 @@ def build_unet(options: SarUNetSettings, channels: int, context_width: int) -> U
         raise RsforgeError("RSF-U005", what, where="--unet-attention-levels, --unet-context-dim", found=found)
     try:
         return UNet(
-            in_channels=2 * channels,
+            in_channels=in_channels or 2 * channels,
             out_channels=channels,
             block_out_channels=options.channels,
             layers_per_block=options.layers_per_block,

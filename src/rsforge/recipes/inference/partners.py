@@ -16,7 +16,7 @@ def partner_files(checkpoint: Path, state: Mapping[str, Any], role: str, stored:
     the model was trained: from the folder that the run was started in, should the whole have moved, and from here.
     """
     folder, name = checkpoint.parent, Path(stored).name
-    candidates = [folder / COPIES / f"{role}.pt", folder / name, _root_of_run(folder, state) / stored, Path(stored)]
+    candidates = [folder / COPIES / f"{role}.pt", folder / name, root_of_run(folder, state) / stored, Path(stored)]
     seen = {checkpoint.resolve()}
     for path in candidates:
         if stored and path.is_file() and path.resolve() not in seen:
@@ -24,7 +24,7 @@ def partner_files(checkpoint: Path, state: Mapping[str, Any], role: str, stored:
             yield path
 
 
-def _root_of_run(folder: Path, state: Mapping[str, Any]) -> Path:
+def root_of_run(folder: Path, state: Mapping[str, Any]) -> Path:
     """The folder that the run of a checkpoint was started in, as far as its own folder shows."""
     output = Path(state["settings"]["run"]["output_dir"])
     parts, tail = folder.resolve().parts, output.parts

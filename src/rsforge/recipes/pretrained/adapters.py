@@ -13,11 +13,16 @@ from rsforge.models.low_rank import merge_updates
 from rsforge.models.pretrained.adapter_names import Part
 from rsforge.models.pretrained.read_adapter import find_file, read_adapter
 from rsforge.models.pretrained.write_adapter import KOHYA_FILE, PEFT_FILE, Adapters, write_kohya, write_peft
+from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.pretrained.model import PretrainedModel
 
+NOBODY = SilentConsole()
 
-def merge_adapters(model: PretrainedModel, adapters: Iterable[tuple[Path, float]]) -> list[dict[str, Any]]:
-    """Add adapters, each times its weight, to the weights of ``model``, and return what records say of them.
+
+def merge_adapters(
+    model: PretrainedModel, adapters: Iterable[tuple[Path, float]], console: Console = NOBODY
+) -> list[dict[str, Any]]:
+    """Add adapters, each times its weight, to the weights of ``model``; says and returns what each one is.
 
     Nothing is changed where one of them cannot be used; errors as :func:`read_adapter`.
     """
@@ -32,6 +37,7 @@ def merge_adapters(model: PretrainedModel, adapters: Iterable[tuple[Path, float]
             "file": str(path), "sha256": file_digest(path), "weight": weight, "parts": sorted(parts),
             "layers": len(every), "ranks": sorted({update.rank for update in every}),
         })  # fmt: skip
+        console.say(f"adapter    {path}, weight {weight:g}, {len(every)} layers")
     return records
 
 

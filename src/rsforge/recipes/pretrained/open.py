@@ -27,7 +27,5 @@ def open_pretrained(
     )  # fmt: skip
     for note in model.notes:
         console.warn(note)
-    adapters = merge_adapters(model, settings.adapters)
-    for one in adapters:
-        console.say(f"adapter    {one['file']}, weight {one['weight']:g}, {one['layers']} layers")
+    adapters = merge_adapters(model, settings.adapters, console)
     return model.to(device), adapters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rsforge import durable, leftovers
 from rsforge.data.clip_tokenizer import CONFIG, MERGES, SPECIALS, VOCABULARY
@@ -37,16 +38,26 @@ def save_folder(model: PretrainedModel, folder: Path, *, overwrite: bool = False
     RSF-U004 as :func:`check_free`, RSF-C004 for a model that diffusers cannot draw from.
     """
     check_free(folder, overwrite=overwrite)
-    tokenizer, networks = model.tokenizer, model.networks
-    ids = {"start": tokenizer.start, "end": tokenizer.end, "pad": tokenizer.pad}
-    configs = describe_parts(networks, ids)
+    describe(model)
     output_dir.make(folder)
-    files = [folder / name for name in FILES]
     with durable.lock_folder(folder):
-        leftovers.sweep_for(files)
-        (folder / INDEX).unlink(missing_ok=True)
-        output_dir.make(folder / TOKENIZER)
-        tokenizer.save(folder / TOKENIZER)
-        write_parts(networks, folder, configs)
-        write_index(folder, networks.schedule.scheduler)
+        return write_files(model, folder)
+
+
+def describe(model: PretrainedModel) -> dict[str, dict[str, Any]]:
+    """The configuration of every part by its folder; RSF-C004 for a model that diffusers cannot draw from."""
+    tokenizer = model.tokenizer
+    return describe_parts(model.networks, {"start": tokenizer.start, "end": tokenizer.end, "pad": tokenizer.pad})
+
+
+def write_files(model: PretrainedModel, folder: Path) -> list[Path]:
+    """Write ``model`` into ``folder``, which is locked by who calls, in place of one that is there."""
+    networks, files = model.networks, [folder / name for name in FILES]
+    configs = describe(model)
+    leftovers.sweep_for(files)
+    (folder / INDEX).unlink(missing_ok=True)
+    output_dir.make(folder / TOKENIZER)
+    model.tokenizer.save(folder / TOKENIZER)
+    write_parts(networks, folder, configs)
+    write_index(folder, networks.schedule.scheduler)
     return files

@@ -90,7 +90,7 @@ class ScenePainter:
         return self._join(self.grids.encoding, self.grids.read_tiles(read), self.pipeline.encode)
 
     def walk(self, drawing: SceneDrawing, walk: Walk, *, seed: int, number: int) -> Tensor:
-        """One draw of the optical latents ``(C, h, w)``, not standardised; ``number`` and ``seed`` choose its noise."""
+        """One draw of the standardised optical latents ``(C, h, w)``; ``number`` and ``seed`` choose its noise."""
         start = Start(drawing.sar[None], drawing.strength) if drawing.strength < 1 else None
         network = self._tiled_network(drawing)
         latents = self.pipeline.latents
@@ -102,8 +102,7 @@ class ScenePainter:
         grid, count = self.grids.decoding, len(latents)
 
         def images_of(tiles: Tensor) -> Tensor:
-            latents_of_draws = tiles.unflatten(1, (count, -1)).flatten(0, 1)
-            images = self.pipeline.latents.autoencoder.decode(latents_of_draws).float().clamp(-1, 1)
+            images = self.pipeline.latents.decode(tiles.unflatten(1, (count, -1)).flatten(0, 1))
             side_by_side: Tensor = images.unflatten(0, (len(tiles), count)).flatten(1, 2)
             return side_by_side
 

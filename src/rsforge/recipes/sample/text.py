@@ -16,13 +16,16 @@ from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
+from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.open import open_pretrained
 from rsforge.recipes.sample.images import write_images
+from rsforge.recipes.text_to_image.load import load_model
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_text import SampleTextSettings
 
 LONGEST_SHOWN = 40
+CHECKPOINT = ".pt"
 
 
 def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     prompts = read_prompts(settings)
     device = devices.choose(settings.device)
     console.say(f"device     {devices.describe(device)}")
-    model, adapters = open_pretrained(settings.pipeline, settings, device, console)
+    model, adapters = open_model(settings, device, console)
     _warn_of_long(prompts, model, console)
     pipeline = _open_pipeline(model, settings)
     walk = _walk(pipeline, model, settings)
@@ -52,6 +55,16 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     leftovers.sweep_for([record])
     durable.write_json(record, result)
     return result
+
+
+def open_model(
+    settings: SampleTextSettings, device: torch.device, console: Console
+) -> tuple[PretrainedModel, list[dict[str, Any]]]:
+    """The pretrained model that the settings name, or that of a checkpoint of ``diffusion finetune``, with adapters."""
+    if settings.pipeline.suffix.lower() != CHECKPOINT:
+        return open_pretrained(settings.pipeline, settings, device, console)
+    model = load_model(settings.pipeline)
+    return model.to(device), merge_adapters(model, settings.adapters, console)
 
 
 def read_prompts(settings: SampleTextSettings) -> list[str]:

@@ -110,7 +110,15 @@ def _fit_here(
             spec = method.spec(settings, prepared, networks, compute, console)
         identity = _identity(method, settings, spec, datasets, compute, console, state)
         identity[decisions.KEY] = decisions.describe_decisions(decided, state)
-        return _train(method, settings, spec, identity, compute, console, point)
+        result = _train(method, settings, spec, identity, compute, console, point)
+        usable = _usable(result, run.output_dir, method.outputs)
+        made = method.finish(settings, prepared, usable, console) if compute.world.writes else {}
+        return result | made | {"next": method.next_command(settings, usable)}
+
+
+def _usable(result: dict[str, Any], output: Path, outputs: OutputLayout) -> Path:
+    """The checkpoint to go on with: the best, else the latest."""
+    return Path(result.get("best_model", result.get("latest_model", output / outputs.names.latest)))
 
 
 @contextlib.contextmanager
@@ -188,9 +196,7 @@ def _train(
         if trainer.progress.finished:
             console.say(f"stopped    after {trainer.progress.epoch} epochs: {trainer.progress.finished}")
         check_outcome(trainer, output, outputs, spec.monitored)
-    result = describe_outcome(trainer, output, outputs, spec.monitored)
-    usable = Path(result.get("best_model", result.get("latest_model", output / outputs.names.latest)))
-    return result | {"next": method.next_command(settings, usable)}
+    return describe_outcome(trainer, output, outputs, spec.monitored)
 
 
 def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute: Compute, console: Console) -> int:
@@ -208,6 +214,7 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
         trainer.checkpoint_writer.complete(
             point.path, trainer.cadences.kept_moment(progress.step, per_epoch, last=last)
         )
+    trainer.checkpoint_writer.retain()  # which a kill behind the last commit may have left undone
     compute.world.barrier()
     if trainer.best.epoch >= 0 and not (folder / outputs.names.best).exists():
         console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")

@@ -1,0 +1,1 @@
+"""Text-to-image models: fine-tuned on captioned images, or trained from scratch."""

@@ -1,0 +1,191 @@
+"""Captioned images, divided and with the numbers of their captions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rsforge.data.captions.metadata import CaptionRow, find_metadata, name_below, read_metadata
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest, split_tiles
+from rsforge.data.io.image_reader import find_images
+from rsforge.engine.loader import IndexedDataset
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.image_folder import KEEP_BYTES, ImageSets, refuse_shared_folder
+from rsforge.recipes.datasets.stored_split import follow_split
+from rsforge.seeds import derive
+from rsforge.settings.base import RunSettings
+from rsforge.settings.finetune import CaptionedImageSettings
+from rsforge.wording import count_noun, join_first
+
+Captions = Mapping[str, Sequence[str]]
+"""The captions of images, by the name of the image."""
+FLIPPED = 0.5
+
+
+@dataclass(frozen=True)
+class CaptionedImages:
+    """Images, all distinct ``texts``, and of each training and held-out image the numbers of its captions."""
+
+    images: ImageSets
+    texts: list[str]
+    numbers: tuple[list[list[int]], list[list[int]]]
+    identity: dict[str, Any]
+
+    @property
+    def trained_texts(self) -> list[str]:
+        """The distinct captions of the training images, in the order of ``texts``."""
+        used = {number for numbers in self.numbers[0] for number in numbers}
+        return [text for number, text in enumerate(self.texts) if number in used]
+
+
+class CaptionedSamples:
+    """``samples`` with a caption each under ``text``: one of ``rows``.
+
+    Of several captions one is drawn anew in each epoch, by (seed, epoch, index) alone.
+    """
+
+    def __init__(
+        self, samples: IndexedDataset, numbers: Sequence[Sequence[int]], rows: npt.NDArray[Any], *, seed: int
+    ) -> None:
+        if len(samples) != len(numbers):
+            raise ValueError(f"{len(samples)} images and the captions of {len(numbers)}")
+        self.samples, self.numbers, self.rows, self.seed = samples, numbers, rows, seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        return self.samples.name(index)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        epoch, index = key
+        own = self.numbers[index]
+        number = own[derive(self.seed, "caption", epoch, index) % len(own)]
+        return {**self.samples[key], "text": torch.from_numpy(np.array(self.rows[number]))}
+
+
+def load_captioned(
+    data: CaptionedImageSettings, run: RunSettings, console: Console, *, keep: bool = True
+) -> CaptionedImages:
+    """Check, caption and divide the images of a folder; they are kept in memory where they fit and ``keep`` is on."""
+    folder = Path(data.data_dir)
+    refuse_shared_folder(folder, run.output_dir)
+    if not folder.is_dir():
+        find_images(folder)  # which says what is there instead
+    table = find_metadata(folder)
+    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
+    for name, reason in index.bad:
+        console.warn(f"left out {name}: {reason}")
+    captions = match_captions(index, table, read_metadata(table, data.caption_column), run.on_bad, console)
+    console.say(f"captions   {_describe(index, captions)}, from {table}")
+    train, held_out = _divide(index, captions, data, run, console)
+    small = sum(min(tile.width, tile.height) < data.image_size for tile in (*train, *held_out))
+    if small:
+        console.warn(f"{count_noun(small, 'image')} smaller than --image-size {data.image_size}: enlarged")
+    return _assemble(train, held_out, captions, data, run, keep_bytes=KEEP_BYTES if keep and not console.dry_run else 0)
+
+
+def _describe(index: TileIndex, captions: Captions) -> str:
+    several = sum(len(texts) > 1 for texts in captions.values())
+    parts = [f"{count_noun(len(captions), 'image')} with {count_noun(sum(map(len, captions.values())), 'caption')}"]
+    parts += [f"{several} with several, one of which is drawn in each epoch"] if several else []
+    without = len(index.tiles) - len(captions)
+    return ", ".join([*parts, *([f"{without} without a caption left out"] if without else [])])
+
+
+def match_captions(
+    index: TileIndex, table: Path, rows: Iterable[CaptionRow], on_bad: str, console: Console
+) -> dict[str, list[str]]:
+    """The captions of each image of ``index``, by its name; those of copies are those of the first.
+
+    RSF-D007 for rows that cannot be used, which ``on_bad`` skip leaves out with a warning; RSF-D004 where none is left,
+    RSF-D005 for a name that leaves the folder.
+    """
+    first = dict(index.duplicates)
+    names, unreadable = {tile.name for tile in index.tiles}, {name for name, _ in index.bad}
+    captions: dict[str, list[str]] = {}
+    problems = []
+    for row in rows:
+        where, reason = f"{table.name}:{row.number}", row.reason
+        name = "" if reason else name_below(index.root, table, row.name, where=where)
+        name = first.get(name, name)
+        if name in unreadable:
+            continue  # it was named before
+        if not reason and name not in names:
+            reason = f"{row.name} is no PNG, JPEG, BMP or TIFF image below {index.root}"
+        if reason:
+            problems.append(f"{where}: {reason}")
+        else:
+            captions.setdefault(name, []).extend(row.texts)
+    _judge(problems, captions, index, table, on_bad, console)
+    return {name: list(dict.fromkeys(captions[name])) for name in sorted(captions)}
+
+
+def _judge(
+    problems: list[str], captions: Captions, index: TileIndex, table: Path, on_bad: str, console: Console
+) -> None:
+    if problems and (on_bad == "error" or not captions):
+        what = f"{count_noun(len(problems), 'row')} of {table.name} cannot be used"
+        fix = "" if captions else _find_elsewhere(index.root, problems)
+        raise RsforgeError("RSF-D007", what, where=str(table), found=join_first(problems, 3), fix=fix)
+    if not captions:
+        raise RsforgeError("RSF-D004", f"{table.name} holds no captions", where=str(table))
+    for problem in problems:
+        console.warn(f"left out {problem}")
+
+
+def _find_elsewhere(root: Path, problems: list[str]) -> str:
+    """Where all rows name files that are not there: the way out, if a folder below has images."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob("*.[jpbt]*")))
+    if len(folders) != 1 or not all("is no PNG" in problem for problem in problems):
+        return ""
+    return f"where the images lie in {folders[0]}, name it with --data-dir"
+
+
+def _divide(
+    index: TileIndex, captions: Captions, data: CaptionedImageSettings, run: RunSettings, console: Console
+) -> tuple[list[Tile], list[Tile]]:
+    """(train, held out) of the images that have captions: by the stored split if one is followed, else by content."""
+    subsets = follow_split(data.split, index, console)
+    if subsets is None:
+        own = TileIndex(index.root, [tile for tile in index.tiles if tile.name in captions])
+        return split_tiles(own, val_fraction=data.val_fraction, seed=run.seed)
+    train, held_out = ([t for t in subsets[name] if t.name in captions] for name in ("train", "val"))
+    if not train:
+        raise RsforgeError("RSF-D004", "the split leaves no image with a caption to train on", where="--split")
+    return train, held_out
+
+
+def _assemble(
+    train: list[Tile],
+    held_out: list[Tile],
+    captions: Captions,
+    data: CaptionedImageSettings,
+    run: RunSettings,
+    *,
+    keep_bytes: int,
+) -> CaptionedImages:
+    common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
+    flip = FLIPPED if data.random_flip else 0.0
+    augmented = TileDataset(train, **common, flip=flip, random_crop=not data.center_crop)
+    split = split_digest(train, held_out)
+    images = ImageSets(
+        train=augmented,
+        plain=augmented.plain() if data.center_crop else TileDataset(train, **common, flip=0.0),
+        held_out=TileDataset(held_out, **common, flip=0.0),
+        identity={"split": split, "train": len(train), "held_out": len(held_out)},
+    )
+    texts = list(dict.fromkeys(text for tile in (*train, *held_out) for text in captions[tile.name]))
+    number = {text: k for k, text in enumerate(texts)}
+    numbers = [[[number[text] for text in captions[tile.name]] for tile in side] for side in (train, held_out)]
+    digest = hashlib.sha256(repr((texts, numbers)).encode()).hexdigest()
+    return CaptionedImages(images, texts, (numbers[0], numbers[1]), {**images.identity, "captions": digest})

@@ -1,0 +1,55 @@
+"""Latents of captioned images as a text-to-image model sees them: stored, or encoded anew at each step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from rsforge.data.latent_cache import LatentDataset
+from rsforge.engine import checkpoint
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.named_samples import NamedSamples
+from rsforge.recipes.diffusion.encode_latents import Encoder, Latents, Store
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.text_to_image.captioned_images import CaptionedImages
+from rsforge.recipes.training.job import Compute
+from rsforge.settings.finetune import FinetuneSettings
+from rsforge.tasks.diffusion import already_encoded
+
+IMAGES, LATENTS = "images", "latents"
+
+
+def encode_fresh(data: CaptionedImages, model: PretrainedModel, compute: Compute) -> Latents:
+    """Images encoded at each step; latents times the scaling factor are what the U-Net sees."""
+    train, held_out = (NamedSamples(samples, (IMAGES,)) for samples in (data.images.train, data.images.held_out))
+    return Latents(train, held_out, Encoder(model.autoencoder).moments_of, *_scaling(model, compute.device))
+
+
+def load_or_encode(
+    settings: FinetuneSettings,
+    data: CaptionedImages,
+    model: PretrainedModel,
+    folder: Path,
+    compute: Compute,
+    console: Console,
+) -> Latents:
+    """Moments of every image on disk; mirrored views are stored too."""
+    digest = checkpoint.digest_weights(model.autoencoder.state_dict())
+    store = Store(folder, settings.data.image_size, model.autoencoder, digest, compute, console)
+    split, seed = data.identity["split"], settings.run.seed
+    train, names = store.moments(data.images.plain, "train", split, mirrored=settings.data.random_flip)
+    held_out, held_names = store.moments(data.images.held_out, "held out", split, mirrored=False)
+    return Latents(
+        LatentDataset({LATENTS: train}, names, seed=seed),
+        LatentDataset({LATENTS: held_out}, held_names, seed=seed),
+        already_encoded,
+        *_scaling(model, compute.device),
+    )
+
+
+def _scaling(model: PretrainedModel, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean 0, and the deviation whose inverse is the scaling factor, as those that standardise latents."""
+    shape = (model.autoencoder.latent_channels, 1, 1)
+    scale = torch.full(shape, 1 / model.networks.scaling_factor)
+    return torch.zeros(shape, device=device), scale.to(device)

@@ -1,0 +1,259 @@
+"""``rsforge diffusion finetune``: a text-to-image model on captioned images."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
+from rsforge.errors import RsforgeError
+from rsforge.models.conditioning import Conditioning, ConditionInput
+from rsforge.models.interfaces import Denoiser
+from rsforge.models.recompute import use_checkpointing
+from rsforge.models.text_denoiser import TextDenoiser
+from rsforge.noise.schedules import table_of
+from rsforge.recipes import output_names
+from rsforge.recipes.console import Console
+from rsforge.recipes.diffusion.encode_latents import Latents
+from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options
+from rsforge.recipes.diffusion.sar_networks import build_unet
+from rsforge.recipes.diffusion.sar_pipeline import TEXT
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
+from rsforge.recipes.pretrained import save
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.text_to_image import encode_images, encode_texts, scratch, validation_images
+from rsforge.recipes.text_to_image.base_model import BaseModel, open_pretrained
+from rsforge.recipes.text_to_image.captioned_images import CaptionedImages, CaptionedSamples, load_captioned
+from rsforge.recipes.text_to_image.first_autoencoder import train_first
+from rsforge.recipes.text_to_image.load import KIND, REQUIRED
+from rsforge.recipes.text_to_image.output_names import FINETUNE
+from rsforge.recipes.text_to_image.trained_part import TrainedPart, choose_trained, read_weights
+from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.training import launch, output_dir
+from rsforge.recipes.training.job import Compute, TrainingSpec
+from rsforge.recipes.training.method import Method
+from rsforge.recipes.training.run import fit
+from rsforge.recipes.vae import train as vae
+from rsforge.settings.finetune import FinetuneSettings
+from rsforge.tasks.denoising_figures import draws_per_latent
+from rsforge.tasks.diffusion import DiffusionTask
+
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
+
+
+def train(settings: FinetuneSettings, console: Console) -> dict[str, Any]:
+    """Fine-tune, or train an autoencoder and then the rest; returns where it lies and how good it became."""
+    if launch.should_launch(settings.run) and not console.dry_run:
+        return launch.torchrun(settings.run, console)
+    options = settings.model
+    if options.pretrained_model is None and options.vae_checkpoint is None and not console.dry_run:
+        check(settings, console)
+        output_dir.find_state(settings.run, FINETUNE, kind=KIND, console=console)
+        options = options.model_copy(update={"vae_checkpoint": train_first(settings, console)})
+        settings = settings.model_copy(update={"model": options})
+    return fit(METHOD, settings, console)
+
+
+def check(settings: FinetuneSettings, console: Console) -> None:
+    """RSF-U005 for what cannot be trained, before anything is read."""
+    data, options = settings.data, settings.model
+    if settings.denoiser.latent_cache and not data.center_crop:
+        raise RsforgeError(
+            "RSF-U005", "stored latents are of one crop", where="--no-center-crop",
+            fix="add --no-latent-cache to encode the images again at each step",
+        )  # fmt: skip
+    if options.pretrained_model is not None:
+        _check_pretrained(settings, options.pretrained_model)
+        return
+    vae.build(autoencoder_options(settings.autoencoder), data.image_size)
+    with torch.device("meta"):
+        channels = settings.autoencoder.latent_channels
+        build_unet(settings.unet, channels, settings.text.embedding_dim, in_channels=channels)
+        scratch.build_tower(settings.text, settings.text.vocab_size)
+
+
+def _check_pretrained(settings: FinetuneSettings, model: Path) -> None:
+    if model.exists() and model.resolve() == settings.run.output_dir.resolve():
+        raise RsforgeError(
+            "RSF-U005", "the pretrained model is the output folder, where the new one would take its place",
+            where="--pretrained-model, --output-dir", found=str(model), fix="name another --output-dir",
+        )  # fmt: skip
+    if settings.run.copy_partners:
+        raise RsforgeError(
+            "RSF-U005", "a pretrained model is not copied", where="--copy-partners",
+            fix="leave it out: the whole model is written into the output folder at the end",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextData:
+    """The images and their captions, the model that learns, and both as it takes them."""
+
+    captioned: CaptionedImages
+    base: BaseModel
+    latents: Latents
+    rows: npt.NDArray[Any]
+    reads_tokens: bool
+
+    @property
+    def model(self) -> PretrainedModel:
+        return self.base.model
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self.captioned.identity
+
+
+def open_data(settings: FinetuneSettings, compute: Compute, console: Console) -> TextData:
+    """Images and texts, to be encoded at each step as long as nothing may be written."""
+    captioned = load_captioned(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
+    if settings.model.pretrained_model is None:
+        base = scratch.build_base(settings, captioned, compute, console)
+    else:
+        base = open_pretrained(settings, compute, console)
+    save.describe(base.model)  # what diffusers could not draw from is told before it is trained
+    encode_texts.warn_of_long(base.model, captioned.texts, console)
+    rows = encode_texts.number_tokens(base.model, captioned.texts)
+    return TextData(
+        captioned, base, encode_images.encode_fresh(captioned, base.model, compute), rows, reads_tokens=True
+    )
+
+
+def store_data(settings: FinetuneSettings, data: TextData, compute: Compute, console: Console) -> TextData:
+    """The same data with latents and vectors encoded once, unless they are wanted anew at each step."""
+    options, folder = settings.denoiser, settings.run.output_dir / output_names.LATENTS
+    folder = options.latent_cache_dir or folder
+    if options.latent_cache:
+        latents = encode_images.load_or_encode(settings, data.captioned, data.model, folder, compute, console)
+        data = replace(data, latents=latents)
+    if options.text_cache and not data.base.learns_texts:
+        rows = encode_texts.load_or_encode(data.model, data.captioned.texts, folder, compute, console)
+        data = replace(data, rows=rows, reads_tokens=False)
+    return data
+
+
+def choose_networks(settings: FinetuneSettings, data: TextData, compute: Compute) -> TrainedPart:
+    trained = choose_trained(data.model, text_encoder=data.base.learns_texts)
+    use_checkpointing(data.model.unet, settings.denoiser.gradient_checkpointing)
+    return trained
+
+
+def spec(
+    settings: FinetuneSettings, data: TextData, networks: TrainedPart, compute: Compute, console: Console
+) -> TrainingSpec:
+    """The task, its monitor, and what checkpoints say of the model."""
+    options, model, latents = settings.denoiser, data.model, data.latents
+    train, held_out = (
+        CaptionedSamples(samples, numbers, data.rows, seed=settings.run.seed)
+        for samples, numbers in zip((latents.train, latents.held_out), data.captioned.numbers, strict=True)
+    )
+    draws = options.validation_draws or draws_per_latent(len(held_out), len(train))
+    conditioning = _conditioning(settings, data)
+    task = DiffusionTask(
+        TextDenoiser(model.unet, model.text_encoder) if data.base.learns_texts else model.unet,
+        alphas_cumprod=table_of(model.schedule),
+        mean=latents.mean,
+        std=latents.std,
+        prediction=model.prediction,
+        min_snr_gamma=options.min_snr_gamma,
+        timestep_shift=options.timestep_shift,
+        noise_offset=options.noise_offset,
+        conditioning=conditioning,
+        validation_draws=draws,
+        trained=networks,
+        moments_of=latents.moments_of,
+        inputs_of=partial(read_inputs, data),
+    )
+    frozen = {"autoencoder": model.autoencoder, "text_encoder": model.text_encoder}
+    return TrainingSpec(
+        task,
+        train,
+        held_out,
+        identity=_identity(settings, data, networks, conditioning) | {"validation_draws": draws},
+        monitor="val/loss",
+        preview=partial(preview, settings, model),
+        frozen=frozen,
+        partners=data.base.partners,
+    )
+
+
+def read_inputs(data: TextData, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The text of a batch as the denoiser takes it: vectors, or token ids where it reads them itself."""
+    text = batch[TEXT]
+    return {TEXT: data.model.reader.read(text) if data.reads_tokens and not data.base.learns_texts else text}
+
+
+def _conditioning(settings: FinetuneSettings, data: TextData) -> Conditioning:
+    """The caption by attention; the empty text stands for none."""
+    model, dropout = data.model, settings.denoiser.caption_dropout
+    null = model.tokenizer.encode([""])[0] if data.base.learns_texts else model.reader([""])[0]
+    return Conditioning((ConditionInput(TEXT, "context", dropout, null=null),))
+
+
+def _identity(
+    settings: FinetuneSettings, data: TextData, networks: TrainedPart, conditioning: Conditioning
+) -> dict[str, Any]:
+    model, size = data.model, settings.data.image_size
+    described: dict[str, Any] = {name: _describe(network) for name, network in networks.items()}
+    return {
+        "architecture": described,
+        "image_size": size,
+        "latent_shape": model.autoencoder.latent_shape(size),
+        "prediction": model.prediction,
+        "schedule": model.schedule,
+        "latent_mean": data.latents.mean.cpu(),
+        "latent_std": data.latents.std.cpu(),
+        "conditioning": conditioning.as_dict(),
+        "normalisation": {"low": -1.0, "high": 1.0},
+        **data.base.identity,
+    }
+
+
+def _describe(network: torch.nn.Module) -> Any:
+    return network.architecture if isinstance(network, Denoiser) else getattr(network, "architecture", {})
+
+
+def preview(settings: FinetuneSettings, model: PretrainedModel, moment: Moment) -> Pictures:
+    """The images of the validation prompt, in a row."""
+    path = settings.run.output_dir / FINETUNE.sample_picture(moment)
+    drawn = validation_images.draw(model, settings.shown, seed=settings.run.seed, where=str(path))
+    save_labelled_grid(path, drawn, nrow=len(drawn), title=f"{settings.shown.validation_prompt}, after {moment}")
+    return {"validation": drawn}
+
+
+def write_pipeline(settings: FinetuneSettings, data: TextData, best: Path, console: Console) -> dict[str, Any]:
+    """Write the model with the weights of ``best`` into the output folder, as diffusers loads it."""
+    trained = choose_trained(data.model, text_encoder=data.base.learns_texts)
+    read_weights(trained, checkpoint.load(best, kind=KIND), best)
+    save.write_files(data.model, settings.run.output_dir)
+    console.say(f"pipeline   {settings.run.output_dir}, with the weights of {best.name}")
+    return {"pipeline": str(settings.run.output_dir)}
+
+
+def next_command(settings: FinetuneSettings, best: Path) -> str:
+    words = ["--pipeline", str(settings.run.output_dir), "--prompt", settings.shown.validation_prompt]
+    return shlex.join(["rsforge", "sample", *words])
+
+
+METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
+    kind=KIND,
+    outputs=FINETUNE,
+    curves=CURVES,
+    required=REQUIRED,
+    check=check,
+    datasets=open_data,
+    networks=choose_networks,
+    spec=spec,
+    prepare=store_data,
+    finish=write_pipeline,
+    next_command=next_command,
+)

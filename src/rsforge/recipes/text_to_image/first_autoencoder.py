@@ -1,0 +1,34 @@
+"""The autoencoder of a training from scratch where none is named: trained first, on the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.image_folder import ImageSets
+from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, fit_first, stage_settings
+from rsforge.recipes.text_to_image.captioned_images import FLIPPED, load_captioned
+from rsforge.recipes.training.job import Compute
+from rsforge.settings.finetune import FinetuneSettings
+from rsforge.settings.vae import VaeTileSettings, VaeTrainSettings
+
+
+def settings_of(settings: FinetuneSettings) -> VaeTrainSettings:
+    """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
+    data, options = settings.data, settings.autoencoder
+    flip = FLIPPED if data.random_flip else 0.0
+    tiles = VaeTileSettings(data_dir=data.data_dir, image_size=data.image_size, flip=flip, jitter=0.0)
+    own = autoencoder_options(options, settings.vgg_weights)
+    checkpointing = settings.denoiser.gradient_checkpointing
+    return stage_settings(options, own, settings.run, tiles, settings.loop.mixed_precision, checkpointing)
+
+
+def train_first(settings: FinetuneSettings, console: Console) -> Path:
+    """The checkpoint of the autoencoder, trained now or before."""
+
+    def read(own: VaeTrainSettings, compute: Compute, inner: Console) -> ImageSets:
+        return load_captioned(settings.data, settings.run, inner).images
+
+    own = settings_of(settings)
+    console.say(f"autoencoder  first, on the training images, in {own.run.output_dir}")
+    return fit_first(own, read, console)

@@ -1,0 +1,93 @@
+"""Text-to-image models from the checkpoints of ``rsforge diffusion finetune``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError
+from rsforge.models.autoencoder_kl import AutoencoderKL
+from rsforge.models.pretrained.folder import INDEX
+from rsforge.models.pretrained.networks import PretrainedNetworks
+from rsforge.models.text_encoder import TextEncoder
+from rsforge.models.unet import UNet
+from rsforge.recipes.diffusion.find_partner import find_autoencoder
+from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
+from rsforge.recipes.inference.partners import root_of_run
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.text_to_image.base_model import PRETRAINED, digest_frozen, load_frozen
+from rsforge.recipes.text_to_image.scratch import SCALED, fold, make_noise, stored_tokenizer
+from rsforge.recipes.text_to_image.trained_part import DENOISER, TEXT_ENCODER
+from rsforge.settings.finetune import StartSettings
+
+KIND = "diffusion-text"
+ROLE = "text-to-image checkpoint"
+REQUIRED = (
+    "architecture", "image_size", "latent_shape", "prediction", "schedule", "latent_mean", "latent_std", "conditioning",
+    "partners",
+)  # fmt: skip
+CPU = torch.device("cpu")
+
+
+def load_model(path: Path, *, averaged: bool = True) -> PretrainedModel:
+    """The model of a checkpoint, with averaged weights where it has them.
+
+    What was frozen is looked for where the training found it; RSF-C001 and RSF-C006 where it is gone or another.
+    """
+    state = checkpoint.load(path, kind=KIND, role=ROLE)
+    unet = rebuild(state, DENOISER, path, averaged=averaged, required=REQUIRED)
+    if PRETRAINED in state["partners"]:
+        base = _find_pretrained(state, path)
+    else:
+        base = _assemble(state, unet, path, averaged=averaged)
+    autoencoder, size = base.autoencoder, state["image_size"]
+    networks = replace(base.networks, unet=cast(UNet, unet.network), latent_size=size // autoencoder.factor)
+    return replace(base, networks=networks)
+
+
+def _find_pretrained(state: Mapping[str, Any], path: Path) -> PretrainedModel:
+    """The model that was fine-tuned, or the one that the run has written, whose frozen parts are the same."""
+    partner, others = state["partners"][PRETRAINED], []
+    for place, options in _places(state, path, partner["path"]):
+        try:
+            model = load_frozen(place, options)
+        except RsforgeError as error:
+            others.append(f"{place}: {error.what}")
+            continue
+        if digest_frozen(model) == partner["digest"]:
+            return model
+        others.append(f"{place}: another autoencoder or text tower")
+    code = "RSF-C006" if others else "RSF-C001"
+    raise RsforgeError(
+        code, f"the pretrained model of {path} is neither beside it nor at {partner['path']}", where=str(path),
+        found="\n".join(others[:4]), fix="put it where it was, or draw from the folder that its training wrote",
+    )  # fmt: skip
+
+
+def _places(state: Mapping[str, Any], path: Path, stored: str) -> Iterator[tuple[Path, StartSettings]]:
+    if (path.parent / INDEX).is_file():
+        yield path.parent, StartSettings()
+    options = StartSettings.model_validate(state["settings"]["model"])
+    for place in dict.fromkeys((root_of_run(path.parent, state) / stored, Path(stored))):
+        if place.exists():
+            yield place, options
+
+
+def _assemble(state: Mapping[str, Any], unet: LoadedModel, path: Path, *, averaged: bool) -> PretrainedModel:
+    """The model of a training from scratch, of its own networks and the autoencoder that it names."""
+    where = str(path)
+    tower = rebuild(dict(state), TEXT_ENCODER, path, averaged=averaged, required=REQUIRED)
+    found, (autoencoder, loaded) = find_autoencoder(path, unet, CPU)
+    folded: AutoencoderKL = fold(autoencoder, loaded, where=str(found))
+    if state["prediction"] not in ("eps", "v"):
+        what = "the checkpoint does not describe how it draws"
+        raise RsforgeError("RSF-C003", what, where=where, found=str(state["prediction"])[:80])
+    networks = PretrainedNetworks(
+        cast(UNet, unet.network), folded, cast(TextEncoder, tower.network), SCALED, 1, make_noise(state["prediction"])
+    )
+    return PretrainedModel(networks, stored_tokenizer(state, where=where))

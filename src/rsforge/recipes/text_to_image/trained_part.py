@@ -1,0 +1,38 @@
+"""What of a text-to-image model a training changes: networks by their names in checkpoints; all else is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rsforge.engine import checkpoint
+from rsforge.engine.ema import averaged_weights
+from rsforge.recipes.pretrained.model import PretrainedModel
+
+TrainedPart = dict[str, nn.Module]
+DENOISER, TEXT_ENCODER = "denoiser", "text_encoder"
+
+
+def choose_trained(model: PretrainedModel, *, text_encoder: bool = False) -> TrainedPart:
+    """The networks of ``model`` that learn: the U-Net, and its text tower where that has learnt nothing yet.
+
+    All others are frozen. What is chosen here is what is averaged and saved.
+    """
+    for network in (model.unet, model.autoencoder, model.text_encoder):
+        network.requires_grad_(False)
+    trained: TrainedPart = {DENOISER: model.unet} | ({TEXT_ENCODER: model.text_encoder} if text_encoder else {})
+    for part in trained.values():
+        part.requires_grad_(True)
+    return trained
+
+
+def read_weights(trained: TrainedPart, state: Mapping[str, Any], path: Path, *, averaged: bool = True) -> None:
+    """Put the weights of a checkpoint into the networks, averaged ones where it has them; RSF-C007 for others."""
+    for name, network in trained.items():
+        weights = dict(state["nets"].get(name, {}))
+        if averaged:
+            weights |= averaged_weights(state["parts"].get("ema", {}), name)
+        checkpoint.load_weights(network, weights, where=str(path))

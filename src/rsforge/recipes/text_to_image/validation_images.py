@@ -1,0 +1,42 @@
+"""The images of the validation prompt, and what is wrong with a training whose images are broken."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rsforge.errors import RsforgeError
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.settings.finetune import ValidationImageSettings
+
+FLAT = 1 / 255
+"""Deviation of an image in [-1, 1] below which it shows one colour."""
+
+
+def draw(model: PretrainedModel, options: ValidationImageSettings, *, seed: int, where: str) -> Tensor:
+    """The images ``(N, 3, H, W)`` in [-1, 1], one after the other; RSF-T004 as ``check_image``."""
+    pipeline = model.pipeline()
+    steps = min(options.validation_steps, len(pipeline.alphas_cumprod) - 1)
+    walk = pipeline.walk(model.networks.schedule.sampler, steps)
+    guide = model.guide([options.validation_prompt], options.validation_guidance_scale)
+    images = []
+    for index in range(options.validation_images):
+        latents = pipeline.draw_latents([index], walk, seed=seed, guide=guide)
+        image = pipeline.decode(latents)
+        check_image(latents, image, where=where)
+        images.append(image.cpu())
+    return torch.cat(images)
+
+
+def check_image(latents: Tensor, image: Tensor, *, where: str) -> None:
+    """RSF-T004 with the cause, where an image or the latents that it was decoded of cannot be right."""
+    if not latents.isfinite().all():
+        what = "the network's latents are not finite: its weights or its arithmetic overflowed"
+    elif not image.isfinite().all():
+        what = "the image is not finite though its latents are: the autoencoder overflowed"
+    elif image.std(dim=(-2, -1)).max() < FLAT:
+        spread = float(latents.std())
+        what = f"the image has one colour everywhere; its latents deviate by {spread:.3g}, where 1 is usual"
+    else:
+        return
+    raise RsforgeError("RSF-T004", what, where=where, kept="the checkpoints of before")

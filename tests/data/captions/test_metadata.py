@@ -1,0 +1,64 @@
+"""Tables of captions beside images."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rsforge.data.captions.metadata import MAX_LINE, find_metadata, name_below, read_metadata
+from rsforge.errors import RsforgeError
+
+
+def write(path, *lines):
+    path.write_text("".join(line + "\n" for line in lines), "utf-8")
+    return path
+
+
+def test_the_table_lies_in_the_folder_or_its_parent(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with pytest.raises(RsforgeError) as raised:
+        find_metadata(folder)
+    assert raised.value.code == "RSF-D006" and "parquet-to-jsonl" in raised.value.fix
+    above = write(tmp_path / "metadata.jsonl")
+    assert find_metadata(folder) == above
+    own = write(folder / "metadata.jsonl")
+    assert find_metadata(folder) == own
+
+
+def test_captions_are_a_text_or_a_list_of_texts(tmp_path):
+    rows = read_metadata(write(
+        tmp_path / "metadata.jsonl",
+        json.dumps({"file_name": "a.png", "text": " a field "}), "",
+        json.dumps({"file_name": "b.png", "text": ["x: 'y'", "", None, "x: 'y'", "z"]}),
+        json.dumps({"file_name": "c.png", "text": None}), "[1, 2]", "{broken", json.dumps({"text": "x"}),
+    ))  # fmt: skip
+    assert [row.number for row in rows] == [1, 3, 4, 5, 6, 7]
+    assert rows[0][1:] == ("a.png", ("a field",), "") and rows[1].texts == ("x: 'y'", "z")
+    assert rows[2].reason == "it has no caption"
+    assert {row.reason for row in rows[3:]} == {"it is no JSON object with a file_name"}
+
+
+def test_another_column_is_named_and_missing_ones_are_told(tmp_path):
+    path = write(tmp_path / "metadata.jsonl", json.dumps({"file_name": "a.png", "caption": "x", "split": "train"}))
+    assert read_metadata(path, "caption")[0].texts == ("x",)
+    with pytest.raises(RsforgeError) as raised:
+        read_metadata(path)
+    assert "no column text" in raised.value.what and "caption, split" in raised.value.found
+    path.write_bytes(b"x" * (MAX_LINE + 2))
+    with pytest.raises(RsforgeError, match="more than 16,777,216 bytes"):
+        read_metadata(path)
+
+
+def test_names_are_written_from_the_images_or_from_the_table(tmp_path):
+    folder = tmp_path / "data" / "images"
+    folder.mkdir(parents=True)
+    (folder / "a.png").touch()
+    for name in ("a.png", "./a.png", "images/a.png", "images\\a.png"):
+        assert name_below(folder, tmp_path / "data" / "metadata.jsonl", name, where="x") == "a.png"
+    assert name_below(folder, folder / "metadata.jsonl", "sub/b.png", where="x") == "sub/b.png"
+    for name in ("../../x.png", "/etc/passwd", "C:/x.png", ""):
+        with pytest.raises(RsforgeError) as raised:
+            name_below(folder, folder / "metadata.jsonl", name, where="metadata.jsonl:1")
+        assert raised.value.code == "RSF-D005"

@@ -1,0 +1,116 @@
+"""Trains a text-to-image model from scratch on drawn captioned scenes, and sees whether images show what was asked for.
+
+Usage: ``python -m tests.learning.text_to_image [--folder F] [--images N] [--vgg-weights PATH] [OPTIONS OF FINETUNE]``.
+An image is drawn of a caption of each held-out image. In the features of VGG16 its distance to the true training images
+of its own kind of scene is compared with that to those of the three other kinds. Prints the share of comparisons in
+which its own are nearer, beside that of the true held-out images, and exits with 1 where it is below 90 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+
+import torch
+from torch import Tensor
+
+from rsforge.cli.main import run
+from rsforge.compat import ensure_torchvision
+from rsforge.models.vgg import find_vgg16, load_vgg16
+from rsforge.recipes.console import SilentConsole
+from rsforge.recipes.datasets.batches import stack_samples
+from rsforge.recipes.text_to_image.captioned_images import load_captioned
+from rsforge.recipes.text_to_image.load import load_model
+from rsforge.settings.base import RunSettings
+from rsforge.settings.finetune import CaptionedImageSettings
+from tests.learning.figures import shares_nearer_own_kind, whiten
+
+LEAST = 0.9
+PLACES = ("farmland", "a winding river", "a village", "a coast")
+SIZE, STEPS, GUIDANCE, AT_ONCE = 32, 25, 3.0, 32
+
+
+def train(folder: Path, images: int, options: Sequence[str]) -> None:
+    """Draw and extract the captioned scenes where they are not there, and train the preset finetune-tiny on them."""
+    given, data, model = folder / "given", folder / "data", folder / "model"
+    lines = [
+        f"data synth --kind captions --count {images} --size {SIZE} --seed 3 --output-dir {given} --quiet",
+        f"data parquet-to-jsonl --parquet {given} --output-dir {data} --resolution 0 --captions all --quiet",
+        f"diffusion finetune --config finetune-tiny --data-dir {data}/rsicd_images --output-dir {model} "
+        "--vae-perceptual no --report-to none --overwrite",
+    ]
+    for line in lines[2 if data.is_dir() else 0 :]:
+        code = run([*line.split(), *(options if "finetune" in line else ())])
+        if code:
+            raise SystemExit(code)
+
+
+def find_kind(captions: Sequence[str]) -> int:
+    """The place that most of the captions name; -1 where none does."""
+    counts = [sum(place in caption for caption in captions) for place in PLACES]
+    return counts.index(max(counts)) if max(counts) else -1
+
+
+@torch.no_grad()
+def draw(checkpoint: Path, prompts: Sequence[str]) -> Tensor:
+    """An image ``(N, 3, S, S)`` of each prompt."""
+    model = load_model(checkpoint)
+    pipeline = model.pipeline()
+    walk, parts = pipeline.walk("ddim", STEPS), []
+    for first in range(0, len(prompts), AT_ONCE):
+        some = prompts[first : first + AT_ONCE]
+        indices = range(first, first + len(some))
+        parts.append(pipeline.draw(indices, walk, seed=1, guide=model.guide(some, GUIDANCE)))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def read_features(images: Tensor, vgg: torch.nn.Module) -> Tensor:
+    """The means over each image of its features, ``(N, 256)``."""
+    return torch.cat([vgg(some).mean((2, 3)) for some in images.split(64)])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
+    parsed, options = parser.parse_known_args()
+    if parsed.vgg_weights is None:
+        print("needs the weights of VGG16: name them with --vgg-weights, or `rsforge weights fetch vgg16`")
+        return 6
+    ensure_torchvision()
+    folder, began = parsed.folder or Path(mkdtemp()), time.monotonic()
+    train(folder, parsed.images, options)
+    trained = time.monotonic() - began
+    settings = CaptionedImageSettings(data_dir=str(folder / "data/rsicd_images"), image_size=SIZE)
+    data = load_captioned(settings, RunSettings(output_dir=folder / "model"), SilentConsole())
+    vgg = load_vgg16(parsed.vgg_weights)
+    texts = [[[data.texts[number] for number in own] for own in side] for side in data.numbers]
+    kinds = [torch.tensor([find_kind(captions) for captions in side]) for side in texts]
+    places = [stack_samples(side, range(len(side))) for side in (data.images.plain, data.images.held_out)]
+    prompts = [
+        next((t for t in own if PLACES[kind] in t), own[0]) for own, kind in zip(texts[1], kinds[1], strict=True)
+    ]
+    drawn = draw(folder / "model" / "best_model.pt", prompts)
+    whitened = whiten(read_features(places[0], vgg), kinds[0])
+    shares = {
+        name: shares_nearer_own_kind(whitened(read_features(images, vgg)), kinds[1], whitened.centres)
+        for name, images in (("drawn", drawn), ("true", places[1]))
+    }
+    figures = {name: float(share.mean()) for name, share in shares.items()} | {"seconds": round(trained)}
+    for number, place in enumerate(PLACES):
+        own = {name: f"{float(share[kinds[1] == number].mean()):.3f}" for name, share in shares.items()}
+        print(f"{place}: drawn {own['drawn']}, true {own['true']} of {int((kinds[1] == number).sum())}")
+    print(f"nearer to its own kind: drawn {figures['drawn']:.3f}, true {figures['true']:.3f}; trained {trained:.0f} s")
+    (folder / "text_to_image.json").write_text(json.dumps(figures, indent=1))
+    return 0 if figures["drawn"] >= LEAST else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

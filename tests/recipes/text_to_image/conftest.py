@@ -1,0 +1,34 @@
+"""A model, captioned images, and the runs that fine-tuned it and trained one from scratch, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.worlds.captioned_folder import LINE, SCRATCH, write_captioned_folder
+from tests.worlds.commands import rsforge
+from tests.worlds.pretrained_model import write_model
+
+
+class TextWorld(NamedTuple):
+    model: Path
+    images: Path
+    run: Path
+    """Six steps with a checkpoint after each."""
+
+
+@pytest.fixture(scope="session")
+def text_world(tmp_path_factory) -> TextWorld:
+    base = tmp_path_factory.mktemp("text to image")
+    made = TextWorld(write_model(base / "sd"), write_captioned_folder(base / "data/images", parent=True), base / "run")
+    assert rsforge(LINE, *made) == 0
+    return made
+
+
+@pytest.fixture(scope="session")
+def scratch_run(text_world, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("from scratch") / "run"
+    assert rsforge(SCRATCH, text_world.images, run) == 0
+    return run

@@ -1,0 +1,36 @@
+"""What of a model is trained, and its weights in a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rsforge.errors import RsforgeError
+from rsforge.recipes.text_to_image.trained_part import choose_trained, read_weights
+from tests.worlds.pretrained_model import make_model
+
+
+@pytest.mark.parametrize(("text", "names"), [(False, ["denoiser"]), (True, ["denoiser", "text_encoder"])])
+def test_only_what_is_trained_has_gradients(text, names):
+    model = make_model()
+    trained = choose_trained(model, text_encoder=text)
+    assert list(trained) == names
+    learns = {name: any(p.requires_grad for p in getattr(model, name).parameters())
+              for name in ("unet", "autoencoder", "text_encoder")}  # fmt: skip
+    assert learns == {"unet": True, "autoencoder": False, "text_encoder": text}
+
+
+def test_weights_come_back_averaged_or_as_they_were():
+    model = make_model()
+    trained = choose_trained(model)
+    nets = {"denoiser": {name: torch.ones_like(value) for name, value in model.unet.state_dict().items()}}
+    state = {"nets": nets, "parts": {"ema": {"shadow": {"denoiser.conv_in.bias": torch.full((8,), 5.0)}}}}
+    read_weights(trained, state, Path("x.pt"))
+    assert model.unet.conv_in.bias[0] == 5 and model.unet.conv_out.bias[0] == 1
+    read_weights(trained, state, Path("x.pt"), averaged=False)
+    assert model.unet.conv_in.bias[0] == 1
+    with pytest.raises(RsforgeError) as raised:
+        read_weights(trained, {"nets": {}, "parts": {}}, Path("x.pt"))
+    assert raised.value.code == "RSF-C007"
