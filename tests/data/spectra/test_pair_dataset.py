@@ -18,7 +18,7 @@ LANDSAT, SPECTRA = Scaling((0.0,), (10.0,)), Scaling((1.0,), (6.0,))
 
 @pytest.fixture
 def patches(tmp_path):
-    write_scene(tmp_path / "a" / "test_patches.h5", 2, hole=True)
+    write_scene(tmp_path / "a" / "test_patches.h5", 2, hole=4)
     write_scene(tmp_path / "b" / "test_patches.h5", 1, seed=5)
     return list_patches(find_patch_files(tmp_path))
 

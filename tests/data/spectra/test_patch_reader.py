@@ -41,7 +41,7 @@ def opened(monkeypatch):
 
 
 def test_windows_are_what_the_file_holds_and_invalid_pixels_are_zero(tmp_path):
-    path = write_scene(tmp_path / "s" / "x.h5", hole=True)
+    path = write_scene(tmp_path / "s" / "x.h5", hole=4)
     patch = PatchRef(open_patch_file(path, "x.h5"), 1)
     pixels = PatchReader().read(patch, Window(2, 3, 10, 12))
     with h5py.File(path) as file:

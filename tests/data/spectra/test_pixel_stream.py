@@ -17,7 +17,7 @@ class Collect:
 
 
 def test_every_measure_gets_the_valid_pixels_of_each_patch_in_turn(tmp_path):
-    write_scene(tmp_path / "a" / "x.h5", 2, hole=True)
+    write_scene(tmp_path / "a" / "x.h5", 2, hole=4)
     patches = list_patches(find_patch_files(tmp_path))
     one, other, steps = Collect(), Collect(), []
     stream_pixels(patches, [one, other], reader=PatchReader(), step=lambda: steps.append(len(one.parts)))

@@ -20,7 +20,7 @@ FACTOR = Fraction(15, 2)
 
 @pytest.fixture
 def pairs(tmp_path):
-    write_scene(tmp_path / "a" / "test_patches.h5", 2, hole=True, size=37)
+    write_scene(tmp_path / "a" / "test_patches.h5", 2, hole=4, size=37)
     patches = list_patches(find_patch_files(tmp_path))
     return SpectralPairs(patches, landsat=Scaling((0.0,), (9.0,)), spectra=Scaling((0.0,), (9.0,)), size=30, seed=0)
 
@@ -98,7 +98,7 @@ def test_means_of_images_that_are_not_square():
 @pytest.fixture
 def wide(tmp_path):
     """Crops of patches in which several fit, at whole coarse pixels."""
-    write_scene(tmp_path / "b" / "test_patches.h5", 2, hole=True, size=67)
+    write_scene(tmp_path / "b" / "test_patches.h5", 2, hole=4, size=67)
     patches = list_patches(find_patch_files(tmp_path))
     scaling = Scaling((0.0,), (9.0,))
     pairs = SpectralPairs(patches, landsat=scaling, spectra=scaling, size=30, seed=0, step=15, crops_per_patch=3)

@@ -16,7 +16,7 @@ from tests.worlds.spectral_patches import edit, write_scene
 
 @pytest.fixture
 def root(tmp_path):
-    write_scene(tmp_path / "a" / "x.h5", 3, hole=True)
+    write_scene(tmp_path / "a" / "x.h5", 3, hole=4)
     return tmp_path
 
 
