@@ -101,4 +101,5 @@ def test_files_that_are_there_stay_unless_they_may_be_replaced(sample, sar, tmp_
 
 
 def test_without_a_place_it_is_said(sample, sar_world):
-    assert "the result is not georeferenced" in sample("scene", "--input {}", first_image(sar_world))[1]
+    said = sample("scene", "--input {}", first_image(sar_world))[1]
+    assert "the result is not georeferenced: img_p1.png has no place on the earth" in said

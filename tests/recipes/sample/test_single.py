@@ -47,3 +47,13 @@ def test_trap_19_every_strength_has_its_steps(sample, sar_world, strength, steps
         decoded = model.pipeline.latents.autoencoder.decode(model.pipeline.encode((grey / 255 * 2 - 1)[None, None]))[0]
         expected = ((decoded.clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0).numpy()
         assert np.abs(pixels("x.png").astype(float) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_the_sar_image_is_never_replaced(sample, sar_world, tmp_path, beside):
+    own = tmp_path / "sar_mean.png"
+    own.write_bytes(first_image(sar_world).read_bytes())
+    target = tmp_path / ("sar.png" if beside else "sar_mean.png")
+    error, _ = sample("single", "--input-image {} --samples 2 --output-path {}", own, target, code=2)
+    assert error["code"] == "RSF-U005" and "would be replaced" in error["message"]
+    assert own.read_bytes() == first_image(sar_world).read_bytes() and [own] == list(tmp_path.iterdir())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rsforge import durable, leftovers
 from rsforge.data.io.image_writer import save_grid
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
@@ -84,13 +85,26 @@ def describe(artist: Artist) -> dict[str, Any]:
     return describe_drawing(artist.model, artist.walk, artist.settings, seed=artist.seed)
 
 
+def check_apart(source: Path, targets: Iterable[Path]) -> None:
+    """RSF-U005 where one of the files to write is the image that they are made of, by whatever name."""
+    if source.resolve() in [target.resolve() for target in targets]:
+        what = f"{source} would be replaced by what is made of it"
+        raise RsforgeError("RSF-U005", what, where=str(source), fix="name another file to write")
+
+
+def draw_files(target: Path) -> tuple[Path, Path]:
+    """The files of mean and spread beside that of the first draw."""
+    mean, spread = (target.with_name(f"{target.stem}_{part}.png") for part in ("mean", "spread"))
+    return mean, spread
+
+
 def write_drawn(drawn: Drawn, folder: Path) -> dict[str, Any]:
     """Write an order's first draw under its name, and mean and spread where there are several.
 
     Returns its record, with the files as named from ``folder``.
     """
     target, images = drawn.order.target, drawn.images
-    mean_file, spread_file = (target.with_name(f"{target.stem}_{part}.png") for part in ("mean", "spread"))
+    mean_file, spread_file = draw_files(target)
     leftovers.sweep_for([target, mean_file, spread_file])
     target.parent.mkdir(parents=True, exist_ok=True)
     named = {"name": drawn.order.name, "file": target.relative_to(folder).as_posix(), "prompt": drawn.order.prompt}

@@ -16,7 +16,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.inference.output_paths import check_free, check_place
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import readable
-from rsforge.recipes.sample.sar_images import Artist, describe, open_artist
+from rsforge.recipes.sample.sar_images import Artist, check_apart, describe, open_artist
 from rsforge.recipes.sample.scene_files import SceneFiles, check_name
 from rsforge.recipes.sample.scene_latents import SceneDrawing, SceneGrids, ScenePainter, count_tiles, tile_multiple
 from rsforge.recipes.training import output_dir
@@ -79,9 +79,7 @@ class Scene:
     def check_files(self) -> None:
         """RSF-U004 or RSF-U005 for names that are taken."""
         targets = [*self.files.rasters.values(), self.files.record]
-        if self.settings.input.resolve() in [target.resolve() for target in targets]:
-            what = f"{self.settings.input} would be replaced by what is made of it"
-            raise RsforgeError("RSF-U005", what, where="--input, --output", fix="name another --output")
+        check_apart(self.settings.input, targets)
         if not self.settings.overwrite:
             check_free(targets, skip_existing=False)
 
@@ -148,4 +146,5 @@ def warn_of_source(artist: Artist, raster: OpenRaster, console: Console) -> None
             "as this scene may have, can look different"
         )
     if raster.info.grid is None and raster.info.control is None:
-        console.warn(f"the result is not georeferenced: {raster.info.note}")
+        reason = raster.info.note or f"{raster.info.path.name} has no place on the earth"
+        console.warn(f"the result is not georeferenced: {reason}")

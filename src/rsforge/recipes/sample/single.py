@@ -14,7 +14,7 @@ from rsforge.data.sar.radiometry import Radiometry
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.inference.sar_values import choose_radiometry
-from rsforge.recipes.sample.sar_images import Artist, Order, describe, open_artist, write_drawn
+from rsforge.recipes.sample.sar_images import Artist, Order, check_apart, describe, draw_files, open_artist, write_drawn
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_sar import SampleSingleSettings
 
@@ -23,6 +23,7 @@ def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
     """Draw the image and write it, beside it the record of how it was made."""
     target = settings.output_path or Path(f"generated_{settings.region}_{settings.season}.png")
     check_picture_path(target)
+    check_apart(settings.input_image, [target, target.with_suffix(".json"), *draw_files(target)])
     artist = open_artist(settings, console)
     radiometry = choose_radiometry(artist.model.radiometry, settings.radiometry, settings.clip)
     facts = {"region": settings.region, "season": settings.season}
