@@ -1,7 +1,7 @@
 """Train an autoencoder on drawn scenes from Python, then measure it.
 
 A command is two functions: one speaks shell, one speaks Python. This is what `rsforge vae train` and
-`rsforge vae evaluate` do once they have read their options. About 15 seconds.
+`rsforge vae evaluate` do once they have read their options.
 """
 
 from __future__ import annotations

@@ -113,6 +113,6 @@ def evaluate(settings: SarEvaluateSettings, console: TerminalConsole) -> Result:
 )
 def export(settings: DiffusionExportSettings, console: TerminalConsole) -> dict[str, Any]:
     """Write a text-to-image model, adapters merged, as a folder that diffusers loads, with a model card."""
-    from rsforge.recipes.pretrained.export import export as recipe
+    from rsforge.recipes.text_to_image.export import export as recipe
 
     return recipe(settings, console)

@@ -28,6 +28,7 @@ from rsforge.settings.base import (
 )
 from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarUNetSettings
 from rsforge.settings.perceptual import VGG_WEIGHTS
+from rsforge.settings.pretrained import ModelFormatSettings
 from rsforge.settings.sections import PathText, Prefix, Section, also
 
 ONLY_SCRATCH = "without --pretrained-model"
@@ -54,7 +55,7 @@ class CaptionedImageSettings(Section):
     split: SplitChoice = Field("auto", description=SPLIT)
 
 
-class StartSettings(Section):
+class StartSettings(ModelFormatSettings):
     """Model"""
 
     pretrained_model: Path | None = Field(
@@ -63,20 +64,11 @@ class StartSettings(Section):
         "downloaded model. Without one a small model is trained from scratch.",
         json_schema_extra=also("--pretrained-model-name-or-path", basic=True),
     )
-    tokenizer: Path | None = Field(
-        None,
-        description="Folder of the tokenizer, which single files lack.",
-        json_schema_extra=also(absent="the model's own, one beside the file, or a downloaded one"),
-    )
-    variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
-        None, description="Variant of the weights, such as fp16, where a folder has several."
-    )
     prediction: Literal["eps", "v"] | None = Field(
         None,
         description="What the network predicts, where neither a folder's scheduler nor a single file says it; v "
         f"{ONLY_SCRATCH}.",
     )
-    allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
     vae_checkpoint: Path | None = Field(
         None,
         description=f"Checkpoint of the autoencoder {ONLY_SCRATCH}; otherwise one is trained first, in the folder "

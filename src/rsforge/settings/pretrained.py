@@ -29,7 +29,21 @@ def split_weight(text: str) -> WeightedAdapter:
     return WeightedAdapter(Path(found[1]), float(found[2])) if found else WeightedAdapter(Path(text), 1.0)
 
 
-class PretrainedModelSettings(Section):
+class ModelFormatSettings(Section):
+    """Model"""
+
+    tokenizer: Path | None = Field(
+        None,
+        description="Folder of the tokenizer, which single files lack.",
+        json_schema_extra=also(absent="the model's own, one beside the file, or a downloaded one"),
+    )
+    variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
+        None, description="Variant of the weights, such as fp16, where a folder has several."
+    )
+    allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
+
+
+class PretrainedModelSettings(ModelFormatSettings):
     """Model"""
 
     pipeline: Path | None = Field(None, description=PIPELINE, json_schema_extra=also("--pretrained-model", basic=True))
@@ -39,18 +53,9 @@ class PretrainedModelSettings(Section):
         "are added up.",
         json_schema_extra=also(metavar="FILE[:WEIGHT]", basic=True),
     )
-    tokenizer: Path | None = Field(
-        None,
-        description="Folder of the tokenizer, which single files lack.",
-        json_schema_extra=also(absent="the model's own, one beside the file, or a downloaded one"),
-    )
-    variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
-        None, description="Variant of the weights, such as fp16, where a folder has several."
-    )
     prediction: Literal["eps", "v"] | None = Field(
         None, description="What the network of a single file predicts, where the file does not say it."
     )
-    allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
     download: bool = Field(
         False, description="Download a model that is given by its id, or what the local cache lacks of it."
     )

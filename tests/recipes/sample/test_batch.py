@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
+
 from rsforge.recipes.sample import batch, sar_images
+from tests.worlds.rasters import ramp, write
 from tests.worlds.sar_diffusion import first_image
 
 
@@ -30,8 +33,10 @@ def test_trap_19_a_file_that_fails_is_named_and_the_rest_is_done(sample, sar_wor
     folder.mkdir()
     shutil.copy(first_image(sar_world), folder / "b.png")
     (folder / "a.png").write_bytes(b"no image")
+    write(folder / "c.tif", ramp(40, 40, 2, "uint8"))
+    write(folder / "d.tif", np.zeros((40, 40, 1), np.uint8), nodata=0)
     result, said = sample("batch", "--input-dir in --output-dir out", code=3)
-    assert result["images"] == 1 and [one["name"] for one in result["left_out"]] == ["a.png"]
+    assert result["images"] == 1 and [one["name"] for one in result["left_out"]] == ["a.png", "c.tif", "d.tif"]
     assert "RSF-D002" in said and (tmp_path / "out" / "b_temperate_summer_generated.png").is_file()
 
 

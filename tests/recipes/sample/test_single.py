@@ -11,6 +11,7 @@ from PIL import Image
 
 from rsforge.recipes.diffusion.load_sar import ModelFiles, load_sar_model
 from rsforge.recipes.diffusion.sar_pipeline import Request
+from tests.worlds.rasters import write
 from tests.worlds.sar_diffusion import first_image, pixels
 
 CPU = torch.device("cpu")
@@ -57,3 +58,19 @@ def test_the_sar_image_is_never_replaced(sample, sar_world, tmp_path, beside):
     error, _ = sample("single", "--input-image {} --samples 2 --output-path {}", own, target, code=2)
     assert error["code"] == "RSF-U005" and "would be replaced" in error["message"]
     assert own.read_bytes() == first_image(sar_world).read_bytes() and [own] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_nothing_is_drawn_of_a_sar_image_without_data(sample, tmp_path, value):
+    write(tmp_path / "sar.tif", np.full((40, 40, 1), value, np.float32), nodata=0)
+    error, _ = sample("single", "--input-image sar.tif --radiometry db --clip -25 0 --output x.png", code=3)
+    assert error["code"] == "RSF-D002" and "holds no data" in error["message"] and "--clip" in error["fix"]
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_the_record_has_the_words_and_the_range_that_were_used(sample, sar_world, tmp_path):
+    words = "--input-image {} --prompt something --radiometry uint8 --clip 0 100 --no-use-ema --output x.png"
+    sample("single", words, first_image(sar_world))
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["prompt"] == "something" and not {"region", "season"} & record.keys()
+    assert record["radiometry"] == {"unit": "uint8", "low": 0, "high": 100} and record["averaged"] is False

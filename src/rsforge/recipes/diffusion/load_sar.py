@@ -133,6 +133,7 @@ def describe_drawing(model: SarModel, walk: Walk, settings: SarModelSettings, *,
     return {
         "model_checkpoint": str(model.files.model),
         "weights": model.loaded.digest,
+        "averaged": settings.use_ema,
         "vae_checkpoint": str(model.files.vae),
         "clip_checkpoint": str(model.files.clip),
         "seed": seed,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 
-_OF_ONE_IMAGE = ("RSF-D002", "RSF-D003", "RSF-D010")
+_OF_ONE_IMAGE = ("RSF-D002", "RSF-D003", "RSF-D009", "RSF-D010")
 
 
 @dataclass

@@ -11,7 +11,7 @@ from rsforge import __version__, durable, leftovers
 from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.folder import INDEX
-from rsforge.models.pretrained.write_folder import describe_parts
+from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts, write_card
 from rsforge.recipes.pretrained.save import FILES, check_free, save_folder
@@ -22,12 +22,6 @@ PROVENANCE = "rsforge.json"
 DOCUMENTS = (CARD, PROVENANCE)
 EXPORTED = [*DOCUMENTS, *FILES]
 """The files of an exported model, the index last: a folder without it is no model."""
-
-
-def check_expressible(model: PretrainedModel) -> None:
-    """RSF-C004 for a model that diffusers cannot draw from."""
-    tokenizer = model.tokenizer
-    describe_parts(model.networks, {"start": tokenizer.start, "end": tokenizer.end, "pad": tokenizer.pad})
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
@@ -43,10 +37,10 @@ def export_model(model: PretrainedModel, folder: Path, facts: ModelFacts, *, ove
     """Write ``model`` with its card and its provenance, and return the files.
 
     Every file is whole or not there, and ``model_index.json``, without which nothing loads the folder, comes last.
-    Errors as :func:`check_place` and :func:`check_expressible`.
+    Errors as :func:`check_place` and :func:`rsforge.recipes.pretrained.save.describe`.
     """
     check_place(folder, overwrite=overwrite)
-    check_expressible(model)
+    save.describe(model)
     output_dir.make(folder)
     with durable.lock_folder(folder):
         leftovers.sweep_for([folder / name for name in DOCUMENTS])

@@ -41,7 +41,7 @@ def draw(settings: SampleBatchSettings, console: Console) -> dict[str, Any]:
             artist, read_orders(jobs, artist, radiometry, skipped, meter), settings.output_dir, lambda _: {}
         )
     skipped.check_any(records)
-    write_manifest(settings.output_dir, artist, records, left_out=skipped.images)
+    write_manifest(settings.output_dir, artist, records, left_out=skipped.images, radiometry=radiometry.as_dict())
     result |= {"images": len(records), "left_out": skipped.images}
     if skipped.images:
         what = f"{len(skipped.images)} of {count_noun(len(jobs), 'image')} could not be used"

@@ -88,7 +88,8 @@ class Scene:
         grids, files = self.grids, {part: str(path) for part, path in self.files.rasters.items()}
         sizes = {"height": grids.height, "width": grids.width, "tile": grids.tile, "overlap": grids.overlap}
         input_and_output = {"input": str(self.settings.input), "output": str(self.files.image), "files": files}
-        return {**input_and_output, "prompt": self.prompt, **sizes, **describe(self.artist)}
+        taken = {"bands": list(self.settings.bands), "radiometry": self.takes.radiometry.as_dict()}
+        return {**input_and_output, "prompt": self.prompt, **sizes, **taken, **describe(self.artist)}
 
     def write(self, console: Console) -> int:
         """Draw it into its files; how many pixels hold data."""

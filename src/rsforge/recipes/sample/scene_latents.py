@@ -102,7 +102,8 @@ class ScenePainter:
         grid, count = self.grids.decoding, len(latents)
 
         def images_of(tiles: Tensor) -> Tensor:
-            images = self.pipeline.latents.decode(tiles.unflatten(1, (count, -1)).flatten(0, 1))
+            few = tiles.unflatten(1, (count, -1)).flatten(0, 1).split(self.batch_size)
+            images = torch.cat([self.pipeline.latents.decode(part) for part in few])
             side_by_side: Tensor = images.unflatten(0, (len(tiles), count)).flatten(1, 2)
             return side_by_side
 

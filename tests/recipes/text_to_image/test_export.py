@@ -13,9 +13,9 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.models.low_rank import merge_updates
 from rsforge.models.pretrained.write_adapter import write_peft
-from rsforge.recipes.pretrained.export import REFUSED
 from rsforge.recipes.pretrained.export_model import EXPORTED
 from rsforge.recipes.pretrained.load import load_pretrained
+from rsforge.recipes.text_to_image.export import REFUSED
 from tests.worlds.adapters import make_updates
 from tests.worlds.pretrained_model import make_model, write_model
 

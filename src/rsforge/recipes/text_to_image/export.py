@@ -13,16 +13,21 @@ from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.models.pretrained.hub_cache import ID, resolve_model
 from rsforge.recipes.console import Console
-from rsforge.recipes.pretrained.export_model import EXPORTED, PROVENANCE, check_expressible, check_place, export_model
+from rsforge.recipes.pretrained import save
+from rsforge.recipes.pretrained.adapters import merge_adapters
+from rsforge.recipes.pretrained.export_model import EXPORTED, PROVENANCE, check_place, export_model
 from rsforge.recipes.pretrained.hub_upload import check_push, push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts
 from rsforge.recipes.pretrained.open import open_pretrained
+from rsforge.recipes.text_to_image.load import KIND, load_model
 from rsforge.settings.diffusion_export import DiffusionExportSettings
 
 MOST_BYTES = 2**20
 FACTS = {"settings": dict, "metrics": dict, "datasets": list, "license": str, "data_license": str, "base_model": str}
 """What is taken over from an earlier export, with its type."""
+TOLD = ("denoiser", "loop", "optim", "average")
+"""The settings of a training that a card has: those without paths."""
 # Why checkpoints of each kind cannot become a Stable Diffusion folder, and what exports them.
 REFUSED = {
     "diffusion": ("it draws without a text, which StableDiffusionPipeline cannot", "draw from it with rsforge sample"),
@@ -43,7 +48,7 @@ def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any
         check_place(settings.output_dir, overwrite=settings.overwrite)
     metrics = read_metrics(settings.metrics)
     model, facts = open_model(settings, metrics, console)
-    check_expressible(model)
+    save.describe(model)
     result = {
         "output_dir": str(settings.output_dir), "files": EXPORTED, "adapters": list(facts.adapters),
         "parameters": _count(model), "image_size": model.image_size,
@@ -74,42 +79,57 @@ def open_model(
     settings: DiffusionExportSettings, metrics: Mapping[str, Any], console: Console
 ) -> tuple[PretrainedModel, ModelFacts]:
     """The model of the settings, adapters merged into it, and what its card is to say."""
-    if settings.pipeline is None:
-        assert settings.checkpoint is not None  # as the settings see to
-        raise refuse_checkpoint(settings.checkpoint)
+    if settings.checkpoint is not None:
+        model, stored = open_checkpoint(settings.checkpoint)
+        adapters = merge_adapters(model, settings.adapters, console)
+        return model, describe(settings, settings.checkpoint, adapters, metrics, stored)
+    assert settings.pipeline is not None  # as the settings see to
     model, adapters = open_pretrained(settings.pipeline, settings, torch.device("cpu"), console)
-    return model, describe(settings, adapters, metrics)
+    stored = read_provenance(resolve_model(str(settings.pipeline), settings.revision))
+    return model, describe(settings, settings.pipeline, adapters, metrics, stored)
 
 
-def refuse_checkpoint(path: Path) -> RsforgeError:
-    """RSF-C004 for a checkpoint that is no model of texts, by its kind; other errors as of ``checkpoint.load``."""
-    kind = str(checkpoint.load_metadata(path).get("kind"))
+def open_checkpoint(path: Path) -> tuple[PretrainedModel, dict[str, Any]]:
+    """The model of a checkpoint of ``diffusion finetune``, and how it was trained; RSF-C004 for other kinds."""
+    state = checkpoint.load_metadata(path)
+    if state.get("kind") != KIND:
+        raise refuse_checkpoint(path, str(state.get("kind")))
+    sections = (state.get("settings", {}).get(name, {}) for name in TOLD)
+    settings = {name: value for section in sections for name, value in section.items() if not name.endswith("_dir")}
+    return load_model(path), {"settings": settings | {"steps": state.get("step")}}
+
+
+def refuse_checkpoint(path: Path, kind: str) -> RsforgeError:
+    """RSF-C004 for a checkpoint that is no model of texts, by its kind."""
     reason, fix = REFUSED.get(kind, ("it is no model that draws images from texts", "name one with --pipeline"))
     what = f"a checkpoint of kind {kind} cannot be exported: {reason}"
     return RsforgeError("RSF-C004", what, where=str(path), fix=fix)
 
 
 def describe(
-    settings: DiffusionExportSettings, adapters: list[dict[str, Any]], metrics: Mapping[str, Any]
+    settings: DiffusionExportSettings,
+    source: Path,
+    adapters: list[dict[str, Any]],
+    metrics: Mapping[str, Any],
+    stored: Mapping[str, Any],
 ) -> ModelFacts:
-    """The facts of the card: what the settings say, and what the folder of the model says of itself.
+    """The facts of the card: what the settings say, and what is ``stored`` in the ``source`` of the model.
 
     Of files of this machine it has the names alone: cards are published, and paths tell of people.
     """
-    pipeline = str(settings.pipeline)
-    former = read_provenance(resolve_model(pipeline, settings.revision))
-    is_id = ID.fullmatch(pipeline) is not None and not Path(pipeline).exists()
+    is_id = ID.fullmatch(str(source)) is not None and not source.exists()
+    name = str(source) if is_id else source.resolve().name
+    provenance = {"provenance": stored} if stored and settings.checkpoint is None else {}
     return ModelFacts(
         title=settings.title or settings.output_dir.resolve().name,
-        source={"pipeline": pipeline if is_id else Path(pipeline).resolve().name}
-        | ({"provenance": former} if former else {}),
+        source={"pipeline" if settings.checkpoint is None else "checkpoint": name} | provenance,
         adapters=[one | {"file": Path(one["file"]).name} for one in adapters],
-        settings=former.get("settings", {}),
-        metrics=metrics or former.get("metrics", {}),
-        datasets=settings.datasets or [str(name) for name in former.get("datasets", ())],
-        license=settings.license or former.get("license"),
-        data_license=settings.data_license or former.get("data_license"),
-        base_model=settings.base_model or former.get("base_model") or (pipeline if is_id else None),
+        settings=stored.get("settings", {}),
+        metrics=metrics or stored.get("metrics", {}),
+        datasets=settings.datasets or [str(name) for name in stored.get("datasets", ())],
+        license=settings.license or stored.get("license"),
+        data_license=settings.data_license or stored.get("data_license"),
+        base_model=settings.base_model or stored.get("base_model") or (name if is_id else None),
     )
 
 
