@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,22 @@ def test_tiles_change_nothing_for_networks_that_look_at_one_pixel(height, width,
     assert torch.allclose(sar, whole[0], atol=1e-6)
     assert np.abs(images[:, :, :height] - whole[1][:, :, :height]).max() < 1e-5
     assert sum(counts) == count_tiles(SceneGrids(height, width, 16, 4, FACTOR), 4 if strength == 1 else 2, 2)
+
+
+class TileMeans(Blocks):
+    """Decodes each tile to its mean, as a network that sees all of a tile at once may."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        return super().decode(z.mean((-2, -1), keepdim=True).expand_as(z))
+
+
+def test_tiles_that_disagree_fade_into_each_other():
+    own, _ = painter(16, 64, 16, 8)
+    own = replace(own, pipeline=replace(own.pipeline, latents=replace(own.pipeline.latents, autoencoder=TileMeans())))
+    ramp = torch.linspace(-1, 1, 32).expand(1, CHANNELS, 8, 32)
+    (strip,) = own.decode(ramp)
+    steps = np.diff(strip[0, 0, 0])
+    means = ramp[0, 0, 0].unfold(0, 8, 4).mean(1) * 0.7 + 0.2
+    apart = float((means[1:] - means[:-1]).max())
+    assert (steps >= -1e-6).all() and steps.max() < apart / 4
+    assert np.isclose(strip[0, 0, 0, 0], means[0]) and np.isclose(strip[0, 0, 0, -1], means[-1])

@@ -92,6 +92,21 @@ def test_checkpoints_that_the_target_cannot_express_are_refused(export, tmp_path
     assert not (tmp_path / "exported_pipeline").exists()
 
 
+def test_a_checkpoint_of_a_fine_tuning_is_the_model_that_its_run_wrote(export, text_world, scratch_run, tmp_path):
+    for number, run_folder in enumerate((text_world.run, scratch_run)):
+        result = export("--checkpoint", str(run_folder / "best_model.pt"), "--output-dir", f"out{number}")
+        made, written = load_pretrained(result["output_dir"]), load_pretrained(run_folder)
+        for part in ("unet", "autoencoder", "text_encoder"):
+            torch.testing.assert_close(
+                dict(getattr(made, part).state_dict()), dict(getattr(written, part).state_dict()), rtol=0, atol=0
+            )
+        told = (tmp_path / f"out{number}/rsforge.json").read_text()
+        assert json.loads(told)["source"] == {"checkpoint": "best_model.pt"}
+        settings = json.loads(told)["settings"]
+        assert settings["learning_rate"] > 0 and not [name for name in settings if name.endswith("_dir")]
+        assert str(run_folder.parent) not in told
+
+
 def test_what_does_not_fit_is_refused(export, tmp_path):
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "text.json").write_text("fid")
