@@ -186,7 +186,7 @@ COMMANDS = (
     ),
     Command("cyclegan translate", "cyclegan translate --checkpoint gan.pt --input s1 --output out --batch-size 2",
             f"{TRAIN}.cyclegan.translate", generator_and_images),
-    Command("diffusion export", "diffusion export --pipeline model --output-dir out", f"{TRAIN}.pretrained.export",
+    Command("diffusion export", "diffusion export --pipeline model --output-dir out", f"{TRAIN}.text_to_image.export",
             lambda place: write_model(place / "model"), 8),
     Command("cyclegan export", "cyclegan export --checkpoint gan.pt --output-dir out --formats safetensors",
             f"{TRAIN}.cyclegan.export", generator, 8),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import subprocess
@@ -119,3 +120,8 @@ def test_a_user_follows_what_a_message_advises():
 def test_a_row_of_the_table_sums_what_was_lost():
     assert Tally(3, 2, 2, [1, 4]).row().split() == ["3", "2/2", "5", "4"]
     assert Tally(3, 2, 1).row().split() == ["3", "1/2", "-", "-"]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_recipe_of_a_command_is_where_the_campaign_looks_for_it(command):
+    assert importlib.util.find_spec(command.module) is not None

@@ -94,7 +94,8 @@ def test_what_cannot_be_drawn_is_refused_before_anything_is_written(sample, sar,
 
 def test_files_that_are_there_stay_unless_they_may_be_replaced(sample, sar, tmp_path):
     (tmp_path / "optical_mean.tif").write_bytes(b"mine")
-    assert "optical_mean.tif" in json.dumps(sample("scene", "--input {} --samples 2", sar, code=2)[0])
+    error, _ = sample("scene", "--input {} --samples 2", sar, code=2)
+    assert "optical_mean.tif" in error["found"] and "--overwrite" in error["fix"] and "skip" not in error["fix"]
     assert (tmp_path / "optical_mean.tif").read_bytes() == b"mine"
     sample("scene", "--input {} --samples 2 --overwrite", sar)
     assert read("optical_mean.tif").shape == (3, 45, 75)

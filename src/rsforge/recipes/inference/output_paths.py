@@ -71,11 +71,16 @@ def check_targets(sources: Iterable[InputImage], images: Sequence[Path], targets
         owners[target] = image
 
 
-def check_free(targets: Sequence[Path], *, skip_existing: bool) -> None:
-    """RSF-U004 when something is there; with ``skip_existing`` only what is no file."""
+ALL_OR_MISSING = "go on with --skip-existing, replace them with --overwrite"
+ALL = "replace them with --overwrite"
+"""What a command can do about files that are there."""
+
+
+def check_free(targets: Sequence[Path], *, skip_existing: bool = False, ways: str = ALL_OR_MISSING) -> None:
+    """RSF-U004 with the command's ``ways`` out when something is there; with ``skip_existing`` only what is no file."""
     there = [str(t) for t in targets if os.path.lexists(t) and not (skip_existing and t.is_file())]
     if there:
         what = f"{len(there)} of {count_noun(len(targets), 'file')} {agree(len(there), 'is', 'are')} there already"
         found = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
-        fix = "go on with --skip-existing, replace them with --overwrite, or name another --output"
+        fix = f"{ways}, or name another --output"
         raise RsforgeError("RSF-U004", what, where="--output", found=found, fix=fix)

@@ -13,7 +13,7 @@ from rsforge.data.io.windows import Window
 from rsforge.data.scenes.blend_weights import Floats
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.inference.output_paths import check_free, check_place
+from rsforge.recipes.inference.output_paths import ALL, check_free, check_place
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import readable
 from rsforge.recipes.sample.sar_images import Artist, check_apart, describe, open_artist
@@ -81,7 +81,7 @@ class Scene:
         targets = [*self.files.rasters.values(), self.files.record]
         check_apart(self.settings.input, targets)
         if not self.settings.overwrite:
-            check_free(targets, skip_existing=False)
+            check_free(targets, ways=ALL)
 
     def describe(self) -> dict[str, Any]:
         """The result and record of the call."""
