@@ -1,7 +1,7 @@
 """The main job in three calls: an autoencoder, a diffusion model in its latent space, and images from both.
 
 The same as `rsforge vae train`, `rsforge diffusion train` and `rsforge sample`. The models are toys that train in
-two minutes; their images have colours and textures of the drawn scenes, not yet their shapes.
+a minute; their images have colours and textures of the drawn scenes, not yet their shapes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def train_autoencoder() -> Path:
         autoencoder=AutoencoderSettings(
             channels=(16, 32, 64), latent_dim=32, perceptual=False, kl_weight=1e-3, kl_warmup=4
         ),
-        loop=LoopSettings(epochs=20, batch_size=16),
+        loop=LoopSettings(epochs=10, batch_size=16),
         optim=OptimSettings(learning_rate=2e-3),
     )
     return Path(vae_train.train(settings, SilentConsole())["best_model"])
@@ -45,7 +45,7 @@ def train_denoiser(autoencoder: Path) -> Path:
         run=run("diffusion_models"),
         data=LatentImageSettings(data_dir=str(TILES), image_size=SIZE),
         denoiser=DenoiserSettings(vae_checkpoint=autoencoder, hidden=(64, 64, 128, 128), timesteps=200),
-        loop=LoopSettings(epochs=120, batch_size=32, sample_every=120, validate_every=30),
+        loop=LoopSettings(epochs=60, batch_size=32, sample_every=60, validate_every=30),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),
     )
     result = diffusion_train.train(settings, SilentConsole())

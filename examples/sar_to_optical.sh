@@ -8,7 +8,7 @@ rsforge data synth --kind pairs-csv --count 64 --size 32 --output-dir Dataset --
 
 rsforge clip train --dataset_path Dataset --config clip-tiny --image-size 32 --epochs 5 --save_dir ./checkpoints/clip
 rsforge diffusion train-sar --dataset_path Dataset --clip_checkpoint ./checkpoints/clip/best_clip.pt \
-    --config diffusion-sar-tiny --epochs 16 --vae-epochs 5 --vae-perceptual no --validation-draws 8 \
+    --config diffusion-sar-tiny --epochs 10 --vae-epochs 4 --vae-perceptual no --validation-draws 8 \
     --save_dir ./checkpoints/model
 rsforge sample dataset --model_checkpoint ./checkpoints/model/best_model.pt \
     --clip_checkpoint ./checkpoints/clip/best_clip.pt --dataset_path Dataset --output_dir ./results --num_samples 10 \

@@ -26,7 +26,7 @@ SETTINGS = VaeTrainSettings(
     autoencoder=AutoencoderSettings(
         channels=(16, 32, 64), latent_dim=32, perceptual=False, kl_weight=1e-3, kl_warmup=4
     ),
-    loop=LoopSettings(epochs=20, batch_size=16),
+    loop=LoopSettings(epochs=10, batch_size=16),
     optim=OptimSettings(learning_rate=2e-3),
 )
 
