@@ -44,7 +44,9 @@ def train_denoiser(autoencoder: Path) -> Path:
     settings = DiffusionTrainSettings(
         run=run("diffusion_models"),
         data=LatentImageSettings(data_dir=str(TILES), image_size=SIZE),
-        denoiser=DenoiserSettings(vae_checkpoint=autoencoder, hidden=(64, 64, 128, 128), timesteps=200),
+        denoiser=DenoiserSettings(
+            vae_checkpoint=autoencoder, hidden=(64, 64, 128, 128), timesteps=200, schedule="cosine"
+        ),
         loop=LoopSettings(epochs=60, batch_size=32, sample_every=60, validate_every=30),
         optim=OptimSettings(learning_rate=1e-3, lr_scheduler="cosine"),
     )
