@@ -31,6 +31,8 @@ PARQUET = "data parquet-to-jsonl --parquet-path a.parquet --output-dir out"
 TABLE = "data captions-to-jsonl --caption-file captions.txt --images-dir tiles"
 TRANSLATE = "cyclegan translate --checkpoint c.pt --input a.tif --output out.tif --device cpu"
 
+BOMB = zlib.compress(bytes(64 << 20))
+
 Write = Callable[[Path], Any]
 
 
@@ -70,8 +72,8 @@ IMAGES: dict[str, bytes] = {
     "huge png": png(10**9, 10**9), "wide png": png(2**31 - 1, 1), "png of no size": png(0, 0),
     "bomb png": png(13300, 13300, data=bytes(1 << 20)), "png of 16 GB": png(60000, 60000),
     "short png": png(16, 16, data=bytes(10)), "odd png": png(16, 16, depth=3, colour=9),
-    "text bomb": png(16, 16, png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(64 << 20)))),
-    "profile bomb": png(16, 16, png_chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(64 << 20)))),
+    "text bomb": png(16, 16, png_chunk(b"zTXt", b"k\0\0" + BOMB)),
+    "profile bomb": png(16, 16, png_chunk(b"iCCP", b"k\0\0" + BOMB)),
     "huge chunk": encode("PNG")[:8] + struct.pack(">I", 2**31 - 1) + b"IHDR",
     "huge tiff": tiff(size_tags(2**31, 2**31)), "tiff of no size": tiff(size_tags(0, 0)),
     "tiff of many tags": tiff({i: (4, 1, i) for i in range(300, 9000)}), "tiff that turns": b"II*\0" + struct.pack("<IHI", 8, 0, 8),

@@ -15,9 +15,9 @@ TILES = "tiles/rsscn7_128px_derived"
 @pytest.fixture(scope="module")
 def runs(real_data, tmp_path_factory):
     base, tiles = tmp_path_factory.mktemp("learning"), real_data / TILES
-    line = "vae train --config vae-tiny --data-dir {} --output-dir {} --epochs 20 --lr 1e-3 --report-to none"
+    line = "vae train --config vae-tiny --data-dir {} --output-dir {} --epochs 8 --lr 1e-3 --report-to none"
     assert rsforge(line, tiles, base / "vae") == 0
-    line = "diffusion train --config diffusion-tiny --vae {} --data-dir {} --output-dir {} --epochs 40 --lr 1e-3"
+    line = "diffusion train --config diffusion-tiny --vae {} --data-dir {} --output-dir {} --epochs 12 --lr 1e-3"
     assert rsforge(line, base / "vae" / "best_model.pt", tiles, base / "diffusion") == 0
     return base
 
