@@ -72,3 +72,9 @@ def test_without_a_table_the_name_of_a_file_gives_the_season(tmp_path):
         (tmp_path / "agri" / folder / f"ROIs1970_autumn_{folder}_1_p1.png").touch()
     (pair,) = find_pairs(tmp_path).pairs
     assert PromptTemplate("{season} {terrain} {region}").format(pair.metadata) == "fall agri unknown"
+
+
+def test_a_template_can_be_filled_in_part():
+    template = PromptTemplate("{{x}} {season} at {scale}").fill({"scale": "{10}"})
+    assert template.fields == ("season",)
+    assert template.format({"season": "fall"}) == "{x} fall at {10}"

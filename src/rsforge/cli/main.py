@@ -17,6 +17,7 @@ from rsforge.cli.app import load, load_all
 from rsforge.cli.argv import expand, locate
 from rsforge.cli.failures import interruption, to_failure
 from rsforge.cli.help import set_help_width
+from rsforge.cli.remedy import keep_possible_ways, list_options
 from rsforge.cli.render import as_json, block, error_json, escape, lines, paint_block
 from rsforge.cli.sources import nearest_variable, unknown_variables
 from rsforge.cli.terminal import TerminalConsole
@@ -143,6 +144,7 @@ def _emit(outcome: Any, as_object: bool) -> None:
 
 def _fail(error: BaseException, argv: list[str]) -> int:
     failure = to_failure(error, shlex.join(["rsforge", *argv]))
+    failure.fix = keep_possible_ways(failure.fix, list_options(locate(argv)[0]))
     if "--debug" in argv:
         _write(sys.stderr, escape("".join(traceback.format_exception(error)).rstrip(), keep="\n"))
     if failure.result is not None:

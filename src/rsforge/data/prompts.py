@@ -60,6 +60,14 @@ class PromptTemplate:
             parts.append(literal if name is None else literal + normalise_value(name, metadata.get(name)))
         return "".join(parts)
 
+    def fill(self, words: Mapping[str, str]) -> PromptTemplate:
+        """This template with some of its columns replaced by ``words``; the others stay."""
+        parts = []
+        for literal, name in self._parse():
+            tail = "" if name is None else _escape(words[name]) if name in words else f"{{{name}}}"
+            parts.append(_escape(literal) + tail)
+        return PromptTemplate("".join(parts))
+
     def check_fields(self, columns: Iterable[str]) -> None:
         """RSF-U005 for a field that is none of ``columns``, which the message names."""
         known = list(dict.fromkeys((*STANDARD_FIELDS, *columns)))
@@ -100,6 +108,10 @@ class PromptTemplate:
             whole = (name or "") + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
             parts.append((literal, None if name is None else whole))
         return parts
+
+
+def _escape(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def list_columns(metadata: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -92,3 +92,12 @@ def test_two_images_that_would_be_one_file_are_refused(sample, sar_world, tmp_pa
     error, _ = sample("batch", "--input-dir in --output-dir out", code=2)
     assert error["code"] == "RSF-U005" and "two images would become" in error["message"]
     assert not (tmp_path / "out").exists()
+
+
+def test_images_of_which_the_centre_alone_is_drawn_are_named(sample, sar_world, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(first_image(sar_world), folder / "a.png")
+    write(folder / "wide.tif", ramp(40, 48, 1, "uint8"))
+    _, said = sample("batch", "--input-dir in --output-dir out")
+    assert "centre square alone is drawn of 1 image (wide.tif)" in said

@@ -74,3 +74,39 @@ def test_the_record_has_the_words_and_the_range_that_were_used(sample, sar_world
     record = json.loads((tmp_path / "x.json").read_text())
     assert record["prompt"] == "something" and not {"region", "season"} & record.keys()
     assert record["radiometry"] == {"unit": "uint8", "low": 0, "high": 100} and record["averaged"] is False
+
+
+def test_gaps_stay_gaps_and_the_spread_is_in_grey_values(sample, sar_world, tmp_path):
+    values = np.asarray(Image.open(first_image(sar_world)).convert("L"))[..., None].copy()
+    values[values == 0] = 1
+    values[:, :16] = 0
+    write(tmp_path / "sar.tif", values, nodata=0)
+    sample("single", "--input-image sar.tif --strength 1 --samples 3 --output x.png")
+    for name in ("x.png", "x_mean.png", "x_spread.png"):
+        assert not pixels(name)[:, :16].any() and pixels(name)[:, 16:].any(), name
+    record, spread = json.loads((tmp_path / "x.json").read_text()), pixels("x_spread.png")[:, 16:, 0]
+    assert record["valid_share"] == 0.5
+    assert record["spread"] == pytest.approx(spread.mean(), abs=0.5)
+
+
+def test_a_centre_square_is_named(sample, sar_world, tmp_path):
+    Image.open(first_image(sar_world)).convert("L").crop((0, 0, 32, 24)).save(tmp_path / "sar.png")
+    _, said = sample("single", "--input-image sar.png --output x.png")
+    assert "the centre square of the 24 x 32 pixels" in said and "rsforge sample scene" in said
+    _, said = sample("single", "--input-image {} --output x.png", first_image(sar_world))
+    assert "centre square" not in said
+
+
+def test_a_place_that_cannot_be_written_is_named_by_its_own_name(sample, sar_world, tmp_path):
+    (tmp_path / "file").touch()
+    error, _ = sample("single", "--input-image {} --output file/x.png", first_image(sar_world), code=6)
+    assert error["code"] == "RSF-E008" and "--output-path" in error["fix"] and ".tmp-" not in str(error)
+
+
+def test_braces_of_a_prompt_are_filled_or_refused(sample, sar_world):
+    words = "--input-image {} --output x.png --season autumn --prompt "
+    result, _ = sample("single", f"{words} a-{{season}}-scene", first_image(sar_world))
+    assert result["prompt"] == "a-fall-scene"
+    for prompt in ("{scale}", "{season"):
+        error, _ = sample("single", words + prompt, first_image(sar_world), code=2)
+        assert error["code"] == "RSF-U005" and error["where"] == "--prompt" and "{region}" in error["fix"]

@@ -99,10 +99,30 @@ def judge_in_threads(judge: Callable[[T], R], things: Iterable[T]) -> Generator[
 
 def read_sar_square(path: Path, radiometry: Radiometry, size: int) -> Tensor:
     """The centre square of a SAR image: float32 ``(C, size, size)`` in [-1, 1]."""
-    bands = np.moveaxis(open_sar(path, radiometry), -1, 0)
-    squares = [np.array(crop_centre(Image.fromarray(band), size)) for band in bands]
+    return read_sar_view(path, radiometry, size).values
+
+
+@dataclass(frozen=True)
+class SarView:
+    """The centre square of a SAR image, of ``height`` x ``width`` pixels, at the size of a network.
+
+    ``values`` are float32 ``(C, size, size)`` in [-1, 1], -1 in gaps; ``valid`` ``(size, size)`` says where none is.
+    """
+
+    values: Tensor
+    valid: Tensor
+    height: int
+    width: int
+
+
+def read_sar_view(path: Path, radiometry: Radiometry, size: int) -> SarView:
+    """The centre square of a SAR image, and where it holds data: where most of a pixel's weights do."""
+    values, valid = open_sar(path, radiometry)
+    bands = [*np.moveaxis(values, -1, 0), valid.astype(np.float32)]
+    *squares, share = [np.array(crop_centre(Image.fromarray(band), size)) for band in bands]
     # Bicubic resampling overshoots at edges.
-    return torch.from_numpy(np.stack(squares)).clamp_(-1, 1)
+    tensor = torch.from_numpy(np.stack(squares)).clamp_(-1, 1)
+    return SarView(tensor, torch.from_numpy(share > 0.5), *valid.shape)
 
 
 def read_optical_square(path: Path, size: int, allow_gray: bool) -> Tensor:

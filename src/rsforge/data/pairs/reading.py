@@ -12,7 +12,7 @@ from PIL import Image
 
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import CARD, read_card
-from rsforge.data.io.georeference import find_difference
+from rsforge.data.io.georeference import Mask, find_difference
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.pair import Pair
@@ -73,10 +73,10 @@ def open_pair(
     return _scale_to_unit(sar_raster, rgb_to_grey(sar_raster.values), radiometry), colours
 
 
-def open_sar(path: Path, radiometry: Radiometry) -> Values:
-    """The SAR image of ``open_pair`` alone."""
+def open_sar(path: Path, radiometry: Radiometry) -> tuple[Values, Mask]:
+    """The SAR image of ``open_pair`` alone, and where it holds data ``(H, W)``."""
     raster = _read_image(path)
-    return _scale_to_unit(raster, rgb_to_grey(raster.values), radiometry)
+    return _scale_to_unit(raster, rgb_to_grey(raster.values), radiometry), raster.valid
 
 
 def open_optical(path: Path, *, optical: Radiometry = EIGHT_BIT, allow_gray_optical: bool = False) -> Values:

@@ -86,7 +86,7 @@ def split_pair(pair: Pair, root: Path) -> list[UnpairedImage]:
 def judge_image(image: UnpairedImage, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
     """Open and hash one image; RSF-D002, D009 and D010 as for pairs."""
     if image.modality == SAR:
-        values = open_sar(image.path, radiometry)
+        values, _ = open_sar(image.path, radiometry)
     else:
         values = open_optical(image.path, allow_gray_optical=allow_gray_optical)
     height, width, bands = values.shape

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.scenes.inputs import InputImage, find_inputs
 from rsforge.errors import RsforgeError
@@ -14,10 +15,11 @@ from rsforge.recipes.inference.output_paths import check_place, check_targets
 from rsforge.recipes.inference.sar_values import choose_radiometry
 from rsforge.recipes.inference.skipped_images import SkippedImages
 from rsforge.recipes.sample.sar_images import Artist, Order, describe, open_artist, write_all, write_manifest
+from rsforge.recipes.sample.sar_prompts import complete_template
 from rsforge.recipes.sample.single import read_sar
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_sar import SampleBatchSettings
-from rsforge.wording import count_noun
+from rsforge.wording import count_noun, join_first
 
 
 def draw(settings: SampleBatchSettings, console: Console) -> dict[str, Any]:
@@ -35,12 +37,17 @@ def draw(settings: SampleBatchSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return result
     output_dir.make(settings.output_dir)
+    template, cropped = complete_template(artist.model.template, console), list[str]()
     skipped = SkippedImages(console, "skip")
     with console.progress("image", len(jobs)) as meter:
-        records = write_all(
-            artist, read_orders(jobs, artist, radiometry, skipped, meter), settings.output_dir, lambda _: {}
-        )
+        orders = read_orders(jobs, artist, radiometry, template, skipped, meter, cropped)
+        records = write_all(artist, orders, settings.output_dir, lambda _: {})
     skipped.check_any(records)
+    if cropped:
+        console.warn(
+            f"the centre square alone is drawn of {count_noun(len(cropped), 'image')} ({join_first(cropped, 3)}); "
+            "`rsforge sample scene` draws all of one"
+        )
     write_manifest(settings.output_dir, artist, records, left_out=skipped.images, radiometry=radiometry.as_dict())
     result |= {"images": len(records), "left_out": skipped.images}
     if skipped.images:
@@ -72,16 +79,25 @@ def list_jobs(settings: SampleBatchSettings, images: Sequence[InputImage]) -> li
 
 
 def read_orders(
-    jobs: Sequence[Job], artist: Artist, radiometry: Radiometry, skipped: SkippedImages, meter: Meter
+    jobs: Sequence[Job],
+    artist: Artist,
+    radiometry: Radiometry,
+    template: PromptTemplate,
+    skipped: SkippedImages,
+    meter: Meter,
+    cropped: list[str],
 ) -> Iterator[Order]:
     """An order for each image that can be read; a file that fails takes its turn too.
 
-    Each is read when the one before it was drawn: a folder may hold more images than the memory.
+    Each is read when the one before it was drawn: a folder may hold more images than the memory. Those of which the
+    centre square alone is drawn are added to ``cropped``.
     """
     for number, (image, facts, target) in enumerate(jobs):
-        sar = None
+        view = None
         with skipped.skip_unusable(image.name):
-            sar = read_sar(image.path, artist, radiometry)
-        if sar is not None:
-            yield Order(number, image.name, sar, artist.model.template.format(facts), target, facts)
+            view = read_sar(image.path, artist, radiometry)
+        if view is not None:
+            if view.height != view.width:
+                cropped.append(image.name)
+            yield Order(number, image.name, view.values, template.format(facts), target, facts, valid=view.valid)
         meter.step()

@@ -19,11 +19,13 @@ from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_
 from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import Request
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
+from rsforge.recipes.sample.scene_files import GREYS_PER_UNIT
 from rsforge.settings.sample_sar import DrawingSettings
 
 MANIFEST = "manifest.json"
 GRID = "grid.png"
 MOST_ROWS = 16
+EVERYWHERE = torch.ones(1, 1, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Order:
     """One image to draw: its SAR image ``(C, S, S)``, what is known of it, its prompt, and the file it becomes.
 
     ``number`` is its place in the call, which chooses its noise; ``truth`` is the optical image of the place
-    ``(3, S, S)`` where it is known.
+    ``(3, S, S)`` where it is known. ``valid`` ``(S, S)`` says where the SAR image holds data: elsewhere nothing is
+    drawn.
     """
 
     number: int
@@ -41,11 +44,12 @@ class Order:
     target: Path
     facts: Mapping[str, str] = field(default_factory=dict)
     truth: Tensor | None = None
+    valid: Tensor = EVERYWHERE
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The draws of one order ``(K, 3, S, S)`` in [-1, 1], and the seed that repeats them."""
+    """The draws of one order ``(K, 3, S, S)`` in [-1, 1], -1 in gaps, and the seed that repeats them."""
 
     order: Order
     images: Tensor
@@ -70,7 +74,7 @@ class Artist:
         images = self.model.pipeline.draw_in_batches(
             request, range(first, first + count), self.walk, seed=self.seed, batch_size=settings.batch_size
         )
-        return Drawn(order, images.cpu(), first)
+        return Drawn(order, images.cpu().masked_fill(~order.valid, -1), first)
 
 
 def open_artist(settings: DrawingSettings, console: Console) -> Artist:
@@ -99,7 +103,7 @@ def draw_files(target: Path) -> tuple[Path, Path]:
 
 
 def write_drawn(drawn: Drawn, folder: Path) -> dict[str, Any]:
-    """Write an order's first draw under its name, and mean and spread where there are several.
+    """Write an order's first draw under its name, and mean and spread (grey values) where there are several.
 
     Returns its record, with the files as named from ``folder``.
     """
@@ -108,15 +112,21 @@ def write_drawn(drawn: Drawn, folder: Path) -> dict[str, Any]:
     leftovers.sweep_for([target, mean_file, spread_file])
     target.parent.mkdir(parents=True, exist_ok=True)
     named = {"name": drawn.order.name, "file": target.relative_to(folder).as_posix(), "prompt": drawn.order.prompt}
-    record: dict[str, Any] = {**named, **drawn.order.facts, "index": drawn.index}
+    valid = drawn.order.valid.expand(images.shape[-2:])
+    record: dict[str, Any] = {
+        **named,
+        **drawn.order.facts,
+        "index": drawn.index,
+        "valid_share": float(valid.float().mean()),
+    }
     save_grid(target, images[:1], nrow=1)
     if len(images) > 1:
-        spread = images.std(0).mean(0)
+        spread = GREYS_PER_UNIT * images.std(0).mean(0)
         save_grid(mean_file, images.mean(0)[None], nrow=1)
-        save_grid(spread_file, (2 * spread.clamp(max=1) - 1).expand(1, 3, -1, -1), nrow=1)
+        save_grid(spread_file, (spread / GREYS_PER_UNIT - 1).expand(1, 3, -1, -1), nrow=1)
         files = {"mean_file": mean_file, "spread_file": spread_file}
         record |= {name: path.relative_to(folder).as_posix() for name, path in files.items()}
-        record["spread"] = float(spread.mean())
+        record["spread"] = float(spread[valid].mean())
     return record
 
 

@@ -17,6 +17,7 @@ from rsforge.recipes.inference.output_paths import ALL, check_free, check_place
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import readable
 from rsforge.recipes.sample.sar_images import Artist, check_apart, describe, open_artist
+from rsforge.recipes.sample.sar_prompts import write_prompt
 from rsforge.recipes.sample.scene_files import SceneFiles, check_name
 from rsforge.recipes.sample.scene_latents import SceneDrawing, SceneGrids, ScenePainter, count_tiles, tile_multiple
 from rsforge.recipes.training import output_dir
@@ -35,8 +36,9 @@ def draw(settings: SampleSceneSettings, console: Console) -> dict[str, Any]:
     takes = NetworkInput(radiometry, artist.model.state["sar_channels"])
     with readable(settings.input, settings.bands) as raster:
         takes.check_bands(raster.info, raster.metadata, chosen=bool(settings.bands), taker="the model")
-        grids = plan_grids(settings, artist, raster)
-        scene = Scene(settings, artist, raster, takes, grids)
+        words = {"region": settings.region, "season": settings.season}
+        prompt = write_prompt(artist.model.template, settings.prompt, words, console)
+        scene = Scene(settings, artist, raster, takes, plan_grids(settings, artist, raster), prompt)
         scene.check_files()
         warn_of_source(artist, raster, console)
         result = scene.describe()
@@ -58,12 +60,7 @@ class Scene:
     raster: OpenRaster
     takes: NetworkInput
     grids: SceneGrids
-
-    @property
-    def prompt(self) -> str:
-        facts = {"region": self.settings.region, "season": self.settings.season}
-        given = self.settings.prompt
-        return self.artist.model.template.format(facts) if given is None else given
+    prompt: str
 
     @property
     def files(self) -> SceneFiles:

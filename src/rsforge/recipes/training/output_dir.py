@@ -123,7 +123,8 @@ def make(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        error.filename = error.filename or str(folder)
+        if not error.filename or durable.TEMPORARY in str(error.filename):
+            error.filename = str(folder)
         raise from_os_error(error) from error
 
 
