@@ -65,6 +65,9 @@ def test_figures_are_those_of_the_first_draw_and_of_the_mean(measured, sar_world
         assert figures["l1"]["mean"] == pytest.approx(float(torch.stack(first).mean()), rel=1e-3)
         assert figures["l1_of_mean"]["mean"] == pytest.approx(float(torch.stack(mean).mean()), rel=1e-3)
     assert "l1_of_mean" not in told["figures"]["linear_sar"] and told["samples"] == 3
+    gain, over = told["gain"]["l1_of_mean"], told["gain"]["l1_of_mean"]["over"]
+    own = told["figures"]["model"]["l1_of_mean"]["mean"]
+    assert gain["mean"] == pytest.approx(told["figures"][over]["l1"]["mean"] - own, abs=1e-5)
     assert set(told["directions"]) == set(told["figures"]["model"])
 
 

@@ -43,6 +43,13 @@ def test_a_figure_that_only_the_model_has_is_no_gain() -> None:
     assert list(found) == ["model", "mean_image"] and found["model"]["kl"]["mean"] == 1.0
 
 
+def test_a_figure_of_several_draws_is_compared_with_that_of_one_image() -> None:
+    values = {"model": {"l1": np.full(3, 1.5), "l1_of_mean": np.ones(3)}, "mean_image": {"l1": np.full(3, 2.0)}}
+    figures = [Figure("l1", "", False, None), Figure("l1_of_mean", "", False, None, True, "l1")]
+    _, gain = summarize(values, figures, range(3), Bootstrap(100, 0.9, 0))
+    assert gain["l1_of_mean"] == {"over": "mean_image", "mean": 1.0, "low": 1.0, "high": 1.0}
+
+
 def test_without_baselines_nothing_is_gained() -> None:
     found, gain = summarize({"model": {"l1": np.ones(3)}}, FIGURES[:1], range(3), Bootstrap(100, 0.9, 0))
     assert gain == {} and found["model"]["l1"]["mean"] == 1.0

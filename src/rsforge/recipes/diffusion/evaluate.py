@@ -141,7 +141,7 @@ def list_figures(learned: LearnedMetrics, *, several: bool) -> list[Figure]:
     if not several:
         return figures
     return figures + [
-        Figure(one.name + OF_MEAN, one.unit, one.higher_is_better, measure_mean(one.of), model_only=True)
+        Figure(one.name + OF_MEAN, one.unit, one.higher_is_better, measure_mean(one.of), True, one.name)
         for one in figures
         if one.of is not None
     ]

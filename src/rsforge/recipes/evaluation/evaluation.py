@@ -29,7 +29,7 @@ class Figure:
     """One number of every sample.
 
     ``of(prediction, batch)`` gives ``(B,)``, or is None where it is not measured here. With ``model_only`` baselines
-    have none of it: it asks for what only the model gives.
+    have none of it: it asks for what only the model gives, and is compared with their figure ``like`` where it has one.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Figure:
     higher_is_better: bool
     of: Callable[[Prediction, Batch], Tensor] | None
     model_only: bool = False
+    like: str = ""
 
 
 @dataclass(frozen=True)

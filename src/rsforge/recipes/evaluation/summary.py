@@ -66,7 +66,7 @@ def summarize(
         baseline = best_baseline(values, figure)
         if baseline:
             over[figure.name] = baseline
-            difference = values[MODEL][figure.name] - values[baseline][figure.name]
+            difference = values[MODEL][figure.name] - values[baseline][_name_in_baselines(figure)]
             columns["gain", figure.name] = difference if figure.higher_is_better else -difference
     matrix = np.stack(list(columns.values()), axis=1)
     intervals = bootstrap.intervals(matrix, groups)
@@ -80,10 +80,14 @@ def summarize(
 
 def best_baseline(values: Values, figure: Figure) -> str:
     """The predictor beside the model with the best mean of a figure; empty where none has it."""
-    sign = 1 if figure.higher_is_better else -1
-    means = {name: sign * own[figure.name].mean() for name, own in values.items() if figure.name in own}
+    sign, name_there = 1 if figure.higher_is_better else -1, _name_in_baselines(figure)
+    means = {name: sign * own[name_there].mean() for name, own in values.items() if name_there in own}
     means.pop(MODEL, None)
     return max(means, key=means.__getitem__, default="")
+
+
+def _name_in_baselines(figure: Figure) -> str:
+    return figure.like or figure.name
 
 
 def rank_examples(values: Column, *, higher_is_better: bool) -> dict[str, int]:
