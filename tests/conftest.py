@@ -32,6 +32,7 @@ from PIL import Image
 
 from rsforge.compat import ensure_torchvision
 from rsforge.recipes.tracking import loss_plots
+from rsforge.recipes.training import plan
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 with warnings.catch_warnings():
@@ -64,6 +65,18 @@ def commands_of_click_made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.main, "get_command_from_info", functools.cache(typer.main.get_command_from_info))
         yield
+
+
+@pytest.fixture
+def memory_plan() -> None:
+    """For tests of what dry runs say of memory; those of other tests leave it out."""
+
+
+@pytest.fixture(autouse=True)
+def only_wanted_memory_plans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of a step takes longer to find than all else that a dry run says."""
+    if "memory_plan" not in request.fixturenames:
+        monkeypatch.setattr(plan, "plan_memory", lambda *_: {"step_memory_mib": None, "waiting_batches_mib": None})
 
 
 def pytest_collection_finish() -> None:

@@ -19,8 +19,8 @@ from tests.worlds.commands import rsforge
 
 LENGTH, WIDTH = 16, 16
 NETWORKS = (
-    "--image-size 32 --unet-channels 16 16 --unet-attention-levels 2 --unet-num-heads 2 --vae-channels 8 8 "
-    "--vae-epochs 1 --vae-batch-size 8 --vae-perceptual no "
+    "--image-size 32 --unet-channels 16 16 --unet-layers-per-block 1 --unet-attention-levels 2 --unet-num-heads 2 "
+    "--vae-channels 8 8 --vae-layers-per-block 1 --vae-epochs 1 --vae-batch-size 8 --vae-perceptual no "
 )
 PLAN = "--grad-accum 1 --warmup-steps 0 --validate-every 1 --validation-draws 2 --timesteps 20 --lr-scheduler none "
 SAR = f"{NETWORKS}{PLAN}--batch-size 8 --num-workers 0 --report-to none --device cpu "

@@ -125,7 +125,7 @@ def test_trap_18_unknown_regions_are_counted(tmp_path):
     assert any("Region: unknown" in prompt for prompt in data.prompts) and not any("nan" in p for p in data.prompts)
 
 
-def test_trap_20_a_template_may_use_any_column_and_no_other(dataset, tmp_path, capsys):
+def test_trap_20_a_template_may_use_any_column_and_no_other(memory_plan, dataset, tmp_path, capsys):
     line = TRAIN + "--epochs 1 --dry-run --prompt-template "
     assert (
         rsforge(

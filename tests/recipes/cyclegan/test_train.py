@@ -183,7 +183,7 @@ def test_two_sets_without_pairs_can_be_trained(world, tmp_path, capsys):
     assert state["architecture"]["disc_Y"]["in_channels"] == 3 and not state["paired"]
 
 
-def test_a_plan_tells_the_documents_parameters(world, tmp_path, capsys):
+def test_a_plan_tells_the_documents_parameters(memory_plan, world, tmp_path, capsys):
     assert (
         rsforge(
             "cyclegan train --data-dir {} --output-dir {} --lambda-content 0 --dry-run --json", world, tmp_path / "run"

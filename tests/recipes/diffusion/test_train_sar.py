@@ -54,7 +54,7 @@ def test_a_resumed_run_is_one_never_interrupted(sar_world, tmp_path, monkeypatch
     assert journals[0] == journals[1]
 
 
-def test_a_plan_trains_nothing_and_counts_both_networks(sar_world, tmp_path, capsys):
+def test_a_plan_trains_nothing_and_counts_both_networks(memory_plan, sar_world, tmp_path, capsys):
     assert rsforge(LINE + "--dry-run --json", sar_world.pairs, sar_world.clip, tmp_path / "run") == 0
     shown = capsys.readouterr()
     plan = json.loads(shown.out)["plan"]

@@ -205,7 +205,7 @@ def test_two_processes_equal_one_at_the_same_global_batch(stage1, tmp_path):
     assert figures[0] == pytest.approx(figures[1], rel=1e-5)
 
 
-def test_a_dry_run_writes_nothing(scenes, stage1, tmp_path, capsys):
+def test_a_dry_run_writes_nothing(memory_plan, scenes, stage1, tmp_path, capsys):
     assert rsforge(f"{SPATIAL} --epochs 2 --dry-run --json", scenes, stage1, tmp_path / "run") == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert not (tmp_path / "run").exists() and (plan["training_images"], plan["held_out_images"]) == (6, 3)

@@ -287,7 +287,7 @@ def plan_memory(capsys, line, *paths):
     return plan["step_memory_mib"], plan["waiting_batches_mib"]
 
 
-def test_a_plan_says_how_much_memory_a_step_takes(scenes, tmp_path, capsys):
+def test_a_plan_says_how_much_memory_a_step_takes(memory_plan, scenes, tmp_path, capsys):
     line = TRAIN.replace("--blocks 1", "--blocks 3").replace("--transformer-width 8", "--transformer-width 16")
     line += "--model spectral_transformer"
     plain, waiting = plan_memory(capsys, line, scenes, tmp_path)

@@ -282,7 +282,7 @@ def test_more_processes_than_a_machine_can_hold_are_refused(cards):
     assert caught.value.code == "RSF-U005" and "--processes 1024" in caught.value.what
 
 
-def test_a_plan_of_several_processes_starts_none(cards, tmp_path, monkeypatch, capsys):
+def test_a_plan_of_several_processes_starts_none(memory_plan, cards, tmp_path, monkeypatch, capsys):
     cards(0)
     monkeypatch.setattr(launch, "torchrun", lambda run, console: pytest.fail("processes were started"))
     line = f"vae train --data-dir synthetic --output-dir {{}} --epochs 2 --dry-run --json {TINY}"

@@ -26,7 +26,7 @@ class Noise:
         return torch.rand(self.shape, generator=torch.Generator().manual_seed(key[1])) * 2 - 1
 
 
-def test_what_is_trained_and_what_is_frozen_are_counted_apart(job, tmp_path, capsys):
+def test_what_is_trained_and_what_is_frozen_are_counted_apart(memory_plan, job, tmp_path, capsys):
     """A denoiser's plan: its own parameters, and those of the autoencoder whose latents it learns."""
     line = "diffusion train --vae {} --data-dir {} --output-dir {} --dry-run --json "
     assert rsforge(line + DIFFUSION, job.vae / "best_model.pt", job.tiles, tmp_path / "run") == 0
@@ -66,7 +66,7 @@ def test_the_memory_of_many_micro_batches_follows_from_three():
     assert asked == [1, 4, 2, 3]
 
 
-def test_a_step_that_cannot_be_planned_is_said(job, tmp_path, monkeypatch, capsys):
+def test_a_step_that_cannot_be_planned_is_said(memory_plan, job, tmp_path, monkeypatch, capsys):
     def fail(*given, **named):
         raise NotImplementedError("an operation without a plan\nand more")
 
@@ -85,7 +85,7 @@ def test_a_plan_in_steps_says_so(job, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["plan"]["steps"] == 7
 
 
-def test_a_plan_counts_the_whole_checkpoint(job, tmp_path, capsys):
+def test_a_plan_counts_the_whole_checkpoint(memory_plan, job, tmp_path, capsys):
     """Weights, moments, and what is fitted to the training images, which may be the larger part."""
     line = (
         f"vae train --data-dir {{}} --output-dir {{}} --max-train-steps 1 --json {VAE} --channels 4,4 --latent-dim 64"

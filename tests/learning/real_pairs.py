@@ -1,0 +1,155 @@
+"""Trains SAR-to-optical models on real pairs and measures them beside what costs nothing: README's table of real pairs.
+
+Usage: ``python -m tests.learning.real_pairs SAR_OPTICAL_FOLDER [--folder PATH] [--cases NAME ...] [--seeds N]``. The
+first is a folder with ``sen12_gray_terrain`` and ``sih1733_scenes``. What is trained is kept in ``--folder``, and a
+measurement that lies there is not made again. Prints the table and writes it to table.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsforge.cli.main import run
+from rsforge.compat import ensure_torchvision
+
+SIZE, TILE, DRAWS = 32, 64, 8
+WRITTEN = ("--overwrite", "--report-to", "none", "--quiet")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Pairs, in a folder for training and one to be judged, and how long is trained on them.
+
+    ``measured`` are the options that name the pairs to be judged.
+    """
+
+    data: Path
+    judged: Path
+    measured: tuple[str, ...]
+    options: tuple[str, ...]
+    epochs: tuple[int, int, int]  # of the diffusion model, its autoencoder, CycleGAN
+
+
+def call(*words: object) -> None:
+    code = run([str(word) for word in words])
+    if code:
+        sys.exit(f"exit {code}: {' '.join(map(str, words))}")
+
+
+def take_terrains(real: Path, folder: Path, seed: int) -> Case:
+    """Two terrains of SEN1-2 to train on, and the third to be judged; a fifth of the former chooses the epoch."""
+    source, names = real / "sen12_gray_terrain", ("agriculture", "resident", "river")
+    for name in names:
+        side = "judged" if name == names[seed % len(names)] else "data"
+        shutil.copytree(source / name, folder / side / name, dirs_exist_ok=True)
+    options = ("--allow-gray-optical", "--allow-leak", "--seed", str(seed))
+    measured = ("--side", "all", "--allow-gray-optical")
+    return Case(folder / "data", folder / "judged", measured, options, (60, 20, 20))
+
+
+def take_blocks(real: Path, folder: Path, seed: int) -> Case:
+    """Blocks of both colour scenes: to train on, to choose the epoch, to be judged."""
+    tile(real, folder / "data", (1, 2))
+    split(folder / "data", seed, "0.15")
+    return Case(folder / "data", folder / "data", ("--side", "test"), ("--seed", str(seed)), (6, 1, 2))
+
+
+def take_scenes(real: Path, folder: Path, seed: int) -> Case:
+    """One colour scene to train on, and 200 tiles of the other to be judged; an odd seed takes them the other way."""
+    first = 1 + seed % 2
+    tile(real, folder / "data", (first,))
+    tile(real, folder / "judged", (3 - first,))
+    split(folder / "data", seed, "0")
+    measured = ("--side", "all", "--max-per-terrain", "200")
+    return Case(folder / "data", folder / "judged", measured, ("--seed", str(seed)), (8, 2, 3))
+
+
+CASES = {"terrains": take_terrains, "blocks": take_blocks, "scenes": take_scenes}
+
+
+def tile(real: Path, data: Path, scenes: tuple[int, ...]) -> None:
+    for number in scenes:
+        if not (data / f"scene{number}").is_dir():
+            source = real / "sih1733_scenes" / f"scene{number}"
+            call("data", "tile", "--sar", source / "s1.jpg", "--optical", source / "s2.jpg", "--output-dir", data,
+                 "--size", TILE, "--terrain", f"scene{number}", "--quiet")  # fmt: skip
+
+
+def split(data: Path, seed: int, test: str) -> None:
+    call("data", "split", "--data-dir", data, "--by", "block", "--block-size", 4 * TILE, "--guard", TILE, "--val",
+         "0.15", "--test", test, "--seed", seed, "--overwrite", "--quiet")  # fmt: skip
+
+
+def train_text_encoder(folder: Path) -> Path:
+    """A text encoder of drawn pairs: real ones have one prompt, in which nothing is known."""
+    if not (folder / "best_clip.pt").exists():
+        call("data", "synth", "--kind", "pairs-csv", "--count", 240, "--size", SIZE, "--output-dir", folder / "drawn",
+             "--quiet", "--overwrite")  # fmt: skip
+        call("clip", "train", "--dataset-path", folder / "drawn", "--config", "clip-tiny", "--image-size", SIZE,
+             "--epochs", 5, "--save-dir", folder, *WRITTEN)  # fmt: skip
+    return folder / "best_clip.pt"
+
+
+def measure(case: Case, folder: Path, clip: Path) -> dict[str, Mapping[str, Any]]:
+    """The evaluations of the diffusion model and of CycleGAN, trained on the same pairs."""
+    drawn, translated = folder / "diffusion", folder / "cyclegan"
+    epochs, vae_epochs, gan_epochs = case.epochs
+    if not (drawn / "evaluation" / "evaluation.json").exists():
+        call("diffusion", "train-sar", "--dataset-path", case.data, "--config", "diffusion-sar-tiny",
+             "--clip-checkpoint", clip, "--epochs", epochs, "--vae-epochs", vae_epochs, "--vae-perceptual", "no",
+             "--batch-size", 8,
+             "--image-size", SIZE, "--validation-draws", 4, "--sample-every", epochs, "--save-every", epochs,
+             "--save-dir", drawn, *case.options, *WRITTEN)  # fmt: skip
+        call("diffusion", "evaluate", "--model-checkpoint", drawn / "best_model.pt", "--data-dir", case.judged,
+             "--strength", 1, "--guidance-scale", 1, "--samples", DRAWS, "--batch-size", 64, *case.measured,
+             "--output-dir", drawn / "evaluation", "--overwrite", "--quiet")  # fmt: skip
+    if not (translated / "evaluation" / "evaluation.json").exists():
+        call("cyclegan", "train", "--data-dir", case.data, "--config", "cyclegan-tiny", "--image-size", SIZE,
+             "--epochs", gan_epochs, "--output-dir", translated, *case.options, *WRITTEN)  # fmt: skip
+        call("cyclegan", "evaluate", "--checkpoint", translated / "best_model.pt", "--data-dir", case.judged,
+             *case.measured, "--output-dir", translated / "evaluation", "--overwrite", "--quiet")  # fmt: skip
+    found = {name: folder / name / "evaluation" / "evaluation.json" for name in ("diffusion", "cyclegan")}
+    return {name: json.loads(path.read_text()) for name, path in found.items()}
+
+
+def describe_row(name: str, seed: int, found: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line of the table: mean absolute errors on [-1, 1], those of models with their gain over the best baseline."""
+    figures, gains = found["diffusion"]["figures"], found["diffusion"]["gain"]
+
+    def with_gain(error: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
+        return f"{error['mean']:.3f} ({gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}])"
+
+    cells = [with_gain(figures["model"][figure], gains[figure]) for figure in ("l1_of_mean", "l1")]
+    gan = found["cyclegan"]
+    cells.append(with_gain(gan["figures"]["model"]["l1"], gan["gain"]["l1"]))
+    cells += [f"{figures[baseline]['l1']['mean']:.3f}" for baseline in ("linear_sar", "mean_colour")]
+    return " | ".join(["", f"{name}, {found['diffusion']['images']} judged", str(seed), *cells, ""]).strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("--folder", type=Path, default=Path(".nox/real_pairs"))
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parsed = parser.parse_args()
+    ensure_torchvision()
+    clip, rows = train_text_encoder(parsed.folder / "clip"), []
+    for name in parsed.cases:
+        for seed in range(parsed.seeds):
+            folder = parsed.folder / f"{name}{seed}"
+            rows.append(describe_row(name, seed, measure(CASES[name](parsed.real, folder, seed), folder, clip)))
+            print(rows[-1], flush=True)
+    (parsed.folder / "table.md").write_text("\n".join([*rows, ""]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
