@@ -31,7 +31,8 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t: Tensor | int, x_t: Tensor) -> Tensor:
         """``(B, width)`` for ``t`` ``(B,)`` or scalar, with batch, device and dtype of ``x_t``."""
-        steps = torch.as_tensor(t, device=x_t.device).expand(len(x_t))
+        # len(x_t) would fix the batch of an exported program.
+        steps = torch.as_tensor(t, device=x_t.device).expand(x_t.shape[0])
         hidden: Tensor = self.linear_1(sinusoidal(steps, self.sinusoids).to(x_t.dtype))
         embedding: Tensor = self.linear_2(F.silu(hidden))
         return embedding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,11 @@ class DiffusionExportSettings(PretrainedModelSettings):
         Path("exported_pipeline"),
         description="Folder that diffusers.StableDiffusionPipeline.from_pretrained is to load.",
         json_schema_extra=also(basic=True),
+    )
+    formats: tuple[Literal["torch", "onnx"], ...] = Field(
+        (),
+        description="Write each part as a program, too, which runs without rsforge: of torch.export, or ONNX; into "
+        "programs/ of the output folder.",
     )
     overwrite: bool = Field(False, description="Replace a model that the output folder holds.")
     title: Words | None = Field(

@@ -131,7 +131,7 @@ def test_a_network_that_onnx_cannot_hold_is_refused(generators, tmp_path, monkey
     def broken(*args, **kwargs):
         raise torch.onnx.errors.OnnxExporterError("no such operator")
 
-    monkeypatch.setattr(export_files, "capture", lambda subject: torch_program.CapturedProgram(None, {}, True))
+    monkeypatch.setattr(export_files, "capture", lambda subject: torch_program.CapturedProgram(None, (), True))
     monkeypatch.setattr(torch.onnx, "export", broken)
     assert rsforge(EXPORT_FORMATS + "safetensors,onnx", generators, tmp_path) == 6
     message = capsys.readouterr().err

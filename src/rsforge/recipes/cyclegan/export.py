@@ -17,7 +17,7 @@ from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
 from rsforge.recipes.cyclegan.translation import SHARED
 from rsforge.recipes.export import write as export_files
 from rsforge.recipes.export.formats import FORMATS
-from rsforge.recipes.export.torch_program import ExportedNetwork
+from rsforge.recipes.export.network import ExportedNetwork, NetworkInput
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.output_checks import check_makeable
 from rsforge.recipes.training import output_dir
@@ -108,10 +108,10 @@ def _make_subject(network: Pix2PixUNet, card: dict[str, Any]) -> ExportedNetwork
     }
     return ExportedNetwork(
         network=network,
-        channels=network.in_channels,
+        inputs=(NetworkInput(card["input"]["name"], (network.in_channels, None, None)),),
+        output=card["output"]["name"],
         size=card["image_size"],
         factor=network.factor,
-        names=(card["input"]["name"], card["output"]["name"]),
         card=header,
     )
 

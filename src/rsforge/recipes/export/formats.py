@@ -16,11 +16,13 @@ from torch import Tensor
 
 from rsforge.engine import checkpoint
 from rsforge.models.catalogue import build
-from rsforge.recipes.export.torch_program import CapturedProgram, ExportedNetwork, export_error, silence_torch
+from rsforge.recipes.export.network import ExportedNetwork
+from rsforge.recipes.export.torch_program import CapturedProgram, export_error, silence_torch
 
 CARD = "rsforge.json"  # the name of the description inside a torch.export program
 
-Run = Callable[[Tensor], Tensor]
+Run = Callable[..., Tensor]
+"""Every input of a network to its output."""
 
 
 class LoadedFile(NamedTuple):
@@ -91,22 +93,21 @@ def _encode_onnx(subject: ExportedNetwork, captured: Callable[[], CapturedProgra
     import onnx
 
     program, shapes, any_size = captured()
-    names = subject.names
     try:
         with silence_torch():
             exported = torch.onnx.export(
                 program,
                 dynamo=True,
-                dynamic_shapes=(shapes,),
-                input_names=names[:1],
-                output_names=names[1:],
+                dynamic_shapes=shapes,
+                input_names=[one.name for one in subject.inputs],
+                output_names=[subject.output],
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
         reasons = str(error.__cause__ or error).strip().splitlines()
         raise export_error("ONNX cannot hold the network", reasons[0][:200]) from error
     model = cast(torch.onnx.ONNXProgram, exported).model_proto
-    if any_size:
+    if any_size and subject.has_sides and subject.factor > 1:
         _refuse_other_sizes(model.graph, subject.factor)
     onnx.helper.set_model_props(model, dict(subject.card))
     onnx.checker.check_model(model, full_check=True)
@@ -167,8 +168,13 @@ def _load_reference(path: Path) -> LoadedFile:
 def _wrap_numpy(session: Any) -> Run:
     """A function of tensors that runs a session of arrays, of ONNX Runtime or of the reference evaluator."""
     is_reference = hasattr(session, "input_names")
-    name = session.input_names[0] if is_reference else session.get_inputs()[0].name
-    return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+    names = session.input_names if is_reference else [one.name for one in session.get_inputs()]
+
+    def run(*inputs: Tensor) -> Tensor:
+        arrays = {name: x.numpy() for name, x in zip(names, inputs, strict=True)}
+        return torch.from_numpy(session.run(None, arrays)[0])
+
+    return run
 
 
 FORMATS = {

@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as capturing
 
 from rsforge.errors import RsforgeError
-
-
-@dataclass(frozen=True)
-class ExportedNetwork:
-    """A frozen network on the CPU for images ``(B, channels, H, W)``, float32 in [-1, 1].
-
-    ``size`` is the height and width of training images; other sizes are multiples of ``factor``. ``names`` are those of
-    input and output in the files, ``card`` is the metadata of their headers.
-    """
-
-    network: nn.Module
-    channels: int
-    size: int
-    factor: int
-    names: tuple[str, str]
-    card: Mapping[str, str]
-
-    @property
-    def bytes_of_weights(self) -> int:
-        return sum(t.numel() * t.element_size() for t in self.network.state_dict().values())
+from rsforge.recipes.export.network import ExportedNetwork
 
 
 class CapturedProgram(NamedTuple):
-    """The network as a program for any batch, of images of ``any_size`` or only of those of the training."""
+    """The network as a program for any batch, of images of ``any_size`` or only of those of the training.
+
+    ``shapes`` are the dimensions left open, of every input.
+    """
 
     program: ExportedProgram
-    shapes: dict[int, Any]
+    shapes: tuple[dict[int, Any], ...]
     any_size: bool
 
 
@@ -80,17 +62,15 @@ def capture(subject: ExportedNetwork) -> CapturedProgram:
 
 def _try_capture(subject: ExportedNetwork, *, any_size: bool) -> CapturedProgram | None:
     """The program, or None where torch.export would fix a dimension that is to be dynamic."""
-    shapes: dict[int, Any] = {0: Dim("batch", min=1)}
-    height = width = subject.size
-    if any_size:
-        shapes |= {2: subject.factor * Dim("rows", min=1), 3: subject.factor * Dim("cols", min=1)}
-        height, width = 2 * subject.factor, 3 * subject.factor
-    example = torch.zeros(2, subject.channels, height, width)
+    batch, factor, generator = Dim("batch", min=1), subject.factor, torch.Generator().manual_seed(0)
+    shapes = tuple(one.free_dimensions(batch, factor, any_size=any_size) for one in subject.inputs)
+    trained = (subject.size, subject.size)
+    example = subject.draw_inputs(2, (2 * factor, 3 * factor) if any_size else trained, generator)
     # Without this, images that the network reduces to one pixel would be a special case; torch.onnx sets it as well.
     with capturing.patch(backed_size_oblivious=any_size):  # type: ignore[attr-defined]
         try:
-            program = torch.export.export(subject.network, (example,), dynamic_shapes=(shapes,))
-            program.module()(torch.zeros(1, subject.channels, subject.size, subject.size))
+            program = torch.export.export(subject.network, example, dynamic_shapes=shapes)
+            program.module()(*subject.draw_inputs(1, trained, generator))
         except (AssertionError, RuntimeError, ValueError):
             return None
     return CapturedProgram(program, shapes, any_size)

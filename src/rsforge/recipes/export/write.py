@@ -20,14 +20,15 @@ from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.export.formats import FORMATS, LoadedFile
-from rsforge.recipes.export.torch_program import CapturedProgram, ExportedNetwork, capture, export_error
+from rsforge.recipes.export.network import ExportedNetwork
+from rsforge.recipes.export.torch_program import CapturedProgram, capture, export_error
 from rsforge.seeds import derive
 
 TOLERANCE = 1e-4
 LARGEST_ONNX = 2**31 - 2**24  # bytes: what protobuf takes, less room for what is not weights
 DESCRIPTION = ".json"
 
-Cases = list[tuple[Tensor, Tensor]]
+Cases = list[tuple[tuple[Tensor, ...], Tensor]]
 """Inputs, and the outputs of the network for them."""
 
 
@@ -137,32 +138,47 @@ def _write_file(
     return {
         "bytes": len(encoded.contents),
         "sha256": hashlib.sha256(encoded.contents).hexdigest(),
-        "sides": f"multiples of {subject.factor}" if encoded.any_size else f"{subject.size} only",
+        **_describe_sides(subject, any_size=encoded.any_size),
         "largest_difference": largest,
         "checked_by": loaded.runtime,
-        "checked_shapes": [list(x.shape) for x, _ in compared],
+        "checked_shapes": [_list_shapes(inputs) for inputs, _ in compared],
         **encoded.facts,
     }
 
 
 @torch.no_grad()
 def _make_cases(subject: ExportedNetwork) -> Cases:
-    """Random images in [-1, 1] with the outputs of the network: one, a batch of three, and a wider one."""
+    """Random inputs with the outputs of the network: of one, of a batch of three, and of a wider image."""
     generator = torch.Generator().manual_seed(derive("export"))
     size = subject.size
-    shapes = [(1, size), (3, size), (1, size + subject.factor)]
-    inputs = [torch.rand(b, subject.channels, size, width, generator=generator) * 2 - 1 for b, width in shapes]
-    return [(x, subject.network(x)) for x in inputs]
+    shapes = [(1, size), (3, size), (1, size + subject.factor)][: 3 if subject.has_sides else 2]
+    drawn = [subject.draw_inputs(batch, (size, width), generator) for batch, width in shapes]
+    return [(inputs, subject.network(*inputs)) for inputs in drawn]
+
+
+def _describe_sides(subject: ExportedNetwork, *, any_size: bool) -> dict[str, str]:
+    if not subject.has_sides:
+        return {}
+    return {"sides": f"multiples of {subject.factor}" if any_size else f"{subject.size} only"}
+
+
+def _list_shapes(inputs: tuple[Tensor, ...]) -> list[Any]:
+    """The shape of the only input, or of each."""
+    shapes = [list(x.shape) for x in inputs]
+    return shapes if len(shapes) > 1 else shapes[0]
 
 
 @torch.no_grad()
 def largest_difference(loaded: LoadedFile, cases: Cases) -> float:
-    """The largest absolute difference from the outputs; infinite for another shape, NaN if one is NaN."""
+    """The largest difference from the outputs; infinite for another shape, NaN if one is NaN.
+
+    It is told as a share of the largest output where that is above 1, which no image's is.
+    """
     differences = [torch.tensor(0.0)]
-    for x, expected in cases:
-        output = loaded.run(x)
+    for inputs, expected in cases:
+        output = loaded.run(*inputs)
         if output.shape == expected.shape:
-            differences.append((output - expected).abs().max())
+            differences.append((output - expected).abs().max() / expected.abs().max().clamp(min=1))
         else:
             differences.append(torch.tensor(torch.inf))
     return float(torch.stack(differences).max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.export_model import EXPORTED, PROVENANCE, check_place, export_model
+from rsforge.recipes.pretrained.export_programs import check_programs, list_programs, write_programs
 from rsforge.recipes.pretrained.hub_upload import check_push, push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts
@@ -49,8 +50,11 @@ def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any
     metrics = read_metrics(settings.metrics)
     model, facts = open_model(settings, metrics, console)
     save.describe(model)
+    formats = () if finished else tuple(dict.fromkeys(settings.formats))
+    check_programs(model, settings.output_dir, formats, overwrite=settings.overwrite)
+    files = [*EXPORTED, *list_programs(settings.formats)]
     result = {
-        "output_dir": str(settings.output_dir), "files": EXPORTED, "adapters": list(facts.adapters),
+        "output_dir": str(settings.output_dir), "files": files, "adapters": list(facts.adapters),
         "parameters": _count(model), "image_size": model.image_size,
     }  # fmt: skip
     if console.dry_run:
@@ -59,12 +63,24 @@ def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any
         console.say(f"there      {settings.output_dir} holds the model; it and its card stay as they are")
     else:
         export_model(model, settings.output_dir, facts, overwrite=settings.overwrite)
+        if formats:
+            result["largest_difference"] = _write_programs(model, settings.output_dir, formats, console)
     if settings.push_to_hub is not None:
         private = settings.hub_private
         result["pushed"] = push_folder(
-            settings.output_dir, settings.push_to_hub, EXPORTED, private=private, console=console
+            settings.output_dir, settings.push_to_hub, files, private=private, console=console
         )
     return result
+
+
+def _write_programs(
+    model: PretrainedModel, folder: Path, formats: Sequence[str], console: Console
+) -> dict[str, dict[str, float]]:
+    try:
+        return write_programs(model, folder, formats, console)
+    except RsforgeError as error:
+        error.kept = f"the model in {folder}, without the programs that are missing there"
+        raise
 
 
 def is_finished(settings: DiffusionExportSettings) -> bool:
