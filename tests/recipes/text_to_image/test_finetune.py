@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rsforge.cli.main import run
 from rsforge.engine import checkpoint, precision
+from rsforge.engine.cadence import Moment
 from rsforge.engine.journal import read
 from rsforge.models.pretrained.write_folder import list_files
 from rsforge.recipes.pretrained.load import load_pretrained
+from rsforge.recipes.pretrained.save import save_folder
 from rsforge.recipes.text_to_image import validation_images
-from rsforge.settings.finetune import CaptionedImageSettings, FinetuneSettings
-from tests.worlds.captioned_folder import LINE
+from rsforge.recipes.text_to_image.load import load_model
+from rsforge.recipes.text_to_image.output_names import ADAPTER_FILES
+from rsforge.settings.base import RunSettings
+from rsforge.settings.finetune import CaptionedImageSettings, FinetuneSettings, ValidationImageSettings
+from tests.worlds.captioned_folder import LINE, LORA, SCRATCH
 from tests.worlds.commands import rsforge
 from tests.worlds.stable_diffusion import copy_folder, draw_theirs, edit_json, load_pipeline
 
+PLANNED = "rsforge.recipes.training.plan.estimate_step"
 NO_CACHES = "--no-latent-cache --no-text-cache --no-center-crop --random-flip "
 
 
@@ -72,6 +80,73 @@ def test_a_run_resumed_at_any_step_is_one_never_interrupted(text_world, tmp_path
             assert (straight / name).read_bytes() == (again / name).read_bytes(), (step, name)
 
 
+def test_adapters_alone_are_trained_averaged_and_saved(text_world, adapted_run):
+    state = checkpoint.load(adapted_run / "best_model.pt")
+    assert set(state["nets"]) == {"adapter"} == set(state["architecture"])
+    assert {name.split(".")[0] for name in state["parts"]["ema"]["shadow"]} == {"adapter"}
+    learnt = sum(value.numel() for value in state["nets"]["adapter"].values())
+    optimizer = state["parts"]["optimizer/denoiser"]["state"].values()
+    assert learnt == sum(one["exp_avg"].numel() for one in optimizer) == 1024
+    whole = load_pretrained(text_world.model).unet
+    assert learnt < sum(p.numel() for p in whole.parameters()) / 10
+    assert not (adapted_run / "model_index.json").exists()
+
+
+def test_a_run_of_adapters_resumed_is_one_never_interrupted(text_world, adapted_run, tmp_path):
+    again = tmp_path / "again"
+    again.mkdir()
+    for name in ("checkpoint-2.pt", "journal.jsonl"):
+        shutil.copy(adapted_run / name, again)
+    assert rsforge(LORA + "--resume", text_world.model, text_world.images, again) == 0
+    for name in ("latest_model.pt", "best_model.pt"):
+        states = [checkpoint.load(place / name) for place in (adapted_run, again)]
+        digests = [checkpoint.digest_weights({key: s[key] for key in ("nets", "parts")}) for s in states]
+        assert digests[0] == digests[1], name
+    written = ["journal.jsonl", *ADAPTER_FILES, *(f"adapters/checkpoint-{step}.safetensors" for step in (2, 4, 6))]
+    for name in written:
+        assert (adapted_run / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_a_run_of_adapters_goes_on_beside_the_same_model_alone(text_world, adapted_run, tmp_path, capsys):
+    model = load_pretrained(text_world.model)
+    with torch.no_grad():
+        model.unet.conv_in.bias += 1
+    save_folder(model, tmp_path / "other")
+    again = shutil.copytree(adapted_run, tmp_path / "again")
+    line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
+    assert rsforge(line, tmp_path / "other", text_world.images, again) == 4
+    assert "RSF-C006" in capsys.readouterr().err
+    line = LORA.replace("--lora-alpha 4", "--lora-alpha 3") + "--resume"
+    assert rsforge(line, text_world.model, text_world.images, again) == 4
+    assert "--lora-alpha was 4" in capsys.readouterr().err
+
+
+def test_validation_images_are_drawn_with_the_adapters(text_world, adapted_run, tmp_path):
+    pixels = {"written": np.asarray(Image.open(adapted_run / "samples" / "epoch_2.png")).astype(int)}
+    shown = ValidationImageSettings(validation_prompt="trees", validation_images=1, validation_steps=2)
+    models = {"trained": load_model(adapted_run / "latest_model.pt"), "before": load_pretrained(text_world.model)}
+    for name, model in models.items():
+        run_settings = RunSettings(output_dir=tmp_path / name)
+        (run_settings.output_dir / "samples").mkdir(parents=True)
+        settings = FinetuneSettings(run=run_settings, data=CaptionedImageSettings(data_dir="x"), shown=shown)
+        validation_images.preview(settings, model, Moment(2))
+        pixels[name] = np.asarray(Image.open(tmp_path / name / "samples" / "epoch_2.png")).astype(int)
+    far = {name: np.abs(pixels["written"] - pixels[name]).max() for name in models}
+    assert far["trained"] <= 1 < far["before"]
+
+
+def test_a_plan_of_adapters_says_what_is_trained_and_how_much_memory_it_takes(text_world, tmp_path, capsys):
+    line = LORA.replace("--lr 0.05", "").replace("--lr 1e-3", "").replace("--quiet", "--dry-run --json --batch-size 1")
+    assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 0
+    ran = capsys.readouterr()
+    plan, model = json.loads(ran.out)["plan"], load_pretrained(text_world.model)
+    networks = (model.unet, model.autoencoder, model.text_encoder)
+    frozen = sum(p.numel() for network in networks for p in network.parameters())
+    assert (plan["parameters"], plan["frozen_parameters"]) == (1024, frozen)
+    assert frozen * 4 / 2**20 < plan["step_memory_mib"] < 2.5 * frozen * 4 / 2**20
+    assert "adapters take about 0.0001" in ran.err
+
+
 def test_a_run_that_goes_on_deletes_what_a_kill_left_of_older_checkpoints(text_world, tmp_path):
     again = shutil.copytree(text_world.run, tmp_path / "again")
     assert rsforge(LINE + "--keep-checkpoints 2 --resume", text_world.model, text_world.images, again) == 0
@@ -88,6 +163,7 @@ def test_captions_are_drawn_anew_in_each_epoch_and_stored_vectors_change_nothing
 
 
 def test_the_environment_of_the_document_names_model_images_and_output(text_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PLANNED, lambda *given, **named: 0)
     monkeypatch.setenv("MODEL_NAME", str(text_world.model))
     monkeypatch.setenv("DATA_DIR", str(text_world.images))
     monkeypatch.setenv("OUTPUT_DIR", str(tmp_path / "RemoteDiff"))
@@ -108,7 +184,8 @@ def test_the_defaults_are_those_of_the_document():
     assert settings.denoiser.gradient_checkpointing and settings.average.ema
 
 
-def test_the_flags_of_the_document_are_understood(text_world, tmp_path, capsys):
+def test_the_flags_of_the_document_are_understood(text_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PLANNED, lambda *given, **named: 0)
     line = (
         "diffusion finetune --pretrained_model_name_or_path={} --train_data_dir={} --output_dir={} --use_ema "
         "--resolution=16 --center_crop --random_flip --train_batch_size=2 --gradient_accumulation_steps=2 "
@@ -125,7 +202,8 @@ def test_the_flags_of_the_document_are_understood(text_world, tmp_path, capsys):
     assert settings["loop"]["sample_every"] == 2 and settings["loop"]["save_every_steps"] == 5
 
 
-def test_epochs_take_the_place_of_the_steps_of_the_document(text_world, tmp_path, capsys):
+def test_epochs_take_the_place_of_the_steps_of_the_document(text_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PLANNED, lambda *given, **named: 0)
     line = LINE.replace("--max-train-steps 6", "--epochs 5") + "--dry-run --json --no-use-ema"
     assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 0
     told = json.loads(capsys.readouterr().out)
@@ -134,11 +212,19 @@ def test_epochs_take_the_place_of_the_steps_of_the_document(text_world, tmp_path
 
 @pytest.mark.parametrize(("extra", "option"), [
     ("--no-center-crop", "--no-center-crop"), ("--copy-partners", "--copy-partners"),
+    ("--lora-alpha 3", "--lora-alpha"), ("--lora-rank 2 --compile", "--compile"),
 ])  # fmt: skip
 def test_what_does_not_fit_together_is_refused(text_world, tmp_path, capsys, extra, option):
     assert rsforge(LINE + extra, text_world.model, text_world.images, tmp_path / "run") == 2
     told = capsys.readouterr().err
     assert "RSF-U005" in told and option in told and not (tmp_path / "run").exists()
+
+
+def test_adapters_need_a_model_that_they_are_trained_beside(text_world, tmp_path, capsys):
+    line = SCRATCH.replace("--quiet", "--lora-rank 4")
+    assert rsforge(line, text_world.images, tmp_path / "run") == 2
+    told = capsys.readouterr().err
+    assert "beside a pretrained model" in told and "--pretrained-model" in told and not (tmp_path / "run").exists()
 
 
 def test_the_pretrained_model_is_not_written_over(text_world, tmp_path, capsys):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.text_to_image.trained_part import choose_trained, read_weights
+from rsforge.models.recompute import use_checkpointing
+from rsforge.recipes.text_to_image.trained_part import attach_trained, choose_trained, read_weights
 from tests.worlds.pretrained_model import make_model
 
 
@@ -34,3 +35,24 @@ def test_weights_come_back_averaged_or_as_they_were():
     with pytest.raises(RsforgeError) as raised:
         read_weights(trained, {"nets": {}, "parts": {}}, Path("x.pt"))
     assert raised.value.code == "RSF-C007"
+
+
+def test_an_adapter_learns_beside_a_frozen_model_with_and_without_recomputation():
+    model, gradients = make_model(), []
+    inputs = torch.randn(2, 4, 8, 8), torch.tensor([3, 500]), torch.randn(2, 16, 8)
+    before = model.unet(*inputs)
+    trained = attach_trained(model, rank=2, alpha=1.0)
+    assert list(trained) == ["adapter"] and trained["adapter"].alpha == 1
+    torch.testing.assert_close(model.unet(*inputs), before, rtol=0, atol=0)
+    with torch.no_grad():
+        for parameter in trained["adapter"].parameters():
+            parameter.normal_(std=0.3)
+    for recomputed in (False, True):
+        use_checkpointing(model.unet, recomputed)
+        model.unet(*inputs).square().mean().backward()
+        gradients.append([p.grad.clone() for p in trained["adapter"].parameters()])
+        trained["adapter"].zero_grad(set_to_none=True)
+    torch.testing.assert_close(*gradients)
+    assert all(gradient.abs().max() > 0 for gradient in gradients[0])
+    frozen = (model.unet, model.autoencoder, model.text_encoder)
+    assert all(p.grad is None and not p.requires_grad for network in frozen for p in network.parameters())

@@ -62,7 +62,7 @@ def load_frozen(path: Path, options: StartSettings) -> PretrainedModel:
 
 
 def digest_frozen(model: PretrainedModel, *, unet: bool = False) -> str:
-    """The digest of what a fine-tuning leaves as it is: autoencoder and text tower, and the ``unet`` beside adapters."""
+    """The digest of what a fine-tuning leaves as it is: autoencoder and text tower, and ``unet`` beside adapters."""
     parts = {"vae": model.autoencoder.state_dict(), "text_encoder": model.text_encoder.state_dict()}
     parts |= {"unet": model.unet.state_dict()} if unet else {}
     return checkpoint.digest_weights(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,13 +11,10 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from rsforge.engine.cadence import Moment
 from rsforge.engine.checkpoint_writer import nothing
-from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.interfaces import Denoiser
-from rsforge.models.pretrained.write_adapter import PEFT_FILE
 from rsforge.models.recompute import use_checkpointing
 from rsforge.models.text_denoiser import TextDenoiser
 from rsforge.noise.schedules import table_of
@@ -28,7 +24,6 @@ from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options
 from rsforge.recipes.diffusion.sar_networks import build_unet
 from rsforge.recipes.diffusion.sar_pipeline import TEXT
-from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.hub_upload import check_push
 from rsforge.recipes.pretrained.model import PretrainedModel
@@ -218,7 +213,7 @@ def spec(
         held_out,
         identity=_identity(settings, data, networks, conditioning) | {"validation_draws": draws},
         monitor="val/loss",
-        preview=partial(preview, settings, model),
+        preview=partial(validation_images.preview, settings, model),
         frozen=frozen,
         partners=data.base.partners,
         accompany=partial(finish.accompany_checkpoints, settings.run.output_dir) if beside else nothing,
@@ -261,33 +256,12 @@ def _describe(network: torch.nn.Module) -> Any:
     return network.architecture if isinstance(network, Denoiser) else getattr(network, "architecture", {})
 
 
-def preview(settings: FinetuneSettings, model: PretrainedModel, moment: Moment) -> Pictures:
-    """The images of the validation prompt, in a row."""
-    path = settings.run.output_dir / FINETUNE.sample_picture(moment)
-    drawn = validation_images.draw(model, settings.shown, seed=settings.run.seed, where=str(path))
-    save_labelled_grid(path, drawn, nrow=len(drawn), title=f"{settings.shown.validation_prompt}, after {moment}")
-    return {"validation": drawn}
-
-
 def write_product(settings: FinetuneSettings, data: TextData, best: Path, console: Console) -> dict[str, Any]:
     """Write what was trained, with the weights of ``best``, into the output folder, and send it where that is asked."""
     folder, hub = settings.run.output_dir, settings.hub
     if settings.adapter.lora_rank is not None:
         return finish.write_adapter(data.model, best, folder, hub, console)
     return finish.write_model(data.model, best, folder, hub, console, learns_texts=data.base.learns_texts)
-
-
-def next_command(settings: FinetuneSettings, best: Path) -> str:
-    """Draw the validation prompt with what was trained."""
-    folder, options = settings.run.output_dir, settings.model
-    words = ["--pipeline", str(folder)]
-    if settings.adapter.lora_rank is not None:
-        words = ["--pipeline", str(options.pretrained_model), "--lora", str(folder / PEFT_FILE)]
-        words += ["--image-size", str(settings.data.image_size)]
-        given = {"--tokenizer": options.tokenizer, "--variant": options.variant, "--prediction": options.prediction}
-        words += [str(word) for pair in given.items() if pair[1] is not None for word in pair]
-        words += ["--allow-pickle"] if options.allow_pickle else []
-    return shlex.join(["rsforge", "sample", *words, "--prompt", settings.shown.validation_prompt])
 
 
 METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
@@ -301,5 +275,5 @@ METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     spec=spec,
     prepare=store_data,
     finish=write_product,
-    next_command=next_command,
+    next_command=finish.next_command,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rsforge.engine import checkpoint
 from rsforge.engine.checkpoint_writer import list_periodic
 from rsforge.models.pretrained.adapter_names import UNET
 from rsforge.models.pretrained.hub_cache import ID
-from rsforge.models.pretrained.write_adapter import write_kohya, write_peft
+from rsforge.models.pretrained.write_adapter import PEFT_FILE, write_kohya, write_peft
 from rsforge.recipes.console import Console
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.adapters import save_adapters
@@ -29,6 +30,7 @@ from rsforge.recipes.text_to_image.output_names import (
     PUSHED_ADAPTER,
 )
 from rsforge.recipes.text_to_image.trained_part import choose_trained, read_weights
+from rsforge.settings.finetune import FinetuneSettings
 from rsforge.settings.hub import PushSettings
 
 TOLD = ("adapter", "denoiser", "loop", "optim", "average")
@@ -103,3 +105,16 @@ def read_training(state: Mapping[str, Any]) -> dict[str, Any]:
     # A path has been resolved to itself, an id to a folder of the cache.
     path = state.get("partners", {}).get("pretrained", {}).get("path", begun)
     return told | ({"base_model": begun} if ID.fullmatch(begun) and path != begun else {})
+
+
+def next_command(settings: FinetuneSettings, best: Path) -> str:
+    """Draw the validation prompt with what was trained."""
+    folder, options = settings.run.output_dir, settings.model
+    words = ["--pipeline", str(folder)]
+    if settings.adapter.lora_rank is not None:
+        words = ["--pipeline", str(options.pretrained_model), "--lora", str(folder / PEFT_FILE)]
+        words += ["--image-size", str(settings.data.image_size)]
+        given = {"--tokenizer": options.tokenizer, "--variant": options.variant, "--prediction": options.prediction}
+        words += [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        words += ["--allow-pickle"] if options.allow_pickle else []
+    return shlex.join(["rsforge", "sample", *words, "--prompt", settings.shown.validation_prompt])
