@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 
 
 class Shape(NamedTuple):
-    """Sizes of a Stable Diffusion model: widths of its two networks, of its vectors, and of their latents."""
+    """Sizes of a Stable Diffusion model: widths of its networks, of vectors and latents, and ``layers`` of a level."""
 
     unet: tuple[int, ...] = (320, 640, 1280, 1280)
     autoencoder: tuple[int, ...] = (128, 256, 512, 512)
@@ -47,6 +47,7 @@ class Shape(NamedTuple):
     heads: int = 8
     text_layers: int = 12
     latent_size: int = 64
+    layers: int = 2
 
 
 PUBLISHED = Shape()
@@ -97,10 +98,10 @@ def build(shape: Shape) -> tuple[UNet, AutoencoderKL, TextEncoder]:
     blocks = ("CrossAttnDownBlock2D",) * last + ("DownBlock2D",)
     with torch.device("meta"):
         unet = UNet(
-            block_out_channels=shape.unet, layers_per_block=2, down_block_types=blocks, attention_head_dim=shape.heads,
-            cross_attention_dim=shape.width,
+            block_out_channels=shape.unet, layers_per_block=shape.layers, down_block_types=blocks,
+            attention_head_dim=shape.heads, cross_attention_dim=shape.width,
         )  # fmt: skip
-        autoencoder = AutoencoderKL(block_out_channels=shape.autoencoder, layers_per_block=2)
+        autoencoder = AutoencoderKL(block_out_channels=shape.autoencoder, layers_per_block=shape.layers)
         tower = TextEncoder(
             vocab_size=49408, embedding_dim=shape.width, max_length=77, num_heads=12, num_layers=shape.text_layers
         )
