@@ -14,6 +14,9 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint, precision
 from rsforge.engine.cadence import Moment
 from rsforge.engine.journal import read
+from rsforge.models.adapter import make_adapter
+from rsforge.models.pretrained.read_adapter import read_adapter
+from rsforge.models.pretrained.write_adapter import KOHYA_FILE
 from rsforge.models.pretrained.write_folder import list_files
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.save import save_folder
@@ -90,6 +93,16 @@ def test_adapters_alone_are_trained_averaged_and_saved(text_world, adapted_run):
     whole = load_pretrained(text_world.model).unet
     assert learnt < sum(p.numel() for p in whole.parameters()) / 10
     assert not (adapted_run / "model_index.json").exists()
+
+
+def test_adapters_are_written_with_their_averaged_weights(text_world, adapted_run):
+    state, model = checkpoint.load(adapted_run / "best_model.pt"), load_pretrained(text_world.model)
+    networks = {"unet": model.unet, "text_encoder": model.text_encoder}
+    written = make_adapter(model.unet, rank=2, alpha=4.0)
+    written.load_updates(read_adapter(adapted_run / KOHYA_FILE, networks)["unet"])
+    for name, value in written.state_dict().items():
+        assert torch.equal(value, state["parts"]["ema"]["shadow"][f"adapter.{name}"])
+        assert not torch.equal(value, state["nets"]["adapter"][name])
 
 
 def test_a_run_of_adapters_resumed_is_one_never_interrupted(text_world, adapted_run, tmp_path):
