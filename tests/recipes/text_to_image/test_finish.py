@@ -13,10 +13,11 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.models.adapter import attach_adapter
 from rsforge.recipes.pretrained.adapters import merge_adapters
+from rsforge.recipes.pretrained.export_model import DOCUMENTS
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.text_to_image.finish import accompany_checkpoints, read_training
 from rsforge.recipes.text_to_image.load import load_model, rebuild_adapter
-from rsforge.recipes.text_to_image.output_names import ADAPTER_FILES, PUSHED_ADAPTER
+from rsforge.recipes.text_to_image.output_names import ADAPTER_FILES, FINETUNE, PUSHED_ADAPTER
 from rsforge.samplers.noise_source import SeededNoise
 from tests.worlds.captioned_folder import LINE, LORA
 from tests.worlds.commands import command, rsforge
@@ -147,6 +148,13 @@ def test_a_finished_run_is_pushed_when_it_goes_on(hub, text_world, adapted_run, 
     assert hub.created[0].get("visibility") == "private" or hub.created[0].get("private") is True
     (commit,) = hub.commits
     assert set(commit) == set(PUSHED_ADAPTER)
+    # The card of what was sent is not that of what comes after; one that somebody wrote stays.
+    line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
+    assert rsforge(line, text_world.model, text_world.images, again) == 0
+    assert (again / ADAPTER_FILES[0]).is_file() and not [name for name in DOCUMENTS if (again / name).exists()]
+    (again / "README.md").write_text("mine")
+    FINETUNE.clear(again)
+    assert {path.name for path in again.rglob("*") if path.is_file()} <= {"README.md", ".lock"}
 
 
 def test_nobody_trains_for_a_push_that_cannot_be(hub, text_world, monkeypatch, capsys):

@@ -57,6 +57,13 @@ def write_documents(folder: Path, card: str, provenance: Mapping[str, Any]) -> N
     durable.write_json(folder / PROVENANCE, provenance)
 
 
+def drop_documents(folder: Path) -> None:
+    """Remove the card and the provenance of a former model; a README.md without our provenance is somebody else's."""
+    if (folder / PROVENANCE).is_file():
+        for name in DOCUMENTS:
+            (folder / name).unlink(missing_ok=True)
+
+
 def describe_provenance(model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:
     """What ``rsforge.json`` says: where the model came from, and the digests of its weights by part."""
     return _describe(digest_parts(model), facts, model.notes)

@@ -16,7 +16,13 @@ from rsforge.models.pretrained.write_adapter import PEFT_FILE, write_kohya, writ
 from rsforge.recipes.console import Console
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.adapters import save_adapters
-from rsforge.recipes.pretrained.export_model import EXPORTED, describe_adapter, describe_provenance, write_documents
+from rsforge.recipes.pretrained.export_model import (
+    EXPORTED,
+    describe_adapter,
+    describe_provenance,
+    drop_documents,
+    write_documents,
+)
 from rsforge.recipes.pretrained.hub_upload import push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts, write_adapter_card, write_card
@@ -43,6 +49,7 @@ def write_model(
     """Write ``model`` with the weights of ``best`` into ``folder``, as diffusers loads it; with a card to be sent."""
     state = checkpoint.load(best, kind=KIND)
     read_weights(choose_trained(model, text_encoder=learns_texts), state, best)
+    drop_documents(folder)
     if hub.push_to_hub is not None:
         facts = describe_run(state, best, folder)
         write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
@@ -58,6 +65,7 @@ def write_adapter(
     state = checkpoint.load(best, kind=KIND)
     adapter = rebuild_adapter(state, best)
     leftovers.sweep_for([folder / name for name in PUSHED_ADAPTER])
+    drop_documents(folder)
     if hub.push_to_hub is not None:
         facts = describe_run(state, best, folder)
         write_documents(folder, write_adapter_card(facts, adapter.rank), describe_adapter(adapter, model, facts))
