@@ -19,3 +19,9 @@ rsforge diffusion finetune --resolution=32 --train_batch_size=4 --gradient_accum
     --validation_prompt="a satellite image of farmland" --report_to=none
 rsforge sample --pipeline RemoteDiff --prompt "a coast with a sandy beach" --num-inference-steps 10 \
     --guidance-scale 3 --num-images 4 --seed 1 --output coast.png
+
+# The same images as adapters of a few thousand weights beside the frozen model, for this and other programs.
+rsforge diffusion finetune --output-dir fields --lora-rank 4 --lr 1e-3 --resolution=32 --train_batch_size=4 \
+    --gradient_accumulation_steps=1 --max_train_steps=20 --validation-draws 8 --report_to=none
+rsforge sample --pipeline small --lora fields/pytorch_lora_weights.safetensors:0.8 --prompt "a coast with a sandy beach" \
+    --num-inference-steps 10 --guidance-scale 3 --num-images 4 --seed 1 --output adapted.png

@@ -36,6 +36,13 @@ def test_mixed_precision(shell, kitchen, words, value):
     assert kitchen.settings.loop.mixed_precision == value
 
 
+@pytest.mark.parametrize("flag", ["--use-8bit-adam", "--use_8bit_adam"])
+def test_a_flag_may_stand_for_a_value(shell, kitchen, flag):
+    assert shell(*DIFFUSION, flag).code == 0
+    assert kitchen.settings.optim.optimizer == "adamw-8bit"
+    assert "--use-8bit-adam" in shell("diffusion", "train", "--help").out
+
+
 @pytest.mark.parametrize(
     ("words", "value"), [(["--resume"], "auto"), (["--resume", "a.pt"], "a.pt"), (["--resume_from=a.pt"], "a.pt")]
 )

@@ -25,7 +25,7 @@ TINY = {
     "RSFORGE_UNET_CHANNELS": "4,4,8", "RSFORGE_UNET_NUM_HEADS": "2", "RSFORGE_UNET_LAYERS_PER_BLOCK": "1",
     "RSFORGE_VAE_CHANNELS": "4,4,4", "RSFORGE_CLIP_EMBEDDING_DIM": "16", "RSFORGE_CLIP_NUM_HEADS": "2",
     "RSFORGE_CLIP_NUM_LAYERS": "1", "RSFORGE_UNET_CONTEXT_DIM": "16",
-    "MODEL_NAME": "sd", "DATA_DIR": "rsicd_images", "OUTPUT_DIR": "RemoteDiff",
+    "HF_TOKEN": "hf_token", "MODEL_NAME": "sd", "DATA_DIR": "rsicd_images", "OUTPUT_DIR": "RemoteDiff",
     "RSFORGE_HIDDEN_WIDTH": "8", "RSFORGE_BLOCKS": "1", "RSFORGE_DRAWN_BANDS": "8",
 }  # fmt: skip
 # What the first words of a line make.

@@ -19,7 +19,7 @@ def listed() -> str:
         lines.append(" ".join(["rsforge", *path]))
         for leaf in leaves(command.model).values():
             default = "required" if leaf.field.is_required() else repr(leaf.default())
-            lines.append(f"    {' '.join([*leaf.options, *leaf.negatives])} = {default}")
+            lines.append(f"    {' '.join([*leaf.options, *leaf.flags])} = {default}")
         lines.append(f"    + {' '.join(common_options(command))}")
     return "\n".join(lines) + "\n"
 

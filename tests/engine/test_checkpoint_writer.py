@@ -134,3 +134,15 @@ def test_the_folder_of_a_run_is_known_from_any_of_its_checkpoints(tmp_path, monk
     assert NAMES.run_folder(run / "checkpoints/checkpoint_0003.pt") == run / "checkpoints"
     monkeypatch.chdir(run / "checkpoints")
     assert PLACED.run_folder(Path("step_7.pth")).resolve() == run.resolve()
+
+
+def test_what_accompanies_checkpoints_is_made_once_the_kept_ones_are_settled(tmp_path):
+    seen = []
+    writer = CheckpointWriter(
+        tmp_path, NAMES, identity={"kind": "toy"}, keep=1,
+        accompany=lambda: seen.append(sorted(path.name for path in tmp_path.glob("checkpoint_*.pt"))),
+    )  # fmt: skip
+    writer.commit_closed(lambda: state_at(1))
+    writer.commit_closed(lambda: state_at(2), kept=Moment(1))
+    writer.commit_closed(lambda: state_at(4), kept=Moment(2))
+    assert seen == [["checkpoint_0001.pt"], ["checkpoint_0002.pt"]]

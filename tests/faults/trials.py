@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from rsforge.durable import LOCK, TEMPORARY
 from rsforge.engine import journal
@@ -222,6 +223,8 @@ def is_whole(path: Path) -> bool:
     try:
         if path.suffix in (".pt", ".pth"):
             torch.load(path, weights_only=True)
+        elif path.suffix == ".safetensors":
+            load_file(path)
         elif path.suffix == ".json":
             json.loads(path.read_bytes())
         elif path.suffix == ".png":

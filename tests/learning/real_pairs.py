@@ -75,15 +75,20 @@ CASES = {"terrains": take_terrains, "blocks": take_blocks, "scenes": take_scenes
 
 
 def tile(real: Path, data: Path, scenes: tuple[int, ...]) -> None:
-    for number in scenes:
-        if not (data / f"scene{number}").is_dir():
-            source = real / "sih1733_scenes" / f"scene{number}"
-            call("data", "tile", "--sar", source / "s1.jpg", "--optical", source / "s2.jpg", "--output-dir", data,
-                 "--size", TILE, "--terrain", f"scene{number}", "--quiet")  # fmt: skip
+    if data.is_dir():
+        return
+    raw = data.with_name(f"{data.name}_scenes")
+    for side, name in (("sar", "s1"), ("optical", "s2")):
+        (raw / side).mkdir(parents=True, exist_ok=True)
+        for number in scenes:
+            source = real / "sih1733_scenes" / f"scene{number}" / f"{name}.jpg"
+            shutil.copy(source, raw / side / f"scene{number}.jpg")
+    call("data", "tile", "--sar", raw / "sar", "--optical", raw / "optical", "--output-dir", data, "--size", TILE,
+         "--quiet")  # fmt: skip
 
 
 def split(data: Path, seed: int, test: str) -> None:
-    call("data", "split", "--data-dir", data, "--by", "block", "--block-size", 4 * TILE, "--guard", TILE, "--val",
+    call("data", "split", "--data-dir", data, "--by", "block", "--block-size", 8 * TILE, "--guard", TILE, "--val",
          "0.15", "--test", test, "--seed", seed, "--overwrite", "--quiet")  # fmt: skip
 
 

@@ -14,6 +14,7 @@ LINE = (
     "--validation-images 1 --validation-prompt trees --report-to none --save-every-steps 1 --log-every 1 "
     "--validate-every 2 --mixed-precision no --quiet "
 )
+LORA = LINE.replace("--save-every-steps 1", "--save-every-steps 2") + "--lora-rank 2 --lora-alpha 4 --lr 0.05 "
 SCRATCH = (
     "diffusion finetune --data-dir {} --output-dir {} --config finetune-tiny --resolution 16 --max-train-steps 4 "
     "--batch-size 4 --lr-warmup-steps 0 --validation-draws 2 --validation-steps 2 --validation-images 1 "

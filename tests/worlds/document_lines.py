@@ -59,6 +59,8 @@ LINES = {
         "diffusion finetune",
         "diffusion finetune --pretrained-model sd --train-data-dir rsicd_images --output-dir RemoteDiff",
         TRAIN_SH,
+        f"{TRAIN_SH} --push_to_hub",
+        f"{TRAIN_SH} --lora-rank 4 --lr 1e-4",
         "diffusion finetune --pretrained_model_name_or_path=sd --train_data_dir=rsicd_images --use_ema "
         "--resolution=224 --center_crop --random_flip --train_batch_size=1 --gradient_accumulation_steps=4 "
         "--gradient_checkpointing --max_train_steps=3500 --learning_rate=1e-06 --max_grad_norm=1 "
@@ -192,7 +194,6 @@ LINES = {
 }  # fmt: skip
 
 COMING = {
-    "002": [f"{TRAIN_SH} --push_to_hub"],
     "commands": [
         "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data --json",
         "runs ls",

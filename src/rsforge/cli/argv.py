@@ -25,7 +25,7 @@ class Grammar:
     single: set[str] = field(default_factory=set)
     many: set[str] = field(default_factory=set)
     bare: dict[str, str] = field(default_factory=dict)
-    negative: dict[str, tuple[str, str]] = field(default_factory=dict)
+    flags: dict[str, tuple[str, str]] = field(default_factory=dict)
     alias: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +45,7 @@ def grammar(command: Command) -> Grammar:
         (several if leaf.many else known.single).add(leaf.option)
         if "bare" in leaf.extra:
             known.bare[leaf.option] = leaf.extra["bare"]
-        known.negative.update(dict.fromkeys(leaf.negatives, (leaf.option, leaf.extra.get("negative", ""))))
+        known.flags.update((flag, (leaf.option, value)) for flag, value in leaf.flags.items())
     if "config" in common_options(command):
         several.update(["--config", "-c", "--set"])
     return known
@@ -110,8 +110,8 @@ def _words(argv: list[str], known: Grammar) -> Iterator[str]:
         name, equals, value = word.partition("=")
         name = name.replace("_", "-") if name.startswith("--") else name
         name = known.alias.get(name, name)
-        if name in known.negative and not equals:
-            yield from known.negative[name]
+        if name in known.flags and not equals:
+            yield from known.flags[name]
         elif equals or name not in known.single | known.many:
             yield name + equals + value
         elif name in known.bare and not _values(words[:1]):

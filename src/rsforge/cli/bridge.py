@@ -58,7 +58,7 @@ def _parameter(leaf: Leaf) -> inspect.Parameter:
 
 def _help(leaf: Leaf) -> str:
     # Aliases are replaced in argv and listed here: Typer would cut a column of long names short.
-    others = [*leaf.options[1:], *leaf.negatives]
+    others = [*leaf.options[1:], *leaf.flags]
     variable = leaf.variable and f"Also the variable {leaf.variable}."
     notes = [leaf.limits, f"also {', '.join(others)}" if others else ""]
     brackets = [f"[{note}]" for note in notes if note]

@@ -79,9 +79,10 @@ class Leaf:
         return f"--{prefix}-{option.lstrip('-')}" if prefix and option.startswith("--") else option
 
     @property
-    def negatives(self) -> list[str]:
-        """The option that stands for a choice's "no", as ``--no-mixed-precision`` does."""
-        return [f"--no-{self.option[2:]}"] if "negative" in self.extra else []
+    def flags(self) -> dict[str, str]:
+        """Spellings without a value and what they stand for: ``--no-mixed-precision``, ``--use-8bit-adam``."""
+        negative = {f"--no-{self.option[2:]}": self.extra["negative"]} if "negative" in self.extra else {}
+        return negative | {self._add_prefix(flag): value for flag, value in self.extra.get("stands_for", {}).items()}
 
     @property
     def optional(self) -> bool:

@@ -17,7 +17,7 @@ def list_options(path: Sequence[str]) -> set[str]:
     command = COMMANDS.get(tuple(path))
     if command is None:
         return set()
-    own = {option for leaf in leaves(command.model).values() for option in (*leaf.options, *leaf.negatives)}
+    own = {option for leaf in leaves(command.model).values() for option in (*leaf.options, *leaf.flags)}
     return own | {option for name in common_options(command) for option in COMMON[name][1]}
 
 

@@ -79,15 +79,29 @@ class CheckpointNames:
         return self.periodic if unit == "epoch" else self.by_step
 
 
+def nothing() -> None:
+    """What accompanies checkpoints that stand alone."""
+
+
 class CheckpointWriter:
     """Writes a run's checkpoints into ``folder``.
 
     Each commit is written once, as the latest; best and periodic ones are further names of the same file. Older
-    periodic ones are deleted beyond ``keep`` (0 keeps all), only after the new one is committed.
+    periodic ones are deleted beyond ``keep`` (0 keeps all), only after the new one is committed. After that
+    ``accompany`` is called, to write beside the periodic ones what is made of each; it also runs where a run goes on,
+    since a kill may have come before it.
     """
 
-    def __init__(self, folder: Path, names: CheckpointNames, *, identity: Mapping[str, Any], keep: int = 0) -> None:
-        self.folder, self.names, self.identity, self.keep = folder, names, identity, keep
+    def __init__(
+        self,
+        folder: Path,
+        names: CheckpointNames,
+        *,
+        identity: Mapping[str, Any],
+        keep: int = 0,
+        accompany: Callable[[], None] = nothing,
+    ) -> None:
+        self.folder, self.names, self.identity, self.keep, self.accompany = folder, names, identity, keep, accompany
 
     def commit(self, state: Callable[[], dict[str, Any]], *further: str) -> None:
         """Write the state once, under the ``further`` names and, last of all, as the latest.
@@ -117,6 +131,7 @@ class CheckpointWriter:
         self.commit(lambda: whole, *names)
         if kept is not None:
             self.retain()
+            self.accompany()
 
     def complete(self, path: Path, kept: Moment | None) -> None:
         """Finish the commit of the checkpoint ``path``: also as the periodic one of ``kept``, and as the latest."""

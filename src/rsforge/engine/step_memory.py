@@ -33,22 +33,39 @@ RATE = 1e-4
 
 
 def estimate_step(
-    make_step: Callable[[], TrainStep], modules: Iterable[nn.Module], micros: Sequence[MicroBatch], device: torch.device
+    make_step: Callable[[], TrainStep],
+    modules: Iterable[nn.Module],
+    micros: Sequence[MicroBatch],
+    device: torch.device,
+    *,
+    as_gpu: bool = False,
 ) -> int:
     """The bytes on ``device`` that one process needs for an optimizer step over ``micros``, weights of ``modules``
     included, what the program itself takes not.
 
     The batches of ``micros`` are those of :func:`without_values`. ``make_step`` is called once the modules have no
-    values; they have them again afterwards. On a CPU the figure is that of Linux.
+    values; they have them again afterwards. The step is one behind the first, which alone finds no moments of the
+    optimizer. On a CPU the figure is that of Linux; with ``as_gpu`` it is counted there as a GPU would.
     """
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    with StepMemory(device) as memory, _hide_values(list(modules), fake, device) as tensors:
+    with StepMemory(device, as_gpu=as_gpu) as memory, _hide_values(list(modules), fake, device) as tensors:
         memory.count(tensors)
         step = make_step()
+        _make_moments(step)
         given = [replace(micro, batch=_forget(micro.batch, fake)) for micro in micros]
         step(given, 0, RATE)
     peak: int = memory.peak
     return peak
+
+
+def _make_moments(step: TrainStep) -> None:
+    """What the optimizers remember from their first step on."""
+    for optimizer in step.optimizers.values():
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.empty_like(parameter)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
 
 class StepMemory(TorchDispatchMode):
@@ -59,9 +76,9 @@ class StepMemory(TorchDispatchMode):
     shape of a result, all are different.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, as_gpu: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.device, self.cpu = device.type, device.type == "cpu"
+        self.device, self.cpu = device.type, device.type == "cpu" and not as_gpu
         self.peak: int = 0
         self.living: set[int] = set()
         self.now, self.most = [0, 0], [0, 0]

@@ -151,7 +151,9 @@ class OptimSettings(Section):
     """Optimisation"""
 
     optimizer: Literal["adamw", "adam", "adamw-8bit"] = Field(
-        "adamw", description="Optimizer; adamw-8bit needs the package bitsandbytes."
+        "adamw",
+        description="Optimizer; adamw-8bit needs the package bitsandbytes.",
+        json_schema_extra=also(stands_for={"--use-8bit-adam": "adamw-8bit"}),
     )
     learning_rate: LearningRate = Field(
         1e-4, description="Learning rate after warm-up.", json_schema_extra=also("--lr", basic=True)

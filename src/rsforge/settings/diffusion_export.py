@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from rsforge.settings.hub import PushSettings
 from rsforge.settings.pretrained import PretrainedModelSettings
 from rsforge.settings.sections import also
 
@@ -50,18 +51,7 @@ class DiffusionExportSettings(PretrainedModelSettings):
     metrics: Path | None = Field(
         None, description="JSON file of figures for the model card, as evaluating commands write them."
     )
-
-    push_to_hub: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$", max_length=200)] | None = Field(
-        None,
-        description="Send the model to the hub as OWNER/NAME, without a value under the output folder's name; with the "
-        "same folder as --pipeline and as --output-dir it is sent as it is.",
-        json_schema_extra=also(bare="auto", metavar="[NAME]"),
-    )
-    hub_private: bool = Field(
-        False,
-        description="Make the hub's model private, where it is made.",
-        json_schema_extra=also("--hub-private-repo"),
-    )
+    hub: PushSettings = PushSettings()
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:

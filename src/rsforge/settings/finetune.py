@@ -27,6 +27,7 @@ from rsforge.settings.base import (
     Width,
 )
 from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarUNetSettings
+from rsforge.settings.hub import PushSettings
 from rsforge.settings.perceptual import VGG_WEIGHTS
 from rsforge.settings.pretrained import ModelFormatSettings
 from rsforge.settings.sections import PathText, Prefix, Section, also
@@ -61,7 +62,7 @@ class StartSettings(ModelFormatSettings):
     pretrained_model: Path | None = Field(
         None,
         description="Stable Diffusion 1.x or 2.x to fine-tune: folder, .safetensors or .ckpt file, or the id of a "
-        "downloaded model. Without one a small model is trained from scratch.",
+        "model of the hub. Without one a small model is trained from scratch.",
         json_schema_extra=also("--pretrained-model-name-or-path", basic=True),
     )
     prediction: Literal["eps", "v"] | None = Field(
@@ -114,6 +115,28 @@ class TextDenoiserSettings(Section):
     def _draws_in_pairs(self) -> Self:
         if self.validation_draws is not None and self.validation_draws > 1 and self.validation_draws % 2:
             raise ValueError("--validation-draws must be 1 or even: two from each part of the schedule")
+        return self
+
+
+class AdapterSettings(Section):
+    """Adapter"""
+
+    lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None,
+        description="Train low-rank adapters (LoRA) of this rank on the attention of the U-Net, which itself stays as "
+        "it is.",
+        json_schema_extra=also("--rank", absent="the whole U-Net is trained", basic=True),
+    )
+    lora_alpha: Annotated[float, Field(gt=0, le=1e4)] | None = Field(
+        None,
+        description="What the adapters add is multiplied by alpha / rank.",
+        json_schema_extra=also(absent="the rank"),
+    )
+
+    @model_validator(mode="after")
+    def _alpha_of_a_rank(self) -> Self:
+        if self.lora_alpha is not None and self.lora_rank is None:
+            raise ValueError("--lora-alpha scales adapters, which are trained with --lora-rank alone")
         return self
 
 
@@ -173,6 +196,7 @@ class FinetuneSettings(Section):
     run: RunSettings = RunSettings(output_dir=Path("RemoteDiff"))
     data: CaptionedImageSettings
     model: StartSettings = StartSettings()
+    adapter: AdapterSettings = AdapterSettings()
     denoiser: TextDenoiserSettings = TextDenoiserSettings()
     shown: ValidationImageSettings = ValidationImageSettings()
     unet: Annotated[SarUNetSettings, Prefix("unet")] = SarUNetSettings()
@@ -188,3 +212,4 @@ class FinetuneSettings(Section):
     )
     average: FinetuneAverageSettings = FinetuneAverageSettings(ema=True, ema_decay=0.9999)
     stopping: StoppingSettings = StoppingSettings(early_stopping_patience=0, oscillation_threshold=0.0)
+    hub: PushSettings = PushSettings()

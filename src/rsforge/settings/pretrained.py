@@ -41,6 +41,12 @@ class ModelFormatSettings(Section):
         None, description="Variant of the weights, such as fp16, where a folder has several."
     )
     allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
+    download: bool = Field(
+        False, description="Download a model that is given by its id, or what the local cache lacks of it."
+    )
+    revision: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=200)] = Field(
+        "main", description="Branch, tag or commit of a model that is given by its id."
+    )
 
 
 class PretrainedModelSettings(ModelFormatSettings):
@@ -55,12 +61,6 @@ class PretrainedModelSettings(ModelFormatSettings):
     )
     prediction: Literal["eps", "v"] | None = Field(
         None, description="What the network of a single file predicts, where the file does not say it."
-    )
-    download: bool = Field(
-        False, description="Download a model that is given by its id, or what the local cache lacks of it."
-    )
-    revision: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=200)] = Field(
-        "main", description="Branch, tag or commit of a model that is given by its id."
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
 

@@ -90,3 +90,7 @@ def test_latents_cannot_be_standardised_by_what_is_not_finite():
     with pytest.raises(RsforgeError) as caught:
         fresh(data, MeanColour(), vae, Compute(torch.device("cpu"), SingleProcess()))
     assert caught.value.code == "RSF-T001" and caught.value.fix == encode_latents.ANOTHER_VAE
+
+
+def test_fewer_large_images_are_encoded_together():
+    assert [encode_latents.count_at_once(size) for size in (16, 128, 256, 512, 4096)] == [32, 32, 16, 4, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from rsforge.recipes.pretrained.model_card import TAGS, ModelFacts, list_figures, write_card
+from rsforge.recipes.pretrained.model_card import TAGS, ModelFacts, list_figures, write_adapter_card, write_card
 from tests.worlds.pretrained_model import make_model
 
 ADAPTER = {"file": "fields.safetensors", "weight": 0.8, "layers": 32, "sha256": "ab12"}
@@ -49,6 +49,17 @@ def test_what_is_unknown_is_said_to_be(networks):
     assert set(_fields(card)) == {"library_name", "pipeline_tag", "tags"}
     assert card.count("\nNot stated.\n") == 4 and "Licence of the data: not stated." in card
     assert "Not stated. The terms of the model that it was made from" in card
+
+
+def test_adapters_are_told_to_be_some():
+    facts = ModelFacts("Fields", {"checkpoint": "best_model.pt"}, base_model="some/model")
+    card = write_adapter_card(facts, 8)
+    fields = _fields(card)
+    assert "lora" in fields["tags"] and fields["base_model"] == "some/model"
+    for words in ('from_pretrained("some/model")', "pipeline.load_lora_weights(", "rank 8", "checkpoint: best_model.pt",
+                  '--pipeline "some/model" --lora pytorch_lora_weights.safetensors'):  # fmt: skip
+        assert words in card
+    assert "MODEL THAT THEY WERE TRAINED ON" in write_adapter_card(ModelFacts("Fields", {}), 8)
 
 
 def test_figures_are_told_by_their_place():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.models.low_rank import merge_updates
 from rsforge.models.pretrained.write_adapter import write_peft
+from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.export_model import EXPORTED
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.text_to_image.export import REFUSED
@@ -105,6 +107,14 @@ def test_a_checkpoint_of_a_fine_tuning_is_the_model_that_its_run_wrote(export, t
         settings = json.loads(told)["settings"]
         assert settings["learning_rate"] > 0 and not [name for name in settings if name.endswith("_dir")]
         assert str(run_folder.parent) not in told
+
+
+def test_a_checkpoint_of_adapters_is_the_model_with_them_merged(export, text_world, adapted_run):
+    result = export("--checkpoint", str(adapted_run / "best_model.pt"), "--output-dir", "out")
+    made, expected = load_pretrained(result["output_dir"]), load_pretrained(text_world.model)
+    merge_adapters(expected, [(adapted_run, 1.0)])
+    torch.testing.assert_close(dict(made.unet.state_dict()), dict(expected.unet.state_dict()))
+    assert made.image_size == 16 and '"lora_rank": 2' in (Path("out") / "README.md").read_text()
 
 
 def test_what_does_not_fit_is_refused(export, tmp_path):

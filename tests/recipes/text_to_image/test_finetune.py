@@ -5,20 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rsforge.cli.main import run
 from rsforge.engine import checkpoint, precision
+from rsforge.engine.cadence import Moment
 from rsforge.engine.journal import read
+from rsforge.models.adapter import make_adapter
+from rsforge.models.pretrained.read_adapter import read_adapter
+from rsforge.models.pretrained.write_adapter import KOHYA_FILE
 from rsforge.models.pretrained.write_folder import list_files
 from rsforge.recipes.pretrained.load import load_pretrained
+from rsforge.recipes.pretrained.save import save_folder
 from rsforge.recipes.text_to_image import validation_images
-from rsforge.settings.finetune import CaptionedImageSettings, FinetuneSettings
-from tests.worlds.captioned_folder import LINE
+from rsforge.recipes.text_to_image.load import load_model
+from rsforge.recipes.text_to_image.output_names import ADAPTER_FILES
+from rsforge.settings.base import RunSettings
+from rsforge.settings.finetune import CaptionedImageSettings, FinetuneSettings, ValidationImageSettings
+from tests.worlds.captioned_folder import LINE, LORA, SCRATCH
 from tests.worlds.commands import rsforge
 from tests.worlds.stable_diffusion import copy_folder, draw_theirs, edit_json, load_pipeline
 
+PLANNED = "rsforge.recipes.training.plan.estimate_step"
 NO_CACHES = "--no-latent-cache --no-text-cache --no-center-crop --random-flip "
 
 
@@ -51,25 +62,101 @@ def test_the_folder_has_the_averaged_weights_of_the_best_checkpoint(text_world):
     assert torch.equal(written, shadow[f"denoiser.{name}"]) and not torch.equal(written, live)
 
 
-@pytest.mark.parametrize(("extra", "steps"), [("", (1, 5)), (NO_CACHES, (3,))], ids=["stored", "encoded anew"])
+@pytest.mark.parametrize(("extra", "steps"), [("", (1, 5)), (NO_CACHES, (2,))], ids=["stored", "encoded anew"])
 def test_a_run_resumed_at_any_step_is_one_never_interrupted(text_world, tmp_path, extra, steps):
-    straight = text_world.run
-    if extra:
-        straight = tmp_path / "straight"
-        assert rsforge(LINE + extra, text_world.model, text_world.images, straight) == 0
+    straight, run_line = text_world.run, LINE + extra
+    if extra:  # into the second epoch, of other crops
+        straight, run_line = tmp_path / "straight", run_line.replace("--max-train-steps 6", "--max-train-steps 4")
+        assert rsforge(run_line, text_world.model, text_world.images, straight) == 0
     for step in steps:
         again = tmp_path / f"from {step}"
         again.mkdir()
         for name in (f"checkpoint-{step}.pt", "journal.jsonl"):
             shutil.copy(straight / name, again)
-        line = LINE + extra + "--resume"
-        assert rsforge(line, text_world.model, text_world.images, again) == 0
+        assert rsforge(run_line + "--resume", text_world.model, text_world.images, again) == 0
         for name in ("latest_model.pt", "best_model.pt"):
             states = [checkpoint.load(place / name) for place in (straight, again)]
             digests = [checkpoint.digest_weights({key: s[key] for key in ("nets", "parts")}) for s in states]
             assert digests[0] == digests[1], (step, name)
         for name in ("journal.jsonl", *list_files()):
             assert (straight / name).read_bytes() == (again / name).read_bytes(), (step, name)
+
+
+def test_adapters_alone_are_trained_averaged_and_saved(text_world, adapted_run):
+    state = checkpoint.load(adapted_run / "best_model.pt")
+    assert set(state["nets"]) == {"adapter"} == set(state["architecture"])
+    assert {name.split(".")[0] for name in state["parts"]["ema"]["shadow"]} == {"adapter"}
+    learnt = sum(value.numel() for value in state["nets"]["adapter"].values())
+    optimizer = state["parts"]["optimizer/denoiser"]["state"].values()
+    assert learnt == sum(one["exp_avg"].numel() for one in optimizer) == 1024
+    whole = load_pretrained(text_world.model).unet
+    assert learnt < sum(p.numel() for p in whole.parameters()) / 10
+    assert not (adapted_run / "model_index.json").exists()
+
+
+def test_adapters_are_written_with_their_averaged_weights(text_world, adapted_run):
+    state, model = checkpoint.load(adapted_run / "best_model.pt"), load_pretrained(text_world.model)
+    networks = {"unet": model.unet, "text_encoder": model.text_encoder}
+    written = make_adapter(model.unet, rank=2, alpha=4.0)
+    written.load_updates(read_adapter(adapted_run / KOHYA_FILE, networks)["unet"])
+    for name, value in written.state_dict().items():
+        assert torch.equal(value, state["parts"]["ema"]["shadow"][f"adapter.{name}"])
+        assert not torch.equal(value, state["nets"]["adapter"][name])
+
+
+def test_a_run_of_adapters_resumed_is_one_never_interrupted(text_world, adapted_run, tmp_path):
+    again = tmp_path / "again"
+    again.mkdir()
+    for name in ("checkpoint-2.pt", "journal.jsonl"):
+        shutil.copy(adapted_run / name, again)
+    assert rsforge(LORA + "--resume", text_world.model, text_world.images, again) == 0
+    for name in ("latest_model.pt", "best_model.pt"):
+        states = [checkpoint.load(place / name) for place in (adapted_run, again)]
+        digests = [checkpoint.digest_weights({key: s[key] for key in ("nets", "parts")}) for s in states]
+        assert digests[0] == digests[1], name
+    written = ["journal.jsonl", *ADAPTER_FILES, *(f"adapters/checkpoint-{step}.safetensors" for step in (2, 4, 6))]
+    for name in written:
+        assert (adapted_run / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_a_run_of_adapters_goes_on_beside_the_same_model_alone(text_world, adapted_run, tmp_path, capsys):
+    model = load_pretrained(text_world.model)
+    with torch.no_grad():
+        model.unet.conv_in.bias += 1
+    save_folder(model, tmp_path / "other")
+    again = shutil.copytree(adapted_run, tmp_path / "again")
+    line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
+    assert rsforge(line, tmp_path / "other", text_world.images, again) == 4
+    assert "RSF-C006" in capsys.readouterr().err
+    line = LORA.replace("--lora-alpha 4", "--lora-alpha 3") + "--resume"
+    assert rsforge(line, text_world.model, text_world.images, again) == 4
+    assert "--lora-alpha was 4" in capsys.readouterr().err
+
+
+def test_validation_images_are_drawn_with_the_adapters(text_world, adapted_run, tmp_path):
+    pixels = {"written": np.asarray(Image.open(adapted_run / "samples" / "epoch_2.png")).astype(int)}
+    shown = ValidationImageSettings(validation_prompt="trees", validation_images=1, validation_steps=2)
+    models = {"trained": load_model(adapted_run / "latest_model.pt"), "before": load_pretrained(text_world.model)}
+    for name, model in models.items():
+        run_settings = RunSettings(output_dir=tmp_path / name)
+        (run_settings.output_dir / "samples").mkdir(parents=True)
+        settings = FinetuneSettings(run=run_settings, data=CaptionedImageSettings(data_dir="x"), shown=shown)
+        validation_images.preview(settings, model, Moment(2))
+        pixels[name] = np.asarray(Image.open(tmp_path / name / "samples" / "epoch_2.png")).astype(int)
+    far = {name: np.abs(pixels["written"] - pixels[name]).max() for name in models}
+    assert far["trained"] <= 1 < far["before"]
+
+
+def test_a_plan_of_adapters_says_what_is_trained_and_how_much_memory_it_takes(text_world, tmp_path, capsys):
+    line = LORA.replace("--lr 0.05", "").replace("--lr 1e-3", "").replace("--quiet", "--dry-run --json --batch-size 1")
+    assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 0
+    ran = capsys.readouterr()
+    plan, model = json.loads(ran.out)["plan"], load_pretrained(text_world.model)
+    networks = (model.unet, model.autoencoder, model.text_encoder)
+    frozen = sum(p.numel() for network in networks for p in network.parameters())
+    assert (plan["parameters"], plan["frozen_parameters"]) == (1024, frozen)
+    assert frozen * 4 / 2**20 < plan["step_memory_mib"] < 2.5 * frozen * 4 / 2**20
+    assert "adapters take about 0.0001" in ran.err
 
 
 def test_a_run_that_goes_on_deletes_what_a_kill_left_of_older_checkpoints(text_world, tmp_path):
@@ -88,6 +175,7 @@ def test_captions_are_drawn_anew_in_each_epoch_and_stored_vectors_change_nothing
 
 
 def test_the_environment_of_the_document_names_model_images_and_output(text_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PLANNED, lambda *given, **named: 0)
     monkeypatch.setenv("MODEL_NAME", str(text_world.model))
     monkeypatch.setenv("DATA_DIR", str(text_world.images))
     monkeypatch.setenv("OUTPUT_DIR", str(tmp_path / "RemoteDiff"))
@@ -108,7 +196,8 @@ def test_the_defaults_are_those_of_the_document():
     assert settings.denoiser.gradient_checkpointing and settings.average.ema
 
 
-def test_the_flags_of_the_document_are_understood(text_world, tmp_path, capsys):
+def test_the_flags_of_the_document_are_understood(text_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PLANNED, lambda *given, **named: 0)
     line = (
         "diffusion finetune --pretrained_model_name_or_path={} --train_data_dir={} --output_dir={} --use_ema "
         "--resolution=16 --center_crop --random_flip --train_batch_size=2 --gradient_accumulation_steps=2 "
@@ -125,7 +214,8 @@ def test_the_flags_of_the_document_are_understood(text_world, tmp_path, capsys):
     assert settings["loop"]["sample_every"] == 2 and settings["loop"]["save_every_steps"] == 5
 
 
-def test_epochs_take_the_place_of_the_steps_of_the_document(text_world, tmp_path, capsys):
+def test_epochs_take_the_place_of_the_steps_of_the_document(text_world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PLANNED, lambda *given, **named: 0)
     line = LINE.replace("--max-train-steps 6", "--epochs 5") + "--dry-run --json --no-use-ema"
     assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 0
     told = json.loads(capsys.readouterr().out)
@@ -134,11 +224,19 @@ def test_epochs_take_the_place_of_the_steps_of_the_document(text_world, tmp_path
 
 @pytest.mark.parametrize(("extra", "option"), [
     ("--no-center-crop", "--no-center-crop"), ("--copy-partners", "--copy-partners"),
+    ("--lora-alpha 3", "--lora-alpha"), ("--lora-rank 2 --compile", "--compile"),
 ])  # fmt: skip
 def test_what_does_not_fit_together_is_refused(text_world, tmp_path, capsys, extra, option):
     assert rsforge(LINE + extra, text_world.model, text_world.images, tmp_path / "run") == 2
     told = capsys.readouterr().err
     assert "RSF-U005" in told and option in told and not (tmp_path / "run").exists()
+
+
+def test_adapters_need_a_model_that_they_are_trained_beside(text_world, tmp_path, capsys):
+    line = SCRATCH.replace("--quiet", "--lora-rank 4")
+    assert rsforge(line, text_world.images, tmp_path / "run") == 2
+    told = capsys.readouterr().err
+    assert "beside a pretrained model" in told and "--pretrained-model" in told and not (tmp_path / "run").exists()
 
 
 def test_the_pretrained_model_is_not_written_over(text_world, tmp_path, capsys):
@@ -157,7 +255,8 @@ def test_half_precision_without_the_hardware_is_said_and_not_taken(text_world, t
 
 def test_a_broken_validation_image_ends_the_run(text_world, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(validation_images, "FLAT", 9.0)
-    assert rsforge(LINE, text_world.model, text_world.images, tmp_path / "run") == 5
+    line = LINE.replace("--max-train-steps 6", "--max-train-steps 1")
+    assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 5
     told = capsys.readouterr().err
     assert "RSF-T004" in told and "one colour everywhere" in told
     assert not (tmp_path / "run" / "model_index.json").exists()
@@ -181,7 +280,8 @@ def test_what_comes_out_is_drawn_by_the_library_as_here(family, text_world, tmp_
     pytest.importorskip("transformers")
     model = copy_folder(family, tmp_path / "sd")
     line = LINE.replace("--max-train-steps 6", "--max-train-steps 20").replace("--save-every-steps 1", "")
-    assert rsforge(line + "--validate-every 99 --sample-every 99", model, text_world.images, tmp_path / "run") == 0
+    line += "--validate-every 99 --sample-every 99 --batch-size 1 --no-gradient-checkpointing"
+    assert rsforge(line, model, text_world.images, tmp_path / "run") == 0
     after = load_pretrained(tmp_path / "run")
     assert weights_of(after.unet) != weights_of(load_pretrained(model).unet)
     pipeline, noise = after.pipeline(), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))

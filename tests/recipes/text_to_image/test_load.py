@@ -9,8 +9,9 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
+from rsforge.models.catalogue import build
 from rsforge.recipes.pretrained.load import load_pretrained
-from rsforge.recipes.pretrained.save import FILES
+from rsforge.recipes.pretrained.save import FILES, save_folder
 from rsforge.recipes.text_to_image.load import load_model
 
 
@@ -53,6 +54,25 @@ def test_another_model_in_its_place_is_refused(text_world, tmp_path):
     with pytest.raises(RsforgeError) as raised:
         load_model(tmp_path / "other.pt")
     assert raised.value.code == "RSF-C006" and "another autoencoder or text tower" in raised.value.found
+
+
+def test_adapters_need_the_model_that_they_were_trained_beside(text_world, adapted_run, tmp_path):
+    state = checkpoint.load(adapted_run / "best_model.pt")
+    model = load_pretrained(text_world.model)
+    with torch.no_grad():
+        model.unet.conv_in.bias += 1
+    save_folder(model, tmp_path / "other")
+    changed = {"path": str(tmp_path / "other")}
+    checkpoint.save(tmp_path / "a.pt", state | {"partners": {"pretrained": state["partners"]["pretrained"] | changed}})
+    checkpoint.save(tmp_path / "b.pt", state | {"partners": {}})
+    odd = {"name": "vector_vae", "image_size": 16, "latent_dim": 4, "channels": [8, 16]}
+    weights = build(odd).state_dict()
+    checkpoint.save(tmp_path / "c.pt", state | {"architecture": {"adapter": odd}, "nets": {"adapter": weights}})
+    for name, code, words in (("a", "RSF-C006", "another U-Net, autoencoder"), ("b", "RSF-C003", ""),
+                              ("c", "RSF-C003", "")):  # fmt: skip
+        with pytest.raises(RsforgeError) as raised:
+            load_model(tmp_path / f"{name}.pt", averaged=name != "c")
+        assert raised.value.code == code and words in raised.value.found
 
 
 @pytest.mark.parametrize(("change", "code"), [

@@ -14,6 +14,7 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.engine.ema import ExponentialMovingAverage
 from rsforge.errors import RsforgeError
+from rsforge.models.adapter import Adapter
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.console import SilentConsole
@@ -240,3 +241,14 @@ def test_the_command(vae, capsys):
     assert run(["info", str(vae), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == IMAGES
     assert run(["info", str(vae.with_name("no.pt"))]) == 4
+
+
+def test_layers_of_adapters_are_counted(tmp_path):
+    adapter = Adapter(layers={"a.to_q": [8, 8], "b.to_k": [8, 4]}, rank=2)
+    state = run_state({"adapter": adapter}) | {
+        "kind": "diffusion-text",
+        "architecture": {"adapter": adapter.architecture},
+    }
+    checkpoint.save(tmp_path / "a.pt", state)
+    shown = told(tmp_path / "a.pt")
+    assert shown["architecture"]["adapter"]["layers"] == 2 and shown["parameters"]["adapter"] == 2 * (16 + 12)

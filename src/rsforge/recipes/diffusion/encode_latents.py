@@ -28,7 +28,8 @@ from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import already_encoded
 from rsforge.wording import join_start
 
-ENCODED_AT_ONCE = 32
+ENCODED_AT_ONCE, ENCODED_PIXELS = 32, 1 << 20
+"""The most images, and the most pixels: an autoencoder of f8 takes about 3 GiB for these."""
 ANOTHER_VAE = "train the autoencoder anew, or use another of its checkpoints with --vae"
 
 
@@ -170,13 +171,18 @@ class Store:
 
     def _encode(self, samples: IndexedDataset, side: str, *, mirrored: bool) -> Iterator[Tensor]:
         with self.console.progress(f"encoding {side}", len(samples)) as meter:
-            for indices in index_ranges(len(samples), ENCODED_AT_ONCE):
+            for indices in index_ranges(len(samples), count_at_once(self.size)):
                 x = stack_samples(samples, indices).to(self.device)
                 views = [x, x.flip(-1)] if mirrored else [x]
                 moments = torch.stack([self.encode(view) for view in views], dim=1)
                 _check_moments(moments, [samples.name(i) for i in indices])
                 yield moments
                 meter.step(len(x))
+
+
+def count_at_once(image_size: int) -> int:
+    """How many images are encoded together: at full size few fill a GPU."""
+    return max(1, min(ENCODED_AT_ONCE, ENCODED_PIXELS // image_size**2))
 
 
 def _check_moments(moments: Tensor, names: list[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from rsforge import __version__, durable, leftovers
 from rsforge.engine.checkpoint import digest_weights
@@ -43,27 +45,53 @@ def export_model(model: PretrainedModel, folder: Path, facts: ModelFacts, *, ove
     save.describe(model)
     output_dir.make(folder)
     with durable.lock_folder(folder):
-        leftovers.sweep_for([folder / name for name in DOCUMENTS])
-        (folder / INDEX).unlink(missing_ok=True)  # no model of before stands beside the documents of this one
-        durable.write_text(folder / CARD, write_card(facts, model.networks))
-        durable.write_json(folder / PROVENANCE, describe_provenance(model, facts))
+        write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
     return [*(folder / name for name in DOCUMENTS), *save_folder(model, folder, overwrite=True)]
+
+
+def write_documents(folder: Path, card: str, provenance: Mapping[str, Any]) -> None:
+    """Write the card and the provenance of the model that ``folder``, locked by who calls, will hold."""
+    leftovers.sweep_for([folder / name for name in DOCUMENTS])
+    (folder / INDEX).unlink(missing_ok=True)  # no model of before stands beside the documents of this one
+    durable.write_text(folder / CARD, card)
+    durable.write_json(folder / PROVENANCE, provenance)
+
+
+def drop_documents(folder: Path) -> None:
+    """Remove the card and the provenance of a former model; a README.md without our provenance is somebody else's."""
+    if (folder / PROVENANCE).is_file():
+        for name in DOCUMENTS:
+            (folder / name).unlink(missing_ok=True)
 
 
 def describe_provenance(model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:
     """What ``rsforge.json`` says: where the model came from, and the digests of its weights by part."""
+    return _describe(digest_parts(model), facts, model.notes)
+
+
+def describe_adapter(adapter: nn.Module, model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:
+    """The same of adapters, with the digests of the parts of ``model`` that they were trained on."""
+    return _describe({"adapter": digest_weights(adapter.state_dict())}, facts) | {"trained_on": digest_parts(model)}
+
+
+def digest_parts(model: PretrainedModel) -> dict[str, str]:
+    """The digests of the weights by part."""
     parts = {"unet": model.unet, "vae": model.autoencoder, "text_encoder": model.text_encoder}
+    return {name: digest_weights(network.state_dict()) for name, network in parts.items()}
+
+
+def _describe(weights: Mapping[str, str], facts: ModelFacts, notes: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "made_by": f"rsforge {__version__}",
         "torch": torch.__version__,
         "source": dict(facts.source),
         "adapters": [dict(one) for one in facts.adapters],
-        "weights": {name: digest_weights(network.state_dict()) for name, network in parts.items()},
+        "weights": dict(weights),
         "settings": dict(facts.settings),
         "metrics": dict(facts.metrics),
         "datasets": list(facts.datasets),
         "license": facts.license,
         "data_license": facts.data_license,
         "base_model": facts.base_model,
-        "notes": list(model.notes),
+        "notes": list(notes),
     }

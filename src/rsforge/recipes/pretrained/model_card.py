@@ -9,6 +9,7 @@ from typing import Any
 
 from rsforge import __version__
 from rsforge.models.pretrained.networks import PretrainedNetworks
+from rsforge.models.pretrained.write_adapter import KOHYA_FILE, PEFT_FILE
 
 UNKNOWN = "not stated"
 TAGS = ("text-to-image", "stable-diffusion", "stable-diffusion-diffusers", "remote-sensing", "rsforge")
@@ -35,13 +36,29 @@ class ModelFacts:
 
 def write_card(facts: ModelFacts, networks: PretrainedNetworks) -> str:
     """The text of README.md."""
+    return _put_together(facts, _describe(networks), _show_use(), TAGS)
+
+
+def write_adapter_card(facts: ModelFacts, rank: int) -> str:
+    """The text of README.md beside adapters alone."""
+    what = (
+        f"Low-rank adapters (LoRA) of rank {rank} for the attention of the U-Net of "
+        f"{facts.base_model or 'the model that they were trained on'}, written by rsforge {__version__}: "
+        f"`{PEFT_FILE}` for diffusers and peft, `{KOHYA_FILE}` for kohya's programs and the tools around them."
+    )
+    base = facts.base_model or "THE MODEL THAT THEY WERE TRAINED ON"
+    lines = 'pipeline.load_lora_weights("PATH OF THIS FOLDER")\n'
+    return _put_together(facts, what, _show_use(base, lines, f" --lora {PEFT_FILE}"), (*TAGS, "lora"))
+
+
+def _put_together(facts: ModelFacts, described: str, use: str, tags: Sequence[str]) -> str:
     sections = [
-        f"# {facts.title}", _describe(networks), "## Use", _usage(), "## Made from", _list_sources(facts),
+        f"# {facts.title}", described, "## Use", use, "## Made from", _list_sources(facts),
         "## Data", _list_items(facts.datasets), f"Licence of the data: {facts.data_license or UNKNOWN}.",
         "## Licence", _explain_licence(facts), "## Settings", _show_settings(facts.settings),
         "## Figures", _tabulate(facts.metrics), "## Limits", _LIMITS,
     ]  # fmt: skip
-    return f"{_write_fields(facts)}\n" + "\n\n".join(sections) + "\n"
+    return f"{_write_fields(facts, tags)}\n" + "\n\n".join(sections) + "\n"
 
 
 _LIMITS = (
@@ -50,9 +67,9 @@ _LIMITS = (
 )
 
 
-def _write_fields(facts: ModelFacts) -> str:
+def _write_fields(facts: ModelFacts, tags: Sequence[str]) -> str:
     """The fields in front of the card; a JSON text is a YAML text too."""
-    fields: dict[str, Any] = {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": list(TAGS)}
+    fields: dict[str, Any] = {"library_name": "diffusers", "pipeline_tag": "text-to-image", "tags": list(tags)}
     fields |= {"license": facts.license, "base_model": facts.base_model, "datasets": list(facts.datasets)}
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items() if value]
     return "\n".join(["---", *lines, "---"])
@@ -69,14 +86,14 @@ def _describe(networks: PretrainedNetworks) -> str:
     )
 
 
-def _usage() -> str:
-    place, prompt = "PATH OF THIS FOLDER", "a satellite image of a crop field"
+def _show_use(place: str = "PATH OF THIS FOLDER", more: str = "", options: str = "") -> str:
+    prompt = "a satellite image of a crop field"
     python = (
         "from diffusers import StableDiffusionPipeline\n\n"
-        f'pipeline = StableDiffusionPipeline.from_pretrained("{place}")\n'
+        f'pipeline = StableDiffusionPipeline.from_pretrained("{place}")\n{more}'
         f'image = pipeline("{prompt}", num_inference_steps=100, guidance_scale=7.5).images[0]'
     )
-    shell = f'rsforge sample --pipeline "{place}" --prompt "{prompt}"'
+    shell = f'rsforge sample --pipeline "{place}"{options} --prompt "{prompt}"'
     return f"```python\n{python}\n```\n\n```bash\n{shell}\n```"
 
 

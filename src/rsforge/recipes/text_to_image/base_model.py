@@ -10,8 +10,8 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
-from rsforge.models.pretrained.hub_cache import resolve_model
 from rsforge.recipes.console import Console
+from rsforge.recipes.pretrained.hub_download import HubChoice, find_model
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.training.job import Compute, Partner
@@ -36,7 +36,8 @@ class BaseModel:
 def open_pretrained(settings: FinetuneSettings, compute: Compute, console: Console) -> BaseModel:
     """The pretrained model of the settings, for images of their size; RSF-U005 for a size that it cannot take."""
     options, size = settings.model, settings.data.image_size
-    path = resolve_model(str(options.pretrained_model))
+    choice = HubChoice(options.download, options.revision, options.variant, options.allow_pickle)
+    path = find_model(str(options.pretrained_model), choice, console)
     model = load_frozen(path, options)
     for note in model.notes:
         console.warn(note)
@@ -48,7 +49,8 @@ def open_pretrained(settings: FinetuneSettings, compute: Compute, console: Conso
     console.say(f"model      {path}, which predicts {model.prediction} and drew images of {model.image_size} pixels")
     # What it is trained on is what it draws by default afterwards.
     sized = replace(model, networks=replace(networks, latent_size=size // networks.autoencoder.factor))
-    return BaseModel(sized.to(compute.device), {PRETRAINED: Partner(path, digest_frozen(model))})
+    digest = digest_frozen(model, unet=settings.adapter.lora_rank is not None)
+    return BaseModel(sized.to(compute.device), {PRETRAINED: Partner(path, digest)})
 
 
 def load_frozen(path: Path, options: StartSettings) -> PretrainedModel:
@@ -59,7 +61,8 @@ def load_frozen(path: Path, options: StartSettings) -> PretrainedModel:
     )  # fmt: skip
 
 
-def digest_frozen(model: PretrainedModel) -> str:
-    """The digest of what a fine-tuning leaves as it is: the autoencoder and the text tower."""
+def digest_frozen(model: PretrainedModel, *, unet: bool = False) -> str:
+    """The digest of what a fine-tuning leaves as it is: autoencoder and text tower, and ``unet`` beside adapters."""
     parts = {"vae": model.autoencoder.state_dict(), "text_encoder": model.text_encoder.state_dict()}
+    parts |= {"unet": model.unet.state_dict()} if unet else {}
     return checkpoint.digest_weights(parts)

@@ -13,6 +13,7 @@ from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.models.pretrained.hub_cache import ID, resolve_model
 from rsforge.recipes.console import Console
+from rsforge.recipes.export.formats import FORMATS
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.export_model import EXPORTED, PROVENANCE, check_place, export_model
@@ -21,14 +22,14 @@ from rsforge.recipes.pretrained.hub_upload import check_push, push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts
 from rsforge.recipes.pretrained.open import open_pretrained
+from rsforge.recipes.text_to_image.finish import read_training
 from rsforge.recipes.text_to_image.load import KIND, load_model
+from rsforge.recipes.text_to_image.output_names import PUSHED_ADAPTER
 from rsforge.settings.diffusion_export import DiffusionExportSettings
 
 MOST_BYTES = 2**20
 FACTS = {"settings": dict, "metrics": dict, "datasets": list, "license": str, "data_license": str, "base_model": str}
 """What is taken over from an earlier export, with its type."""
-TOLD = ("denoiser", "loop", "optim", "average")
-"""The settings of a training that a card has: those without paths."""
 # Why checkpoints of each kind cannot become a Stable Diffusion folder, and what exports them.
 REFUSED = {
     "diffusion": ("it draws without a text, which StableDiffusionPipeline cannot", "draw from it with rsforge sample"),
@@ -42,34 +43,29 @@ REFUSED = {
 
 def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any]:
     """Write the model, adapters merged into it, with a model card and its provenance."""
-    finished = settings.push_to_hub is not None and is_finished(settings)
-    if settings.push_to_hub is not None:
-        check_push(settings.push_to_hub)
-    if not finished:
-        check_place(settings.output_dir, overwrite=settings.overwrite)
+    name = settings.hub.push_to_hub
+    if name is not None:
+        check_push(name)
+        if finished := list_finished(settings):
+            return push_finished(settings, finished, console)
+    check_place(settings.output_dir, overwrite=settings.overwrite)
     metrics = read_metrics(settings.metrics)
     model, facts = open_model(settings, metrics, console)
     save.describe(model)
-    formats = () if finished else tuple(dict.fromkeys(settings.formats))
+    formats = tuple(dict.fromkeys(settings.formats))
     check_programs(model, settings.output_dir, formats, overwrite=settings.overwrite)
-    files = [*EXPORTED, *list_programs(settings.formats)]
+    files = [*EXPORTED, *list_programs(formats)]
     result = {
         "output_dir": str(settings.output_dir), "files": files, "adapters": list(facts.adapters),
         "parameters": _count(model), "image_size": model.image_size,
     }  # fmt: skip
     if console.dry_run:
         return result
-    if finished:
-        console.say(f"there      {settings.output_dir} holds the model; it and its card stay as they are")
-    else:
-        export_model(model, settings.output_dir, facts, overwrite=settings.overwrite)
-        if formats:
-            result["largest_difference"] = _write_programs(model, settings.output_dir, formats, console)
-    if settings.push_to_hub is not None:
-        private = settings.hub_private
-        result["pushed"] = push_folder(
-            settings.output_dir, settings.push_to_hub, files, private=private, console=console
-        )
+    export_model(model, settings.output_dir, facts, overwrite=settings.overwrite)
+    if formats:
+        result["largest_difference"] = _write_programs(model, settings.output_dir, formats, console)
+    if name is not None:
+        result["pushed"] = _push(settings, files, console)
     return result
 
 
@@ -83,12 +79,30 @@ def _write_programs(
         raise
 
 
-def is_finished(settings: DiffusionExportSettings) -> bool:
-    """Whether the output folder is the model itself, exported before, with nothing to merge into it."""
+def list_finished(settings: DiffusionExportSettings) -> list[str]:
+    """The files of the output folder, where it is the model itself or adapters, made before, with nothing to merge."""
     pipeline, folder = settings.pipeline, settings.output_dir
     if pipeline is None or settings.lora or pipeline.resolve() != folder.resolve():
-        return False
-    return all((folder / name).is_file() for name in EXPORTED)
+        return []
+    # The index of a model decides: adapters of its run may lie beside it.
+    kinds = (EXPORTED, PUSHED_ADAPTER)
+    found = next((list(files) for files in kinds if all((folder / name).is_file() for name in files)), [])
+    return found + [name for name in list_programs(tuple(FORMATS)) if found and (folder / name).is_file()]
+
+
+def push_finished(settings: DiffusionExportSettings, files: list[str], console: Console) -> dict[str, Any]:
+    """Send what the output folder holds, as it is."""
+    result: dict[str, Any] = {"output_dir": str(settings.output_dir), "files": files}
+    if console.dry_run:
+        return result
+    console.say(f"there      {settings.output_dir} holds what is sent; it and its card stay as they are")
+    return result | {"pushed": _push(settings, files, console)}
+
+
+def _push(settings: DiffusionExportSettings, files: list[str], console: Console) -> dict[str, Any]:
+    name, private = settings.hub.push_to_hub, settings.hub.hub_private
+    assert name is not None  # as who calls has seen to
+    return push_folder(settings.output_dir, name, files, private=private, console=console)
 
 
 def open_model(
@@ -110,9 +124,7 @@ def open_checkpoint(path: Path) -> tuple[PretrainedModel, dict[str, Any]]:
     state = checkpoint.load_metadata(path)
     if state.get("kind") != KIND:
         raise refuse_checkpoint(path, str(state.get("kind")))
-    sections = (state.get("settings", {}).get(name, {}) for name in TOLD)
-    settings = {name: value for section in sections for name, value in section.items() if not name.endswith("_dir")}
-    return load_model(path), {"settings": settings | {"steps": state.get("step")}}
+    return load_model(path), read_training(state)
 
 
 def refuse_checkpoint(path: Path, kind: str) -> RsforgeError:

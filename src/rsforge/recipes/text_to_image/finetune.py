@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,9 +11,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from rsforge.engine import checkpoint
-from rsforge.engine.cadence import Moment
-from rsforge.engine.listener import Pictures
+from rsforge.engine.checkpoint_writer import nothing
 from rsforge.errors import RsforgeError
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.interfaces import Denoiser
@@ -27,26 +24,29 @@ from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options
 from rsforge.recipes.diffusion.sar_networks import build_unet
 from rsforge.recipes.diffusion.sar_pipeline import TEXT
-from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.pretrained import save
+from rsforge.recipes.pretrained.hub_upload import check_push
 from rsforge.recipes.pretrained.model import PretrainedModel
-from rsforge.recipes.text_to_image import encode_images, encode_texts, scratch, validation_images
+from rsforge.recipes.text_to_image import encode_images, encode_texts, finish, scratch, validation_images
 from rsforge.recipes.text_to_image.base_model import BaseModel, open_pretrained
 from rsforge.recipes.text_to_image.captioned_images import CaptionedImages, CaptionedSamples, load_captioned
 from rsforge.recipes.text_to_image.first_autoencoder import train_first
 from rsforge.recipes.text_to_image.load import KIND, REQUIRED
 from rsforge.recipes.text_to_image.output_names import FINETUNE
-from rsforge.recipes.text_to_image.trained_part import TrainedPart, choose_trained, read_weights
+from rsforge.recipes.text_to_image.trained_part import ADAPTER, TrainedPart, attach_trained, choose_trained
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import launch, output_dir
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae import train as vae
-from rsforge.settings.finetune import FinetuneSettings
+from rsforge.settings.finetune import AdapterSettings, FinetuneSettings
+from rsforge.settings.sections import DEFAULT
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
+ADAPTER_RATE = 1e-4
+"""The learning rate with which the literature and the programs around Stable Diffusion train adapters."""
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
 
 
@@ -71,9 +71,17 @@ def check(settings: FinetuneSettings, console: Console) -> None:
             "RSF-U005", "stored latents are of one crop", where="--no-center-crop",
             fix="add --no-latent-cache to encode the images again at each step",
         )  # fmt: skip
+    if settings.hub.push_to_hub is not None:
+        check_push(settings.hub.push_to_hub)
     if options.pretrained_model is not None:
         _check_pretrained(settings, options.pretrained_model)
+        _check_adapter(settings, console)
         return
+    if settings.adapter.lora_rank is not None:
+        raise RsforgeError(
+            "RSF-U005", "adapters are trained beside a pretrained model, and none is named", where="--lora-rank",
+            fix="name one with --pretrained-model, or leave --lora-rank out to train a small model from scratch",
+        )  # fmt: skip
     vae.build(autoencoder_options(settings.autoencoder), data.image_size)
     with torch.device("meta"):
         channels = settings.autoencoder.latent_channels
@@ -92,6 +100,21 @@ def _check_pretrained(settings: FinetuneSettings, model: Path) -> None:
             "RSF-U005", "a pretrained model is not copied", where="--copy-partners",
             fix="leave it out: the whole model is written into the output folder at the end",
         )  # fmt: skip
+
+
+def _check_adapter(settings: FinetuneSettings, console: Console) -> None:
+    rank, rate = settings.adapter.lora_rank, settings.optim.learning_rate
+    if rank is None:
+        return
+    if settings.loop.compile:
+        raise RsforgeError(
+            "RSF-U005", "--compile compiles the network that is trained, and adapters are none of their own",
+            where="--compile, --lora-rank", fix="leave --compile out",
+        )  # fmt: skip
+    if console.origins.get("learning_rate", DEFAULT).startswith(DEFAULT):
+        console.warn(
+            f"the learning rate {rate:g} is meant for the whole U-Net; adapters take about {ADAPTER_RATE:g} (--lr)"
+        )
 
 
 @dataclass(frozen=True)
@@ -142,9 +165,17 @@ def store_data(settings: FinetuneSettings, data: TextData, compute: Compute, con
 
 
 def choose_networks(settings: FinetuneSettings, data: TextData, compute: Compute) -> TrainedPart:
-    trained = choose_trained(data.model, text_encoder=data.base.learns_texts)
+    trained = _choose(settings.adapter, data)
+    if settings.loop.channels_last:
+        data.model.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     use_checkpointing(data.model.unet, settings.denoiser.gradient_checkpointing)
     return trained
+
+
+def _choose(options: AdapterSettings, data: TextData) -> TrainedPart:
+    if options.lora_rank is not None:
+        return attach_trained(data.model, rank=options.lora_rank, alpha=options.lora_alpha)
+    return choose_trained(data.model, text_encoder=data.base.learns_texts)
 
 
 def spec(
@@ -173,16 +204,19 @@ def spec(
         moments_of=latents.moments_of,
         inputs_of=partial(read_inputs, data),
     )
-    frozen = {"autoencoder": model.autoencoder, "text_encoder": model.text_encoder}
+    frozen: dict[str, torch.nn.Module] = {"autoencoder": model.autoencoder, "text_encoder": model.text_encoder}
+    beside = ADAPTER in networks
+    frozen |= {"unet": model.unet} if beside else {}
     return TrainingSpec(
         task,
         train,
         held_out,
         identity=_identity(settings, data, networks, conditioning) | {"validation_draws": draws},
         monitor="val/loss",
-        preview=partial(preview, settings, model),
+        preview=partial(validation_images.preview, settings, model),
         frozen=frozen,
         partners=data.base.partners,
+        accompany=partial(finish.accompany_checkpoints, settings.run.output_dir) if beside else nothing,
     )
 
 
@@ -222,26 +256,12 @@ def _describe(network: torch.nn.Module) -> Any:
     return network.architecture if isinstance(network, Denoiser) else getattr(network, "architecture", {})
 
 
-def preview(settings: FinetuneSettings, model: PretrainedModel, moment: Moment) -> Pictures:
-    """The images of the validation prompt, in a row."""
-    path = settings.run.output_dir / FINETUNE.sample_picture(moment)
-    drawn = validation_images.draw(model, settings.shown, seed=settings.run.seed, where=str(path))
-    save_labelled_grid(path, drawn, nrow=len(drawn), title=f"{settings.shown.validation_prompt}, after {moment}")
-    return {"validation": drawn}
-
-
-def write_pipeline(settings: FinetuneSettings, data: TextData, best: Path, console: Console) -> dict[str, Any]:
-    """Write the model with the weights of ``best`` into the output folder, as diffusers loads it."""
-    trained = choose_trained(data.model, text_encoder=data.base.learns_texts)
-    read_weights(trained, checkpoint.load(best, kind=KIND), best)
-    save.write_files(data.model, settings.run.output_dir)
-    console.say(f"pipeline   {settings.run.output_dir}, with the weights of {best.name}")
-    return {"pipeline": str(settings.run.output_dir)}
-
-
-def next_command(settings: FinetuneSettings, best: Path) -> str:
-    words = ["--pipeline", str(settings.run.output_dir), "--prompt", settings.shown.validation_prompt]
-    return shlex.join(["rsforge", "sample", *words])
+def write_product(settings: FinetuneSettings, data: TextData, best: Path, console: Console) -> dict[str, Any]:
+    """Write what was trained, with the weights of ``best``, into the output folder, and send it where that is asked."""
+    folder, hub = settings.run.output_dir, settings.hub
+    if settings.adapter.lora_rank is not None:
+        return finish.write_adapter(data.model, best, folder, hub, console)
+    return finish.write_model(data.model, best, folder, hub, console, learns_texts=data.base.learns_texts)
 
 
 METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
@@ -254,6 +274,6 @@ METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     networks=choose_networks,
     spec=spec,
     prepare=store_data,
-    finish=write_pipeline,
-    next_command=next_command,
+    finish=write_product,
+    next_command=finish.next_command,
 )

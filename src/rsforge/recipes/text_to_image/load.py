@@ -11,7 +11,9 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
+from rsforge.models.adapter import Adapter
 from rsforge.models.autoencoder_kl import AutoencoderKL
+from rsforge.models.low_rank import merge_updates
 from rsforge.models.pretrained.folder import INDEX
 from rsforge.models.pretrained.networks import PretrainedNetworks
 from rsforge.models.text_encoder import TextEncoder
@@ -22,7 +24,7 @@ from rsforge.recipes.inference.partners import root_of_run
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image.base_model import PRETRAINED, digest_frozen, load_frozen
 from rsforge.recipes.text_to_image.scratch import SCALED, fold, make_noise, stored_tokenizer
-from rsforge.recipes.text_to_image.trained_part import DENOISER, TEXT_ENCODER
+from rsforge.recipes.text_to_image.trained_part import ADAPTER, DENOISER, TEXT_ENCODER
 from rsforge.settings.finetune import StartSettings
 
 KIND = "diffusion-text"
@@ -40,28 +42,55 @@ def load_model(path: Path, *, averaged: bool = True) -> PretrainedModel:
     What was frozen is looked for where the training found it; RSF-C001 and RSF-C006 where it is gone or another.
     """
     state = checkpoint.load(path, kind=KIND, role=ROLE)
-    unet = rebuild(state, DENOISER, path, averaged=averaged, required=REQUIRED)
-    if PRETRAINED in state["partners"]:
+    if has_adapter(state):
+        adapter = rebuild_adapter(state, path, averaged=averaged)
         base = _find_pretrained(state, path)
+        _merge(adapter, base.unet, path)
+        unet = base.unet
     else:
-        base = _assemble(state, unet, path, averaged=averaged)
-    autoencoder, size = base.autoencoder, state["image_size"]
-    networks = replace(base.networks, unet=cast(UNet, unet.network), latent_size=size // autoencoder.factor)
-    return replace(base, networks=networks)
+        loaded = rebuild(state, DENOISER, path, averaged=averaged, required=REQUIRED)
+        unet = cast(UNet, loaded.network)
+        known = PRETRAINED in state["partners"]
+        base = _find_pretrained(state, path) if known else _assemble(state, loaded, path, averaged=averaged)
+    size = state["image_size"] // base.autoencoder.factor
+    return replace(base, networks=replace(base.networks, unet=unet, latent_size=size))
+
+
+def has_adapter(state: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint of this kind holds adapters of a model, and not the model."""
+    return ADAPTER in state.get("nets", {})
+
+
+def rebuild_adapter(state: dict[str, Any], path: Path, *, averaged: bool = True) -> Adapter:
+    """The adapters of a checkpoint, with averaged weights where it has them; RSF-C003 and RSF-C007 as ``rebuild``."""
+    network = rebuild(state, ADAPTER, path, averaged=averaged, required=REQUIRED).network
+    if isinstance(network, Adapter):
+        return network
+    raise RsforgeError("RSF-C003", "the checkpoint does not describe its adapters", where=str(path))
+
+
+def _merge(adapter: Adapter, unet: UNet, path: Path) -> None:
+    try:
+        merge_updates(unet, adapter.updates())
+    except (KeyError, RuntimeError) as error:
+        what = "the adapters do not fit the U-Net of the pretrained model"
+        raise RsforgeError("RSF-C007", what, where=str(path), found=str(error)[:160]) from error
 
 
 def _find_pretrained(state: Mapping[str, Any], path: Path) -> PretrainedModel:
     """The model that was fine-tuned, or the one that the run has written, whose frozen parts are the same."""
-    partner, others = state["partners"][PRETRAINED], []
+    partner, beside, others = state["partners"].get(PRETRAINED), has_adapter(state), []
+    if partner is None:
+        raise RsforgeError("RSF-C003", "the checkpoint names no pretrained model", where=str(path))
     for place, options in _places(state, path, partner["path"]):
         try:
             model = load_frozen(place, options)
         except RsforgeError as error:
             others.append(f"{place}: {error.what}")
             continue
-        if digest_frozen(model) == partner["digest"]:
+        if digest_frozen(model, unet=beside) == partner["digest"]:
             return model
-        others.append(f"{place}: another autoencoder or text tower")
+        others.append(f"{place}: another {'U-Net, ' if beside else ''}autoencoder or text tower")
     code = "RSF-C006" if others else "RSF-C001"
     raise RsforgeError(
         code, f"the pretrained model of {path} is neither beside it nor at {partner['path']}", where=str(path),

@@ -10,10 +10,25 @@ from torch import nn
 
 from rsforge.engine import checkpoint
 from rsforge.engine.ema import averaged_weights
+from rsforge.models.adapter import attach_adapter, make_adapter
 from rsforge.recipes.pretrained.model import PretrainedModel
 
 TrainedPart = dict[str, nn.Module]
-DENOISER, TEXT_ENCODER = "denoiser", "text_encoder"
+DENOISER, TEXT_ENCODER, ADAPTER = "denoiser", "text_encoder", "adapter"
+
+
+def freeze(model: PretrainedModel) -> None:
+    """No weight of ``model`` learns from here on."""
+    for network in (model.unet, model.autoencoder, model.text_encoder):
+        network.requires_grad_(False)
+
+
+def attach_trained(model: PretrainedModel, *, rank: int, alpha: float | None = None) -> TrainedPart:
+    """A new adapter of the attention of the U-Net, which computes with it from here on; ``model`` itself is frozen."""
+    freeze(model)
+    adapter = make_adapter(model.unet, rank=rank, alpha=alpha)
+    attach_adapter(model.unet, adapter)
+    return {ADAPTER: adapter}
 
 
 def choose_trained(model: PretrainedModel, *, text_encoder: bool = False) -> TrainedPart:
@@ -21,8 +36,7 @@ def choose_trained(model: PretrainedModel, *, text_encoder: bool = False) -> Tra
 
     All others are frozen. What is chosen here is what is averaged and saved.
     """
-    for network in (model.unet, model.autoencoder, model.text_encoder):
-        network.requires_grad_(False)
+    freeze(model)
     trained: TrainedPart = {DENOISER: model.unet} | ({TEXT_ENCODER: model.text_encoder} if text_encoder else {})
     for part in trained.values():
         part.requires_grad_(True)

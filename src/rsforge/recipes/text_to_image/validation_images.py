@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rsforge.engine.cadence import Moment
+from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
+from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.pretrained.model import PretrainedModel
-from rsforge.settings.finetune import ValidationImageSettings
+from rsforge.recipes.text_to_image.output_names import FINETUNE
+from rsforge.settings.finetune import FinetuneSettings, ValidationImageSettings
 
 FLAT = 1 / 255
 """Deviation of an image in [-1, 1] below which it shows one colour."""
@@ -26,6 +30,14 @@ def draw(model: PretrainedModel, options: ValidationImageSettings, *, seed: int,
         check_image(latents, image, where=where)
         images.append(image.cpu())
     return torch.cat(images)
+
+
+def preview(settings: FinetuneSettings, model: PretrainedModel, moment: Moment) -> Pictures:
+    """The images of the validation prompt, in a row."""
+    path = settings.run.output_dir / FINETUNE.sample_picture(moment)
+    drawn = draw(model, settings.shown, seed=settings.run.seed, where=str(path))
+    save_labelled_grid(path, drawn, nrow=len(drawn), title=f"{settings.shown.validation_prompt}, after {moment}")
+    return {"validation": drawn}
 
 
 def check_image(latents: Tensor, image: Tensor, *, where: str) -> None:

@@ -87,7 +87,7 @@ def _describe_progress(state: Mapping[str, Any]) -> dict[str, Any]:
 def _describe_network(state: Mapping[str, Any]) -> dict[str, Any]:
     """Architecture and number of parameters, of one network or of several by name; numbers only of known networks."""
     architecture = state.get("architecture") or {}
-    description: dict[str, Any] = {"architecture": state.get("architecture")}
+    description: dict[str, Any] = {"architecture": _shorten(state.get("architecture"))}
     is_single = "name" in architecture
     with contextlib.suppress(RsforgeError), torch.device("meta"):
         if is_single:
@@ -96,6 +96,16 @@ def _describe_network(state: Mapping[str, Any]) -> dict[str, Any]:
             counts = {name: _count_parameters(part) for name, part in architecture.items()}
             description["parameters"] = counts
     return description
+
+
+def _shorten(architecture: Any) -> Any:
+    """The architecture, with the number of the layers of an adapter in place of their names."""
+    if not isinstance(architecture, Mapping):
+        return architecture
+    return {
+        name: len(value) if name == "layers" and isinstance(value, Mapping) else _shorten(value)
+        for name, value in architecture.items()
+    }
 
 
 def _count_parameters(architecture: Mapping[str, Any]) -> int:

@@ -182,7 +182,9 @@ def build_trainer(
     run, loop, writes = settings.run, settings.loop, compute.world.writes
     loader = build_loader(spec.train, settings, compute, training=True, even=spec.even)
     cadences = build_cadences(loop, loader.steps_per_epoch)
-    writer = CheckpointWriter(run.output_dir, outputs.names, identity=identity, keep=loop.keep_checkpoints)
+    writer = CheckpointWriter(
+        run.output_dir, outputs.names, identity=identity, keep=loop.keep_checkpoints, accompany=spec.accompany
+    )
     journal = run.output_dir / output_names.JOURNAL
     trainer = Trainer(
         build_step(spec, settings, compute, console),

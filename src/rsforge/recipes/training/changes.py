@@ -26,8 +26,8 @@ FREE = {
     "keep_checkpoints", "compile", "channels_last", "data_dir", "split", "project", "vae_checkpoint",
     "clip_checkpoint", "stage1_checkpoint", "vgg_weights", "latent_cache", "latent_cache_dir",
     "early_stopping_patience", "early_stopping_delta", "oscillation_window", "oscillation_threshold",
-    "pretrained_model", "tokenizer", "variant", "allow_pickle", "text_cache", "validation_prompt", "validation_images",
-    "validation_steps", "validation_guidance_scale",
+    "pretrained_model", "tokenizer", "variant", "allow_pickle", "download", "revision", "push_to_hub", "hub_private",
+    "text_cache", "validation_prompt", "validation_images", "validation_steps", "validation_guidance_scale",
 }  # fmt: skip
 # What a message or its remedy asks to change.
 REMEDIES = {"on_nonfinite", "log_every"}

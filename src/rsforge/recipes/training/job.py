@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from rsforge.engine.cadence import Moment
+from rsforge.engine.checkpoint_writer import nothing
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.listener import Pictures, no_pictures
 from rsforge.engine.loader import IndexedDataset
@@ -76,7 +77,8 @@ class TrainingSpec:
     grow to for each slot of a step; entries that a part names as ``nonfinite`` may be infinite or undefined.
     ``tracked`` renames figures for trackers, ``config`` is what they know of the run beside its settings; ``marks`` are
     levels in the loss plot, by the title of the panel. ``baselines`` fits what predictors without a network know of the
-    training samples, for checkpoints to hold; ``fitted_bytes`` is their size.
+    training samples, for checkpoints to hold; ``fitted_bytes`` is their size. ``accompany`` writes what is to lie
+    beside periodic checkpoints and is not there yet, and removes what lies beside none.
     """
 
     task: Task
@@ -98,6 +100,7 @@ class TrainingSpec:
     marks: Mapping[str, float] = field(default_factory=dict)
     baselines: Callable[[], dict[str, Any]] = dict
     fitted_bytes: int = 0
+    accompany: Callable[[], None] = nothing
 
     @property
     def monitored(self) -> str:

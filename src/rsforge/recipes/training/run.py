@@ -215,6 +215,8 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
             point.path, trainer.cadences.kept_moment(progress.step, per_epoch, last=last)
         )
     trainer.checkpoint_writer.retain()  # which a kill behind the last commit may have left undone
+    if compute.world.writes:
+        trainer.checkpoint_writer.accompany()
     compute.world.barrier()
     if trainer.best.epoch >= 0 and not (folder / outputs.names.best).exists():
         console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")

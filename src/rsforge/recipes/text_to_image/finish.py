@@ -1,0 +1,128 @@
+"""What a fine-tuning leaves beside its checkpoints: the model or its adapters, a card, and what is sent to the hub."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsforge import leftovers
+from rsforge.engine import checkpoint
+from rsforge.engine.checkpoint_writer import list_periodic
+from rsforge.models.pretrained.adapter_names import UNET
+from rsforge.models.pretrained.hub_cache import ID
+from rsforge.models.pretrained.write_adapter import PEFT_FILE, write_kohya, write_peft
+from rsforge.recipes.console import Console
+from rsforge.recipes.pretrained import save
+from rsforge.recipes.pretrained.adapters import save_adapters
+from rsforge.recipes.pretrained.export_model import (
+    EXPORTED,
+    describe_adapter,
+    describe_provenance,
+    drop_documents,
+    write_documents,
+)
+from rsforge.recipes.pretrained.hub_upload import push_folder
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.pretrained.model_card import ModelFacts, write_adapter_card, write_card
+from rsforge.recipes.text_to_image.load import KIND, rebuild_adapter
+from rsforge.recipes.text_to_image.output_names import (
+    ADAPTER_FILES,
+    ADAPTERS,
+    FINETUNE,
+    KOHYA,
+    PEFT,
+    PUSHED_ADAPTER,
+)
+from rsforge.recipes.text_to_image.trained_part import choose_trained, read_weights
+from rsforge.settings.finetune import FinetuneSettings
+from rsforge.settings.hub import PushSettings
+
+TOLD = ("adapter", "denoiser", "loop", "optim", "average")
+"""The settings of a training that a card has: those without paths."""
+
+
+def write_model(
+    model: PretrainedModel, best: Path, folder: Path, hub: PushSettings, console: Console, *, learns_texts: bool
+) -> dict[str, Any]:
+    """Write ``model`` with the weights of ``best`` into ``folder``, as diffusers loads it; with a card to be sent."""
+    state = checkpoint.load(best, kind=KIND)
+    read_weights(choose_trained(model, text_encoder=learns_texts), state, best)
+    drop_documents(folder)
+    if hub.push_to_hub is not None:
+        facts = describe_run(state, best, folder)
+        write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
+    save.write_files(model, folder)
+    console.say(f"pipeline   {folder}, with the weights of {best.name}")
+    return {"pipeline": str(folder)} | _push(folder, EXPORTED, hub, console)
+
+
+def write_adapter(
+    model: PretrainedModel, best: Path, folder: Path, hub: PushSettings, console: Console
+) -> dict[str, Any]:
+    """Write the adapters of ``best`` into ``folder``, for all programs; with a card to be sent."""
+    state = checkpoint.load(best, kind=KIND)
+    adapter = rebuild_adapter(state, best)
+    leftovers.sweep_for([folder / name for name in PUSHED_ADAPTER])
+    drop_documents(folder)
+    if hub.push_to_hub is not None:
+        facts = describe_run(state, best, folder)
+        write_documents(folder, write_adapter_card(facts, adapter.rank), describe_adapter(adapter, model, facts))
+    files = save_adapters(folder, {UNET: adapter.updates()})
+    console.say(f"adapters   {' and '.join(ADAPTER_FILES)} in {folder}, with the weights of {best.name}")
+    return {"adapters": [str(file) for file in files]} | _push(folder, PUSHED_ADAPTER, hub, console)
+
+
+def _push(folder: Path, files: list[str], hub: PushSettings, console: Console) -> dict[str, Any]:
+    if hub.push_to_hub is None:
+        return {}
+    return {"pushed": push_folder(folder, hub.push_to_hub, files, private=hub.hub_private, console=console)}
+
+
+def accompany_checkpoints(folder: Path) -> None:
+    """Write the adapters of periodic checkpoints of ``folder`` that have none yet; remove those of deleted ones."""
+    places = {path.stem: path for path in list_periodic(folder, FINETUNE.names)}
+    own = folder / ADAPTERS
+    own.mkdir(exist_ok=True)
+    leftovers.sweep(own)
+    wanted = {own / f"{stem}{end}" for stem in places for end in (PEFT, KOHYA)}
+    for stem, path in places.items():
+        if not all((own / f"{stem}{end}").is_file() for end in (PEFT, KOHYA)):
+            updates = {UNET: rebuild_adapter(checkpoint.load(path, kind=KIND), path).updates()}
+            write_peft(own / f"{stem}{PEFT}", updates)
+            write_kohya(own / f"{stem}{KOHYA}", updates)
+    for file in own.glob(f"*{PEFT}"):
+        if file not in wanted:
+            file.unlink()
+
+
+def describe_run(state: Mapping[str, Any], path: Path, folder: Path) -> ModelFacts:
+    """The facts of the card of a model that has just been trained, from its checkpoint at ``path``."""
+    told = read_training(state)
+    return ModelFacts(title=folder.resolve().name, source={"checkpoint": path.name}, **told)
+
+
+def read_training(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its training that a card has: settings without paths, and an id that it began with."""
+    stored = state.get("settings", {})
+    sections = (stored.get(name, {}) for name in TOLD)
+    settings = {name: value for section in sections for name, value in section.items() if not name.endswith("_dir")}
+    told = {"settings": settings | {"steps": state.get("progress", {}).get("step")}}
+    begun = str(stored.get("model", {}).get("pretrained_model"))
+    # A path has been resolved to itself, an id to a folder of the cache.
+    path = state.get("partners", {}).get("pretrained", {}).get("path", begun)
+    return told | ({"base_model": begun} if ID.fullmatch(begun) and path != begun else {})
+
+
+def next_command(settings: FinetuneSettings, best: Path) -> str:
+    """Draw the validation prompt with what was trained."""
+    folder, options = settings.run.output_dir, settings.model
+    words = ["--pipeline", str(folder)]
+    if settings.adapter.lora_rank is not None:
+        words = ["--pipeline", str(options.pretrained_model), "--lora", str(folder / PEFT_FILE)]
+        words += ["--image-size", str(settings.data.image_size)]
+        given = {"--tokenizer": options.tokenizer, "--variant": options.variant, "--prediction": options.prediction}
+        words += [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        words += ["--allow-pickle"] if options.allow_pickle else []
+    return shlex.join(["rsforge", "sample", *words, "--prompt", settings.shown.validation_prompt])
