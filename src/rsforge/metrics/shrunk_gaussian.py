@@ -1,4 +1,4 @@
-"""The normal distribution with full covariance that fits few samples of many numbers, shrunk so that it has full rank."""
+"""The normal distribution with full covariance of few samples of many numbers, shrunk so that it has full rank."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ class ShrunkGaussian:
         n, d = self.centred.shape
         weights = torch.randn(n, generator=generator) * ((1 - self.shrinkage) / n) ** 0.5
         noise = torch.randn(d, generator=generator) * (self.shrinkage * self.variance) ** 0.5
-        return self.mean + weights @ self.centred + noise
+        draw: Tensor = self.mean + weights @ self.centred + noise
+        return draw
 
 
 def fit_shrunk(samples: Tensor) -> ShrunkGaussian:
-    """The distribution of ``samples`` ``(n, d)``, with the shrinkage of Ledoit & Wolf 2004, Eq. 14, towards a multiple of I.
+    """The distribution of ``samples`` ``(n, d)``, shrunk towards a multiple of I as Ledoit & Wolf 2004, Eq. 14, choose.
 
     S divides by n, as there. One sample alone has no covariance: ``ValueError``.
     """

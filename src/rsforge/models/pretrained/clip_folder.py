@@ -46,7 +46,7 @@ NEUTRAL: Neutral = {
 # What CLIP was trained with: the mean and the deviation of red, green and blue in [0, 1].
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 BICUBIC = 3
-STEPS: Neutral = {name: (True,) for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize")} | {
+STEPS: Neutral = dict.fromkeys(("do_resize", "do_center_crop", "do_rescale", "do_normalize"), (True,)) | {
     "resample": (BICUBIC,)
 }
 
