@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
-import shutil
 
 import torch
 

@@ -29,7 +29,7 @@ class _Embeddings(nn.Module):
 
 
 class ClipVision(nn.Module):
-    """Images ``(B, num_channels, image_size, image_size)``, normalised as in its training, to one vector ``(B, width)``.
+    """Images ``(B, num_channels, image_size, image_size)``, normalised as in training, to one vector ``(B, width)``.
 
     State-dict names and shapes are those of ``CLIPVisionModel``. ``ValueError`` where ``num_heads`` does not divide
     ``width`` or ``patch_size`` not ``image_size``, and for images of another size. Radford et al. 2021, section 2.4.

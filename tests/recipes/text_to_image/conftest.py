@@ -1,30 +1,13 @@
-"""A model, captioned images, and the runs that fine-tuned it and trained one from scratch, made once."""
+"""The run that trained a model from scratch, made once; the one that fine-tuned is shared with other rooms."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.worlds.captioned_folder import LINE, SCRATCH, write_captioned_folder
+from tests.worlds.captioned_folder import SCRATCH
 from tests.worlds.commands import rsforge
-from tests.worlds.pretrained_model import write_model
-
-
-class TextWorld(NamedTuple):
-    model: Path
-    images: Path
-    run: Path
-    """Six steps with a checkpoint after each."""
-
-
-@pytest.fixture(scope="session")
-def text_world(tmp_path_factory) -> TextWorld:
-    base = tmp_path_factory.mktemp("text to image")
-    made = TextWorld(write_model(base / "sd"), write_captioned_folder(base / "data/images", parent=True), base / "run")
-    assert rsforge(LINE, *made) == 0
-    return made
 
 
 @pytest.fixture(scope="session")
