@@ -43,6 +43,12 @@ def test_a_figure_that_only_the_model_has_is_no_gain() -> None:
     assert list(found) == ["model", "mean_image"] and found["model"]["kl"]["mean"] == 1.0
 
 
+def test_a_reference_is_no_baseline_though_it_is_better() -> None:
+    values = {"model": {"l1": np.ones(3)}, "true": {"l1": np.zeros(3)}, "zero": {"l1": np.full(3, 4.0)}}
+    found, gain = summarize(values, FIGURES[:1], range(3), Bootstrap(100, 0.9, 0), beside=["true"])
+    assert gain["l1"]["over"] == "zero" and found["true"]["l1"]["mean"] == 0
+
+
 def test_without_baselines_nothing_is_gained() -> None:
     found, gain = summarize({"model": {"l1": np.ones(3)}}, FIGURES[:1], range(3), Bootstrap(100, 0.9, 0))
     assert gain == {} and found["model"]["l1"]["mean"] == 1.0
