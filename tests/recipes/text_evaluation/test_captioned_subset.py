@@ -51,6 +51,8 @@ def test_the_test_subset_is_measured_and_the_train_subset_is_the_other(world):
     assert set(found.measured.classes) == {"river", "airport"} and found.measured.samples[0, 0].shape == (3, 16, 16)
     train = open_captioned(settings(world.images, side="train"), {}, 16, RecordingConsole())
     assert names(train.measured) == names(found.others)
+    assert len(train.others) == 8 and not names(train.measured) & names(train.others)
+    assert len(open_captioned(settings(world.images, side="all"), {}, 16, RecordingConsole()).others) == 0
 
 
 def test_a_checkpoint_knows_what_it_held_out_though_images_without_captions_came(text_world, tmp_path):

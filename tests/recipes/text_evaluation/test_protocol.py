@@ -20,10 +20,10 @@ def write(path, **changes):
 
 def test_differences_are_named_with_both_values():
     assert list_differences(PROTOCOL, PROTOCOL) == []
-    other = PROTOCOL | {"seed": 4, "fid": {"weights": "abd"}, "clip": {"weights": "x"}, "more": 1}
+    other = PROTOCOL | {"seed": 4, "fid": {"weights": "abe"}, "clip": {"weights": "x"}, "more": 1}
     assert list_differences(PROTOCOL, other) == [
         'clip absent here, {"weights": "x"} there',
-        "fid.weights abc here, abd there",
+        "fid.weights abc here, abe there",
         "more absent here, 1 there",
         "seed 3 here, 4 there",
     ]

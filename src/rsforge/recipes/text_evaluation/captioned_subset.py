@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -110,13 +110,20 @@ def _count(tiles: Sequence[Tile], folder: ImageFolder) -> int | None:
 
 
 def _find_others(folder: ImageFolder, measured: Sequence[Tile]) -> list[Tile]:
-    """Captioned images that are not measured: those of the training where they are known, else the train subset."""
+    """Captioned images that are not measured: those of the training where they are known, else the train subset.
+
+    Where all of these are measured, what was held out stands in their place.
+    """
     names = {tile.name for tile in measured}
     divided = divide_as_trained(folder)
     known = divided[0] if divided else []
     if not known and folder.is_split:
         known = (folder.follow(SilentConsole()) or {}).get("train", [])
-    return [tile for tile in known or folder.tiles if tile.name not in names]
+    return _leave_out(known, names) or _leave_out(folder.tiles, names)
+
+
+def _leave_out(tiles: Sequence[Tile], names: Collection[str]) -> list[Tile]:
+    return [tile for tile in tiles if tile.name not in names]
 
 
 def limit_tiles(tiles: Sequence[Tile], most: int | None, seed: int) -> list[Tile]:
