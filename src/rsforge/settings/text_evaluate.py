@@ -38,8 +38,8 @@ class CaptionedDataSettings(Section):
     caption_column: str = Field("text", description="Key of the captions in metadata.jsonl; a text or a list of texts.")
     class_column: str | None = Field(
         None,
-        description="Key of the class of an image in metadata.jsonl.",
-        json_schema_extra=also(absent="the part of a file's name before its number, as airport of airport_12.jpg"),
+        description="Key of the class of an image in metadata.jsonl, or of a file name that tells it.",
+        json_schema_extra=also(absent="source where it is there, else the file's name: airport of airport_12.jpg"),
     )
     split: SplitChoice = Field("auto", description=SPLIT)
     max_images: Count | None = Field(

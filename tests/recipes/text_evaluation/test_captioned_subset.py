@@ -88,6 +88,17 @@ def test_classes_of_a_column_and_several_captions(world, tmp_path):
     assert "--class-column" in raised.value.fix
 
 
+def test_classes_are_those_of_the_names_that_images_had(world, tmp_path):
+    images = shutil.copytree(world.images, tmp_path / "images")
+    table = images / "metadata.jsonl"
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    sources = [f"rsicd_images/park_{k}.jpg" if k % 2 else "rsicd_images/port_7.jpg" for k in range(len(rows))]
+    lines = [json.dumps({**row, "source": name}) + "\n" for row, name in zip(rows, sources, strict=True)]
+    table.write_text("".join(lines))
+    found = open_captioned(settings(images), {}, 16, RecordingConsole())
+    assert set(found.measured.classes) == {"park", "port"}
+
+
 def test_the_digest_knows_images_and_captions(world, tmp_path):
     images = shutil.copytree(world.images, tmp_path / "images")
     before = open_captioned(settings(images), {}, 16, RecordingConsole()).measured.digest

@@ -48,6 +48,7 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
     assert page.count("<figure>") == 5 and "zero_shot_oa" in page and "protocol.clip.weights" in page
     rows = (out / "per_image.csv").read_text().splitlines()
     assert rows[0] == "name,scene,clip_score,colour_l1" and len(rows) == 6 and (out / "examples.png").is_file()
+    assert any("began with random weights" in doubt for doubt in told["doubts"])
     text = table(told)
     for words in ("The validation loss is", "other_real is other real images", "guidance_scale  2"):
         assert words in text

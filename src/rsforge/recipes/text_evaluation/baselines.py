@@ -81,7 +81,11 @@ def fit_latents(
     count = min(len(samples), MOST_IMAGES, max(2, MOST_BYTES // (4 * numbers)))
     spread = [k * len(samples) // count for k in range(count)]
     rows = []
-    with torch.random.fork_rng(), torch.no_grad(), console.progress("latents", count) as meter:
+    with (
+        torch.random.fork_rng(devices=range(torch.cuda.device_count())),
+        torch.no_grad(),
+        console.progress("latents", count) as meter,
+    ):
         torch.manual_seed(derive(seed, GAUSSIAN))
         for indices in index_ranges(count, batch_size):
             x = torch.stack([samples.samples[0, spread[k]] for k in indices]).to(pipeline.mean.device)

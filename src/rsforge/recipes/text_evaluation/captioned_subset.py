@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rsforge.data.captions.metadata import find_metadata, read_metadata
+from rsforge.data.captions.tables import SOURCE
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex
+from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset
@@ -145,16 +147,21 @@ def name_class(name: str) -> str:
 
 def _read_classes(settings: TextEvaluateSettings, index: TileIndex, table: Path, captions: Captions) -> dict[str, str]:
     column = settings.data.class_column
-    if column is None:
-        return {name: name_class(name) for name in captions}
     try:
-        rows = read_metadata(table, column)
+        rows = read_metadata(table, column or SOURCE)
     except RsforgeError as error:
+        if column is None:
+            return {name: name_class(name) for name in captions}
         error.fix = error.fix.replace("--caption-column", "--class-column")
         raise
     named = [row for row in rows if not row.reason]
     found = match_captions(index, table, named, settings.on_bad, SilentConsole())
-    return {name: texts[0] for name, texts in found.items()}
+    return {name: _read_class(texts[0]) for name, texts in found.items()}
+
+
+def _read_class(text: str) -> str:
+    """The class that a text tells: itself, or that of the file which it names."""
+    return name_class(text) if PurePosixPath(text).suffix.lower() in SUFFIXES else text
 
 
 def _open(tiles: Sequence[Tile], captions: Captions, classes: Mapping[str, str], image_size: int) -> Captioned:

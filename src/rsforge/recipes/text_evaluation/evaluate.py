@@ -148,13 +148,19 @@ def measure(
         ],
         page=lambda result: render_report(result, show_pairs(measured.images, drawn)),
     )
-    chosen = subset.chosen
-    doubts = chosen.list_caveats("images") + list_selection_caveats(
-        measured.model.state, chosen.subset, own=chosen.own and bool(measured.model.state)
-    )
-    data = EvaluationSet(samples, chosen.scenes, doubts)
+    data = EvaluationSet(samples, subset.chosen.scenes, list_doubts(measured))
     absent |= judges.absent
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
+
+
+def list_doubts(measured: Measured) -> list[str]:
+    """What a reader of the figures must know."""
+    chosen, classifier = measured.subset.chosen, measured.judges.classifier
+    doubts = chosen.list_caveats("images")
+    doubts += list_selection_caveats(measured.model.state, chosen.subset, own=chosen.own)
+    if classifier is not None and classifier.first is None:
+        doubts.append("the classifier began with random weights, where published accuracies began with ImageNet's")
+    return doubts
 
 
 @dataclass(frozen=True)

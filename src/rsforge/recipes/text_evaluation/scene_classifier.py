@@ -64,7 +64,7 @@ def shrink(images: Tensor) -> Tensor:
 
 def train_classifier(images: Tensor, labels: Tensor, plan: ClassifierPlan, device: torch.device) -> ResNet18:
     """A classifier of uint8 ``images (N, 3, H, W)``, two or more, and ``labels (N,)``; the same for the same."""
-    with torch.random.fork_rng(), torch.enable_grad():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.enable_grad():
         torch.manual_seed(plan.seed)
         network = plan.build().to(device).train()
         optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)

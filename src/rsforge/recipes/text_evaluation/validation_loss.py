@@ -90,7 +90,7 @@ def measure_loss(part: ValidationLoss) -> dict[str, float]:
     rows = model.tokenizer.encode(every).numpy()
     samples = CaptionedSamples(NamedSamples(part.images.samples, (IMAGES,)), numbers, rows, seed=plan.seed)
     loader = BatchLoader(samples, batch_size=plan.batch_size, seed=plan.seed, shuffle=False)
-    with torch.random.fork_rng(), torch.no_grad():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.no_grad():
         return Validation(task, loader, device=part.device, seed=plan.seed)(prefix="")
 
 
