@@ -36,7 +36,8 @@ def accuracy(monkeypatch):
         lambda network, images, device: (images.float().mean((1, 2, 3)) > 127).long() ^ (1 - network.brighter),
     )  # fmt: skip
     bootstrap = Bootstrap(100, 0.95, 0)
-    return ClassAccuracy(ClassifierPlan(2, 1, 0), "true", range(4), bootstrap, RecordingConsole())
+    console = RecordingConsole()
+    return ClassAccuracy(ClassifierPlan(2, 1, 0), "true", range(4), bootstrap, console, reference="bad")
 
 
 def test_classifiers_learn_from_predictions_and_are_measured_on_true_images(accuracy):
@@ -45,10 +46,19 @@ def test_classifiers_learn_from_predictions_and_are_measured_on_true_images(accu
     own = {"image": bad, "class": torch.tensor([1, 0, 1, 1])}  # wrong in colour and in class: right again
     accuracy.update({"model": {"image": good}, "bad": {"image": bad}, "own": own}, batch)
     result = {"figures": {"model": {}, "bad": {}, "own": {}}}
-    assert accuracy.add_to(result, {}) == []
+    (warning,) = accuracy.add_to(result, {})
+    assert "saw bad names 0.25" in warning and "the 0.75 of the most frequent class" in warning
     rows = {name: row["zero_shot_oa"] for name, row in result["figures"].items()}
     assert [rows[name]["mean"] for name in ("model", "bad", "own")] == [0.75, 0.25, 0.75]
     assert rows["model"]["low"] <= 0.75 <= rows["model"]["high"] and result["most_frequent_class"] == 0.75
+
+
+def test_a_reference_that_teaches_or_is_absent_leaves_no_doubt(accuracy):
+    batch = make_batch([-0.9, 0.9, -0.8, 0.8], [0, 1, 0, 1])
+    for reference in ("bad", "absent"):
+        accuracy.reference = reference
+        accuracy.update({"bad": {"image": batch["true"]}}, batch)
+        assert accuracy.add_to({"figures": {"bad": {}}}, {}) == []
 
 
 def test_where_it_is_not_measured_the_figure_is_null():

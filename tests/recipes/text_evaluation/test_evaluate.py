@@ -55,7 +55,9 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
 
 
 def test_the_protocol_says_how_it_was_measured(measured, world, crumbs):
-    told, _ = measured("--inception-weights {} --clip-model {} --max-images 4", crumbs, world.clip)
+    told, _ = measured(
+        "--inception-weights {} --clip-model {} --max-images 4 --classifier-epochs 1", crumbs, world.clip
+    )
     protocol = told["protocol"]
     assert (protocol["images"], told["left_out"], protocol["image_size"], protocol["seed"]) == (4, 1, 16, 3)
     assert (protocol["sampler"], protocol["steps"], protocol["guidance_scale"]) == ("ddim", 2, 2.0)

@@ -25,14 +25,23 @@ _TRUE = "true images"
 class ClassAccuracy:
     """For each predictor the share of true images whose class a classifier finds that saw its images alone.
 
-    True images are those of the batch under ``target``; ``groups`` say what the bootstrap draws for each.
+    True images are those of the batch under ``target``; ``groups`` say what the bootstrap draws for each. The
+    predictor ``reference`` gives real images, from which a classifier must be able to learn.
     """
 
     figures = (Figure(NAME, "share of images", True, None),)
 
     def __init__(
-        self, plan: ClassifierPlan, target: str, groups: Sequence[Hashable], bootstrap: Bootstrap, console: Console
+        self,
+        plan: ClassifierPlan,
+        target: str,
+        groups: Sequence[Hashable],
+        bootstrap: Bootstrap,
+        console: Console,
+        *,
+        reference: str = "",
     ) -> None:
+        self.reference = reference
         self.plan, self.target, self.groups, self.bootstrap, self.console = plan, target, groups, bootstrap, console
         self.images: dict[str, list[Tensor]] = {}
         self.labels: dict[str, list[Tensor]] = {}
@@ -55,13 +64,25 @@ class ClassAccuracy:
         with self.console.progress("classifier", len(self.images)) as meter:
             for name in list(self.images):
                 network = train_classifier(
-                    torch.cat(self.images.pop(name)), torch.cat(self.labels[name]), self.plan, self.device
+                    torch.cat(self.images.pop(name)), torch.cat(self.labels.pop(name)), self.plan, self.device
                 )
                 hits = (classify(network, true, self.device) == labels).double().numpy()
                 result["figures"][name][NAME] = row_of(self.bootstrap, hits, self.groups)
                 meter.step()
-        result["most_frequent_class"] = to_number(max(Counter(labels.tolist()).values()) / len(labels))
-        return []
+        chance = max(Counter(labels.tolist()).values()) / len(labels)
+        result["most_frequent_class"] = to_number(chance)
+        return self._doubt(result, chance)
+
+    def _doubt(self, result: dict[str, Any], chance: float) -> list[str]:
+        """A warning where even other real images did not teach the classifier."""
+        row = result["figures"].get(self.reference, {}).get(NAME)
+        if row is None or (row["low"] is not None and row["low"] > chance):
+            return []
+        return [
+            f"a classifier that saw {self.reference} names {row['mean']:.3g} of the true images, not surely more than "
+            f"the {chance:.3g} of the most frequent class: the zero-shot accuracies tell little; measure more images, "
+            "or name --resnet-weights"
+        ]
 
 
 class AbsentAccuracy:

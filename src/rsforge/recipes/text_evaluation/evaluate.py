@@ -132,7 +132,7 @@ def measure(
     accuracy: SetFigures = AbsentAccuracy()
     if judges.classifier is not None:
         groups = bootstrap_groups(subset.chosen.scenes)[0]
-        accuracy = ClassAccuracy(judges.classifier, TRUE, groups, bootstrap, console)
+        accuracy = ClassAccuracy(judges.classifier, TRUE, groups, bootstrap, console, reference=OTHER_REAL)
     evaluation = Evaluation(
         model=lambda batch: {IMAGE: drawn.read(batch[INDEX]).to(device)},
         figures=[clip_figure(judges.scorer), Figure(COLOUR, "of [-1, 1]", False, compare_colours)],
