@@ -41,7 +41,7 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
         assert 0 <= figures["zero_shot_oa"]["mean"] <= 1 and figures["fid"] > 0 and "std" in figures["kid"]
     assert told["gain"]["clip_score"]["over"] in PREDICTORS[2:]  # real images are no baseline
     loss = told["validation_loss"]
-    assert loss["loss"] > 0 and loss["linear"] > 0 and loss["loss_se"] > 0 and loss["draws"] == 4
+    assert loss["loss"] > 0 and loss["linear"] > 0 and loss["loss_se"] > 0 and loss["measured_by"]["draws"] == 4
     assert "5 images is biased upwards" in told["fid_warning"] and "biased upwards" in said
     assert json.loads((out / "evaluation.json").read_text()) == told
     page = (out / "report.html").read_text()
@@ -98,6 +98,7 @@ def test_models_measured_alike_are_compared_and_others_refused(measured, world, 
     told, _ = measured(options + "--compare {}", world.clip, earlier)
     row = told["compared"]["figures"]["clip_score"]
     assert row["difference"] == 0 and row["here"] == first["figures"]["model"]["clip_score"]["mean"]
+    assert told["compared"]["figures"]["validation_loss"]["difference"] == 0
     assert row["apart"] is False and "the intervals overlap" in table(told)
     _, said = measured("--classifier-epochs 0 --guidance-scale 3 --compare {}", earlier, code=2)
     for words in ("RSF-U005", "guidance_scale 3.0 here, 2.0 there", "clip absent here"):

@@ -58,6 +58,17 @@ def test_figures_of_both_stand_side_by_side(tmp_path):
     assert result["findings"][0] == "before" and "the intervals lie apart" in result["findings"][2]
 
 
+def test_validation_losses_are_compared_where_they_are_of_the_same_noise(tmp_path):
+    def compare(**plan):
+        losses = [{"loss": 0.5, "measured_by": {"seed": 1}}, {"loss": 0.75, "measured_by": {"seed": 1, **plan}}]
+        earlier = {"figures": {"model": {}}, "validation_loss": losses[1]}
+        result = {"figures": {"model": {}}, "validation_loss": losses[0]}
+        Comparison(earlier, tmp_path / "e.json").add_to(result, {})
+        return result["compared"]["figures"]
+
+    assert compare()["validation_loss"]["difference"] == -0.25 and compare(seed=2) == {}
+
+
 def test_intervals_lie_apart_in_either_order():
     low, high, wide = ({"low": a, "high": b} for a, b in ((0, 1), (2, 3), (0.5, 2.5)))
     assert lie_apart(low, high) is lie_apart(high, low) is True and lie_apart(low, wide) is False

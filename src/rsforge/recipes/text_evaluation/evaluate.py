@@ -62,7 +62,6 @@ class Measured:
             "images": len(self.images), "images_digest": self.images.digest, "captions": "the first of each image",
             "image_size": self.model.image_size, "crop": CROP, "seed": self.settings.evaluation.seed,
             **self.model.describe_drawing(), **self.judges.protocol,
-            "validation": {"draws": self.losses.draws, "seed": self.losses.seed, "batch_size": self.losses.batch_size},
         }  # fmt: skip
 
 

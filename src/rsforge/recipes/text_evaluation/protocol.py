@@ -11,6 +11,7 @@ from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Figure, Prediction, Values
 from rsforge.recipes.evaluation.summary import to_number
+from rsforge.recipes.text_evaluation.validation_loss import PLAN, SECTION
 
 PROTOCOL, COMPARED = "protocol", "compared"
 SHOWN = 6
@@ -87,9 +88,20 @@ class Comparison:
                 rows[name] = {
                     "here": here, "there": there, "difference": to_number(here - there), "apart": lie_apart(own, other)
                 }  # fmt: skip
+        rows |= self._compare_losses(result)
         result[COMPARED] = {"file": str(self.path), "checkpoint": self.earlier.get("checkpoint"), "figures": rows}
         result[FINDINGS] = [*result.get(FINDINGS, []), *(self._describe(name, row) for name, row in rows.items())]
         return []
+
+    def _compare_losses(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Both validation losses, where they are of the same noise: trainings choose it, each for itself."""
+        own, other = (found.get(SECTION) for found in (result, self.earlier))
+        if not isinstance(own, Mapping) or not isinstance(other, Mapping) or own.get(PLAN) != other.get(PLAN):
+            return {}
+        here, there = _middle(own.get("loss")), _middle(other.get("loss"))
+        if here is None or there is None:
+            return {}
+        return {SECTION: {"here": here, "there": there, "difference": to_number(here - there), "apart": None}}
 
     def _describe(self, name: str, row: Mapping[str, Any]) -> str:
         apart = {True: "; the intervals lie apart", False: "; the intervals overlap", None: ""}[row["apart"]]

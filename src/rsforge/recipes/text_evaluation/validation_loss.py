@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ from rsforge.recipes.text_to_image.captioned_images import CaptionedSamples
 from rsforge.recipes.text_to_image.encode_images import IMAGES
 from rsforge.tasks.diffusion import DiffusionTask
 
-SECTION = "validation_loss"
+SECTION, PLAN = "validation_loss", "measured_by"
 FEWEST_DRAWS = 4
 
 
@@ -60,7 +60,7 @@ class ValidationLoss:
     def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
         """Measure, and say what it is beside the linear denoiser."""
         found = {name: to_number(value) for name, value in measure_loss(self).items()}
-        result[SECTION] = {**found, "draws": self.plan.draws}
+        result[SECTION] = {**found, PLAN: asdict(self.plan)}
         error = f" ± {found['loss_se']:.2g}" if found.get("loss_se") is not None else ""
         text = (
             f"The validation loss is {found['loss']:.4g}{error}, that of the best linear denoiser {found['linear']:.4g}"
