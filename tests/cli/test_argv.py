@@ -151,6 +151,12 @@ def test_the_schedulers_of_the_document(shell, kitchen, name):
     assert kitchen.settings.optim.lr_scheduler == name
 
 
+@pytest.mark.parametrize("words", ["--data-dir x --pipeline sd", "--clip_model=clip --checkpoint a.pt"])
+def test_an_option_that_another_command_has_names_that_one(words):
+    assert expand(["diffusion", "evaluate", *words.split()])[:2] == ["diffusion", "evaluate-text"]
+    assert expand(["diffusion", "evaluate", "--data-dir", "x"])[:3] == ["diffusion", "evaluate", "--data-dir"]
+
+
 @pytest.mark.parametrize("words", ["--prompt field", "--seed 1 --pipeline=sd", "--prompts_file a.txt --seed 1"])
 def test_an_option_that_one_command_has_names_it(words):
     assert expand(["sample", *words.split()])[:2] == ["sample", "text"]

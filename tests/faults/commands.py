@@ -169,6 +169,9 @@ COMMANDS = (
     Command("diffusion finetune", FINETUNE_LINE, f"{TRAIN}.text_to_image.finetune", captioned_images_and_model, 8),
     Command("diffusion finetune, adapters", f"{FINETUNE_LINE} --lora-rank 2", f"{TRAIN}.text_to_image.finetune",
             captioned_images_and_model, 8),
+    Command("diffusion evaluate-text", "diffusion evaluate-text --pipeline model --data-dir images --output-dir out "
+            "--num-inference-steps 2 --classifier-epochs 0 --resamples 100 --device cpu",
+            f"{TRAIN}.text_evaluation.evaluate", captioned_images_and_model, 4),
     Command("data parquet-to-jsonl", "data parquet-to-jsonl --parquet-path rows.parquet --output-dir out "
             "--resolution 16 --num-workers 2", f"{DATA}.parquet_to_jsonl", rows),
     Command("data captions-to-jsonl", "data captions-to-jsonl --caption-file captions.txt --output-file out.jsonl",

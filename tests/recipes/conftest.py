@@ -8,8 +8,10 @@ from typing import NamedTuple
 import pytest
 
 from rsforge.data.synthetic.tile_dataset import write_tiles
+from tests.worlds.captioned_folder import LINE, write_captioned_folder
 from tests.worlds.commands import DIFFUSION, VAE, rsforge
 from tests.worlds.cyclegan_export import DIRECTIONS, Exported, export_all, write_generators
+from tests.worlds.pretrained_model import write_model
 from tests.worlds.sar_diffusion import SarWorld, make_world
 
 
@@ -17,6 +19,13 @@ class Job(NamedTuple):
     tiles: Path
     vae: Path
     diffusion: Path
+
+
+class TextWorld(NamedTuple):
+    model: Path
+    images: Path
+    run: Path
+    """Six steps with a checkpoint after each."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +44,14 @@ def job(tmp_path_factory) -> Job:
 @pytest.fixture(scope="session")
 def sar_world(tmp_path_factory) -> SarWorld:
     return make_world(tmp_path_factory.mktemp("SAR to optical"))
+
+
+@pytest.fixture(scope="session")
+def text_world(tmp_path_factory) -> TextWorld:
+    base = tmp_path_factory.mktemp("text to image")
+    made = TextWorld(write_model(base / "sd"), write_captioned_folder(base / "data/images", parent=True), base / "run")
+    assert rsforge(LINE, *made) == 0
+    return made
 
 
 @pytest.fixture(scope="session")

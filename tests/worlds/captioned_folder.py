@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +25,23 @@ SCRATCH = (
 WORDS = ["a river and trees", "trees beside a river", "an airport", "a river"]
 
 
-def write_captioned_folder(folder: Path, count: int = 10, *, parent: bool = False) -> Path:
-    """Images of stripes; every second one has three captions. The table lies beside them, or in the parent."""
+def write_captioned_folder(
+    folder: Path, count: int = 10, *, parent: bool = False, classes: Sequence[str] = ("image",)
+) -> Path:
+    """Images of stripes; every second one has three captions. The table lies beside them, or in the parent.
+
+    Names begin with the ``classes``, one after the other.
+    """
     folder.mkdir(parents=True)
     lines = []
     for k in range(count):
         columns = np.sin(np.arange(20) * (1 + k) / 3 + k)[None, :, None] * 100 + 128
         pixels = np.broadcast_to(columns, (20, 20, 3)).astype(np.uint8).copy()
         pixels[..., k % 3] //= 2
-        Image.fromarray(pixels).save(folder / f"image_{k:06d}.png")
+        name = f"{classes[k % len(classes)]}_{k:06d}.png"
+        Image.fromarray(pixels).save(folder / name)
         text = [f"{WORDS[k % 4]} {n}" for n in range(3)] if k % 2 else WORDS[k % 4]
-        lines.append(json.dumps({"file_name": f"image_{k:06d}.png", "text": text}))
+        lines.append(json.dumps({"file_name": name, "text": text}))
     table = (folder.parent if parent else folder) / "metadata.jsonl"
     table.write_text("\n".join(lines) + "\n", "utf-8")
     return folder

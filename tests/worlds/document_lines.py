@@ -68,6 +68,8 @@ LINES = {
         "--validation_prompt='A satellite image of a crop field' --report_to=wandb --output_dir=RemoteDiff",
         "diffusion finetune --data-dir rsicd_images --config finetune-tiny",
         "sample --pipeline RemoteDiff --prompt field --num-inference-steps 100 --guidance-scale 7.5",
+        "diffusion evaluate --pipeline RemoteDiff --data-dir rsicd_images --ddim-steps 100 --guidance-scale 7.5",
+        "diffusion evaluate-text --pretrained-model sd --train-data-dir rsicd_images --max-images 100 --json",
         "data parquet-to-jsonl --parquet_path /path/to/train.parquet --output_dir /path/to/output_directory "
         "--caption_file captions.txt",
         "data captions-to-jsonl --caption_file /path/to/captions.txt --output_file metadata.jsonl",

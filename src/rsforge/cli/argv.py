@@ -12,9 +12,10 @@ from rsforge.cli.tree import COMMANDS, Command, common_options
 MODES: dict[tuple[str, ...], str] = {("sample",): "--mode"}
 """Options by which a source document names what is a command here."""
 IMPLIED: dict[tuple[str, ...], dict[str, str]] = {
-    ("sample",): dict.fromkeys(("--pipeline", "--prompt", "--prompts-file"), "text")
+    ("sample",): dict.fromkeys(("--pipeline", "--prompt", "--prompts-file"), "text"),
+    ("diffusion", "evaluate"): dict.fromkeys(("--pipeline", "--pretrained-model", "--clip-model"), "evaluate-text"),
 }
-"""Options that only one command of a group has, by which it is meant where none is named."""
+"""Options that one command alone has, below a group or beside a command, by which it is meant where none is named."""
 _NUMBER = re.compile(r"-(\d|\.\d)")
 
 
@@ -69,7 +70,8 @@ def locate(argv: list[str]) -> tuple[list[str], int]:
 def name_command(argv: list[str]) -> list[str]:
     """``argv`` with the command where an option names it: ``sample --mode batch`` is ``sample batch``.
 
-    So it is with an option that only one command has: ``sample --prompt field`` is ``sample text --prompt field``.
+    So it is with an option that only one command has: ``sample --prompt field`` is ``sample text --prompt field``, and
+    ``diffusion evaluate --pipeline sd`` is ``diffusion evaluate-text --pipeline sd``.
     """
     path, begin = locate(argv)
     option = MODES.get(tuple(path))
@@ -83,7 +85,10 @@ def name_command(argv: list[str]) -> list[str]:
     implied = IMPLIED.get(tuple(path), {})
     names = (word.partition("=")[0].replace("_", "-") for word in argv[begin:] if word.startswith("--"))
     meant = next((implied[name] for name in names if name in implied), None)
-    return argv if meant is None else [*argv[:begin], meant, *argv[begin:]]
+    if meant is None:
+        return argv
+    below = (*path, meant) in COMMANDS
+    return [*argv[: begin if below else begin - 1], meant, *argv[begin:]]
 
 
 def expand(argv: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
 from rsforge.settings.diffusion_export import DiffusionExportSettings
 from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.settings.finetune import FinetuneSettings
+from rsforge.settings.text_evaluate import TextEvaluateSettings
 
 app = group()
 
@@ -99,6 +100,22 @@ def evaluate(settings: SarEvaluateSettings, console: TerminalConsole) -> Result:
     """Measure drawn optical images beside trivial baselines, and how far they are to be trusted."""
     from rsforge.recipes.diffusion.evaluate import evaluate as recipe
     from rsforge.recipes.diffusion.evaluate import table
+
+    data = recipe(settings, console)
+    return Result(data, table(data))
+
+
+@command(
+    app,
+    "diffusion evaluate-text",
+    TextEvaluateSettings,
+    writes=True,
+    epilog="Example: rsforge diffusion evaluate --pipeline RemoteDiff/best_model.pt --data-dir data/rsicd_images",
+)
+def evaluate_text(settings: TextEvaluateSettings, console: TerminalConsole) -> Result:
+    """Measure images drawn for held-out captions beside real ones; also `diffusion evaluate --pipeline`."""
+    from rsforge.recipes.text_evaluation.evaluate import evaluate as recipe
+    from rsforge.recipes.text_evaluation.evaluate import table
 
     data = recipe(settings, console)
     return Result(data, table(data))

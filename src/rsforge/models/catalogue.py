@@ -23,6 +23,7 @@ NETWORKS = {
     "adapter": "rsforge.models.adapter:Adapter",
     "image_encoder": "rsforge.models.image_encoder:ImageEncoder",
     "contrastive_head": "rsforge.models.image_encoder:ContrastiveHead",
+    "clip_vision": "rsforge.models.clip_vision:ClipVision",
     "spectral_sr": "rsforge.models.spectral.spectral_sr:SpectralSR",
     "spectral_unmixing": "rsforge.models.spectral.unmixing:SpectralUnmixing",
     "spectral_transformer": "rsforge.models.spectral.transformer:SpectralTransformer",

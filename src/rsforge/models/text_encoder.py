@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rsforge.models.clip_blocks import ACTIVATIONS, Activation, Block, Encoder, FeedForward
 from rsforge.models.interfaces import describe
 
-Activation = Literal["quick_gelu", "gelu"]
 EXPANSION = 4
 FORMER_PREFIX = "text_model."
 """What names begin with in published folders, and in transformers before version 5."""
-
-
-def _quick_gelu(x: Tensor) -> Tensor:
-    return x * torch.sigmoid(1.702 * x)
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"quick_gelu": _quick_gelu, "gelu": F.gelu}
 
 
 class _Embeddings(nn.Module):
@@ -33,64 +25,6 @@ class _Embeddings(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x: Tensor = self.token_embedding(tokens) + self.position_embedding.weight[: tokens.shape[1]]
-        return x
-
-
-class _CausalAttention(nn.Module):
-    """Multi-head attention of tokens ``(B, N, width)`` to themselves and to those before them."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.k_proj, self.v_proj, self.q_proj, self.out_proj = (nn.Linear(width, width) for _ in range(4))
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (self._split(layer(x)) for layer in (self.q_proj, self.k_proj, self.v_proj))
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        y: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
-        return y
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
-
-
-class _FeedForward(nn.Module):
-    def __init__(self, width: int, inner: int, activation: Activation) -> None:
-        super().__init__()
-        self.activation = ACTIVATIONS[activation]
-        self.fc1 = nn.Linear(width, inner)
-        self.fc2 = nn.Linear(inner, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.fc2(self.activation(self.fc1(x)))
-        return y
-
-
-class _Block(nn.Module):
-    """Pre-norm attention and feed-forward, each added to its input; dropout acts on what is added."""
-
-    def __init__(self, width: int, heads: int, dropout: float, mlp: _FeedForward) -> None:
-        super().__init__()
-        self.self_attn = _CausalAttention(width, heads)
-        self.layer_norm1 = nn.LayerNorm(width)
-        self.mlp = mlp
-        self.layer_norm2 = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.self_attn(self.layer_norm1(x)))
-        y: Tensor = x + self.dropout(self.mlp(self.layer_norm2(x)))
-        return y
-
-
-class _Encoder(nn.Module):
-    def __init__(self, blocks: Iterable[_Block]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(blocks)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
-            x = layer(x)
         return x
 
 
@@ -129,10 +63,10 @@ class TextEncoder(nn.Module):
         self.embeddings = _Embeddings(vocab_size, embedding_dim, max_length)
         inner = intermediate_size or EXPANSION * embedding_dim
         blocks = (
-            _Block(embedding_dim, num_heads, dropout, _FeedForward(embedding_dim, inner, hidden_act))
+            Block(embedding_dim, num_heads, FeedForward(embedding_dim, inner, hidden_act), causal=True, dropout=dropout)
             for _ in range(num_layers)
         )
-        self.encoder = _Encoder(blocks)
+        self.encoder = Encoder(blocks)
         self.final_layer_norm = nn.LayerNorm(embedding_dim)
         self._initialise(num_layers)
         nn.Module.register_load_state_dict_pre_hook(self, _drop_former_prefix)

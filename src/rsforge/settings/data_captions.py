@@ -52,6 +52,11 @@ class ParquetSettings(Section):
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     image_column: str | None = Field(None, description="Column of images; detected when absent.")
     caption_column: str | None = Field(None, description="Column of captions; detected when absent.")
+    name_column: str | None = Field(
+        None,
+        description="Column of the images' own names, such as filename, to keep under source in metadata.jsonl: in "
+        "RSICD they tell the class.",
+    )
     tokenizer: Path | None = Field(None, description=TOKENIZER)
     seed: Seed = Field(42, description="Seed of --captions random.")
     num_workers: Workers = Field(0, description="Threads that decode and encode; 0 takes one a core.")

@@ -144,3 +144,11 @@ def test_rows_of_one_large_dictionary_value_are_read_in_small_batches(tmp_path, 
     with pq.ParquetFile(path) as file:
         assert 1 <= parquet._batch_rows(file, shard) < parquet.BATCH
     assert len(shard_rows(path)) == 12
+
+
+def test_the_images_own_names_are_read_where_their_column_is_named(tmp_path):
+    names = pa.array(["rsicd_images/airport_1.jpg", None])
+    path = write_table(tmp_path / "x.parquet", image=structs(b"1", b"2"), text=["a", "b"], filename=names)
+    assert [row.source for row in shard_rows(path)] == ["", ""]
+    assert [row.source for row in shard_rows(path, captions="text", name="filename")] == [names[0].as_py(), ""]
+    assert_refused(lambda: open_shard(path, captions="text", name="file"), "'file' is no column", "--name-column")

@@ -70,6 +70,15 @@ def test_odd_captions_survive_both_ways(tmp_path, extract, capsys):
     assert json.loads(capsys.readouterr().out)["state"] == "unchanged"
 
 
+def test_own_names_are_kept_where_their_column_is_named(source, tmp_path, extract):
+    extract(" --name-column filename", source, tmp_path / "out")
+    rows = read_metadata(tmp_path / "out")
+    assert {row["source"] for row in rows} == {"same.jpg"} and rows[0]["file_name"] == "image_000001.jpg"
+    again = extract(" --name-column filename", source, tmp_path / "out")
+    assert again["state"] == "unchanged"
+    extract("", source, tmp_path / "out", code=2)  # without them it is another extraction
+
+
 def test_a_finished_extraction_is_left_alone(source, tmp_path, extract):
     out = tmp_path / "out"
     assert extract("", source, out)["state"] == "new"

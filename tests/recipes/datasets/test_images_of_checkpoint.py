@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rsforge.data.images.tile_dataset import TileIndex, scan, split_digest, split_tiles
 from rsforge.data.splits.split_file import load_split
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.errors import RsforgeError
@@ -130,6 +131,26 @@ def test_what_cannot_be_divided_again_is_refused(tiles, tmp_path, console):
     refused("RSF-U005", tiles, "val", {"image_size": 16}, console)
     refused("RSF-D004", tiles, "val", whole, console)
     assert "rsforge data split" in refused("RSF-D012", tmp_path / "other", "val", state, console).fix
+
+
+def test_images_that_a_training_left_out_count_nowhere(tiles, divided, console):
+    index = scan(tiles)
+    used = sorted(tile.name for tile in index.tiles)[:12]
+    kept = TileIndex(index.root, [tile for tile in index.tiles if tile.name in used])
+    train, val = split_tiles(kept, val_fraction=0.25, seed=7)
+    settings = {"data": {"val_fraction": 0.25}, "run": {"seed": 7}}
+    state = {"settings": settings, "images": {"split": split_digest(train, val), "held_out": len(val)}}
+    folder = images_of_checkpoint.ImageFolder(index, "none", state, console, used)
+    chosen = images_of_checkpoint.choose_images(folder, "auto")
+    assert chosen.tiles == val and chosen.own and images_of_checkpoint.divide_as_trained(folder) == (train, val)
+    assert len(images_of_checkpoint.choose_images(folder, "all").tiles) == 12
+    folder = images_of_checkpoint.ImageFolder(index, "auto", state, console, used)
+    names = {
+        tile.name
+        for side in ("train", "val", "test")
+        for tile in images_of_checkpoint.choose_images(folder, side).tiles
+    }
+    assert names == set(used)
 
 
 def test_one_image_is_measured_for_itself(tiles, console):

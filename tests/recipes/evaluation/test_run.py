@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.evaluation.evaluation import Baseline, Evaluation, Figure, Panel
 from rsforge.recipes.evaluation.run import EvaluationSet, measure, plan_evaluation, run_evaluation
@@ -84,6 +86,17 @@ def test_what_was_measured_lies_beside_its_table_and_pictures(tmp_path):
     rows = list(csv.DictReader((place / "per_image.csv").read_text().splitlines()))
     assert [float(row["error"]) for row in rows] == items and {row["lpips"] for row in rows} == {""}
     assert [row["scene"] for row in rows] == ["scene 0", "scene 0", "scene 1"] and (place / "examples.png").is_file()
+
+
+def test_a_page_lies_beside_the_others_and_references_are_passed_over(tmp_path):
+    true = Baseline("true", "the truth", lambda batch: {"y": batch["y"]}, reference=True)
+    evaluation = replace(
+        numbers(), page=lambda result: f"{result['side']} page", baselines=[*numbers().baselines, true]
+    )
+    result = run(evaluation, [1.0, 4.0, 2.0], output_dir=tmp_path)
+    assert (tmp_path / "report.html").read_text() == "val page" and result["gain"]["error"]["over"] == "zero"
+    with pytest.raises(RsforgeError, match="holds an evaluation"):
+        run(evaluation, [1.0], output_dir=tmp_path)
 
 
 def test_every_predictor_sees_the_same_batches_and_figures_of_the_set_see_all():

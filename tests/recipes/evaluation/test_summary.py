@@ -50,6 +50,12 @@ def test_a_figure_of_several_draws_is_compared_with_that_of_one_image() -> None:
     assert gain["l1_of_mean"] == {"over": "mean_image", "mean": 1.0, "low": 1.0, "high": 1.0}
 
 
+def test_a_reference_is_no_baseline_though_it_is_better() -> None:
+    values = {"model": {"l1": np.ones(3)}, "true": {"l1": np.zeros(3)}, "zero": {"l1": np.full(3, 4.0)}}
+    found, gain = summarize(values, FIGURES[:1], range(3), Bootstrap(100, 0.9, 0), beside=["true"])
+    assert gain["l1"]["over"] == "zero" and found["true"]["l1"]["mean"] == 0
+
+
 def test_without_baselines_nothing_is_gained() -> None:
     found, gain = summarize({"model": {"l1": np.ones(3)}}, FIGURES[:1], range(3), Bootstrap(100, 0.9, 0))
     assert gain == {} and found["model"]["l1"]["mean"] == 1.0

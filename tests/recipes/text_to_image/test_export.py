@@ -17,7 +17,7 @@ from rsforge.models.pretrained.write_adapter import write_peft
 from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.export_model import EXPORTED
 from rsforge.recipes.pretrained.load import load_pretrained
-from rsforge.recipes.text_to_image.export import REFUSED
+from rsforge.recipes.text_to_image.export import REFUSED, read_metrics
 from tests.worlds.adapters import make_updates
 from tests.worlds.pretrained_model import make_model, write_model
 
@@ -115,6 +115,14 @@ def test_a_checkpoint_of_adapters_is_the_model_with_them_merged(export, text_wor
     merge_adapters(expected, [(adapted_run, 1.0)])
     torch.testing.assert_close(dict(made.unet.state_dict()), dict(expected.unet.state_dict()))
     assert made.image_size == 16 and '"lora_rank": 2' in (Path("out") / "README.md").read_text()
+
+
+def test_of_an_evaluation_figures_and_protocol_are_taken_and_no_paths(tmp_path):
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps({"figures": {"model": {"fid": 12.5}}, "protocol": {"seed": 3}, "data_dir": "/home/x"}))
+    assert read_metrics(path) == {"figures": {"model": {"fid": 12.5}}, "protocol": {"seed": 3}}
+    path.write_text('{"fid": 12.5, "data_dir": "x"}')
+    assert read_metrics(path) == {"fid": 12.5, "data_dir": "x"}
 
 
 def test_what_does_not_fit_is_refused(export, tmp_path):

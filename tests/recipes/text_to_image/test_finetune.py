@@ -147,7 +147,9 @@ def test_validation_images_are_drawn_with_the_adapters(text_world, adapted_run, 
     assert far["trained"] <= 1 < far["before"]
 
 
-def test_a_plan_of_adapters_says_what_is_trained_and_how_much_memory_it_takes(text_world, tmp_path, capsys):
+def test_a_plan_of_adapters_says_what_is_trained_and_how_much_memory_it_takes(
+    memory_plan, text_world, tmp_path, capsys
+):
     line = LORA.replace("--lr 0.05", "").replace("--lr 1e-3", "").replace("--quiet", "--dry-run --json --batch-size 1")
     assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 0
     ran = capsys.readouterr()

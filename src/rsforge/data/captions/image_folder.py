@@ -203,7 +203,7 @@ class CaptionFolder:
                 digests.append(record["digest"])
                 table.write("".join(table_line(name, text) for text in texts).encode())
                 values = [texts] if self.mode == "all" else texts
-                metadata.write("".join(json_line(name, value) for value in values).encode())
+                metadata.write("".join(json_line(name, value, record.get("source", "")) for value in values).encode())
         summary.duplicate_images = len(digests) - len(np.unique(digests))
         if self.images.resolve() != self.root.resolve():
             durable.link_or_copy(self.metadata, self.images / METADATA)

@@ -34,7 +34,10 @@ SMALL_GROUP, MOST_EXPANSION = 64 << 20, 50  # bytes of a row group in memory, fo
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: number of rows, columns to read, and a digest of its footer, which holds the offsets of all data."""
+    """One file: number of rows, columns to read, and a digest of its footer, which holds the offsets of all data.
+
+    ``name`` is the column of the images' own names, empty where none is read.
+    """
 
     path: Path
     rows: int
@@ -42,10 +45,14 @@ class Shard:
     captions: str
     leaves: tuple[str, ...]
     digest: str
+    name: str = ""
 
 
 class ParquetRow(NamedTuple):
-    """One row, ``number`` counted from 0 over all shards; ``reason`` says why it cannot be used, empty if it can."""
+    """One row, ``number`` counted from 0 over all shards; ``reason`` says why it cannot be used, empty if it can.
+
+    ``source`` is the image's own name, where a column of names is read.
+    """
 
     number: int
     place: str
@@ -53,6 +60,7 @@ class ParquetRow(NamedTuple):
     captions: list[str]
     reason: str = ""
     code: str = "RSF-D007"
+    source: str = ""
 
 
 def find_shards(place: str) -> list[Path]:
@@ -79,17 +87,22 @@ def _expand_glob(pattern: Path) -> Iterator[Path]:
         return
 
 
-def open_shard(path: Path, *, image: str | None = None, captions: str | None = None) -> Shard:
-    """Read the footer of ``path`` and choose its columns, by name or by the usual layouts; RSF-D006."""
+def open_shard(path: Path, *, image: str | None = None, captions: str | None = None, name: str | None = None) -> Shard:
+    """Read the footer of ``path`` and choose its columns, by name or by the usual layouts; RSF-D006.
+
+    The column ``name`` of the images' own names is read where it is given.
+    """
     with _translate_errors(path), _open_parquet(path) as file:
         schema, metadata = file.schema_arrow, file.metadata
         leaves = [file.schema.column(i).path for i in range(metadata.num_columns)]
         digest = _footer_digest(path)
     image = choose_column(path, schema, image, "image", find_image_columns(schema))
     captions = choose_column(path, schema, captions, "caption", find_caption_columns(schema))
-    needed = tuple(leaf for leaf in leaves if is_needed(leaf, schema, image, captions))
+    if name is not None:
+        choose_column(path, schema, name, "name", [])
+    needed = tuple(leaf for leaf in leaves if leaf == name or is_needed(leaf, schema, image, captions))
     _check_sizes(path, metadata, {leaves.index(leaf) for leaf in needed})
-    return Shard(path, metadata.num_rows, image, captions, needed, digest)
+    return Shard(path, metadata.num_rows, image, captions, needed, digest, name or "")
 
 
 def read_rows(shards: Sequence[Shard], start: int = 0) -> Iterator[ParquetRow]:
@@ -136,6 +149,7 @@ def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> P
     place = f"{shard.path.name} row {line + 1}"
     try:
         captions = collect_texts(batch.column(shard.captions)[index].as_py())
+        names = collect_texts(batch.column(shard.name)[index].as_py()) if shard.name else []
         image = _read_image(shard.path, batch.column(shard.image)[index], place)
     except UnicodeDecodeError:
         return ParquetRow(number, place, b"", [], "a text in it is not UTF-8")
@@ -144,7 +158,7 @@ def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> P
     except RsforgeError as error:
         return ParquetRow(number, place, b"", [], f"{error.what}: {error.found}", error.code)
     reason = "" if any(text.strip() for text in captions) else "it has no caption"
-    return ParquetRow(number, place, image, captions, reason)
+    return ParquetRow(number, place, image, captions, reason, source=names[0] if names else "")
 
 
 def _read_image(path: Path, cell: Any, place: str) -> bytes:

@@ -15,6 +15,8 @@ Mode = Literal["first", "all", "random", "join", "rows"]
 
 MAX_LINE = 1 << 20
 EXTRACT = "give a table of name, tab, caption; `rsforge data parquet-to-jsonl` writes one"
+SOURCE = "source"
+"""The key of the name that an image had before it was numbered."""
 KEYS = ("captions", "caption", "text", "texts", "sentences", "sentence", "raw", "description", "prompt", "txt")
 
 # The escape character: U+241B does not occur in captions, while backslashes occur in code and paths.
@@ -48,9 +50,13 @@ def table_line(name: str, text: str) -> str:
     return f"{name}\t{escape(text)}\n"
 
 
-def json_line(name: str, text: str | Sequence[str]) -> str:
-    """One line ``{"file_name": ..., "text": ...}``, as the library ``datasets`` reads it beside images."""
-    return json.dumps({"file_name": name, "text": text}, ensure_ascii=False) + "\n"
+def json_line(name: str, text: str | Sequence[str], source: str = "") -> str:
+    """One line ``{"file_name": ..., "text": ...}``, as the library ``datasets`` reads it beside images.
+
+    A ``source``, the name that the image had, stands under ``SOURCE``.
+    """
+    own = {SOURCE: source} if source else {}
+    return json.dumps({"file_name": name, "text": text, **own}, ensure_ascii=False) + "\n"
 
 
 def collect_texts(value: Any) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rsforge.models.clip_blocks import ACTIVATIONS
 from rsforge.models.pretrained.json_files import Neutral, check_keys, unsupported_error
-from rsforge.models.text_encoder import ACTIVATIONS, EXPANSION
+from rsforge.models.text_encoder import EXPANSION
 
 CLASS = "CLIPTextModel"
 KIND = "clip_text_model"

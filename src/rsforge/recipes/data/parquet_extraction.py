@@ -124,6 +124,8 @@ class Extraction:
             blank = sum(not text.strip() for text in encoded.row.captions)
             if blank:
                 record["blank"] = blank
+            if encoded.row.source:
+                record["source"] = encoded.row.source
             records.append(record)
         self.folder.commit_chunk(records, [encoded.temporary for encoded in chunk if encoded.temporary])
 

@@ -25,7 +25,7 @@ def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
     """Extract, resume, or report that nothing is left; RSF-D006 for bad files, RSF-D007 rows, RSF-U004 other output."""
     resize.check_format(settings.format)
     shards = [
-        open_shard(path, image=settings.image_column, captions=settings.caption_column)
+        open_shard(path, image=settings.image_column, captions=settings.caption_column, name=settings.name_column)
         for path in find_shards(settings.parquet_path)
     ]
     total = sum(shard.rows for shard in shards)
@@ -91,7 +91,8 @@ def _make_folder(settings: ParquetSettings, shards: list[Shard]) -> CaptionFolde
     """The output folder, with a description of input and options by which a later run recognises it."""
     paths = {option: _relative_path(settings, option) for option in ("images_dir", "caption_file")}
     files = [{"name": shard.path.name, "rows": shard.rows, "footer": shard.digest} for shard in shards]
-    columns = [[shard.image, shard.captions] for shard in shards]
+    # Records of before know two columns: a third stands there only where it is read.
+    columns = [[name for name in (shard.image, shard.captions, shard.name) if name] for shard in shards]
     options = {name: getattr(settings, name) for name in SHAPING} | paths
     options["clip"] = list(settings.clip or ())
     return CaptionFolder(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ Divided = tuple[list[Tile], list[Tile]]
 """Images to train on, and those held out."""
 
 
-class _Chosen(NamedTuple):
+class ChosenImages(NamedTuple):
     """The images to measure; the other fields are those of ``MeasuredSubset``."""
 
     tiles: list[Tile]
@@ -34,13 +34,30 @@ class _Chosen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """Images beside a checkpoint's ``state``; ``split_tiles`` is the choice of a stored split."""
+class ImageFolder:
+    """Images beside a checkpoint's ``state``; ``split`` is the choice of a stored split.
+
+    With ``used`` the images of these names alone count, as in a training that left the others out.
+    """
 
     index: TileIndex
     split: str
     state: Mapping[str, Any]
     console: Console
+    used: Collection[str] | None = None
+
+    @property
+    def tiles(self) -> list[Tile]:
+        return self.keep(self.index.tiles)
+
+    def keep(self, tiles: list[Tile]) -> list[Tile]:
+        """Those of ``tiles`` that count."""
+        return tiles if self.used is None else [tile for tile in tiles if tile.name in self.used]
+
+    def follow(self, console: Console) -> stored_split.TilesBySubset | None:
+        """The images by subset, where a split is followed."""
+        subsets = stored_split.follow_split(self.split, self.index, console)
+        return None if subsets is None else {name: self.keep(tiles) for name, tiles in subsets.items()}
 
     @property
     def is_split(self) -> bool:
@@ -51,7 +68,7 @@ def open_images(place: str, image_size: int, console: Console, *, on_bad: OnBad 
     """All images of a folder, one image, or synthetic ones, as they are."""
     if place == SYNTHETIC:
         return _draw(image_size, 0, console)
-    return _open_tiles(_scan(Path(place), on_bad, None, console).tiles, image_size)
+    return _open_tiles(scan_images(Path(place), on_bad, None, console).tiles, image_size)
 
 
 def open_subset(
@@ -73,11 +90,11 @@ def open_subset(
     """
     if place == SYNTHETIC:
         return _open_drawn(choice, image_size, console, state)
-    index = _scan(Path(place), on_bad, exclude, console)
-    chosen = _choose(_Folder(index, split_choice, state, console), choice)
+    index = scan_images(Path(place), on_bad, exclude, console)
+    chosen = choose_images(ImageFolder(index, split_choice, state, console), choice)
     measured_subset.say_choice(chosen.subset, chosen.reason, console)
     measured_subset.warn_trained(chosen.trained, len(chosen.tiles), chosen.subset, "images", console)
-    scenes = _scenes(index.root)
+    scenes = find_scenes(index.root)
     return MeasuredSubset(
         _open_tiles(chosen.tiles, image_size),
         [scenes.get(tile.name, "") for tile in chosen.tiles],
@@ -88,7 +105,8 @@ def open_subset(
     )
 
 
-def _scan(place: Path, on_bad: OnBad, exclude: Path | None, console: Console) -> TileIndex:
+def scan_images(place: Path, on_bad: OnBad, exclude: Path | None, console: Console) -> TileIndex:
+    """The images of a folder, or one image; pictures below the folder ``exclude`` are none."""
     index = scan_one(place) if place.is_file() else scan(place, on_bad=on_bad, exclude=_below(exclude, place))
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
@@ -112,7 +130,8 @@ def _draw(image_size: int, seed: int, console: Console) -> SyntheticTiles:
     return SyntheticTiles(SYNTHETIC_COUNT, image_size=image_size, seed=seed)
 
 
-def _choose(folder: _Folder, choice: str) -> _Chosen:
+def choose_images(folder: ImageFolder, choice: str) -> ChosenImages:
+    """The images of a subset, as ``open_subset`` chooses them."""
     if choice == "all":
         return _choose_all(folder, "")
     if folder.is_split or choice == "test":
@@ -122,13 +141,13 @@ def _choose(folder: _Folder, choice: str) -> _Chosen:
     return _choose_of_training(folder, choice)
 
 
-def _choose_all(folder: _Folder, reason: str) -> _Chosen:
-    divided = _division_of_training(folder)
-    return _Chosen(folder.index.tiles, "all", reason, trained=len(divided[0]) if divided else None)
+def _choose_all(folder: ImageFolder, reason: str) -> ChosenImages:
+    divided = divide_as_trained(folder)
+    return ChosenImages(folder.tiles, "all", reason, trained=len(divided[0]) if divided else None)
 
 
-def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
-    subsets = stored_split.follow_split(folder.split, folder.index, folder.console)
+def _choose_by_split(folder: ImageFolder, choice: str) -> ChosenImages:
+    subsets = folder.follow(folder.console)
     if subsets is None:
         raise stored_split.no_split_error(folder.split, choice, folder.index.root)
     subset, reason = choose_subset(choice, subsets)
@@ -137,32 +156,32 @@ def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
     own = split_digest(subsets["train"], subsets["val"]) == trained_digest(folder.state)
     tiles = stored_split.require_subset(subsets, subset, folder.console, ours=own)
     trained = len(tiles) if subset == "train" else 0
-    return _Chosen(tiles, subset, reason, trained if own else None, own)
+    return ChosenImages(tiles, subset, reason, trained if own else None, own)
 
 
-def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:
+def _choose_of_training(folder: ImageFolder, choice: str) -> ChosenImages:
     """``train`` or ``val`` of the division that the training made for itself."""
     measured_subset.check_known(choice, folder.state)
-    divided = _division_of_training(folder)
+    divided = divide_as_trained(folder)
     train, held_out = divided or ([], [])
     measured_subset.check_divided(choice, same=divided is not None, held_out=len(held_out), noun="images")
     if choice == "train":
-        return _Chosen(train, "train", trained=len(train), own=True)
-    return _Chosen(held_out, "val", trained=0, own=True)
+        return ChosenImages(train, "train", trained=len(train), own=True)
+    return ChosenImages(held_out, "val", trained=0, own=True)
 
 
-def _choose_held_out(folder: _Folder) -> _Chosen:
+def _choose_held_out(folder: ImageFolder) -> ChosenImages:
     """What the training held out, where these are its images; else all."""
     reason = measured_subset.why_undivided(folder.state)
     if reason:
         return _choose_all(folder, reason)
-    divided = _division_of_training(folder)
+    divided = divide_as_trained(folder)
     if divided:
-        return _Chosen(divided[1], "val", measured_subset.HELD_OUT, trained=0, own=True)
+        return ChosenImages(divided[1], "val", measured_subset.HELD_OUT, trained=0, own=True)
     return _choose_all(folder, measured_subset.OTHER_DATA.format(noun="images"))
 
 
-def _division_of_training(folder: _Folder) -> Divided | None:
+def divide_as_trained(folder: ImageFolder) -> Divided | None:
     """The division that the model was trained by, if it is one of these images."""
     with suppress(RsforgeError):
         divided = _stored_division(folder) if folder.is_split else _divide_again(folder)
@@ -171,17 +190,18 @@ def _division_of_training(folder: _Folder) -> Divided | None:
     return None
 
 
-def _stored_division(folder: _Folder) -> Divided:
-    subsets = stored_split.follow_split(folder.split, folder.index, SilentConsole()) or {"train": [], "val": []}
+def _stored_division(folder: ImageFolder) -> Divided:
+    subsets = folder.follow(SilentConsole()) or {"train": [], "val": []}
     return subsets["train"], subsets["val"]
 
 
-def _divide_again(folder: _Folder) -> Divided:
+def _divide_again(folder: ImageFolder) -> Divided:
     data, run = settings_of(folder.state, "data"), settings_of(folder.state, "run")
-    return split_tiles(folder.index, val_fraction=float(data.get("val_fraction", 0.0)), seed=int(run.get("seed", 0)))
+    index = TileIndex(folder.index.root, folder.tiles)
+    return split_tiles(index, val_fraction=float(data.get("val_fraction", 0.0)), seed=int(run.get("seed", 0)))
 
 
-def _scenes(root: Path) -> dict[str, str]:
+def find_scenes(root: Path) -> dict[str, str]:
     """The scenes of images by their names below ``root``, as far as they are known."""
     with suppress(RsforgeError):
         items = find_contents(root).items if root.is_dir() else []

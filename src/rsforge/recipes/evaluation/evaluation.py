@@ -42,11 +42,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A predictor that costs nothing; ``meaning`` says what it is, after "NAME is"."""
+    """A predictor that costs nothing; ``meaning`` says what it is, after "NAME is".
+
+    A ``reference`` is not to be beaten, as true images are not: gains are over others.
+    """
 
     name: str
     meaning: str
     predict: Predict
+    reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Evaluation:
 
     ``batch_of`` makes a batch of items of a dataset; ``panels(batch, prediction)`` shows the only sample of a batch and
     what the model gave for it; examples are the best, the median and the worst sample by the figure ``ranked_by``.
+    ``page`` makes ``report.html`` of a result.
     """
 
     model: Predict
@@ -87,6 +92,7 @@ class Evaluation:
     batch_of: Callable[[Sequence[Any]], Batch]
     ranked_by: str
     of_set: Sequence[SetFigures] = field(default_factory=tuple)
+    page: Callable[[Mapping[str, Any]], str] | None = None
 
     @property
     def measured(self) -> list[Figure]:

@@ -16,6 +16,7 @@ from rsforge.recipes.evaluation.summary import to_number
 from rsforge.recipes.output_checks import check_makeable
 
 FILES = ("evaluation.json", "per_image.csv", "examples.png")
+REPORT = "report.html"
 Rows = Sequence[tuple[str, Sequence[Panel]]]
 """Pictures of a sample from left to right, with what is written beside them."""
 
@@ -31,13 +32,18 @@ def check_output(place: Path | None, *, overwrite: bool, names: Sequence[str] = 
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)
 
 
-def write_files(place: Path, result: Mapping[str, Any], csv_text: str, rows: Rows, *, overwrite: bool) -> None:
-    """Picture and table, ``evaluation.json`` last: where it is there, the others belong to it."""
+def write_files(
+    place: Path, result: Mapping[str, Any], csv_text: str, rows: Rows, *, overwrite: bool, page: str | None = None
+) -> None:
+    """Picture, table and ``report.html``, ``evaluation.json`` last: where it is there, the others belong to it."""
+    names = FILES if page is None else (*FILES, REPORT)
     with durable.lock_folder(place):
-        leftovers.sweep_for(place / name for name in FILES)
-        check_output(place, overwrite=overwrite)
-        for name in FILES:
+        leftovers.sweep_for(place / name for name in names)
+        check_output(place, overwrite=overwrite, names=names)
+        for name in names:
             (place / name).unlink(missing_ok=True)
+        if page is not None:
+            durable.write_text(place / REPORT, page)
         draw_examples(place / "examples.png", rows)
         durable.write_text(place / "per_image.csv", csv_text)
         durable.write_json(place / "evaluation.json", result)

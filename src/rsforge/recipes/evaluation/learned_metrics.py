@@ -44,18 +44,22 @@ def load_learned_metrics(
     Inception and torch-fidelity is missing.
     """
     perceptual, absent = _find_lpips(vgg, device)
-    features = None
-    if path := inception_v3 or find_inception():
-        try:
-            features = _build(inception, path, "the weights of FID's Inception", "--inception-weights").to(device)
-        except ImportError:
-            if inception_v3:
-                raise _no_torch_fidelity(inception_v3) from None
-            absent["fid and kid"] = 'torch-fidelity is missing: pip install "rsforge[metrics]"'
-    else:
-        absent["fid and kid"] = _where_looked(INCEPTION, "--inception-weights")
+    features, without = load_inception(inception_v3, device)
+    absent |= without
     _say_absent(absent, console)
     return LearnedMetrics(perceptual, features, absent)
+
+
+def load_inception(path: Path | None, device: torch.device) -> tuple[nn.Module | None, dict[str, str]]:
+    """The network of FID and KID alone, as ``load_learned_metrics`` loads it, or why there is none."""
+    if not (found := path or find_inception()):
+        return None, {"fid and kid": _where_looked(INCEPTION, "--inception-weights")}
+    try:
+        return _build(inception, found, "the weights of FID's Inception", "--inception-weights").to(device), {}
+    except ImportError:
+        if path:
+            raise _no_torch_fidelity(path) from None
+        return None, {"fid and kid": 'torch-fidelity is missing: pip install "rsforge[metrics]"'}
 
 
 def load_lpips(vgg: Path | None, device: torch.device, console: Console) -> LearnedMetrics:

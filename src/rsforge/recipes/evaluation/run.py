@@ -120,7 +120,8 @@ def _summarize(
     if lost := int((~np.isfinite(values[MODEL][evaluation.ranked_by])).sum()):
         console.warn(f"{lost} of {len(groups)} predictions hold values that are no numbers")
     bootstrap = Bootstrap(settings.resamples, settings.confidence, derive(settings.seed, "bootstrap"))
-    figures, gain = summarize(values, evaluation.measured, groups, bootstrap)
+    references = [baseline.name for baseline in evaluation.baselines if baseline.reference]
+    figures, gain = summarize(values, evaluation.measured, groups, bootstrap, beside=references)
     for figure in evaluation.figures:
         if figure.of is None:
             for own in figures.values():
@@ -149,4 +150,5 @@ def _write(
     result["examples"] = {label: names[index] for label, index in examples.items()}
     result["output_dir"] = str(settings.output_dir)
     text = files.csv_of(names, data.scenes, {figure.name: own.get(figure.name) for figure in evaluation.figures})
-    files.write_files(settings.output_dir, result, text, rows, overwrite=settings.overwrite)
+    page = evaluation.page(result) if evaluation.page else None
+    files.write_files(settings.output_dir, result, text, rows, overwrite=settings.overwrite, page=page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,16 +54,23 @@ def to_number(value: float) -> float | None:
 
 
 def summarize(
-    values: Values, figures: Sequence[Figure], groups: Sequence[Any], bootstrap: Bootstrap
+    values: Values,
+    figures: Sequence[Figure],
+    groups: Sequence[Any],
+    bootstrap: Bootstrap,
+    *,
+    beside: Collection[str] = (),
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Mean and interval of each figure by predictor, and the gains by figure.
 
     A gain is over the baseline that is best in the mean, sample by sample; above 0 it is the model's, for every figure.
+    Predictors ``beside`` the others are no baselines.
     """
+    beaten = {name: own for name, own in values.items() if name not in beside}
     columns = {(name, figure): column for name, own in values.items() for figure, column in own.items()}
     over: dict[str, str] = {}
     for figure in figures:
-        baseline = best_baseline(values, figure)
+        baseline = best_baseline(beaten, figure)
         if baseline:
             over[figure.name] = baseline
             difference = values[MODEL][figure.name] - values[baseline][_name_in_baselines(figure)]

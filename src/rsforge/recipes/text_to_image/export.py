@@ -30,6 +30,8 @@ from rsforge.settings.diffusion_export import DiffusionExportSettings
 MOST_BYTES = 2**20
 FACTS = {"settings": dict, "metrics": dict, "datasets": list, "license": str, "data_license": str, "base_model": str}
 """What is taken over from an earlier export, with its type."""
+EVALUATED = ("figures", "validation_loss", "side", "interval", "protocol")
+"""What is taken of the result of an evaluation, whose other entries are paths and notes."""
 # Why checkpoints of each kind cannot become a Stable Diffusion folder, and what exports them.
 REFUSED = {
     "diffusion": ("it draws without a text, which StableDiffusionPipeline cannot", "draw from it with rsforge sample"),
@@ -187,7 +189,7 @@ def read_metrics(path: Path | None) -> dict[str, Any]:
     if not isinstance(value, dict):
         found = type(value).__name__
         raise RsforgeError("RSF-D006", f"{path.name} holds no figures by name", where=str(path), found=found)
-    return value
+    return {name: value[name] for name in EVALUATED if name in value} if EVALUATED[0] in value else value
 
 
 def _count(model: PretrainedModel) -> int:

@@ -1,0 +1,84 @@
+"""How well an image fits its caption in the eyes of CLIP. Hessel et al. 2021."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rsforge.data.clip_tokenizer import ClipTokenizer
+from rsforge.data.clip_tokenizer_files import read_clip_tokenizer
+from rsforge.data.io.native_output import first_line
+from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError, from_os_error
+from rsforge.models.pretrained.clip_folder import ClipModel, read_clip
+from rsforge.recipes.console import Console
+from rsforge.recipes.evaluation.evaluation import Batch, Figure, Prediction
+from rsforge.recipes.evaluation.image_figures import IMAGE
+
+NAME, TOKENS = "clip_score", "tokens"
+"""The figure, and the token ids of captions in batches; predictions with captions of their own have them too."""
+ABSENT = "no --clip-model: name the folder of a CLIPModel"
+
+
+@dataclass(frozen=True)
+class ClipScorer:
+    """A CLIP model with the tokenizer of its folder."""
+
+    model: ClipModel
+    tokenizer: ClipTokenizer
+    folder: Path
+
+    def encode(self, captions: Sequence[str]) -> Tensor:
+        """Token ids ``(B, N)``; longer captions lose their last pieces."""
+        return self.tokenizer.encode(captions)
+
+    def score(self, prediction: Prediction, batch: Batch) -> Tensor:
+        """100 times the cosine of image and caption ``(B,)``, not below 0."""
+        tokens = prediction.get(TOKENS, batch[TOKENS])
+        texts = self.model.embed_texts(tokens, self.tokenizer.end)
+        images = self.model.embed_images(prediction[IMAGE])
+        return 100 * (images * texts).sum(1).clamp(min=0)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all weights."""
+        parts = {"text": self.model.text, "vision": self.model.vision, "head": self.model.head}
+        return checkpoint.digest_weights({name: network.state_dict() for name, network in parts.items()})
+
+    def warn_of_long(self, captions: Sequence[str], console: Console) -> None:
+        """A warning of captions whose last words CLIP does not read."""
+        most = self.tokenizer.max_length
+        if long := sum(count > most for count in self.tokenizer.count_tokens(captions)):
+            console.warn(
+                f"{long} of {len(captions)} captions have more than {most} tokens: CLIP does not read their ends"
+            )
+
+
+def open_scorer(folder: Path, device: torch.device, *, allow_pickle: bool) -> ClipScorer:
+    """The scorer of a folder; RSF-C001, RSF-C003 or RSF-C006 for a tokenizer that is missing, foreign or another's."""
+    model = read_clip(folder, allow_pickle=allow_pickle).to(device)
+    try:
+        tokenizer = read_clip_tokenizer(folder)
+    except FileNotFoundError as error:
+        what, fix = "the CLIP model has no tokenizer", "add vocab.json and merges.txt, or tokenizer.json"
+        raise RsforgeError("RSF-C001", what, where=str(folder), found=str(error.strerror), fix=fix) from None
+    except OSError as error:
+        raise from_os_error(error) from error
+    except ValueError as error:
+        what = "the tokenizer of the CLIP model cannot be used"
+        raise RsforgeError("RSF-C003", what, where=str(folder), found=first_line(error)[:200]) from error
+    known = model.text.embeddings.token_embedding.num_embeddings
+    if len(tokenizer) > known or tokenizer.max_length > model.text.max_length:
+        found = f"{len(tokenizer)} tokens, {tokenizer.max_length} in a text; the model has {known} and "
+        what = "the tokenizer is not that of the CLIP model"
+        raise RsforgeError("RSF-C006", what, where=str(folder), found=f"{found}{model.text.max_length}")
+    return ClipScorer(model, tokenizer, folder)
+
+
+def clip_figure(scorer: ClipScorer | None) -> Figure:
+    """The figure, not measured without a scorer."""
+    return Figure(NAME, "100 times the cosine", True, None if scorer is None else scorer.score)

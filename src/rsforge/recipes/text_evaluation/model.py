@@ -1,0 +1,75 @@
+"""The text-to-image model that is evaluated, and how it is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rsforge.engine import checkpoint
+from rsforge.errors import RsforgeError
+from rsforge.recipes.console import Console
+from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
+from rsforge.recipes.pretrained.adapters import merge_adapters
+from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.recipes.pretrained.open import open_pretrained
+from rsforge.recipes.sample.text import CHECKPOINT
+from rsforge.recipes.text_to_image.load import KIND, ROLE, load_model
+from rsforge.settings.text_evaluate import TextEvaluateSettings
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """The model, what its checkpoint says beside its weights, and its pipeline and walk."""
+
+    model: PretrainedModel
+    state: Mapping[str, Any]
+    adapters: list[dict[str, Any]]
+    pipeline: LatentPipeline
+    walk: Walk
+    settings: TextEvaluateSettings = field(repr=False)
+
+    @property
+    def image_size(self) -> int:
+        return self.pipeline.latent_shape[1] * self.model.autoencoder.factor
+
+    @property
+    def digest(self) -> str:
+        """The digest of all weights, adapters merged."""
+        parts = {"unet": self.model.unet, "vae": self.model.autoencoder, "text_encoder": self.model.text_encoder}
+        return checkpoint.digest_weights({name: network.state_dict() for name, network in parts.items()})
+
+    def describe_drawing(self) -> dict[str, Any]:
+        """How images are drawn."""
+        return {
+            "sampler": self.walk.sampler, "steps": len(self.walk.steps), "eta": self.walk.eta,
+            "guidance_scale": self.settings.guidance_scale, "negative_prompt": self.settings.negative_prompt,
+        }  # fmt: skip
+
+    def draw(self, captions: Sequence[str], numbers: Sequence[int]) -> Tensor:
+        """Images ``(B, 3, H, W)`` in [-1, 1] of the captions of ``numbers``; each by seed, caption and number alone."""
+        guide = self.model.guide([captions[number] for number in numbers], self.settings.guidance_scale)
+        return self.pipeline.draw(list(numbers), self.walk, seed=self.settings.evaluation.seed, guide=guide)
+
+
+def open_evaluated(settings: TextEvaluateSettings, device: torch.device, console: Console) -> EvaluatedModel:
+    """The model of a checkpoint of ``diffusion finetune``, or a pretrained one, adapters merged into it."""
+    state: Mapping[str, Any] = {}
+    if settings.pipeline.suffix.lower() == CHECKPOINT:
+        state = checkpoint.load_metadata(settings.pipeline, kind=KIND, role=ROLE)
+        model = load_model(settings.pipeline).to(device)
+        adapters = merge_adapters(model, settings.adapters, console)
+    else:
+        model, adapters = open_pretrained(settings.pipeline, settings, device, console)
+    try:
+        pipeline = model.pipeline(settings.image_size, negative_prompt=settings.negative_prompt)
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--image-size") from error
+    try:
+        walk = pipeline.walk(settings.sampler or model.networks.schedule.sampler, settings.num_inference_steps)
+    except ValueError as error:
+        raise RsforgeError("RSF-U005", str(error), where="--num-inference-steps") from error
+    return EvaluatedModel(model, state, adapters, pipeline, walk, settings)
