@@ -66,6 +66,17 @@ def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
+def draw_latents(moments: Moments, most: int, *, seed: int) -> Tensor:
+    """One draw each of at most ``most`` latents ``(n, *latent)``, evenly spread over images and views."""
+    images, views = moments.shape[:2]
+    count = min(most, images * views)
+    places = [number * images * views // count for number in range(count)]
+    chosen = torch.from_numpy(np.stack([moments[place // views, place % views] for place in places]))
+    mu, logvar = chosen.unbind(1)
+    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(derive(seed, "latents drawn")))
+    return mu + torch.exp(0.5 * logvar) * noise
+
+
 def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     rows = max(1, _CHUNK // max(1, moments[0].size))
     for start in range(0, len(moments), rows):

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
+from rsforge.metrics.gaussian_denoiser import ClosedForm, denoise_standard
 from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.noise_offset import add_offset
-from rsforge.noise.process import Prediction, broadcast, q_sample, target
+from rsforge.noise.process import Prediction, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
 from rsforge.noise.weighting import min_snr_weight
 from rsforge.tasks.denoising_figures import DenoisingFigures
@@ -52,7 +53,8 @@ class DiffusionTask:
     by channel; ``alphas_cumprod`` is float64 ``(T,)``. ``min_snr_gamma`` 0 weighs all timesteps alike;
     ``timestep_shift`` above 1 trains more on noise, and ``noise_offset`` shifts the noise of training by channel.
     ``inputs_of(batch)`` holds the inputs of ``conditioning`` by their names. ``trained`` are the networks that learn,
-    under their names in checkpoints; without it the denoiser alone. Validation asks every latent at
+    under their names in checkpoints; without it the denoiser alone. ``closed_forms`` are denoisers without a network,
+    whose losses stand beside the network's under their names. Validation asks every latent at
     ``validation_draws`` timesteps: one from the whole table, or two from each of half as many equal parts
     (``ValueError`` for another odd number).
     """
@@ -74,6 +76,7 @@ class DiffusionTask:
         trained: Mapping[str, nn.Module] | None = None,
         moments_of: Callable[[Batch], Tensor] = already_encoded,
         inputs_of: Callable[[Batch], Batch] = as_they_are,
+        closed_forms: Mapping[str, ClosedForm] | None = None,
     ) -> None:
         if validation_draws < 1 or (validation_draws > 1 and validation_draws % 2):
             raise ValueError(f"validation draws must be 1 or an even number, not {validation_draws}")
@@ -84,6 +87,7 @@ class DiffusionTask:
         self.trained = {"denoiser": denoiser} if trained is None else dict(trained)
         self.draw_timesteps = partial(sample_timesteps, timestep_sampling, len(alphas_cumprod), shift=timestep_shift)
         self.conditioning, self.validation_draws = conditioning, validation_draws
+        self.closed_forms: dict[str, ClosedForm] = {"linear": denoise_standard, **(closed_forms or {})}
 
     def modules(self) -> Mapping[str, nn.Module]:
         return self.trained
@@ -110,17 +114,20 @@ class DiffusionTask:
         return DenoisingFigures(self.evaluate)
 
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
-        """``loss`` unweighted, and ``linear``, that of the best denoiser that knows only mean and variance.
+        """``loss`` unweighted, and those of closed forms, of which ``linear`` knows only mean and variance.
 
         With several draws also ``loss_variance``, that of one latent's mean loss over its draws.
         """
         moments, inputs = self.moments_of(batch), self.conditioning.select(self.inputs_of(batch))
-        losses, linear = [], []
+        losses: list[Tensor] = []
+        others: dict[str, list[Tensor]] = {name: [] for name in self.closed_forms}
         for draw in range(self.validation_draws):
             noisy = self._diffuse(moments, self._validation_timesteps(draw))
             losses.append(weighted_mse(self._predict(noisy, inputs), noisy.wanted))
-            linear.append(weighted_mse(self._linear(noisy), noisy.wanted))
-        figures = {"loss": torch.stack(losses).mean(), "linear": torch.stack(linear).mean()}
+            for name, closed_form in self.closed_forms.items():
+                answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
+                others[name].append(weighted_mse(answer, noisy.wanted))
+        figures = {name: torch.stack(own).mean() for name, own in {"loss": losses, **others}.items()}
         if self.validation_draws > 1:
             figures["loss_variance"] = variance_of_mean(torch.stack(losses)).mean()
         return figures
@@ -146,7 +153,3 @@ class DiffusionTask:
 
     def _predict(self, noisy: Noisy, inputs: Mapping[str, Tensor]) -> Tensor:
         return self.denoiser(noisy.x_t, noisy.t, **self.conditioning.as_arguments(inputs))
-
-    def _linear(self, noisy: Noisy) -> Tensor:
-        signal = broadcast(noisy.alpha_bar, noisy.x_t).to(noisy.x_t)
-        return target(self.prediction, signal.sqrt() * noisy.x_t, (1 - signal).sqrt() * noisy.x_t, noisy.alpha_bar)

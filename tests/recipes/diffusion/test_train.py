@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from rsforge.recipes.diffusion.train import warn_of_signal_left
+from rsforge.engine import checkpoint
+from rsforge.recipes.diffusion.train import compare_with_gaussian, warn_of_signal_left
+from rsforge.recipes.tracking.loss_plots import closed_rows
 from rsforge.settings.diffusion import NoiseSettings
 from tests.worlds.commands import DIFFUSION, DRAWS, rsforge
 from tests.worlds.consoles import RecordingConsole
@@ -52,3 +57,26 @@ def test_a_training_says_so(job, tmp_path, capfd):
     where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
     assert rsforge(f"{LINE} --dry-run", *where) == 0
     assert "the last of 40 timesteps of --schedule linear still holds 82%" in capfd.readouterr().err
+
+
+def test_the_closed_form_is_measured_beside_the_network_and_stored(job):
+    state = checkpoint.load(job.diffusion / "best_model.pt")
+    stored, shape = state["baselines"]["gaussian"], state["latent_shape"]
+    assert stored["mean"].shape == (math.prod(shape),) and stored["basis"].shape[0] == math.prod(shape)
+    rows = closed_rows(job.diffusion / "journal.jsonl")
+    measured = {row["val/gaussian"] for row in rows}
+    assert len(measured) == 1 and measured != {row["val/linear"] for row in rows}
+
+
+@pytest.mark.parametrize(("losses", "warned"), [((0.9, 0.5), False), ((0.9, 0.8), True)])
+def test_a_network_that_is_no_better_than_the_closed_form_is_said_to_be(tmp_path, losses, warned):
+    rows = [{"epoch": k, "closed": True, "val/loss": loss, "val/gaussian": 0.7} for k, loss in enumerate(losses)]
+    (tmp_path / "journal.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    settings, console = SimpleNamespace(run=SimpleNamespace(output_dir=tmp_path)), RecordingConsole()
+    assert compare_with_gaussian(settings, None, tmp_path, console) == {"gaussian": 0.7}
+    assert bool(console.warned) == warned and ("0.8, 0.7" in "".join(console.warned)) == warned
+
+
+def test_nothing_is_compared_where_nothing_was_validated(tmp_path):
+    settings = SimpleNamespace(run=SimpleNamespace(output_dir=tmp_path))
+    assert compare_with_gaussian(settings, None, tmp_path, RecordingConsole()) == {}

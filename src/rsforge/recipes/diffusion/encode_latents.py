@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, latent_statistics
+from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, draw_latents, latent_statistics
 from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.metrics.gaussian_denoiser import GaussianDenoiser, denoiser_of
+from rsforge.metrics.shrunk_gaussian import fit_shrunk
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
@@ -30,18 +32,25 @@ from rsforge.wording import join_start
 
 ENCODED_AT_ONCE, ENCODED_PIXELS = 32, 1 << 20
 """The most images, and the most pixels: an autoencoder of f8 takes about 3 GiB for these."""
+FITTED = 1024
+"""The most latents that a closed form is fitted to."""
+GAUSSIAN = "gaussian"
 ANOTHER_VAE = "train the autoencoder anew, or use another of its checkpoints with --vae"
 
 
 @dataclass(frozen=True)
 class Latents:
-    """What a denoiser trains on, how a batch becomes moments, and how latents are standardised."""
+    """What a denoiser trains on, how a batch becomes moments, and how latents are standardised.
+
+    ``closed_forms`` are denoisers that know the distribution of the training latents.
+    """
 
     train: IndexedDataset
     held_out: IndexedDataset
     moments_of: Callable[[Mapping[str, Any]], Tensor]
     mean: Tensor
     std: Tensor
+    closed_forms: Mapping[str, GaussianDenoiser] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,16 @@ def load_or_encode(
         already_encoded,
         mean,
         std,
+        fit_closed_forms(draw_latents(train, FITTED, seed=seed), mean, std),
     )
+
+
+def fit_closed_forms(latents: Tensor, mean: Tensor, std: Tensor) -> dict[str, GaussianDenoiser]:
+    """The best denoiser of normally distributed ``latents`` ``(n, *latent)``, standardised; none of a single one."""
+    if len(latents) < 2:
+        return {}
+    standard = (latents.to(mean.device) - mean) / std
+    return {GAUSSIAN: denoiser_of(fit_shrunk(standard.flatten(1).cpu())).to(mean.device)}
 
 
 def to_standardise(mean: Tensor, std: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:

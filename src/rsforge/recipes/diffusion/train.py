@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
+from rsforge.metrics.gaussian_denoiser import count_bytes
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import GROUPS, LatentMlp
 from rsforge.models.recompute import use_checkpointing
 from rsforge.models.resnet import group_count
 from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
+from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import ImageSets
@@ -29,7 +33,7 @@ from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
-from rsforge.recipes.tracking.loss_plots import Curves
+from rsforge.recipes.tracking.loss_plots import Curves, closed_rows
 from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
@@ -42,7 +46,8 @@ from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
-CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
+VALIDATED = {"val/loss", "val/gaussian"}
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
 PREVIEW_SAMPLER = "ddim"
 NARROWEST = 2 * GROUPS  # of --hidden: two values in each group of a norm
 SIGNAL_LEFT = 0.1  # amplitude at the last timestep that is no reason to warn; 1000 steps of scaled_linear leave 0.07
@@ -178,6 +183,7 @@ def spec(
         timestep_shift=options.timestep_shift,
         validation_draws=draws,
         moments_of=latents.moments_of,
+        closed_forms=latents.closed_forms,
     )
     grid = StepGrid.from_schedule(schedule)
     pipeline = LatentPipeline(
@@ -192,7 +198,35 @@ def spec(
         preview=partial(preview, settings, pipeline),
         frozen={"autoencoder": data.autoencoder},
         partners={"vae": Partner(data.vae_path, data.vae.digest)},
+        baselines=partial(describe_gaussian, latents),
+        fitted_bytes=count_bytes(len(latents.train) * (1 + (settings.data.flip > 0)), math.prod(shape)),
     )
+
+
+def describe_gaussian(latents: Latents) -> dict[str, Any]:
+    """The fitted closed form, for checkpoints to hold; nothing where images are encoded anew at each step."""
+    return {name: asdict(closed_form) for name, closed_form in latents.closed_forms.items()}
+
+
+def compare_with_gaussian(
+    settings: DiffusionTrainSettings, data: DiffusionData, best: Path, console: Console
+) -> dict[str, Any]:
+    """The held-out loss of the closed form, beside that of the best epoch; a warning where that is no better.
+
+    Both are of the same latents at the same timesteps, with the same noise.
+    """
+    journal = settings.run.output_dir / output_names.JOURNAL
+    rows = [row for row in closed_rows(journal) if row.keys() >= VALIDATED] if journal.is_file() else []
+    if not rows:
+        return {}
+    row = min(rows, key=itemgetter("val/loss"))
+    own, closed_form = row["val/loss"], row["val/gaussian"]
+    if own >= closed_form:
+        console.warn(
+            f"the denoiser is no better than the closed form that takes latents as normally distributed: val/loss "
+            f"{own:.4g}, {closed_form:.4g}; train longer, or a larger network"
+        )
+    return {"gaussian": closed_form}
 
 
 def describe_schedule(options: NoiseSettings) -> dict[str, Any]:
@@ -259,5 +293,6 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
+    finish=compare_with_gaussian,
     next_command=next_command,
 )

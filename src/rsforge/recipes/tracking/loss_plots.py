@@ -16,7 +16,7 @@ Curves = Mapping[str, Sequence[str]]
 
 COLOURS = ("#2a6f97", "#d1495b", "#8d99ae", "#3a7d44", "#e09f3e", "#6d597a")
 LINES = ("-", "--", ":", "-.")
-LABELS = {"val/linear": "linear baseline"}
+LABELS = {"val/linear": "mean and variance alone", "val/gaussian": "Gaussian baseline"}
 
 
 class LossPlot:

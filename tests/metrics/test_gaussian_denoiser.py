@@ -1,0 +1,68 @@
+"""The best denoiser of normally distributed latents, beside the formula with full matrices and beside regression."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rsforge.metrics import gaussian_denoiser
+from rsforge.metrics.gaussian_denoiser import count_bytes, denoise_standard, denoiser_of
+from rsforge.metrics.shrunk_gaussian import fit_shrunk
+
+SHAPE = (2, 3, 2)
+
+
+def draw(count: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(12, 12, generator=torch.Generator().manual_seed(7)) * torch.linspace(0.1, 1.5, 12)
+    return 0.3 + torch.randn(count, 12, generator=generator) @ mixing.T
+
+
+@pytest.mark.parametrize("count", [6, 400])  # fewer samples than numbers, and many
+def test_it_is_the_conditional_mean_by_full_matrices(count):
+    samples = draw(count).double()
+    gaussian = fit_shrunk(samples)
+    sample_covariance = gaussian.centred.T @ gaussian.centred / count
+    covariance = (1 - gaussian.shrinkage) * sample_covariance
+    covariance += gaussian.shrinkage * gaussian.variance * torch.eye(12)
+    x_t, alpha_bar = draw(5, seed=1), torch.tensor([0.999, 0.7, 0.5, 0.1, 0.0], dtype=torch.float64)
+    x_0, eps = denoiser_of(gaussian)(x_t.view(5, *SHAPE), alpha_bar)
+    assert x_0.shape == eps.shape == (5, *SHAPE)
+    for k, signal in enumerate(alpha_bar):
+        whole = signal * covariance + (1 - signal) * torch.eye(12)
+        y = x_t[k].double() - signal.sqrt() * gaussian.mean
+        expected = gaussian.mean + signal.sqrt() * covariance @ torch.linalg.solve(whole, y)
+        noise = (1 - signal).sqrt() * torch.linalg.solve(whole, y)
+        torch.testing.assert_close(x_0[k].flatten().double(), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(eps[k].flatten().double(), noise, atol=1e-4, rtol=1e-4)
+
+
+def test_a_linear_map_fitted_to_many_pairs_is_hardly_better():
+    samples, signal = draw(1500), torch.tensor(0.4)
+    eps = torch.randn(samples.shape, generator=torch.Generator().manual_seed(2))
+    x_t = signal.sqrt() * samples + (1 - signal).sqrt() * eps
+    guess, _ = denoiser_of(fit_shrunk(samples))(x_t, signal.expand(len(x_t)))
+    inputs = torch.cat([x_t, torch.ones(len(x_t), 1)], 1)
+    fitted = inputs @ torch.linalg.lstsq(inputs, samples).solution
+    assert (guess - samples).square().mean() < 1.02 * (fitted - samples).square().mean()
+
+
+def test_directions_beyond_the_kept_ones_share_what_is_left_of_the_variance(monkeypatch):
+    monkeypatch.setattr(gaussian_denoiser, "MOST_DIRECTIONS", 4)
+    gaussian = fit_shrunk(draw(400))
+    few = denoiser_of(gaussian)
+    assert few.basis.shape == (12, 4) and few.variances.min() > few.rest
+    total = float(few.variances.sum()) + 8 * few.rest
+    assert total == pytest.approx(12 * gaussian.variance, rel=1e-4)
+
+
+def test_where_nothing_is_known_the_noisy_latent_is_shrunk():
+    x_t, alpha_bar = torch.randn(3, *SHAPE), torch.tensor([0.9, 0.5, 0.2])
+    x_0, eps = denoise_standard(x_t, alpha_bar)
+    torch.testing.assert_close(x_0, alpha_bar.view(3, 1, 1, 1).sqrt() * x_t)
+    torch.testing.assert_close(eps, (1 - alpha_bar).view(3, 1, 1, 1).sqrt() * x_t)
+
+
+def test_its_size_is_counted():
+    made = denoiser_of(fit_shrunk(draw(400)))
+    assert 4 * sum(t.numel() for t in (made.mean, made.basis, made.variances)) == count_bytes(400, 12)
