@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.cubes import hdf5_file
-from rsforge.data.cubes.cube import F64
+from rsforge.data.cubes.cube import F64, Mask
 from rsforge.data.cubes.hdf5 import find_named_values
 from rsforge.data.cubes.patches import RESPONSE
 from rsforge.data.cubes.wavelengths import (
@@ -114,6 +114,15 @@ def read_response(file: h5py.File, bands: int, landsat_bands: int) -> F64 | None
         if np.isfinite(weights).all():
             return weights
     raise UnreadableError(f"{RESPONSE} are not {landsat_bands} x {bands} finite weights")
+
+
+def read_good_bands(spectra: h5py.Dataset) -> Mask | None:
+    """Which bands of the cube the spectra have, of all bands of the cube; None where not stated."""
+    stated, _ = find_named_values(("good_band_mask",), spectra, hdf5_file.list_numeric_datasets(spectra.file))
+    if stated is None:
+        return None
+    mask: Mask = stated != 0
+    return mask
 
 
 def read_sensor(file: h5py.File, bands: int) -> tuple[str, tuple[str, ...]]:
