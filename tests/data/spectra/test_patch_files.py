@@ -59,7 +59,7 @@ OTHERS = [
     ({"wavelengths": WAVELENGTH_NM + 90}, "RSF-D014", "wavelengths", "510 nm in b.h5, 420 nm in a.h5"),
     ({"wavelengths": None}, "RSF-D014", "wavelengths", "a.h5 states wavelengths, b.h5 none"),
     ({"good_band_mask": [0] + [1] * BANDS}, "RSF-D008", "choice of bands", "band 1 of the cube is kept in a.h5"),
-    ({"landsat_response": WEIGHTS[::-1]}, "RSF-D008", "response of the sensor", "Landsat band 1: 0.5 between two weights"),
+    ({"landsat_response": WEIGHTS[::-1]}, "RSF-D008", "response of the sensor", "band 1: 0.5 between two weights"),
     (
         {"landsat_response": WEIGHTS[::-1], "wavelengths": WAVELENGTH_NM + 1},
         "RSF-D008", "response of the sensor", "Landsat band 1: 648 nm between the centres",

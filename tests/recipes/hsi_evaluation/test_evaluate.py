@@ -44,6 +44,12 @@ def test_it_writes_a_report_the_figures_and_a_table(done, metrics, flights, firs
     )
 
 
+def test_a_sensor_that_the_patches_do_not_simulate_is_refused(flights, first, capsys):
+    assert rsforge(f"{EVALUATE} --sensor landsat9 --dry-run", first, flights) == 2
+    assert "the patches simulate landsat8, not landsat9" in capsys.readouterr().err
+    assert rsforge(f"{EVALUATE} --sensor landsat8 --dry-run", first, flights) == 0
+
+
 def test_projected_predictions_are_measured_and_said(metrics, flights, first, second, tmp_path, capsys):
     line = f"{BOTH} --project --output-dir {{}}"
     assert rsforge(line, first, flights, second, tmp_path / "out") == 0

@@ -190,7 +190,7 @@ class _Quantity(NamedTuple):
 
 
 def require_same_kind(files: Sequence[PatchFile]) -> None:
-    """The error of the first quantity in which a file differs from the first of ``files``: all are read as one data set.
+    """The error of the first quantity in which a file differs from the first one; ``files`` are one data set.
 
     RSF-D008 for another number of bands, factor, sensor, response or choice of bands, RSF-D010 for another unit,
     RSF-D014 for other wavelengths.
@@ -250,7 +250,7 @@ _QUANTITIES = (
         "the width of a Landsat pixel in pixels", _by_value(lambda file: file.factor), "cut all cubes with one --factor"
     ),
     _Quantity("the simulated sensor", _by_value(lambda file: file.sensor), "cut all cubes with one --sensor"),
-    _Quantity("the list of Landsat bands", _by_value(lambda file: file.landsat_names), "cut all cubes with one --bands"),
+    _Quantity("the list of Landsat bands", _by_value(lambda file: file.landsat_names), "name one --bands"),
     _Quantity("the unit", _by_value(lambda file: file.unit), "keep units in folders apart", "RSF-D010"),
     _Quantity("the wavelengths", _differ_in_wavelengths, "keep sensors in folders apart", "RSF-D014"),
     _Quantity("the choice of bands", _differ_in_good_bands, "cut all cubes with one --drop-nm and list of bad bands"),

@@ -23,6 +23,7 @@ from rsforge.recipes.hsi.band_facts import BandFacts, require_same
 from rsforge.recipes.hsi.first_stage import FirstStage, check_fits
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
 from rsforge.recipes.hsi.load_stages import allow_projection
+from rsforge.recipes.hsi.patch_pairs import state_response
 from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
 from rsforge.recipes.hsi_evaluation.shown_patches import (
@@ -57,13 +58,13 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
     stage1 = load_spectral(settings.stage1_checkpoint, device)
     stage2 = load_spatial(settings.stage2_checkpoint, device) if settings.stage2_checkpoint else None
     measured = open_patches(Path(settings.data_dir), settings.split, own.side, console, stage1.loaded.state)
-    file = measured.patches[0].file
+    file = state_response(measured.patches[0].file, settings.sensor)
     check_fits(FirstStage(stage1, settings.stage1_checkpoint), file)
     if stage2 is not None:
         check_stage2(stage2, settings.stage2_checkpoint, file)
     stages = Stages(stage1, stage2)
     if settings.project:
-        stages = allow_projection(stages, settings.stage1_checkpoint)
+        stages = allow_projection(stages, settings.stage1_checkpoint, settings.sensor)
     models = {"stage1": stage1} | ({"stage2": stage2} if stage2 else {})
     facts = describe_measured(settings, models, measured)
     doubts = list_doubts(models, measured, file, console)
@@ -71,7 +72,7 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         return {**facts, "output_dir": str(own.output_dir or "nothing is written")}
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    figures, sums = measure(settings, build_stages(stages), stage1, measured, doubts, console)
+    figures, sums = measure(settings, build_stages(stages), stage1, measured, file, doubts, console)
     result = facts | figures
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
@@ -152,11 +153,12 @@ def measure(
     stages: Sequence[Stage],
     stage1: SpectralModel,
     measured: MeasuredPatches,
+    file: PatchFile,
     doubts: list[str],
     console: Console,
 ) -> tuple[dict[str, Any], list[StageSums]]:
-    """The figures of all stages, and the sums that they follow from."""
-    own, file = settings.evaluation, measured.patches[0].file
+    """The figures of all stages, and the sums that they follow from; ``file`` says what all patches have in common."""
+    own = settings.evaluation
     response, missing = find_response(file)
     sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
     with console.progress("patch", len(measured.patches)) as meter:
