@@ -94,7 +94,9 @@ def find_patch_files(root: Path) -> list[PatchFile]:
         raise RsforgeError("RSF-D001", f"no HDF5 files of patches in {root}", where=str(root), fix=fix)
     files = [file for path in paths if (file := open_patch_file(path, path.relative_to(root).as_posix())).count]
     if not files:
-        raise RsforgeError("RSF-D004", f"the files in {root} hold no patches", where=str(root), found=paths[0].name)
+        fix = "cut patches by `rsforge data hsi-patches`"
+        what = f"the files in {root} hold no patches"
+        raise RsforgeError("RSF-D004", what, where=str(root), found=paths[0].name, fix=fix)
     require_same_kind(files)
     return files
 
