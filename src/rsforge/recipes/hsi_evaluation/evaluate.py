@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
 from rsforge.data.cubes.cube import F64
-from rsforge.data.spectra.patch_files import PatchFile
-from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.data.spectra.negative_values import NegativeValues
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef
+from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
 from rsforge.engine import devices
+from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Resampling
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.measured_subset import warn_trained
@@ -161,8 +164,10 @@ def measure(
     own = settings.evaluation
     response, missing = find_response(file)
     sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
+    negative = NegativeValues(file.wavelength_nm)
     with console.progress("patch", len(measured.patches)) as meter:
-        sum_stages(sums, measured.patches, reader.read, meter.step)
+        sum_stages(sums, measured.patches, partial(read_counted, reader, negative), meter.step)
+    check_pixels(negative, measured, doubts, console)
     resampling = Resampling(measured.groups, own.resamples, own.confidence, derive(own.seed, "bootstrap"))
     for one in sums:
         if one.lost:
@@ -177,6 +182,24 @@ def measure(
         "doubts": doubts,
     }
     return figures, sums
+
+
+def read_counted(reader: PatchReader, negative: NegativeValues, patch: PatchRef) -> PairedPixels:
+    """A patch, whose negative values are counted."""
+    pixels = reader.read(patch)
+    negative.add(patch.name, pixels.landsat[pixels.valid], pixels.spectra[pixels.valid])
+    return pixels
+
+
+def check_pixels(negative: NegativeValues, measured: MeasuredPatches, doubts: list[str], console: Console) -> None:
+    """RSF-D004 where no pixel is valid, RSF-D010 where much of the true spectra is negative; less is a doubt."""
+    if not negative.pixels:
+        what, fix = f"none of the {len(measured.patches)} patches has a valid pixel", "correct the masks of the patches"
+        raise RsforgeError("RSF-D004", what, where=f"--side {measured.subset}", fix=fix)
+    negative.require_few()
+    if note := negative.describe():
+        doubts.append(note)
+        console.warn(note)
 
 
 def write(
