@@ -21,16 +21,28 @@ import numpy as np
 
 from rsforge.cli.main import run
 
-PLAIN = "--report-to none --device cpu --quiet --overwrite"
-STAGE1 = "--config hsi-tiny --epochs 40 --early-stopping-patience 15"
-STAGE2 = "--config hsi-spatial-tiny --epochs 40 --early-stopping-patience 15 --scale 4"
+PLAIN = "--report-to none --device cpu --num-workers 0 --quiet --overwrite --validate-every 10 --save-every 10"
+MODELS = {
+    "spectral_transformer": "--transformer-width 32 --heads 4 --blocks 2",
+    "spectral_sr": "--hidden-width 16 --blocks 1 --features 4",
+    "spectral_unmixing": "",
+}
+"""Small networks, for some thousands of pixels."""
+STAGE1 = "--crops-per-patch 4 --learning-rate 3e-3 --lr-scheduler cosine --epochs 90"
+STAGE2 = (
+    "--model lightweight --num-features 32 --crops-per-patch 4 --learning-rate 3e-3 --lr-scheduler cosine --epochs 30"
+)
+SCALE = 4
 FIGURES = ("sam_deg", "rmse")
 BASELINES = {"stage1": "ridge", "stage2": "bicubic", "end_to_end": "ridge_bicubic"}
 
 
 @dataclass(frozen=True)
 class Cube:
-    """Where a cube lies in the folder of cubes, how it is cut, and the wavelengths of its ends where it has none."""
+    """Where a cube lies in the folder of cubes, how it is cut, and the wavelengths of its ends where it has none.
+
+    Stage 1 is trained on crops, and stage 2 on patches, whose sides are a multiple of its scale.
+    """
 
     place: str
     patch_size: int
@@ -41,11 +53,9 @@ class Cube:
 
 
 CUBES = {
-    "enmap": Cube("enmap_potsdam", 16, 16),
-    "samson": Cube(
-        "samson/Samson.mat", 16, 16, "--variable Y --size 95 95 --bands Blue,Green,Red --drop-nm none", (401, 889), 156
-    ),
-    "aviris-ng": Cube("avirisng_ang20160910_30x25/ang20160910t185702_2rdn_img", 5, 4),
+    "enmap": Cube("enmap_potsdam", 16, 8),
+    "samson": Cube("samson/Samson.mat", 16, 8, "--bands coastal,blue,green,red,nir", (401, 889), 156),
+    "aviris-ng": Cube("avirisng_ang20160910_30x25/ang20160910t185702_2rdn_img", 4, 4),
 }
 
 
@@ -99,20 +109,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cubes", type=Path, required=True)
     parser.add_argument("--cube", choices=CUBES, default="enmap")
-    parser.add_argument("--model", default="spectral_sr")
+    parser.add_argument("--model", choices=MODELS, default="spectral_transformer")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--stage1", default="", help="further options of hsi train-spectral")
     parser.add_argument("--stage2", default="", help="further options of hsi train-spatial")
     parser.add_argument("--name", default="plain", help="folder of the results of these options")
     parser.add_argument("--folder", type=Path, default=Path(".nox/real-spectra"))
     own = parser.parse_args()
-    patches = cut(own.cubes, CUBES[own.cube], own.folder / own.cube / "patches")
+    cube = CUBES[own.cube]
+    patches = cut(own.cubes, cube, own.folder / own.cube / "patches")
     missed = 0
     for seed in own.seeds:
-        sides = f"--crop-size {CUBES[own.cube].crop_size} --seed {seed}"
-        stage1 = f"{STAGE1} {sides} --model {own.model} {own.stage1}"
+        stage1 = f"--model {own.model} {MODELS[own.model]} {STAGE1} --crop-size {cube.crop_size} {own.stage1}"
+        stage2 = f"{STAGE2} --scale {SCALE} --crop-size {cube.patch_size} {own.stage2}"
         out = own.folder / own.cube / own.name / f"{own.model}-{seed}"
-        gains = measure(patches, out, stage1, f"{STAGE2} {sides} {own.stage2}")
+        gains = measure(patches, out, f"{stage1} --seed {seed}", f"{stage2} --seed {seed}")
         for stage, figures in gains.items():
             cells = [f"{name} {spell(gain)}" for name, gain in figures.items()]
             print(f"| {own.cube} | {own.model} {own.name} | {seed} | {stage} |", " | ".join(cells), "|", flush=True)
