@@ -57,7 +57,8 @@ def _average_rows(x: Tensor, count: int, scale: Fraction) -> Tensor:
 
     def add_up(values: Tensor) -> Tensor:
         padded = F.pad(values, (0, periods * scale.numerator - values.shape[-1]))
-        return (padded.unflatten(-1, (periods, scale.numerator)) @ weights.T).flatten(-2)[..., :count]
+        windows: Tensor = padded.unflatten(-1, (periods, scale.numerator))
+        return (windows @ weights.T).flatten(-2)[..., :count]
 
     return add_up(x) / add_up(x.new_ones(x.shape[-1]))
 
