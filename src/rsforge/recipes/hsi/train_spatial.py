@@ -106,7 +106,10 @@ def build_network(settings: SpatialTrainSettings, data: SpatialSets, compute: Co
 
     Of a run that goes on it is that of its checkpoint anyway.
     """
-    network = build(settings.network, data.file.bands)
+    options = settings.network
+    if data.corrections is not None:  # a run from before there were corrections goes on without them
+        options = options.model_copy(update={"corrections": data.corrections})
+    network = build(options, data.file.bands)
     if data.start:
         set_range(network, data.start.pixels, data.spectra)
         network.set_residual_scale(as_tensor(data.start.error))
