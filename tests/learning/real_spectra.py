@@ -53,7 +53,7 @@ class Cube:
 CUBES = {
     "enmap": Cube("enmap_potsdam", 16, 16),
     "samson": Cube("samson/Samson.mat", 16, 16, "--bands coastal,blue,green,red,nir", (401, 889), 156),
-    "aviris-ng": Cube("avirisng_ang20160910_30x25/ang20160910t185702_2rdn_img", 4, 4),
+    "aviris-ng": Cube("avirisng_ang20160910_30x25/ang20160910t185702_2rdn_img", 8, 8),
 }
 
 
