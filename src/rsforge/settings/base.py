@@ -24,6 +24,8 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 # Every number has two bounds: beyond them no machine could follow, and a slip of the keyboard is a usage error.
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
+SensorName = Annotated[str, PathText(("landsat7", "landsat8", "landsat9"))]
+"""Response functions by their name, or a table of them."""
 BandName = Annotated[str, Field(min_length=1, max_length=200)]
 """A band of a raster by its number from 1 or by its name."""
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
@@ -49,6 +51,8 @@ SPLIT = (
     "File made by `rsforge data split` that says which image is in which subset; auto takes split.json of the data "
     "folder when it is there, none ignores it."
 )
+SENSORS = also(metavar="NAME|FILE")
+SENSOR_OF_PATCHES = "Sensor that the patches simulate, where they do not say it: landsat7 to landsat9, or a table."
 RECOMPUTE = "Recompute activations: less memory, more time."
 BATCH = "Images per batch; lower it when memory runs out."
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from rsforge.settings.base import BASE_DIR, ImageSize, Pixels, Seed, Share, ShareBelowOne
-from rsforge.settings.sections import PathText, Section, also
+from rsforge.settings.base import BASE_DIR, ImageSize, Pixels, Seed, SensorName, Share, ShareBelowOne
+from rsforge.settings.sections import Section, also
 
 
 def _factor(text: str) -> str:
@@ -30,7 +30,7 @@ class HsiPatchesSettings(Section):
     input: Path = Field(description="Cube (ENVI, GeoTIFF, MATLAB, HDF5), or a folder of cubes.")
     output_dir: Path = Field(description="Folder for SCENE/test_patches.h5.")
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    sensor: Annotated[str, PathText(("landsat7", "landsat8", "landsat9"))] = Field(
+    sensor: SensorName = Field(
         "landsat8",
         description="Response functions: landsat7, landsat8, landsat9, or a CSV or TSV file of wavelengths and bands.",
         json_schema_extra=also(metavar="NAME|FILE", basic=True),

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rsforge.settings.base import (
     RECOMPUTE,
+    SENSOR_OF_PATCHES,
+    SENSORS,
     SPLIT,
     AverageSettings,
     Count,
@@ -17,6 +19,7 @@ from rsforge.settings.base import (
     LoopSettings,
     OptimSettings,
     RunSettings,
+    SensorName,
     ShareBelowOne,
     SplitChoice,
     StoppingSettings,
@@ -119,7 +122,12 @@ class SpectralLossSettings(Section):
     consistency_weight: Weight = Field(
         0.0,
         description="Weight of the difference between what Landsat measured and what it would measure of the "
-        "prediction, through the response of the sensor that the files name.",
+        "prediction, through the response of the sensor.",
+    )
+    sensor: SensorName | None = Field(
+        None,
+        description=f"{SENSOR_OF_PATCHES} Used by --consistency-weight, and kept for hsi predict --project.",
+        json_schema_extra=SENSORS,
     )
 
     @model_validator(mode="after")

@@ -7,7 +7,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, SPLIT, Device, SplitChoice
+from rsforge.settings.base import (
+    BASE_DIR,
+    DEVICE,
+    DEVICES,
+    SENSOR_OF_PATCHES,
+    SENSORS,
+    SPLIT,
+    Device,
+    SensorName,
+    SplitChoice,
+)
 from rsforge.settings.evaluation import MeasuringSettings
 from rsforge.settings.sections import PathText, Section, also
 
@@ -43,6 +53,11 @@ class SpectralEvaluateSettings(Section):
         False,
         description="Measure predictions moved to the nearest non-negative spectra that give what Landsat measured, as "
         "hsi predict --project writes them.",
+    )
+    sensor: SensorName | None = Field(
+        None,
+        description=f"{SENSOR_OF_PATCHES} Needed for response_rmse, and for --project where the training knew none.",
+        json_schema_extra=SENSORS,
     )
     split: SplitChoice = Field("auto", description=SPLIT)
     evaluation: SpectralMeasuringSettings = SpectralMeasuringSettings()

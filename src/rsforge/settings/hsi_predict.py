@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, BandName, Device
+from rsforge.settings.base import BASE_DIR, DEVICE, DEVICES, SENSORS, BandName, Device, SensorName
 from rsforge.settings.sections import Section, also
 
 
@@ -57,10 +57,11 @@ class HsiPredictSettings(Section):
         description="Move predictions to the nearest non-negative spectra that give what Landsat measured.",
         json_schema_extra=also(basic=True),
     )
-    sensor: str | None = Field(
+    sensor: SensorName | None = Field(
         None,
         description="Sensor whose response --project uses: landsat7, landsat8, landsat9 or a table; that of the "
         "training when absent.",
+        json_schema_extra=SENSORS,
     )
     tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
         None,

@@ -92,6 +92,9 @@ class SpatialNetworkSettings(Section):
     attention_window: CountOrZero = Field(
         5, description="Side in coarse pixels of what its attention averages, an odd number; 0 is the whole image."
     )
+    corrections: Annotated[int, Field(ge=0, le=16)] = Field(
+        2, description="Times that what the means of the fine pixels lack of the coarse ones is added to the result."
+    )
     num_layers: Layers = Field(2, description="Convolutions of lightweight.")
     gradient_checkpointing: bool = Field(False, description=RECOMPUTE)
 

@@ -43,7 +43,7 @@ def test_another_unit_is_refused_unless_stated(tmp_path):
     with pytest.raises(RsforgeError) as caught:
         check(path)
     error = caught.value
-    assert error.code == "RSF-D010" and error.found == "reflectance in the scene, radiance in the training"
+    assert error.code == "RSF-D010" and error.found == "reflectance in the file, radiance in the training"
     assert "--values training" in error.fix
     assert any("taken as those of the training" in note for note in check(path, stated=True))
 

@@ -7,7 +7,7 @@ import pytest
 
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.errors import RsforgeError
-from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, write_plain, write_scene
+from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, WEIGHTS, write_plain, write_scene
 
 
 def refusal(root) -> RsforgeError:
@@ -34,7 +34,7 @@ def test_wavelengths_of_another_sensor_are_refused_and_small_shifts_are_not(tmp_
     assert len(find_patch_files(tmp_path)) == 2
     write_plain(tmp_path / "b.h5", wavelengths=WAVELENGTH_NM + 90)
     error = refusal(tmp_path)
-    assert error.code == "RSF-D014" and "b.h5" in error.what and "510 nm, 420 nm in a.h5" in error.found
+    assert error.code == "RSF-D014" and "b.h5" in error.what and "510 nm in b.h5, 420 nm in a.h5" in error.found
 
 
 def test_a_missing_key_is_named(tmp_path):
@@ -46,15 +46,51 @@ def test_a_missing_key_is_named(tmp_path):
         assert error.code == "RSF-D008" and f"it holds no {key}" in error.what and error.where == str(path)
 
 
-def test_files_of_other_bands_or_factors_do_not_fit_together(tmp_path):
-    write_plain(tmp_path / "a.h5")
-    write_plain(tmp_path / "b.h5", bands=5)
+SENSOR = {"sensor": "landsat8", "landsat_bands": ["blue", "green", "red"], "units": "radiance"}
+STATED = {"wavelengths": WAVELENGTH_NM, "good_band_mask": [1] * BANDS + [0], "landsat_response": WEIGHTS, **SENSOR}
+OTHERS = [
+    ({"bands": 5}, "RSF-D008", "number of bands", "5 in b.h5, 12 in a.h5"),
+    ({"landsat": 6}, "RSF-D008", "number of Landsat bands", "6 in b.h5, 3 in a.h5"),
+    ({"factor": "6"}, "RSF-D008", "width of a Landsat pixel", "6 in b.h5, 15/2 in a.h5"),
+    ({"sensor": "landsat9"}, "RSF-D008", "simulated sensor", "landsat9 in b.h5, landsat8 in a.h5"),
+    ({"sensor": ""}, "RSF-D008", "simulated sensor", "not stated in b.h5, landsat8 in a.h5"),
+    ({"landsat_bands": ["red", "green", "blue"]}, "RSF-D008", "list of Landsat bands", "red, green, blue in b.h5"),
+    ({"units": "reflectance"}, "RSF-D010", "unit", "reflectance in b.h5, radiance in a.h5"),
+    ({"wavelengths": WAVELENGTH_NM + 90}, "RSF-D014", "wavelengths", "510 nm in b.h5, 420 nm in a.h5"),
+    ({"wavelengths": None}, "RSF-D014", "wavelengths", "a.h5 states wavelengths, b.h5 none"),
+    ({"good_band_mask": [0] + [1] * BANDS}, "RSF-D008", "choice of bands", "band 1 of the cube is kept in a.h5"),
+    ({"landsat_response": WEIGHTS[::-1]}, "RSF-D008", "response of the sensor", "band 1: 0.5 between two weights"),
+    (
+        {"landsat_response": WEIGHTS[::-1], "wavelengths": WAVELENGTH_NM + 1},
+        "RSF-D008", "response of the sensor", "Landsat band 1: 648 nm between the centres",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("later", ["b.h5", "c.h5"])
+@pytest.mark.parametrize(("other", "code", "what", "found"), OTHERS, ids=lambda value: str(value)[:24])
+def test_files_that_do_not_belong_together_are_named(tmp_path, other, code, what, found, later):
+    write_plain(tmp_path / "a.h5", **{"landsat": 3, **STATED})
+    write_plain(tmp_path / "b.h5", **{"landsat": 3, **STATED})
+    assert len(find_patch_files(tmp_path)) == 2
+    stated = {name: value for name, value in {"landsat": 3, **STATED, **other}.items() if value is not None}
+    if stated["landsat"] != 3 or stated.get("bands"):
+        del stated["landsat_response"], stated["wavelengths"]
+    write_plain(tmp_path / later, **stated)
     error = refusal(tmp_path)
-    assert error.code == "RSF-D008" and "spectra of b.h5 have 5 bands, those of a.h5 12" in error.what
-    write_plain(tmp_path / "b.h5", landsat=6)
-    assert "Landsat of b.h5 have 6 bands" in refusal(tmp_path).what
-    write_plain(tmp_path / "b.h5", factor="6")
-    assert "6 pixels wide in b.h5, 15/2 in a.h5" in refusal(tmp_path).what
+    assert error.code == code and what in error.what and found.replace("b.h5", later) in error.found
+    assert error.where == str(tmp_path / later) and error.fix
+
+
+def test_what_a_file_may_leave_out_is_no_difference(tmp_path):
+    write_plain(tmp_path / "a.h5", landsat=3, **STATED)
+    write_plain(tmp_path / "b.h5", landsat=3, wavelengths=WAVELENGTH_NM, **SENSOR)
+    assert len(find_patch_files(tmp_path)) == 2
+    write_plain(tmp_path / "b.h5", landsat=3, **{**STATED, "good_band_mask": [1] * BANDS})
+    assert len(find_patch_files(tmp_path)) == 2
+
+
+def test_a_stated_factor_is_at_least_one(tmp_path):
     write_plain(tmp_path / "b.h5", factor="0.5")
     assert "0.5 pixels wide" in refusal(tmp_path).what
 

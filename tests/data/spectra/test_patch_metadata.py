@@ -71,6 +71,13 @@ def test_the_response_is_read_and_sorted_as_the_bands_are(tmp_path):
         assert error.code == "RSF-D008" and "7 x 12 finite weights" in error.what
 
 
+def test_bands_that_changed_places_are_no_detectors(tmp_path):
+    changed = WAVELENGTH_NM.copy()
+    changed[[2, 8]] = changed[[8, 2]]
+    error = refusal(write_plain(tmp_path / "x.h5", wavelengths=changed))
+    assert error.code == "RSF-D014" and "they are in no order: 905.455 nm follows 1714.55 nm" in error.what
+
+
 def test_four_detectors_are_sorted_and_more_falls_are_refused(tmp_path):
     four = np.r_[400.0, 500, 600, 550, 700, 800, 750, 900, 1000, 950, 1100, 1200]
     assert "4 overlapping" in open_patch_file(write_plain(tmp_path / "x.h5", wavelengths=four), "x").spectrum.notes[1]

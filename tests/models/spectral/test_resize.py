@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rsforge.models.spectral.resize import parse_scale, resize
+from rsforge.models.spectral.area_consistency import area_means
+from rsforge.models.spectral.resize import average_areas, parse_scale, resize
 
 
 @pytest.mark.parametrize("scale", [7.5, "7.5", "15/2", Fraction(15, 2)])
@@ -25,6 +26,14 @@ def test_a_decimal_number_is_the_decimal_ratio() -> None:
 def test_other_scales_are_refused(scale) -> None:
     with pytest.raises(ValueError, match="a scale of"):
         parse_scale(scale)
+
+
+@pytest.mark.parametrize(("scale", "height", "width"), [("15/2", 5, 4), ("4", 3, 2), ("10/3", 4, 5), ("1", 3, 2)])
+def test_averages_are_area_means(scale, height, width) -> None:
+    ratio = Fraction(scale)
+    fine = torch.rand(1, 2, int(height * ratio), int(width * ratio), dtype=torch.float64)
+    means = average_areas(fine, (height, width), ratio)
+    torch.testing.assert_close(means[0], area_means(fine[0], height, width, ratio))
 
 
 @pytest.mark.parametrize(

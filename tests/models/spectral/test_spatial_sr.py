@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rsforge.models.recompute import use_checkpointing
-from rsforge.models.spectral.resize import resize
+from rsforge.models.spectral.resize import average_areas, resize
 from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 
 
@@ -39,6 +40,29 @@ def test_it_starts_as_bicubic_resampling_at_any_scale(name, scale, network, imag
     assert y.shape[2:] == (int(11 * ratio), int(8 * ratio)) == net.output_size(11, 8)
     torch.testing.assert_close(y, resize(x, ratio))
     assert net.tile_step == ratio.denominator
+
+
+@pytest.mark.parametrize("name", ["spatial_sr", "lightweight"])
+@pytest.mark.parametrize("scale", [7.5, "10/3", 4])
+def test_corrections_bring_the_means_of_the_fine_pixels_to_the_coarse_ones(name, scale, network, image) -> None:
+    x, ratio = image(1, 3, 11, 8), Fraction(str(scale))
+    results = [network(name, scale=scale, corrections=count)(x) for count in range(4)]
+    lacking = [x - average_areas(y, (11, 8), ratio) for y in results]
+    torch.testing.assert_close(results[1], results[0] + resize(lacking[0], ratio))
+    errors = [one.abs().mean().item() for one in lacking]
+    assert all(after < before for before, after in pairwise(errors)) and errors[3] < errors[0] / 2
+
+
+@pytest.mark.parametrize("name", ["spatial_sr", "lightweight"])
+def test_corrections_keep_to_the_receptive_field(name, network, image, stirred) -> None:
+    net = stirred(network(name, corrections=2))
+    reach = net.receptive_field // 2
+    x = image(1, 3, 2 * reach + 7, 2 * reach + 7).requires_grad_()
+    pixel = reach + 3
+    place = int((2 * pixel + 1) * net.scale / 2)
+    (seen,) = torch.autograd.grad(net(x).sum((0, 1))[place, place], x)
+    rows = seen[0].abs().sum((0, 2)).nonzero().flatten()
+    assert rows[0] >= pixel - reach and rows[-1] <= pixel + reach and rows[-1] - rows[0] >= 2 * reach - 8
 
 
 @pytest.mark.parametrize(("scale", "stages"), [(1, 0), (1.5, 1), (2, 1), (3, 2), (4, 2), (7.5, 3), (8, 3), (8.5, 4)])

@@ -68,6 +68,38 @@ def test_a_patch_of_256_has_34_landsat_pixels(tmp_path, capsys):
         assert file["aviris"].shape[:3] == (1, 256, 256)
 
 
+def test_bands_from_long_to_short_wavelengths_are_turned(tmp_path, capsys):
+    values, line = draw_cube(0, 16, 16), "data hsi-patches --input {} --output-dir {} --patch-size 16 --factor 4"
+    rising = write_envi(tmp_path / "in" / "cube", values)
+    falling = write_envi(tmp_path / "turned" / "cube", values[..., ::-1].copy())
+    header = falling.with_name("cube.hdr")
+    listed = ", ".join(f"{w:.3f}" for w in WAVELENGTHS)
+    header.write_text(header.read_text().replace(listed, ", ".join(f"{w:.3f}" for w in WAVELENGTHS[::-1])))
+    for path in (rising, falling):
+        assert rsforge(line, path, tmp_path / "out" / path.parent.name) == 0
+    assert "its bands are turned" in capsys.readouterr().err
+    files = [h5py.File(tmp_path / "out" / name / "cube" / "test_patches.h5") for name in ("in", "turned")]
+    for name in ("aviris", "landsat"):
+        assert np.array_equal(*(file[name][:] for file in files))
+    for name in ("wavelengths", "cube_wavelengths", "good_band_mask", "landsat_response"):
+        assert np.array_equal(*(file.attrs[name] for file in files))
+    mixed = list(WAVELENGTHS[::-1])
+    mixed[100:102] = mixed[101:99:-1]
+    header.write_text(header.read_text().replace(", ".join(f"{w:.3f}" for w in WAVELENGTHS[::-1]),
+                                                 ", ".join(f"{w:.3f}" for w in mixed)))  # fmt: skip
+    assert rsforge(line, falling, tmp_path / "no") == 3 and not (tmp_path / "no").exists()
+    assert "they do not rise" in capsys.readouterr().err
+
+
+def test_cubes_of_other_kinds_in_one_folder_are_said(tmp_path, capsys):
+    for name, unit in (("a", "radiance"), ("b", "reflectance")):
+        write_envi(tmp_path / "in" / name, draw_cube(0, 16, 16), more=f"data units = {unit}\n")
+    line = "data hsi-patches --input {} --output-dir {} --patch-size 16 --factor 4"
+    assert rsforge(line, tmp_path / "in", tmp_path / "out") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "b and a do not belong together: the unit differs" in said and "train on them apart" in said
+
+
 def test_a_matrix_with_a_table_of_wavelengths(tmp_path, capsys):
     values = draw_cube(0, 20, 16)
     scipy.io.savemat(tmp_path / "m.mat", {"Y": values.transpose(2, 0, 1).reshape(213, 320, order="F")})

@@ -70,7 +70,9 @@ def test_the_closed_form_is_measured_beside_the_network_and_stored(job):
 
 @pytest.mark.parametrize(("losses", "warned"), [((0.9, 0.5), False), ((0.9, 0.8), True)])
 def test_a_network_that_is_no_better_than_the_closed_form_is_said_to_be(tmp_path, losses, warned):
-    rows = [{"epoch": k, "closed": True, "val/loss": loss, "val/gaussian": 0.7} for k, loss in enumerate(losses)]
+    rows = [
+        {"step": k, "epoch": k, "closed": True, "val/loss": loss, "val/gaussian": 0.7} for k, loss in enumerate(losses)
+    ]
     (tmp_path / "journal.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     settings, console = SimpleNamespace(run=SimpleNamespace(output_dir=tmp_path)), RecordingConsole()
     assert compare_with_gaussian(settings, None, tmp_path, console) == {"gaussian": 0.7}

@@ -71,8 +71,13 @@ def test_the_stored_response_is_taken_where_no_sensor_is_named(tmp_path):
     first, sensor = tmp_path / "1.pth", str(write_sensor(tmp_path / "sensor.csv"))
     write_stage1(first, sensor="own", response=WEIGHTS.tolist())
     assert np.array_equal(load(first, project=True).response.numpy(), WEIGHTS)
-    other = load(first, project=True, sensor=sensor).response.numpy()
+    console = RecordingConsole()
+    other = load(first, project=True, sensor=sensor, console=console).response.numpy()
     assert other.shape == WEIGHTS.shape and not np.allclose(other, WEIGHTS)
+    assert "has another response than the patches of the training (Landsat band" in console.warned[0]
+    write_stage1(first, response=other.tolist())
+    load(first, project=True, sensor=sensor, console=console)
+    assert len(console.warned) == 1
     for wrong in (WEIGHTS.T.tolist(), [["a"]], [[1.0], [1.0, 2.0]]):
         assert "response" in refuse("RSF-C003", write_stage1(first, response=wrong), project=True).what
 
@@ -82,7 +87,7 @@ def test_the_stored_response_is_taken_where_no_sensor_is_named(tmp_path):
     [
         ({"wavelength_nm": []}, "sensor", "RSF-U005", "knows no wavelengths"),
         ({}, None, "RSF-U005", "does not say which sensor"),
-        ({}, "landsat8", "RSF-U005", "landsat8 has 7 bands, the network takes 3"),
+        ({}, "landsat8", "RSF-U005", "landsat8 has 7 bands, 3 are needed"),
         ({"landsat_names": ["blue", "b1", "b2"]}, "sensor", "RSF-U007", "no band blue"),
         ({"wavelength_nm": np.linspace(400, 1000, BANDS).tolist()}, "sensor", "RSF-D014", "does not cover"),
         ({}, "no-such-sensor", "RSF-U007", "no sensor or file"),

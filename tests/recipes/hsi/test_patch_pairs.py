@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,12 @@ from rsforge.data.spectra.patch_files import find_patch_files
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
-from rsforge.recipes.hsi.patch_pairs import NoPatches, find_response, load_patches
+from rsforge.recipes.hsi.patch_pairs import NoPatches, find_response, load_patches, state_response, weights_of_patches
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.spectral_patches import WEIGHTS, edit, write_landsat8_scene, write_plain, write_scene
+from tests.worlds.spectral_checkpoints import write_sensor
+from tests.worlds.spectral_patches import BANDS, WEIGHTS, edit, write_landsat8_scene, write_plain, write_scene
 
 COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 
@@ -90,9 +93,9 @@ def test_the_response_is_that_of_the_sensor_which_the_files_name(tmp_path):
 @pytest.mark.parametrize(
     ("facts", "data", "words"),
     [
-        ({}, {}, "which they do not name"),
+        ({}, {}, "which the files do not name"),
         ({"sensor": "/etc/passwd"}, {}, "the response of /etc/passwd is not known"),
-        ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "other"]}, {}, "not those of landsat8"),
+        ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "other"]}, {}, "are not those of landsat8"),
         ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "swir2"]}, {}, "do not cover swir2 of landsat8"),
         ({"sensor": "landsat8", "landsat_bands": ["red", "nir", "blue"]}, {"clip_outliers": True}, "are cut off"),
     ],
@@ -109,6 +112,30 @@ def test_the_response_of_an_own_sensor_is_that_of_the_files(tmp_path):
     write_scene(tmp_path / "a/x.h5", 2, facts={"sensor": "own", "landsat_response": WEIGHTS})
     settings = SpectralTrainSettings(data={"data_dir": str(tmp_path)}, loss={"consistency_weight": 1})
     assert np.array_equal(find_response(find_patch_files(tmp_path)[0], settings.data), WEIGHTS)
+
+
+def test_a_named_sensor_gives_the_response_that_files_do_not(tmp_path):
+    write_scene(tmp_path / "a/x.h5", 2)
+    sensor = str(write_sensor(tmp_path / "sensor.csv"))
+    settings = SpectralTrainSettings(
+        data={"data_dir": str(tmp_path), "val_fraction": 0}, loss={"consistency_weight": 1, "sensor": sensor}
+    )
+    sets = load_patches(settings, COMPUTE, RecordingConsole())
+    assert np.array_equal(sets.response, sets.file.response) and sets.response.shape == (3, BANDS)
+    file = replace(find_patch_files(tmp_path)[0], response=sets.response)
+    assert np.array_equal(state_response(file, sensor).response, sets.response) and state_response(file, None) is file
+    with pytest.raises(RsforgeError) as caught:
+        state_response(replace(file, response=WEIGHTS[::-1]), sensor)
+    assert caught.value.code == "RSF-U005" and "the patches simulate another sensor, not" in caught.value.what
+    assert "Landsat band" in caught.value.found
+
+
+def test_the_sensor_that_the_files_name_is_no_other(tmp_path):
+    file = find_patch_files(write_landsat8_scene(tmp_path / "a/x.h5").parent)[0]
+    stated = state_response(file, "landsat8").response
+    assert np.array_equal(stated, weights_of_patches(file))
+    with pytest.raises(RsforgeError, match="the patches simulate landsat8, not landsat9"):
+        state_response(file, "landsat9")
 
 
 def test_without_wavelengths_there_is_no_consistency(tmp_path):

@@ -147,6 +147,12 @@ def spoil(path, kind: str) -> None:
             file.attrs["wavelengths"] = WAVELENGTH_NM[::-1].copy()
     if kind == "not finite":
         edit(path, "landsat", (0, 9, 9, 0), np.nan)
+    elif kind == "negative":
+        edit(path, "landsat", (0, slice(4, 12)), -3.0)
+    elif kind == "other scale":
+        edit(path, "landsat", (0,), 5000.0)
+        with h5py.File(path, "r+") as file:
+            del file.attrs["units"]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,8 @@ def spoil(path, kind: str) -> None:
         ("external link", "RSF-D008", "which is not followed"),
         ("wrong order", "RSF-D014", "they do not rise"),
         ("not finite", "RSF-D008", "landsat of patch 0 is nan in row 9, column 9"),
+        ("negative", "RSF-D010", "radiance cannot be negative"),
+        ("other scale", "RSF-D010", "cannot be in the unit of the training (radiance): the training saw"),
     ],
 )
 def test_a_bad_file_of_patches_is_refused(first, tmp_path, capsys, kind, code, clause):

@@ -89,10 +89,25 @@ def test_the_networks_have_the_sizes_of_the_document(options, count):
         assert network(torch.empty(1, 340, 34, 34)).shape == (1, 340, 255, 255)
 
 
-@pytest.mark.parametrize("model", ["spatial_sr", "lightweight"])
-def test_before_the_first_step_the_figures_are_those_of_bicubic_resampling(scenes, tmp_path, model):
+def test_a_run_goes_on_with_the_corrections_that_it_began_with(scenes, tmp_path):
     settings = SpatialTrainSettings(
-        run={"output_dir": tmp_path}, data={"data_dir": str(scenes), "source": "truth"}, network={"model": model}
+        run={"output_dir": tmp_path},
+        data={"data_dir": str(scenes), "source": "truth"},
+        network={"model": "lightweight"},
+    )
+    compute, console = Compute(torch.device("cpu"), SingleProcess()), RecordingConsole()
+    for architecture, corrections in ((None, 2), ({}, 0), ({"corrections": 1}, 1)):
+        state = None if architecture is None else {"architecture": architecture, "normalisation": {}}
+        data = load_spatial_pairs(settings, compute, console, state)
+        assert build_network(settings, data, compute).corrections == corrections
+
+
+@pytest.mark.parametrize(("model", "corrections"), [("spatial_sr", 0), ("lightweight", 0), ("lightweight", 2)])
+def test_before_the_first_step_the_figures_are_those_of_bicubic_resampling(scenes, tmp_path, model, corrections):
+    """Or, corrected, a little better than those."""
+    network = {"model": model, "corrections": corrections}
+    settings = SpatialTrainSettings(
+        run={"output_dir": tmp_path}, data={"data_dir": str(scenes), "source": "truth"}, network=network
     )
     compute, console = Compute(torch.device("cpu"), SingleProcess()), RecordingConsole()
     data = load_spatial_pairs(settings, compute, console)
@@ -104,7 +119,10 @@ def test_before_the_first_step_the_figures_are_those_of_bicubic_resampling(scene
         for k in range(len(made.held_out)):
             figures.update({name: value[None] for name, value in made.held_out[0, k].items()}, 1)
     found = figures.compute(SingleProcess())
-    assert found["rmse"] == found["bicubic_rmse"] > 0 and found["sam_deg"] == found["bicubic_sam_deg"] > 0
+    if corrections:
+        assert 0 < found["rmse"] < found["bicubic_rmse"]
+    else:
+        assert found["rmse"] == found["bicubic_rmse"] > 0 and found["sam_deg"] == found["bicubic_sam_deg"] > 0
     assert not made.partners and not made.frozen
 
 

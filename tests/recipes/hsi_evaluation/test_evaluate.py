@@ -15,7 +15,7 @@ from rsforge.engine.journal import read
 from tests.worlds.commands import rsforge
 from tests.worlds.hsi import TRAIN
 from tests.worlds.spectral_evaluation import EVALUATE, draw_flights
-from tests.worlds.spectral_patches import BANDS, write_plain
+from tests.worlds.spectral_patches import BANDS, edit, write_plain
 
 BOTH = EVALUATE + "--stage2-checkpoint {} "
 
@@ -42,6 +42,12 @@ def test_it_writes_a_report_the_figures_and_a_table(done, metrics, flights, firs
     assert len(rows) == 3 == metrics["patches"] and float(rows[0]["stage1_sam_deg"]) > 0 < float(
         rows[2]["end_to_end_rmse"]
     )
+
+
+def test_a_sensor_that_the_patches_do_not_simulate_is_refused(flights, first, capsys):
+    assert rsforge(f"{EVALUATE} --sensor landsat9 --dry-run", first, flights) == 2
+    assert "the patches simulate landsat8, not landsat9" in capsys.readouterr().err
+    assert rsforge(f"{EVALUATE} --sensor landsat8 --dry-run", first, flights) == 0
 
 
 def test_projected_predictions_are_measured_and_said(metrics, flights, first, second, tmp_path, capsys):
@@ -153,6 +159,9 @@ def test_a_dry_run_and_an_earlier_evaluation(done, flights, first, tmp_path, cap
         ("--data-dir {empty}", 3, "RSF-D001"),
         ("--data-dir {other}", 4, "RSF-C006"),
         ("--data-dir {shifted} --stage2-checkpoint {second}", 4, "RSF-C006"),
+        ("--data-dir {negative} --side all", 3, "radiance cannot be negative"),
+        ("--data-dir {invalid} --side all", 3, "none of the 1 patches has a valid pixel"),
+        ("--data-dir {invalid} --side val", 3, "measure all patches by --side all"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(flights, first, second, tmp_path, capsys, more, code, words):
@@ -160,9 +169,12 @@ def test_what_cannot_be_evaluated_is_refused(flights, first, second, tmp_path, c
     shifted = draw_flights(tmp_path / "shifted", "a", 1)
     with h5py.File(shifted / "a/test_patches.h5", "r+") as file:
         file.attrs["wavelengths"] = file.attrs["wavelengths"] + 90
-    places = {name: tmp_path / name for name in ("empty", "other", "shifted")} | {"first": first, "second": second}
+    for name, array, value in (("negative", "aviris", -1), ("invalid", "valid", 0)):
+        edit(draw_flights(tmp_path / name, "a", 1) / "a/test_patches.h5", array, (0, ...), value)
+    names = ("empty", "other", "shifted", "negative", "invalid")
+    places = {name: tmp_path / name for name in names} | {"first": first, "second": second}
     assert rsforge(EVALUATE + more.format(**places) + " --output-dir {}", first, flights, tmp_path / "out") == code
-    assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert words in capsys.readouterr().err and not any((tmp_path / "out").rglob("*"))
 
 
 def test_files_without_wavelengths_are_measured_by_band(tmp_path, capsys):

@@ -120,7 +120,7 @@ def test_why_a_response_is_not_known(patches):
     assert "own.csv is not known" in find_response(replace(file, sensor="own.csv"))[1]
     own = replace(file, sensor="own.csv", response=weights.numpy()[::-1].copy())
     assert torch.equal(find_response(own)[0], weights.flip(0))
-    assert "no band pan" in find_response(replace(file, landsat_names=("pan",)))[1]
+    assert "are not those of landsat8" in find_response(replace(file, landsat_names=("pan",)))[1]
     short = file.spectrum._replace(wavelength_nm=np.linspace(420, 1000, BANDS))
-    only = replace(file, spectrum=short, landsat_names=("red", "swir1"))
-    assert find_response(only) == (None, "the spectra do not cover swir1")
+    only = replace(file, spectrum=short, landsat_names=("red", "swir1"), landsat_bands=2)
+    assert find_response(only) == (None, "the spectra do not cover swir1 of landsat8")

@@ -85,18 +85,39 @@ def known_weights(sensor: str, names: Sequence[str], bands: int, wavelength_nm: 
     opened, since ``sensor`` is what a file of data says. ``ValueError`` says why weights are not known.
     """
     if wavelength_nm is None:
-        raise ValueError("they state no wavelengths")
+        raise ValueError("the files state no wavelengths")
     if sensor not in SENSORS:
-        raise ValueError(f"the response of {sensor or 'the sensor, which they do not name,'} is not known")
+        raise ValueError(f"the response of {sensor or 'the sensor, which the files do not name,'} is not known")
     response = load_response(sensor)
     if set(names) <= set(response.bands):
         response = select_bands(response, names or response.bands)
     if len(response.bands) != bands:
-        raise ValueError(f"their bands are not those of {sensor}")
+        raise ValueError(f"the bands of the files are not those of {sensor}")
     weights = integrate_response(response, wavelength_nm)
     missing = [name for name, share in zip(response.bands, weights.coverage, strict=True) if share < MIN_COVERAGE]
     if missing:
-        raise ValueError(f"their spectra do not cover {', '.join(missing)} of {sensor}")
+        raise ValueError(f"the spectra do not cover {', '.join(missing)} of {sensor}")
+    return weights.weights
+
+
+def named_weights(sensor: str, names: Sequence[str], bands: int, wavelength_nm: F64 | None, *, where: str) -> F64:
+    """Weights ``(bands, B)`` of the sensor or table that ``--sensor`` names, for spectra at ``wavelength_nm (B,)``.
+
+    ``names`` are those of its ``bands`` bands, empty where unknown: they are then all that the sensor has. RSF-U005
+    where wavelengths are not known or the bands are not as many, RSF-U007 for no such sensor or band, RSF-D006 for a
+    bad table, RSF-D014 where the spectra ``where`` do not cover it.
+    """
+    if wavelength_nm is None:
+        what = "no wavelengths are known, so what Landsat would measure of a spectrum is not"
+        raise RsforgeError("RSF-U005", what, where="--sensor", found=where, fix="use files with wavelengths")
+    response = load_response(sensor)
+    if names:
+        response = select_bands(response, names)
+    if len(response.bands) != bands:
+        what = f"{sensor} has {len(response.bands)} bands, {bands} are needed"
+        raise RsforgeError("RSF-U005", what, where="--sensor", fix="name the sensor that the patches were cut for")
+    weights = integrate_response(response, wavelength_nm)
+    require_coverage(response, weights, where=where)
     return weights.weights
 
 

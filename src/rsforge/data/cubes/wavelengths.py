@@ -19,6 +19,7 @@ _NAMED = re.compile(rf"({_NUMBER})\s*(nm|nano\w*|um|µm|μm|micro\w*|micron\w*)\
 MAX_TEXT = 16 << 20
 FIELDS = ("wavelength", "wavelengths", "wavelength_nm", "wavelengths_nm", "center_wavelengths", "lambda")
 UNSTATED = ("", "unknown", "none")
+MOST_DETECTORS = 4
 WIDTH_FIELDS = ("fwhm", "fwhm_nm", "fwhms")
 
 
@@ -59,6 +60,26 @@ def require_valid(values: F64) -> F64:
 def are_valid_widths(values: F64, bands: int) -> bool:
     """Whether ``values`` can be the widths of ``bands`` bands: as many, finite and positive."""
     return values.shape == (bands,) and bool(np.isfinite(values).all()) and bool((values > 0).all())
+
+
+def require_order(wavelength_nm: F64) -> npt.NDArray[np.int64] | None:
+    """The bands by rising wavelength ``(B,)``, None where they rise already; ``WavelengthError`` for no such order.
+
+    Detectors overlap, so that wavelengths may fall where the next detector begins, which then begins and ends beyond
+    the former one. At most ``MOST_DETECTORS`` are sorted. More falls, or others, are a list of other bands.
+    """
+    falls = np.flatnonzero(np.diff(wavelength_nm) < 0)
+    if not len(falls):
+        return None
+    k = int(falls[0])
+    if len(falls) >= min(MOST_DETECTORS, len(wavelength_nm) - 1):
+        raise WavelengthError(f"they do not rise: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
+    begins, ends = wavelength_nm[[0, *(falls + 1)]], wavelength_nm[[*falls, -1]]
+    for bounds in (begins, ends):
+        if (np.diff(bounds) <= 0).any():
+            raise WavelengthError(f"they are in no order: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
+    order: npt.NDArray[np.int64] = np.argsort(wavelength_nm)
+    return order
 
 
 def parse_names(names: Sequence[str]) -> F64 | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,38 +36,57 @@ def are_same(unit: str, other: str) -> bool:
     return one == two or (kind_of(unit) == kind_of(other) != "" and bool({one, two} & {"radiance", "reflectance", "1"}))
 
 
+@dataclass(frozen=True)
+class ValueSample:
+    """Valid pixels ``(n, bands)`` of Landsat from the file ``where``, and the unit that it states, "" for none.
+
+    ``remedy`` says how values of another scale are put right.
+    """
+
+    name: str
+    where: str
+    unit: str
+    pixels: F32
+    remedy: str
+
+
 def check_values(
     scene: LandsatScene, unit: str, low: F64, high: F64, *, stated: bool, size: int = 64, most: int = 6
 ) -> list[str]:
-    """Sentences on what is unusual in a sample of a scene for a training whose values have ``unit`` and mostly lie from
+    """:func:`check_sample` of a sample of a scene."""
+    pixels = _sample(scene, spread_windows(scene.info.height, scene.info.width, size, most))
+    path, remedy = scene.info.path, "declare its nodata value, or correct its scale by --scale-offset"
+    return check_sample(ValueSample(path.name, str(path), scene.unit, pixels, remedy), unit, low, high, stated=stated)
+
+
+def check_sample(sample: ValueSample, unit: str, low: F64, high: F64, *, stated: bool) -> list[str]:
+    """Sentences on what is unusual in ``sample`` for a training whose values have ``unit`` and mostly lie from
     ``low`` to ``high``, each ``(1,)`` or ``(bands,)``.
 
     RSF-D010 where the units differ; where one of them is unknown and values are too dark or too bright for the
     training's, both unless it is ``stated`` that they are in its unit; and where more than ``MOST_NEGATIVE`` of
     radiances are negative.
     """
-    where, name = str(scene.info.path), scene.info.path.name
+    where, name = sample.where, sample.name
     notes: list[str] = []
-    same = bool(unit and scene.unit) and are_same(unit, scene.unit)
-    if unit and scene.unit and not same and not stated:
-        found = f"{scene.unit} in the scene, {unit} in the training"
-        fix = "convert the scene, or state by --values training that its values are in the unit of the training"
+    same = bool(unit and sample.unit) and are_same(unit, sample.unit)
+    fix = "convert it, or state by --values training that its values are in the unit of the training"
+    if unit and sample.unit and not same and not stated:
+        found = f"{sample.unit} in the file, {unit} in the training"
         raise RsforgeError(
             "RSF-D010", f"{name} is in another unit than the training", where=where, found=found, fix=fix
         )
-    sample = _sample(scene, spread_windows(scene.info.height, scene.info.width, size, most))
-    if not sample.size:
+    if not sample.pixels.size:
         return notes
     if not same:
-        notes.append(f"{name}: {_unknown(scene.unit, unit)}; its values are taken as those of the training")
-    problem = _describe_size(sample, low, high)
+        notes.append(f"{name}: {_unknown(sample.unit, unit)}; its values are taken as those of the training")
+    problem = _describe_size(sample.pixels, low, high)
     if problem and not (same or stated):
-        fix = "convert the scene, or state by --values training that its values are in the unit of the training"
         what = f"{name} cannot be in the unit of the training ({unit or 'not stated'}): {problem}"
         raise RsforgeError("RSF-D010", what, where=where, fix=fix)
     if problem:
         notes.append(f"{name}: {problem}")
-    return notes + _check_negative(sample, scene, unit)
+    return notes + _check_negative(sample, unit)
 
 
 def _unknown(scene: str, training: str) -> str:
@@ -92,12 +112,12 @@ def _describe_size(sample: F32, low: F64, high: F64) -> str:
     return f"{seen} above {np.median(sample):.3g}" if middle > 1 + BRIGHTEST else ""
 
 
-def _check_negative(sample: F32, scene: LandsatScene, unit: str) -> list[str]:
-    share = float((sample < 0).mean())
+def _check_negative(sample: ValueSample, unit: str) -> list[str]:
+    share = float((sample.pixels < 0).mean())
     if share <= MOST_NEGATIVE:
         return []
-    found = f"{share:.1%} of its values are negative, down to {sample.min():.3g}"
-    if kind_of(unit or scene.unit) == "radiance":
-        fix = "declare its nodata value, or correct its scale by --scale-offset"
-        raise RsforgeError("RSF-D010", "radiance cannot be negative", where=str(scene.info.path), found=found, fix=fix)
-    return [f"{scene.info.path.name}: {found}"]
+    found = f"{share:.1%} of its values are negative, down to {sample.pixels.min():.3g}"
+    if kind_of(unit or sample.unit) == "radiance":
+        what = "radiance cannot be negative"
+        raise RsforgeError("RSF-D010", what, where=sample.where, found=found, fix=sample.remedy)
+    return [f"{sample.name}: {found}"]

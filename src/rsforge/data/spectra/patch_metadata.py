@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.cubes import hdf5_file
-from rsforge.data.cubes.cube import F64
+from rsforge.data.cubes.cube import F64, Mask
 from rsforge.data.cubes.hdf5 import find_named_values
 from rsforge.data.cubes.patches import RESPONSE
 from rsforge.data.cubes.wavelengths import (
@@ -18,6 +18,7 @@ from rsforge.data.cubes.wavelengths import (
     WIDTH_FIELDS,
     WavelengthError,
     are_valid_widths,
+    require_order,
     require_valid,
     to_nanometres,
 )
@@ -25,7 +26,6 @@ from rsforge.data.io.image_reader import UnreadableError
 
 FACTOR = Fraction(15, 2)
 """The width of a Landsat pixel in pixels of the cube where a file does not state it: 30 m of 4 m."""
-MOST_DETECTORS = 4
 
 
 class Spectrum(NamedTuple):
@@ -56,8 +56,7 @@ def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Datase
 def read_spectrum(spectra: h5py.Dataset) -> Spectrum:
     """The wavelengths of the bands; ``WavelengthError`` where they do not fit the bands, or are in no order.
 
-    Detectors overlap, so that wavelengths may fall where the next detector begins: of at most ``MOST_DETECTORS`` the
-    bands are sorted. More falls are a list that belongs to other bands, or to these in reverse.
+    Bands of overlapping detectors are sorted, see :func:`require_order`.
     """
     arrays = hdf5_file.list_numeric_datasets(spectra.file)
     bands = spectra.shape[3]
@@ -68,13 +67,10 @@ def read_spectrum(spectra: h5py.Dataset) -> Spectrum:
         raise WavelengthError(f"there are {len(values)} for {bands} bands")
     wavelength_nm, note = to_nanometres(require_valid(values), unit)
     notes = [note] if note else []
-    falls = np.flatnonzero(np.diff(wavelength_nm) < 0)
-    if len(falls) >= min(MOST_DETECTORS, bands - 1) > 0:
-        k = int(falls[0])
-        raise WavelengthError(f"they do not rise: {wavelength_nm[k + 1]:g} nm follows {wavelength_nm[k]:g} nm")
-    order = np.argsort(wavelength_nm) if len(falls) else None
+    order = require_order(wavelength_nm)
     if order is not None:
-        notes.append(f"the bands of {len(falls) + 1} overlapping detectors are sorted by wavelength")
+        detectors = 1 + int((np.diff(wavelength_nm) < 0).sum())
+        notes.append(f"the bands of {detectors} overlapping detectors are sorted by wavelength")
     fwhm, _ = find_named_values(WIDTH_FIELDS, spectra, arrays)
     fwhm_nm = None
     if fwhm is not None and are_valid_widths(fwhm, bands):
@@ -114,6 +110,15 @@ def read_response(file: h5py.File, bands: int, landsat_bands: int) -> F64 | None
         if np.isfinite(weights).all():
             return weights
     raise UnreadableError(f"{RESPONSE} are not {landsat_bands} x {bands} finite weights")
+
+
+def read_good_bands(spectra: h5py.Dataset) -> Mask | None:
+    """Which bands of the cube the spectra have, of all bands of the cube; None where not stated."""
+    stated, _ = find_named_values(("good_band_mask",), spectra, hdf5_file.list_numeric_datasets(spectra.file))
+    if stated is None:
+        return None
+    mask: Mask = stated != 0
+    return mask
 
 
 def read_sensor(file: h5py.File, bands: int) -> tuple[str, tuple[str, ...]]:

@@ -46,7 +46,8 @@ class Moments:
     def means(self) -> tuple[F64, F64]:
         """Means ``(K,)`` and ``(B,)``; RSF-D004 without any pixel."""
         if self._origin is None:
-            raise RsforgeError("RSF-D004", "there is no valid pixel to fit on")
+            fix = "cut the patches with a higher --min-valid, or correct their masks"
+            raise RsforgeError("RSF-D004", "the training side has no valid pixel", fix=fix)
         return self._origin[0] + self._sums[0] / self.count, self._origin[1] + self._sums[1] / self.count
 
     def covariances(self) -> tuple[F64, F64, F64]:

@@ -40,6 +40,38 @@ def resize(x: Tensor, scale: Fraction) -> Tensor:
         return _resize_rows(_resize_rows(x, scale).mT, scale).mT
 
 
+def average_areas(fine: Tensor, size: tuple[int, int], scale: Fraction) -> Tensor:
+    """The means ``(B, C, h, w)`` of ``fine`` ``(B, C, floor(h * scale), floor(w * scale))`` over coarse pixels.
+
+    ``size`` is ``(h, w)``; both images begin at the same upper left corner, and the mean of a coarse pixel at the lower
+    or right edge is over what there is of it. In full precision under autocast.
+    """
+    with full_precision(fine):
+        return _average_rows(_average_rows(fine, size[1], scale).mT, size[0], scale).mT
+
+
+def _average_rows(x: Tensor, count: int, scale: Fraction) -> Tensor:
+    """The last axis averaged to ``count`` pixels."""
+    weights = _overlaps(scale).to(x)
+    periods = -(-count // scale.denominator)
+
+    def add_up(values: Tensor) -> Tensor:
+        padded = F.pad(values, (0, periods * scale.numerator - values.shape[-1]))
+        windows: Tensor = padded.unflatten(-1, (periods, scale.numerator))
+        return (windows @ weights.T).flatten(-2)[..., :count]
+
+    return add_up(x) / add_up(x.new_ones(x.shape[-1]))
+
+
+@lru_cache(maxsize=32)
+def _overlaps(scale: Fraction) -> Tensor:
+    """How much ``q`` coarse pixels and ``p`` fine ones of a period overlap, ``(q, p)`` in widths of fine ones."""
+    p, q = scale.numerator, scale.denominator
+    fine = torch.arange(p, dtype=torch.float64, device="cpu")
+    first = torch.tensor([float(k * scale) for k in range(q)], dtype=torch.float64, device="cpu")[:, None]
+    return (torch.minimum(first + float(scale), fine + 1) - torch.maximum(first, fine)).clamp(min=0)
+
+
 def _resize_rows(x: Tensor, scale: Fraction) -> Tensor:
     """The last axis resampled."""
     first, weights = _phases(scale)

@@ -14,6 +14,7 @@ from rsforge.data.cubes.formats import find_cubes
 from rsforge.data.cubes.patches import MOST_RESPONSE, NAME, RESPONSE, CubePatch, Simulation, write_patches
 from rsforge.data.cubes.resample import coarse_count
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
+from rsforge.data.spectra.patch_files import open_patch_file, require_same_kind
 from rsforge.data.splits.assign import divide
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.split_file import SPLIT_FILE
@@ -65,6 +66,7 @@ def _cut_scenes(job: CuttingJob, console: Console) -> dict[str, Any]:
         for path in earlier - written:
             path.unlink()
         facts |= {"scenes": counts, "patches": sum(counts.values()), "left_out": dict(sorted(job.left_out.items()))}
+        _warn_of_other_kinds(out, scenes, counts, console)
         write_card(out, "patches", **{key: value for key, value in facts.items() if key != "output_dir"})
     return facts | _divide_patches(settings, console)
 
@@ -178,6 +180,15 @@ def _collect_facts(job: CuttingJob, scenes: list[CubeScene]) -> dict[str, Any]:
     }
 
 
+def _warn_of_other_kinds(out: Path, scenes: list[CubeScene], counts: dict[str, int], console: Console) -> None:
+    """Say where the scenes cannot be trained on together; each is a data set of its own."""
+    files = [open_patch_file(out / scene.name / NAME, scene.name) for scene in scenes if counts[scene.name]]
+    try:
+        require_same_kind(files)
+    except RsforgeError as error:
+        console.warn(f"{error.what} ({error.found}): train on them apart, each with its own folder as --data-dir")
+
+
 def _upper_bounds(job: CuttingJob, scenes: list[CubeScene]) -> dict[str, int]:
     """The number of patches if every window is valid, and their bytes before compression."""
     counts = {scene.name: len(scene.windows) for scene in scenes}
@@ -205,7 +216,8 @@ def _cut_patches(scene: CubeScene, cube: Cube, job: CuttingJob, meter: Meter, st
     simulation = Simulation.for_patches(scene.bands.weights, job.settings.patch_size, job.factor)
     for window in scene.windows:
         job.raise_if_stopped()
-        values, valid = cube.read(window, scene.keep)
+        values, valid = cube.read(window, scene.turn(scene.keep))
+        values = np.ascontiguousarray(scene.turn(values))
         if job.settings.valid_range is not None:
             low, high = job.settings.valid_range
             valid = valid & _are_within(values, low, high)
@@ -241,7 +253,7 @@ def _make_attributes(scene: CubeScene, cube: Cube, job: CuttingJob) -> dict[str,
         "units": cube.unit,
     }
     if cube.fwhm_nm is not None:
-        facts["fwhm"] = cube.fwhm_nm[scene.keep]
+        facts["fwhm"] = scene.turn(cube.fwhm_nm)[scene.keep]
     if cube.grid is not None:
         facts |= {"crs": cube.grid.crs, "transform": cube.grid.transform}
     gsd_m = cube.grid.gsd_m() if cube.grid else None

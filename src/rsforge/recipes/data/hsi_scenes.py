@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from rsforge.data.cubes.cube import F32, F64, Cube, Mask
 from rsforge.data.cubes.formats import open_cube
@@ -22,12 +24,14 @@ from rsforge.data.cubes.spectral_response import (
     select_bands,
     widest_step,
 )
+from rsforge.data.cubes.wavelengths import WavelengthError, require_order, wavelength_error
 from rsforge.data.io.windows import WindowGrid
 from rsforge.engine.signals import StopRequest
 from rsforge.errors import RsforgeError, Terminated
 from rsforge.recipes.console import Console
 from rsforge.settings.data_cubes import HsiPatchesSettings
 
+Value = TypeVar("Value", bound=np.generic)
 MAX_NEGATIVE = 0.01  # share of negative values: noise makes a few, wrong scales many
 HUGE = 1e9
 ADVICE = "; other values than credible ones are left out by --valid-range LOW HIGH"
@@ -35,7 +39,11 @@ ADVICE = "; other values than credible ones are left out by --valid-range LOW HI
 
 @dataclass(frozen=True)
 class CubeScene:
-    """A checked cube: the bands to keep, the weights of the Landsat bands, and the windows to cut."""
+    """A checked cube: the bands to keep, the weights of the Landsat bands, and the windows to cut.
+
+    ``wavelength_nm``, ``keep`` and ``bands`` are in the order in which bands are written: ``turned`` where the cube has
+    them from the longest wavelength to the shortest.
+    """
 
     name: str
     path: Path
@@ -43,6 +51,11 @@ class CubeScene:
     keep: Mask
     bands: BandWeights
     windows: WindowGrid
+    turned: bool
+
+    def turn(self, bands: npt.NDArray[Value]) -> npt.NDArray[Value]:
+        """What belongs to the bands of the cube, on its last axis, in the order in which they are written."""
+        return bands[..., ::-1] if self.turned else bands
 
 
 @dataclass(frozen=True)
@@ -140,18 +153,34 @@ def judge_scene(name: str, path: Path, job: CuttingJob, console: Console, *, alo
             console.warn(f"{path.name} is left out: it has no wavelengths")
             job.left_out["files without wavelengths"] += 1
             return None
+        turned = _are_falling(path, cube.wavelength_nm)
         keep = cube.select_bands(job.dropped_nm)
         if keep.sum() < 2:
             what = f"{keep.sum()} of the {cube.bands} bands of {path.name} are left"
             raise RsforgeError("RSF-D014", what, where=str(path), fix="drop less by --drop-nm")
-        bands = integrate_response(job.response, cube.wavelength_nm[keep], widest_nm=widest_step(cube.wavelength_nm))
+        wavelength_nm = cube.wavelength_nm
+        if turned:
+            console.say(f"cube       {path.name}: its bands are turned, so that wavelengths rise")
+            wavelength_nm, keep = wavelength_nm[::-1], keep[::-1]
+        bands = integrate_response(job.response, wavelength_nm[keep], widest_nm=widest_step(wavelength_nm))
         require_coverage(job.response, bands, where=str(path))
         size = settings.patch_size
         windows = WindowGrid(cube.height, cube.width, size, settings.stride or size)
         if not windows:
             console.warn(f"{path.name} is left out: its {cube.height} x {cube.width} pixels hold no patch of {size}")
             job.left_out["cubes smaller than a patch"] += 1
-        return CubeScene(name, path, cube.wavelength_nm, keep, bands, windows)
+        return CubeScene(name, path, wavelength_nm, keep, bands, windows, turned)
+
+
+def _are_falling(path: Path, wavelength_nm: F64) -> bool:
+    """Whether all wavelengths fall; RSF-D014 where they neither do nor are those of detectors one after the other."""
+    if len(wavelength_nm) > 1 and (np.diff(wavelength_nm) < 0).all():
+        return True
+    try:
+        require_order(wavelength_nm)
+    except WavelengthError as reason:
+        raise wavelength_error(path, reason) from None
+    return False
 
 
 def _parse_range(text: str) -> tuple[float, float]:

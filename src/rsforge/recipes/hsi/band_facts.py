@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from rsforge.data.cubes.cube import F64
 from rsforge.data.spectra.patch_files import PatchFile, find_other_band
 from rsforge.errors import RsforgeError
@@ -14,6 +16,8 @@ from rsforge.recipes.hsi.load import SpatialModel, SpectralModel
 
 WRONG_CHECKPOINT, WRONG_FILE = ("RSF-C006", "RSF-C006"), ("RSF-D003", "RSF-D010")
 """The codes of a difference, by what is to be replaced; the second is that of another unit."""
+LANDSAT_SHIFT_NM = 10.0
+"""Centres of the Landsat bands of one response may differ by so much, as cubes cover bands in part."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class BandFacts:
     wavelength_nm: F64 | None = None
     unit: str = ""
     scale: Fraction | None = None
+    landsat_nm: F64 | None = None
+    """The centres of the Landsat bands by the response with which they were simulated."""
 
     @classmethod
     def of_patches(cls, file: PatchFile) -> BandFacts:
@@ -43,15 +49,22 @@ class BandFacts:
             file.bands,
             file.wavelength_nm,
             file.unit,
+            landsat_nm=_find_centres(file.response, file.wavelength_nm),
         )
 
     @classmethod
     def of_stage1(cls, model: SpectralModel) -> BandFacts:
         bands, landsat_bands = model.ridge.weight.shape
         state = model.loaded.state
-        names = tuple(state.get("landsat_names", ()))
         return cls(
-            "stage 1", landsat_bands, names, state.get("sensor", ""), bands, model.wavelength_nm, state.get("unit", "")
+            "stage 1",
+            landsat_bands,
+            tuple(state.get("landsat_names", ())),
+            state.get("sensor", ""),
+            bands,
+            model.wavelength_nm,
+            state.get("unit", ""),
+            landsat_nm=_find_centres(state.get("response"), model.wavelength_nm),
         )
 
     @classmethod
@@ -83,6 +96,11 @@ def _list_quantities(one: BandFacts, other: BandFacts) -> Iterator[tuple[str, An
     yield "number of Landsat bands", one.landsat_bands, other.landsat_bands
     yield "list of Landsat bands", one.landsat_names, other.landsat_names
     yield "sensor", one.sensor, other.sensor
+    if one.landsat_nm is not None and other.landsat_nm is not None:
+        worst = int(np.abs(one.landsat_nm - other.landsat_nm).argmax())
+        centres = float(one.landsat_nm[worst]), float(other.landsat_nm[worst])
+        if abs(centres[0] - centres[1]) > LANDSAT_SHIFT_NM:
+            yield f"centre of Landsat band {worst + 1} in nm", *centres
     yield "number of bands", one.bands, other.bands
     if one.wavelength_nm is not None and other.wavelength_nm is not None:
         k = find_other_band(one.wavelength_nm, other.wavelength_nm)
@@ -96,3 +114,14 @@ def _spell(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _find_centres(response: Any, wavelength_nm: F64 | None) -> F64 | None:
+    """The mean wavelengths ``(K,)`` by the weights ``response (K, B)``; None where either is not known or damaged."""
+    if response is None or len(response) == 0 or wavelength_nm is None:
+        return None
+    try:
+        centres: F64 = np.asarray(response, float) @ wavelength_nm
+    except (TypeError, ValueError):
+        return None  # who needs the weights refuses them
+    return centres

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from rsforge.data.cubes.spectral_response import integrate_response, load_response, require_coverage, select_bands
+from rsforge.data.cubes.spectral_response import named_weights
+from rsforge.data.spectra.patch_files import describe_other_response
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.band_facts import BandFacts, require_same
@@ -31,9 +33,11 @@ def load_stages(settings: HsiPredictSettings, device: torch.device, console: Con
         _check_pair(spectral, spatial, settings, console)
     if settings.sensor and not settings.project:
         console.warn("--sensor is not used: only --project needs a response")
+    stages = Stages(spectral, spatial)
     if settings.project:
-        return allow_projection(Stages(spectral, spatial), settings.stage1_checkpoint, settings.sensor)
-    return Stages(spectral, spatial)
+        stages = allow_projection(stages, settings.stage1_checkpoint, settings.sensor)
+        _warn_of_other_response(stages, settings.sensor, console)
+    return stages
 
 
 def _check_pair(first: SpectralModel, second: SpatialModel, settings: HsiPredictSettings, console: Console) -> None:
@@ -43,6 +47,16 @@ def _check_pair(first: SpectralModel, second: SpatialModel, settings: HsiPredict
     partner = stored_partners(second.loaded.state).get("stage1")
     if partner and partner["digest"] != first.loaded.digest:
         console.warn("stage 2 was trained on predictions of another stage 1 than this")
+
+
+def _warn_of_other_response(stages: Stages, sensor: str | None, console: Console) -> None:
+    """Say that predictions are moved to what another sensor would measure than that of the training."""
+    state, response = stages.spectral.loaded.state, stages.response
+    if sensor is None or response is None or not state.get("response"):
+        return
+    stored, axis = np.array(state["response"], float), stages.spectral.wavelength_nm
+    if found := describe_other_response(stored, response.numpy(), axis, axis):
+        console.warn(f"--sensor {sensor} has another response than the patches of the training ({found})")
 
 
 def allow_projection(stages: Stages, stage1_checkpoint: Path, sensor: str | None = None) -> Stages:
@@ -69,16 +83,8 @@ def _load_weights(model: SpectralModel, where: str, sensor: str | None) -> Tenso
     if not sensor:
         what = "the checkpoint does not say which sensor it was trained for"
         raise RsforgeError("RSF-U005", what, where="--project", found=where, fix="name the sensor with --sensor")
-    response = load_response(sensor)
-    if state.get("landsat_names"):
-        response = select_bands(response, state["landsat_names"])
-    count = model.ridge.weight.shape[1]
-    if len(response.bands) != count:
-        what = f"{sensor} has {len(response.bands)} bands, the network takes {count}"
-        raise RsforgeError("RSF-U005", what, where="--sensor", fix="name the sensor that the patches were cut for")
-    bands = integrate_response(response, model.wavelength_nm)
-    require_coverage(response, bands, where=where)
-    return torch.from_numpy(bands.weights)
+    names, count = state.get("landsat_names") or (), model.ridge.weight.shape[1]
+    return torch.from_numpy(named_weights(sensor, names, count, model.wavelength_nm, where=where))
 
 
 def _read_response(stored: Any, model: SpectralModel, where: str) -> Tensor:

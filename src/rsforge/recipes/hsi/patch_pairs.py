@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsforge.data.cubes.cube import F64
-from rsforge.data.cubes.spectral_response import known_weights
+from rsforge.data.cubes.spectral_response import known_weights, named_weights
 from rsforge.data.spectra.pair_dataset import SpectralPairs
-from rsforge.data.spectra.patch_files import PatchFile, PatchRef
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef, describe_other_response
 from rsforge.data.spectra.training_fits import TrainingFits, fit_training_side
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
@@ -62,11 +62,12 @@ def load_patches(
     """The patches that the settings name, without augmentation where held out; every one is read once.
 
     What was measured on them is that of ``state``, the checkpoint of a run that goes on on the same patches.
-    RSF-U005 where the loss asks for a response that the files do not give; other errors are those of the parts.
+    RSF-U005 where the loss asks for a response that is not known, or --sensor is another one than that of the files;
+    other errors are those of the parts.
     """
     data, seed = settings.data, settings.run.seed
     sets = divide_patches(data, seed, console)
-    file = sets.train[0].file
+    file = state_response(sets.train[0].file, settings.loss.sensor)
     response = find_response(file, data) if settings.loss.consistency_weight else None
     fits = _find_stored_fits(state, file) if state else None
     fits = fits or measure(sets.train, sets.val, data, seed, compute, console)
@@ -94,22 +95,49 @@ def _find_stored_fits(state: Mapping[str, Any], file: PatchFile) -> TrainingFits
 
 
 def find_response(file: PatchFile, data: SpectralDataSettings) -> F64:
-    """The weights ``(K, B)`` of the sensor that the files name; RSF-U005 where they or the settings do not allow it."""
+    """The weights ``(K, B)`` of the sensor of the files; RSF-U005 where they or the settings do not allow it."""
     if data.clip_outliers:
         raise RsforgeError(
             "RSF-U005", "spectra whose outliers are cut off do not add up to what Landsat measured",
             where="--consistency-weight, --clip-outliers", fix="leave out one of them",
         )  # fmt: skip
-    if file.response is not None:
-        return file.response
     try:
-        return known_weights(file.sensor, file.landsat_names, file.landsat_bands, file.wavelength_nm)
+        return weights_of_patches(file)
     except ValueError as reason:
         raise RsforgeError(
             "RSF-U005", "what Landsat would measure of a spectrum is not known of these files",
             where="--consistency-weight", found=f"{file.path}: {reason}",
-            fix="leave it out, or cut patches for landsat7, landsat8 or landsat9 by `rsforge data hsi-patches`",
+            fix="leave it out, name the sensor with --sensor, or cut the patches by `rsforge data hsi-patches`",
         ) from None  # fmt: skip
+
+
+def weights_of_patches(file: PatchFile) -> F64:
+    """The weights ``(K, B)`` with which Landsat was simulated; ``ValueError`` says why they are not known."""
+    if file.response is not None:
+        return file.response
+    return known_weights(file.sensor, file.landsat_names, file.landsat_bands, file.wavelength_nm)
+
+
+def state_response(file: PatchFile, sensor: str | None) -> PatchFile:
+    """The file with the response of ``sensor``, as it is without one; errors are those of :func:`named_weights`.
+
+    RSF-U005 where the file says that it simulates another sensor.
+    """
+    if sensor is None:
+        return file
+    try:
+        stated = weights_of_patches(file)
+    except ValueError:
+        stated = None
+    if stated is not None and sensor == file.sensor:
+        return replace(file, response=stated)
+    where, names = str(file.path), file.landsat_names
+    named = named_weights(sensor, names, file.landsat_bands, file.wavelength_nm, where=where)
+    axis = file.wavelength_nm
+    if stated is not None and (found := describe_other_response(stated, named, axis, axis)):
+        what = f"the patches simulate {file.sensor or 'another sensor'}, not {sensor}"
+        raise RsforgeError("RSF-U005", what, where="--sensor", found=f"{where}: {found}", fix="leave --sensor out")
+    return replace(file, response=named)
 
 
 def divide_patches(data: SpectralDataSettings, seed: int, console: Console) -> PatchSets:

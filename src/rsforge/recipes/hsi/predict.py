@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 
 from rsforge import __version__, durable, leftovers
+from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.cube_output import CubeHeader, geotiff_cube_writer
 from rsforge.data.cubes.envi_output import SUFFIXES as ENVI
 from rsforge.data.cubes.envi_output import envi_writer
 from rsforge.data.scenes.core_tiles import CoreTiles
 from rsforge.data.scenes.inputs import InputImage
 from rsforge.data.scenes.landsat_scene import BandRequest, LandsatScene, open_landsat
-from rsforge.data.scenes.landsat_units import check_values
+from rsforge.data.scenes.landsat_units import check_sample, check_values
 from rsforge.data.spectra.patch_files import open_patch_file
 from rsforge.data.splits.single_items import HDF5
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.load_stages import load_stages
-from rsforge.recipes.hsi.predict_patches import check_patches, predict_patches
+from rsforge.recipes.hsi.predict_patches import check_patches, predict_patches, sample_patches
 from rsforge.recipes.hsi.predict_scene import TilePlan, plan_tiles, predict_scene
 from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.inference import output_paths
@@ -143,15 +144,18 @@ class Run:
         with open_landsat(source, self._request()) as scene:
             for note in scene.notes:
                 self.console.say(f"scene      {source.name}: {note}")
-            low, high = np.array(self.stages.spectral.landsat.low), np.array(self.stages.spectral.landsat.high)
-            stated = self.settings.values == "training"
-            for warning in check_values(scene, self.state.get("unit", ""), low, high, stated=stated):
+            for warning in check_values(scene, *self._training_values(), stated=self.settings.values == "training"):
                 self.console.warn(warning)
             if scene.info.grid is None:
                 self.console.warn(
                     f"{source.name} is not georeferenced{f': {scene.info.note}' if scene.info.note else ''}"
                 )
             return self._write_scene(scene, target)
+
+    def _training_values(self) -> tuple[str, F64, F64]:
+        """The unit of the training, and the range in which most of its Landsat values lie."""
+        scaling = self.stages.spectral.landsat
+        return self.state.get("unit", ""), np.array(scaling.low), np.array(scaling.high)
 
     def _write_scene(self, scene: LandsatScene, target: Path) -> dict[str, Any]:
         info, settings = scene.info, self.settings
@@ -184,6 +188,9 @@ class Run:
     def _do_patches(self, source: Path, target: Path) -> dict[str, Any]:
         file = open_patch_file(source, source.name)
         check_patches(self.stages, file)
+        stated = self.settings.values == "training"
+        for warning in check_sample(sample_patches(file), *self._training_values(), stated=stated):
+            self.console.warn(warning)
         facts: dict[str, Any] = {"patches": file.count}
         if self.console.dry_run:
             return facts

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rsforge.data.cubes.patches import PREDICTED, write_rows
 from rsforge.data.io.windows import Window
+from rsforge.data.scenes.landsat_units import ValueSample
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.data.spectra.spatial_dataset import coarse_means
@@ -42,6 +43,17 @@ def check_patches(stages: Stages, file: PatchFile) -> None:
         models.append(replace(BandFacts.of_stage2(stages.spatial), scale=stages.scale))
     for model in models:
         require_same(model, patches, where=where, fix=fix, codes=WRONG_FILE)
+
+
+def sample_patches(file: PatchFile, most: int = 4) -> ValueSample:
+    """Landsat's valid pixels of up to ``most`` patches spread over a file."""
+    reader = PatchReader()
+    rows = sorted({int(row) for row in np.linspace(0, file.count - 1, most)})
+    patches = [reader.read(PatchRef(file, row)) for row in rows]
+    reader.close()
+    pixels = np.concatenate([patch.landsat[patch.valid] for patch in patches])
+    remedy = "cut the patches with --valid-range 0 HIGH, or correct the scale of the cube"
+    return ValueSample(file.path.name, str(file.path), file.unit, pixels, remedy)
 
 
 def predict_patches(stages: Stages, file: PatchFile, target: Path, facts: dict[str, Any], meter: Meter) -> SceneFigures:

@@ -50,8 +50,9 @@ class Start:
 class SpatialSets:
     """Both sides as pairs of true spectra, and what was measured on the training side.
 
-    ``start`` is None for a run that goes on. ``inputs`` are the datasets to train on and to measure, ``trained`` are
-    short digests of the contents of the training patches.
+    ``start`` is None for a run that goes on, and ``corrections`` those of its network, None for one that begins.
+    ``inputs`` are the datasets to train on and to measure, ``trained`` are short digests of the contents of the
+    training patches.
     """
 
     train: SpatialPairs
@@ -65,6 +66,7 @@ class SpatialSets:
     stage1: FirstStage | None
     identity: dict[str, Any]
     trained: list[str]
+    corrections: int | None = None
 
 
 def load_spatial_pairs(
@@ -99,7 +101,9 @@ def load_spatial_pairs(
     if pixels is not None:
         start = Start(pixels, compute.world.make_once(partial(measure_bicubic_error, train, console)))
     inputs = (train, plain or NoPatches())
-    return SpatialSets(train, plain, inputs, file, *scalings, start, scale, stage1, sets.identity, sets.trained)
+    corrections = int(state["architecture"].get("corrections", 0)) if state else None
+    identity, trained = sets.identity, sets.trained
+    return SpatialSets(train, plain, inputs, file, *scalings, start, scale, stage1, identity, trained, corrections)
 
 
 def _find_stored_scalings(state: Mapping[str, Any] | None) -> tuple[Scaling, Scaling] | None:

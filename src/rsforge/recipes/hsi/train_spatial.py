@@ -78,7 +78,13 @@ def build(options: SpatialNetworkSettings, bands: int) -> Network:
     width = options.num_features or WIDTHS[options.model]
     try:
         if options.model == "lightweight":
-            network: Network = LightweightSR(bands=bands, scale=options.scale, width=width, layers=options.num_layers)
+            network: Network = LightweightSR(
+                bands=bands,
+                scale=options.scale,
+                width=width,
+                layers=options.num_layers,
+                corrections=options.corrections,
+            )
         else:
             network = SpatialSR(
                 bands=bands,
@@ -87,6 +93,7 @@ def build(options: SpatialNetworkSettings, bands: int) -> Network:
                 groups=options.num_groups,
                 blocks=options.num_blocks,
                 window=options.attention_window,
+                corrections=options.corrections,
             )
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--scale, --attention-window") from error
@@ -99,7 +106,10 @@ def build_network(settings: SpatialTrainSettings, data: SpatialSets, compute: Co
 
     Of a run that goes on it is that of its checkpoint anyway.
     """
-    network = build(settings.network, data.file.bands)
+    options = settings.network
+    if data.corrections is not None:  # a run from before there were corrections goes on without them
+        options = options.model_copy(update={"corrections": data.corrections})
+    network = build(options, data.file.bands)
     if data.start:
         set_range(network, data.start.pixels, data.spectra)
         network.set_residual_scale(as_tensor(data.start.error))

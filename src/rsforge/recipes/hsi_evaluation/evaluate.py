@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
 from rsforge.data.cubes.cube import F64
-from rsforge.data.spectra.patch_files import PatchFile
-from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.data.spectra.negative_values import NegativeValues
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef
+from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
 from rsforge.engine import devices
+from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Resampling
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.measured_subset import warn_trained
@@ -23,6 +26,7 @@ from rsforge.recipes.hsi.band_facts import BandFacts, require_same
 from rsforge.recipes.hsi.first_stage import FirstStage, check_fits
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel, load_spatial, load_spectral
 from rsforge.recipes.hsi.load_stages import allow_projection
+from rsforge.recipes.hsi.patch_pairs import state_response
 from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
 from rsforge.recipes.hsi_evaluation.shown_patches import (
@@ -57,13 +61,13 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
     stage1 = load_spectral(settings.stage1_checkpoint, device)
     stage2 = load_spatial(settings.stage2_checkpoint, device) if settings.stage2_checkpoint else None
     measured = open_patches(Path(settings.data_dir), settings.split, own.side, console, stage1.loaded.state)
-    file = measured.patches[0].file
+    file = state_response(measured.patches[0].file, settings.sensor)
     check_fits(FirstStage(stage1, settings.stage1_checkpoint), file)
     if stage2 is not None:
         check_stage2(stage2, settings.stage2_checkpoint, file)
     stages = Stages(stage1, stage2)
     if settings.project:
-        stages = allow_projection(stages, settings.stage1_checkpoint)
+        stages = allow_projection(stages, settings.stage1_checkpoint, settings.sensor)
     models = {"stage1": stage1} | ({"stage2": stage2} if stage2 else {})
     facts = describe_measured(settings, models, measured)
     doubts = list_doubts(models, measured, file, console)
@@ -71,7 +75,7 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         return {**facts, "output_dir": str(own.output_dir or "nothing is written")}
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    figures, sums = measure(settings, build_stages(stages), stage1, measured, doubts, console)
+    figures, sums = measure(settings, build_stages(stages), stage1, measured, file, doubts, console)
     result = facts | figures
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
@@ -152,15 +156,18 @@ def measure(
     stages: Sequence[Stage],
     stage1: SpectralModel,
     measured: MeasuredPatches,
+    file: PatchFile,
     doubts: list[str],
     console: Console,
 ) -> tuple[dict[str, Any], list[StageSums]]:
-    """The figures of all stages, and the sums that they follow from."""
-    own, file = settings.evaluation, measured.patches[0].file
+    """The figures of all stages, and the sums that they follow from; ``file`` says what all patches have in common."""
+    own = settings.evaluation
     response, missing = find_response(file)
     sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
+    negative = NegativeValues(file.wavelength_nm)
     with console.progress("patch", len(measured.patches)) as meter:
-        sum_stages(sums, measured.patches, reader.read, meter.step)
+        sum_stages(sums, measured.patches, partial(read_counted, reader, negative), meter.step)
+    check_pixels(negative, measured, doubts, console)
     resampling = Resampling(measured.groups, own.resamples, own.confidence, derive(own.seed, "bootstrap"))
     for one in sums:
         if one.lost:
@@ -175,6 +182,24 @@ def measure(
         "doubts": doubts,
     }
     return figures, sums
+
+
+def read_counted(reader: PatchReader, negative: NegativeValues, patch: PatchRef) -> PairedPixels:
+    """A patch, whose negative values are counted."""
+    pixels = reader.read(patch)
+    negative.add(patch.name, pixels.landsat[pixels.valid], pixels.spectra[pixels.valid])
+    return pixels
+
+
+def check_pixels(negative: NegativeValues, measured: MeasuredPatches, doubts: list[str], console: Console) -> None:
+    """RSF-D004 where no pixel is valid, RSF-D010 where much of the true spectra is negative; less is a doubt."""
+    if not negative.pixels:
+        what, fix = f"none of the {len(measured.patches)} patches has a valid pixel", "correct the masks of the patches"
+        raise RsforgeError("RSF-D004", what, where=f"--side {measured.subset}", fix=fix)
+    negative.require_few()
+    if note := negative.describe():
+        doubts.append(note)
+        console.warn(note)
 
 
 def write(

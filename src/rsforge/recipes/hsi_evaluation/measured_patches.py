@@ -99,7 +99,12 @@ def _choose_by_split(
 def _choose_of_training(root: Path, choice: str, console: Console, state: Mapping[str, Any]) -> MeasuredPatches:
     """``train`` or ``val`` of the division that the training made for itself."""
     measured_subset.check_known(choice, state)
-    sets = _divide_again(root, console, state)
+    try:
+        sets = _divide_again(root, console, state)
+    except RsforgeError as error:
+        if error.code == "RSF-D004":
+            error.where, error.fix = f"--side {choice}", "measure all patches by --side all"
+        raise
     same = sets.identity["split"] == trained_digest(state)
     measured_subset.check_divided(choice, same=same, held_out=len(sets.val), noun="patches")
     return MeasuredPatches(sets.train if choice == "train" else sets.val, sets, choice, "", own=True)

@@ -13,17 +13,9 @@ from torch import Tensor
 
 from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.resample import area_weights
-from rsforge.data.cubes.spectral_response import (
-    MIN_COVERAGE,
-    SENSORS,
-    integrate_response,
-    load_response,
-    select_bands,
-)
 from rsforge.data.spectra.patch_files import PatchFile
 from rsforge.data.spectra.patch_reader import PairedPixels
 from rsforge.data.spectra.scaling import Scaling
-from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Estimate, PairedFigures, Resampling
 from rsforge.metrics.spectral_sums import (
     Sums,
@@ -34,6 +26,7 @@ from rsforge.metrics.spectral_sums import (
 )
 from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.evaluation.summary import to_number
+from rsforge.recipes.hsi.patch_pairs import weights_of_patches
 from rsforge.recipes.hsi.prediction import SAME
 from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
 
@@ -95,21 +88,10 @@ class StageSums:
 
 def find_response(file: PatchFile) -> tuple[Tensor | None, str]:
     """The weights ``(K, B)`` by which the sensor of the patches integrates a spectrum; else why they are unknown."""
-    if file.response is not None:
-        return torch.from_numpy(file.response), ""
-    if file.wavelength_nm is None:
-        return None, "the files state no wavelengths"
-    if file.sensor not in SENSORS or not file.landsat_names:
-        return None, f"the response of {file.sensor or 'the sensor, which the files do not name,'} is not known"
     try:
-        response = select_bands(load_response(file.sensor), file.landsat_names)
-    except RsforgeError as error:
-        return None, error.what
-    bands = integrate_response(response, file.wavelength_nm)
-    if bands.coverage.min() < MIN_COVERAGE:
-        missing = [name for name, share in zip(response.bands, bands.coverage, strict=True) if share < MIN_COVERAGE]
-        return None, f"the spectra do not cover {', '.join(missing)}"
-    return torch.from_numpy(bands.weights), ""
+        return torch.from_numpy(weights_of_patches(file)), ""
+    except ValueError as reason:
+        return None, str(reason)
 
 
 def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missing: str) -> dict[str, Any]:

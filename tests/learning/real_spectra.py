@@ -1,0 +1,134 @@
+"""Trains both stages of spectral super-resolution on blocks of a real cube, and measures them on other blocks.
+
+Usage: ``python -m tests.learning.real_spectra --cubes FOLDER [--cube NAME] [--model NAME] [--seeds N ...] [--stage1
+"OPTIONS"] [--stage2 "OPTIONS"] [--name NAME] [--folder PATH]``. The folder holds ``enmap_potsdam``, ``samson`` or
+``avirisng_ang20160910_30x25``. Each seed divides the blocks anew into three sides: networks learn from the first, are
+chosen on the second and judged on the third. Prints the gains over ridge and bicubic resampling with their intervals,
+for each seed, and exits with 1 where one is not above 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rsforge.cli.main import run
+
+PLAIN = "--report-to none --device cpu --quiet --overwrite --validate-every 5"
+STAGE1 = "--config hsi-tiny --epochs 20"
+STAGE2 = "--config hsi-spatial-tiny --source truth --num-features 16 --learning-rate 1e-3 --epochs 40"
+MODELS = {
+    "spectral_sr": "",
+    "spectral_transformer": "--transformer-width 32 --heads 4 --blocks 2 --learning-rate 3e-3",
+    "spectral_unmixing": "",
+}
+"""Options that make small networks, for some thousands of pixels."""
+SCALE = 4
+FIGURES = ("sam_deg", "rmse")
+BASELINES = {"stage1": "ridge", "stage2": "bicubic", "end_to_end": "ridge_bicubic"}
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Where a cube lies in the folder of cubes, how it is cut, and the wavelengths of its ends where it has none.
+
+    Stage 1 is trained on crops, and stage 2 on patches, whose sides are a multiple of its scale.
+    """
+
+    place: str
+    patch_size: int
+    crop_size: int
+    options: str = ""
+    ends_nm: tuple[float, float] | None = None
+    bands: int = 0
+
+
+CUBES = {
+    "enmap": Cube("enmap_potsdam", 16, 16),
+    "samson": Cube("samson/Samson.mat", 16, 16, "--bands coastal,blue,green,red,nir", (401, 889), 156),
+    "aviris-ng": Cube("avirisng_ang20160910_30x25/ang20160910t185702_2rdn_img", 8, 8),
+}
+
+
+def call(line: str, *places: Path | str) -> None:
+    """Run a command; the script ends where it fails. ``{}`` in the line are places."""
+    words = [word.format(*places) if "{" in word else word for word in shlex.split(line)]
+    if code := run(words):
+        sys.exit(f"exit {code}: rsforge {shlex.join(words)}")
+
+
+def cut(cubes: Path, cube: Cube, out: Path, seed: int) -> Path:
+    """The patches of a cube, each pixel of which Landsat sees alone, with their division."""
+    if (out / "split.json").exists():
+        return out
+    options = cube.options
+    if cube.ends_nm is not None:
+        table = out.with_suffix(".txt")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(table, np.linspace(*cube.ends_nm, cube.bands))
+        options += f" --wavelengths {shlex.quote(str(table))}"
+    size = cube.patch_size
+    line = f"data hsi-patches --input {{0}} --output-dir {{1}} --patch-size {size} --factor 1 --overwrite --quiet "
+    call(line + options, cubes / cube.place, out)
+    sides = f"--block-size {size} --guard 0 --val 0.2 --test 0.25 --seed {seed} --quiet"
+    call(f"data split --data-dir {{0}} --by block {sides}", out)
+    return out
+
+
+def measure(patches: Path, out: Path, stage1: str, stage2: str) -> dict[str, dict[str, list[float | None]]]:
+    """Train both stages and return the gains over each stage's baseline: value, low and high, by stage and figure."""
+    first, second, result = out / "stage1", out / "stage2", out / "evaluation"
+    call(f"hsi train-spectral --data-dir {{0}} --output-dir {{1}} {PLAIN} {stage1}", patches, first)
+    given = "--data-dir {0} --stage1-checkpoint {1}"
+    best = first / "best_model.pth"
+    call(f"hsi train-spatial {given} --output-dir {{2}} {PLAIN} {stage2}", patches, best, second)
+    line = f"hsi evaluate {given} --stage2-checkpoint {{2}} --output-dir {{3}} --side test --device cpu --quiet "
+    call(line + "--overwrite", patches, best, second / "best_model.pth", result)
+    stages = json.loads((result / "metrics.json").read_text())["stages"]
+    return {
+        stage: {name: list(stages[stage]["gains"][over][name].values()) for name in FIGURES}
+        for stage, over in BASELINES.items()
+    }
+
+
+def spell(gain: Sequence[float | None]) -> str:
+    value, low, high = gain
+    interval = "no interval" if low is None else f"[{low:.3g}, {high:.3g}]"
+    return f"{value:.3g} {interval}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cubes", type=Path, required=True)
+    parser.add_argument("--cube", choices=CUBES, default="enmap")
+    parser.add_argument("--model", choices=MODELS, default="spectral_sr")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--stage1", default="", help="further options of hsi train-spectral")
+    parser.add_argument("--stage2", default="", help="further options of hsi train-spatial")
+    parser.add_argument("--name", default="plain", help="folder of the results of these options")
+    parser.add_argument("--folder", type=Path, default=Path(".nox/real-spectra"))
+    own = parser.parse_args()
+    cube = CUBES[own.cube]
+    missed = 0
+    for seed in own.seeds:
+        patches = cut(own.cubes, cube, own.folder / own.cube / f"patches-{seed}", seed)
+        stage1 = f"{STAGE1} --model {own.model} {MODELS[own.model]} --crop-size {cube.crop_size} {own.stage1}"
+        stage2 = f"{STAGE2} --scale {SCALE} --crop-size {cube.patch_size} {own.stage2}"
+        out = own.folder / own.cube / own.name / f"{own.model}-{seed}"
+        gains = measure(patches, out, f"{stage1} --seed {seed}", f"{stage2} --seed {seed}")
+        for stage, figures in gains.items():
+            cells = [f"{name} {spell(gain)}" for name, gain in figures.items()]
+            print(f"| {own.cube} | {own.model} {own.name} | {seed} | {stage} |", " | ".join(cells), "|", flush=True)
+            missed += sum(gain[1] is None or gain[1] <= 0 for gain in figures.values())
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
