@@ -1,0 +1,28 @@
+"""Patches cut from one texture, for tests of shared pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+
+def draw_texture(height: int, width: int, seed: int) -> np.ndarray:
+    """A grey texture (height, width) as uint8, with details of all sizes: no place of it looks like another."""
+    rng = np.random.default_rng(seed)
+    layers = [ndimage.gaussian_filter(rng.normal(size=(height, width)), sigma) * sigma for sigma in (1, 2, 5, 12)]
+    values = np.sum(layers, axis=0)
+    return np.clip(128 + 45 * values / values.std(), 0, 255).astype(np.uint8)
+
+
+def save_patch(
+    path: Path, texture: np.ndarray, row: int, col: int, size: int = 64, *, quality: int = 0, gain: float = 1.0
+) -> None:
+    """The patch of ``size`` pixels at (row, col); as a JPEG of a ``quality`` above 0, with contrast times ``gain``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = texture[row : row + size, col : col + size]
+    values = np.clip((values - 128.0) * gain + 128, 0, 255).astype(np.uint8)
+    options = {"quality": quality} if quality else {}
+    Image.fromarray(values).save(path, **options)
