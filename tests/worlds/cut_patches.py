@@ -26,3 +26,15 @@ def save_patch(
     values = np.clip((values - 128.0) * gain + 128, 0, 255).astype(np.uint8)
     options = {"quality": quality} if quality else {}
     Image.fromarray(values).save(path, **options)
+
+
+def write_overlapping_pairs(root: Path, *, groups: int = 4) -> list[tuple[str, str]]:
+    """Pairs of 64 pixels in ``root/agri``, two of each texture, which share half; their names, texture by texture."""
+    names = []
+    for k in range(groups):
+        optical, sar = draw_texture(64, 96, k), draw_texture(64, 96, 100 + k)
+        for number, col in ((k, 0), (k + groups, 32)):
+            save_patch(root / "agri" / "s2" / f"{number}.jpg", optical, 0, col, quality=90)
+            save_patch(root / "agri" / "s1" / f"{number}.jpg", sar, 0, col, quality=90)
+        names.append((f"agri/{k}", f"agri/{k + groups}"))
+    return names
