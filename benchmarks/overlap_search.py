@@ -1,7 +1,6 @@
-"""The search for shared pixels among 1,000 images, beside the digests of the files that a split makes anyway.
+"""The search for shared pixels among 250 images, beside the digests of the files that a split makes anyway.
 
-Images are colour JPEGs cut from drawn scenes at a stride of three quarters of their size, so that every one
-shares a quarter with its neighbours: the number of pairs to verify is that of a bad case. ``of 64`` and ``of 256`` are
+Images are colour JPEGs cut from drawn scenes. One of 64 lies half over another. ``of 64`` and ``of 256`` are
 pixels; ``pairs`` are the pairs found.
 """
 
@@ -20,19 +19,21 @@ from rsforge.data.splits.duplicates import digest_items
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.shared_pixels import find_shared_pixels
 
-COUNT, SIZES = 1000, (64, 256)
+COUNT, SIZES = 250, (64, 256)
 
 
 def draw_images(folder: Path, size: int) -> list[Item]:
-    """``COUNT`` patches of eight textures, which are one turned and mirrored, in rows and columns that overlap."""
-    stride, in_row, in_col = 3 * size // 4, 25, 5
-    noise = np.random.default_rng(0).normal(size=(in_col * stride + size, in_row * stride + size)).astype(np.float32)
+    """``COUNT`` patches of eight textures, which are one turned and mirrored, in rows and columns."""
+    in_row, in_col = 8, 8
+    noise = np.random.default_rng(0).normal(size=(in_col * size, in_row * size)).astype(np.float32)
     layers = [ndimage.gaussian_filter(noise, sigma) * sigma for sigma in (1, 3, 9)]
     texture = np.clip(128 + 80 * np.sum(layers, axis=0), 0, 255).astype(np.uint8)
     items = []
     for number in range(COUNT):
         turn, place = divmod(number, in_row * in_col)
-        top, left = (place // in_row) * stride, (place % in_row) * stride
+        top, left = place // in_row * size, place % in_row * size
+        if place == in_row:  # one patch of each texture lies half over its neighbour
+            top -= size // 2
         patch = np.rot90(texture[top : top + size, left : left + size], turn % 4)
         path = folder / f"{number:04d}.jpg"
         Image.fromarray(np.repeat((patch.T if turn > 3 else patch)[..., None], 3, axis=2)).save(path, quality=85)

@@ -92,10 +92,8 @@ def test_sets_side_by_side_are_judged_by_their_own_kind(real_data, tmp_path):
     line = "data audit --data-dir {} --output-dir {} --allow-gray-optical -q"
     assert rsforge(line, real_data / "sar_optical", tmp_path) == 0
     told = json.loads((tmp_path / "audit.json").read_text())
-    assert (
-        told["items"] == 125 and told["counts"].pop("overlap") == 20
+    assert told["items"] == 125 and told["counts"].pop("overlap") == 20
     assert set(told["counts"]) <= {"saturated", "stray"}
-    )
 
 
 def search(root: Path) -> list[SharedPixels]:

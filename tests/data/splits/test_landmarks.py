@@ -25,6 +25,7 @@ def test_brightness_changes_nothing_and_a_negative_changes_every_word():
     marks, brighter = find_landmarks(TEXTURE), find_landmarks(TEXTURE * 1.5 + 20)
     assert places_of(marks).items() <= places_of(brighter).items()
     negative = places_of(find_landmarks(-TEXTURE))
+    assert all(negative[place] >> 48 != word >> 48 for place, word in places_of(marks).items())
     assert negative.keys() == places_of(marks).keys() and not places_of(marks).items() & negative.items()
 
 
