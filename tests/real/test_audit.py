@@ -11,6 +11,9 @@ import pytest
 
 from rsforge.data.audit.inspect_items import inspect_items
 from rsforge.data.splits.contents import find_contents
+from rsforge.data.splits.duplicates import digest_items
+from rsforge.data.splits.items import SharedPixels
+from rsforge.data.splits.shared_pixels import find_shared_pixels, list_groups
 from tests.worlds.commands import rsforge
 from tests.worlds.pairs import load, save
 
@@ -36,14 +39,14 @@ def test_undisturbed_pairs_are_not_called_misregistered(real_data, tmp_path):
         out = tmp_path / name
         assert rsforge("data audit --data-dir {} --output-dir {} -q", real_data / "sar_optical" / name, out) == 0
         counts = json.loads((out / "audit.json").read_text())["counts"]
-        assert set(counts) <= {"saturated", "cloudy", "stray"}
+        assert set(counts) <= {"saturated", "cloudy", "stray", "overlap"}
 
 
 def test_grey_optical_images_must_be_accepted(real_data, tmp_path):
     root = real_data / "sar_optical" / "sen12_gray_terrain"
     line = "data audit --data-dir {} --output-dir {} --terrains agriculture -q"
     assert rsforge(line, root, tmp_path) == 3
-    assert json.loads((tmp_path / "audit.json").read_text())["counts"] == {"gray": 32}
+    assert json.loads((tmp_path / "audit.json").read_text())["counts"] == {"gray": 32, "overlap": 11}
     assert rsforge(f"{line} --allow-gray-optical", root, tmp_path) == 0
 
 
@@ -89,4 +92,36 @@ def test_sets_side_by_side_are_judged_by_their_own_kind(real_data, tmp_path):
     line = "data audit --data-dir {} --output-dir {} --allow-gray-optical -q"
     assert rsforge(line, real_data / "sar_optical", tmp_path) == 0
     told = json.loads((tmp_path / "audit.json").read_text())
-    assert told["items"] == 125 and set(told["counts"]) <= {"saturated", "stray"}
+    assert told["items"] == 125 and told["counts"].pop("overlap") == 20
+    assert set(told["counts"]) <= {"saturated", "stray"}
+
+
+def search(root: Path) -> list[SharedPixels]:
+    items = find_contents(root).items
+    return find_shared_pixels(items, digest_items(items))
+
+
+def test_24_of_91_terrain_patches_share_half_or_a_quarter_of_their_pixels(real_data):
+    """A search of all 4,095 pairs at all offsets finds these 19, of both images, and no other."""
+    found = search(real_data / "sar_optical" / "sen12_gray_terrain")
+    assert len(found) == 19 and len({name for both in found for name in both.names}) == 24
+    assert {both.share for both in found} == {0.25, 0.5} and min(both.correlation for both in found) > 0.99
+    assert {abs(step) for both in found for step in both.offset} == {0, 128}
+    (group,) = (names for names in list_groups(found) if "agriculture/1267" in names)
+    assert group == [f"agriculture/{number}" for number in (1267, 1369, 1569, 1704)]
+
+
+def test_other_real_images_share_no_pixels(real_data):
+    for name in ("sar_optical/sih1733_rgb_patches", "tiles/rsscn7_128px_derived", "captions/ucm"):
+        assert search(real_data / name) == []
+    (both,) = search(real_data / "sar_optical" / "sen12_rgb_png")
+    assert [name[-4:] for name in both.names] == ["p889", "p919"] and both.offset == (0, 128)
+
+
+def test_neighbours_in_the_colour_scenes_share_no_pixels(real_data, tmp_path):
+    for scene in sorted((real_data / "sar_optical" / "sih1733_scenes").iterdir()):
+        pixels = load(scene / "s2.jpg")
+        for row in range(0, 1024, 128):
+            for col in range(0, 1024, 128):
+                save(tmp_path / f"{scene.name} {row} {col}.png", pixels[row : row + 128, col : col + 128])
+    assert len(find_contents(tmp_path).items) == 128 and search(tmp_path) == []

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from rsforge.data.images.tile_dataset import TileDataset, scan, split_tiles
+from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.data.io.image_reader import read_rgb
+from rsforge.data.splits.tiles import split_tiles
 from rsforge.errors import RsforgeError
 
 UNREADABLE = {

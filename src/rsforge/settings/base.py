@@ -47,6 +47,10 @@ DATA_DIR = "Folder of images, searched at any depth; the word `synthetic` genera
 DEVICE = "Where to compute; auto takes the first of cuda, mps, cpu that is there."
 DEVICES = also(metavar="NAME", choices=["auto", "cuda", "cuda:N", "mps", "cpu"])
 ON_BAD = "What to do about an image that cannot be used: stop and name it, or leave it out and name it."
+OVERLAP = (
+    "Find patches that share pixels by what they show (moved, compressed or brighter, not turned or resized), and keep "
+    "them together."
+)
 SPLIT = (
     "File made by `rsforge data split` that says which image is in which subset; auto takes split.json of the data "
     "folder when it is there, none ignores it."

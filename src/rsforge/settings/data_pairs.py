@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from rsforge.settings.base import BASE_DIR, Count, ImageSize, Pixels, Range, Seed, Share, ShareBelowOne
+from rsforge.settings.base import BASE_DIR, OVERLAP, Count, ImageSize, Pixels, Range, Seed, Share, ShareBelowOne
 from rsforge.settings.sections import Section, also
 
 Unit = Literal["auto", "db", "linear", "dn", "uint8"]
@@ -94,6 +94,9 @@ class AuditSettings(PairFields):
         description="Side that every image must have; the commonest when absent.",
         json_schema_extra=also(basic=True),
     )
+    overlap_by_content: bool = Field(
+        True, description="Find patches that share pixels by what they show: moved, compressed or brighter."
+    )
     max_shift: float = Field(2.0, gt=0, le=1e6, description="Shift in pixels from which a pair is misregistered.")
 
 
@@ -117,6 +120,7 @@ class SplitSettings(PairFields):
         0, ge=0, le=1_000_000, description="Least distance in pixels between patches of different subsets."
     )
     distance_km: float = Field(25.0, gt=0, le=20_038, description="Coordinates nearer than this stay together.")
+    overlap_by_content: bool = Field(True, description=OVERLAP)
     output: Path | None = Field(
         None, description="Split file; split.json of the data folder when absent.", json_schema_extra=also(basic=True)
     )

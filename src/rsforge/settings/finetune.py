@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     BATCH,
+    OVERLAP,
     RECOMPUTE,
     SPLIT,
     AverageSettings,
@@ -54,6 +55,7 @@ class CaptionedImageSettings(Section):
     random_flip: bool = Field(False, description="Mirror every second image left to right; both views are stored.")
     val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
     split: SplitChoice = Field("auto", description=SPLIT)
+    overlap_by_content: bool = Field(True, description=OVERLAP)
 
 
 class StartSettings(ModelFormatSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rsforge.settings.base import DATA_DIR, SPLIT, DataFolder, ImageSize, Share, ShareBelowOne, SplitChoice
+from rsforge.settings.base import DATA_DIR, OVERLAP, SPLIT, DataFolder, ImageSize, Share, ShareBelowOne, SplitChoice
 from rsforge.settings.sections import Section, also
 
 
@@ -21,5 +21,6 @@ class TileSettings(Section):
     )
     val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
     split: SplitChoice = Field("auto", description=SPLIT)
+    overlap_by_content: bool = Field(True, description=OVERLAP)
     flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")
     jitter: Share = Field(0.0, description="Strength of random brightness, contrast and saturation.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import SPLIT, Count, DataFolder, Range, Share, ShareBelowOne, SplitChoice
+from rsforge.settings.base import OVERLAP, SPLIT, Count, DataFolder, Range, Share, ShareBelowOne, SplitChoice
 from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
 from rsforge.settings.sections import Section, also
 
@@ -46,6 +46,7 @@ class DividedPairSettings(PairDataSettings):
         False,
         description="Hold out single patches whose scene is unknown; patches of one scene may then be in both subsets.",
     )
+    overlap_by_content: bool = Field(True, description=OVERLAP)
     flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")
 
 

@@ -9,12 +9,14 @@ from rsforge.data.audit.faults import (
     DataFault,
     find_duplicate_faults,
     find_image_faults,
+    find_overlap_faults,
     find_shift_faults,
     find_size_faults,
     find_unit_faults,
 )
 from rsforge.data.audit.image_stats import measure_image
 from rsforge.data.audit.registration import Shift
+from rsforge.data.splits.items import SharedPixels
 from tests.worlds.pairs import fields
 
 
@@ -108,3 +110,10 @@ def test_a_shift_that_a_whole_folder_shares_is_one_fault():
 def test_every_kind_has_a_remedy():
     assert all(kind.severity in ("error", "warning") and kind.title and kind.remedy for kind in KINDS.values())
     assert DataFault("cloudy", "x", "y").as_dict()["severity"] == "warning"
+
+
+def test_shared_pixels_are_a_warning_with_place_and_share():
+    (fault,) = find_overlap_faults([SharedPixels(("a", "b"), 0.25, (-128, 64), 0.99)])
+    assert (fault.kind, fault.item, fault.severity) == ("overlap", "a", "warning")
+    assert fault.reason == "with b: 25% of their pixels are the same, -128 rows and 64 columns apart"
+    assert fault.figures == {"other": "b", "share": 0.25, "rows": -128, "cols": 64, "correlation": 0.99}

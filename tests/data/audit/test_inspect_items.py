@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rsforge.data.audit import inspect_items as inspecting
-from rsforge.data.audit.inspect_items import inspect_items, read_centre
+from rsforge.data.audit.inspect_items import inspect_items
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.splits.contents import find_contents
 from tests.worlds.cube_patches import write_patches
@@ -38,10 +37,3 @@ def test_patches_are_judged_row_by_row(tmp_path):
         file["aviris"][2] = 0
     inspections = list(inspect_items(find_contents(tmp_path), radiometry=None, gray=True))
     assert [[f.kind for f in e.faults] for e in inspections] == [[], ["non-finite"], ["constant"], []]
-
-
-def test_of_a_large_image_the_middle_is_read(tmp_path, monkeypatch):
-    values = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
-    path = save(tmp_path / "large.png", values)
-    monkeypatch.setattr(inspecting, "MAX_BYTES", 256)
-    np.testing.assert_array_equal(read_centre(path).values[..., 0], values[24:40, 24:40])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,21 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest, split_tiles
+from rsforge.data.images.tile_dataset import Tile, TileDataset, scan, scan_one, split_digest
 from rsforge.errors import RsforgeError
 
 
 def tiles(count: int) -> list[Tile]:
     return [Tile(Path(f"{k}.png"), f"{k:03d}.png", f"{k:064x}", 8, 8) for k in range(count)]
-
-
-def digests(side: list[Tile]) -> set[str]:
-    return {tile.digest for tile in side}
 
 
 def test_scan_lists_what_is_there(folder: Path) -> None:
@@ -101,45 +94,12 @@ def test_a_progress_that_raises_ends_the_scan(folder: Path) -> None:
         scan(folder, progress=stop)
 
 
-@given(st.integers(2, 40), st.floats(0.01, 0.5), st.integers(0, 2**31), st.randoms(use_true_random=False))
-def test_split_ignores_order_and_names(n: int, fraction: float, seed: int, shuffler: random.Random) -> None:
-    before = tiles(n)
-    train, val = split_tiles(TileIndex(Path(), before), val_fraction=fraction, seed=seed)
-    after = [replace(tile, name=f"renamed_{shuffler.random()}") for tile in before]
-    shuffler.shuffle(after)
-    train_2, val_2 = split_tiles(TileIndex(Path(), after), val_fraction=fraction, seed=seed)
-    assert [t.digest for t in train] == [t.digest for t in train_2]
-    assert [t.digest for t in val] == [t.digest for t in val_2]
-    assert split_digest(train, val) == split_digest(train_2, val_2)
-    assert digests(train) | digests(val) == digests(before) and not digests(train) & digests(val)
-    assert len(val) == max(1, round(n * fraction)) and train
-    assert [tile.digest for tile in train] == sorted(digests(train))
-
-
-def test_split_depends_on_the_seed() -> None:
-    index = TileIndex(Path(), tiles(40))
-    one, two = (split_tiles(index, val_fraction=0.5, seed=seed) for seed in (1, 2))
-    assert digests(one[1]) != digests(two[1])
-    assert split_digest(*one) != split_digest(*two)
-    assert split_digest(*one) != split_digest(one[1], one[0])
-
-
 def test_the_digest_of_a_split_says_which_tiles_are_held_out() -> None:
     first, second = tiles(2)
     assert (
         len({split_digest(*split) for split in ([(first, second), ()], [(first,), (second,)], [(), (first, second)])})
         == 3
     )
-
-
-def test_split_never_leaves_nothing_to_train_on() -> None:
-    one = TileIndex(Path(), tiles(1))
-    assert split_tiles(one, val_fraction=0.3, seed=0) == (one.tiles, [])
-    assert split_tiles(TileIndex(Path(), tiles(5)), val_fraction=0.0, seed=0)[1] == []
-    for count, fraction in ((5, 0.95), (1, 1.0), (0, 0.1)):
-        with pytest.raises(RsforgeError) as caught:
-            split_tiles(TileIndex(Path(), tiles(count)), val_fraction=fraction, seed=0)
-        assert caught.value.code == "RSF-D004"
 
 
 def test_images_come_as_they_are(folder: Path) -> None:

@@ -10,8 +10,9 @@ import rasterio
 from PIL import Image
 from rasterio.enums import ColorInterp
 
+from rsforge.data.io import rasters
 from rsforge.data.io.geotiff_writer import encode_png
-from rsforge.data.io.rasters import UnreadableError, open_raster, read_info, read_raster
+from rsforge.data.io.rasters import UnreadableError, open_raster, read_centre, read_info, read_raster
 from rsforge.data.io.windows import Window
 from tests.worlds.rasters import ramp, unreadable_reason, write
 
@@ -24,6 +25,13 @@ def test_a_window_is_the_part_of_the_whole(tmp_path):
             Image.fromarray(ramp(40, 50, 3, "uint8")).save(path)
         whole, part = read_raster(path), read_raster(path, window)
         assert np.array_equal(part.values, whole.values[3:14, 7:12]) and part.valid.shape == (11, 5)
+
+
+def test_of_a_large_image_the_middle_is_read(tmp_path, monkeypatch):
+    values = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
+    Image.fromarray(values).save(tmp_path / "large.png")
+    monkeypatch.setattr(rasters, "CENTRE_BYTES", 256)
+    np.testing.assert_array_equal(read_centre(tmp_path / "large.png").values[..., 0], values[24:40, 24:40])
 
 
 def test_alpha_is_a_mask_not_a_band(tmp_path):

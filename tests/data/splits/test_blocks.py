@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsforge.data.splits.assign import divide
+from rsforge.data.splits.items import SharedPixels
 from rsforge.data.splits.split_request import SplitRequest
 from rsforge.errors import RsforgeError
 from tests.worlds.items import cut, scene_items
@@ -53,3 +54,15 @@ def test_a_block_split_needs_windows():
     with pytest.raises(RsforgeError, match="6 of 6 items have no known window") as caught:
         divide(scene_items(2, 3), SplitRequest("block"))
     assert caught.value.code == "RSF-D011"
+
+
+def test_of_parted_patches_that_share_pixels_the_later_is_left_out():
+    items = cut(64)
+    request = SplitRequest("block", block_size=128)
+    subsets = divide(items, request).subsets
+    one, other = sorted((subsets["train"][0], subsets["val"][0]))
+    shared = [SharedPixels((one, other), 0.3, (10, 20), 1.0)]
+    split = divide(items, request, shared=shared)
+    assert split.left_out == [other] and split.facts["left_out"] == 1
+    both = [SharedPixels((subsets["train"][0], subsets["train"][1]), 0.3, (10, 20), 1.0)]
+    assert divide(items, request, shared=both).left_out == []

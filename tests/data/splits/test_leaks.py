@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsforge.data.io.windows import Window
-from rsforge.data.splits.items import Item
+from rsforge.data.splits.items import Item, SharedPixels
 from rsforge.data.splits.leaks import find_leaks, find_overlaps
 from rsforge.data.splits.split_file import Split
 from tests.worlds.items import cut, item
@@ -48,3 +48,11 @@ def test_every_meeting_is_found_once(seed, guard):
     found = sorted(tuple(sorted((one, other))) for one, other, _ in find_overlaps(items, guard))
     near = [(a, b) for a in items for b in items if a.name < b.name and a.window.grow(guard).shared_pixels(b.window)]
     assert found == sorted((a.name, b.name) for a, b in near)
+
+
+def test_shared_pixels_leak_between_subsets_alone():
+    items = [item(name, scene=name) for name in "abc"]
+    shared = [SharedPixels(("a", "b"), 0.5, (0, 32), 1.0), SharedPixels(("b", "c"), 0.25, (32, 32), 1.0)]
+    (leak,) = find_leaks(split_of(items), items, shared=[*shared, SharedPixels(("a", "x"), 1.0, (0, 0), 1.0)])
+    assert (leak.kind, leak.names, leak.subsets) == ("overlap", ("a", "b"), ("train", "val"))
+    assert leak.reason == "50% of their pixels are the same, 0 rows and 32 columns apart"

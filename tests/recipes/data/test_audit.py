@@ -13,6 +13,7 @@ from rsforge.data.io.dataset_card import write_card
 from rsforge.recipes.data import audit
 from tests.worlds.commands import rsforge
 from tests.worlds.cube_patches import write_patches
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pairs import fields, load, save, write_pairs
 
 
@@ -220,3 +221,21 @@ def test_a_changed_file_is_named(pairs):
     assert rsforge("data audit --data-dir {}", pairs) == 3
     faults = json.loads((pairs / "audit.json").read_text())["faults"]
     assert "1 (agri/ROIs1970_fall_0_p0)" in next(f["reason"] for f in faults if f["kind"] == "split")
+
+
+def test_shared_pixels_are_named_and_leak_where_a_split_parts_them(tmp_path, capsys):
+    (names, *_) = write_overlapping_pairs(tmp_path)
+    line = "data audit --data-dir {} --allow-gray-optical --json"
+    assert rsforge(line, tmp_path) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == {"overlap": 4}
+    fault = json.loads((tmp_path / "audit.json").read_text())["faults"][0]
+    assert fault["item"] == names[0] and fault["figures"] | {"correlation": 1} == {
+        "other": names[1], "share": 0.5, "rows": 0, "cols": 32, "correlation": 1,
+    }  # fmt: skip
+    assert f"with {names[1]}: 50% of their pixels are the same" in (tmp_path / "audit.html").read_text()
+    assert rsforge(f"{line} --no-overlap-by-content", tmp_path) == 0
+    assert json.loads(capsys.readouterr().out)["counts"] == {}
+    split = "data split --data-dir {} --by patch --val 0.5 --allow-leak --no-overlap-by-content --quiet"
+    assert rsforge(split, tmp_path) == 0
+    assert rsforge(line, tmp_path) == 3
+    assert "leak" in {kind for kind, _ in audit_faults(tmp_path)}

@@ -16,6 +16,7 @@ from rsforge.data.splits.leaks import find_leaks
 from rsforge.data.splits.split_file import Split, load_split, write_split
 from tests.worlds.commands import rsforge
 from tests.worlds.cube_patches import write_patches
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pairs import fields, save, write_pairs
 from tests.worlds.rasters import write
 
@@ -210,3 +211,21 @@ def test_much_that_is_left_out_is_warned_of(tmp_path, capsys):
 def test_shares_are_judged_before_anything_is_read(tmp_path, capsys):
     assert rsforge("data split --data-dir {} --val 0.6 --test 0.6", tmp_path / "missing") == 2
     assert "RSF-U005" in capsys.readouterr().err
+
+
+def test_patches_that_share_pixels_stay_together(tmp_path, capsys):
+    groups = write_overlapping_pairs(tmp_path)
+    line = "data split --data-dir {} --by patch --allow-leak --val 0.5 --overwrite --json"
+    parted = 0
+    for seed in range(4):
+        assert rsforge(f"{line} --seed {seed}", tmp_path) == 0
+        told = json.loads(capsys.readouterr().out)
+        split = load_split(tmp_path / "split.json")
+        assert told["shared_pixels"] == split.facts["shared_pixels"] == {"pairs": 4, "items": 8, "groups": 4}
+        assert all(len(set(split.subset_of(names))) == 1 for names in groups) and told["val"] == 4
+        assert rsforge(f"{line} --seed {seed} --no-overlap-by-content", tmp_path) == 0
+        assert "shared_pixels" not in json.loads(capsys.readouterr().out)
+        split = load_split(tmp_path / "split.json")
+        parted += sum(len(set(split.subset_of(names))) > 1 for names in groups)
+    assert parted > 4
+    assert rsforge("data split --data-dir {} --by region --val 0.5", tmp_path) == 3  # the only region

@@ -19,6 +19,7 @@ from rsforge.recipes.datasets.image_folder import (
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
 from tests.worlds.consoles import RecordingConsole
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import sample_names
 
 
@@ -81,3 +82,13 @@ def test_images_and_output_need_folders_of_their_own(tmp_path):
     with pytest.raises(RsforgeError) as caught:
         refuse_shared_folder(tmp_path / "run", tmp_path / "run" / ".")
     assert caught.value.code == "RSF-U005"
+
+
+def test_images_that_share_pixels_stay_together(tmp_path, console):
+    write_overlapping_pairs(tmp_path)
+    names = [f"{number}.jpg" for number in range(8)]
+    options = {"val_fraction": 0.5, "image_size": 32}
+    held_out = sample_names(load(tmp_path / "agri" / "s2", console, **options).held_out)
+    assert len(held_out) == 4 and all((names[k] in held_out) == (names[k + 4] in held_out) for k in range(4))
+    apart = sample_names(load(tmp_path / "agri" / "s2", console, **options, overlap_by_content=False).held_out)
+    assert any((names[k] in apart) != (names[k + 4] in apart) for k in range(4))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rsforge.data.images.tile_dataset import TileIndex, scan, split_digest, split_tiles
+from rsforge.data.images.tile_dataset import TileIndex, scan, split_digest
 from rsforge.data.splits.split_file import load_split
+from rsforge.data.splits.tiles import split_tiles
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.errors import RsforgeError
 from rsforge.recipes.datasets import image_folder, images_of_checkpoint
@@ -19,6 +20,7 @@ from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import VaeTileSettings, VaeTrainSettings
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import sample_names
 
 
@@ -195,3 +197,14 @@ def test_all_images_are_opened_for_what_needs_no_subset(tiles, console, monkeypa
     assert len(open_images(str(min(tiles.glob("*.png"))), 16, console)) == 1
     monkeypatch.setattr(images_of_checkpoint, "SYNTHETIC_COUNT", 3)
     assert len(open_images("synthetic", 16, console)) == 3 and console.has_line("not satellite images")
+
+
+def test_a_division_that_kept_shared_pixels_together_is_made_again(tmp_path, console):
+    write_overlapping_pairs(tmp_path)
+    folder = tmp_path / "agri" / "s2"
+    for wanted in (True, False):
+        state, images = state_of(folder, console, val_fraction=0.5, overlap_by_content=wanted)
+        if not wanted:
+            del state["settings"]["data"]["overlap_by_content"]  # as in older checkpoints
+        found = measured(folder, "val", state, console)
+        assert sample_names(found.samples) == sample_names(images.held_out)

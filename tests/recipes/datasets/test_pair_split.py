@@ -10,6 +10,7 @@ import torch
 from rsforge.data.sar.radiometry import EIGHT_BIT
 from rsforge.data.splits.split_file import load_split
 from tests.worlds.commands import rsforge
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import TERRAINS, load_pairs, load_refused, sample_names, scene_names
 from tests.worlds.pairs import fields, save
 
@@ -133,3 +134,14 @@ def test_copies_stay_in_one_subset(world, console):
             )
     for seed in range(6):
         assert scene_names(load_pairs(world, console, seed=seed).held_out) in ({"urban"}, {"agri", "coast", "river"})
+
+
+def test_pairs_that_share_pixels_stay_together(tmp_path, console):
+    groups = write_overlapping_pairs(tmp_path)
+    options = {"val_fraction": 0.5, "allow_leak": True, "allow_gray_optical": True}
+    for seed in range(3):
+        held_out = sample_names(load_pairs(tmp_path, console, seed=seed, **options).held_out)
+        assert len(held_out) == 4 and all(len(held_out.intersection(names)) in (0, 2) for names in groups)
+    assert console.has_line("overlap    8 of 8 share pixels, by what they show: 4 groups that stay together")
+    apart = sample_names(load_pairs(tmp_path, console, **options, overlap_by_content=False).held_out)
+    assert any(len(apart.intersection(names)) == 1 for names in groups)

@@ -18,6 +18,7 @@ from rsforge.recipes.datasets.measured_subset import MeasuredSubset
 from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
 from rsforge.settings.pairs import PairDataSettings
 from tests.worlds.commands import rsforge
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import TERRAINS, load_pairs, sample_names, state_of
 from tests.worlds.pairs import fields, save, write_pairs
 
@@ -222,3 +223,16 @@ def test_drawn_pairs_of_the_training_are_those_held_out_and_others_are_all(conso
         "all",
         "the model was not trained on synthetic pairs",
     )
+
+
+@pytest.mark.parametrize("unpaired", [True, False])
+def test_a_division_that_kept_shared_pixels_together_is_made_again(tmp_path, console, unpaired):
+    write_overlapping_pairs(tmp_path)
+    options = {"val_fraction": 0.5, "allow_leak": True, "allow_gray_optical": True, "unpaired": unpaired}
+    for wanted in (True, False):
+        pairs = load_pairs(tmp_path, console, overlap_by_content=wanted, **options)
+        state = state_of(pairs, tmp_path, overlap_by_content=wanted, **options)
+        if not wanted:
+            del state["settings"]["data"]["overlap_by_content"]  # as in older checkpoints
+        found = measured(tmp_path, "val", state, console)
+        assert sample_names(found.samples) == sample_names(pairs.held_out)

@@ -13,6 +13,7 @@ from affine import Affine
 from rsforge.data.pairs.tables import write_table
 from rsforge.data.splits.split_file import load_split
 from tests.worlds.commands import rsforge
+from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import TERRAINS, load_pairs, sample_names
 from tests.worlds.pairs import fields, save, write_pairs
 from tests.worlds.pairs import load as open_picture
@@ -179,3 +180,17 @@ def test_geotiffs_of_one_ground_stay_together(tmp_path, console, stem):
             held = sample_names(pairs.held_out)
             parted = sum(f"x/{stem.format(k, 1)}" in held for k in range(2))
             assert len(pairs.train.sar) == 6 - len(held) + 2 - parted
+
+
+def test_images_follow_the_pairs_whose_pixels_they_share(tmp_path, console):
+    groups = write_overlapping_pairs(tmp_path)
+    for name, _ in groups:  # one of each group loses its SAR image
+        (tmp_path / "agri" / "s1" / f"{name.split('/')[1]}.jpg").unlink()
+    line = "data split --data-dir {} --by patch --allow-leak --val 0.25 --test 0.25 --quiet"
+    assert rsforge(line, tmp_path) == 0
+    options = {"unpaired": True, "allow_leak": True, "allow_gray_optical": True}
+    for wanted in (True, False):
+        pairs = load_pairs(tmp_path, console, **options, image_size=64, overlap_by_content=wanted)
+        # Without the search every image of unknown scene is trained on.
+        assert len(pairs.train.sar) == 2 and len(pairs.train.optical) == (4 if wanted else 6)
+    assert console.has_line("left out 1 image without a partner, like images of the subset test")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from rsforge.data.audit.image_stats import ImageStats
 from rsforge.data.audit.registration import CERTAIN, CONCLUSIVE, Shift, common_shift
+from rsforge.data.splits.items import SharedPixels
 
 T = TypeVar("T", bound=Hashable)
 Figures = dict[str, float | int | str]
@@ -58,6 +59,11 @@ KINDS: dict[str, FaultKind] = {
     "split": FaultKind("error", "The split does not fit the data", "Run `rsforge data split` on the data as they are."),
     "displaced": FaultKind("warning", "Perhaps misregistered", "Look at the pair: relief and towns lean, too."),
     "duplicate": FaultKind("warning", "The same pixels twice", "Keep one of them."),
+    "overlap": FaultKind(
+        "warning",
+        "Shares pixels with another",
+        "Nothing, if `rsforge data split` divides the data: it keeps them in one subset.",
+    ),
     "saturated": FaultKind("warning", "Saturated", "Stretch the source less, or accept the loss."),
     "cloudy": FaultKind("warning", "Looks cloudy", "Look at the image: snow, sand and salt look like clouds."),
     "mixed": FaultKind("warning", "Grey among colours", "Use colour images alone, or grey ones alone."),
@@ -188,6 +194,16 @@ def find_duplicate_faults(digests: Iterable[tuple[str, str, str]]) -> Iterator[D
         else:
             same = f"{other_modality} of {other}"
         yield DataFault("duplicate", item, f"its pixels are those of {same}", modality, {"first": other})
+
+
+def find_overlap_faults(shared: Iterable[SharedPixels]) -> Iterator[DataFault]:
+    """Pairs of items that show the same pixels, each as one fault of its first item."""
+    for both in shared:
+        item, other = both.names
+        rows, cols = both.offset
+        figures: Figures = {"other": other, "share": both.share, "rows": rows, "cols": cols}
+        reason = f"with {other}: {both.describe()}"
+        yield DataFault("overlap", item, reason, "", {**figures, "correlation": both.correlation})
 
 
 def find_shift_faults(shifts: Mapping[str, Shift], max_shift: float) -> Iterator[DataFault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,17 +15,13 @@ from rsforge.data.audit.faults import DataFault, find_image_faults
 from rsforge.data.audit.image_stats import ImageStats, measure_image
 from rsforge.data.audit.registration import Shift, measure_shift
 from rsforge.data.cubes import hdf5_file
-from rsforge.data.io import rasters
 from rsforge.data.io.georeference import find_difference
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.rasters import Raster
+from rsforge.data.io.rasters import Raster, read_centre
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.io.windows import Window
+from rsforge.data.sar.matching_scale import scale_for_matching
 from rsforge.data.sar.radiometry import Radiometry, find_contradiction
 from rsforge.data.splits.items import DatasetContents, Item
-
-MAX_BYTES = 1 << 26
-_MIN_POWER = 1e-6
 
 
 @dataclass
@@ -54,18 +49,6 @@ def inspect_items(
         yield from map_in_threads(lambda item: _inspect_pair(item, radiometry, gray, shifts), contents.items)
     else:
         yield from map_in_threads(_inspect_image, contents.items)
-
-
-def read_centre(path: Path) -> Raster:
-    """An image, or of one larger than ``MAX_BYTES`` the centre; ``UnreadableError`` when it cannot be read."""
-    with rasters.open_raster(path) as raster:
-        info = raster.info
-        pixels = MAX_BYTES // max(info.bands * np.dtype(info.dtype).itemsize, 1)
-        if info.height * info.width <= pixels:
-            return raster.read(info.whole)
-        size = math.isqrt(pixels)
-        height, width = min(info.height, size), min(info.width, size)
-        return raster.read(Window((info.height - height) // 2, (info.width - width) // 2, height, width))
 
 
 def _read_and_measure(inspection: Inspection, modality: str, path: Path) -> Raster | None:
@@ -111,19 +94,8 @@ def _inspect_pair(item: Item, radiometry: Radiometry | None, gray: bool, shifts:
             kind = "grid" if sar.values.shape[:2] == optical.values.shape[:2] else "size"
             inspection.faults.append(DataFault(kind, item.name, reason))
         elif shifts:
-            inspection.shift = measure_shift(_prepare_for_registration(sar), _prepare_for_registration(optical))
+            inspection.shift = measure_shift(*(scale_for_matching(one.values, one.valid) for one in (sar, optical)))
     return inspection
-
-
-def _prepare_for_registration(raster: Raster) -> npt.NDArray[np.float32]:
-    """Values as float32: non-negative floats, taken for powers, on a log scale; invalid values at the mean."""
-    values = raster.values.astype(np.float32)
-    usable = np.isfinite(values) & raster.valid[..., None]
-    if not usable.any():
-        return np.zeros_like(values)
-    if raster.values.dtype.kind == "f" and values[usable].min() >= 0:
-        values = np.log10(np.maximum(values, _MIN_POWER))
-    return np.where(usable, values, values[usable].mean())
 
 
 def _inspect_patches(path: Path, items: list[Item]) -> Iterator[Inspection]:

@@ -120,25 +120,6 @@ def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
     return RsforgeError("RSF-D002", f"{count} cannot be read", where=where, found=found, fix=fix)
 
 
-def split_tiles(index: TileIndex, *, val_fraction: float, seed: int) -> tuple[list[Tile], list[Tile]]:
-    """(train, val), each sorted by digest; the subset of an image depends on the images' bytes and ``seed`` alone.
-
-    A positive ``val_fraction`` of two or more images puts at least one into ``val``. RSF-D004 for an empty ``train``.
-    """
-    tiles = sorted(index.tiles, key=lambda tile: derive(seed, "split", tile.digest))
-    count = round(len(tiles) * val_fraction)
-    if val_fraction > 0 and len(tiles) > 1:
-        count = max(count, 1)
-    if count >= len(tiles):
-        what = f"a validation fraction of {val_fraction:g} leaves none of {count_noun(len(tiles), 'image')} to train on"
-        raise RsforgeError("RSF-D004", what, where=str(index.root))
-    return sorted(tiles[count:], key=_digest_of), sorted(tiles[:count], key=_digest_of)
-
-
-def _digest_of(tile: Tile) -> str:
-    return tile.digest
-
-
 class HasDigest(Protocol):
     """Anything that is identified by the SHA-256 of its contents."""
 

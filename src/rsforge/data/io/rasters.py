@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,8 +33,19 @@ from rsforge.data.io.image_reader import (
 from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
 
-__all__ = ["Grid", "OpenRaster", "Raster", "RasterInfo", "UnreadableError", "open_raster", "read_info", "read_raster"]
+__all__ = [
+    "Grid",
+    "OpenRaster",
+    "Raster",
+    "RasterInfo",
+    "UnreadableError",
+    "open_raster",
+    "read_centre",
+    "read_info",
+    "read_raster",
+]
 
+CENTRE_BYTES = 1 << 26
 _WIDTH = 256
 _HEIGHT = 257
 _COMPRESSION = 259
@@ -58,6 +70,18 @@ def read_raster(path: Path, window: Window | None = None) -> Raster:
     """
     with open_raster(path) as raster:
         return raster.read(window or raster.info.whole)
+
+
+def read_centre(path: Path) -> Raster:
+    """An image, or of one larger than ``CENTRE_BYTES`` the centre; ``UnreadableError`` when it cannot be read."""
+    with open_raster(path) as raster:
+        info = raster.info
+        pixels = CENTRE_BYTES // max(info.bands * np.dtype(info.dtype).itemsize, 1)
+        if info.height * info.width <= pixels:
+            return raster.read(info.whole)
+        size = math.isqrt(pixels)
+        height, width = min(info.height, size), min(info.width, size)
+        return raster.read(Window((info.height - height) // 2, (info.width - width) // 2, height, width))
 
 
 @contextmanager

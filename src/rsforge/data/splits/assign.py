@@ -7,7 +7,7 @@ from typing import Any
 
 from rsforge.data.splits.blocks import divide_by_block
 from rsforge.data.splits.groups import divide_by_group
-from rsforge.data.splits.items import Item
+from rsforge.data.splits.items import Item, SharedPixels
 from rsforge.data.splits.leaks import Leak, find_leaks
 from rsforge.data.splits.split_file import SUBSETS, Split
 from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest
@@ -19,24 +19,26 @@ def divide(
     request: SplitRequest,
     *,
     duplicates: DuplicateGroups = (),
+    shared: Sequence[SharedPixels] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> Split:
-    """The split of ``items``, the same whatever their order; ``duplicates`` are names that must stay together.
+    """The split of ``items``, the same whatever their order; ``duplicates`` and ``shared`` pixels must stay together.
 
     RSF-D011 when it would leak, or when what it goes by is unknown, unless ``allow_leak``; RSF-D004 when a subset is
     empty; RSF-U005 for blocks smaller than a patch.
     """
     items = sorted(items, key=_name_of)
+    together = [*duplicates, *(one.names for one in shared)]
     if request.by == "block":
-        subset_of = divide_by_block(items, request, duplicates)
+        subset_of = divide_by_block(items, request, together)
     else:
-        subset_of = divide_by_group(items, request, duplicates)
+        subset_of = divide_by_group(items, request, together)
     members = {subset: sorted(name for name, own in subset_of.items() if own == subset) for subset in SUBSETS}
     left_out = sorted(item.name for item in items if item.name not in subset_of)
     all_facts = {**_describe_split(request, members, left_out), **(facts or {})}
     split = Split(request.by, request.seed, members, left_out, all_facts)
     _check_subsets(split, request)
-    leaks = find_leaks(split, items, duplicates, guard=request.guard)
+    leaks = find_leaks(split, items, duplicates, shared=shared, guard=request.guard)
     if leaks and not request.allow_leak:
         raise _leak_error(request, leaks)
     if request.allow_leak:

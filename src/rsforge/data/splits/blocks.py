@@ -19,7 +19,8 @@ def divide_by_block(items: Sequence[Item], request: SplitRequest, duplicates: Du
     Each plane (a scene, or ground that scenes share) is cut into square blocks, and blocks are assigned to subsets,
     weighted by the number of windows that touch them. An item belongs to the subset of the blocks that its window,
     grown by the guard, touches; blocks without any window count for none. Two windows of different subsets are
-    therefore at least ``guard`` pixels apart. Of duplicates in different subsets all but the first are left out.
+    therefore at least ``guard`` pixels apart. Of duplicates, and of items that share
+    pixels, in different subsets all but the first are left out.
     """
     require_known(items, request, [item for item in items if not (item.scene or item.footprint)], "scene")
     require_known(items, request, [item for item in items if not item.windows_by_plane], "window")

@@ -34,13 +34,13 @@ def assign_groups(weights: Mapping[str, int], val: float, test: float, seed: int
     subset_of: SubsetOf = {}
     for subset, share in (("test", test), ("val", val)):
         if share > 0:
-            chosen = _choose_groups(remaining, weights, total * share)
+            chosen = choose_groups(remaining, weights, total * share)
             subset_of |= dict.fromkeys(chosen, subset)
             remaining = [key for key in remaining if key not in chosen]
     return subset_of | dict.fromkeys(remaining, "train")
 
 
-def _choose_groups(groups: Sequence[str], weights: Mapping[str, int], goal: float) -> set[str]:
+def choose_groups(groups: Sequence[str], weights: Mapping[str, int], goal: float) -> set[str]:
     """Groups that together hold about ``goal`` items; at least one, and never all of several."""
     chosen: set[str] = set()
     count = 0
@@ -55,10 +55,10 @@ def _choose_groups(groups: Sequence[str], weights: Mapping[str, int], goal: floa
 
 
 def divide_by_group(items: Sequence[Item], request: SplitRequest, duplicates: DuplicateGroups) -> SubsetOf:
-    """The subset of every item: items with a common key, scene, file or ground are joined into one group.
+    """The subset of every item: items with a common key, scene, file, pixels or ground are joined into one group.
 
     Joining is transitive: two regions that share one scene, or two scenes that share one file, end up in one group. For
-    ``by="patch"`` only common files join.
+    ``by="patch"`` only common files and pixels join.
     """
     keys = _group_keys(items, request)
     sets = DisjointSet()

@@ -46,6 +46,25 @@ class Item:
 
 
 @dataclass(frozen=True)
+class SharedPixels:
+    """Two items, by name, that show the same pixels.
+
+    ``share`` is that of the smaller image; the upper left pixel of the second image lies at ``offset``, as (rows,
+    cols), in the first; ``correlation`` (0.7 to 1) is that of the details of both in the shared rectangle.
+    """
+
+    names: tuple[str, str]
+    share: float
+    offset: tuple[int, int]
+    correlation: float
+
+    def describe(self) -> str:
+        """What the second item has to do with the first."""
+        rows, cols = self.offset
+        return f"{self.share:.0%} of their pixels are the same, {rows} rows and {cols} columns apart"
+
+
+@dataclass(frozen=True)
 class DatasetContents:
     """The items of a data folder, and what is wrong with it.
 

@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from rsforge.data.io.windows import Window
-from rsforge.data.splits.items import Item
+from rsforge.data.splits.items import Item, SharedPixels
 from rsforge.data.splits.split_file import Split
 
 Kind = Literal["content", "overlap", "scene"]
@@ -32,16 +32,19 @@ def find_leaks(
     items: Iterable[Item],
     duplicates: Sequence[Sequence[str]] = (),
     *,
+    shared: Sequence[SharedPixels] = (),
     guard: int = 0,
     within: bool = False,
 ) -> list[Leak]:
     """All leaks of ``split``, sorted. Of a scene without windows only the first item of each subset is named.
 
-    Windows nearer than ``guard`` pixels count as overlapping. ``within`` also compares items of one subset.
+    ``duplicates`` are names of items of equal contents, ``shared`` items that share pixels by what they show. Windows
+    nearer than ``guard`` pixels count as overlapping. ``within`` also compares items of one subset.
     """
     subset_of = {name: subset for subset, names in split.subsets.items() for name in names}
     members = [item for item in items if item.name in subset_of]
     leaks = list(_find_copies(subset_of, duplicates))
+    leaks += _find_shared(subset_of, shared)
     for one, other, reason in find_overlaps(members, guard, apart=None if within else subset_of):
         leaks.append(Leak("overlap", (one, other), (subset_of[one], subset_of[other]), reason))
     scenes: dict[str, list[Item]] = defaultdict(list)
@@ -77,6 +80,13 @@ def _find_copies(subset_of: dict[str, str], duplicates: Sequence[Sequence[str]])
             first = present[0]
             if subset_of[name] != subset_of[first]:
                 yield Leak("content", (first, name), (subset_of[first], subset_of[name]), "they hold the same file")
+
+
+def _find_shared(subset_of: Mapping[str, str], shared: Sequence[SharedPixels]) -> Iterator[Leak]:
+    for both in shared:
+        subsets = [subset_of[name] for name in both.names if name in subset_of]
+        if len(set(subsets)) == 2:
+            yield Leak("overlap", both.names, (subsets[0], subsets[1]), both.describe())
 
 
 def _find_plane_overlaps(

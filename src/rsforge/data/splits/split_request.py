@@ -10,7 +10,7 @@ from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun
 
 DuplicateGroups = Sequence[Sequence[str]]
-"""Groups of names of items that have a file in common."""
+"""Groups of names of items that have a file, or pixels, in common."""
 SubsetOf = dict[str, str]
 """The subset of each group or item, by name."""
 

@@ -13,6 +13,7 @@ from rsforge.data.audit.faults import (
     DataFault,
     find_colour_faults,
     find_duplicate_faults,
+    find_overlap_faults,
     find_shift_faults,
     find_size_faults,
     find_unit_faults,
@@ -21,7 +22,7 @@ from rsforge.data.audit.inspect_items import Inspection, inspect_items, list_ima
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.sar.radiometry import Radiometry, declare_radiometry
 from rsforge.data.splits.duplicates import data_digest, digest_items, duplicate_groups, shorten_digests
-from rsforge.data.splits.items import DatasetContents
+from rsforge.data.splits.items import DatasetContents, SharedPixels
 from rsforge.data.splits.leaks import find_leaks
 from rsforge.data.splits.split_file import SPLIT_FILE, load_split
 from rsforge.errors import RsforgeError
@@ -29,6 +30,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.data.split import read_contents
 from rsforge.recipes.html.audit_page import AuditResult, render_page
 from rsforge.recipes.output_checks import check_writable
+from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.data_pairs import AuditSettings
 from rsforge.wording import count_noun
 
@@ -88,6 +90,9 @@ def _find_faults(
     # Empty and constant images are faults already, and equal to others without a reason.
     varied = [(item, modality, stats) for item, modality, stats in measured if stats.valid and not stats.constant]
     faults += find_duplicate_faults((item, modality, stats.pixel_digest) for item, modality, stats in varied)
+    pixels = {one.item.name: [stats.pixel_digest for stats in one.stats if stats] for one in inspections}
+    shared = search_shared_pixels(contents.items, pixels, console, wanted=settings.overlap_by_content)
+    faults += find_overlap_faults(shared)
     if contents.kind == "pairs":
         faults += find_unit_faults((item, stats) for item, modality, stats in varied if modality == "sar")
         if settings.allow_gray_optical:
@@ -96,7 +101,7 @@ def _find_faults(
     faults += find_shift_faults(shifts, settings.max_shift)
     path = settings.split or settings.data_dir / SPLIT_FILE
     if settings.split or path.is_file():
-        faults += _find_split_faults(path, contents, console)
+        faults += _find_split_faults(path, contents, shared, console)
     return faults
 
 
@@ -107,7 +112,9 @@ def _kind_of_problem(root: Path, name: str) -> str:
     return "orphan" if (root / name).is_dir() else "grid"
 
 
-def _find_split_faults(path: Path, contents: DatasetContents, console: Console) -> list[DataFault]:
+def _find_split_faults(
+    path: Path, contents: DatasetContents, shared: Sequence[SharedPixels], console: Console
+) -> list[DataFault]:
     """The leaks of a stored split, or the one fault that it does not fit the data."""
     try:
         split = load_split(path)
@@ -121,7 +128,8 @@ def _find_split_faults(path: Path, contents: DatasetContents, console: Console) 
         return [DataFault("split", path.name, f"{error.what}: {error.found}")]
     duplicates = duplicate_groups(contents.items, digests)
     faults = []
-    for leak in find_leaks(split, contents.items, duplicates, guard=split.facts.get("guard", 0)):
+    guard = split.facts.get("guard", 0)
+    for leak in find_leaks(split, contents.items, duplicates, shared=shared, guard=guard):
         (name, other), (subset, other_subset) = leak.names, leak.subsets
         reason = f"on {subset}, and {other} on {other_subset}: {leak.reason}"
         faults.append(DataFault("leak", name, reason, "", {"kind": leak.kind}))

@@ -16,6 +16,7 @@ from rsforge.data.splits.split_request import SplitRequest
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
+from rsforge.recipes.shared_pixels import search_shared_pixels, summarise_shared_pixels
 from rsforge.settings.data_pairs import PairFields, SplitSettings
 from rsforge.wording import agree, count_noun
 
@@ -73,8 +74,12 @@ def divide(settings: SplitSettings, console: Console) -> dict[str, Any]:
     with console.progress("hashed", len(contents.items)) as meter:
         digests = digest_items(contents.items, meter.step)
     duplicates = duplicate_groups(contents.items, digests)
-    facts = {"kind": contents.kind, "data_digest": data_digest(digests), "contents": shorten_digests(digests)}
-    split = divide_items(contents.items, request, duplicates=duplicates, facts=facts)
+    shared = search_shared_pixels(contents.items, digests, console, wanted=settings.overlap_by_content)
+    facts: dict[str, Any] = {"kind": contents.kind, "data_digest": data_digest(digests)}
+    facts |= {"contents": shorten_digests(digests)}
+    if shared:
+        facts |= {"shared_pixels": summarise_shared_pixels(shared)}
+    split = divide_items(contents.items, request, duplicates=duplicates, shared=shared, facts=facts)
     if split.facts["leak"]:
         console.warn("the split leaks, as --allow-leak allows: figures of val and test will be too good")
     _warn_of_shares(split, console)
@@ -148,6 +153,8 @@ def _summarise(split: Split) -> dict[str, Any]:
     counts = {subset: len(names) for subset, names in split.subsets.items()}
     summary = {"by": split.by, "seed": split.seed, **counts, "left_out": len(split.left_out)}
     summary |= {f"{subset}_share": share for subset, share in split.facts["reached"].items() if counts[subset]}
+    if "shared_pixels" in split.facts:
+        summary |= {"shared_pixels": split.facts["shared_pixels"]}
     if split.facts["leak"]:
         summary |= {"leak": True, "leaks": split.facts["leaks"], "unknown_scenes": split.facts["unknown_scenes"]}
     return summary | {"digest": split.digest}

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest, split_tiles
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.pairs.layouts import holds_pair_folders
+from rsforge.data.splits.items import Item
+from rsforge.data.splits.shared_pixels import list_groups
+from rsforge.data.splits.tiles import split_tiles
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.stored_split import follow_split
+from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
 from rsforge.wording import agree, count_noun
@@ -90,12 +94,23 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Con
     """(train, held out): by the stored split if one is followed, else by content."""
     subsets = follow_split(data.split, index, console)
     if subsets is None:
-        return split_tiles(index, val_fraction=data.val_fraction, seed=run.seed)
+        wanted = data.overlap_by_content
+        return divide_by_content(index, data.val_fraction, run.seed, console, overlap_by_content=wanted)
     if "val_fraction" in data.model_fields_set:
         console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not subsets["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
     return subsets["train"], subsets["val"]
+
+
+def divide_by_content(
+    index: TileIndex, val_fraction: float, seed: int, console: Console, *, overlap_by_content: bool
+) -> tuple[list[Tile], list[Tile]]:
+    """(train, held out) as by ``split_tiles``; with ``overlap_by_content`` images that share pixels stay together."""
+    items = [Item(tile.name, (tile.path,)) for tile in index.tiles]
+    digests = {tile.name: (tile.digest,) for tile in index.tiles}
+    shared = search_shared_pixels(items, digests, console, wanted=overlap_by_content and val_fraction > 0)
+    return split_tiles(index, val_fraction=val_fraction, seed=seed, together=list_groups(shared))
 
 
 def refuse_shared_folder(images: Path, output: Path) -> None:

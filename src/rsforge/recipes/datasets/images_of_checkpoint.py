@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest, split_tiles
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest
 from rsforge.data.splits.contents import find_contents
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split
-from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT, SelectedItems
+from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT, SelectedItems, divide_by_content
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 
 OnBad = Literal["error", "skip"]
@@ -197,8 +197,13 @@ def _stored_division(folder: ImageFolder) -> Divided:
 
 def _divide_again(folder: ImageFolder) -> Divided:
     data, run = settings_of(folder.state, "data"), settings_of(folder.state, "run")
-    index = TileIndex(folder.index.root, folder.tiles)
-    return split_tiles(index, val_fraction=float(data.get("val_fraction", 0.0)), seed=int(run.get("seed", 0)))
+    return divide_by_content(
+        TileIndex(folder.index.root, folder.tiles),
+        float(data.get("val_fraction", 0.0)),
+        int(run.get("seed", 0)),
+        SilentConsole(),
+        overlap_by_content=bool(data.get("overlap_by_content")),
+    )
 
 
 def find_scenes(root: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from rsforge.data.pairs.index import PairIndex
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.splits.assign import divide
 from rsforge.data.splits.duplicates import Digests, duplicate_groups
-from rsforge.data.splits.items import Item, item_of_pair
+from rsforge.data.splits.items import Item, SharedPixels, item_of_pair
 from rsforge.data.splits.split_file import SUBSETS, load_split
 from rsforge.data.splits.split_request import SplitRequest
 from rsforge.engine.loader import IndexedDataset
@@ -20,6 +20,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
+from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.pairs import DividedPairSettings, PairDataSettings
 from rsforge.wording import count_noun
 
@@ -106,17 +107,26 @@ def check_stored(split: StoredPairSplit, data: DividedPairSettings, console: Con
 
 
 def divide_by_scene(
-    judged: Sequence[JudgedPair], *, val_fraction: float, seed: int, allow_leak: bool, console: Console
+    judged: Sequence[JudgedPair],
+    *,
+    val_fraction: float,
+    seed: int,
+    allow_leak: bool,
+    overlap_by_content: bool,
+    console: Console,
 ) -> TrainAndHeldOut:
     """Whole scenes are held out, as by ``rsforge data split``; single pairs of unknown scenes where leaks are allowed.
 
-    RSF-D011 for unknown scenes, RSF-D004 for a single scene.
+    With ``overlap_by_content`` pairs whose optical images share pixels stay together. RSF-D011 for unknown scenes,
+    RSF-D004 for a single scene.
     """
     if not val_fraction:
         console.say(f"split      none: {len(judged)} train, nothing held out")
         return sort_by_content(judged), []
     items = [item_of_pair(one.pair) for one in judged]
-    names = choose_held_out(items, {one.name: one.files for one in judged}, val_fraction, seed, allow_leak)
+    contents: Digests = {one.name: one.files for one in judged}
+    shared = search_shared_pixels(items, contents, console, wanted=overlap_by_content)
+    names = choose_held_out(items, contents, shared, val_fraction, seed, allow_leak)
     warn_of_unknown(items, console)
     train = [one for one in judged if one.name not in names]
     held_out = [one for one in judged if one.name in names]
@@ -133,18 +143,26 @@ def _count_scenes(judged: Sequence[JudgedPair]) -> int:
 
 
 def choose_held_out(
-    items: Sequence[Item], contents: Digests, val_fraction: float, seed: int, allow_leak: bool
+    items: Sequence[Item],
+    contents: Digests,
+    shared: Sequence[SharedPixels],
+    val_fraction: float,
+    seed: int,
+    allow_leak: bool,
 ) -> set[str]:
-    """Names of the held-out items, whole scenes at a time; duplicates stay together. RSF-D004 or RSF-D011."""
+    """Names of the held-out items, whole scenes at a time; RSF-D004 or RSF-D011.
+
+    Items that are duplicates or have ``shared`` pixels stay together.
+    """
     request = SplitRequest("scene", val=val_fraction, seed=seed, allow_leak=allow_leak)
     try:
-        split = divide(items, request, duplicates=duplicate_groups(items, contents))
+        split = divide(items, request, duplicates=duplicate_groups(items, contents), shared=shared)
     except RsforgeError as error:
         error.where = "--val-fraction"
         error.fix = _suggest_remedy(error.code, items)
         scenes = len({item.scene for item in items})
         if error.code == "RSF-D004" and scenes > 1:
-            error.found += f"; {scenes} scenes hang together by equal files or common ground"
+            error.found += f"; {scenes} scenes hang together by equal files, shared pixels or common ground"
         raise
     return set(split.subsets["val"])
 

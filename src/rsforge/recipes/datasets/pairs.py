@@ -87,7 +87,12 @@ def _divide(
     stored = follow_split(data, index, judged, console)
     if stored is None:
         return divide_by_scene(
-            judged, val_fraction=data.val_fraction, seed=run.seed, allow_leak=data.allow_leak, console=console
+            judged,
+            val_fraction=data.val_fraction,
+            seed=run.seed,
+            allow_leak=data.allow_leak,
+            overlap_by_content=data.overlap_by_content,
+            console=console,
         )
     check_stored(stored, data, console)
     return sort_by_content(stored.pairs["train"]), sort_by_content(stored.pairs["val"])

@@ -239,6 +239,7 @@ def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Trai
         "val_fraction": float(data.get("val_fraction", 0.0)),
         "seed": int(run.get("seed", 0)),
         "allow_leak": bool(data.get("allow_leak")),
+        "overlap_by_content": bool(data.get("overlap_by_content")),
         "console": SilentConsole(),
     }
     if data.get("unpaired"):

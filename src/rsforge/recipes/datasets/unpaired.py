@@ -183,10 +183,12 @@ def _divide(
             val_fraction=data.val_fraction,
             seed=request.run.seed,
             allow_leak=data.allow_leak,
+            overlap_by_content=data.overlap_by_content,
             console=console,
         )
     check_stored(stored, data, console)
-    return divide_by_split(stored, index, images, allow_leak=data.allow_leak, console=console)
+    options = {"allow_leak": data.allow_leak, "overlap_by_content": data.overlap_by_content}
+    return divide_by_split(stored, index, images, **options, console=console)
 
 
 def _open_datasets(

@@ -12,10 +12,11 @@ from rsforge.data.pairs.dataset import JudgedPair
 from rsforge.data.pairs.index import PairIndex, parse_scene_and_season
 from rsforge.data.pairs.unpaired_dataset import OPTICAL, SAR, JudgedImage
 from rsforge.data.splits.duplicates import Digests
-from rsforge.data.splits.items import Item, item_of_pair
-from rsforge.data.splits.overlap import find_shared_ground
+from rsforge.data.splits.items import Item, SharedPixels, item_of_pair
+from rsforge.data.splits.overlap import DisjointSet, find_shared_ground
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.pair_split import LEFT_OUT, StoredPairSplit, choose_held_out, warn_of_unknown
+from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.wording import count_noun
 
 MODALITIES = {SAR: "SAR", OPTICAL: "optical"}
@@ -70,26 +71,34 @@ def digest_split(train: UnpairedSubset, held_out: UnpairedSubset) -> str:
 
 
 def divide_by_split(
-    stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage], *, allow_leak: bool, console: Console
+    stored: StoredPairSplit,
+    index: PairIndex,
+    unpaired: Sequence[JudgedImage],
+    *,
+    allow_leak: bool,
+    overlap_by_content: bool,
+    console: Console,
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
     """(train, held out): pairs as in the stored split, every other image with those that it equals or overlaps.
 
-    The subset of an image without a partner is found in three steps, for all images of equal contents at once:
+    The subset of an image without a partner is found in three steps, for all images of equal contents or
+    shared pixels at once:
 
-    1. the subsets of pairs that it would belong to by name, whose file it equals, or whose ground it shares;
+    1. the subsets of pairs that it would belong to by name, whose file it equals, or whose pixels or ground it shares;
     2. where there are none, the subsets of the pairs of its scene;
     3. where there are none either, train, if its scene is known to be another one.
 
     It is left out when a step gives several subsets, or test, or what the split leaves out. Images of unknown scenes
     are left out too, or trained on where leaks are allowed.
     """
-    by_content = _subsets_by_content(stored, index, unpaired)
+    items = [item_of_pair(pair) for pair in index.pairs] + [_item_of(image) for image in unpaired]
+    contents = stored.contents | {image.name: (image.digest,) for image in unpaired}
+    wanted = overlap_by_content and bool(unpaired)
+    shared = search_shared_pixels(items, contents, console, wanted=wanted, every_file=True)
+    by_content = _subsets_by_content(stored, items, unpaired, shared)
     by_scene = _subsets_by_scene(stored, index)
-    equal = defaultdict[str, list[JudgedImage]](list)
-    for image in unpaired:
-        equal[image.digest].append(image)
     placed = defaultdict[str, list[JudgedImage]](list)
-    for images in equal.values():
+    for images in _group_images(unpaired, shared):
         placed[_choose_subset(images, by_content, by_scene)] += images
     unknown = placed.pop(UNKNOWN, []) if allow_leak else []
     if unknown:
@@ -106,8 +115,23 @@ def divide_by_split(
     return train, UnpairedSubset(stored.pairs["val"], placed["val"])
 
 
+def _group_images(unpaired: Sequence[JudgedImage], shared: Sequence[SharedPixels]) -> list[list[JudgedImage]]:
+    """The images, those of equal contents or shared pixels together."""
+    sets = DisjointSet()
+    for image in unpaired:
+        sets.join(("image", image.name), ("content", image.digest))
+    names = {image.name for image in unpaired}
+    for both in shared:
+        if names.issuperset(both.names):
+            sets.join(*(("image", name) for name in both.names))
+    groups = defaultdict[object, list[JudgedImage]](list)
+    for image in unpaired:
+        groups[sets.find_root(("image", image.name))].append(image)
+    return list(groups.values())
+
+
 def _choose_subset(images: Sequence[JudgedImage], by_content: SubsetsOf, by_scene: SubsetsOf) -> str:
-    """The subset of images with equal contents, or ``BETWEEN`` or ``UNKNOWN``."""
+    """The subset of images with equal contents or shared pixels, or ``BETWEEN`` or ``UNKNOWN``."""
     own = set().union(*(by_content[image.name] for image in images))
     if len(own) == 1:
         return own.pop()
@@ -121,8 +145,13 @@ def _choose_subset(images: Sequence[JudgedImage], by_content: SubsetsOf, by_scen
     return UNKNOWN
 
 
-def _subsets_by_content(stored: StoredPairSplit, index: PairIndex, unpaired: Sequence[JudgedImage]) -> SubsetsOf:
-    """By image, the subsets of the pairs whose name it has, whose file it equals, or whose ground it shares."""
+def _subsets_by_content(
+    stored: StoredPairSplit, items: Sequence[Item], unpaired: Sequence[JudgedImage], shared: Sequence[SharedPixels]
+) -> SubsetsOf:
+    """By image, the subsets of the pairs whose name it has, whose file it equals, or whose pixels or ground it shares.
+
+    ``items`` are all pairs and images.
+    """
     subsets_of_file = defaultdict[str, set[str]](set)
     for name, files in stored.contents.items():
         for file in files:
@@ -131,11 +160,11 @@ def _subsets_by_content(stored: StoredPairSplit, index: PairIndex, unpaired: Seq
     for image in unpaired:
         by_name = {stored.subset_of[name] for name in image.image.pairs if name in stored.subset_of}
         result[image.name] = by_name | subsets_of_file.get(image.digest, set())
-    items = [item_of_pair(pair) for pair in index.pairs] + [_item_of(image) for image in unpaired]
-    for one, other in find_shared_ground(items):
-        for item, neighbour in ((one, other), (other, one)):
-            if item.name in result and neighbour.name in stored.subset_of:
-                result[item.name].add(stored.subset_of[neighbour.name])
+    neighbours = [(one.name, other.name) for one, other in find_shared_ground(items)]
+    for names in (*neighbours, *(both.names for both in shared)):
+        for name, neighbour in (names, names[::-1]):
+            if name in result and neighbour in stored.subset_of:
+                result[name].add(stored.subset_of[neighbour])
     return result
 
 
@@ -158,6 +187,7 @@ def divide_by_scene_or_content(
     val_fraction: float,
     seed: int,
     allow_leak: bool,
+    overlap_by_content: bool,
     console: Console,
 ) -> tuple[UnpairedSubset, UnpairedSubset]:
     """(train, held out) by whole scenes; of unknown scenes, a share of the pairs and of the images of each modality.
@@ -168,18 +198,21 @@ def divide_by_scene_or_content(
     items |= {image.name: _item_of(image) for image in unpaired}
     contents: Digests = {one.name: one.files for one in pairs}
     contents |= {image.name: (image.digest,) for image in unpaired}
+    wanted = overlap_by_content and val_fraction > 0
+    shared = search_shared_pixels(list(items.values()), contents, console, wanted=wanted, every_file=True)
     parts = [[one.name for one in pairs]]
     for modality in MODALITIES:
         parts.append([image.name for image in unpaired if image.image.modality == modality])
     any_scene = any(item.scene for item in items.values())
-    if not allow_leak or any_scene or _share_content(parts, items, contents):
+    if not allow_leak or any_scene or _share_content(parts, items, contents, shared):
         parts = [list(items)]
     names = set[str]()
     if val_fraction:
         for part in parts:
             if len(part) > 1 or len(parts) == 1:
                 digests = {name: contents[name] for name in part}
-                names |= choose_held_out([items[name] for name in part], digests, val_fraction, seed, allow_leak)
+                members = [items[name] for name in part]
+                names |= choose_held_out(members, digests, shared, val_fraction, seed, allow_leak)
         warn_of_unknown(list(items.values()), console)
     train = UnpairedSubset(
         [one for one in pairs if one.name not in names], [image for image in unpaired if image.name not in names]
@@ -194,10 +227,13 @@ def _item_of(image: JudgedImage) -> Item:
     return Item(image.name, (image.image.path,), image.image.scene, footprint=image.footprint)
 
 
-def _share_content(parts: Sequence[Sequence[str]], items: Mapping[str, Item], contents: Digests) -> bool:
-    """Whether two parts have a file in common, or show the same ground."""
+def _share_content(
+    parts: Sequence[Sequence[str]], items: Mapping[str, Item], contents: Digests, shared: Sequence[SharedPixels]
+) -> bool:
+    """Whether two parts have a file or pixels in common, or show the same ground."""
     files_of_part = [{file for name in names for file in contents[name]} for names in parts]
     if sum(len(files) for files in files_of_part) > len(set().union(*files_of_part)):
         return True
     part_of = {name: number for number, names in enumerate(parts) for name in names}
-    return any(part_of[one.name] != part_of[other.name] for one, other in find_shared_ground(list(items.values())))
+    neighbours = [(one.name, other.name) for one, other in find_shared_ground(list(items.values()))]
+    return any(part_of[one] != part_of[other] for one, other in (*neighbours, *(both.names for both in shared)))

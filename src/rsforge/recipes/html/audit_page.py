@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.audit.faults import KINDS, DataFault
-from rsforge.data.audit.inspect_items import read_centre
 from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pair
 from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
+from rsforge.data.io.rasters import read_centre
 from rsforge.data.splits.items import DatasetContents, Item
 from rsforge.recipes.html.document import render_document, render_image, render_table
 from rsforge.recipes.html.histogram import render_histogram

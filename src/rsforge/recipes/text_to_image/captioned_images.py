@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from rsforge.data.captions.metadata import CaptionRow, find_metadata, name_below, read_metadata
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest, split_tiles
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.io.image_reader import find_images
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.image_folder import KEEP_BYTES, ImageSets, refuse_shared_folder
+from rsforge.recipes.datasets.image_folder import KEEP_BYTES, ImageSets, divide_by_content, refuse_shared_folder
 from rsforge.recipes.datasets.stored_split import follow_split
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
@@ -158,7 +158,8 @@ def _divide(
     subsets = follow_split(data.split, index, console)
     if subsets is None:
         own = TileIndex(index.root, [tile for tile in index.tiles if tile.name in captions])
-        return split_tiles(own, val_fraction=data.val_fraction, seed=run.seed)
+        wanted = data.overlap_by_content
+        return divide_by_content(own, data.val_fraction, run.seed, console, overlap_by_content=wanted)
     train, held_out = ([t for t in subsets[name] if t.name in captions] for name in ("train", "val"))
     if not train:
         raise RsforgeError("RSF-D004", "the split leaves no image with a caption to train on", where="--split")

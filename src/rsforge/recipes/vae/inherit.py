@@ -14,6 +14,7 @@ from rsforge.settings.sections import DEFAULT
 from rsforge.wording import count_noun
 
 DIVISION = ("data_dir", "val_fraction", "split")
+OVERLAP = "overlap_by_content"
 INHERITED = (
     "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in DIVISION),
 )  # fmt: skip
@@ -38,6 +39,7 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     settings, values = state["settings"], {"image_size": state["image_size"]}
     if _same_folder(given, settings["data"]["data_dir"]):
         division = {name: settings["data"][name] for name in DIVISION}
+        division[OVERLAP] = settings["data"].get(OVERLAP, False)  # older checkpoints did not look for it
         values |= division | {"seed": settings["run"]["seed"]}
     if "base_dir" in given:
         values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}
