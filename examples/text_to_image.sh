@@ -25,3 +25,4 @@ rsforge diffusion finetune --output-dir fields --lora-rank 4 --lr 1e-3 --resolut
     --gradient_accumulation_steps=1 --max_train_steps=20 --validation-draws 8 --report_to=none
 rsforge sample --pipeline small --lora fields/pytorch_lora_weights.safetensors:0.8 --prompt "a coast with a sandy beach" \
     --num-inference-steps 10 --guidance-scale 3 --num-images 4 --seed 1 --output adapted.png
+rsforge diffusion export --checkpoint fields/best_model.pt --title "Drawn scenes" --license cc0-1.0 --output-dir exported

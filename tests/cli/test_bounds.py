@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -103,3 +104,19 @@ def test_numbers_of_files_are_bounded_too(shell, tmp_path):
 def test_too_many_levels(shell):
     ran = shell("vae", "train", "--data-dir", "x", "--channels", *["8"] * 17)
     assert ran.code == 2 and "--channels must have at most 16 values" in ran.err
+
+
+def test_a_text_that_is_not_of_its_form_is_told_the_form(shell):
+    result = shell("diffusion", "finetune", "--data-dir", "x", "--push-to-hub", "a b")
+    assert result.code == 2 and "--push-to-hub must be OWNER/NAME or NAME" in result.err
+    result = shell("diffusion", "export", "--pipeline", "x", "--title", "a\nb")
+    assert result.code == 2 and "--title must be a single line" in result.err
+
+
+def test_every_pattern_has_a_form_in_words():
+    load_all()
+    for command in COMMANDS.values():
+        for leaf in leaves(command.model).values():
+            patterns = re.findall(r"pattern='(.*?)'[,)]", repr((leaf.field.metadata, leaf.field.annotation)))
+            lines = all("\\n" in pattern for pattern in patterns)
+            assert lines or leaf.limits or "form" in leaf.extra, f"{leaf.option}: {patterns}"

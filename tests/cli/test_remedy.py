@@ -36,6 +36,15 @@ def test_the_command_line_knows_its_own_options(path):
     assert not list_options(["nothing"])
 
 
+@pytest.mark.parametrize(
+    "line", ["sample --prompt field", "sample text --prompt field", "diffusion evaluate --data-dir x"]
+)
+def test_the_ways_are_those_of_the_command_that_an_option_names(shell, monkeypatch, tmp_path, line):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    result = shell(*line.split(), "--pipeline", "somebody/model")
+    assert result.code == 4 and "--download" in result.err
+
+
 def test_an_error_is_printed_with_the_ways_of_its_command(shell, monkeypatch, tmp_path):
     def fail(*_):
         raise RsforgeError("RSF-D002", "scene.tif cannot be read")

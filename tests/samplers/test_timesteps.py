@@ -103,3 +103,15 @@ def test_models_that_learn_from_pure_noise_walk_evenly_from_it() -> None:
     assert (
         default_spacing("v", zero_terminal_snr=True) == default_spacing("flow", zero_terminal_snr=False) == "trailing"
     )
+
+
+@pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
+@pytest.mark.parametrize("steps", [1, 3, 7, 50])
+def test_steps_of_the_solver_are_those_of_the_library(spacing, steps):
+    diffusers = pytest.importorskip("diffusers")
+    theirs = diffusers.DPMSolverMultistepScheduler(timestep_spacing=spacing, steps_offset=1)
+    theirs.set_timesteps(steps)
+    grid = StepGrid(spacing, steps_offset=1, solver_drops_last=True)
+    assert grid.timesteps(1000, steps, "dpm++") == theirs.timesteps.tolist()
+    assert grid.timesteps(1000, steps, "ddim") == timesteps(1000, steps, spacing, steps_offset=1)
+    assert "solver_drops_last" not in grid.as_dict()

@@ -16,6 +16,7 @@ from rsforge.settings.sections import anchor
     [
         ("a/b.safetensors", "a/b.safetensors", 1.0),
         ("a.safetensors:0.8", "a.safetensors", 0.8),
+        ("a.safetensors:1e-2", "a.safetensors", 0.01),
         ("a:-1", "a", -1.0),
         ("a:.5", "a", 0.5),
         ("a:1:2.", "a:1", 2.0),

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from rsforge.cli.app import load, load_all
-from rsforge.cli.argv import expand, locate
+from rsforge.cli.argv import expand, locate, name_command
 from rsforge.cli.failures import interruption, to_failure
 from rsforge.cli.help import set_help_width
 from rsforge.cli.remedy import keep_possible_ways, list_options
@@ -102,7 +102,7 @@ def run(argv: list[str]) -> int:
     own = argv[: argv.index("--")] if "--" in argv else argv
     try:
         app = load_all() if "_RSFORGE_COMPLETE" in os.environ else load(argv)
-        command = COMMANDS.get(tuple(locate(argv)[0]))
+        command = COMMANDS.get(tuple(locate(name_command(argv))[0]))
         if command is not None and command.method is not None:
             COMMAND_LINE.launch = read_launch()
         if command is not None and command.tunable and not COMMAND_LINE.follows:
@@ -144,7 +144,7 @@ def _emit(outcome: Any, as_object: bool) -> None:
 
 def _fail(error: BaseException, argv: list[str]) -> int:
     failure = to_failure(error, shlex.join(["rsforge", *argv]))
-    failure.fix = keep_possible_ways(failure.fix, list_options(locate(argv)[0]))
+    failure.fix = keep_possible_ways(failure.fix, list_options(locate(name_command(argv))[0]))
     if "--debug" in argv:
         _write(sys.stderr, escape("".join(traceback.format_exception(error)).rstrip(), keep="\n"))
     if failure.result is not None:

@@ -147,7 +147,7 @@ def _with_prefixes(model: type[BaseModel], loc: tuple[str, ...], message: str) -
 def _sentence(leaf: Leaf, item: ErrorDetails) -> str:
     kind = item["type"]
     if kind == "string_pattern_mismatch":
-        return f"must be one of {leaf.limits}"
+        return f"must be one of {leaf.limits}" if leaf.limits else f"must be {leaf.extra.get('form', 'a single line')}"
     if kind == "too_long":
         return f"must have at most {item['ctx']['max_length']} values"
     if kind in _NO_NUMBER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from torch import Tensor
 from rsforge.noise.process import Prediction
 
 Spacing = Literal["linspace", "trailing", "leading"]
+STORED = ("spacing", "steps_offset", "set_alpha_to_one")
+"""What a checkpoint's schedule says of a grid."""
+SOLVER = "dpm++"
 
 
 def timesteps(
@@ -51,15 +54,19 @@ class StepGrid:
     """Where a walk goes, but for the number of its steps; a checkpoint stores it as :meth:`as_dict`.
 
     With ``set_alpha_to_one`` the last step ends at x_0, else at the noise level of timestep 0, as Stable Diffusion's
-    own DDIM does. The default is what was always done here.
+    own DDIM does. The default is what was always done here. ``solver_drops_last`` is how diffusers lays the steps of
+    DPM-Solver++: but for ``trailing`` one more than is asked for, the last of which is left out.
     """
 
     spacing: Spacing = "linspace"
     steps_offset: int = 0
     set_alpha_to_one: bool = True
+    solver_drops_last: bool = False
 
-    def timesteps(self, num_train_steps: int, num_steps: int) -> list[int]:
-        """The timesteps to visit; ``ValueError`` when the number does not fit."""
+    def timesteps(self, num_train_steps: int, num_steps: int, sampler: str = "") -> list[int]:
+        """The timesteps that ``sampler`` visits; ``ValueError`` when the number does not fit."""
+        if self.solver_drops_last and sampler == SOLVER and self.spacing != "trailing" and num_steps < num_train_steps:
+            return replace(self, solver_drops_last=False).timesteps(num_train_steps, num_steps + 1)[:-1]
         return timesteps(num_train_steps, num_steps, self.spacing, steps_offset=self.steps_offset)
 
     def final_alpha_bar(self, alphas_cumprod: Tensor) -> float:
@@ -68,12 +75,12 @@ class StepGrid:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, from which :meth:`stored` makes the same."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in STORED}
 
     @classmethod
     def from_schedule(cls, schedule: Mapping[str, Any]) -> StepGrid:
         """The grid of a checkpoint's ``schedule``; former checkpoints say nothing of it and have the default."""
-        return cls(**{name: schedule[name] for name in asdict(cls()) if name in schedule})
+        return cls(**{name: schedule[name] for name in STORED if name in schedule})
 
 
 def step_table(

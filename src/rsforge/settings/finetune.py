@@ -69,8 +69,8 @@ class StartSettings(ModelFormatSettings):
     )
     prediction: Literal["eps", "v"] | None = Field(
         None,
-        description="What the network predicts, where neither a folder's scheduler nor a single file says it; v "
-        f"{ONLY_SCRATCH}.",
+        description="What the network of a single file predicts, where the file does not say it (a folder's scheduler "
+        f"says it); v {ONLY_SCRATCH}.",
     )
     vae_checkpoint: Path | None = Field(
         None,

@@ -84,7 +84,7 @@ class SpatialNetworkSettings(Section):
     scale: Ratio = Field(
         "7.5",
         description="Width of a coarse pixel in fine ones, a number or a ratio such as 15/2.",
-        json_schema_extra=also(metavar="RATIO", basic=True),
+        json_schema_extra=also(metavar="RATIO", form="a number or a ratio such as 15/2", basic=True),
     )
     num_features: Width | None = Field(None, description="Channels; when absent 64 for spatial_sr, 16 for lightweight.")
     num_groups: Layers = Field(4, description="Groups of attention blocks of spatial_sr.")

@@ -16,7 +16,9 @@ class PushSettings(Section):
         None,
         description="Send what the command has made to the hub as OWNER/NAME; without a value its name is that of the "
         "output folder.",
-        json_schema_extra=also(bare="auto", metavar="[NAME]"),
+        json_schema_extra=also(
+            bare="auto", metavar="[NAME]", form="OWNER/NAME or NAME, of letters, digits, ., - and _"
+        ),
     )
     hub_private: bool = Field(
         False,

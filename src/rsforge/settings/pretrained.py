@@ -11,9 +11,9 @@ from pydantic import Field, field_validator
 from rsforge.settings.base import BASE_DIR
 from rsforge.settings.sections import PathText, Section, also
 
-PIPELINE = "Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
+PIPELINE = "Model of Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
 MOST_WEIGHT = 100.0
-_WEIGHTED = re.compile(r"(.+):([-+]?(?:\d+\.?\d*|\.\d+))")
+_WEIGHTED = re.compile(r"(.+):([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 
 
 class WeightedAdapter(NamedTuple):
@@ -38,14 +38,18 @@ class ModelFormatSettings(Section):
         json_schema_extra=also(absent="the model's own, one beside the file, or a downloaded one"),
     )
     variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
-        None, description="Variant of the weights, such as fp16, where a folder has several."
+        None,
+        description="Variant of the weights, such as fp16, where a folder has several.",
+        json_schema_extra=also(form="a name of letters, digits and _"),
     )
     allow_pickle: bool = Field(False, description="Read pickled weights of a folder too; nothing in them is executed.")
     download: bool = Field(
         False, description="Download a model that is given by its id, or what the local cache lacks of it."
     )
     revision: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=200)] = Field(
-        "main", description="Branch, tag or commit of a model that is given by its id."
+        "main",
+        description="Branch, tag or commit of a model that is given by its id.",
+        json_schema_extra=also(form="a name of letters, digits, ., - and _"),
     )
 
 

@@ -54,7 +54,7 @@ def also(*aliases: str, **more: Any) -> dict[str, Any]:
 
     ``bare`` is the value of the option when none follows it, ``negative`` the value that ``--no-OPTION`` stands for,
     ``stands_for`` further flags and their values, ``metavar`` how the value is written in the help, ``choices`` what it
-    may be; ``argument`` makes it positional.
+    may be, ``form`` what it looks like where a pattern says it; ``argument`` makes it positional.
     ``replaces`` names the field in whose place it stands: of the two the stronger source is taken.
     ``made`` is the file that is taken when nobody names one, and ``by`` the command that makes it; ``absent`` says
     what else the command takes. ``basic`` options are in the short help.

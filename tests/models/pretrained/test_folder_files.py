@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from rsforge.errors import RsforgeError
-from rsforge.models.pretrained.folder_files import DIFFUSERS, TRANSFORMERS, list_variants, open_part
+from rsforge.models.pretrained.folder_files import DIFFUSERS, TRANSFORMERS, check_variant, list_variants, open_part
 
 SAFE = "diffusion_pytorch_model{}.safetensors"
 
@@ -34,6 +34,22 @@ def test_the_variant_that_is_asked_for_is_read_where_it_is(tmp_path):
     with pytest.raises(RsforgeError, match="several variants") as caught:
         open_part(tmp_path, DIFFUSERS)
     assert (caught.value.code, caught.value.found) == ("RSF-C001", "fp16, non_ema")
+    assert "--variant" in caught.value.fix
+
+
+def test_a_variant_that_no_part_has_is_refused(tmp_path):
+    parts = {tmp_path / part: DIFFUSERS for part in ("unet", "vae")}
+    for folder in parts:
+        folder.mkdir()
+        _write(folder, 1, SAFE.format(""))
+    with pytest.raises(RsforgeError, match="no part of the model has a variant fp61") as caught:
+        check_variant(parts, "fp61")
+    assert (caught.value.code, caught.value.found) == ("RSF-C001", "plain weights alone")
+    _write(tmp_path / "vae", 2, SAFE.format(".fp16-00001-of-00002"))
+    check_variant(parts, "fp16")
+    with pytest.raises(RsforgeError) as caught:
+        check_variant(parts, "fp1")
+    assert caught.value.found == "variants fp16"
 
 
 @pytest.mark.parametrize("mark", ["", ".fp16"])

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from rsforge.errors import RsforgeError
-from rsforge.models.pretrained.scheduler_config import SCHEDULERS, ForeignSchedule, read_schedule, write_schedule
+from rsforge.models.pretrained.scheduler_config import (
+    SCHEDULERS,
+    ForeignSchedule,
+    as_drawn,
+    read_schedule,
+    write_schedule,
+)
 from rsforge.noise.schedules import table_of
 
 SD1 = {
@@ -74,6 +80,15 @@ def test_what_is_written_is_read_as_the_same(config):
     assert {key: written[key] for key in written if key in config} == {
         key: config[key] for key in written if key in config
     }
+
+
+def test_schedulers_of_several_steps_are_written_as_those_that_walk_as_here():
+    read = read_schedule(SD1, where="x")
+    written = as_drawn(read)
+    assert (read.scheduler, written.scheduler, written.schedule) == ("PNDMScheduler", "DDIMScheduler", read.schedule)
+    assert as_drawn(written) == written
+    lms = as_drawn(read_schedule({"_class_name": "LMSDiscreteScheduler"}, where="x"))
+    assert read_schedule(write_schedule(lms), where="x").scheduler == "EulerDiscreteScheduler"
 
 
 def test_what_the_pipeline_corrects_is_corrected_and_said():

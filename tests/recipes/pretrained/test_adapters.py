@@ -148,3 +148,11 @@ def test_nothing_is_changed_where_one_does_not_fit(tmp_path):
     with pytest.raises(RsforgeError, match="adapter was not found"):
         merge_adapters(model, [(tmp_path / "one.safetensors", 1.0), (tmp_path / "none.safetensors", 1.0)])
     torch.testing.assert_close(dict(model.unet.state_dict()), dict(plain.unet.state_dict()), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "words"), [("fields:much", "a number"), ("best.pt", "--lora-rank")])
+def test_what_an_adapter_is_named_by_is_told(tmp_path, name, words):
+    (tmp_path / "best.pt").touch()
+    with pytest.raises(RsforgeError) as caught:
+        read_adapter(tmp_path / name, {})
+    assert words in caught.value.fix

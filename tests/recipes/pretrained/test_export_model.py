@@ -33,7 +33,7 @@ def test_the_library_draws_the_same_with_the_adapter_merged(source, family, tmp_
     export_model(model, target, ModelFacts("X", {"pipeline": "somewhere"}, adapters=records))
     latents = SeededNoise(5, [0, 1]).draw(torch.empty(2, 4, SIZE, SIZE))
     options = {"steps": 3, "guidance_scale": 2.0}
-    theirs = draw_theirs(load_pipeline(target, "DDIMScheduler"), latents, PROMPTS, **options)
+    theirs = draw_theirs(load_pipeline(target), latents, PROMPTS, **options)
     pipeline = model.pipeline()
     ours = pipeline.draw([0, 1], pipeline.walk("ddim", 3), seed=5, guide=model.guide(PROMPTS, 2.0))
     assert (ours - theirs).abs().max() < 1e-4  # a hundredth of a grey level

@@ -170,3 +170,26 @@ def test_what_is_taken_otherwise_is_noted(first):
     edit_json(first / "scheduler" / "scheduler_config.json", steps_offset=0)
     (note,) = load_pretrained(first).notes
     assert note.startswith("steps_offset 0 is taken as 1")
+
+
+def test_damaged_files_are_to_be_got_again(first):
+    (first / UNET).write_bytes((first / UNET).read_bytes()[:400])
+    assert refusal(first).fix == "get the file again, or name another model"
+    (first / "unet" / "config.json").write_text("{")
+    assert refusal(first).fix == "get the file again, or name another model"
+
+
+def test_what_was_meant_is_named_in_place_of_checkpoints_and_adapters(tmp_path):
+    checkpoint, adapters = tmp_path / "best model.pt", tmp_path / "fields"
+    checkpoint.touch()
+    error = refusal(checkpoint)
+    assert error.code == "RSF-C004" and f"export --checkpoint '{checkpoint}'" in error.fix
+    adapters.mkdir()
+    (adapters / "pytorch_lora_weights.safetensors").touch()
+    error = refusal(adapters)
+    assert error.code == "RSF-C001" and "--lora" in error.fix
+
+
+def test_another_prediction_than_that_of_the_scheduler_is_told(first):
+    assert "--prediction v is not followed: the scheduler says eps" in load_pretrained(first, prediction="v").notes
+    assert load_pretrained(first, prediction="eps").notes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -48,6 +49,19 @@ def test_a_turbo_model_is_drawn_in_few_steps(tmp_path, steps):
     # It begins at sigma times the noise, where the noisy image has the root of sigma squared plus one.
     sigma = float(pipeline.scheduler.sigmas[0])
     theirs = draw_theirs(pipeline, LATENTS * math.sqrt(sigma**2 + 1) / sigma, PROMPTS, steps=steps, guidance_scale=1.0)
+    assert (ours - theirs).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize("spacing", ["linspace", "leading"])
+def test_images_of_the_solver_are_those_of_the_library(tmp_path, spacing):
+    pytest.importorskip("diffusers")
+    folder, name = copy_folder("2.x", tmp_path / "model"), "DPMSolverMultistepScheduler"
+    scheduler = folder / "scheduler" / "scheduler_config.json"
+    kept = {key: value for key, value in json.loads(scheduler.read_text()).items() if key.startswith(("beta", "pred"))}
+    scheduler.write_text(json.dumps(kept | {"_class_name": name, "timestep_spacing": spacing, "steps_offset": 1}))
+    edit_json(folder / "model_index.json", scheduler=["diffusers", name])
+    ours = _draw(load_pretrained(folder), sampler="dpm++", steps=3, guidance_scale=2.0)
+    theirs = draw_theirs(load_pipeline(folder), LATENTS, PROMPTS, steps=3, guidance_scale=2.0)
     assert (ours - theirs).abs().max() < CLOSE
 
 

@@ -79,7 +79,7 @@ def test_classes_are_numbered_by_those_that_are_measured():
     [
         (["a", "b"] * 3, 5, ""),
         (["a", "b"] * 3, 0, "--classifier-epochs is 0"),
-        (["a", "b", ""], 5, "1 images have no class"),
+        (["a", "b", ""], 5, "1 image has no class"),
         (["a"] * 4, 5, "of one class"),
         (["a", "b", "c"], 5, "3 classes"),
     ],

@@ -287,9 +287,7 @@ def test_what_comes_out_is_drawn_by_the_library_as_here(family, text_world, tmp_
     after = load_pretrained(tmp_path / "run")
     assert weights_of(after.unet) != weights_of(load_pretrained(model).unet)
     pipeline, noise = after.pipeline(), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    theirs = draw_theirs(
-        load_pipeline(tmp_path / "run", "DDIMScheduler"), noise, ["a river"], steps=3, guidance_scale=3.0
-    )
+    theirs = draw_theirs(load_pipeline(tmp_path / "run"), noise, ["a river"], steps=3, guidance_scale=3.0)
     from rsforge.recipes.diffusion import pipeline as drawing
 
     class Given:

@@ -86,3 +86,10 @@ def test_the_tokenizer_of_a_checkpoint_reads_as_the_one_that_was_learnt(scratch_
     again = stored_tokenizer(describe_tokenizer(tokenizer), where="x")
     texts = ["a river and trees", "Ungewöhnliches ☃"]
     assert torch.equal(again.encode(texts), tokenizer.encode(texts)) and len(tokenizer.merges) > 5
+
+
+def test_a_size_that_the_autoencoder_cannot_take_names_options_of_this_command(text_world, tmp_path, capsys):
+    line = f"{SCRATCH} --image-size 35 --dry-run"
+    assert rsforge(line, text_world.images, tmp_path / "run") == 2
+    told = capsys.readouterr().err
+    assert "--vae-channels" in told and " --channels" not in told

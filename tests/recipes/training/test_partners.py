@@ -30,7 +30,11 @@ def test_another_partner_is_refused(tmp_path):
     check_same({"partners": describe(partners)}, partners)
     with pytest.raises(RsforgeError) as caught:
         check_same({"partners": {"vae": {"digest": "b" * 64, "path": ""}}}, partners)
-    assert caught.value.code == "RSF-C006"
+    assert caught.value.code == "RSF-C006" and "another autoencoder" in caught.value.what
+    other = {"pretrained": Partner(tmp_path / "sd", "a" * 64)}
+    with pytest.raises(RsforgeError, match="another pretrained model") as caught:
+        check_same({"partners": {"pretrained": {"digest": "b" * 64, "path": ""}}}, other)
+    assert caught.value.fix == "name the pretrained model that it was trained with"
 
 
 def test_copies_stand_in_the_run_folder_where_they_are_asked_for(job, tmp_path, capfd):

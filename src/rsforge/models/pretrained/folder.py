@@ -11,7 +11,7 @@ import torch
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.pretrained import autoencoder_config, text_config, unet_config
 from rsforge.models.pretrained.fill import Piece, build_filled
-from rsforge.models.pretrained.folder_files import DIFFUSERS, TRANSFORMERS, open_part
+from rsforge.models.pretrained.folder_files import DIFFUSERS, TRANSFORMERS, check_variant, open_part
 from rsforge.models.pretrained.json_files import read_object, unsupported_error
 from rsforge.models.pretrained.networks import PretrainedNetworks
 from rsforge.models.pretrained.scheduler_config import read_schedule
@@ -23,6 +23,7 @@ CONFIG = "config.json"
 SCHEDULER_CONFIG = "scheduler_config.json"
 PIPELINE = "StableDiffusionPipeline"
 PIPELINES = (PIPELINE, "StableDiffusionImg2ImgPipeline")
+STEMS = {"text_encoder": TRANSFORMERS, "vae": DIFFUSERS, "unet": DIFFUSERS}
 CLASSES = {"unet": unet_config.CLASS, "vae": autoencoder_config.CLASS, "text_encoder": text_config.CLASS}
 # What the layers of the autoencoder's attention were called before 2023.
 FORMER = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
@@ -38,6 +39,8 @@ def read_folder(
     here; RSF-C001 to RSF-C003 and RSF-C007 for what is missing, damaged, pickled and misshapen.
     """
     check_index(folder)
+    if variant is not None:
+        check_variant({folder / part: stem for part, stem in STEMS.items()}, variant)
     configs = {part: _read_config(folder / part, name) for part, name in CLASSES.items()}
     foreign = read_schedule(read_object(folder / "scheduler" / SCHEDULER_CONFIG), where=str(folder / "scheduler"))
     options: dict[str, Any] = {"dtype": dtype}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rsforge.errors import RsforgeError
@@ -40,7 +41,13 @@ def _find_safetensors(folder: Path, stem: str, variant: str | None) -> Path | No
     others = list_variants(folder, stem)
     if len(others) > 1 and variant is None:
         what = "there are several variants of the weights, and none is the plain one"
-        raise RsforgeError("RSF-C001", what, where=str(folder), found=", ".join(others), fix="choose one of them")
+        raise RsforgeError(
+            "RSF-C001",
+            what,
+            where=str(folder),
+            found=", ".join(others),
+            fix="choose one with --variant, or leave one alone there",
+        )
     return _find_safetensors(folder, stem, others[0]) if len(others) == 1 and variant is None else None
 
 
@@ -50,6 +57,19 @@ def list_variants(folder: Path, stem: str) -> list[str]:
              if path.suffix == ".safetensors"]  # fmt: skip
     indices = [path.name.split(".")[-2] for path in folder.glob(f"{stem}.safetensors.index.*.json")]
     return sorted({mark.split("-")[0] for mark in (*files, *indices) if mark != "safetensors"})
+
+
+def check_variant(parts: Mapping[Path, str], variant: str) -> None:
+    """RSF-C001 where no part has weights of ``variant``: the plain ones would be taken for all; ``parts`` are stems."""
+    for folder, stem in parts.items():
+        for one in (stem, PICKLED[stem]):
+            if any(folder.glob(f"{one}.{variant}[.-]*")) or any(folder.glob(f"{one}.*.index.{variant}.json")):
+                return
+    found = sorted({mark for folder, stem in parts.items() for mark in list_variants(folder, stem)})
+    raise RsforgeError(
+        "RSF-C001", f"no part of the model has a variant {variant}", where="--variant",
+        found=f"variants {', '.join(found)}" if found else "plain weights alone", fix="leave --variant out",
+    )  # fmt: skip
 
 
 def _find_pickled(folder: Path, stem: str, variant: str | None) -> Path | None:

@@ -26,13 +26,17 @@ def read_object(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise from_os_error(error) from error
     except (ValueError, RecursionError) as error:
-        raise RsforgeError("RSF-C003", f"{path.name} is no JSON", where=str(path), found=str(error)[:160]) from error
+        what = f"{path.name} is no JSON"
+        raise RsforgeError("RSF-C003", what, where=str(path), found=str(error)[:160], fix=AGAIN) from error
     if not isinstance(value, dict):
-        raise RsforgeError("RSF-C003", f"{path.name} is no JSON object", where=str(path), found=type(value).__name__)
+        what, found = f"{path.name} is no JSON object", type(value).__name__
+        raise RsforgeError("RSF-C003", what, where=str(path), found=found, fix=AGAIN)
     return value
 
 
-_FIX = "name the folder of a complete Stable Diffusion 1.x or 2.x model"
+AGAIN = "get the file again, or name another model"
+"""The way out where a file of another program is damaged."""
+_FIX = "name the folder of a complete model"
 
 
 def check_keys(config: Mapping[str, Any], taken: Collection[str], neutral: Neutral, *, where: str) -> None:

@@ -52,10 +52,16 @@ def read_adapter(path: Path, networks: Mapping[Part, nn.Module]) -> dict[Part, U
     """
     path = find_file(path)
     if not path.is_file():
-        what, fix = "the adapter was not found", f"name a .safetensors file, or a folder with {FILES[0]}"
+        what, fix = (
+            "the adapter was not found",
+            f"name a .safetensors file or a folder with {FILES[0]}, and behind a colon a number",
+        )
         raise RsforgeError("RSF-C001", what, where=str(path), fix=fix)
     if path.suffix.lower() != ".safetensors":
-        what, fix = f"{path.name} is no safetensors file", "name an adapter in safetensors; others are not read"
+        what, fix = (
+            f"{path.name} is no safetensors file",
+            "name an adapter in safetensors; the folder of a run with --lora-rank has its own",
+        )
         raise RsforgeError("RSF-C003", what, where=str(path), fix=fix)
     file = open_safetensors(path)
     _refuse_others(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported_error
@@ -71,6 +71,9 @@ SCHEDULERS = {
     "LMSDiscreteScheduler": _Kind("linspace", "euler", rescales=False),
     "DPMSolverMultistepScheduler": _Kind("linspace", "dpm++", "final_sigmas_type"),
 }
+
+DRAWN_AS = {"PNDMScheduler": "DDIMScheduler", "LMSDiscreteScheduler": "EulerDiscreteScheduler"}
+"""Methods of several steps, and that of one step with the same grid."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,11 @@ def _list_notes(config: Mapping[str, Any], spacing: str) -> list[str]:
     if config.get("clip_sample"):
         notes.append("clip_sample is taken as false, as StableDiffusionPipeline does")
     return notes
+
+
+def as_drawn(foreign: ForeignSchedule) -> ForeignSchedule:
+    """``foreign`` with the scheduler of diffusers that walks as is done here, where its own reuses earlier steps."""
+    return replace(foreign, scheduler=DRAWN_AS.get(foreign.scheduler, foreign.scheduler))
 
 
 def write_schedule(foreign: ForeignSchedule) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rsforge.errors import RsforgeError, from_os_error
-from rsforge.models.pretrained.json_files import read_object
+from rsforge.models.pretrained.json_files import AGAIN, read_object
 
 Shape = tuple[int, ...]
 CONVERT = "convert it to safetensors with the program that it is from"
@@ -52,7 +53,7 @@ def open_safetensors(path: Path) -> TensorFile:
         raise from_os_error(error) from error
     except safetensors.SafetensorError as error:
         what = "the weights are damaged or no safetensors"
-        raise RsforgeError("RSF-C002", what, where=str(path), found=str(error)[:160]) from error
+        raise RsforgeError("RSF-C002", what, where=str(path), found=str(error)[:160], fix=AGAIN) from error
     return TensorFile(str(path), shapes, file.get_tensor, file.metadata() or {})
 
 
@@ -78,7 +79,8 @@ def open_pickled(path: Path) -> TensorFile:
 def _load_plain(path: Path) -> Any:
     stand_in = type("ModelCheckpoint", (), {})
     try:
-        with torch.serialization.safe_globals([(stand_in, _LIGHTNING)]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals([(stand_in, _LIGHTNING)]):
+            warnings.simplefilter("ignore")  # on the age of the format: it is read, or refused in a sentence
             # Only the archives of today can be mapped into memory; older files are read whole.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except OSError as error:

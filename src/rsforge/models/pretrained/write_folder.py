@@ -7,15 +7,13 @@ from typing import Any
 
 from rsforge import durable
 from rsforge.models.pretrained import autoencoder_config, text_config, unet_config
-from rsforge.models.pretrained.folder import CLASSES, CONFIG, INDEX, PIPELINE, SCHEDULER_CONFIG
-from rsforge.models.pretrained.folder_files import DIFFUSERS, TRANSFORMERS
+from rsforge.models.pretrained.folder import CLASSES, CONFIG, INDEX, PIPELINE, SCHEDULER_CONFIG, STEMS
 from rsforge.models.pretrained.networks import PretrainedNetworks
-from rsforge.models.pretrained.scheduler_config import write_schedule
+from rsforge.models.pretrained.scheduler_config import as_drawn, write_schedule
 from rsforge.models.pretrained.write_tensors import write_safetensors
 from rsforge.models.text_encoder import FORMER_PREFIX
 
 TOKENIZER = "tokenizer"
-STEMS = {"text_encoder": TRANSFORMERS, "vae": DIFFUSERS, "unet": DIFFUSERS}
 
 
 def list_files() -> list[str]:
@@ -27,14 +25,14 @@ def list_files() -> list[str]:
 def describe_parts(networks: PretrainedNetworks, ids: dict[str, int]) -> dict[str, dict[str, Any]]:
     """The configuration of every part by its folder; ``ids`` are those of ``start``, ``end`` and ``pad``.
 
-    RSF-C004 for a model that ``StableDiffusionPipeline`` cannot draw from.
+    The scheduler is the one that walks as is done here. RSF-C004 for a model that diffusers cannot draw from.
     """
     vae = autoencoder_config.write_autoencoder(networks.autoencoder.architecture, networks.image_size)
     return {
         "text_encoder": text_config.write_text(networks.text_encoder.architecture, **ids),
         "vae": vae | {"scaling_factor": networks.scaling_factor},
         "unet": unet_config.write_unet(networks.unet.architecture, networks.latent_size),
-        "scheduler": write_schedule(networks.schedule),
+        "scheduler": write_schedule(as_drawn(networks.schedule)),
     }
 
 

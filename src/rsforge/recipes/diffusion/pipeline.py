@@ -82,7 +82,7 @@ class LatentPipeline:
         name = sampler or suited
         if num_steps is None:
             num_steps = default_num_steps(name, self.prediction, total)
-        return Walk(name, self.grid.timesteps(total, num_steps), eta)
+        return Walk(name, self.grid.timesteps(total, num_steps, name), eta)
 
     @torch.no_grad()
     def draw(

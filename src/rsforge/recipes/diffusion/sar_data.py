@@ -80,7 +80,11 @@ def _load_autoencoder(
     """The autoencoder that is named; without one, as in a plan, that which would be trained first, untrained."""
     path, size = settings.denoiser.vae_checkpoint, settings.data.image_size
     if path is None:
-        network = vae.build(autoencoder_options(settings.autoencoder), size).to(compute.device).eval()
+        network = (
+            vae.build(autoencoder_options(settings.autoencoder), size, channels="--vae-channels")
+            .to(compute.device)
+            .eval()
+        )
         return network, LoadedModel(network, {"image_size": size}, ""), {}
     path = partners.locate("vae", path, settings.run, console, settings.run.output_dir / FOLDER / path.name)
     autoencoder, loaded = load_autoencoder(path, compute.device)

@@ -79,7 +79,7 @@ def check(settings: SarTrainSettings, console: Console) -> None:
             fix="add --no-latent-cache to encode the images again at each step",
         )  # fmt: skip
     with torch.device("meta"):
-        vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size)
+        vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size, channels="--vae-channels")
         build_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
 
 

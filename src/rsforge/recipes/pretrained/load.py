@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import torch
@@ -10,10 +11,11 @@ from rsforge.data.clip_tokenizer import ClipTokenizer
 from rsforge.data.clip_tokenizer_files import read_clip_tokenizer
 from rsforge.data.io.native_output import first_line
 from rsforge.errors import RsforgeError, from_os_error
-from rsforge.models.pretrained.folder import read_folder
+from rsforge.models.pretrained.folder import INDEX, read_folder
 from rsforge.models.pretrained.hub_cache import MAIN, find_snapshot, resolve_model
 from rsforge.models.pretrained.json_files import unsupported_error
 from rsforge.models.pretrained.networks import PretrainedNetworks, check_parts
+from rsforge.models.pretrained.read_adapter import find_file
 from rsforge.models.pretrained.single_file import read_single_file
 from rsforge.models.pretrained.write_folder import TOKENIZER
 from rsforge.noise.process import Prediction
@@ -48,15 +50,37 @@ def load_pretrained(
     """
     path = resolve_model(model, revision)
     if path.is_dir():
+        _refuse_adapters(path)
         networks = read_folder(path, variant=variant, allow_pickle=allow_pickle, dtype=dtype)
         words = tokenizer or path / TOKENIZER
     elif path.suffix.lower() in SUFFIXES:
         networks = read_single_file(path, prediction=prediction, dtype=dtype)
         words = tokenizer or _find_tokenizer(path, networks)
     else:
-        raise unsupported_error(f"{path.name} is no folder, .safetensors or .ckpt file", where=str(path))
+        raise _foreign(path)
     check_parts(networks, where=str(path))
-    return PretrainedModel(networks, load_tokenizer(words, networks), networks.schedule.notes)
+    notes = networks.schedule.notes
+    if path.is_dir() and prediction not in (None, networks.schedule.prediction):
+        notes += (f"--prediction {prediction} is not followed: the scheduler says {networks.schedule.prediction}",)
+    return PretrainedModel(networks, load_tokenizer(words, networks), notes)
+
+
+def _foreign(path: Path) -> RsforgeError:
+    what = f"{path.name} is no folder, .safetensors or .ckpt file"
+    if path.suffix != ".pt":
+        return unsupported_error(what, where=str(path))
+    fix = f"a model is made of a checkpoint by: rsforge diffusion export --checkpoint {shlex.quote(str(path))}"
+    return RsforgeError("RSF-C004", what, where=str(path), fix=fix)
+
+
+def _refuse_adapters(folder: Path) -> None:
+    """RSF-C001 for the folder of adapters, such as a training of them leaves, in place of their model's."""
+    if not (folder / INDEX).exists() and find_file(folder).is_file():
+        what, fix = (
+            "the folder holds adapters and no model",
+            "name the model that they belong to, and these with --lora",
+        )
+        raise RsforgeError("RSF-C001", what, where=str(folder), found=find_file(folder).name, fix=fix)
 
 
 def load_tokenizer(folder: Path, networks: PretrainedNetworks) -> ClipTokenizer:
@@ -96,5 +120,5 @@ def _find_tokenizer(path: Path, networks: PretrainedNetworks) -> Path:
         if snapshot := find_snapshot(name):
             return snapshot / TOKENIZER if (snapshot / TOKENIZER).is_dir() else snapshot
     what = "a single file holds no tokenizer, and none was found"
-    fix = f"put a folder {TOKENIZER} beside the file, name one, or download {ids[0]}"
+    fix = f"put a folder {TOKENIZER} beside the file, name one with --tokenizer, or fetch one: hf download {ids[0]}"
     raise RsforgeError("RSF-C001", what, where=str(path.parent / TOKENIZER), fix=fix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -80,9 +80,10 @@ class PretrainedModel:
         shape = self.autoencoder.latent_shape(image_size or self.image_size)
         mean, std = torch.zeros(shape[0], 1, 1), torch.full((shape[0], 1, 1), 1 / self.networks.scaling_factor)
         text = ConditionInput(TEXT, "context", DROPOUT, self.reader([negative_prompt])[0])
+        grid = replace(StepGrid.from_schedule(self.schedule), solver_drops_last=True)
         return LatentPipeline(
             self.unet, self.autoencoder, table_of(self.schedule), self.prediction, shape, mean.to(device),
-            std.to(device), StepGrid.from_schedule(self.schedule), Conditioning((text,)),
+            std.to(device), grid, Conditioning((text,)),
         )  # fmt: skip
 
     def guide(self, prompts: Sequence[str], guidance_scale: float) -> Guide:

@@ -59,5 +59,5 @@ def write_files(model: PretrainedModel, folder: Path) -> list[Path]:
     output_dir.make(folder / TOKENIZER)
     model.tokenizer.save(folder / TOKENIZER)
     write_parts(networks, folder, configs)
-    write_index(folder, networks.schedule.scheduler)
+    write_index(folder, configs["scheduler"]["_class_name"])
     return files

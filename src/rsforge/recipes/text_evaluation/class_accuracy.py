@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from rsforge.recipes.evaluation.evaluation import Batch, Figure, Prediction, Val
 from rsforge.recipes.evaluation.image_figures import IMAGE
 from rsforge.recipes.evaluation.summary import Bootstrap, to_number
 from rsforge.recipes.text_evaluation.scene_classifier import ClassifierPlan, classify, shrink, train_classifier
+from rsforge.wording import agree, count_noun
 
 NAME, CLASS = "zero_shot_oa", "class"
 """The figure, and the number of the class of images in batches; predictions of other classes have them too."""
@@ -113,7 +113,9 @@ def why_no_classes(classes: Sequence[str], epochs: int) -> str:
     if not epochs:
         return "--classifier-epochs is 0"
     if "" in classes:
-        return f"{int(np.sum([not name for name in classes]))} images have no class: name a column with --class-column"
+        unnamed = sum(not name for name in classes)
+        has = agree(unnamed, "has", "have")
+        return f"{count_noun(unnamed, 'image')} {has} no class: name a column with --class-column"
     if len(set(classes)) < 2:
         return "all images are of one class by their names: name a column with --class-column"
     if len(set(classes)) * 2 > len(classes):

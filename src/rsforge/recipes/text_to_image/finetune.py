@@ -82,7 +82,7 @@ def check(settings: FinetuneSettings, console: Console) -> None:
             "RSF-U005", "adapters are trained beside a pretrained model, and none is named", where="--lora-rank",
             fix="name one with --pretrained-model, or leave --lora-rank out to train a small model from scratch",
         )  # fmt: skip
-    vae.build(autoencoder_options(settings.autoencoder), data.image_size)
+    vae.build(autoencoder_options(settings.autoencoder), data.image_size, channels="--vae-channels")
     with torch.device("meta"):
         channels = settings.autoencoder.latent_channels
         build_unet(settings.unet, channels, settings.text.embedding_dim, in_channels=channels)

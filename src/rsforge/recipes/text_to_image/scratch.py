@@ -91,7 +91,7 @@ def _open_autoencoder(
 ) -> tuple[AutoencoderKL, dict[str, Partner]]:
     path, size = settings.model.vae_checkpoint, settings.data.image_size
     if path is None:
-        network = vae.build(autoencoder_options(settings.autoencoder), size)
+        network = vae.build(autoencoder_options(settings.autoencoder), size, channels="--vae-channels")
         assert isinstance(network, AutoencoderKL)
         return network.to(compute.device), {}
     run = settings.run

@@ -51,4 +51,4 @@ def check_image(latents: Tensor, image: Tensor, *, where: str) -> None:
         what = f"the image has one colour everywhere; its latents deviate by {spread:.3g}, where 1 is usual"
     else:
         return
-    raise RsforgeError("RSF-T004", what, where=where, kept="the checkpoints of before")
+    raise RsforgeError("RSF-T004", what, where=where, kept="the checkpoints of earlier steps, if there are any")

@@ -13,6 +13,9 @@ from rsforge.recipes.stored_partners import COPIES, stored_partners
 from rsforge.recipes.training.job import Partner
 from rsforge.settings.base import RunSettings
 
+NAMES = {"vae": "autoencoder", "clip": "text encoder", "pretrained": "pretrained model"}
+"""What the user calls a partner, by its role; others by the role itself."""
+
 
 def describe(partners: Mapping[str, Partner]) -> dict[str, dict[str, str]]:
     """``{role: {digest, path}}``, as checkpoints hold it."""
@@ -41,8 +44,10 @@ def check_same(state: Mapping[str, Any], partners: Mapping[str, Partner]) -> Non
     """RSF-C006 where the run to resume was trained with other partners."""
     stored = stored_partners(state)
     for role, one in partners.items():
+        name = NAMES.get(role, role)
         if role in stored and stored[role]["digest"] != one.digest:
             raise RsforgeError(
-                "RSF-C006", f"the run to resume was trained with another {role}", where=str(one.path),
+                "RSF-C006", f"the run to resume was trained with another {name}", where=str(one.path),
                 found=f"weights {one.digest[:12]}, trained with {stored[role]['digest'][:12]}",
+                fix=f"name the {name} that it was trained with",
             )  # fmt: skip

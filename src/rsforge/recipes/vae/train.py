@@ -71,8 +71,11 @@ def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute)
     return build(settings.autoencoder, settings.data.image_size)
 
 
-def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
-    """The autoencoder that the settings describe; RSF-U005 when it cannot take images of this size."""
+def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--channels") -> Autoencoder:
+    """The autoencoder that the settings describe; RSF-U005 when it cannot take images of this size.
+
+    ``channels`` is how the command calls the option of its widths.
+    """
     try:
         if options.latent == "vector":
             widths = options.channels or (64, 128, 256, 512)
@@ -88,7 +91,7 @@ def build(options: AutoencoderSettings, image_size: int) -> Autoencoder:
         use_checkpointing(network, options.gradient_checkpointing)
         return network
     except ValueError as error:
-        raise RsforgeError("RSF-U005", str(error), where="--image-size, --channels") from error
+        raise RsforgeError("RSF-U005", str(error), where=f"--image-size, {channels}") from error
 
 
 def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, count: int) -> None:
