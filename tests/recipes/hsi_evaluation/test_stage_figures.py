@@ -85,9 +85,15 @@ def test_a_network_that_gains_nothing_over_what_is_not_learnt_says_so(spectral, 
     assert len(told) == 2 and all(
         best.replace("_", " ") in note for best, note in zip(over.values(), told, strict=True)
     )
-    assert not list_missing_gains({"sam_deg": {"mean": 1.0, "low": 0.1, "over": "ridge"}})
-    assert list_missing_gains({"rmse": {"mean": 1.0, "low": -0.1, "over": "ridge"}})
-    assert not list_missing_gains({"rmse": {"mean": None, "low": None, "over": "ridge"}, "ssim": {"mean": -1.0}})
+    for value, low, high, told in (
+        (1.0, 0.1, 2.0, None),
+        (1.0, -0.1, 2.0, "gains nothing in rmse"),
+        (-1.0, -2.0, -0.1, "is worse than ridge in rmse"),
+        (-1.0, None, None, "gains nothing in rmse"),
+        (None, None, None, None),
+    ):
+        notes = list_missing_gains({"rmse": {"mean": value, "low": low, "high": high, "over": "ridge"}})
+        assert len(notes) == (told is not None) and (told is None or told in notes[0])
 
 
 @pytest.mark.parametrize("place", [1, 2])

@@ -123,10 +123,16 @@ def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missi
 
 
 def list_missing_gains(gain: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """In which of the main figures the model is not shown to be nearer than its best baseline."""
-    missed = [(name, row["over"]) for name, row in gain.items() if name in MAIN and _is_missing(row)]
-    return [f"the model gains nothing in {name} that could be told from chance over {over.replace('_', ' ')}"
-            for name, over in missed]  # fmt: skip
+    """In which of the main figures the model is not shown to be nearer to the truth than its best baseline."""
+    notes = []
+    for name in MAIN:
+        row = gain.get(name)
+        if row and _is_missing(row):
+            over = row["over"].replace("_", " ")
+            worse = row["high"] is not None and row["high"] < 0
+            notes.append(f"the model is worse than {over} in {name}" if worse
+                         else f"the model gains nothing in {name} that could be told from chance over {over}")  # fmt: skip
+    return notes
 
 
 def _is_missing(row: Mapping[str, Any]) -> bool:
