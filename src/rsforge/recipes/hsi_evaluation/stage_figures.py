@@ -130,8 +130,8 @@ def list_missing_gains(gain: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if row and _is_missing(row):
             over = row["over"].replace("_", " ")
             worse = row["high"] is not None and row["high"] < 0
-            notes.append(f"the model is worse than {over} in {name}" if worse
-                         else f"the model gains nothing in {name} that could be told from chance over {over}")  # fmt: skip
+            unsure = f"the model gains nothing in {name} that could be told from chance over {over}"
+            notes.append(f"the model is worse than {over} in {name}" if worse else unsure)
     return notes
 
 
