@@ -1,9 +1,10 @@
 """The memory of one training step of the hyperspectral networks at full size, and what a plan says of it.
 
-Batch 1 of 256 x 256 pixels and 340 bands from 7, or of 255 x 255 from 34 x 34, with recomputation; forward, backward
-and Adam. The truth is the largest resident size of a fresh process less what it had after a step of a toy, which loads
-everything; weights and batch are in it. It takes minutes. Names of networks, as arguments, choose among them. It ends
-with 1 where an estimate is more than a quarter off, or where a step takes more than 8 GiB.
+Batch 1 of 256 x 256 pixels and 340 bands from 7, or of 255 x 255 from 34 x 34 with the default corrections, with
+recomputation; forward, backward and Adam. The truth is the largest resident size of a fresh process less what it had
+after a step of a toy, which loads everything; weights and batch are in it. It takes minutes. Names of networks, as
+arguments, choose among them. It ends with 1 where an estimate is more than a quarter off, or where a step takes more
+than 8 GiB.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 from rsforge.models.spectral.spectral_sr import SpectralSR
 from rsforge.models.spectral.transformer import SpectralTransformer
 from rsforge.models.spectral.unmixing import SpectralUnmixing
+from rsforge.settings.hsi_spatial import SpatialNetworkSettings
 from rsforge.tasks.hsi import Baseline, SpectralTask
 from rsforge.tasks.hsi_spatial import SpatialTask
 from rsforge.tasks.spectral_figures import Normalisation
@@ -42,6 +44,7 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "lightweight": LightweightSR,
 }
 SPATIAL = ("spatial_sr", "lightweight")
+CORRECTIONS = SpatialNetworkSettings().corrections
 BANDS, SEEN, SIZE, LOW = 340, 7, 256, 34
 MIB = 1 << 20
 LARGEST = 8 * 1024  # MiB
@@ -50,7 +53,8 @@ CPU = torch.device("cpu")
 
 
 def make_task(name: str, bands: int) -> Task:
-    network = NETWORKS[name](bands=bands)
+    options = {"corrections": CORRECTIONS} if name in SPATIAL else {}
+    network = NETWORKS[name](bands=bands, **options)
     use_checkpointing(network)
     unit = Normalisation(torch.ones(1), torch.zeros(1))
     if name in SPATIAL:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
+from rsforge.settings.sections import DEFAULT
+
 
 class Meter(Protocol):
     """A progress that moves forward."""
@@ -26,6 +28,11 @@ class Console(Protocol):
     def warn(self, line: str) -> None: ...
 
     def progress(self, label: str, total: int, done: int = 0) -> contextlib.AbstractContextManager[Meter]: ...
+
+
+def is_given(name: str, console: Console) -> bool:
+    """Whether the option ``name`` was given, now or for the run that goes on."""
+    return not console.origins.get(name, DEFAULT).startswith(DEFAULT)
 
 
 class StageConsole:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.spectral import spatial_loss
-from rsforge.models.spectral.resize import resize
+from rsforge.models.spectral.baselines import Bicubic
 from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 from rsforge.tasks.spectral_figures import Batch, Comparison, Normalisation, SpectralFigures
 
@@ -43,7 +43,7 @@ class SpatialTask:
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         valid = self._find_comparable(batch)
-        loss, terms = self.loss(self.network(batch["low"]), batch["high"], valid, batch["low"])
+        loss, terms = self.loss(self.network(batch["low"], batch["low_valid"]), batch["high"], valid, batch["low"])
         yield Turn("network", loss, terms, valid.float().mean())
 
     def loss(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -57,9 +57,11 @@ class SpatialTask:
         )
 
     def _compare(self, batch: Batch) -> Comparison:
-        low = batch["low"]
-        bicubic = self.network.keep_range(resize(low, self.network.scale))
-        return Comparison(self.network(low).float(), bicubic, batch["high"], self._find_comparable(batch), low)
+        given = batch["low"], batch["low_valid"]
+        # With the corrections of the network: without training it is this.
+        bicubic = Bicubic(self.network, str(self.network.scale), self.network.corrections).to(given[0].device)
+        output = self.network(*given).float()
+        return Comparison(output, bicubic(*given), batch["high"], self._find_comparable(batch), given[0])
 
     def _find_comparable(self, batch: Batch) -> Tensor:
         return find_comparable(batch["valid"], batch["low_valid"], self.network.scale)

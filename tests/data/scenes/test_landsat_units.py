@@ -75,5 +75,17 @@ def test_much_negative_radiance_is_refused_and_reflectance_said(tmp_path):
     assert "15.0% of its values are negative" in check(path, "reflectance")[0]
 
 
+@pytest.mark.parametrize("unit", ["reflectance", ""])
+def test_values_that_are_mostly_negative_are_refused_unless_stated(tmp_path, unit):
+    values = draw_landsat(20, 20)
+    values[:11] *= -1
+    path = write_landsat(tmp_path / "a.tif", values, tags={"units": unit} if unit else {})
+    with pytest.raises(RsforgeError) as caught:
+        check(path, unit)
+    assert caught.value.code == "RSF-D010" and "55.0% of its values are negative" in caught.value.found
+    assert "--values training" in caught.value.fix
+    assert "55.0% of its values are negative" in check(path, unit, stated=True)[-1]
+
+
 def test_a_scene_without_data_has_no_unit_to_doubt(tmp_path):
     assert check(write_landsat(tmp_path / "a.tif", np.full((8, 8, 3), np.nan, np.float32), tags={})) == []

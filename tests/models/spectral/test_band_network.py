@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rsforge.models.recompute import use_checkpointing
+from rsforge.models.spectral.back_projection import REACH
 
 STAGE_1 = ("spectral_sr", "spectral_unmixing", "spectral_transformer")
 STAGE_2 = ("spatial_sr", "lightweight")
@@ -141,8 +142,9 @@ def test_a_pixel_depends_on_its_receptive_field_alone(name, network, image, stir
         rows = seen[0].abs().sum((0, 2)).nonzero().flatten()
         assert pixel - reach <= rows[0] and rows[-1] <= pixel + reach
         widest = max(widest, pixel - int(rows[0]), int(rows[-1]) - pixel)
-    # Or tiles would carry margins for nothing; the field of fine pixels is rounded up to whole ones.
-    assert widest == reach if name in STAGE_1 else widest >= reach - 1
+    # Or tiles would carry margins for nothing; the field of fine pixels is rounded up to whole ones, and their networks
+    # fill holes, of which there are none here, from farther away.
+    assert widest == reach if name in STAGE_1 else widest >= reach - 1 - REACH
 
 
 @pytest.mark.parametrize("name", STAGE_1 + STAGE_2)

@@ -51,4 +51,15 @@ def test_bicubic_is_the_resampling_that_networks_start_from():
     baseline = Bicubic(network, "15/2")
     assert torch.equal(baseline(x), resize(x, Fraction(15, 2)).clamp(0, 1))
     torch.testing.assert_close(baseline(x), network(x))
-    assert baseline.tile_step == 2 and baseline.receptive_field == 5
+    assert baseline.tile_step == 2 and baseline.receptive_field == 11
+
+
+@pytest.mark.parametrize("corrections", [0, 2])
+def test_corrected_bicubic_is_an_untrained_network(corrections):
+    network = LightweightSR(bands=5, scale="15/2", width=4, layers=1, corrections=corrections).eval()
+    network.set_range(torch.full((5,), 0.1), torch.full((5,), 0.9))
+    x, valid = torch.rand(1, 5, 8, 6), torch.ones(1, 1, 8, 6)
+    valid[..., 2, 3] = 0
+    baseline = Bicubic(network, "15/2", corrections)
+    assert torch.equal(baseline(x, valid), network(x, valid))
+    assert baseline.receptive_field == 11 + 6 * corrections <= network.receptive_field

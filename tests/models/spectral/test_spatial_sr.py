@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rsforge.models.recompute import use_checkpointing
+from rsforge.models.spectral.back_projection import REACH
 from rsforge.models.spectral.resize import average_areas, resize
 from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 
@@ -60,9 +61,15 @@ def test_corrections_keep_to_the_receptive_field(name, network, image, stirred) 
     x = image(1, 3, 2 * reach + 7, 2 * reach + 7).requires_grad_()
     pixel = reach + 3
     place = int((2 * pixel + 1) * net.scale / 2)
-    (seen,) = torch.autograd.grad(net(x).sum((0, 1))[place, place], x)
-    rows = seen[0].abs().sum((0, 2)).nonzero().flatten()
-    assert rows[0] >= pixel - reach and rows[-1] <= pixel + reach and rows[-1] - rows[0] >= 2 * reach - 8
+    valid = torch.ones_like(x[:, :1])
+    spans = []
+    for hole in (slice(0), slice(pixel - reach, pixel - reach + 8)):  # filled from pixels farther away
+        valid[:, :, hole] = 0
+        (seen,) = torch.autograd.grad(net(x, valid).sum((0, 1))[place, place], x)
+        rows = seen[0].abs().sum((0, 2)).nonzero().flatten()
+        assert rows[0] >= pixel - reach and rows[-1] <= pixel + reach
+        spans.append(rows[-1] - rows[0])
+    assert spans[0] >= 2 * (reach - REACH) - 8
 
 
 @pytest.mark.parametrize(("scale", "stages"), [(1, 0), (1.5, 1), (2, 1), (3, 2), (4, 2), (7.5, 3), (8, 3), (8.5, 4)])

@@ -13,7 +13,7 @@ from rsforge.data.io.windows import Window
 from rsforge.data.scenes.core_tiles import scale_window, window_within
 from rsforge.data.scenes.landsat_scene import BandRequest, open_landsat
 from rsforge.errors import RsforgeError
-from rsforge.models.spectral.spatial_sr import SpatialSR
+from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 from rsforge.models.spectral.transformer import SpectralTransformer
 from rsforge.models.spectral.unmixing import SpectralUnmixing
 from rsforge.recipes.console import SilentConsole
@@ -89,6 +89,17 @@ def test_both_stages_in_tiles_are_both_stages_in_one_piece(tmp_path, height, wid
     assert figures.seams.largest < 1e-5
 
 
+def test_corrections_and_gaps_leave_no_seam(tmp_path):
+    """Gaps are filled, and means corrected, from as far as tiles share."""
+    network = LightweightSR(bands=BANDS, scale="15/2", width=4, layers=1, corrections=2)
+    torch.nn.init.normal_(network.leave.weight, std=0.2)
+    model, values = stages(tmp_path, None, network), draw_landsat(110, 40)
+    values[20:60, 10:14] = values[27:36] = np.nan
+    result, figures = run(tmp_path, model, values, tile=70)
+    np.testing.assert_allclose(result, whole(model, values), rtol=0, atol=1e-5)
+    assert figures.seams.count and figures.seams.largest < 1e-5 and np.isnan(result).any()
+
+
 def test_34_pixels_become_255(tmp_path):
     assert run(tmp_path, stages(tmp_path, None, draw_stage2()), draw_landsat(34, 34))[0].shape[1:] == (255, 255)
 
@@ -102,7 +113,7 @@ def test_tiles_begin_where_windows_of_attention_do(tmp_path, network):
 
 def test_bounded_attention_of_stage_2_leaves_no_seam(tmp_path):
     model, values = stages(tmp_path, None, draw_attention(3)), draw_landsat(70, 40)
-    result, figures = run(tmp_path, model, values, tile=64)
+    result, figures = run(tmp_path, model, values, tile=66)
     np.testing.assert_allclose(result, whole(model, values), rtol=0, atol=1e-5)
     assert figures.seams.count and figures.seams.largest < 1e-5
 

@@ -83,6 +83,17 @@ def test_a_fine_pixel_on_a_missing_one_is_nan():
     assert torch.equal(holds, expected)
 
 
+def test_a_missing_pixel_darkens_no_other():
+    """Taken as zero it would pull its neighbours down, and corrections would carry that on."""
+    model = draw_detail(low=0.0, high=1.0)
+    model.network.leave.weight.data.zero_()
+    model.network.corrections = 2
+    spectra = torch.full((BANDS, 8, 8), 5.0)
+    spectra[:, 3:5, :3] = torch.nan
+    fine = predict_detail(model, spectra)
+    torch.testing.assert_close(fine, torch.full_like(fine, 5.0).where(fine.isfinite(), torch.nan), equal_nan=True)
+
+
 @pytest.mark.parametrize("shape", [(4, 5, 5), (5, 5)])
 def test_another_number_of_bands_is_refused(model, shape):
     for predict, network in ((predict_spectra, model), (predict_detail, draw_detail())):

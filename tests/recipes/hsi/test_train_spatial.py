@@ -104,7 +104,7 @@ def test_a_run_goes_on_with_the_corrections_that_it_began_with(scenes, tmp_path)
 
 @pytest.mark.parametrize(("model", "corrections"), [("spatial_sr", 0), ("lightweight", 0), ("lightweight", 2)])
 def test_before_the_first_step_the_figures_are_those_of_bicubic_resampling(scenes, tmp_path, model, corrections):
-    """Or, corrected, a little better than those."""
+    """With the same corrections: these are not learnt."""
     network = {"model": model, "corrections": corrections}
     settings = SpatialTrainSettings(
         run={"output_dir": tmp_path}, data={"data_dir": str(scenes), "source": "truth"}, network=network
@@ -119,10 +119,7 @@ def test_before_the_first_step_the_figures_are_those_of_bicubic_resampling(scene
         for k in range(len(made.held_out)):
             figures.update({name: value[None] for name, value in made.held_out[0, k].items()}, 1)
     found = figures.compute(SingleProcess())
-    if corrections:
-        assert 0 < found["rmse"] < found["bicubic_rmse"]
-    else:
-        assert found["rmse"] == found["bicubic_rmse"] > 0 and found["sam_deg"] == found["bicubic_sam_deg"] > 0
+    assert found["rmse"] == found["bicubic_rmse"] > 0 and found["sam_deg"] == found["bicubic_sam_deg"] > 0
     assert not made.partners and not made.frozen
 
 

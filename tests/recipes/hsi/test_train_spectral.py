@@ -345,6 +345,14 @@ def test_options_of_another_model_are_said_to_do_nothing(scenes, tmp_path, capsy
     assert "--endmembers is not used" in capsys.readouterr().err
 
 
+def test_samples_are_not_written_and_a_resumed_run_did_not_ask_for_them(scenes, spectral_run, tmp_path, capsys):
+    line = f"{TRAIN} --dry-run --sample-every 3"
+    assert rsforge(line, scenes, tmp_path) == 0
+    assert "--sample-every is not used" in capsys.readouterr().err
+    assert rsforge("hsi train-spectral --output-dir {} --data-dir {} --resume --dry-run", spectral_run, scenes) == 0
+    assert "--sample-every" not in capsys.readouterr().err
+
+
 def test_the_tiny_preset_trains_in_seconds(scenes, tmp_path):
     line = "hsi train-spectral --data-dir {} --output-dir {} --config hsi-tiny --report-to none --epochs 2"
     assert rsforge(line, scenes, tmp_path / "run") == 0

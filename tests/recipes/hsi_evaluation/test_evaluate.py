@@ -98,8 +98,8 @@ def test_every_stage_has_its_figures_and_baselines(metrics):
     names = {"sam_deg", "rmse", "psnr_db", "ssim", "ergas", "mrae", "response_rmse"}
     baselines = {
         "stage1": ["ridge", "mean_spectrum", "nearest_endmember"],
-        "stage2": ["bicubic"],
-        "end_to_end": ["ridge_bicubic"],
+        "stage2": ["bicubic", "corrected_bicubic"],
+        "end_to_end": ["ridge_bicubic", "ridge_corrected_bicubic"],
     }
     assert {name: list(stage["baselines"]) for name, stage in stages.items()} == baselines
     for stage in stages.values():

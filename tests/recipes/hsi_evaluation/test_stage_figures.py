@@ -17,6 +17,7 @@ from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.stage_figures import (
     StageSums,
     find_response,
+    list_missing_gains,
     patch_figures,
     sum_stages,
     summarize_stage,
@@ -73,6 +74,26 @@ def test_a_perfect_predictor_gets_no_degrees(spectral, patches):
     assert gain["mean"] == pytest.approx(best) and 0 < gain["low"] <= gain["mean"] <= gain["high"]
     assert found["gains"]["mean_spectrum"]["sam_deg"]["mean"] >= gain["mean"]
     assert own["response_rmse"]["mean"] == pytest.approx(found["response_rmse_of_truth"], rel=1e-5)
+
+
+def test_a_network_that_gains_nothing_over_what_is_not_learnt_says_so(spectral, spatial, patches):
+    stage = build_stages(Stages(spectral, spatial))[1]
+    same = replace(stage, predictors={**stage.predictors, MODEL: stage.predictors["corrected_bicubic"]})
+    _, found = summarize(same, spectral, patches)
+    told = [note for note in found["notes"] if "gains nothing" in note]
+    over = {name: found["gain"][name]["over"] for name in ("sam_deg", "rmse")}
+    assert len(told) == 2 and all(
+        best.replace("_", " ") in note for best, note in zip(over.values(), told, strict=True)
+    )
+    for value, low, high, told in (
+        (1.0, 0.1, 2.0, None),
+        (1.0, -0.1, 2.0, "gains nothing in rmse"),
+        (-1.0, -2.0, -0.1, "is worse than ridge in rmse"),
+        (-1.0, None, None, "gains nothing in rmse"),
+        (None, None, None, None),
+    ):
+        notes = list_missing_gains({"rmse": {"mean": value, "low": low, "high": high, "over": "ridge"}})
+        assert len(notes) == (told is not None) and (told is None or told in notes[0])
 
 
 @pytest.mark.parametrize("place", [1, 2])

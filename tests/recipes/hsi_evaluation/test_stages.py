@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 
@@ -117,3 +118,23 @@ def test_both_stages_follow_each_other(spectral, spatial, pixels):
     torch.testing.assert_close(
         stages[2].predictors["ridge_bicubic"](case.given), stages[1].predictors["bicubic"](ridge), equal_nan=True
     )
+    assert torch.equal(
+        stages[2].predictors["ridge_corrected_bicubic"](case.given)[:, case.valid],
+        stages[1].predictors["corrected_bicubic"](ridge)[:, case.valid],
+    )
+
+
+def test_the_simplest_predictor_is_stage_2_before_its_training(spectral, spatial, pixels):
+    """Bicubic resampling with the corrections of the network, at holes as well: only more than that was learnt."""
+    fresh = deepcopy(spatial.network)
+    fresh.leave.weight.data.zero_()
+    fresh.leave.bias.data.zero_()
+    stage = build_stages(Stages(spectral, replace(spatial, network=fresh)))[1]
+    given = stage.prepare(pixels).given
+    given[:, 2, 1] = torch.nan
+    assert fresh.corrections == 2
+    found = {name: predict(given) for name, predict in stage.predictors.items()}
+    assert torch.equal(found["corrected_bicubic"].nan_to_num(), found[MODEL].nan_to_num())
+    assert not torch.equal(found["bicubic"].nan_to_num(), found[MODEL].nan_to_num())
+    fresh.corrections = 0
+    assert set(build_stages(Stages(spectral, replace(spatial, network=fresh)))[1].predictors) == {MODEL, "bicubic"}

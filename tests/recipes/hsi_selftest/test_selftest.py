@@ -108,7 +108,7 @@ def test_an_output_of_another_size_fails_the_stage(monkeypatch, tmp_path):
     def load_other(path, device):
         model = load_spatial(path, device)
         real = model.network.forward
-        model.network.forward = lambda x: real(x) if torch.is_grad_enabled() else real(x)[..., 3:]
+        model.network.forward = lambda *x: real(*x) if torch.is_grad_enabled() else real(*x)[..., 3:]
         return model
 
     monkeypatch.setattr(selftest, "load_spatial", load_other)

@@ -13,6 +13,7 @@ from rsforge.data.scenes.landsat_scene import LandsatScene
 from rsforge.data.scenes.sample_windows import spread_windows
 from rsforge.errors import RsforgeError
 
+HALF = 0.5
 MOST_NEGATIVE = 0.01
 """The share of negative values that is noise, as in trainings."""
 
@@ -64,8 +65,8 @@ def check_sample(sample: ValueSample, unit: str, low: F64, high: F64, *, stated:
     ``low`` to ``high``, each ``(1,)`` or ``(bands,)``.
 
     RSF-D010 where the units differ; where one of them is unknown and values are too dark or too bright for the
-    training's, both unless it is ``stated`` that they are in its unit; and where more than ``MOST_NEGATIVE`` of
-    radiances are negative.
+    training's, both unless it is ``stated`` that they are in its unit; where more than ``MOST_NEGATIVE`` of radiances
+    are negative, or unless it is ``stated`` more than half of any values.
     """
     where, name = sample.where, sample.name
     notes: list[str] = []
@@ -86,7 +87,7 @@ def check_sample(sample: ValueSample, unit: str, low: F64, high: F64, *, stated:
         raise RsforgeError("RSF-D010", what, where=where, fix=fix)
     if problem:
         notes.append(f"{name}: {problem}")
-    return notes + _check_negative(sample, unit)
+    return notes + _check_negative(sample, unit, stated=stated)
 
 
 def _unknown(scene: str, training: str) -> str:
@@ -112,7 +113,7 @@ def _describe_size(sample: F32, low: F64, high: F64) -> str:
     return f"{seen} above {np.median(sample):.3g}" if middle > 1 + BRIGHTEST else ""
 
 
-def _check_negative(sample: ValueSample, unit: str) -> list[str]:
+def _check_negative(sample: ValueSample, unit: str, *, stated: bool) -> list[str]:
     share = float((sample.pixels < 0).mean())
     if share <= MOST_NEGATIVE:
         return []
@@ -120,4 +121,7 @@ def _check_negative(sample: ValueSample, unit: str) -> list[str]:
     if kind_of(unit or sample.unit) == "radiance":
         what = "radiance cannot be negative"
         raise RsforgeError("RSF-D010", what, where=sample.where, found=found, fix=sample.remedy)
+    if share > HALF and not stated:
+        what, fix = f"{sample.name} cannot be in the unit of the training", f"{sample.remedy}, or say --values training"
+        raise RsforgeError("RSF-D010", what, where=sample.where, found=found, fix=fix)
     return [f"{sample.name}: {found}"]

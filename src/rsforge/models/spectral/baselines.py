@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rsforge.models.spectral.back_projection import REACH, correct_means, fill_holes
 from rsforge.models.spectral.band_network import BandNetwork, RidgeNetwork
 from rsforge.models.spectral.layers import require_bands
 from rsforge.models.spectral.resize import parse_scale, resize
@@ -75,16 +76,21 @@ class NearestSpectrum(PixelBaseline):
 
 
 class Bicubic(PixelBaseline):
-    """Images ``(B, bands, h, w)`` to ``scale`` times as many pixels each way, by the bicubic ``resize`` of networks."""
+    """Images ``(B, bands, h, w)`` to ``scale`` times as many pixels each way, by the bicubic ``resize`` of networks.
 
-    def __init__(self, like: BandNetwork, scale: float | str) -> None:
+    Holes are filled and means corrected, ``corrections`` times, as networks do it: what these are before training.
+    """
+
+    def __init__(self, like: BandNetwork, scale: float | str, corrections: int = 0) -> None:
         super().__init__(like)
-        self.scale = parse_scale(scale)
+        self.scale, self.corrections = parse_scale(scale), corrections
         self.tile_step = self.scale.denominator
 
     @property
     def receptive_field(self) -> int:
-        return 5
+        return 2 * (2 + REACH * self.corrections + REACH) + 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.keep_range(resize(x, self.scale))
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        x = fill_holes(x, valid)
+        fine = self.keep_range(resize(x, self.scale))
+        return self.keep_range(correct_means(fine, x, self.scale, self.corrections, valid))

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from rsforge.models.interfaces import describe
 from rsforge.models.recompute import Recomputable
+from rsforge.models.spectral.back_projection import REACH, correct_means, fill_holes
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.models.spectral.layers import ChannelAttention, MirrorConv, make_zero, require_bands
-from rsforge.models.spectral.resize import average_areas, parse_scale, resize
+from rsforge.models.spectral.resize import parse_scale, resize
 
 REDUCTION = 16
-CORRECTION_REACH = 3
-"""Pixels of the input to each side that a correction looks at: two by resampling, and those that these overlap."""
 
 
 class _AttentionBlock(Recomputable):
@@ -69,8 +68,8 @@ class _Enlargement(nn.Module):
 class _SpatialNetwork(BandNetwork, Recomputable):
     """Features at the input's size, their enlargement, and the residual of each band over bicubic resampling.
 
-    Then ``corrections`` times what the area means of the output lack of the input is added, resampled: iterative
-    back-projection, Irani and Peleg 1991.
+    Then the output is corrected to the means of the input, ``corrections`` times (:func:`correct_means`). Where
+    ``valid`` ``(B, 1, h, w)`` is 0 the input is a hole, filled from its neighbours.
     """
 
     def __init__(self, bands: int, width: int, scale: float | str, body: nn.Module, corrections: int) -> None:
@@ -86,19 +85,18 @@ class _SpatialNetwork(BandNetwork, Recomputable):
         """The whole pixels that an image of ``height`` × ``width`` covers at the scale: 34 are 255 at 7.5."""
         return math.floor(height * self.scale), math.floor(width * self.scale)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         require_bands(x, self.bands)
+        x = fill_holes(x, valid)
         # As one part: enlarged features are the largest, and are not kept.
         residual = self.recompute(lambda y: self.leave(self.enlarge(y)), self.body(self.enter(x)))
         fine = self.add_residual(resize(x, self.scale), residual)
-        for _ in range(self.corrections):
-            fine = fine + resize(x - average_areas(fine, (x.shape[2], x.shape[3]), self.scale), self.scale)
-        return self.keep_range(fine)
+        return self.keep_range(correct_means(fine, x, self.scale, self.corrections, valid))
 
     def _field(self, body: int) -> int:
         """The receptive field of a body that reaches so many pixels to each side."""
         around = 1 + body + math.ceil(self.enlarge.reach + float(1 / self.scale))
-        return 2 * (max(around, 3) + CORRECTION_REACH * self.corrections) + 1
+        return 2 * (max(around, 3) + REACH * self.corrections + REACH) + 1
 
 
 class SpatialSR(_SpatialNetwork):

@@ -17,7 +17,7 @@ from rsforge.recipes.clip.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.clip.load import REQUIRED
 from rsforge.recipes.clip.output_names import CLIP
 from rsforge.recipes.clip.prompted_images import PromptedImages, PromptedSets, number_prompts
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, is_given
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.datasets.prompts import check_lengths, warn_of_unknown_words, write_prompts
@@ -62,7 +62,7 @@ def check(settings: ClipTrainSettings, console: Console) -> None:
         raise RsforgeError("RSF-U005", what, where="--batch-size", fix="use --batch-size 32")
     if loop.grad_accum > 1:
         console.warn("--grad-accum brings no more negatives: each batch of --batch-size is contrasted by itself")
-    if {"sample_every", "sample_every_steps"} & loop.model_fields_set:
+    if any(is_given(name, console) for name in ("sample_every", "sample_every_steps")):
         console.warn("--sample-every is not used: a text encoder has no pictures")
 
 

@@ -52,10 +52,10 @@ def predict_detail(model: SpatialModel, spectra: Tensor) -> Tensor:
     """Spectra ``(bands, H, W)`` of pixels ``model.scale`` times finer than those of ``spectra`` ``(bands, h, w)``.
 
     Units, normalisation and errors are as in ``predict_spectra``; a fine pixel is NaN where any coarse pixel that it
-    lies on is not finite.
+    lies on is not finite, and no pixel is made of those.
     """
     _require_bands(spectra, len(model.network.lowest))
-    return _predict(model.network, model.spectra, model.spectra, spectra, model.scale)
+    return _predict(model.network, model.spectra, model.spectra, spectra, model.scale, masked=True)
 
 
 def _require_bands(values: Tensor, bands: int) -> None:
@@ -65,13 +65,16 @@ def _require_bands(values: Tensor, bands: int) -> None:
 
 
 @torch.no_grad()
-def _predict(network: BandNetwork, given: Scaling, made: Scaling, values: Tensor, scale: Fraction) -> Tensor:
+def _predict(
+    network: BandNetwork, given: Scaling, made: Scaling, values: Tensor, scale: Fraction, *, masked: bool = False
+) -> Tensor:
     device = network.lowest.device
     gain, offset = (_per_band(numbers, device) for numbers in given.gain_and_offset())
     x = values.to(device, torch.float32) * gain + offset
     finite = x.isfinite().all(0)
     x[:, ~finite] = 0
-    y = network(x.clamp(0, 1)[None] if given.clip else x[None])[0].float()
+    x = (x.clamp(0, 1) if given.clip else x)[None]
+    y = (network(x, finite.to(x)[None, None]) if masked else network(x))[0].float()
     gain, offset = (_per_band(numbers, device) for numbers in made.gain_and_offset())
     y = (y - offset) / gain
     holds = torch.from_numpy(scale_mask(finite.cpu().numpy(), scale))

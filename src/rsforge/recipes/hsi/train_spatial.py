@@ -9,14 +9,14 @@ from typing import Any
 from rsforge.errors import RsforgeError
 from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, is_given
 from rsforge.recipes.hsi.first_stage import ROLE
 from rsforge.recipes.hsi.load import SPATIAL_KIND, SPATIAL_REQUIRED
 from rsforge.recipes.hsi.networks import as_tensor, set_range
 from rsforge.recipes.hsi.output_names import HSI
 from rsforge.recipes.hsi.patch_pairs import describe_bands
 from rsforge.recipes.hsi.spatial_pairs import SpatialSets, load_spatial_pairs, use_predictions
-from rsforge.recipes.hsi.train_spectral import ANY_BANDS, is_given, warn_of_unused
+from rsforge.recipes.hsi.train_spectral import ANY_BANDS, warn_of_unused
 from rsforge.recipes.output_names import PREDICTIONS
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -65,7 +65,7 @@ def check(settings: SpatialTrainSettings, console: Console) -> None:
             where="--stage1-checkpoint",
             fix="train it with `rsforge hsi train-spectral`, name its checkpoint, or use --source truth",
         )  # fmt: skip
-    warn_of_unused(OWN_OPTIONS, settings.network.model, settings.loop, console)
+    warn_of_unused(OWN_OPTIONS, settings.network.model, console)
     if data.source == "truth" and is_given("stage1_checkpoint", console):
         console.warn("--stage1-checkpoint is not used: --source truth takes the true spectra alone")
     for name in MEASURING if data.source != "truth" else ():

@@ -12,7 +12,7 @@ import torch
 
 from rsforge.data.spectra.ridge import Ridge
 from rsforge.models.spectral.band_network import BandNetwork
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, is_given
 from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
 from rsforge.recipes.hsi.networks import as_tensor, build, fit_pixel_baselines, normalised_ridge, start_from
 from rsforge.recipes.hsi.output_names import HSI
@@ -22,9 +22,7 @@ from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.plan import Undrawn
 from rsforge.recipes.training.run import fit
-from rsforge.settings.base import LoopSettings
 from rsforge.settings.hsi import SpectralLossSettings, SpectralTrainSettings
-from rsforge.settings.sections import DEFAULT
 from rsforge.tasks.hsi import Baseline, SensorResponse, SpectralTask
 from rsforge.tasks.spectral_figures import Normalisation
 
@@ -59,21 +57,16 @@ def check(settings: SpectralTrainSettings, console: Console) -> None:
     options = settings.network
     with Undrawn():
         build(options, in_channels=ANY_BANDS, bands=ANY_BANDS)
-    warn_of_unused(OWN_OPTIONS, options.model, settings.loop, console)
+    warn_of_unused(OWN_OPTIONS, options.model, console)
 
 
-def warn_of_unused(own: Mapping[str, set[str]], model: str, loop: LoopSettings, console: Console) -> None:
+def warn_of_unused(own: Mapping[str, set[str]], model: str, console: Console) -> None:
     """Warn of given options that only other models have (``own`` are those of each), and of samples."""
     for name in sorted(set().union(*own.values()) - own[model]):
         if is_given(name, console):
             console.warn(f"--{name.replace('_', '-')} is not used: {model} has no such part")
-    if {"sample_every", "sample_every_steps"} & loop.model_fields_set:
+    if any(is_given(name, console) for name in ("sample_every", "sample_every_steps")):
         console.warn("--sample-every is not used: this training writes no pictures of samples")
-
-
-def is_given(name: str, console: Console) -> bool:
-    """Whether somebody gave the option ``name``."""
-    return not console.origins.get(name, DEFAULT).startswith(DEFAULT)
 
 
 def build_network(settings: SpectralTrainSettings, data: SpectralSets, compute: Compute) -> BandNetwork:

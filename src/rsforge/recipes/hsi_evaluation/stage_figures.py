@@ -32,6 +32,7 @@ from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
 
 TRUTH = "truth"
 HIGHER = {"psnr_db", "ssim"}
+MAIN = ("sam_deg", "rmse")
 UNITS = {"sam_deg": "degrees", "rmse": "", "psnr_db": "dB", "ssim": "", "ergas": "%", "mrae": "", "response_rmse": ""}
 """Of the figures; those of ``rmse`` and ``response_rmse`` are the unit of the files."""
 
@@ -112,13 +113,32 @@ def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missi
         "gain": {name: _find_gain(paired, stage.meanings, name) for name in names},
         "gains": {over: {name: _as_row(_gain(paired, over, name)) for name in names} for over in stage.meanings},
         "rmse_per_band": {who: [to_number(v) for v in _per_band(own).tolist()] for who, own in stacked.items()},
-        "notes": [],
         "absent": {**stage.absent, **({"response_rmse": missing} if missing else {})},
     }
+    found["notes"] = list_missing_gains(found["gain"])
     if sums.response is not None:
         found["response_rmse_of_truth"] = _derive_of_truth(sums.stack(TRUTH))
-        found["notes"] = [describe_truth(found["response_rmse_of_truth"])]
+        found["notes"].append(describe_truth(found["response_rmse_of_truth"]))
     return found
+
+
+def list_missing_gains(gain: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """In which of the main figures the model is not shown to be nearer to the truth than its best baseline."""
+    notes = []
+    for name in MAIN:
+        row = gain.get(name)
+        if row and _is_missing(row):
+            over = row["over"].replace("_", " ")
+            worse = row["high"] is not None and row["high"] < 0
+            unsure = f"the model gains nothing in {name} that could be told from chance over {over}"
+            notes.append(f"the model is worse than {over} in {name}" if worse else unsure)
+    return notes
+
+
+def _is_missing(row: Mapping[str, Any]) -> bool:
+    """Whether the gain is not above 0, or where it has an interval, not all of that."""
+    least = row["mean"] if row["low"] is None else row["low"]
+    return least is not None and least <= 0
 
 
 def describe_truth(of_truth: float | None) -> str:

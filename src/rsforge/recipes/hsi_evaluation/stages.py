@@ -69,7 +69,7 @@ def build_stages(stages: Stages) -> list[Stage]:
     spectral = _build_stage1(replace(stages, spatial=None))
     if stage2 is None:
         return [spectral]
-    bicubic = _use(stage2, Bicubic(stage2.network, str(stage2.scale)))
+    fixed, meanings = list_resamplings(stage2)
     ridge = spectral.predictors["ridge"]
     low, high = "coarse pixels", f"pixels {float(stage2.scale):g} times finer"
     return [
@@ -79,8 +79,8 @@ def build_stages(stages: Stages) -> list[Stage]:
             "Stage 2",
             f"Spectra of {high} from area means of the true ones.",
             stage2.scale,
-            {MODEL: partial(predict_detail, stage2), "bicubic": partial(predict_detail, bicubic)},
-            {"bicubic": "bicubic resampling of the coarse spectra"},
+            {MODEL: partial(predict_detail, stage2), **fixed},
+            meanings,
             {},
             partial(prepare_coarse, scale=stage2.scale, of_landsat=False),
         ),
@@ -91,13 +91,28 @@ def build_stages(stages: Stages) -> list[Stage]:
             stage2.scale,
             {
                 MODEL: partial(predict_coarse_to_fine, stages),
-                "ridge_bicubic": lambda x: predict_detail(bicubic, ridge(x)),
+                **{f"ridge_{name}": partial(_follow, ridge, resample) for name, resample in fixed.items()},
             },
-            {"ridge_bicubic": "the ridge regression of stage 1, then bicubic resampling"},
+            {f"ridge_{name}": f"the ridge regression of stage 1, then {text}" for name, text in meanings.items()},
             {},
             partial(prepare_coarse, scale=stage2.scale, of_landsat=True),
         ),
     ]
+
+
+def list_resamplings(stage2: Any) -> tuple[dict[str, Predictor], dict[str, str]]:
+    """What enlarges without training, and what it is, by name; corrected as often as the network corrects itself."""
+    made, meanings = {"bicubic": 0}, {"bicubic": "bicubic resampling of the coarse spectra"}
+    if count := stage2.network.corrections:
+        made["corrected_bicubic"] = count
+        times = count_noun(count, "time")
+        meanings["corrected_bicubic"] = f"{meanings['bicubic']}, corrected {times} as stage 2 corrects itself"
+    networks = {name: Bicubic(stage2.network, str(stage2.scale), often) for name, often in made.items()}
+    return {name: partial(predict_detail, _use(stage2, network)) for name, network in networks.items()}, meanings
+
+
+def _follow(first: Predictor, second: Predictor, x: Tensor) -> Tensor:
+    return second(first(x))
 
 
 def _tell_projected(reading: str, stages: Stages) -> str:
