@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -70,9 +70,20 @@ def draw(checkpoint: Path, prompts: Sequence[str]) -> Tensor:
 
 
 @torch.no_grad()
+def reconstruct(checkpoint: Path, images: Tensor) -> Tensor:
+    """True images through the autoencoder alone, which no drawn image can surpass."""
+    autoencoder = load_model(checkpoint).autoencoder
+    return torch.cat([autoencoder.decode(autoencoder.encode(some)[0]) for some in images.split(AT_ONCE)])
+
+
+@torch.no_grad()
 def read_features(images: Tensor, vgg: torch.nn.Module) -> Tensor:
     """The means over each image of its features, ``(N, 256)``."""
     return torch.cat([vgg(some).mean((2, 3)) for some in images.split(64)])
+
+
+def describe(figures: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {figure}" for name, figure in figures.items())
 
 
 def main() -> int:
@@ -97,17 +108,19 @@ def main() -> int:
     prompts = [
         next((t for t in own if PLACES[kind] in t), own[0]) for own, kind in zip(texts[1], kinds[1], strict=True)
     ]
-    drawn = draw(folder / "model" / "best_model.pt", prompts)
+    best = folder / "model" / "best_model.pt"
+    drawn, through = draw(best, prompts), reconstruct(best, places[1])
     whitened = whiten(read_features(places[0], vgg), kinds[0])
     shares = {
         name: shares_nearer_own_kind(whitened(read_features(images, vgg)), kinds[1], whitened.centres)
-        for name, images in (("drawn", drawn), ("true", places[1]))
+        for name, images in (("drawn", drawn), ("reconstructed", through), ("true", places[1]))
     }
     figures = {name: float(share.mean()) for name, share in shares.items()} | {"seconds": round(trained)}
     for number, place in enumerate(PLACES):
         own = {name: f"{float(share[kinds[1] == number].mean()):.3f}" for name, share in shares.items()}
-        print(f"{place}: drawn {own['drawn']}, true {own['true']} of {int((kinds[1] == number).sum())}")
-    print(f"nearer to its own kind: drawn {figures['drawn']:.3f}, true {figures['true']:.3f}; trained {trained:.0f} s")
+        print(f"{place}: {describe(own)} of {int((kinds[1] == number).sum())}")
+    told = describe({name: f"{figures[name]:.3f}" for name in shares})
+    print(f"nearer to its own kind: {told}; trained {trained:.0f} s")
     (folder / "text_to_image.json").write_text(json.dumps(figures, indent=1))
     return 0 if figures["drawn"] >= LEAST else 1
 
