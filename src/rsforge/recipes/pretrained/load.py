@@ -83,13 +83,10 @@ def _refuse_adapters(folder: Path) -> None:
         raise RsforgeError("RSF-C001", what, where=str(folder), found=find_file(folder).name, fix=fix)
 
 
-def load_tokenizer(folder: Path, networks: PretrainedNetworks) -> ClipTokenizer:
-    """The tokenizer of a folder for the text tower of ``networks``.
-
-    RSF-C001 where there is none, RSF-C003 for one that is not CLIP's, RSF-C006 for that of another model.
-    """
+def read_tokenizer(folder: Path) -> ClipTokenizer:
+    """The tokenizer of a folder; RSF-C001 where there is none, RSF-C003 for one that is not CLIP's."""
     try:
-        tokenizer = read_clip_tokenizer(folder)
+        return read_clip_tokenizer(folder)
     except FileNotFoundError as error:
         what, fix = "the model has no tokenizer", "add vocab.json and merges.txt, or tokenizer.json"
         raise RsforgeError("RSF-C001", what, where=str(folder), found=str(error.strerror), fix=fix) from None
@@ -98,6 +95,14 @@ def load_tokenizer(folder: Path, networks: PretrainedNetworks) -> ClipTokenizer:
     except ValueError as error:
         what, fix = "the tokenizer cannot be used", "take the tokenizer of the model that the weights are from"
         raise RsforgeError("RSF-C003", what, where=str(folder), found=first_line(error)[:200], fix=fix) from error
+
+
+def load_tokenizer(folder: Path, networks: PretrainedNetworks) -> ClipTokenizer:
+    """The tokenizer of a folder for the text tower of ``networks``.
+
+    Errors of :func:`read_tokenizer`, and RSF-C006 for that of another model.
+    """
+    tokenizer = read_tokenizer(folder)
     given, tower = (len(tokenizer), tokenizer.max_length), networks.text_encoder
     vocabulary, longest = tower.embeddings.token_embedding.num_embeddings, tower.max_length
     if given != (vocabulary, longest):

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from rsforge.data.clip_tokenizer import ClipTokenizer
-from rsforge.data.clip_tokenizer_files import read_clip_tokenizer
-from rsforge.data.io.native_output import first_line
 from rsforge.engine import checkpoint
-from rsforge.errors import RsforgeError, from_os_error
+from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.clip_folder import ClipModel, read_clip
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation.evaluation import Batch, Figure, Prediction
 from rsforge.recipes.evaluation.image_figures import IMAGE
+from rsforge.recipes.pretrained.load import read_tokenizer
 
 NAME, TOKENS = "clip_score", "tokens"
 """The figure, and the token ids of captions in batches; predictions with captions of their own have them too."""
@@ -61,16 +60,7 @@ class ClipScorer:
 def open_scorer(folder: Path, device: torch.device, *, allow_pickle: bool) -> ClipScorer:
     """The scorer of a folder; RSF-C001, RSF-C003 or RSF-C006 for a tokenizer that is missing, foreign or another's."""
     model = read_clip(folder, allow_pickle=allow_pickle).to(device)
-    try:
-        tokenizer = read_clip_tokenizer(folder)
-    except FileNotFoundError as error:
-        what, fix = "the CLIP model has no tokenizer", "add vocab.json and merges.txt, or tokenizer.json"
-        raise RsforgeError("RSF-C001", what, where=str(folder), found=str(error.strerror), fix=fix) from None
-    except OSError as error:
-        raise from_os_error(error) from error
-    except ValueError as error:
-        what = "the tokenizer of the CLIP model cannot be used"
-        raise RsforgeError("RSF-C003", what, where=str(folder), found=first_line(error)[:200]) from error
+    tokenizer = read_tokenizer(folder)
     known = model.text.embeddings.token_embedding.num_embeddings
     if len(tokenizer) > known or tokenizer.max_length > model.text.max_length:
         found = f"{len(tokenizer)} tokens, {tokenizer.max_length} in a text; the model has {known} and "
