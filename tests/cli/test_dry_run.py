@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rsforge.cli.app import load_all
-from rsforge.cli.dry_run import OUTPUT_FILES, OUTPUT_FOLDERS
 from rsforge.cli.leaves import leaves
+from rsforge.cli.output_places import OUTPUT_FILES, OUTPUT_FOLDERS
 from rsforge.cli.tree import COMMANDS
 
 LINE = ("vae", "train", "--data-dir", "x", "--config", "vae-tiny", "--epochs", "7", "--dry_run")

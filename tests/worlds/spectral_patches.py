@@ -104,6 +104,14 @@ def write_plain(
     return path
 
 
+def drop(path: Path, *names: str) -> Path:
+    """Remove arrays, as files have them that earlier versions or others made."""
+    with h5py.File(path, "r+") as file:
+        for name in names:
+            del file[name]
+    return path
+
+
 def edit(path: Path, name: str, where: tuple, value: float) -> None:
     """Overwrite values of an array in place."""
     with h5py.File(path, "r+") as file:

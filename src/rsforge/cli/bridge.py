@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from rsforge import durable
 from rsforge.cli.config_files import Entry, entries
-from rsforge.cli.dry_run import check_outputs, describe_dry_run
+from rsforge.cli.dry_run import describe_dry_run
 from rsforge.cli.failures import interruption
 from rsforge.cli.help import HelpfulCommand, HelpfulGroup
 from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, leaves
+from rsforge.cli.output_places import check_outputs, take_back_empty_folders
 from rsforge.cli.resolve import resolve
 from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.terminal import TerminalConsole
@@ -121,7 +122,8 @@ def command(
                 anchored = anchor(settings)
                 if console.dry_run:
                     check_outputs(anchored)
-                result = run(anchored, console)
+                with take_back_empty_folders(anchored):
+                    result = run(anchored, console)
                 return describe_dry_run(result, settings, console) if console.dry_run else result
             except KeyboardInterrupt as error:
                 raise interruption(error, console.command) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,21 +16,6 @@ from rsforge.settings.sections import DEFAULT, flatten
 from rsforge.wording import count_noun
 
 OPTIONS = ("--dry-run", "-n")
-OUTPUT_FOLDERS = ("output_dir", "latent_cache_dir", "log_dir")
-OUTPUT_FILES = ("output", "output_file", "output_path")
-
-
-def check_outputs(settings: BaseModel) -> None:
-    """RSF-E002 or E008 where an output of the command could not be made: a plan refuses what the command refuses."""
-    from rsforge.recipes.output_checks import check_makeable
-
-    options, values = leaves(type(settings)), flatten(settings, type(settings))
-    for name in OUTPUT_FOLDERS:
-        if values.get(name):
-            check_makeable(Path(values[name]), "the output", options[name].option)
-    for name in OUTPUT_FILES:
-        if values.get(name):
-            check_makeable(Path(values[name]).parent, Path(values[name]).name, options[name].option)
 
 
 def describe_dry_run(result: Any, settings: BaseModel, console: TerminalConsole) -> Result:

@@ -31,6 +31,24 @@ def test_many_negative_values_are_refused_with_their_share_and_place():
     assert "band 3, 20.00%" in measure(40).describe()
 
 
+@pytest.mark.parametrize(
+    ("unit", "what"),
+    [
+        ("uW/cm^2/nm/sr", "radiance cannot be negative"),
+        ("surface reflectance", "reflectance cannot be negative"),
+        ("DN", "too many values are negative for radiance or reflectance (the unit 'DN' is not known)"),
+        ("", "too many values are negative for radiance or reflectance (the files state no unit)"),
+    ],
+)
+def test_a_refusal_says_what_is_known_of_the_unit(unit, what):
+    values = np.full((10, 4), -1, np.float32)
+    negative = NegativeValues(unit=unit)
+    negative.add("a#0", values, values)
+    with pytest.raises(RsforgeError) as caught:
+        negative.require_few()
+    assert caught.value.what == what
+
+
 def test_a_few_are_described_and_accepted():
     negative = measure(6)
     negative.require_few()

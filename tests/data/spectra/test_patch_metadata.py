@@ -9,7 +9,7 @@ import pytest
 from rsforge.data.spectra.patch_files import PatchRef, open_patch_file
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.errors import RsforgeError
-from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, write_plain
+from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, drop, edit, write_plain, write_scene
 
 
 def refusal(path) -> RsforgeError:
@@ -121,3 +121,35 @@ def test_the_simulated_sensor_is_known_where_it_is_stated(tmp_path):
     file = open_patch_file(write_plain(tmp_path / "y.h5", sensor=3, landsat_bands=bands[1:]), "y.h5")
     assert (file.sensor, file.landsat_names) == ("", ())
     assert file == file and len({PatchRef(file, 0), PatchRef(file, 0), PatchRef(file, 1)}) == 2
+
+
+def test_pixels_of_landsat_must_fit_the_patches(tmp_path):
+    path = write_scene(tmp_path / "x.h5", 2)
+    assert open_patch_file(path, "x").has_native
+    native = np.ones((2, 4, 4, 3), np.float32)
+    for wrong in (
+        native[:1],
+        native[:, :3],
+        native[..., :2],
+        native[..., None],
+        h5py.ExternalLink("/etc/passwd", "/x"),
+    ):
+        with h5py.File(drop(path, "landsat_native"), "r+") as file:
+            file["landsat_native"] = wrong
+        error = refusal(path)
+        assert error.code == "RSF-D008"
+        assert "not followed" in error.what or "(2, 4, 4, 3) is that of a pixel 15/2 wide" in error.what
+    assert not open_patch_file(drop(path, "landsat_native", "landsat_native_valid"), "x").has_native
+
+
+def test_pixels_of_landsat_that_are_no_numbers_are_named(tmp_path):
+    path = write_scene(tmp_path / "x.h5", 1)
+    edit(path, "landsat_native", (0, 1, 2, 1), np.nan)
+    reader = PatchReader()
+    with pytest.raises(RsforgeError) as caught:
+        reader.read(PatchRef(open_patch_file(path, "x"), 0), landsat_alone=True)
+    reader.close()
+    assert "landsat_native of patch 0 is nan in row 1, column 2, band 2" in caught.value.what
+    edit(path, "landsat_native_valid", (0, 1, 2), 0)
+    native = PatchReader().read(PatchRef(open_patch_file(path, "x"), 0), landsat_alone=True).native
+    assert np.isnan(native[1, 2]).all() and np.isfinite(native).sum() == 45

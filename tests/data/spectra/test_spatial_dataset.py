@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -9,11 +10,20 @@ import torch
 from rsforge.data.cubes import resample
 from rsforge.data.spectra.pair_dataset import SpectralPairs
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
+from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.data.spectra.scaling import Scaling
-from rsforge.data.spectra.spatial_dataset import PredictedPairs, SpatialPairs, area_mean, high_size, largest_low_size
+from rsforge.data.spectra.spatial_dataset import (
+    PredictedPairs,
+    SpatialPairs,
+    area_mean,
+    describe_landsat,
+    high_size,
+    landsat_at_its_pixels,
+    largest_low_size,
+)
 from rsforge.engine.loader import BatchLoader
 from rsforge.errors import RsforgeError
-from tests.worlds.spectral_patches import write_scene
+from tests.worlds.spectral_patches import drop, edit, write_scene
 
 FACTOR = Fraction(15, 2)
 
@@ -153,3 +163,34 @@ def test_predictions_need_crops_at_whole_coarse_pixels(pairs):
     data = SpatialPairs(pairs, factor=FACTOR, low_size=4)
     with pytest.raises(RuntimeError, match="crops at every 1 pixels"):
         PredictedPairs(data, np.zeros((2, 12, 4, 4), np.float32))
+
+
+def test_landsat_is_what_was_measured_and_not_what_was_enlarged_from_it(tmp_path):
+    """Files of 38 pixels have 5 of Landsat, and stage 2 takes 4; one that is valid by less than half is none."""
+    path = write_scene(tmp_path / "x.h5", 1, size=38)
+    edit(path, "valid", (0, slice(0, 5), slice(0, 8)), 0)
+    edit(path, "landsat_native", (0, 3, 1), -9999)
+    with h5py.File(path) as file:
+        native = file["landsat_native"][0, :4, :4].transpose(2, 0, 1)
+    native[:, 0, 0] = native[:, 3, 1] = np.nan
+    ref = list_patches(find_patch_files(tmp_path))[0]
+    pixels = PatchReader().read(ref)
+    assert pixels.native.shape == (5, 5, 3) and pixels.width == FACTOR and describe_landsat([ref.file], FACTOR) == ""
+    np.testing.assert_array_equal(landsat_at_its_pixels(pixels, FACTOR), native)
+    means = landsat_at_its_pixels(pixels._replace(native=None), FACTOR)
+    enlarged = np.where(pixels.valid[..., None], pixels.landsat, np.nan)[8:15, 8:15].mean((0, 1))
+    assert means[:, 1, 1].numpy() == pytest.approx(enlarged, rel=0.05) and means[:, 0, 0].isnan().all()
+    assert (means - torch.from_numpy(native)).abs().nan_to_num().max() > 0.1
+    assert landsat_at_its_pixels(pixels, Fraction(3)).shape == (3, 12, 12)  # other pixels than Landsat's
+
+
+def test_what_stands_for_landsat_is_said_of_old_files(tmp_path):
+    for name in "ab":
+        write_scene(tmp_path / f"{name}.h5", 1)
+    files = find_patch_files(tmp_path)
+    assert describe_landsat([*files, *files], FACTOR) == ""
+    assert describe_landsat(files, Fraction(3)).startswith("2 of 2 files with pixels of another width than 3: means of")
+    drop(tmp_path / "b.h5", "landsat_native", "landsat_native_valid")
+    files = find_patch_files(tmp_path)
+    assert describe_landsat(files, FACTOR).startswith("1 of 2 files with no landsat_native: means of landsat over each")
+    assert describe_landsat(files[1:], FACTOR).startswith("b.h5 with no landsat_native")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -12,12 +13,14 @@ import torch
 from rsforge.data.cubes.resample import area_mean, area_weights
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.data.spectra.spatial_dataset import landsat_at_its_pixels
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.recipes.hsi.first_stage import PredictionStore, check_fits, load_first_stage, predict_coarse
+from rsforge.recipes.hsi.prediction import Stages, predict_coarse_to_fine
 from rsforge.recipes.training.job import Compute
 from tests.worlds.consoles import RecordingConsole
-from tests.worlds.spectral_patches import write_scene
+from tests.worlds.spectral_patches import drop, edit, write_scene
 
 COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 FACTOR = Fraction(15, 2)
@@ -34,17 +37,40 @@ def patches(tmp_path):
     return list_patches(find_patch_files(tmp_path / "set"))
 
 
-def test_trap_08_predictions_are_area_means_of_what_stage_1_predicts(first, patches):
-    """The Landsat of patches is interpolated to fine pixels: stage 2 takes what is averaged again, and not a crop."""
-    coarse = predict_coarse(first.model, patches[0], PatchReader(), FACTOR, COMPUTE.device)
-    assert coarse.shape == (12, 4, 4)
-    pixels = PatchReader().read(patches[0])
-    landsat = first.model.landsat.normalise(pixels.landsat)
-    landsat[~pixels.valid] = 0
-    fine = first.model.network(torch.from_numpy(landsat).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
-    weights = area_weights(30, FACTOR)
-    means, share = area_mean(fine[:30, :30], pixels.valid[:30, :30], weights, weights)
-    np.testing.assert_allclose(coarse.permute(1, 2, 0), means * (share >= 0.5)[..., None], atol=1e-5)
+def test_trap_08_predictions_are_of_the_pixels_that_landsat_has(first, patches):
+    """The ``landsat`` of patches is interpolated to fine pixels: stage 2 takes no crop of it, but what was measured."""
+    coarse = predict_coarse(first.model, patches[0], PatchReader(), FACTOR)
+    with h5py.File(patches[0].file.path) as file:
+        native, known = file["landsat_native"][0], file["landsat_native_valid"][0] != 0
+    assert coarse.shape == (12, 4, 4) and known.all()
+    landsat = torch.from_numpy(first.model.landsat.normalise(native)).permute(2, 0, 1)[None]
+    torch.testing.assert_close(coarse, first.model.network(landsat)[0].detach())
+
+
+def test_files_without_pixels_of_landsat_give_means_of_the_enlarged_ones(first, patches, tmp_path):
+    old = drop(patches[0].file.path, "landsat_native")
+    ref = list_patches(find_patch_files(tmp_path / "set"))[0]
+    coarse = predict_coarse(first.model, ref, PatchReader(), FACTOR)
+    pixels, weights = PatchReader().read(ref), area_weights(30, FACTOR)
+    means, share = area_mean(pixels.landsat[:30, :30], pixels.valid[:30, :30], weights, weights)
+    landsat = torch.from_numpy(first.model.landsat.normalise(means)).permute(2, 0, 1)[None]
+    assert old and (share >= 0.5).all()
+    torch.testing.assert_close(coarse, first.model.network(landsat)[0].detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_stage_2_is_trained_on_what_predictions_give_it(first, patches):
+    """One chain in training and in use: for patches, and for a scene of the same pixels."""
+    for hole in (False, True):
+        if hole:
+            edit(patches[0].file.path, "valid", (0, slice(0, 15), slice(0, 20)), 0)
+            edit(patches[0].file.path, "landsat_native_valid", (0, slice(0, 2), slice(0, 3)), 0)
+        ref = list_patches(find_patch_files(patches[0].file.path.parent))[0]
+        coarse = predict_coarse(first.model, ref, PatchReader(), FACTOR)
+        landsat = landsat_at_its_pixels(PatchReader().read(ref), FACTOR)
+        spectra, known = predict_coarse_to_fine(Stages(first.model), landsat)
+        unit = first.model.spectra.normalise(spectra.movedim(0, -1).numpy())
+        np.testing.assert_allclose(coarse.movedim(0, -1), np.where(known[..., None], unit, 0), atol=1e-6)
+        assert int((~known).sum()) == 6 * hole
 
 
 def test_predictions_are_stored_once(first, patches, tmp_path, monkeypatch):
@@ -102,5 +128,5 @@ def test_a_stage_1_of_another_sensor_is_refused(first, patches):
 def test_predictions_that_are_not_finite_are_refused(first, patches):
     first.model.network.highest[3] = float("nan")
     with pytest.raises(RsforgeError) as caught:
-        predict_coarse(first.model, patches[1], PatchReader(), FACTOR, COMPUTE.device)
+        predict_coarse(first.model, patches[1], PatchReader(), FACTOR)
     assert caught.value.code == "RSF-T001" and caught.value.where == patches[1].name

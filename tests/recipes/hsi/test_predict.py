@@ -16,6 +16,7 @@ from rsforge.data.cubes.patches import PREDICTED
 from rsforge.recipes.hsi.load import load_spectral
 from rsforge.recipes.hsi.prediction import predict_spectra
 from tests.worlds.commands import rsforge
+from tests.worlds.hsi import TRAIN
 from tests.worlds.spectral_checkpoints import (
     PLACE,
     draw_landsat,
@@ -24,7 +25,7 @@ from tests.worlds.spectral_checkpoints import (
     write_stage1,
     write_stage2,
 )
-from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, edit, write_plain, write_scene
+from tests.worlds.spectral_patches import BANDS, WAVELENGTH_NM, drop, edit, write_plain, write_scene
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,24 @@ def test_in_a_folder_what_fails_is_named_and_the_rest_is_done(first, tmp_path, c
     assert "2 of 4 files could not be predicted" in captured.err
 
 
+def test_a_folder_of_landsat_alone_is_predicted(first, tmp_path, capsys):
+    """Where no spectrometer flew there are no spectra; a training or an evaluation of such files says what it lacks."""
+    for name in ("a", "b"):
+        drop(write_scene(tmp_path / f"in/{name}/test_patches.h5", 1), "aviris")
+    drop(tmp_path / "in/b/test_patches.h5", "landsat_native")
+    second = write_stage2(tmp_path / "2.pth")
+    line = "--stage2-checkpoint {} --input {} --output {}"
+    assert predict(line, first, second, tmp_path / "in", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert said.count("means of landsat over each pixel are taken for what Landsat measured") == 1
+    assert "b/test_patches.h5 with no landsat_native" in " ".join(said.split()), said
+    with h5py.File(tmp_path / "out/a/test_patches.h5") as file:
+        assert file[PREDICTED].shape == (1, 30, 30, BANDS) and file["scene"].asstr()[0] == "a"
+    line = "hsi evaluate --stage1-checkpoint {} --data-dir {} --side all"
+    for refusing, paths in ((line, (first, tmp_path / "in")), (TRAIN, (tmp_path / "in", tmp_path / "run"))):
+        assert rsforge(refusing, *paths) == 3 and "it holds no aviris" in capsys.readouterr().err
+
+
 def spoil(path, kind: str) -> None:
     if kind == "truncated":
         path.write_bytes(path.read_bytes()[:5000])
@@ -149,6 +168,10 @@ def spoil(path, kind: str) -> None:
         edit(path, "landsat", (0, 9, 9, 0), np.nan)
     elif kind == "negative":
         edit(path, "landsat", (0, slice(4, 12)), -3.0)
+    elif kind == "negative of no unit":
+        edit(path, "landsat", (0, slice(4, 12)), -3.0)
+        with h5py.File(path, "r+") as file:
+            del file.attrs["units"]
     elif kind == "other scale":
         edit(path, "landsat", (0,), 5000.0)
         with h5py.File(path, "r+") as file:
@@ -164,6 +187,7 @@ def spoil(path, kind: str) -> None:
         ("wrong order", "RSF-D014", "they do not rise"),
         ("not finite", "RSF-D008", "landsat of patch 0 is nan in row 9, column 9"),
         ("negative", "RSF-D010", "radiance cannot be negative"),
+        ("negative of no unit", "RSF-D010", "cannot be in the unit of the training (radiance): radiance cannot be"),
         ("other scale", "RSF-D010", "cannot be in the unit of the training (radiance): the training saw"),
     ],
 )

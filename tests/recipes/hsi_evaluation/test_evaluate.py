@@ -15,7 +15,7 @@ from rsforge.engine.journal import read
 from tests.worlds.commands import rsforge
 from tests.worlds.hsi import TRAIN
 from tests.worlds.spectral_evaluation import EVALUATE, draw_flights
-from tests.worlds.spectral_patches import BANDS, edit, write_plain
+from tests.worlds.spectral_patches import BANDS, WEIGHTS, drop, edit, write_plain
 
 BOTH = EVALUATE + "--stage2-checkpoint {} "
 
@@ -68,6 +68,20 @@ def test_projected_predictions_are_measured_and_said(metrics, flights, first, se
         )
     assert moved["stage2"] == free["stage2"]
     assert "moved to the nearest" in (tmp_path / "out/report.html").read_text()
+
+
+def test_both_stages_are_compared_with_what_landsat_measured(first, second, tmp_path, capsys):
+    """The mean of the true spectra over a pixel of Landsat is what it measured, where the files hold that."""
+    path, found = draw_flights(tmp_path, "a", 1) / "a/test_patches.h5", []
+    for lost in ([], ["landsat_native"]):
+        with h5py.File(drop(path, *lost), "r+") as file:
+            file.attrs["landsat_response"] = WEIGHTS
+        assert rsforge(f"{BOTH} --side all --json", first, tmp_path, second) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    new, old = ({name: s["response_rmse_of_truth"] for name, s in one["stages"].items()} for one in found)
+    assert new["stage2"] == new["end_to_end"] < 1e-5 < 1e-2 < new["stage1"] == old["stage1"] and old["stage2"] > 1e-2
+    said = [[doubt for doubt in one["doubts"] if "means of landsat over each pixel" in doubt] for one in found]
+    assert said[0] == [] and "no landsat_native" in said[1][0]
 
 
 def test_the_protocol_says_what_was_measured_and_what_was_trained_on(metrics, flights, first, second):
@@ -174,7 +188,7 @@ def test_what_cannot_be_evaluated_is_refused(flights, first, second, tmp_path, c
     names = ("empty", "other", "shifted", "negative", "invalid")
     places = {name: tmp_path / name for name in names} | {"first": first, "second": second}
     assert rsforge(EVALUATE + more.format(**places) + " --output-dir {}", first, flights, tmp_path / "out") == code
-    assert words in capsys.readouterr().err and not any((tmp_path / "out").rglob("*"))
+    assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_files_without_wavelengths_are_measured_by_band(tmp_path, capsys):

@@ -29,7 +29,8 @@ RESPONSE, MOST_RESPONSE = "landsat_response", 60_000
 """The attribute of the weights ``(K, B)`` with which Landsat was simulated, and its most bytes, a limit of HDF5."""
 
 PREDICTED = "aviris_predicted"
-SHARED = ("aviris", "landsat", "landsat_native", PREDICTED)
+NATIVE, NATIVE_VALID = "landsat_native", "landsat_native_valid"
+SHARED = ("aviris", "landsat", NATIVE, PREDICTED)
 
 
 class CubePatch(NamedTuple):
@@ -37,15 +38,15 @@ class CubePatch(NamedTuple):
 
     ``aviris (P, P, B)`` is 0 where ``valid (P, P)`` is False. ``landsat_native (p, p, K)`` are means over the valid
     pixels, 0 where ``native_valid (p, p)`` is False because less than half of them are valid. ``landsat (P, P, K)`` is
-    interpolated from them.
+    interpolated from them. Both are None where the window begins within a Landsat pixel, and are not written then.
     """
 
     window: Window
     aviris: F32
     landsat: F32
-    landsat_native: F32
+    landsat_native: F32 | None
     valid: Mask
-    native_valid: Mask
+    native_valid: Mask | None
     quality: float
 
 
@@ -139,12 +140,14 @@ def _make_folder(path: Path) -> Iterator[None]:
 
 
 def _patch_record(scene: str, patch: CubePatch) -> dict[str, Any]:
+    native: dict[str, Any] = {}
+    if patch.landsat_native is not None and patch.native_valid is not None:
+        native = {NATIVE: patch.landsat_native, NATIVE_VALID: patch.native_valid.astype(np.uint8)}
     return {
         "aviris": patch.aviris,
         "landsat": patch.landsat,
-        "landsat_native": patch.landsat_native,
+        **native,
         "valid": patch.valid.astype(np.uint8),
-        "landsat_native_valid": patch.native_valid.astype(np.uint8),
         "scene": scene,
         "window": np.array(patch.window, np.int32),
         "qualities": np.float32(patch.quality),

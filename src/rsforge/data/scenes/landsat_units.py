@@ -120,6 +120,8 @@ def _check_negative(sample: ValueSample, unit: str, *, stated: bool) -> list[str
     found = f"{share:.1%} of its values are negative, down to {sample.pixels.min():.3g}"
     if kind_of(unit or sample.unit) == "radiance":
         what = "radiance cannot be negative"
+        if kind_of(sample.unit) != "radiance":
+            what = f"{sample.name} cannot be in the unit of the training ({unit}): radiance cannot be negative"
         raise RsforgeError("RSF-D010", what, where=sample.where, found=found, fix=sample.remedy)
     if share > HALF and not stated:
         what, fix = f"{sample.name} cannot be in the unit of the training", f"{sample.remedy}, or say --values training"

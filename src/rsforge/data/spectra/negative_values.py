@@ -1,20 +1,24 @@
-"""Negative radiance: a little is noise, much of it is a wrong scale or an undeclared nodata value."""
+"""Negative radiance or reflectance: a little is noise, much of it is a wrong scale or an undeclared nodata value."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from rsforge.data.cubes.cube import F32, F64
+from rsforge.data.scenes.landsat_units import kind_of
 from rsforge.errors import RsforgeError
 
 MAX_NEGATIVE = 0.01
 
 
 class NegativeValues:
-    """Counts the negative values of spectra by patch and by band; a ``PixelMeasure``."""
+    """Counts the negative values of spectra by patch and by band; a ``PixelMeasure``.
 
-    def __init__(self, wavelength_nm: F64 | None = None) -> None:
-        self.wavelength_nm = wavelength_nm
+    ``unit`` is what the files state, "" for nothing.
+    """
+
+    def __init__(self, wavelength_nm: F64 | None = None, unit: str = "") -> None:
+        self.wavelength_nm, self.unit = wavelength_nm, unit
         self.by_patch: dict[str, int] = {}
         self.by_band = np.zeros(0, np.int64)
         self.pixels = 0
@@ -52,6 +56,15 @@ class NegativeValues:
         if self.share <= most:
             return
         raise RsforgeError(
-            "RSF-D010", "radiance cannot be negative", where=max(self.by_patch, key=lambda name: self.by_patch[name]),
+            "RSF-D010", describe_refusal(self.unit), where=max(self.by_patch, key=lambda name: self.by_patch[name]),
             found=self.describe(), fix="cut the patches with --valid-range 0 HIGH, or correct the scale of the cube",
         )  # fmt: skip
+
+
+def describe_refusal(unit: str) -> str:
+    """Why many negative values are no spectra in ``unit``, as far as that is known."""
+    kind = kind_of(unit)
+    if kind:
+        return f"{kind} cannot be negative"
+    known = f"the unit {unit!r} is not known" if unit else "the files state no unit"
+    return f"too many values are negative for radiance or reflectance ({known})"

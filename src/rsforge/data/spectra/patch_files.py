@@ -18,6 +18,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.spectra.patch_metadata import (
     Spectrum,
     check_shapes,
+    has_native,
     read_factor,
     read_good_bands,
     read_response,
@@ -32,6 +33,7 @@ SPECTRA = "aviris"
 VALID = "valid"
 MAX_SHIFT = 0.5
 """Wavelengths of two files may differ by this share of the distance of bands, as calibrations of one sensor do."""
+NO_SPECTRUM = Spectrum(None, None, None, ())
 WEIGHT_ERROR = 1e-4
 """Weights of one response for the same wavelengths may differ by so much."""
 
@@ -43,7 +45,8 @@ class PatchFile:
     ``spectrum`` holds wavelengths and widths, and the order in which bands are read. ``sensor`` and ``landsat_names``
     are those of the response functions, "" and empty where the file does not state them. ``response``
     ``(landsat_bands, bands)`` are the weights with which Landsat was simulated, ``good_bands`` which bands of the cube
-    were kept, each None where unknown. ``stamp`` is size and time of the file.
+    were kept, each None where unknown. ``has_native`` tells whether Landsat is there at its own pixels too. ``stamp``
+    is size and time of the file. ``bands`` is 0 in a file of Landsat alone.
     """
 
     path: Path
@@ -61,6 +64,7 @@ class PatchFile:
     response: F64 | None
     good_bands: Mask | None
     has_mask: bool
+    has_native: bool
     stamp: tuple[int, int]
 
     @property
@@ -106,11 +110,14 @@ def list_patches(files: Sequence[PatchFile]) -> list[PatchRef]:
     return [PatchRef(file, row) for file in files for row in range(file.count)]
 
 
-def open_patch_file(path: Path, name: str) -> PatchFile:
-    """What ``path`` holds; no pixel is read. RSF-D008 and RSF-D014 as for ``find_patch_files``."""
+def open_patch_file(path: Path, name: str, *, landsat_alone: bool = False) -> PatchFile:
+    """What ``path`` holds; no pixel is read. RSF-D008 and RSF-D014 as for ``find_patch_files``.
+
+    With ``landsat_alone`` spectra may be missing; what is stated of those that are there must hold.
+    """
     try:
         with hdf5_file.open_file(path) as file:
-            return _describe_file(path, name, file)
+            return _describe_file(path, name, file, landsat_alone=landsat_alone)
     except WavelengthError as reason:
         raise wavelength_error(path, reason) from None
     except UnreadableError as reason:
@@ -123,15 +130,19 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
-    landsat = hdf5_file.check_dataset(hdf5_file.find_dataset(file, LANDSAT))
-    spectra = hdf5_file.check_dataset(hdf5_file.find_dataset(file, SPECTRA))
+def _describe_file(path: Path, name: str, file: h5py.File, *, landsat_alone: bool) -> PatchFile:
+    landsat, spectra = hdf5_file.check_dataset(hdf5_file.find_dataset(file, LANDSAT)), None
+    if SPECTRA in file or not landsat_alone:
+        spectra = hdf5_file.check_dataset(hdf5_file.find_dataset(file, SPECTRA))
     has_mask = VALID in file
     mask = hdf5_file.check_dataset(hdf5_file.find_dataset(file, VALID)) if has_mask else None
     check_shapes(landsat, spectra, mask)
-    count, height, width, bands = spectra.shape
-    sensor, landsat_names = read_sensor(file, landsat.shape[3])
-    spectrum, response = read_spectrum(spectra), read_response(file, bands, landsat.shape[3])
+    count, height, width, landsat_bands = landsat.shape
+    sensor, landsat_names = read_sensor(file, landsat_bands)
+    factor, spectrum, response, good_bands = read_factor(file), NO_SPECTRUM, None, None
+    if spectra is not None:
+        spectrum, response = read_spectrum(spectra), read_response(file, spectra.shape[3], landsat_bands)
+        good_bands = read_good_bands(spectra)
     if response is not None and spectrum.order is not None:
         response = response[:, spectrum.order]
     unit = hdf5_file.find_attribute(file, ("units",))
@@ -141,16 +152,17 @@ def _describe_file(path: Path, name: str, file: h5py.File) -> PatchFile:
         count=count,
         height=height,
         width=width,
-        landsat_bands=landsat.shape[3],
-        bands=bands,
+        landsat_bands=landsat_bands,
+        bands=0 if spectra is None else spectra.shape[3],
         spectrum=spectrum,
-        factor=read_factor(file),
+        factor=factor,
         sensor=sensor,
         landsat_names=landsat_names,
         unit=unit if isinstance(unit, str) else "",
         response=response,
-        good_bands=read_good_bands(spectra),
+        good_bands=good_bands,
         has_mask=has_mask,
+        has_native=has_native(file, landsat, factor),
         stamp=stamp_of(path),
     )
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64, Mask
 from rsforge.data.cubes.hdf5 import find_named_values
-from rsforge.data.cubes.patches import RESPONSE
+from rsforge.data.cubes.patches import NATIVE, NATIVE_VALID, RESPONSE
+from rsforge.data.cubes.resample import coarse_count
 from rsforge.data.cubes.wavelengths import (
     FIELDS,
     WIDTH_FIELDS,
@@ -40,8 +41,9 @@ class Spectrum(NamedTuple):
     notes: tuple[str, ...]
 
 
-def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Dataset | None) -> None:
+def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset | None, mask: h5py.Dataset | None) -> None:
     """``UnreadableError`` unless both are ``(N, H, W, C)``, channels last, of the same patches and pixels."""
+    spectra = landsat if spectra is None else spectra
     for array in (landsat, spectra):
         if array.ndim != 4 or min(array.shape[1:]) < 1:
             raise UnreadableError(f"{array.name} has the shape {array.shape}, not patches x rows x columns x bands")
@@ -51,6 +53,23 @@ def check_shapes(landsat: h5py.Dataset, spectra: h5py.Dataset, mask: h5py.Datase
     for name, shape in same.items():
         if shape != spectra.shape[:3]:
             raise UnreadableError(f"{name} has {shape} patches, rows and columns, {spectra.name} {spectra.shape[:3]}")
+
+
+def has_native(file: h5py.File, landsat: h5py.Dataset, factor: Fraction) -> bool:
+    """Whether the file holds Landsat at its own pixels, of which each patch has as many as are whole in it.
+
+    ``UnreadableError`` for other patches, pixels or bands than ``landsat`` has, and for values of another file.
+    """
+    if NATIVE not in file:
+        return False
+    count, height, width, bands = landsat.shape
+    size = count, coarse_count(height, factor), coarse_count(width, factor)
+    expected = {NATIVE: (*size, bands)} | ({NATIVE_VALID: size} if NATIVE_VALID in file else {})
+    for name, shape in expected.items():
+        array = hdf5_file.check_dataset(hdf5_file.find_dataset(file, name))
+        if array.shape != shape:
+            raise UnreadableError(f"{array.name} has the shape {array.shape}, {shape} is that of a pixel {factor} wide")
+    return True
 
 
 def read_spectrum(spectra: h5py.Dataset) -> Spectrum:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F32, FILLS, Mask
+from rsforge.data.cubes.patches import NATIVE, NATIVE_VALID
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.data.spectra.patch_files import LANDSAT, SPECTRA, VALID, PatchRef, stamp_of
@@ -21,11 +23,17 @@ MOST_OPEN = 64
 
 
 class PairedPixels(NamedTuple):
-    """``landsat (h, w, K)`` and ``spectra (h, w, B)``, 0 where ``valid (h, w)`` is False."""
+    """``landsat (h, w, K)`` and ``spectra (h, w, B)``, 0 where ``valid (h, w)`` is False.
+
+    ``native (p, q, K)`` is Landsat at its own pixels, ``width`` as wide and from the same upper left corner, NaN where
+    it is not valid; both are None where the file has none. Of Landsat alone B is 0.
+    """
 
     landsat: F32
     spectra: F32
     valid: Mask
+    native: F32 | None = None
+    width: Fraction | None = None
 
 
 class PatchReader:
@@ -52,11 +60,12 @@ class PatchReader:
             file.close()
         self._files.clear()
 
-    def read(self, patch: PatchRef, window: Window | None = None) -> PairedPixels:
-        """The window of a patch, all of it when absent; bands rise in wavelength.
+    def read(self, patch: PatchRef, window: Window | None = None, *, landsat_alone: bool = False) -> PairedPixels:
+        """The window of a patch, all of it and Landsat's own pixels when absent; bands rise in wavelength.
 
-        Where the file has no mask, pixels with a usual nodata value in any band are invalid. RSF-D008 for NaN and
-        infinite values in valid pixels, for damage, and for a file that changed since it was found.
+        Where the file has no mask, pixels with a usual nodata value in any band are invalid. With ``landsat_alone`` no
+        spectrum is read, whatever is there. RSF-D008 for NaN and infinite values in valid pixels, for damage, and for a
+        file that changed since it was found.
         """
         file = patch.file
         row, col, height, width = window or Window(0, 0, file.height, file.width)
@@ -66,18 +75,26 @@ class PatchReader:
         try:
             source = self._open(file.path, file.stamp)
             with hdf5_file.translate_errors("it cannot be decoded"):
-                landsat, spectra = (np.asarray(source[name][cut], np.float32) for name in (LANDSAT, SPECTRA))
-                if file.spectrum.order is not None:
-                    spectra = spectra[..., file.spectrum.order]
+                landsat = np.asarray(source[LANDSAT][cut], np.float32)
+                spectra = np.empty((height, width, 0), np.float32)
+                if not landsat_alone:
+                    spectra = np.asarray(source[SPECTRA][cut], np.float32)
+                    if file.spectrum.order is not None:
+                        spectra = spectra[..., file.spectrum.order]
                 valid = np.asarray(source[VALID][cut]) != 0 if file.has_mask else _find_valid(landsat, spectra)
-            _check_finite(patch, landsat, spectra, valid, row, col)
+                native, known = _read_native(source, patch.row) if file.has_native and not window else (None, None)
+            for name, values in ((LANDSAT, landsat), (SPECTRA, spectra)):
+                _check_finite(patch, name, values, valid, row, col)
+            if native is not None and known is not None:
+                _check_finite(patch, NATIVE, native, known, 0, 0)
+                native[~known] = np.nan
         except UnreadableError as reason:
             what = f"{file.name} cannot be used: {reason}"
             raise RsforgeError("RSF-D008", what, where=f"{file.path}#{patch.row}") from None
         if not valid.all():
             landsat[~valid] = 0
             spectra[~valid] = 0
-        return PairedPixels(landsat, spectra, valid)
+        return PairedPixels(landsat, spectra, valid, native, None if native is None else file.factor)
 
     def _open(self, path: Path, stamp: tuple[int, int]) -> h5py.File:
         if self._process != os.getpid():
@@ -94,24 +111,32 @@ class PatchReader:
         return self._files[path]
 
 
-def _find_valid(landsat: F32, spectra: F32) -> Mask:
+def _read_native(source: h5py.File, row: int) -> tuple[F32, Mask]:
+    """Landsat at its own pixels, and where it is valid: by its mask, and where no band is a usual nodata value."""
+    native = np.asarray(source[NATIVE][row], np.float32)
+    valid = _find_valid(native)
+    if NATIVE_VALID in source:
+        valid &= np.asarray(source[NATIVE_VALID][row]) != 0
+    return native, valid
+
+
+def _find_valid(*images: F32) -> Mask:
     """Pixels of which no band is a usual nodata value."""
-    valid = np.ones(spectra.shape[:2], bool)
-    for values in (landsat, spectra):
+    valid = np.ones(images[0].shape[:2], bool)
+    for values in images:
         for fill in FILLS:
             valid &= ~np.any(values == np.float32(fill), axis=-1)
     return valid
 
 
-def _check_finite(patch: PatchRef, landsat: F32, spectra: F32, valid: Mask, row: int, col: int) -> None:
-    """``UnreadableError`` that says where the first value lies that is not finite."""
-    for name, values in ((LANDSAT, landsat), (SPECTRA, spectra)):
-        wrong = ~np.isfinite(values) & valid[..., None]
-        if wrong.any():
-            y, x, band = np.argwhere(wrong)[0].tolist()
-            nm = patch.file.wavelength_nm
-            shown = f"band {band + 1}" if name == LANDSAT or nm is None else f"band {band + 1} ({nm[band]:g} nm)"
-            raise UnreadableError(
-                f"{name} of patch {patch.row} is {values[y, x, band]:g} in row {row + y}, column {col + x}, {shown}, "
-                f"and {wrong.mean():.2%} of what was read is not finite"
-            )
+def _check_finite(patch: PatchRef, name: str, values: F32, valid: Mask, row: int, col: int) -> None:
+    """``UnreadableError`` that says where the first valid value lies that is not finite."""
+    wrong = ~np.isfinite(values) & valid[..., None]
+    if wrong.any():
+        y, x, band = np.argwhere(wrong)[0].tolist()
+        nm = patch.file.wavelength_nm
+        shown = f"band {band + 1} ({nm[band]:g} nm)" if name == SPECTRA and nm is not None else f"band {band + 1}"
+        raise UnreadableError(
+            f"{name} of patch {patch.row} is {values[y, x, band]:g} in row {row + y}, column {col + x}, {shown}, "
+            f"and {wrong.mean():.2%} of what was read is not finite"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -13,8 +14,11 @@ from torch.utils.data import Dataset
 from rsforge.data.cubes.resample import area_weights
 from rsforge.data.spectra.augment import turn
 from rsforge.data.spectra.pair_dataset import Sample, SpectralPairs
+from rsforge.data.spectra.patch_files import PatchFile
+from rsforge.data.spectra.patch_reader import PairedPixels
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
+from rsforge.wording import count_noun
 
 HALF = 0.5
 DRAWS = 1 << 20  # equally likely numbers of which a share is taken
@@ -126,6 +130,33 @@ def coarse_means(image: Tensor, valid: Tensor, scale: Fraction) -> tuple[Tensor,
     part = cut_to_coarse(image, scale)
     rows, cols = (torch.from_numpy(area_weights(side, scale)).to(part) for side in part.shape[-2:])
     return area_mean(part, cut_to_coarse(valid, scale), rows, cols)
+
+
+def landsat_at_its_pixels(pixels: PairedPixels, scale: Fraction) -> Tensor:
+    """What Landsat measured of a whole patch, ``(K, h, w)`` at the pixels that stage 2 takes; NaN where not known.
+
+    That is ``landsat_native`` where the file has it for pixels of this width, else the mean of the enlarged ``landsat``
+    over the valid part of each, which is what is left of it: where Landsat has contrast they differ. A pixel of which
+    less than half is valid is not known.
+    """
+    image, valid = (torch.from_numpy(values) for values in (pixels.landsat, pixels.valid))
+    landsat, holds = coarse_means(image.permute(2, 0, 1), valid.float()[None], scale)
+    if pixels.native is not None and pixels.width == scale:
+        height, width = landsat.shape[1:]
+        landsat = torch.from_numpy(pixels.native[:height, :width]).permute(2, 0, 1).clone()
+    landsat[:, holds[0] == 0] = torch.nan
+    return landsat
+
+
+def describe_landsat(files: Iterable[PatchFile], scale: Fraction) -> str:
+    """A sentence on what stands for Landsat at its own pixels where files do not have these; "" where all have."""
+    every = {file.path: file for file in files}.values()
+    lacking = [file for file in every if not file.has_native or file.factor != scale]
+    if not lacking:
+        return ""
+    where = lacking[0].name if len(every) == 1 else f"{len(lacking)} of {count_noun(len(every), 'file')}"
+    reason = f"pixels of another width than {scale}" if lacking[0].has_native else "no landsat_native"
+    return f"{where} with {reason}: means of landsat over each pixel are taken for what Landsat measured"
 
 
 def area_mean(image: Tensor, valid: Tensor, rows: Tensor, cols: Tensor | None = None) -> tuple[Tensor, Tensor]:

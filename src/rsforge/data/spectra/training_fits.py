@@ -95,7 +95,7 @@ def fit_training_side(
     if not train:
         raise RsforgeError("RSF-D004", "there is no patch to train on")
     reader = reader or PatchReader()
-    negative = NegativeValues(train[0].file.wavelength_nm)
+    negative = NegativeValues(train[0].file.wavelength_nm, train[0].file.unit)
     ranges = _BySensor(train[0], per_band)
     moments, held_out_moments = Moments(), Moments()
     pixels = PixelSample(len(train), seed=seed, most=sample)

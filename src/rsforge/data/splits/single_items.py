@@ -100,7 +100,8 @@ def read_places(path: Path) -> tuple[list[str], list[Window | None]]:
     """The scene and the window of each patch of a file, "" and None where it does not list them; RSF-D008."""
     try:
         with hdf5_file.open_file(path) as file:
-            count = hdf5_file.check_dataset(hdf5_file.find_dataset(file, "aviris")).shape[0]
+            name = "aviris" if "aviris" in file or "landsat" not in file else "landsat"  # places without spectra
+            count = hdf5_file.check_dataset(hdf5_file.find_dataset(file, name)).shape[0]
             scenes = [""] * count
             windows: list[Any] = [None] * count
             if "scene" in file:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +15,17 @@ from torch import Tensor
 
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
-from rsforge.data.spectra.spatial_dataset import coarse_means, largest_low_size
+from rsforge.data.spectra.spatial_dataset import landsat_at_its_pixels, largest_low_size
 from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.hsi.band_facts import BandFacts, require_same
 from rsforge.recipes.hsi.load import SpectralModel, load_spectral
+from rsforge.recipes.hsi.prediction import predict_spectra
 from rsforge.recipes.training.job import Compute, Partner
 
 ROLE = "stage1"
-LAYOUT = "stage-1 predictions 1"  # raise it when the order or meaning of the rows changes
+LAYOUT = "stage-1 predictions 2"  # raise it when the order or meaning of the rows changes
 FIX = "name the stage 1 of these patches with --stage1-checkpoint"
 
 
@@ -53,10 +53,9 @@ def check_fits(stage1: FirstStage, file: PatchFile) -> None:
 
 
 class PredictionStore:
-    """A folder of what stage 1 predicts for whole patches, at the coarse resolution.
+    """A folder of what stage 1 predicts for whole patches, at the pixels of Landsat.
 
-    It is computed once: stage 1 works at the fine resolution, and costs several times what a step of stage 2 does.
-    Files are named by all that determines their content.
+    It is computed once, since every epoch takes the same. Files are named by all that determines their content.
     """
 
     def __init__(self, folder: Path, stage1: FirstStage, scale: Fraction, compute: Compute, console: Console) -> None:
@@ -98,35 +97,25 @@ class PredictionStore:
         reader = PatchReader()
         with self.console.progress(f"stage 1 on {side} patches", len(patches)) as meter:
             for patch in patches:
-                coarse = predict_coarse(self.stage1.model, patch, reader, self.scale, self.compute.device)
+                coarse = predict_coarse(self.stage1.model, patch, reader, self.scale)
                 filled = coarse.new_zeros(1, *shape[1:])
                 filled[0, :, : coarse.shape[1], : coarse.shape[2]] = coarse
                 yield filled
                 meter.step()
 
 
-@torch.no_grad()
-def predict_coarse(
-    model: SpectralModel, patch: PatchRef, reader: PatchReader, scale: Fraction, device: torch.device
-) -> Tensor:
-    """What ``model`` predicts for a whole patch, as area means over valid pixels ``(bands, h, w)``, normalised.
+def predict_coarse(model: SpectralModel, patch: PatchRef, reader: PatchReader, scale: Fraction) -> Tensor:
+    """What ``model`` predicts for Landsat's own pixels of a whole patch ``(bands, h, w)``, normalised, 0 where unknown.
 
-    RSF-T001 where a prediction is not finite.
+    It is what stage 2 is given of patches and of scenes in its use. RSF-T001 where a prediction is not finite.
     """
-    pixels = reader.read(patch)
-    landsat = model.landsat.normalise(pixels.landsat)
-    landsat[~pixels.valid] = 0  # as in the training of stage 1
-    spectra = model.network(_as_image(landsat, device))[0].float()
-    if not spectra.isfinite().all():
+    landsat = landsat_at_its_pixels(reader.read(patch, landsat_alone=True), scale)
+    spectra, known = predict_spectra(model, landsat), landsat.isfinite().all(0)
+    if not spectra[:, known].isfinite().all():
         what = "what stage 1 predicts is not finite"
         raise RsforgeError("RSF-T001", what, where=patch.name, fix="train stage 1 anew, or use another of its models")
-    coarse, _ = coarse_means(spectra, _as_image(pixels.valid[..., None].astype(np.float32), device)[0], scale)
-    return coarse
-
-
-def _as_image(image: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """``(H, W, C)`` as a batch of one, ``(1, C, H, W)``."""
-    return torch.from_numpy(image).to(device).permute(2, 0, 1)[None]
+    unit = torch.from_numpy(model.spectra.normalise(spectra.movedim(0, -1).numpy())).movedim(-1, 0)
+    return torch.where(known, unit, 0)
 
 
 def _coarse_size(patch: PatchRef, scale: Fraction) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from rsforge.data.scenes.inputs import InputImage
 from rsforge.data.scenes.landsat_scene import BandRequest, LandsatScene, open_landsat
 from rsforge.data.scenes.landsat_units import check_sample, check_values
 from rsforge.data.spectra.patch_files import open_patch_file
+from rsforge.data.spectra.spatial_dataset import describe_landsat
 from rsforge.data.splits.single_items import HDF5
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
@@ -122,7 +123,7 @@ class Run:
         for source, target in pairs:
             with failed.skip_unusable(source.name):
                 try:
-                    files.append({"name": source.name, "output": str(target), **self._do(source.path, target)})
+                    files.append({"name": source.name, "output": str(target), **self._do(source, target)})
                 except RsforgeError as error:
                     codes.append(error.code)
                     raise
@@ -137,8 +138,10 @@ class Run:
     def _is_kept(self, target: Path) -> bool:
         return self.settings.skip_existing and target.is_file()
 
-    def _do(self, source: Path, target: Path) -> dict[str, Any]:
-        return self._do_patches(source, target) if source.suffix.lower() in HDF5 else self._do_scene(source, target)
+    def _do(self, source: InputImage, target: Path) -> dict[str, Any]:
+        if source.path.suffix.lower() in HDF5:
+            return self._do_patches(source.path, source.name, target)
+        return self._do_scene(source.path, target)
 
     def _do_scene(self, source: Path, target: Path) -> dict[str, Any]:
         with open_landsat(source, self._request()) as scene:
@@ -185,9 +188,11 @@ class Run:
             self.state.get("unit", ""), scene.tags | self._tags(scene.info.path), int(plan.core * self.stages.scale),
         )  # fmt: skip
 
-    def _do_patches(self, source: Path, target: Path) -> dict[str, Any]:
-        file = open_patch_file(source, source.name)
+    def _do_patches(self, source: Path, name: str, target: Path) -> dict[str, Any]:
+        file = open_patch_file(source, name, landsat_alone=True)
         check_patches(self.stages, file)
+        if self.stages.spatial and (note := describe_landsat([file], self.stages.scale)):
+            self.console.say(f"landsat    {note}")
         stated = self.settings.values == "training"
         for warning in check_sample(sample_patches(file), *self._training_values(), stated=stated):
             self.console.warn(warning)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,20 @@ from rsforge.data.io.windows import Window
 from rsforge.data.scenes.landsat_units import ValueSample
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
-from rsforge.data.spectra.spatial_dataset import coarse_means
+from rsforge.data.spectra.spatial_dataset import landsat_at_its_pixels
 from rsforge.data.splits.single_items import read_places
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Meter
 from rsforge.recipes.hsi.band_facts import WRONG_FILE, BandFacts, require_same
 from rsforge.recipes.hsi.predict_scene import SceneFigures
-from rsforge.recipes.hsi.prediction import Stages, predict_detail, predict_spectra, project_detail, project_spectra
+from rsforge.recipes.hsi.prediction import Stages, predict_coarse_to_fine
 
 
 def check_patches(stages: Stages, file: PatchFile) -> None:
     """RSF-D003 for patches of other Landsat bands or another ratio of pixels than those of the training, RSF-D010 for
     another unit, RSF-D004 for none.
 
-    The true spectra beside Landsat, which no prediction takes, may be any.
+    The true spectra beside Landsat, which no prediction takes, may be any or none.
     """
     where = str(file.path)
     if not file.count:
@@ -49,7 +48,7 @@ def sample_patches(file: PatchFile, most: int = 4) -> ValueSample:
     """Landsat's valid pixels of up to ``most`` patches spread over a file."""
     reader = PatchReader()
     rows = sorted({int(row) for row in np.linspace(0, file.count - 1, most)})
-    patches = [reader.read(PatchRef(file, row)) for row in rows]
+    patches = [reader.read(PatchRef(file, row), landsat_alone=True) for row in rows]
     reader.close()
     pixels = np.concatenate([patch.landsat[patch.valid] for patch in patches])
     remedy = "cut the patches with --valid-range 0 HIGH, or correct the scale of the cube"
@@ -60,7 +59,8 @@ def predict_patches(stages: Stages, file: PatchFile, target: Path, facts: dict[s
     """Write what is predicted of each patch as ``PREDICTED`` ``(N, H, W, bands)``, 0 where ``valid`` is.
 
     Patches of stage 2 are as large as whole pixels of Landsat: 255 of 256. ``scene`` and ``window`` are those of the
-    patches, where the file has them. Figures count pixels of Landsat as the file holds them, or as stage 2 takes them.
+    patches, where the file has them. Stage 1 alone takes ``landsat`` as the file holds it, and figures count its
+    pixels; with a stage 2 both take what ``landsat_at_its_pixels`` finds.
     """
     figures = SceneFigures()
     write_rows(target, _predict_rows(stages, file, figures, meter), facts)
@@ -84,27 +84,14 @@ def _predict_rows(stages: Stages, file: PatchFile, figures: SceneFigures, meter:
 
 
 def _predict_patch(stages: Stages, patch: PatchRef, reader: PatchReader, figures: SceneFigures) -> Tensor:
-    pixels = reader.read(patch)
-    landsat = torch.from_numpy(pixels.landsat).movedim(-1, 0).clone()
-    landsat[:, ~torch.from_numpy(pixels.valid)] = torch.nan
-    spectra = predict_spectra(stages.spectral, landsat)
-    if stages.spatial is not None:
-        spectra, landsat = (_average(image, stages.scale) for image in (spectra, landsat))
-    met = valid = landsat.isfinite().all(0)
-    if stages.response is not None:
-        spectra, met = project_spectra(spectra, landsat, stages.response)
-    if stages.spatial is not None:
-        spectra = predict_detail(stages.spatial, spectra)
-        if stages.response is not None:
-            spectra, met = project_detail(spectra, landsat, stages.response, stages.scale)
-    figures.valid += int(valid.sum())
-    figures.unmet += int(valid.sum()) - int(met.sum())
+    pixels = reader.read(patch, landsat_alone=True)
+    if stages.spatial is None:
+        landsat = torch.from_numpy(pixels.landsat).movedim(-1, 0).clone()
+        landsat[:, ~torch.from_numpy(pixels.valid)] = torch.nan
+    else:
+        landsat = landsat_at_its_pixels(pixels, stages.scale)
+    spectra, met = predict_coarse_to_fine(stages, landsat)
+    valid = int(landsat.isfinite().all(0).sum())
+    figures.valid += valid
+    figures.unmet += valid - int(met.sum())
     return spectra
-
-
-def _average(image: Tensor, scale: Fraction) -> Tensor:
-    """Means ``(bands, h, w)`` over valid pixels, as stage 2 was trained on; NaN where less than half is valid."""
-    valid = image.isfinite().all(0, keepdim=True)
-    means, holds = coarse_means(torch.where(valid, image, 0), valid.float(), scale)
-    means[:, holds[0] == 0] = torch.nan
-    return means

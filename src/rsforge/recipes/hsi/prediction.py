@@ -86,18 +86,19 @@ def _per_band(numbers: F64, device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
 
 
-def predict_coarse_to_fine(stages: Stages, landsat: Tensor) -> Tensor:
+def predict_coarse_to_fine(stages: Stages, landsat: Tensor) -> tuple[Tensor, Tensor]:
     """What the stages make of ``landsat`` ``(in, h, w)``, ``(bands, H, W)``; projected where they have a response.
 
-    Where there is a stage 2, the pixels are those that it takes.
+    Where there is a stage 2, the pixels are those of Landsat itself. The second result ``(h, w)`` is True where all
+    bands are met, or, without a response, known.
     """
-    spectra = predict_spectra(stages.spectral, landsat)
+    spectra, met = predict_spectra(stages.spectral, landsat), landsat.isfinite().all(0)
     if stages.response is not None:
-        spectra, _ = project_spectra(spectra, landsat, stages.response)
+        spectra, met = project_spectra(spectra, landsat, stages.response)
     if stages.spatial is None:
-        return spectra
+        return spectra, met
     fine = predict_detail(stages.spatial, spectra)
-    return fine if stages.response is None else project_detail(fine, landsat, stages.response, stages.scale)[0]
+    return (fine, met) if stages.response is None else project_detail(fine, landsat, stages.response, stages.scale)
 
 
 def project_spectra(spectra: Tensor, landsat: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,13 @@ from rsforge.data.cubes.cube import F32, F64
 from rsforge.data.spectra.pair_dataset import SpectralPairs
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.scaling import Scaling
-from rsforge.data.spectra.spatial_dataset import PredictedPairs, SpatialPairs, high_size, largest_low_size
+from rsforge.data.spectra.spatial_dataset import (
+    PredictedPairs,
+    SpatialPairs,
+    describe_landsat,
+    high_size,
+    largest_low_size,
+)
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.models.spectral.resize import resize
@@ -126,6 +132,8 @@ def _load_named(settings: SpatialTrainSettings, compute: Compute, console: Conso
 def _warn_of_stage1(stage1: FirstStage, sets: PatchSets, scale: Fraction, console: Console) -> None:
     if stage1.model.loaded.state["images"].get("split") != sets.identity["split"]:
         console.warn("stage 1 was trained by another split: it may have seen what is held out here")
+    if note := describe_landsat([patch.file for patch in (*sets.train, *sets.val)], scale):
+        console.say(f"landsat    {note}")
     factor = sets.train[0].file.factor
     if factor != scale:
         console.warn(

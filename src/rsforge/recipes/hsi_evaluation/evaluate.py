@@ -12,6 +12,7 @@ from rsforge.data.cubes.cube import F64
 from rsforge.data.spectra.negative_values import NegativeValues
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
+from rsforge.data.spectra.spatial_dataset import describe_landsat
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Resampling
@@ -70,7 +71,7 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         stages = allow_projection(stages, settings.stage1_checkpoint, settings.sensor)
     models = {"stage1": stage1} | ({"stage2": stage2} if stage2 else {})
     facts = describe_measured(settings, models, measured)
-    doubts = list_doubts(models, measured, file, console)
+    doubts = list_doubts(models, measured, console)
     if console.dry_run:
         return {**facts, "output_dir": str(own.output_dir or "nothing is written")}
     if own.output_dir is not None:
@@ -116,10 +117,10 @@ def describe_measured(
 
 
 def list_doubts(
-    models: Mapping[str, SpectralModel | SpatialModel], measured: MeasuredPatches, file: PatchFile, console: Console
+    models: Mapping[str, SpectralModel | SpatialModel], measured: MeasuredPatches, console: Console
 ) -> list[str]:
     """What a reader of the figures must know; what calls for other options is a warning too."""
-    doubts = [measured.doubt] if measured.doubt else []
+    files, doubts = [patch.file for patch in measured.patches], [measured.doubt] if measured.doubt else []
     for doubt in doubts:
         console.warn(doubt)
     for key, model in models.items():
@@ -133,10 +134,10 @@ def list_doubts(
         own = state.get("images", {}).get("split") == measured.sets.identity["split"]
         doubts += [f"{name}: {text}" for text in list_selection_caveats(state, measured.subset, own=own)]
     return doubts + [doubt for model in models.values() if isinstance(model, SpatialModel)
-                     for doubt in list_stage2_doubts(model, models["stage1"].loaded.digest, file)]  # fmt: skip
+                     for doubt in list_stage2_doubts(model, models["stage1"].loaded.digest, files)]  # fmt: skip
 
 
-def list_stage2_doubts(stage2: SpatialModel, stage1_digest: str, file: PatchFile) -> list[str]:
+def list_stage2_doubts(stage2: SpatialModel, stage1_digest: str, files: Sequence[PatchFile]) -> list[str]:
     """In what the evaluation is another than the training of stage 2."""
     state, doubts = stage2.loaded.state, []
     if state.get("source") == "stage1":
@@ -144,9 +145,11 @@ def list_stage2_doubts(stage2: SpatialModel, stage1_digest: str, file: PatchFile
     partner = state.get("partners", {}).get("stage1", {}).get("digest", stage1_digest)
     if partner != stage1_digest:
         doubts.append("stage 2 was trained on what another stage 1 predicts")
-    if stage2.scale != file.factor:
+    if note := describe_landsat(files, stage2.scale):
+        doubts.append(note)
+    if stage2.scale != files[0].factor:
         doubts.append(
-            f"stage 2 enlarges by {stage2.scale}, in these patches pixels of Landsat are wider by {file.factor}"
+            f"stage 2 enlarges by {stage2.scale}, in these patches pixels of Landsat are wider by {files[0].factor}"
         )
     return doubts
 
@@ -164,7 +167,7 @@ def measure(
     own = settings.evaluation
     response, missing = find_response(file)
     sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
-    negative = NegativeValues(file.wavelength_nm)
+    negative = NegativeValues(file.wavelength_nm, file.unit)
     with console.progress("patch", len(measured.patches)) as meter:
         sum_stages(sums, measured.patches, partial(read_counted, reader, negative), meter.step)
     check_pixels(negative, measured, doubts, console)

@@ -146,8 +146,8 @@ def describe_truth(of_truth: float | None) -> str:
     if of_truth is None:
         return "no pixel of Landsat is covered whole, so that no response is measured"
     return (
-        f"response_rmse of the true spectra themselves is {of_truth:.4g}, since Landsat values are interpolated or "
-        "means of wider pixels"
+        f"response_rmse of the true spectra themselves is {of_truth:.4g}; it is not 0 where Landsat values are "
+        "interpolated, or means of what was"
     )
 
 

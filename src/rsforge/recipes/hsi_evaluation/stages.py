@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rsforge.data.spectra.patch_reader import PairedPixels
-from rsforge.data.spectra.spatial_dataset import coarse_means, cut_to_coarse
+from rsforge.data.spectra.spatial_dataset import coarse_means, cut_to_coarse, landsat_at_its_pixels
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.models.spectral.baselines import Bicubic, MeanSpectrum, NearestSpectrum, RidgeAlone
 from rsforge.recipes.evaluation.evaluation import MODEL
@@ -90,7 +90,7 @@ def build_stages(stages: Stages) -> list[Stage]:
             _tell_projected(f"Spectra of {high} from the Landsat values of {low}, through both stages.", stages),
             stage2.scale,
             {
-                MODEL: partial(predict_coarse_to_fine, stages),
+                MODEL: partial(_follow_stages, stages),
                 **{f"ridge_{name}": partial(_follow, ridge, resample) for name, resample in fixed.items()},
             },
             {f"ridge_{name}": f"the ridge regression of stage 1, then {text}" for name, text in meanings.items()},
@@ -111,6 +111,10 @@ def list_resamplings(stage2: Any) -> tuple[dict[str, Predictor], dict[str, str]]
     return {name: partial(predict_detail, _use(stage2, network)) for name, network in networks.items()}, meanings
 
 
+def _follow_stages(stages: Stages, landsat: Tensor) -> Tensor:
+    return predict_coarse_to_fine(stages, landsat)[0]
+
+
 def _follow(first: Predictor, second: Predictor, x: Tensor) -> Tensor:
     return second(first(x))
 
@@ -128,7 +132,7 @@ def _build_stage1(stages: Stages) -> Stage:
         "Stage 1",
         _tell_projected("The spectrum of each pixel from its Landsat bands, at the same size.", stages),
         SAME,
-        {MODEL: partial(predict_coarse_to_fine, stages), **predictors},
+        {MODEL: partial(_follow_stages, stages), **predictors},
         meanings,
         absent,
         prepare_same,
@@ -176,15 +180,17 @@ def prepare_same(pixels: PairedPixels) -> PatchCase:
 def prepare_coarse(pixels: PairedPixels, *, scale: Fraction, of_landsat: bool) -> PatchCase:
     """The part of a patch that whole coarse pixels cover, from its upper left corner: 255 pixels of 34.
 
-    What is given are area means over valid pixels, of the Landsat values or of the true spectra. They begin and end at
-    the edges of the truth, so that nothing is shifted. Pixels beside a hole do not count, as in the training.
+    What is given are Landsat's own pixels, or area means of the true spectra over the valid part of each. They begin
+    and end at the edges of the truth, so that nothing is shifted. Pixels beside a hole do not count, as in trainings.
     """
-    landsat, truth, valid = _as_images(pixels)
-    counted = valid.float()[None]
-    means = [coarse_means(image, counted, scale) for image in (landsat, truth)]
-    coarse = [torch.where(holds > 0, mean, torch.nan) for mean, holds in means]
-    comparable = find_comparable(cut_to_coarse(counted, scale)[None], means[0][1][None], scale)[0, 0]
-    return PatchCase(coarse[0] if of_landsat else coarse[1], cut_to_coarse(truth, scale), comparable, coarse[0])
+    _, truth, valid = _as_images(pixels)
+    counted, landsat = valid.float()[None], landsat_at_its_pixels(pixels, scale)
+    means, holds = coarse_means(truth, counted, scale)
+    if of_landsat:
+        holds = landsat.isfinite().all(0, keepdim=True).float()
+    given = landsat if of_landsat else torch.where(holds > 0, means, torch.nan)
+    comparable = find_comparable(cut_to_coarse(counted, scale)[None], holds[None], scale)[0, 0]
+    return PatchCase(given, cut_to_coarse(truth, scale), comparable, landsat)
 
 
 def _as_images(pixels: PairedPixels) -> tuple[Tensor, Tensor, Tensor]:

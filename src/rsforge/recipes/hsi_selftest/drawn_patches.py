@@ -69,9 +69,8 @@ def draw_patches(folder: Path, bands: int, *, seed: int) -> None:
 def draw_wide_patch(folder: Path, bands: int, size: int, *, seed: int) -> None:
     """A file of one patch of ``size`` pixels without wavelengths; what stands for Landsat, no training of it reads."""
     spectra = draw_spectra(choose_wavelengths(bands), size, np.random.default_rng(seed))
-    native, coarse = np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), bool)
     valid, window = np.ones((size, size), bool), Window(0, 0, size, size)
-    patch = CubePatch(window, spectra, spectra[..., :1], native, valid, coarse, quality=1.0)
+    patch = CubePatch(window, spectra, spectra[..., :1], None, valid, None, quality=1.0)
     write_patches(folder / "drawn" / NAME, "drawn", [patch], {"factor": str(FACTOR), "units": "reflectance"})
 
 
@@ -99,11 +98,8 @@ def _choose_patches(files: Sequence[PatchFile]) -> list[PatchRef]:
 def _cut_centre(ref: PatchRef, reader: PatchReader, side: int) -> CubePatch:
     window = centre_crop(ref.file.height, ref.file.width, side)
     pixels = reader.read(ref, window)
-    native = np.zeros((1, 1, ref.file.landsat_bands), np.float32)  # which no training reads
-    whole = np.zeros((1, 1), bool)
-    return CubePatch(
-        window, pixels.spectra, pixels.landsat, native, pixels.valid, whole, quality=float(pixels.valid.mean())
-    )
+    quality = float(pixels.valid.mean())
+    return CubePatch(window, pixels.spectra, pixels.landsat, None, pixels.valid, None, quality)
 
 
 def _describe_file(file: PatchFile) -> Mapping[str, Any]:
