@@ -44,5 +44,18 @@ def test_curves_break_where_bands_were_removed():
     nm = np.concatenate([np.arange(400, 1341, 5), np.arange(1480, 1771, 5), np.arange(1990, 2400, 5)]).astype(float)
     runs = find_runs(nm, len(nm))
     assert [(nm[run][0], nm[run][-1]) for run in runs] == [(400, 1340), (1480, 1770), (1990, 2395)]
-    assert find_runs(None, 9) == [slice(0, 9)] == find_runs(np.arange(9.0), 9)
-    assert find_runs(np.array([400.0, 2400]), 2) == [slice(0, 2)]
+    for whole in (find_runs(None, 9), find_runs(np.arange(9.0), 9)):
+        assert [run.tolist() for run in whole] == [list(range(9))]
+    assert [run.tolist() for run in find_runs(np.array([400.0, 2400]), 2)] == [[0, 1]]
+
+
+def test_curves_do_not_jump_between_overlapping_detectors():
+    """Bands of two detectors lie between one another once they are sorted; a line through all is a saw."""
+    stored = np.concatenate([np.arange(400, 1000, 10), np.arange(905, 1340, 10), np.arange(1500, 1700, 10)]).astype(
+        float
+    )
+    order = np.argsort(stored)
+    nm = stored[order]
+    runs = find_runs(nm, len(nm), order)
+    assert [(nm[run][0], nm[run][-1]) for run in runs] == [(400, 990), (905, 1335), (1500, 1690)]
+    assert sorted(np.concatenate(runs)) == list(range(len(nm))) and all((np.diff(nm[run]) == 10).all() for run in runs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from rsforge.data.cubes.cube import F32, F64, Mask
 from rsforge.data.cubes.spectral_response import widest_step
 
 Pixels = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
 RGB_NM = (650.0, 550.0, 470.0)
 RGB_NAMES = ("red", "green", "blue")
 OLI_RGB = (3, 2, 1)  # of the seven bands of Landsat 8 and 9, coastal first
@@ -50,10 +50,20 @@ def draw_composite(image: F32, valid: Mask, stretch: F64) -> Pixels:
     return (np.where(valid, np.clip(unit, 0, 1), 0) * 255).round().astype(np.uint8).transpose(1, 2, 0)
 
 
-def find_runs(wavelength_nm: F64 | None, bands: int) -> list[slice]:
-    """The bands without a gap between them, run by run; a gap is a step of more than three typical ones."""
+def find_runs(wavelength_nm: F64 | None, bands: int, order: Indices | None = None) -> list[Indices]:
+    """The bands without a gap between them, run by run; a gap is a step of more than three typical ones.
+
+    ``order`` are the stored bands by rising wavelength, as in ``Spectrum``: bands of overlapping detectors, which lie
+    between one another and differ in calibration, are runs of their own.
+    """
     if wavelength_nm is None or bands < 3:
-        return [slice(0, bands)]
-    ends = np.flatnonzero(np.diff(wavelength_nm) > widest_step(wavelength_nm)) + 1
-    edges = [0, *ends.tolist(), bands]
-    return [slice(first, end) for first, end in pairwise(edges)]
+        return [np.arange(bands)]
+    widest = widest_step(wavelength_nm)
+    every = [np.arange(bands)] if order is None else _part_by_detector(wavelength_nm, order)
+    return [run for part in every for run in np.split(part, np.flatnonzero(np.diff(wavelength_nm[part]) > widest) + 1)]
+
+
+def _part_by_detector(wavelength_nm: F64, order: Indices) -> list[Indices]:
+    """A detector begins where the wavelengths, as they are stored, fall."""
+    place = np.argsort(order)
+    return np.split(place, np.flatnonzero(np.diff(wavelength_nm[place]) < 0) + 1)

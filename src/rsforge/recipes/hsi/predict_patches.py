@@ -33,10 +33,8 @@ def check_patches(stages: Stages, file: PatchFile) -> None:
     """
     where = str(file.path)
     if not file.count:
-        raise RsforgeError("RSF-D004", f"{file.path.name} holds no patches", where=where)
-    patches = replace(
-        BandFacts.of_patches(file), name=file.path.name, bands=None, wavelength_nm=None, scale=file.factor
-    )
+        raise RsforgeError("RSF-D004", f"{file.name} holds no patches", where=where)
+    patches = replace(BandFacts.of_patches(file), name=file.name, bands=None, wavelength_nm=None, scale=file.factor)
     fix, models = "cut the patches as those of the training were", [BandFacts.of_stage1(stages.spectral)]
     if stages.spatial is not None:
         models.append(replace(BandFacts.of_stage2(stages.spatial), scale=stages.scale))
@@ -52,7 +50,7 @@ def sample_patches(file: PatchFile, most: int = 4) -> ValueSample:
     reader.close()
     pixels = np.concatenate([patch.landsat[patch.valid] for patch in patches])
     remedy = "cut the patches with --valid-range 0 HIGH, or correct the scale of the cube"
-    return ValueSample(file.path.name, str(file.path), file.unit, pixels, remedy)
+    return ValueSample(file.name, str(file.path), file.unit, pixels, remedy)
 
 
 def predict_patches(stages: Stages, file: PatchFile, target: Path, facts: dict[str, Any], meter: Meter) -> SceneFigures:

@@ -30,7 +30,7 @@ from rsforge.recipes.html.spectral_page import Composite, LineChart, PatchView
 
 QUANTILES = (("a good pixel", 0.1), ("the median pixel", 0.5), ("a bad pixel", 0.9))
 """Of the spectral angles of the model in a patch."""
-STYLES = ("baseline", "training")
+STYLES = ("baseline", "second-baseline")
 NO_LANDSAT = "the input"
 
 
@@ -45,11 +45,12 @@ class BandAxis:
         return "wavelength (nm)" if self.file.wavelength_nm is not None else "band"
 
     def line(self, name: str, style: str, values: Sequence[float] | F64) -> Line:
-        """A line of values ``(B,)``, without a connection across removed bands."""
+        """A line of values ``(B,)``, without a connection across removed bands and between detectors."""
         nm = self.file.wavelength_nm
         x = np.arange(1, self.file.bands + 1, dtype=float) if nm is None else nm
         points = list(zip(x.tolist(), np.asarray(values, float).tolist(), strict=True))
-        return Line(name, style, [points[run] for run in find_runs(nm, self.file.bands)])
+        runs = find_runs(nm, self.file.bands, self.file.spectrum.order)
+        return Line(name, style, [[points[band] for band in run] for run in runs])
 
 
 @dataclass(frozen=True)
