@@ -133,7 +133,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-C001": ErrorKind(
         _C,
         "checkpoint not found",
-        "Train first, or correct the path; best_model.pt lies in the output folder of the training command.",
+        "Train first, or correct the path; best_model.pt (of hsi best_model.pth) lies in the output folder of the training command.",
     ),
     "RSF-C002": ErrorKind(
         _C,

@@ -58,3 +58,15 @@ def test_a_few_are_described_and_accepted():
 def test_none_is_nothing_to_say():
     assert measure(0).describe() == "" == NegativeValues().describe()
     NegativeValues().require_few()
+
+
+def test_values_of_landsat_are_counted_on_request():
+    landsat, spectra = np.full((10, 3), -2, np.float32), np.ones((10, 4), np.float32)
+    counters = NegativeValues(), NegativeValues(unit="radiance", of_landsat=True)
+    for counter in counters:
+        counter.add("a#0", landsat, spectra)
+    counters[0].require_few()
+    with pytest.raises(RsforgeError) as caught:
+        counters[1].require_few()
+    assert caught.value.what == "radiance cannot be negative"
+    assert caught.value.found.startswith("100.00% of the values of Landsat are negative, down to -2")

@@ -59,6 +59,13 @@ def test_negative_radiance_is_refused_or_noted(root):
     assert caught.value.code == "RSF-D010" and caught.value.where == "a/x.h5#1"
 
 
+def test_negative_landsat_is_refused(root):
+    edit(root / "a" / "x.h5", "landsat", (0, slice(10, 30)), -0.5)
+    with pytest.raises(RsforgeError) as caught:
+        fit_training_side(list_patches(find_patch_files(root)), seed=0)
+    assert caught.value.where == "a/x.h5#0" and "of the values of Landsat are negative" in caught.value.found
+
+
 def test_no_training_patch_and_no_valid_pixel(root):
     with pytest.raises(RsforgeError) as caught:
         fit_training_side([], seed=0)

@@ -174,6 +174,7 @@ def test_a_dry_run_and_an_earlier_evaluation(done, flights, first, tmp_path, cap
         ("--data-dir {other}", 4, "RSF-C006"),
         ("--data-dir {shifted} --stage2-checkpoint {second}", 4, "RSF-C006"),
         ("--data-dir {negative} --side all", 3, "radiance cannot be negative"),
+        ("--data-dir {dark} --side all", 3, "of the values of Landsat are negative"),
         ("--data-dir {invalid} --side all", 3, "none of the 1 patches has a valid pixel"),
         ("--data-dir {invalid} --side val", 3, "measure all patches by --side all"),
     ],
@@ -183,9 +184,9 @@ def test_what_cannot_be_evaluated_is_refused(flights, first, second, tmp_path, c
     shifted = draw_flights(tmp_path / "shifted", "a", 1)
     with h5py.File(shifted / "a/test_patches.h5", "r+") as file:
         file.attrs["wavelengths"] = file.attrs["wavelengths"] + 90
-    for name, array, value in (("negative", "aviris", -1), ("invalid", "valid", 0)):
+    for name, array, value in (("negative", "aviris", -1), ("dark", "landsat", -1), ("invalid", "valid", 0)):
         edit(draw_flights(tmp_path / name, "a", 1) / "a/test_patches.h5", array, (0, ...), value)
-    names = ("empty", "other", "shifted", "negative", "invalid")
+    names = ("empty", "other", "shifted", "negative", "dark", "invalid")
     places = {name: tmp_path / name for name in names} | {"first": first, "second": second}
     assert rsforge(EVALUATE + more.format(**places) + " --output-dir {}", first, flights, tmp_path / "out") == code
     assert words in capsys.readouterr().err and not (tmp_path / "out").exists()

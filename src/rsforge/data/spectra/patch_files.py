@@ -119,7 +119,9 @@ def open_patch_file(path: Path, name: str, *, landsat_alone: bool = False) -> Pa
         with hdf5_file.open_file(path) as file:
             return _describe_file(path, name, file, landsat_alone=landsat_alone)
     except WavelengthError as reason:
-        raise wavelength_error(path, reason) from None
+        error = wavelength_error(path, reason)
+        error.fix = "cut the patches by `rsforge data hsi-patches --wavelengths FILE`"
+        raise error from None
     except UnreadableError as reason:
         raise RsforgeError("RSF-D008", f"{path.name} cannot be used: {reason}", where=str(path)) from None
 

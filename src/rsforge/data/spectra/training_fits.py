@@ -11,7 +11,7 @@ import numpy as np
 from rsforge.data.cubes.cube import F32, F64
 from rsforge.data.spectra.endmembers import MOST_PIXELS, PixelSample
 from rsforge.data.spectra.negative_values import NegativeValues
-from rsforge.data.spectra.patch_files import PatchRef
+from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.data.spectra.percentiles import Percentiles
 from rsforge.data.spectra.pixel_stream import stream_pixels
@@ -75,6 +75,11 @@ class _BySensor:
         self.spectra.add(spectra)
 
 
+def count_negative_values(file: PatchFile) -> tuple[NegativeValues, NegativeValues]:
+    """Counters for the spectra and for Landsat of patches that are like those of ``file``."""
+    return NegativeValues(file.wavelength_nm, file.unit), NegativeValues(unit=file.unit, of_landsat=True)
+
+
 def fit_training_side(
     train: Sequence[PatchRef],
     held_out: Sequence[PatchRef] = (),
@@ -90,17 +95,18 @@ def fit_training_side(
     """Read every training patch once, and the held-out ones for the strength of the regression alone.
 
     ``step`` is called after each patch. RSF-D004 for no training patch or no valid pixel, RSF-D010 where too much of
-    the spectra is negative, and the errors of ``PatchReader.read``.
+    the spectra or of Landsat is negative, and the errors of ``PatchReader.read``.
     """
     if not train:
         raise RsforgeError("RSF-D004", "there is no patch to train on")
     reader = reader or PatchReader()
-    negative = NegativeValues(train[0].file.wavelength_nm, train[0].file.unit)
+    negative = count_negative_values(train[0].file)
     ranges = _BySensor(train[0], per_band)
     moments, held_out_moments = Moments(), Moments()
     pixels = PixelSample(len(train), seed=seed, most=sample)
-    stream_pixels(train, [negative, ranges, moments, pixels], reader=reader, step=step)
-    negative.require_few()
+    stream_pixels(train, [*negative, ranges, moments, pixels], reader=reader, step=step)
+    for counted in negative:
+        counted.require_few()
     stream_pixels(held_out, [held_out_moments], reader=reader, step=step)
     low, high = percentiles
     ridge = choose_ridge(moments, held_out_moments)
@@ -112,5 +118,5 @@ def fit_training_side(
         seen=pixels.landsat(),
         error=np.sqrt(ridge.mean_squared_error(moments)),
         mean=moments.means()[1],
-        note=negative.describe(),
+        note=negative[0].describe(),
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from rsforge.data.cubes.patches import PREDICTED, write_rows
 from rsforge.data.io.windows import Window
 from rsforge.data.scenes.landsat_units import ValueSample
+from rsforge.data.spectra.negative_values import REMEDY
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.data.spectra.spatial_dataset import landsat_at_its_pixels
@@ -49,8 +50,7 @@ def sample_patches(file: PatchFile, most: int = 4) -> ValueSample:
     patches = [reader.read(PatchRef(file, row), landsat_alone=True) for row in rows]
     reader.close()
     pixels = np.concatenate([patch.landsat[patch.valid] for patch in patches])
-    remedy = "cut the patches with --valid-range 0 HIGH, or correct the scale of the cube"
-    return ValueSample(file.name, str(file.path), file.unit, pixels, remedy)
+    return ValueSample(file.name, str(file.path), file.unit, pixels, REMEDY)
 
 
 def predict_patches(stages: Stages, file: PatchFile, target: Path, facts: dict[str, Any], meter: Meter) -> SceneFigures:

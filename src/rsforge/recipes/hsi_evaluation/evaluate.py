@@ -13,6 +13,7 @@ from rsforge.data.spectra.negative_values import NegativeValues
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
 from rsforge.data.spectra.spatial_dataset import describe_landsat
+from rsforge.data.spectra.training_fits import count_negative_values
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.metrics.paired_sums import Resampling
@@ -167,7 +168,7 @@ def measure(
     own = settings.evaluation
     response, missing = find_response(file)
     sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
-    negative = NegativeValues(file.wavelength_nm, file.unit)
+    negative = count_negative_values(file)
     with console.progress("patch", len(measured.patches)) as meter:
         sum_stages(sums, measured.patches, partial(read_counted, reader, negative), meter.step)
     check_pixels(negative, measured, doubts, console)
@@ -187,20 +188,25 @@ def measure(
     return figures, sums
 
 
-def read_counted(reader: PatchReader, negative: NegativeValues, patch: PatchRef) -> PairedPixels:
+def read_counted(reader: PatchReader, negative: Sequence[NegativeValues], patch: PatchRef) -> PairedPixels:
     """A patch, whose negative values are counted."""
     pixels = reader.read(patch)
-    negative.add(patch.name, pixels.landsat[pixels.valid], pixels.spectra[pixels.valid])
+    for counter in negative:
+        counter.add(patch.name, pixels.landsat[pixels.valid], pixels.spectra[pixels.valid])
     return pixels
 
 
-def check_pixels(negative: NegativeValues, measured: MeasuredPatches, doubts: list[str], console: Console) -> None:
-    """RSF-D004 where no pixel is valid, RSF-D010 where much of the true spectra is negative; less is a doubt."""
-    if not negative.pixels:
+def check_pixels(
+    negative: Sequence[NegativeValues], measured: MeasuredPatches, doubts: list[str], console: Console
+) -> None:
+    """RSF-D004 where no pixel is valid, RSF-D010 where much of the values is negative; less of spectra is a doubt."""
+    spectra, _ = negative
+    if not spectra.pixels:
         what, fix = f"none of the {len(measured.patches)} patches has a valid pixel", "correct the masks of the patches"
         raise RsforgeError("RSF-D004", what, where=f"--side {measured.subset}", fix=fix)
-    negative.require_few()
-    if note := negative.describe():
+    for counter in negative:
+        counter.require_few()
+    if note := spectra.describe():
         doubts.append(note)
         console.warn(note)
 
