@@ -2,8 +2,8 @@
 
 The larger one is predicted in one piece too, and the largest difference of the two results is told, in shares of the
 largest value; it ends with 1 where that is above 1e-5. Few bands, so that it is the scene and not the network that
-could fill the memory: 3 of Landsat to 12. Each run is a process of its own. ``--repeats`` is not needed: the figure hardly
-changes.
+could fill the memory: 3 of Landsat to 12. Each run is a process of its own. ``--repeats`` is not needed: the figure
+hardly changes.
 """
 
 from __future__ import annotations
