@@ -21,6 +21,7 @@ from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 from rsforge.models.spectral.spectral_sr import SpectralSR
 from rsforge.models.spectral.transformer import SpectralTransformer
 from rsforge.models.spectral.unmixing import SpectralUnmixing
+from rsforge.models.statistics_translator import StatisticsUNet
 from rsforge.models.unet import UNet
 from rsforge.models.vector_vae import VectorVae
 
@@ -38,6 +39,7 @@ NETWORKS = [
         layers_per_block=1,
     ),
     lambda: Pix2PixUNet(in_channels=2, out_channels=1, depth=4, base=2, norm="batch", attention=True),
+    lambda: StatisticsUNet(in_channels=2, out_channels=1, depth=4, base=2),
     lambda: PatchCritic(in_channels=5, base=2, norm="instance", attention=True),
     lambda: ImageEncoder(channels=(4, 8), in_channels=2),
     lambda: SpectralSR(bands=5, in_channels=2, hidden=4, blocks=1, features=2, taps=3),
@@ -52,6 +54,7 @@ SHAPES = {
     "latent_mlp": (3,),
     "unet": (4, 8, 8),
     "pix2pix_unet": (2, 32, 32),
+    "statistics_unet": (2, 32, 32),
     "patch_critic": (5, 32, 32),
     "image_encoder": (2, 8, 8),
     "spectral_sr": (2, 5, 7),

@@ -18,6 +18,7 @@ NETWORKS = {
     "unet": "rsforge.models.unet:UNet",
     "latent_mlp": "rsforge.models.latent_mlp:LatentMlp",
     "pix2pix_unet": "rsforge.models.pix2pix:Pix2PixUNet",
+    "statistics_unet": "rsforge.models.statistics_translator:StatisticsUNet",
     "patch_critic": "rsforge.models.patch_gan:PatchCritic",
     "text_encoder": "rsforge.models.text_encoder:TextEncoder",
     "adapter": "rsforge.models.adapter:Adapter",

@@ -1,4 +1,4 @@
-"""What a task, a sampler or a recipe may expect of an autoencoder and of a denoiser."""
+"""What a task, a sampler or a recipe may expect of an autoencoder, a translator and a denoiser."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ class Autoencoder(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The reconstruction through the mean."""
         return self.decode(self.encode(x)[0])
+
+
+class Translator(nn.Module, ABC):
+    """Images ``(B, in_channels, H, W)`` in [-1, 1] to others ``(B, out_channels, H, W)`` of the same size.
+
+    ``factor`` is what image sides must be a multiple of (``ValueError``).
+    """
+
+    in_channels: int
+    out_channels: int
+    factor: int
+    architecture: dict[str, Any]
+    __call__: Callable[..., Tensor]
 
 
 class Denoiser(nn.Module, ABC):

@@ -11,6 +11,7 @@ import torch
 from rsforge.engine.task import StepContext, Task
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan import networks
 from rsforge.recipes.cyclegan import train as cyclegan_train
 from rsforge.recipes.diffusion import train as diffusion_train
 from rsforge.recipes.tools.demo_console import compose_settings
@@ -59,7 +60,7 @@ def time_translator_step(options: DemoOptions, device: torch.device) -> float:
     """The duration of a step of the translator's training in seconds."""
     trial = compose_settings(CycleGanTrainSettings, options.translator(1))
     size, count = trial.data.image_size, trial.loop.batch_size
-    nets = {name: net.to(device) for name, net in cyclegan_train.build(trial, 1).items()}
+    nets = {name: net.to(device) for name, net in networks.build(trial, 1).items()}
     weights, pools = cyclegan_train.weights_of(trial), ImagePools(trial.gan.pool_size)
     task = CycleGanTask(nets, pools=pools, gan_loss=trial.loss.gan_loss, weights=weights)
     channels = {"sar": 1, "optical": 3}
