@@ -17,6 +17,7 @@ NETWORKS = {
     "autoencoder_kl": "rsforge.models.autoencoder_kl:AutoencoderKL",
     "unet": "rsforge.models.unet:UNet",
     "latent_mlp": "rsforge.models.latent_mlp:LatentMlp",
+    "gaussian_path": "rsforge.models.gaussian_path:GaussianPath",
     "pix2pix_unet": "rsforge.models.pix2pix:Pix2PixUNet",
     "statistics_unet": "rsforge.models.statistics_translator:StatisticsUNet",
     "patch_critic": "rsforge.models.patch_gan:PatchCritic",

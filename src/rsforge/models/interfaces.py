@@ -82,3 +82,7 @@ class Denoiser(nn.Module, ABC):
         concatenated behind it; ``vector`` ``(B, D)`` is added to the time embedding. ``ValueError`` for an input the
         network has no place for, and for one that it misses.
         """
+
+    @abstractmethod
+    def start_at_zero(self) -> None:
+        """Make the last layer answer zero, as a network does that adds to another answer."""
