@@ -55,6 +55,11 @@ class GanSettings(Section):
         json_schema_extra=also("--discriminator-norm"),
     )
     attention: bool = Field(False, description="Self-attention layers in generators and discriminators.")
+    linear_path: bool = Field(
+        False,
+        description="Fit a linear model of local SAR statistics to the training pairs first; the generator of optical "
+        "images sees these statistics too, and learns what the model leaves.",
+    )
     pool_size: CountOrZero = Field(
         50,
         description="Earlier fakes that each discriminator is shown half of the time, for each batch of a step; "

@@ -120,6 +120,11 @@ class DenoiserSettings(NoiseSettings):
     channels: Widths = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
     layers_per_block: Layers = Field(2, description="Residual layers in each level of the U-Net.")
     head_width: Width = Field(32, description="Channels of one attention head.")
+    gaussian_path: bool = Field(
+        False,
+        description="Start from the closed form of normally distributed latents, fitted to the training latents: the "
+        "network learns what that leaves. Needs stored latents.",
+    )
 
 
 class LatentImageSettings(TileSettings):

@@ -82,3 +82,15 @@ def test_a_network_that_is_no_better_than_the_closed_form_is_said_to_be(tmp_path
 def test_nothing_is_compared_where_nothing_was_validated(tmp_path):
     settings = SimpleNamespace(run=SimpleNamespace(output_dir=tmp_path))
     assert compare_with_gaussian(settings, None, tmp_path, RecordingConsole()) == {}
+
+
+def test_over_the_closed_form_the_first_validation_is_that_of_the_closed_form(job, tmp_path, capfd):
+    where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
+    line = f"{LINE} --gaussian-path --prediction v --schedule cosine --validation-draws 8 --lr 1e-9 --epochs 1"
+    assert rsforge(line, *where) == 0
+    (row,) = closed_rows(where[2] / "journal.jsonl")
+    for figure in ("", "_q1", "_q2", "_q3", "_q4"):
+        assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/gaussian{figure}"], rel=1e-3)
+    line += " --overwrite --no-latent-cache"
+    assert rsforge(line, *where) == 2
+    assert "leave out --no-latent-cache or --gaussian-path" in capfd.readouterr().err

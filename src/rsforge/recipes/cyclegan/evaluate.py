@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rsforge.engine import devices
-from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.interfaces import Translator
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
@@ -74,7 +74,7 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
 
 
-def _predict_with(net: Pix2PixUNet) -> Predict:
+def _predict_with(net: Translator) -> Predict:
     def predict(batch: Batch) -> Prediction:
         return {IMAGE: net(batch["sar"]).float()}
 

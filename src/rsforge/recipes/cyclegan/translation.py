@@ -9,7 +9,7 @@ from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.scenes.tiling import TileGrid
 from rsforge.errors import RsforgeError
-from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.interfaces import Translator
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import Values
@@ -24,7 +24,7 @@ _COLOURS = ("red", "green", "blue")
 class Translation:
     """``net`` takes values of the radiometry ``given`` and makes those of ``made``, in ``bands`` of these names."""
 
-    net: Pix2PixUNet
+    net: Translator
     given: Radiometry
     made: Radiometry
     image_size: int
@@ -56,7 +56,7 @@ class Translation:
         return TileGrid(info.height, info.width, *tiles)
 
 
-def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored: LoadedModel) -> Translation:
+def translation_of(settings: CycleGanTranslateSettings, net: Translator, restored: LoadedModel) -> Translation:
     """The translation that settings and checkpoint describe; RSF-U005 for tiles that the generator does not take."""
     image_size = restored.state["image_size"]
     tile = settings.tile or image_size

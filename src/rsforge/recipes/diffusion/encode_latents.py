@@ -16,9 +16,10 @@ from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import GaussianDenoiser, denoiser_of
+from rsforge.metrics.gaussian_denoiser import denoiser_of
 from rsforge.metrics.shrunk_gaussian import fit_shrunk
 from rsforge.models.interfaces import Autoencoder
+from rsforge.noise.gaussian_denoiser import GaussianDenoiser
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges, stack_samples

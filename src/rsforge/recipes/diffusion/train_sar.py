@@ -29,12 +29,12 @@ from rsforge.recipes.diffusion.encode_latents import Store
 from rsforge.recipes.diffusion.encode_pairs import MEASURED, PairLatents, Standard
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, train_first
 from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
+from rsforge.recipes.diffusion.networks import Networks, build_sar_networks, conditioning_of, describe_schedule
 from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.diffusion.sar_data import SarData, read_data
-from rsforge.recipes.diffusion.sar_networks import Networks, build_networks, conditioning_of
 from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Request, SarPipeline
-from rsforge.recipes.diffusion.train import describe_schedule, warn_of_signal_left
+from rsforge.recipes.diffusion.train import warn_of_signal_left
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.evaluation.learned_metrics import build_lpips
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
@@ -80,7 +80,7 @@ def check(settings: SarTrainSettings, console: Console) -> None:
         )  # fmt: skip
     with torch.device("meta"):
         vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size, channels="--vae-channels")
-        build_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
+        build_sar_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def store_latents(settings: SarTrainSettings, encoded: EncodedData, compute: Com
 def make_networks(settings: SarTrainSettings, encoded: EncodedData, compute: Compute) -> Networks:
     data = encoded.data
     channels = data.autoencoder.latent_shape(settings.data.image_size)[0]
-    return build_networks(settings, channels, data.reader.encoder.width)
+    return build_sar_networks(settings, channels, data.reader.encoder.width)
 
 
 def spec(

@@ -22,7 +22,7 @@ from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options
-from rsforge.recipes.diffusion.sar_networks import build_unet
+from rsforge.recipes.diffusion.networks import build_unet
 from rsforge.recipes.diffusion.sar_pipeline import TEXT
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.hub_upload import check_push
