@@ -17,6 +17,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets, find_patch_sets
+from rsforge.recipes.datasets.named_samples import NoSamples
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralDataSettings, SpectralTrainSettings
 
@@ -24,19 +25,6 @@ NO_WAVELENGTHS = (
     "the files state no wavelengths: the spectral gradient takes all bands as neighbours, and predictions have no "
     "wavelength axis"
 )
-
-
-class NoPatches:
-    """A dataset without a sample, where nothing is held out."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:
-        raise IndexError(key)
-
-    def name(self, index: int) -> str:
-        raise IndexError(index)
 
 
 @dataclass(frozen=True)
@@ -148,6 +136,7 @@ def divide_patches(data: SpectralDataSettings, seed: int, console: Console) -> P
         split=data.split,
         by=data.divide_by,
         val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
         seed=seed,
         allow_leak=data.allow_leak,
     )
@@ -182,7 +171,7 @@ def measure(
 def _hold_out(patches: Sequence[PatchRef], fits: TrainingFits, data: SpectralDataSettings, seed: int) -> IndexedDataset:
     """Whole patches where all are of one size, so that every held-out pixel counts; else crops of their centres."""
     if not patches:
-        return NoPatches()
+        return NoSamples()
     sizes = {(patch.file.height, patch.file.width) for patch in patches}
     size = data.crop_size if data.crop_size and len(sizes) > 1 else None
     return SpectralPairs(patches, landsat=fits.landsat, spectra=fits.spectra, size=size, seed=seed, augment=False)

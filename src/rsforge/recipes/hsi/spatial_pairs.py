@@ -21,9 +21,10 @@ from rsforge.errors import RsforgeError
 from rsforge.models.spectral.resize import resize
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets
+from rsforge.recipes.datasets.named_samples import NoSamples
 from rsforge.recipes.hsi.first_stage import ROLE, FirstStage, PredictionStore, check_fits, load_first_stage
 from rsforge.recipes.hsi.networks import LEAST_ERROR
-from rsforge.recipes.hsi.patch_pairs import NoPatches, divide_patches, measure
+from rsforge.recipes.hsi.patch_pairs import divide_patches, measure
 from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi_spatial import SpatialDataSettings, SpatialTrainSettings
@@ -100,7 +101,7 @@ def load_spatial_pairs(
     start = None
     if pixels is not None:
         start = Start(pixels, compute.world.make_once(partial(measure_bicubic_error, train, console)))
-    inputs = (train, plain or NoPatches())
+    inputs = (train, plain or NoSamples())
     corrections = int(state["architecture"].get("corrections", 0)) if state else None
     identity, trained = sets.identity, sets.trained
     return SpatialSets(train, plain, inputs, file, *scalings, start, scale, stage1, identity, trained, corrections)
@@ -202,7 +203,7 @@ def use_predictions(
     share = MIXED_SHARE if settings.data.source == "mix" else 1.0
     predicted = store.predictions(sets.train.pairs.patches, "training", split)
     train: IndexedDataset = PredictedPairs(sets.train, predicted, share=share)
-    held_out: IndexedDataset = NoPatches()
+    held_out: IndexedDataset = NoSamples()
     if sets.held_out:
         predicted = store.predictions(sets.held_out.pairs.patches, "held-out", split)
         held_out = PredictedPairs(sets.held_out, predicted)

@@ -185,7 +185,7 @@ def spec(
     options, model, latents = settings.denoiser, data.model, data.latents
     train, held_out = (
         CaptionedSamples(samples, numbers, data.rows, seed=settings.run.seed)
-        for samples, numbers in zip((latents.train, latents.held_out), data.captioned.numbers, strict=True)
+        for samples, numbers in zip((latents.train, latents.held_out), data.captioned.numbers[:2], strict=True)
     )
     draws = options.validation_draws or draws_per_latent(len(held_out), len(train))
     conditioning = _conditioning(settings, data)
