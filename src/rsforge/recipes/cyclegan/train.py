@@ -21,6 +21,7 @@ from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet, depth_for
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan.judge import judge
 from rsforge.recipes.cyclegan.load import REQUIRED
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
@@ -283,4 +284,5 @@ METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     spec=spec,
     next_command=next_command,
     decide=decide,
+    judge=judge,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets, find_patch_sets
 from rsforge.recipes.datasets.named_samples import NoSamples
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralDataSettings, SpectralTrainSettings
 
@@ -29,7 +30,9 @@ NO_WAVELENGTHS = (
 
 @dataclass(frozen=True)
 class SpectralSets:
-    """Both sides, what was fitted to the training side, and the file that says what all of them have in common.
+    """What trains and chooses, what was fitted to the former, and the file that says what all have in common.
+
+    ``test`` judges, where there is any.
 
     ``trained`` are short digests of the contents of the training patches.
     ``response (K, B)`` is the weight of each band in each of Landsat's, None where no term of the loss needs it.
@@ -42,6 +45,7 @@ class SpectralSets:
     identity: dict[str, Any]
     trained: list[str]
     response: F64 | None
+    test: IndexedDataset = field(default_factory=NoSamples)
 
 
 def load_patches(
@@ -70,8 +74,18 @@ def load_patches(
         augment=data.augment,
         crops_per_patch=data.crops_per_patch,
     )
-    held_out = _hold_out(sets.val, fits, data, seed)
-    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response)
+    held_out, test = (_hold_out(side, fits, data, seed) for side in (sets.val, sets.test))
+    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response, test)
+
+
+def name_scenes(samples: IndexedDataset) -> list[str]:
+    """The file of each patch, which stands for its scene."""
+    return [samples.name(index).rpartition("#")[0] for index in range(len(samples))]
+
+
+def choose_judging(data: SpectralSets) -> JudgedSide | None:
+    """The patches that judge."""
+    return choose_side(data.held_out, data.test, name_scenes, noun="patch")
 
 
 def _find_stored_fits(state: Mapping[str, Any], file: PatchFile) -> TrainingFits | None:
