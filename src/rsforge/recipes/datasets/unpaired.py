@@ -231,17 +231,15 @@ def _open_datasets(
     else:
         _check_both(held_out, "held out")
         held = open_unpaired(held_out, flip=0.0, shuffle_partners=False)
-    console.say(f"split      {len(augmented)} train, {len(held)} held out {'as true pairs' if matched else 'in order'}")
-    if matched and held_out.unpaired:
-        console.say(f"{count_noun(len(held_out.unpaired), 'held-out image')} without a partner not used")
-    report_sides(Sides([*range(len(augmented))], [*range(len(held))], [*range(len(sides.test))]), console)
+    sizes = (len(augmented), len(held), len(sides.test))
+    _report_division(sizes, len(held_out.unpaired) if matched else None, console)
     return PairSets(
         train=augmented,
         plain=augmented.plain(),
         held_out=held,
         identity={
             "split": digest_split(train, held_out),
-            **count_samples(len(augmented), len(held), len(sides.test)),
+            **count_samples(*sizes),
         },
         radiometry=radiometry,
         sar_channels=bands,
@@ -250,6 +248,15 @@ def _open_datasets(
         test=PairDataset(sort_by_content(sides.test), radiometry=radiometry, seed=seed, **common),
         scenes=partial(name_scenes, {one.name: one.pair.scene for one in [*held_out.pairs, *sides.test]}),
     )
+
+
+def _report_division(sizes: tuple[int, int, int], unused: int | None, console: Console) -> None:
+    """Report what trains, chooses and judges; ``unused`` images go with true pairs, None where there are none."""
+    how = "in order" if unused is None else "as true pairs"
+    console.say(f"split      {sizes[0]} train, {sizes[1]} held out {how}")
+    if unused:
+        console.say(f"{count_noun(unused, 'held-out image')} without a partner not used")
+    report_sides(Sides(*([*range(size)] for size in sizes)), console)
 
 
 def _check_both(subset: UnpairedSubset, purpose: str) -> None:
