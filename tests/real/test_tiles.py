@@ -43,7 +43,7 @@ def test_corel_has_355_images_and_as_many_when_they_are_there_twice(real_data: P
         (tmp_path / "by_class" / path.name).symlink_to(path)
     twice = scan(tmp_path)
     assert len(twice.tiles) == 355 and len(twice.duplicates) == 355
-    train, val = split_tiles(once, val_fraction=0.1, seed=42)
+    train, val, _ = split_tiles(once, val_fraction=0.1, seed=42)
     again = split_tiles(twice, val_fraction=0.1, seed=42)
     assert len(val) == 36 and {t.digest for t in val} == {t.digest for t in again[1]}
     assert len(train) == 319

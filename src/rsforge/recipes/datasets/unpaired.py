@@ -195,11 +195,7 @@ def _divide(index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage]
 
 
 def _open_datasets(
-    sides: UnpairedSides,
-    radiometry: Radiometry,
-    bands: int,
-    request: _Request,
-    keep_bytes: int,
+    sides: UnpairedSides, radiometry: Radiometry, bands: int, request: _Request, keep_bytes: int
 ) -> PairSets:
     """The datasets of both subsets; true pairs are held out alone where there are any."""
     data = request.data
@@ -218,10 +214,8 @@ def _open_datasets(
         sar_files = [(ref.path, ref.digest) for ref in sar]
         optical_files = [(ref.path, ref.digest) for ref in optical]
         sar_images, optical_images = open_squares(sar_files, optical_files, radiometry, bands=bands, **common)
-        names = [ref.name for ref in sar]
-        return UnpairedDataset(
-            sar_images, optical_images, names, seed=seed, flip=flip, shuffle_partners=shuffle_partners
-        )
+        names, options = [ref.name for ref in sar], {"flip": flip, "shuffle_partners": shuffle_partners}
+        return UnpairedDataset(sar_images, optical_images, names, seed=seed, **options)
 
     augmented = open_unpaired(train, flip=data.flip, shuffle_partners=True)
     matched = bool(held_out.pairs) or not held_out.unpaired
@@ -237,10 +231,7 @@ def _open_datasets(
         train=augmented,
         plain=augmented.plain(),
         held_out=held,
-        identity={
-            "split": digest_split(train, held_out),
-            **count_samples(*sizes),
-        },
+        identity={"split": digest_split(train, held_out), **count_samples(*sizes)},
         radiometry=radiometry,
         sar_channels=bands,
         matched=matched,
