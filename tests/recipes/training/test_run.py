@@ -81,7 +81,10 @@ def test_a_run_that_is_ended_while_it_is_judged_goes_on_there(trained, tmp_path,
     assert not (run / "judged.json").exists()
     assert rsforge("vae train --resume {}", run / "latest_model.pt") == 0
     assert {name: (run / name).read_bytes() for name in names} == before
-    assert capsys.readouterr().out.rstrip().splitlines()[-1].startswith("verdict")
+    said = capsys.readouterr()
+    last = said.out.rstrip().splitlines()[-1]
+    assert last.startswith("verdict") and "is not better than its baseline" in last
+    assert "warning: The model is not better than its baseline" in said.err
 
 
 def test_a_run_of_before_there_were_three_sides_goes_on_with_two(trained, tmp_path, capsys):

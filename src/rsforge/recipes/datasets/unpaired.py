@@ -214,7 +214,7 @@ def _open_datasets(
         sar_files = [(ref.path, ref.digest) for ref in sar]
         optical_files = [(ref.path, ref.digest) for ref in optical]
         sar_images, optical_images = open_squares(sar_files, optical_files, radiometry, bands=bands, **common)
-        names, options = [ref.name for ref in sar], {"flip": flip, "shuffle_partners": shuffle_partners}
+        names, options = [ref.name for ref in sar], dict[str, Any](flip=flip, shuffle_partners=shuffle_partners)
         return UnpairedDataset(sar_images, optical_images, names, seed=seed, **options)
 
     augmented = open_unpaired(train, flip=data.flip, shuffle_partners=True)

@@ -63,7 +63,11 @@ def as_images(pairs: PairSets) -> ImageSets:
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
     data = VaeTileSettings(
-        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
+        data_dir=settings.data.data_dir,
+        image_size=settings.data.image_size,
+        test_fraction=0.0,  # the pairs are divided by the settings of the denoiser
+        flip=settings.data.flip,
+        jitter=0.0,
     )
     own = autoencoder_options(settings.autoencoder, settings.loss.vgg_weights)
     checkpointing = settings.denoiser.gradient_checkpointing
