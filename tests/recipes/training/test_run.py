@@ -87,6 +87,16 @@ def test_a_run_that_is_ended_while_it_is_judged_goes_on_there(trained, tmp_path,
     assert "warning: The model is not better than its baseline" in said.err
 
 
+def test_a_training_whose_judging_finds_no_memory_ends_well(trained, tmp_path, monkeypatch, capsys):
+    def fill(*_: object) -> dict:
+        raise MemoryError
+
+    run = shutil.copytree(trained / "run", tmp_path / "run")
+    monkeypatch.setattr("rsforge.recipes.vae.train.METHOD", replace(METHOD, judge=fill))
+    assert rsforge("vae train --resume {}", run / "latest_model.pt") == 0
+    assert "not judged: out of memory" in capsys.readouterr().err and not (run / "judged.json").exists()
+
+
 def test_a_run_of_before_there_were_three_sides_goes_on_with_two(trained, tmp_path, capsys):
     assert rsforge("vae train --data-dir {} --output-dir {} --epochs 1 --val-fraction 0.2 " + VAE,
                    trained / "tiles", tmp_path / "run") == 0  # fmt: skip

@@ -53,7 +53,7 @@ class Method(Generic[S, D, N]):
     was measured on the data is in ``state``, its checkpoint. ``finish(settings, datasets, checkpoint, console)`` makes
     what else the trained model is wanted as, in the process that writes, and returns what the result says of it.
     ``judge(settings, datasets, spec, checkpoint, compute, console)`` measures the best model beside its baselines on
-    what chose nothing, before that and in the same process, and returns what ``judged.json`` and the result say of it.
+    what chose nothing, after that and in the same process, and returns what ``judged.json`` and the result say of it.
 
     ``check``, ``prepare``, ``judge`` and ``finish`` may be left out. ``kind`` is that of its checkpoints,
     ``required`` what they must say; ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is

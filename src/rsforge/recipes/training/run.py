@@ -116,10 +116,10 @@ def _fit_here(
         identity[decisions.KEY] = decisions.describe_decisions(decided, state)
         result = _train(method, settings, spec, identity, compute, console, point)
         usable = _usable(result, run.output_dir, method.outputs)
-        told = _judge(method, settings, prepared, spec, usable, compute, console)
         made = method.finish(settings, prepared, usable, console) if compute.world.writes else {}
+        told = _judge(method, settings, prepared, spec, usable, compute, console)
         verdict = {name: told.pop(name) for name in (VERDICT,) if name in told}
-        return result | told | made | {"next": method.next_command(settings, usable)} | verdict
+        return result | made | told | {"next": method.next_command(settings, usable)} | verdict
 
 
 def _judge(
@@ -133,7 +133,8 @@ def _judge(
 ) -> dict[str, Any]:
     """What the method says of its trained model on what chose nothing; also in a file of its own.
 
-    A run that is ended here has its model: where it goes on it has nothing to do but this.
+    A run that is ended here has its model: where it goes on it has nothing to do but this. One whose memory is too
+    small for it ends well, and is not judged.
     """
     if not compute.world.writes or not usable.is_file():
         return {}
@@ -143,6 +144,11 @@ def _judge(
         code = "RSF-I143" if isinstance(error, Terminated) else "RSF-I130"
         hint = output_dir.resume_hint(console)
         raise RsforgeError(code, "stopped while the best model was judged", kept=str(usable), fix=hint) from error
+    except (MemoryError, torch.cuda.OutOfMemoryError):
+        console.warn(
+            "the best model is not judged: out of memory beside what it was trained with; evaluate it alone"
+        )
+        return {}
     if told:
         durable.write_json(settings.run.output_dir / output_names.JUDGED, told)
         if not told["judged"]["better"]:
