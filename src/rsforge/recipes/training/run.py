@@ -145,9 +145,7 @@ def _judge(
         hint = output_dir.resume_hint(console)
         raise RsforgeError(code, "stopped while the best model was judged", kept=str(usable), fix=hint) from error
     except (MemoryError, torch.cuda.OutOfMemoryError):
-        console.warn(
-            "the best model is not judged: out of memory beside what it was trained with; evaluate it alone"
-        )
+        console.warn("the best model is not judged: out of memory beside what it was trained with; evaluate it alone")
         return {}
     if told:
         durable.write_json(settings.run.output_dir / output_names.JUDGED, told)
