@@ -181,6 +181,11 @@ REGISTRY: dict[str, ErrorKind] = {
         "the training has no result",
         "Look at journal.jsonl; begin anew with --overwrite and a lower --learning-rate, or with --no-mixed-precision.",
     ),
+    "RSF-T005": ErrorKind(
+        _T,
+        "the model is not better than its baseline",
+        "Train longer or on more images, or leave out --fail-below-baseline; the evaluation is written all the same.",
+    ),
     "RSF-T004": ErrorKind(
         _T,
         "an image drawn at validation is broken",

@@ -13,6 +13,7 @@ from rsforge.settings.base import (
     BATCH,
     DEVICE,
     DEVICES,
+    FORMER_SIDES,
     ON_BAD,
     AverageSettings,
     BandName,
@@ -105,7 +106,7 @@ class CycleGanTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING)
-    former: ClassVar[Mapping[str, Any]] = {"perceptual": "yes"}
+    former: ClassVar[Mapping[str, Any]] = {"perceptual": "yes", **FORMER_SIDES}
 
     run: RunSettings = RunSettings(
         output_dir=Path("cyclegan_models"), num_workers=2, project="SARcyclegan-colorization-advanced"

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     DATA_DIR,
+    FORMER_SIDES,
     RECOMPUTE,
     AverageSettings,
     DataFolder,
@@ -144,7 +145,7 @@ class LatentImageSettings(TileSettings):
 class DiffusionTrainSettings(Section):
     """Settings of ``rsforge diffusion train``."""
 
-    former: ClassVar[Mapping[str, Any]] = {"validation_draws": 1}
+    former: ClassVar[Mapping[str, Any]] = {"validation_draws": 1, **FORMER_SIDES}
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)

@@ -32,6 +32,11 @@ class MeasuringSettings(Section):
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
     seed: Seed = Field(42, description="Seed of the bootstrap.")
     overwrite: bool = Field(False, description="Replace an earlier evaluation.")
+    fail_below_baseline: bool = Field(
+        False,
+        description="End with exit code 5, after everything is written, where the model is not better than the best of "
+        "its baselines.",
+    )
 
 
 class EvaluationSettings(MeasuringSettings):

@@ -13,6 +13,7 @@ from rsforge.settings.base import (
     DATA_DIR,
     DEVICE,
     DEVICES,
+    FORMER_SIDES,
     ON_BAD,
     RECOMPUTE,
     SPLIT,
@@ -98,6 +99,7 @@ class VaeTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)
+    former = FORMER_SIDES
 
     run: RunSettings = RunSettings(output_dir=Path("vae_models"))
     data: VaeTileSettings

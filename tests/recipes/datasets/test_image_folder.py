@@ -68,6 +68,26 @@ def test_synthetic_scenes_are_divided_by_number(console, monkeypatch):
     assert caught.value.code == "RSF-D004"
 
 
+def test_a_third_side_is_held_out_where_it_is_asked_for(tiles, console):
+    images = load(tiles, console, test_fraction=0.3)
+    assert images.identity | {"split": ""} == {"split": "", "train": 5, "held_out": 2, "test": 3}
+    sides = [sample_names(side) for side in (images.train, images.held_out, images.test)]
+    assert len(set().union(*sides)) == 10 and sides[1] == sample_names(load(tiles, console).held_out)
+    assert console.has_line("5 train, 2 val, 3 test") and len(set(images.scenes(images.test))) == 3
+
+
+def test_too_few_images_for_a_third_side_are_two_sides_and_it_is_said(tiles, console):
+    assert len(load(tiles, console).test) == 0
+    assert console.has_line("judged by what chose it, since a third side wants 20 images")
+
+
+def test_drawn_scenes_have_three_sides_with_names(console):
+    images = draw_images(200, TileSettings(data_dir="synthetic", image_size=16), seed=0, keep_bytes=0)
+    assert images.identity | {"split": ""} == {"split": "", "train": 160, "held_out": 20, "test": 20}
+    assert images.test.name(0) == "tile_0161" and images.held_out.name(0) == "tile_0181"
+    assert images.scenes(images.test)[0] == images.test.name(0)
+
+
 def test_selected_items_are_numbered_anew(tiles, console):
     images = load(tiles, console)
     selected = SelectedItems(images.plain, [5, 2])

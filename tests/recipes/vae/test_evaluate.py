@@ -74,7 +74,9 @@ def test_figures_are_those_of_the_images_and_the_network(job, measured):
 
 def test_baselines_are_those_of_the_training_images(job, measured):
     told, stored = measured("--side all"), checkpoint.load(job.vae / "best_model.pt")["baselines"]
-    assert list(told["figures"]) == ["model", "mean_colour", "mean_image", "median_image", "pca"]
+    assert list(told["figures"]) == [
+        "model", "mean_colour", "mean_image", "median_image", "pca", "linear_channel",
+    ]  # fmt: skip
     assert (stored["images"], stored["of"], len(stored["pca"]["components"])) == (27, 27, 8)
     x = images(job.tiles)
     constant = (x - stored["mean_image"]).square().mean()
@@ -148,3 +150,18 @@ def test_a_run_that_goes_on_keeps_its_baselines(job, tmp_path):
     assert rsforge(f"{line} --epochs 2 --resume", job.tiles, tmp_path) == 0
     second = checkpoint.load(tmp_path / "latest_model.pt")["baselines"]
     torch.testing.assert_close(second, first, rtol=0, atol=0)
+
+
+def test_an_evaluation_below_its_baseline_is_written_and_ends_with_5(job, tmp_path, capsys):
+    line = "vae evaluate --checkpoint {} --data-dir {} --resamples 100 --side all --output-dir {} "
+    where = (job.vae / "best_model.pt", job.tiles, tmp_path / "out")
+    capsys.readouterr()
+    assert rsforge(line + "--fail-below-baseline", *where) == 5
+    told = capsys.readouterr()
+    sentence = "is not better than its baseline linear_channel (mse"
+    assert told.out.rstrip().splitlines()[-1].startswith(f"The model {sentence}")
+    assert "error[RSF-T005]" in told.err and sentence in told.err and str(tmp_path / "out") in told.err
+    written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert not written["verdicts"][0]["better"] and written["side"] == "all"
+    assert rsforge(line + "--overwrite --json", *where) == 0
+    assert json.loads(capsys.readouterr().out)["verdicts"] == written["verdicts"]

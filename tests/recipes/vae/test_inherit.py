@@ -34,7 +34,8 @@ def test_the_autoencoder_alone_is_enough(told):
     assert (data["data_dir"], data["image_size"], data["val_fraction"]) == ("tiles", 16, 0.1)
     assert origins["data_dir"] == origins["image_size"] == "default: autoencoder vae_models/best_model.pt"
     inherited = (
-        "--image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --overlap-by-content False, --seed 5"
+        "--image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --overlap-by-content False, "
+        "--test-fraction 0.0, --seed 5"
     )
     assert f"using      {inherited} (autoencoder" in said  # it is older than the search
     assert result["plan"]["training_images"] > 0 and "--val-fraction is not used" not in said

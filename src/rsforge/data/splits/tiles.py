@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rsforge.data.images.tile_dataset import Tile, TileIndex
 from rsforge.data.splits.groups import choose_groups
+from rsforge.data.splits.split_file import LEAST_IMAGES, Sides
 from rsforge.data.splits.split_request import DuplicateGroups
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
@@ -13,12 +14,19 @@ from rsforge.wording import count_noun
 
 
 def split_tiles(
-    index: TileIndex, *, val_fraction: float, seed: int, together: DuplicateGroups = ()
-) -> tuple[list[Tile], list[Tile]]:
-    """(train, val), each sorted by digest; the subset of an image depends on the images' bytes and ``seed`` alone.
+    index: TileIndex,
+    *,
+    val_fraction: float,
+    seed: int,
+    test_fraction: float | None = 0.0,
+    together: DuplicateGroups = (),
+) -> Sides[Tile]:
+    """Train, val and test, each sorted by digest; the subset of an image depends on all bytes and ``seed`` alone.
 
     ``together`` are groups of names that stay in one subset; no name is in two of them. A positive ``val_fraction`` of
-    two or more images puts at least one into ``val``. RSF-D004 for an empty ``train``, or where one group holds all.
+    two or more images puts at least one into ``val``, whose images are the same whatever becomes ``test``. None for
+    ``test_fraction`` is that of ``val`` where it leaves ``LEAST_IMAGES`` on either side, else 0. RSF-D004 for an empty
+    ``train``, or where one group holds all.
     """
     tiles = sorted(index.tiles, key=lambda tile: derive(seed, "split", tile.digest))
     count = round(len(tiles) * val_fraction)
@@ -30,13 +38,22 @@ def split_tiles(
     groups = _group_tiles(tiles, together)
     if count and len(groups) == 1:
         raise _one_group_error(index)
-    sizes = {label: len(members) for label, members in groups.items()}
-    chosen = choose_groups(list(groups), sizes, count) if count else set()
-    train, val = (
-        [tile for label in groups if (label in chosen) == held_out for tile in groups[label]]
-        for held_out in (False, True)
-    )
-    return sorted(train, key=_digest_of), sorted(val, key=_digest_of)
+    rest, val = _take_groups(groups, count)
+    if test_fraction is None:
+        test_fraction = val_fraction if min(count, sum(map(len, val.values()))) >= LEAST_IMAGES else 0.0
+    wanted = max(1, round(len(tiles) * test_fraction)) if test_fraction else 0
+    if wanted and (len(rest) < 2 or wanted >= sum(map(len, rest.values()))):
+        what = f"a test fraction of {test_fraction:g} leaves none of {count_noun(len(tiles), 'image')} to train on"
+        raise RsforgeError("RSF-D004", what, where=str(index.root))
+    train, test = _take_groups(rest, wanted)
+    return Sides(*(sorted((t for one in side.values() for t in one), key=_digest_of) for side in (train, val, test)))
+
+
+def _take_groups(groups: dict[str, list[Tile]], count: int) -> tuple[dict[str, list[Tile]], dict[str, list[Tile]]]:
+    """The groups without those that together hold about ``count`` tiles, and those."""
+    chosen = choose_groups(list(groups), {label: len(own) for label, own in groups.items()}, count) if count else set()
+    kept = {label: own for label, own in groups.items() if label not in chosen}
+    return kept, {label: groups[label] for label in groups if label in chosen}
 
 
 def _group_tiles(tiles: Sequence[Tile], together: DuplicateGroups) -> dict[str, list[Tile]]:

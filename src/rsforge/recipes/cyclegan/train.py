@@ -20,6 +20,7 @@ from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.pix2pix import depth_for
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan.judge import judge
 from rsforge.recipes.cyclegan.load import REQUIRED
 from rsforge.recipes.cyclegan.networks import COLOURS, build_networks, fit_linear_path
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
@@ -267,4 +268,5 @@ METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     spec=spec,
     next_command=next_command,
     decide=decide,
+    judge=judge,
 )

@@ -69,6 +69,24 @@ class Encoder:
         return self(batch["images"])
 
 
+class EncodedImages:
+    """Images with their moments: ``images`` ``(C, S, S)`` and ``latents`` ``(2, *latent)``, encoded when asked for."""
+
+    def __init__(self, samples: IndexedDataset, autoencoder: Autoencoder) -> None:
+        self.samples, self.encode = samples, Encoder(autoencoder)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        return self.samples.name(index)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        image: Tensor = self.samples[key]
+        device = next(self.encode.autoencoder.parameters()).device
+        return {"images": image, "latents": self.encode(image[None].to(device))[0].cpu()}
+
+
 def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
     """Images encoded at each step, standardised by what the autoencoder's training measured."""
     measured = vae.state["parts"]["own/latents"]

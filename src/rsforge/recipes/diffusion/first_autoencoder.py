@@ -14,7 +14,7 @@ from rsforge.data.sar.composite import composite_for
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, StageConsole
-from rsforge.recipes.datasets.image_folder import ImageSets
+from rsforge.recipes.datasets.image_folder import ImageSets, count_samples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.diffusion.encode_pairs import OPTICAL, SAR, OneModality
@@ -51,17 +51,23 @@ class BothModalities:
 
 def as_images(pairs: PairSets) -> ImageSets:
     """Both images of every pair, on the side of their pair."""
-    train, plain, held_out = (
-        BothModalities(samples, pairs.sar_channels) for samples in (pairs.train, pairs.plain, pairs.held_out)
+    train, plain, held_out, test = (
+        BothModalities(samples, pairs.sar_channels)
+        for samples in (pairs.train, pairs.plain, pairs.held_out, pairs.test)
     )
     split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
-    return ImageSets(train, plain, held_out, {"split": split, "train": len(train), "held_out": len(held_out)})
+    sizes = count_samples(len(train), len(held_out), len(test))
+    return ImageSets(train, plain, held_out, {"split": split, **sizes}, test)
 
 
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
     data = VaeTileSettings(
-        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
+        data_dir=settings.data.data_dir,
+        image_size=settings.data.image_size,
+        test_fraction=0.0,  # the pairs are divided by the settings of the denoiser
+        flip=settings.data.flip,
+        jitter=0.0,
     )
     own = autoencoder_options(settings.autoencoder, settings.loss.vgg_weights)
     checkpointing = settings.denoiser.gradient_checkpointing

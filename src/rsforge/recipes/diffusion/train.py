@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from rsforge.metrics.gaussian_denoiser import count_bytes
 from rsforge.models.gaussian_path import GaussianPath
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.noise.schedules import table_of
-from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import ImageSets
@@ -31,7 +29,9 @@ from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
-from rsforge.recipes.tracking.loss_plots import Curves, closed_rows
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
+from rsforge.recipes.judging.validation_figures import FigureJudge
+from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
@@ -44,8 +44,9 @@ from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask
 
 SHOWN = 4
-VALIDATED = {"val/loss", "val/gaussian"}
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
+CLOSED_FORMS = {encode_latents.GAUSSIAN: (encode_latents.GAUSSIAN,), "standard_normal": ("linear",)}
+"""Denoisers without a network, and what the validation calls their losses."""
 PREVIEW_SAMPLER = "ddim"
 SIGNAL_LEFT = 0.1  # amplitude at the last timestep that is no reason to warn; 1000 steps of scaled_linear leave 0.07
 
@@ -170,25 +171,11 @@ def describe_gaussian(latents: Latents) -> dict[str, Any]:
     return {name: asdict(closed_form) for name, closed_form in latents.closed_forms.items()}
 
 
-def compare_with_gaussian(
-    settings: DiffusionTrainSettings, data: DiffusionData, best: Path, console: Console
-) -> dict[str, Any]:
-    """The held-out loss of the closed form, beside that of the best epoch; a warning where that is no better.
-
-    Both are of the same latents at the same timesteps, with the same noise.
-    """
-    journal = settings.run.output_dir / output_names.JOURNAL
-    rows = [row for row in closed_rows(journal) if row.keys() >= VALIDATED] if journal.is_file() else []
-    if not rows:
-        return {}
-    row = min(rows, key=itemgetter("val/loss"))
-    own, closed_form = row["val/loss"], row["val/gaussian"]
-    if own >= closed_form:
-        console.warn(
-            f"the denoiser is no better than the closed form that takes latents as normally distributed: val/loss "
-            f"{own:.4g}, {closed_form:.4g}; train longer, or a larger network"
-        )
-    return {"gaussian": closed_form}
+def choose_judging(data: DiffusionData) -> JudgedSide | None:
+    """The images that judge, each with its moments: they are encoded where they are asked for."""
+    images = data.images
+    side = choose_side(images.held_out, images.test, images.scenes)
+    return None if side is None else side.of(encode_latents.EncodedImages(side.samples, data.autoencoder))
 
 
 def warn_of_signal_left(options: NoiseSettings, console: Console) -> None:
@@ -244,6 +231,6 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
-    finish=compare_with_gaussian,
+    judge=FigureJudge(("loss",), CLOSED_FORMS, choose_judging),
     next_command=next_command,
 )

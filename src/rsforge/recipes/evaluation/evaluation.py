@@ -82,7 +82,7 @@ class Evaluation:
 
     ``batch_of`` makes a batch of items of a dataset; ``panels(batch, prediction)`` shows the only sample of a batch and
     what the model gave for it; examples are the best, the median and the worst sample by the figure ``ranked_by``.
-    ``page`` makes ``report.html`` of a result.
+    The model is judged by the figure ``judged_by``, or without one by that. ``page`` makes ``report.html`` of a result.
     """
 
     model: Predict
@@ -93,6 +93,7 @@ class Evaluation:
     ranked_by: str
     of_set: Sequence[SetFigures] = field(default_factory=tuple)
     page: Callable[[Mapping[str, Any]], str] | None = None
+    judged_by: str = ""
 
     @property
     def measured(self) -> list[Figure]:

@@ -17,6 +17,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Evaluation, Figure, Values
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups, rank_examples, summarize
+from rsforge.recipes.verdict import KEY, compare_with_best, require_better
 from rsforge.seeds import derive
 from rsforge.settings.evaluation import MeasuringSettings
 
@@ -49,7 +50,8 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """``facts`` and the figures of every predictor with intervals; written where the settings name a folder.
 
-    ``absent`` says why figures are not measured, by name.
+    ``absent`` says why figures are not measured, by name. RSF-T005 where the settings ask for it and the model is not
+    better than its baselines.
     """
     values = measure(evaluation, data.samples, console, batch_size=batch_size, device=device)
     result = {**facts, **_describe(evaluation), **_summarize(evaluation, values, data, settings, console)}
@@ -61,9 +63,18 @@ def run_evaluation(
             console.warn(warning)
         doubts += warnings
     result["doubts"] = doubts
+    result[KEY] = judge(evaluation, result)
     if settings.output_dir is not None:
         _write(evaluation, values, data, result, settings, device)
+    require_better(result, wanted=settings.fail_below_baseline)
     return result
+
+
+def judge(evaluation: Evaluation, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The verdict on the figure by which the model is judged; none where no baseline has it."""
+    by = evaluation.judged_by or evaluation.ranked_by
+    like = next(figure.like for figure in evaluation.figures if figure.name == by)
+    return compare_with_best(result["figures"], result["gain"], by, like=like)
 
 
 def measure(

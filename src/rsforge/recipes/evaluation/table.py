@@ -7,6 +7,7 @@ from typing import Any
 
 from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.verdict import list_sentences
 
 _HEAD = (
     "checkpoint", "stage1_checkpoint", "stage2_checkpoint", "data_dir", "side", "chosen_on", "images", "patches",
@@ -67,3 +68,4 @@ def list_notes(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{sentence}." for sentence in result.get(FINDINGS, ()))
     yield from (f"Mind: {doubt}." for doubt in result["doubts"])
     yield from (f"Not measured: {name}: {reason}." for name, reason in result["absent"].items())
+    yield from list_sentences(result)

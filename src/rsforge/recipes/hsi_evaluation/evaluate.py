@@ -39,6 +39,7 @@ from rsforge.recipes.hsi_evaluation.shown_patches import (
     view_patch,
 )
 from rsforge.recipes.hsi_evaluation.stage_figures import (
+    MAIN,
     StageSums,
     find_response,
     patch_figures,
@@ -48,6 +49,7 @@ from rsforge.recipes.hsi_evaluation.stage_figures import (
 from rsforge.recipes.hsi_evaluation.stages import Stage, build_stages
 from rsforge.recipes.html.spectral_page import SpectralReport, StageView, render_page
 from rsforge.recipes.training import output_dir
+from rsforge.recipes.verdict import KEY, compare_with_best, list_sentences, require_better
 from rsforge.seeds import derive
 from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
 
@@ -79,9 +81,16 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         output_dir.make(own.output_dir)
     figures, sums = measure(settings, build_stages(stages), stage1, measured, file, doubts, console)
     result = facts | figures
+    result[KEY] = [
+        verdict
+        for stage in result["stages"].values()
+        for name in MAIN
+        for verdict in compare_with_best(stage["figures"], stage["gain"], name, subject=stage["title"])
+    ]
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
         write(settings, sums, result, measured)
+    require_better(result, wanted=own.fail_below_baseline)
     return result
 
 
@@ -249,7 +258,7 @@ def view_stage(
 
 def make_report(result: Mapping[str, Any], views: Sequence[StageView]) -> SpectralReport:
     """The page of a result."""
-    hidden = {"stages", "doubts", "wavelength_nm", "interval_warning"}
+    hidden = {KEY, "stages", "doubts", "wavelength_nm", "interval_warning"}
     facts = {name: value for name, value in result.items() if name not in hidden and not isinstance(value, dict)}
     return SpectralReport(
         title="Evaluation of predicted spectra",
@@ -258,6 +267,7 @@ def make_report(result: Mapping[str, Any], views: Sequence[StageView]) -> Spectr
         cards=[card for stage in result["stages"].values() for card in make_cards(stage)],
         stages=views,
         doubts=result["doubts"],
+        verdicts=list_sentences(result),
         facts=facts | {f"{name} of {stage}": value for name in ("weights", "chosen_on", "trained_on")
                        for stage, value in result[name].items()},
     )  # fmt: skip
@@ -293,5 +303,6 @@ def table(result: Mapping[str, Any]) -> str:
         "absent": {name: text for stage in stages.values() for name, text in stage["absent"].items()},
         "doubts": result["doubts"]
         + [f"{stage['title']}: {note}" for stage in stages.values() for note in stage["notes"]],
+        KEY: result[KEY],
     }
     return "\n".join([*lines, "", *list_notes(merged)])

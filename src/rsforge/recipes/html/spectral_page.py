@@ -66,6 +66,7 @@ class SpectralReport:
     stages: Sequence[StageView]
     doubts: Sequence[str]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    verdicts: Sequence[str] = ()
 
 
 def render_page(report: SpectralReport) -> str:
@@ -81,6 +82,7 @@ def render_page(report: SpectralReport) -> str:
     for stage in report.stages:
         body += _render_stage(stage)
     body += ["<h2>What was measured</h2>", render_table(report.facts.items())]
+    body += [f"<p>{escape(sentence)}</p>" for sentence in report.verdicts]
     return render_document(report.title, body, _STYLE)
 
 

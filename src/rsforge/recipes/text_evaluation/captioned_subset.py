@@ -21,10 +21,10 @@ from rsforge.recipes.datasets.images_of_checkpoint import (
     ImageFolder,
     choose_images,
     divide_as_trained,
-    find_scenes,
     scan_images,
 )
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.datasets.stored_split import find_scenes
 from rsforge.recipes.text_to_image.captioned_images import Captions, match_captions
 from rsforge.seeds import derive
 from rsforge.settings.text_evaluate import TextEvaluateSettings

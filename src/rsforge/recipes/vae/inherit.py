@@ -14,7 +14,8 @@ from rsforge.settings.sections import DEFAULT
 from rsforge.wording import count_noun
 
 DIVISION = ("data_dir", "val_fraction", "split")
-OVERLAP = "overlap_by_content"
+FORMER = {"overlap_by_content": False, "test_fraction": 0.0}
+"""What divides too, and what checkpoints of before mean that do not say it."""
 INHERITED = (
     "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in DIVISION),
 )  # fmt: skip
@@ -39,7 +40,7 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     settings, values = state["settings"], {"image_size": state["image_size"]}
     if _same_folder(given, settings["data"]["data_dir"]):
         division = {name: settings["data"][name] for name in DIVISION}
-        division[OVERLAP] = settings["data"].get(OVERLAP, False)  # older checkpoints did not look for it
+        division |= {name: settings["data"].get(name, before) for name, before in FORMER.items()}
         values |= division | {"seed": settings["run"]["seed"]}
     if "base_dir" in given:
         values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}

@@ -34,6 +34,7 @@ from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import Partners, load_features
+from rsforge.recipes.vae.judge import judge
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
 from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
@@ -169,7 +170,7 @@ def spec(
         partners=partners,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
-        baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape),
+        baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape, mirrored=settings.data.flip > 0),
         fitted_bytes=fitted_bytes(data.plain[0, 0].shape, latent_shape),
     )
 
@@ -207,4 +208,5 @@ METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     spec=spec,
     next_command=next_command,
     decide=decide,
+    judge=judge,
 )
