@@ -147,6 +147,21 @@ def test_intervals_are_over_scenes_where_there_are_five(first, tmp_path, capsys)
     assert gain["low"] <= gain["mean"] <= gain["high"]
 
 
+def test_every_stage_is_judged_by_angle_and_error_and_the_exit_says_so(metrics, done, flights, first, second, capsys):
+    verdicts = metrics["verdicts"]
+    assert [verdict["figure"] for verdict in verdicts] == ["sam_deg", "rmse"] * 3
+    for verdict, stage in zip(verdicts[::2], metrics["stages"].values(), strict=True):
+        gain = stage["gain"]["sam_deg"]
+        assert (verdict["over"], verdict["better"]) == (gain["over"], gain["mean"] > 0)
+        assert verdict["sentence"].startswith(stage["title"][:1].upper() + stage["title"][1:])
+    capsys.readouterr()
+    code = rsforge(f"{BOTH} --fail-below-baseline", first, flights, second)
+    said = capsys.readouterr()
+    assert code == (0 if all(verdict["better"] for verdict in verdicts) else 5)
+    assert said.out.rstrip().splitlines()[-1] == f"{verdicts[-1]['sentence']}."
+    assert verdicts[-1]["sentence"] in (done / "report.html").read_text()
+
+
 def test_people_read_a_table(flights, first, capsys):
     assert rsforge(EVALUATE + "--side train", first, flights) == 0
     told = capsys.readouterr().out
