@@ -34,6 +34,7 @@ def test_the_division_is_that_of_data_split(world, console):
         split.subsets["train"]
     )
     followed = load_pairs(world, console, seed=7)
+    assert console.has_line("the split has no subset test: the best model is judged by what chose it")
     assert followed.identity == ours.identity and console.has_line(f"digest {split.digest[:12]}")
 
 

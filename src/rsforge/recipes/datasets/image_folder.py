@@ -18,7 +18,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
-from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_sides
+from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_missing_test, report_sides
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
@@ -124,6 +124,7 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Con
         console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not subsets["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
+    report_missing_test(subsets, console)
     return Sides(**subsets)
 
 

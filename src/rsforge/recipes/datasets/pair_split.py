@@ -110,6 +110,7 @@ def check_stored(split: StoredPairSplit, data: DividedPairSettings, console: Con
         console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not split.pairs["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
+    stored_split.report_missing_test(split.pairs, console)
 
 
 def divide_by_scene(

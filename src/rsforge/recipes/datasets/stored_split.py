@@ -114,6 +114,12 @@ def _select_tiles(names: list[str], members: Members, index: TileIndex) -> list[
     return sorted((tile for tile in index.tiles if tile.name in files), key=lambda tile: tile.digest)
 
 
+def report_missing_test(subsets: Mapping[str, Sequence[object]], console: Console) -> None:
+    """Report that a split, which a training follows, leaves nothing to judge by but what chooses."""
+    if subsets["val"] and not subsets["test"]:
+        console.say("sides      the split has no subset test: the best model is judged by what chose it")
+
+
 def find_scenes(root: Path) -> dict[str, str]:
     """The scenes of images by their names below ``root``, as far as they are known."""
     with suppress(RsforgeError):

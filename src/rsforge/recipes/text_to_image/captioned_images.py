@@ -28,7 +28,7 @@ from rsforge.recipes.datasets.image_folder import (
     refuse_shared_folder,
 )
 from rsforge.recipes.datasets.named_samples import name_scenes
-from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_sides
+from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_missing_test, report_sides
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
@@ -173,6 +173,7 @@ def _divide(
     sides = Sides(*([tile for tile in subsets[name] if tile.name in captions] for name in SUBSETS))
     if not sides.train:
         raise RsforgeError("RSF-D004", "the split leaves no image with a caption to train on", where="--split")
+    report_missing_test(sides.by_name(), console)
     return sides
 
 
