@@ -12,7 +12,7 @@ from torch import Tensor
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
-from rsforge.metrics.image import active_units
+from rsforge.metrics.image import active_units, chroma_share
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.images_of_checkpoint import open_subset
@@ -38,7 +38,7 @@ from rsforge.recipes.evaluation.evaluation import (
     Prediction,
     Values,
 )
-from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures, mse
+from rsforge.recipes.evaluation.image_figures import IMAGE, compare_images, error_panel, image_figures, mse
 from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
@@ -46,9 +46,11 @@ from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.recipes.vae.thumbnail import thumbnail_baseline
 from rsforge.settings.vae import VaeEvaluateSettings
 
 TARGET = "target"
+CHROMA = Figure("chroma_share", "of 1", True, compare_images(chroma_share, TARGET))
 
 
 class LatentUse:
@@ -104,10 +106,11 @@ def evaluate(settings: VaeEvaluateSettings, console: Console) -> dict[str, Any]:
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
     baselines, absent, doubts = _baselines(restored.state, measured, size, device, console)
+    baselines.append(thumbnail_baseline(TARGET, network.latent_shape(size)))
     distances = SetDistances(learned.inception, TARGET, count=len(measured.samples), seed=own.seed, device=device)
     evaluation = Evaluation(
         model=_predict_with(network),
-        figures=[*image_figures(TARGET, learned, error="mse"), *_latent_figures()],
+        figures=[*image_figures(TARGET, learned, error="mse"), CHROMA, *_latent_figures()],
         baselines=baselines,
         panels=_panels,
         batch_of=_batch_of,
