@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from rsforge.metrics import pca
 from rsforge.metrics.constant_images import to_unit
-from rsforge.metrics.pca import fit_patch_decoder, fit_patch_pca, fit_pca, reconstruct, reconstruct_patches
+from rsforge.metrics.pca import fit_patch_pca, fit_pca, reconstruct, reconstruct_patches
 
 
 def drawn(count: int, size: int = 8, seed: int = 0) -> torch.Tensor:
@@ -59,9 +59,7 @@ def test_patches_come_back_as_from_the_svd(patch, components):
     rows = F.pixel_unshuffle(x, patch).movedim(1, -1)
     expected = torch.from_numpy(by_svd(rows.flatten(0, 2).numpy(), components)).view_as(rows).movedim(-1, 1)
     fitted = fit_patch_pca(images, patch, components)
-    made = reconstruct_patches(x.float(), patch, fitted["mean"], fitted["components"])
-    codes = (rows.flatten(0, 2).float() - fitted["mean"]) @ fitted["components"].T
-    torch.testing.assert_close(fitted["variances"], codes.var(0, correction=0), atol=1e-5, rtol=1e-4)
+    made = reconstruct_patches(x.float(), patch, **fitted)
     torch.testing.assert_close(made.double(), F.pixel_shuffle(expected, patch).clamp(-1, 1), atol=1e-4, rtol=0)
     assert fitted["components"].shape == (min(components, 3 * patch**2), 3 * patch**2)
 
@@ -72,16 +70,3 @@ def test_more_components_are_never_worse_and_the_mean_is_none():
     errors = [float((reconstruct(x, **fit_pca(images, k)) - x).square().mean()) for k in (1, 4, 16)]
     variance = float((x - x.mean(0)).square().mean())
     assert variance > errors[0] > errors[1] > errors[2] > 0
-
-
-def test_codes_of_neighbours_give_a_patch_back_better_than_its_own_alone():
-    images = drawn(40, size=16)
-    x, fitted = to_unit(images).float(), fit_patch_pca(images, 4, 4)
-    decoder = fit_patch_decoder(images, 4, fitted["mean"], fitted["components"])
-    patches = F.pixel_unshuffle(x, 4) - fitted["mean"].view(-1, 1, 1)
-    codes = torch.einsum("kc,bchw->bkhw", fitted["components"], patches)
-    alone = torch.einsum("kc,bkhw->bchw", fitted["components"], codes)
-    error = (F.conv2d(codes, decoder, padding=1) - patches).square().mean()
-    assert error < (alone - patches).square().mean()
-    nudged = F.conv2d(codes, decoder + 1e-3 * torch.randn_like(decoder), padding=1)
-    assert error < (nudged - patches).square().mean(), "no other map is better"

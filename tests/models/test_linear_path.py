@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from rsforge.metrics.pca import fit_patch_decoder, fit_patch_pca, reconstruct_patches
+from rsforge.metrics.lapped_code import fit_lapped_code
 from rsforge.models.autoencoder_kl import AutoencoderKL
 
 OPTIONS = {"block_out_channels": (8, 8, 16), "layers_per_block": 1, "latent_channels": 5, "norm_num_groups": 4}
@@ -13,38 +14,36 @@ OPTIONS = {"block_out_channels": (8, 8, 16), "layers_per_block": 1, "latent_chan
 
 @pytest.fixture(scope="module")
 def images():
-    base = torch.nn.functional.interpolate(torch.rand(12, 3, 6, 6), size=(24, 24), mode="bicubic")
+    base = F.interpolate(torch.rand(12, 3, 6, 6), size=(24, 24), mode="bicubic")
     return (base.clamp(0, 1) * 255).to(torch.uint8)
 
 
-def fit(images, components):
-    fitted = fit_patch_pca(images, 4, components)
-    return fitted | {"decoder": fit_patch_decoder(images, 4, fitted["mean"], fitted["components"])}
+@pytest.fixture(scope="module")
+def code(images):
+    return fit_lapped_code(images, 4, 5)
 
 
 @pytest.fixture
-def started(images):
-    fitted = fit(images, 5)
+def started(code):
     network = AutoencoderKL(**OPTIONS, linear_path=True)
-    network.start_from_components(**fitted)
-    return network, fitted
+    network.start_from_code(**code)
+    return network
 
 
 @torch.no_grad()
-def test_it_begins_as_the_principal_components_of_patches_or_better(started, images):
-    network, fitted = started
+def test_it_begins_as_the_linear_code(started, code, images):
     x = images.float() / 127.5 - 1
-    mu, logvar = network.encode(x)
-    components = reconstruct_patches(x, 4, fitted["mean"], fitted["components"])
-    errors = [float((made - x).square().mean()) for made in (network.decode(mu).clamp(-1, 1), components)]
-    assert errors[0] < 0.95 * errors[1], "neighbours tell more of a patch than its own code alone"
-    assert float(mu.square().mean()) == pytest.approx(1, abs=1e-3), "latents are of unit size"
-    assert float(mu.var((0, 2, 3))[0]) > 2 * float(mu.var((0, 2, 3))[-1]), "divided by one number, not whitened"
-    assert float(logvar.max()) <= -7, "their noise does not show"
+    mu, logvar = started.encode(x)
+    mean = code["mean"].view(-1, 1, 1)
+    codes = F.conv2d(F.pixel_unshuffle(x, 4) - mean, code["encoder"], padding=1)
+    torch.testing.assert_close(mu, codes)
+    expected = F.pixel_shuffle(F.conv2d(codes, code["decoder"], padding=1) + mean, 4)
+    torch.testing.assert_close(started.decode(mu), expected)
+    assert float(logvar.max()) <= -7, "the noise of latents does not show"
 
 
 def test_every_weight_of_the_network_learns_after_one_step(started, images):
-    network, _ = started
+    network = started
     x = images.float() / 127.5 - 1
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     for _ in range(2):
@@ -58,9 +57,9 @@ def test_every_weight_of_the_network_learns_after_one_step(started, images):
     assert not {name for name in still if "conv_in.weight" in name or "conv_out" in name or "linear_path" in name}
 
 
-def test_fewer_components_than_channels_leave_zeros(images):
+def test_fewer_numbers_than_channels_leave_zeros(images):
     network = AutoencoderKL(**OPTIONS, linear_path=True)
-    network.start_from_components(**fit(images, 2))
+    network.start_from_code(**fit_lapped_code(images, 4, 2))
     mu, _ = network.encode(images.float() / 127.5 - 1)
     assert mu[:, :2].any() and not mu[:, 2:].any()
 
@@ -72,6 +71,6 @@ def test_names_of_the_network_are_those_without_a_path():
 
 def test_what_has_no_path_is_refused(images):
     with pytest.raises(ValueError, match="no linear path"):
-        AutoencoderKL(**OPTIONS).start_from_components(**fit(images, 2))
+        AutoencoderKL(**OPTIONS).start_from_code(**fit_lapped_code(images, 4, 2))
     with pytest.raises(ValueError, match="3 channels back, not 2"):
         AutoencoderKL(**OPTIONS, out_channels=2, linear_path=True)

@@ -9,7 +9,6 @@ from torch import Tensor
 from rsforge.metrics.constant_images import exact_mean, to_unit
 
 _COLUMNS = 4096
-_RIDGE = 1e-4
 _ROUNDING = 1e-12
 """Mean square of a component, over numbers in [-1, 1], that rounding alone may leave."""
 
@@ -38,8 +37,7 @@ def fit_patch_pca(images: Tensor, patch: int, components: int) -> dict[str, Tens
     """The mean and the leading components of the patches that images, uint8 ``(N, C, H, W)``, are made of.
 
     Patches are ``patch`` x ``patch`` pixels and do not overlap. ``mean`` is float32 ``(C * patch**2,)``,
-    ``components`` float32 ``(k, C * patch**2)``, in the order of channels of ``torch.pixel_unshuffle``, and
-    ``variances`` float32 ``(k,)`` those of the patches along them.
+    ``components`` float32 ``(k, C * patch**2)``, in the order of channels of ``torch.pixel_unshuffle``.
     """
     width = images.shape[1] * patch**2
     total = torch.zeros(width, dtype=torch.float64)
@@ -48,29 +46,8 @@ def fit_patch_pca(images: Tensor, patch: int, components: int) -> dict[str, Tens
         rows = to_unit(F.pixel_unshuffle(part, patch).movedim(1, 0).flatten(1))
         total, products, count = total + rows.sum(1), products + rows @ rows.T, count + rows.shape[1]
     mean = total / count
-    sums, vectors = _leading(products - count * mean.outer(mean), components, images.numel())
-    rows = vectors.T.float().contiguous()
-    return {"mean": mean.float(), "components": rows, "variances": (sums / count).float()}
-
-
-def fit_patch_decoder(images: Tensor, patch: int, mean: Tensor, components: Tensor) -> Tensor:
-    """The best linear map from codes of 3 x 3 neighbouring patches to the one in the middle, by least squares.
-
-    Float32 ``(C * patch**2, k, 3, 3)``: a convolution of ``components @ (patch - mean)``, zero beyond the edges, that
-    gives ``patch - mean``. ``images`` uint8 ``(N, C, H, W)``, and ``mean`` and ``components`` those of their patches.
-    """
-    width, k = components.shape[1], len(components)
-    products = torch.zeros(9 * k, 9 * k, dtype=torch.float64)
-    targets = torch.zeros(9 * k, width, dtype=torch.float64)
-    for part in images.split(32):
-        patches = to_unit(F.pixel_unshuffle(part, patch)) - mean.double().view(-1, 1, 1)
-        codes = torch.einsum("kc,bchw->bkhw", components.double(), patches)
-        near = F.unfold(codes, 3, padding=1).movedim(1, 0).flatten(1)
-        products += near @ near.T
-        targets += near @ patches.movedim(1, 0).flatten(1).T
-    # Of fewer patches than a map has numbers there are many solutions: one of small numbers.
-    ridge = _RIDGE * products.diagonal().mean() * torch.eye(9 * k, dtype=torch.float64)
-    return torch.linalg.solve(products + ridge, targets).T.float().view(width, k, 3, 3).contiguous()
+    _, vectors = _leading(products - count * mean.outer(mean), components, images.numel())
+    return {"mean": mean.float(), "components": vectors.T.float().contiguous()}
 
 
 def _leading(products: Tensor, count: int, numbers: int) -> tuple[Tensor, Tensor]:

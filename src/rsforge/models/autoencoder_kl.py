@@ -107,9 +107,9 @@ class AutoencoderKL(Autoencoder):
     ``logvar`` in [-30, 20]; ``decode`` is not bounded, but near [-1, 1] once trained. No scaling factor is
     applied to the latents on either way.
 
-    With a ``linear_path``, which diffusers does not know, a linear code of each patch of ``factor`` x ``factor`` pixels
-    is added to ``mu``, and to the image what its neighbours and itself say of it linearly: the network learns the
-    remainder. ``ValueError`` for it where images come out with other channels than go in.
+    With a ``linear_path``, which diffusers does not know, a linear code of patches of ``factor`` x ``factor`` pixels is
+    added to ``mu``, and what it says of the image to the image: the network learns the remainder. ``ValueError`` for it
+    where images come out with other channels than go in.
     """
 
     def __init__(
@@ -147,14 +147,14 @@ class AutoencoderKL(Autoencoder):
         return x if self.linear_path is None else x + self.linear_path.decode(z)
 
     @torch.no_grad()
-    def start_from_components(self, mean: Tensor, components: Tensor, variances: Tensor, decoder: Tensor) -> None:
-        """Be what the linear path computes with these principal components of patches; the rest adds nothing yet.
+    def start_from_code(self, mean: Tensor, encoder: Tensor, decoder: Tensor) -> None:
+        """Be what the linear path computes with this code of patches, of deviation 1; the rest adds nothing yet.
 
-        Shapes are those of :meth:`LinearPath.set_components`. ``ValueError`` without a linear path.
+        Shapes are those of :meth:`LinearPath.set_code`. ``ValueError`` without a linear path.
         """
         if self.linear_path is None:
             raise ValueError("this autoencoder has no linear path")
-        self.linear_path.set_components(mean, components, variances, decoder)
+        self.linear_path.set_code(mean, encoder, decoder)
         moments = self.quant_conv.bias
         assert moments is not None
         for last in (*self.encoder.conv_out.parameters(), *self.decoder.conv_out.parameters(), moments):

@@ -1,4 +1,4 @@
-"""What an autoencoder computes without its network: a linear code of each patch, which principal components begin."""
+"""What an autoencoder computes without its network: a linear code of patches and their neighbours."""
 
 from __future__ import annotations
 
@@ -10,40 +10,36 @@ from torch import Tensor, nn
 class LinearPath(nn.Module):
     """Images ``(B, C, H, W)`` to ``(B, latent_channels, H/factor, W/factor)`` and back, by linear maps with an offset.
 
-    A patch of ``factor`` x ``factor`` pixels is coded by itself, in the order of channels of ``torch.pixel_unshuffle``;
-    it is made again of its code and those of its eight neighbours, of which those beyond an edge are ``centre``. Sides
-    must be multiples of ``factor`` (``RuntimeError``).
+    A patch of ``factor`` x ``factor`` pixels, in the order of channels of ``torch.pixel_unshuffle``, is coded with its
+    eight neighbours, and made again of its code and theirs. Beyond the edges patches are ``mean`` and codes ``centre``.
+    Sides must be multiples of ``factor`` (``RuntimeError``).
     """
 
     def __init__(self, channels: int, factor: int, latent_channels: int) -> None:
         super().__init__()
         self.factor, width = factor, channels * factor**2
-        self.into, self.out_of = nn.Conv2d(width, latent_channels, 1), nn.Conv2d(latent_channels, width, 3, padding=1)
-        self.centre = nn.Parameter(torch.zeros(latent_channels))
+        self.into = nn.Conv2d(width, latent_channels, 3, padding=1, bias=False)
+        self.out_of = nn.Conv2d(latent_channels, width, 3, padding=1, bias=False)
+        self.mean, self.centre = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(latent_channels))
 
     def encode(self, x: Tensor) -> Tensor:
-        z: Tensor = self.into(F.pixel_unshuffle(x, self.factor))
+        z: Tensor = self.into(F.pixel_unshuffle(x, self.factor) - self.mean[:, None, None])
         return z
 
     def decode(self, z: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.out_of(z - self.centre[:, None, None]), self.factor)
+        return F.pixel_shuffle(self.out_of(z - self.centre[:, None, None]) + self.mean[:, None, None], self.factor)
 
     @torch.no_grad()
-    def set_components(self, mean: Tensor, components: Tensor, variances: Tensor, decoder: Tensor) -> None:
-        """Code patches by their principal components, all divided by one number, so that codes deviate by 1 on average.
+    def set_code(self, mean: Tensor, encoder: Tensor, decoder: Tensor) -> None:
+        """Compute with a linear code ``encoder`` ``(k, width, 3, 3)`` and ``decoder`` ``(width, k, 3, 3)`` of patches.
 
-        ``mean`` is ``(C * factor**2,)``, ``components`` orthonormal ``(k, C * factor**2)``, ``variances`` ``(k,)`` and
-        ``decoder`` ``(C * factor**2, k, 3, 3)`` makes patches of components, but for the mean; k is at most
-        ``latent_channels``, and what is left of these stays zero.
+        ``width`` is C times the square of ``factor``, k at most ``latent_channels``: what is left of these stays zero.
         """
-        count, deviation = len(components), variances.mean().sqrt()
         for parameter in self.parameters():
             parameter.zero_()
-        assert self.into.bias is not None and self.out_of.bias is not None
-        self.into.weight[:count, :, 0, 0] = components / deviation
-        self.into.bias[:count] = -(components @ mean) / deviation
-        self.out_of.weight[:, :count] = decoder * deviation
-        self.out_of.bias.copy_(mean)
+        self.mean.copy_(mean)
+        self.into.weight[: len(encoder)] = encoder
+        self.out_of.weight[:, : len(encoder)] = decoder
 
     @torch.no_grad()
     def standardise(self, mean: Tensor, std: Tensor) -> None:
@@ -51,8 +47,6 @@ class LinearPath(nn.Module):
 
         Both are ``(latent_channels,)``.
         """
-        assert self.into.bias is not None
         self.into.weight /= std[:, None, None, None]
-        self.into.bias /= std
         self.out_of.weight *= std[None, :, None, None]
         self.centre.copy_((self.centre - mean) / std)

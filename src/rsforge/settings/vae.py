@@ -70,8 +70,8 @@ class AutoencoderSettings(Section):
     layers_per_block: Layers = Field(2, description="Residual layers in each level of a map autoencoder.")
     linear_path: bool = Field(
         False,
-        description="Add to a map autoencoder a linear code of each patch, which begins as its principal components: "
-        "the network learns the remainder. diffusers has no such autoencoder.",
+        description="Add to a map autoencoder a linear code of patches, fitted to the images when it begins: the "
+        "network learns the remainder. diffusers has no such autoencoder.",
     )
     gradient_checkpointing: bool = Field(False, description=f"{RECOMPUTE} Map autoencoders alone.")
     kl_weight: Weight = Field(1.0, description="Weight of the KL term after warm-up.")
