@@ -75,7 +75,7 @@ def test_figures_are_those_of_the_images_and_the_network(job, measured):
 def test_baselines_are_those_of_the_training_images(job, measured):
     told, stored = measured("--side all"), checkpoint.load(job.vae / "best_model.pt")["baselines"]
     assert list(told["figures"]) == [
-        "model", "mean_colour", "mean_image", "median_image", "pca", "linear_channel",
+        "model", "mean_colour", "mean_image", "median_image", "pca", "linear_channel", "thumbnail",
     ]  # fmt: skip
     assert (stored["images"], stored["of"], len(stored["pca"]["components"])) == (27, 27, 8)
     x = images(job.tiles)
@@ -86,7 +86,7 @@ def test_baselines_are_those_of_the_training_images(job, measured):
     assert "kl_nats" not in told["figures"]["pca"] and "kl_nats" not in told["gain"]
     assert told["gain"]["mse"]["over"] in told["baselines"]
     lines = {line.split("  ")[0]: line for line in table(told).splitlines() if line}
-    assert lines["pca"].split()[-1] == "-" and "Higher is better: psnr_db, ssim." in table(told)
+    assert lines["pca"].split()[-1] == "-" and "Higher is better: psnr_db, ssim, chroma_share." in table(told)
 
 
 def test_what_was_held_out_is_measured_and_that_it_chose_the_epoch_is_said(measured):
@@ -102,7 +102,7 @@ def test_of_a_checkpoint_of_before_the_measured_images_are_the_baseline_and_it_i
     assert rsforge(f"{LINE} --side all --json", before, job.tiles) == 0
     said = capsys.readouterr()
     told, x = json.loads(said.out), images(job.tiles)
-    assert list(told["figures"]) == ["model", "mean_image"]
+    assert list(told["figures"]) == ["model", "mean_image", "thumbnail"]
     expected = (x - x.mean(0)).square().mean()
     assert told["mean_image_mse"] == pytest.approx(float(expected), rel=1e-4)
     assert "that of the measured images" in told["baselines"]["mean_image"]
@@ -113,7 +113,15 @@ def test_files_hold_what_was_told(measured, tmp_path):
     told = measured("--side all --output-dir {}", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == told
     rows = list(csv.DictReader((tmp_path / "out" / "per_image.csv").read_text().splitlines()))
-    assert len(rows) == 30 and list(rows[0])[2:] == ["mse", "psnr_db", "ssim", "lpips", "kl_nats", "neg_elbo"]
+    assert len(rows) == 30 and list(rows[0])[2:] == [
+        "mse",
+        "psnr_db",
+        "ssim",
+        "lpips",
+        "chroma_share",
+        "kl_nats",
+        "neg_elbo",
+    ]
     assert (tmp_path / "out" / "examples.png").is_file() and list(told["examples"]) == ["best", "median", "worst"]
 
 

@@ -104,7 +104,9 @@ def stage_settings(
 def autoencoder_options(options: FirstAutoencoderSettings, vgg_weights: Path | None = None) -> AutoencoderSettings:
     """The autoencoder as ``vae train`` would be told of it."""
     own = options.model_dump(include={"latent_channels", "channels", "layers_per_block", "kl_weight", "perceptual"})
-    return AutoencoderSettings.model_validate({"latent": "map", **own, "vgg_weights": vgg_weights})
+    # Without a linear path, which the folders of diffusers have no place for.
+    given = {"latent": "map", "linear_path": False, **own, "vgg_weights": vgg_weights}
+    return AutoencoderSettings.model_validate(given)
 
 
 def train_first(settings: SarTrainSettings, console: Console) -> Path:

@@ -13,7 +13,7 @@ from rsforge.engine import devices
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
-from rsforge.metrics.image import active_units
+from rsforge.metrics.image import active_units, chroma_share
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.images_of_checkpoint import open_subset
@@ -40,7 +40,7 @@ from rsforge.recipes.evaluation.evaluation import (
     SetFigures,
     Values,
 )
-from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures, mse
+from rsforge.recipes.evaluation.image_figures import IMAGE, compare_images, error_panel, image_figures, mse
 from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics, load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
@@ -49,9 +49,11 @@ from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.linear_channel import add_channel, measure_nats
 from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.recipes.vae.thumbnail import thumbnail_baseline
 from rsforge.settings.vae import VaeEvaluateSettings
 
 TARGET = "target"
+CHROMA = Figure("chroma_share", "of 1", True, compare_images(chroma_share, TARGET))
 
 
 class LatentUse:
@@ -123,7 +125,7 @@ def build_evaluation(
     """How reconstructions are measured beside those of ``baselines``."""
     return Evaluation(
         model=_predict_with(network),
-        figures=[*image_figures(TARGET, learned, error="mse"), *_latent_figures()],
+        figures=[*image_figures(TARGET, learned, error="mse"), CHROMA, *_latent_figures()],
         baselines=baselines,
         panels=_panels,
         batch_of=_batch_of,
@@ -165,18 +167,18 @@ def list_baselines(
 
     A vector's channel is of as many nats as ``network`` spends on ``samples``.
     """
-    stored = state.get(KEY)
+    stored, thumbnail = state.get(KEY), thumbnail_baseline(TARGET, network.latent_shape(size))
     if stored:
         components, absent = component_baselines(stored, TARGET, size, device)
         found = [*constant_baselines(stored, size, device), *components]
         if len(network.latent_shape(size)) == 1:
             nats = measure_nats(network, samples, device)
             found, absent = add_channel(found, absent, stored, nats, TARGET, device)
-        return found, absent, []
+        return [*found, thumbnail], absent, []
     console.warn(NOT_STORED)
     with console.progress("mean image", len(samples)) as meter:
         mean_image, _ = measured_means(samples, lambda item: item, meter.step)
-    return [measured_baseline("mean_image", mean_image, size, device)], {}, [NOT_STORED]
+    return [measured_baseline("mean_image", mean_image, size, device), thumbnail], {}, [NOT_STORED]
 
 
 def _predict_with(network: Autoencoder) -> Predict:

@@ -36,6 +36,7 @@ from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.recipes.vae.judge import judge
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
+from rsforge.recipes.vae.linear_start import start_linear
 from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
@@ -69,7 +70,12 @@ def read_images(settings: VaeTrainSettings, compute: Compute, console: Console) 
 
 
 def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute) -> Autoencoder:
-    return build(settings.autoencoder, settings.data.image_size)
+    """The autoencoder, whose linear path is fitted to the training images unless a checkpoint has what it became."""
+    network = build(settings.autoencoder, settings.data.image_size)
+    if settings.autoencoder.linear_path and settings.run.resume is None:
+        assert isinstance(network, AutoencoderKL)
+        start_linear(network, data.plain)
+    return network
 
 
 def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--channels") -> Autoencoder:
@@ -87,6 +93,7 @@ def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--c
             layers_per_block=options.layers_per_block,
             latent_channels=options.latent_channels,
             norm_num_groups=group_count(widths),
+            linear_path=options.linear_path,
         )
         network.latent_shape(image_size)
         use_checkpointing(network, options.gradient_checkpointing)
@@ -147,6 +154,7 @@ def spec(
         kl_warmup=options.kl_warmup,
         kl_target=options.kl_target,
         kl_mode=options.kl_mode,
+        kl_per_pixel=options.kl_per_pixel,
         perceptual=distance,
         perceptual_weight=options.perceptual_weight,
     )
