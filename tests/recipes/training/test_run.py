@@ -84,7 +84,7 @@ def test_a_run_that_is_ended_while_it_is_judged_goes_on_there(trained, tmp_path,
     said = capsys.readouterr()
     last = said.out.rstrip().splitlines()[-1]
     assert last.startswith("verdict") and "is not better than its baseline" in last
-    assert "warning: The model is not better than its baseline" in said.err
+    assert "judged     The model is not better than its baseline" in said.err
 
 
 def test_a_training_whose_judging_finds_no_memory_ends_well(trained, tmp_path, monkeypatch, capsys):

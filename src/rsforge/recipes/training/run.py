@@ -149,8 +149,7 @@ def _judge(
         return {}
     if told:
         durable.write_json(settings.run.output_dir / output_names.JUDGED, told)
-        if not told["judged"]["better"]:
-            console.warn(told[VERDICT].removesuffix("."))
+        console.say(f"judged     {told[VERDICT]}")
     return told
 
 
