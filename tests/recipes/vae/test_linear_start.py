@@ -1,0 +1,49 @@
+"""Map autoencoders that begin as a linear code of their training images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from rsforge.data.synthetic.tile_dataset import SyntheticTiles
+from rsforge.engine.distributed import SingleProcess
+from rsforge.metrics.pca import fit_patch_pca, reconstruct_patches
+from rsforge.recipes.datasets.image_folder import ImageSets
+from rsforge.recipes.training.job import Compute
+from rsforge.recipes.vae.train import build_network
+from rsforge.settings.base import RunSettings
+from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
+
+TILES = SyntheticTiles(96, image_size=16, seed=0)
+NEW = SyntheticTiles(8, image_size=16, seed=9)
+DATA = ImageSets(TILES, TILES, NEW, {})
+COMPUTE = Compute(torch.device("cpu"), SingleProcess())
+
+
+def stack(tiles):
+    return torch.stack([tiles[0, k] for k in range(len(tiles))])
+
+
+def settings(**run):
+    return VaeTrainSettings(
+        run=RunSettings(output_dir=Path("unused"), **run),
+        data=VaeTileSettings(data_dir="synthetic", image_size=16),
+        autoencoder=AutoencoderSettings(latent="map", channels=(8, 8, 8), layers_per_block=1),
+    )
+
+
+@torch.no_grad()
+def test_before_the_first_step_it_is_better_than_components_of_patches_on_images_it_has_not_seen():
+    network = build_network(settings(), DATA, COMPUTE)
+    x, seen = stack(NEW), ((stack(TILES) + 1) * 127.5).round().byte()
+    fitted = fit_patch_pca(seen, 4, 4)
+    components = reconstruct_patches(x, 4, fitted["mean"], fitted["components"])
+    errors = [float((made - x).square().mean()) for made in (network(x), components)]
+    assert errors[0] < 0.9 * errors[1]
+
+
+def test_a_run_that_goes_on_is_not_fitted_anew_for_its_checkpoint_has_the_weights():
+    torch.manual_seed(0)
+    network = build_network(settings(resume="auto"), DATA, COMPUTE)
+    assert network.encoder.conv_out.weight.any(), "as it is drawn, until the checkpoint is read"
