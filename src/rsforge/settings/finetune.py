@@ -32,11 +32,12 @@ from rsforge.settings.hub import PushSettings
 from rsforge.settings.perceptual import VGG_WEIGHTS
 from rsforge.settings.pretrained import ModelFormatSettings
 from rsforge.settings.sections import PathText, Prefix, Section, also
+from rsforge.settings.views import ViewSettings
 
 ONLY_SCRATCH = "without --pretrained-model"
 
 
-class CaptionedImageSettings(Section):
+class CaptionedFolderSettings(Section):
     """Data"""
 
     data_dir: Annotated[str, PathText()] = Field(
@@ -56,6 +57,10 @@ class CaptionedImageSettings(Section):
     val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
     split: SplitChoice = Field("auto", description=SPLIT)
     overlap_by_content: bool = Field(True, description=OVERLAP)
+
+
+class CaptionedImageSettings(ViewSettings, CaptionedFolderSettings):
+    """Data"""
 
 
 class StartSettings(ModelFormatSettings):

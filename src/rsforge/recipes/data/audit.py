@@ -31,6 +31,7 @@ from rsforge.recipes.data.split import read_contents
 from rsforge.recipes.html.audit_page import AuditResult, render_page
 from rsforge.recipes.output_checks import check_writable
 from rsforge.recipes.shared_pixels import search_shared_pixels
+from rsforge.recipes.views import view_items
 from rsforge.settings.data_pairs import AuditSettings
 from rsforge.wording import count_noun
 
@@ -49,6 +50,7 @@ def judge(settings: AuditSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return {**head, "would_write": [str(output / name) for name in (JSON, HTML)]}
     output.mkdir(parents=True, exist_ok=True)
+    contents = view_items(contents, settings, console)
     inspections: list[Inspection] = []
     radiometry = _find_radiometry(settings)
     with console.progress("opened", len(contents.items)) as meter:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.data.splits.items import Item
@@ -15,6 +16,7 @@ from rsforge.data.splits.tiles import split_tiles
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.stored_split import follow_split
 from rsforge.recipes.shared_pixels import search_shared_pixels
@@ -71,9 +73,11 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     refuse_shared_folder(folder, run.output_dir)
     if holds_pair_folders(folder):
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
-    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
+    view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
+    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
+    views.warn_of_unread(index.unread, console)
     console.say(f"images     {index.summary()}")
     train, held_out = _divide(index, data, run, console)
     small = sum(min(tile.width, tile.height) < data.image_size for tile in index.tiles)
@@ -86,8 +90,11 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
         train=augmented,
         plain=augmented.plain(),
         held_out=TileDataset(held_out, **common, flip=0.0, jitter=0.0),
-        identity={"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)},
-    )
+        identity={
+            "split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out),
+            **views.describe_view(view),
+        },
+    )  # fmt: skip
 
 
 def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Console) -> tuple[list[Tile], list[Tile]]:

@@ -19,7 +19,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import unpaired
-from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable
+from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable, view_pairs
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems, refuse_shared_folder
 from rsforge.recipes.datasets.pair_split import PairSets as PairSets
 from rsforge.recipes.datasets.pair_split import (
@@ -30,6 +30,7 @@ from rsforge.recipes.datasets.pair_split import (
     shorten_digests,
     sort_by_content,
 )
+from rsforge.recipes.views import describe_views
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import DividedPairSettings, PairTrainingSettings
 
@@ -54,6 +55,7 @@ def load_pairs(data: DividedPairSettings, run: RunSettings, console: Console) ->
 
 def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     index = list_pairs(data, console, run.on_bad)
+    seen = view_pairs(index, data, console)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
     console.say(f"radiometry {sentence}")
     judged = select_usable(index, radiometry, data, data.image_size, console, run.on_bad)
@@ -70,7 +72,12 @@ def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, 
         train=augmented,
         plain=augmented.plain(),
         held_out=PairDataset(held_out, **common),
-        identity={"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)},
+        identity={
+            "split": split_digest(train, held_out),
+            "train": len(train),
+            "held_out": len(held_out),
+            **describe_views(seen),
+        },
         radiometry=radiometry,
         sar_channels=judged[0].sar_bands,
         trained=shorten_digests(digest for one in train for digest in one.files),

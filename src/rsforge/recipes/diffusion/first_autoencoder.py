@@ -22,6 +22,7 @@ from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae import train as vae
 from rsforge.recipes.vae.output_names import VAE
+from rsforge.recipes.views import VIEW, VIEWS
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
 from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarTrainSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
@@ -55,14 +56,18 @@ def as_images(pairs: PairSets) -> ImageSets:
         BothModalities(samples, pairs.sar_channels) for samples in (pairs.train, pairs.plain, pairs.held_out)
     )
     split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
-    return ImageSets(train, plain, held_out, {"split": split, "train": len(train), "held_out": len(held_out)})
+    identity = {"split": split, "train": len(train), "held_out": len(held_out)}
+    if VIEWS in pairs.identity:
+        identity[VIEW] = pairs.identity[VIEWS]["optical"]
+    return ImageSets(train, plain, held_out, identity)
 
 
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
     data = VaeTileSettings(
-        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
-    )
+        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0,
+        bands=settings.data.bands, range=settings.data.range, fill=settings.data.fill,
+    )  # fmt: skip
     own = autoencoder_options(settings.autoencoder, settings.loss.vgg_weights)
     checkpointing = settings.denoiser.gradient_checkpointing
     return stage_settings(settings.autoencoder, own, settings.run, data, settings.loop.mixed_precision, checkpointing)

@@ -63,7 +63,7 @@ class NetworkInput:
             first = ",".join(str(k) for k in range(1, self.channels + 1))
             fix = f"name the {wanted} of the training with --bands, for example --bands {first}"
         what = f"--bands names {there} of {info.path}" if chosen else f"{info.path} has {there}"
-        names = describe_bands(metadata.descriptions if metadata else [None] * info.bands)
+        names = describe_bands(info.meanings)
         raise RsforgeError(
             "RSF-D003", what, where=str(info.path), found=f"{names}; {taker} takes {self.channels}", fix=fix
         )
