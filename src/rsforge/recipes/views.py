@@ -85,7 +85,7 @@ def view_items(contents: DatasetContents, data: PairViewSettings, console: Conso
 
 def settle_as_trained(state: Mapping[str, Any], files: Sequence[Path], data: ViewSettings, console: Console) -> View:
     """The view of single images as a checkpoint has it, but for what the options say."""
-    stored = View.from_dict(_stored(state, VIEW), where="the checkpoint")
+    stored = View.from_dict(_read_stored(state, VIEW), where="the checkpoint")
     if not (data.bands or data.range or data.fill is not None):
         return stored
     settled = settle_view(files, _request(data, data.bands, stored), "optical")
@@ -95,13 +95,20 @@ def settle_as_trained(state: Mapping[str, Any], files: Sequence[Path], data: Vie
 
 def views_of(state: Mapping[str, Any]) -> PairViews:
     """How pairs were read for a checkpoint; those of before this was stored took bands as they were."""
-    stored = _stored(state, VIEWS)
+    stored = _read_stored(state, VIEWS)
     if stored == {"as_stored": True}:
         return PairViews(View(as_stored=True), View(as_stored=True))
     return PairViews.from_dict(stored, where="the checkpoint")
 
 
-def _stored(state: Mapping[str, Any], key: str) -> dict[str, Any]:
+def choose_of(view: View, bands: tuple[str, ...], fill: float | None) -> View:
+    """``view`` with the bands and the fill value that somebody names for images to draw from."""
+    if bands:
+        view = replace(view, bands=bands, as_stored=False)
+    return view if fill is None else replace(view, fill=fill)
+
+
+def _read_stored(state: Mapping[str, Any], key: str) -> dict[str, Any]:
     stored = state.get("images", {}).get(key)
     if stored is not None:
         return dict(stored)

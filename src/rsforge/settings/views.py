@@ -10,6 +10,9 @@ from rsforge.settings.base import BandName
 from rsforge.settings.sections import Section, also
 
 PERCENTILE = "percentile"
+FILL = (
+    "Value that stands where there is no data, if the files do not say it: 0 for backscatter of 0 dB outside the swath."
+)
 
 
 def _check_span(span: tuple[float | str, ...]) -> tuple[float | str, ...]:
@@ -41,11 +44,7 @@ class ViewSettings(Section):
         "stored for what is trained.",
         json_schema_extra=also(metavar="LOW HIGH|percentile"),
     )
-    fill: float | None = Field(
-        None,
-        description="Value that stands where there is no data, if the files do not say it: 0 for backscatter of 0 dB "
-        "outside the swath.",
-    )
+    fill: float | None = Field(None, description=FILL)
 
 
 NO_OPTIONS = ViewSettings()

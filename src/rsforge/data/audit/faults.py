@@ -63,8 +63,8 @@ KINDS: dict[str, FaultKind] = {
     ),
     "baseline": FaultKind(
         "error",
-        "Processing baselines differ",
-        "Keep the tag PROCESSING_BASELINE in every file, by which 1000 is taken off, or take it off yourself.",
+        "About 1000 above the others",
+        "Take 1000 off the Sentinel-2 images of processing baseline 04.00 and later, or tag them PROCESSING_BASELINE.",
     ),
     "misregistered": FaultKind(
         "error",
@@ -140,9 +140,7 @@ def find_image_faults(item: str, modality: str, stats: ImageStats, *, gray_is_fa
     if stats.fill is not None:
         value, share = stats.fill
         kind = "blank" if stats.dtype == "uint8" else "fill"
-        reason = (
-            f"{value:g} stands in {share:.0%} of it, in areas at the border, and is not declared as no data"
-        )
+        reason = f"{value:g} stands in {share:.0%} of it, in areas at the border, and is not declared as no data"
         yield DataFault(kind, item, reason, modality, {"value": value, "share": _round_share(share)})
     if gray_is_fault and stats.gray:
         reason = "it has one band" if stats.bands == 1 else "its three bands are the same"

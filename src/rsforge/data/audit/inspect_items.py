@@ -65,8 +65,8 @@ def _read_and_measure(inspection: Inspection, modality: str, place: int) -> Rast
     try:
         try:
             raster = _read_centre(path, view, kind)
-        except BandsError as reason:
-            inspection.faults.append(DataFault("bands", item.name, str(reason), modality))
+        except BandsError as unknown:
+            inspection.faults.append(DataFault("bands", item.name, str(unknown), modality))
             raster = _read_centre(path, STORED, kind)
         else:
             if kind == "optical":
@@ -75,6 +75,9 @@ def _read_and_measure(inspection: Inspection, modality: str, place: int) -> Rast
         inspection.stats.append(None)
         inspection.faults.append(DataFault("corrupt", item.name, str(reason), modality))
         return None
+    if raster.info.pictures > 1:
+        what = f"it holds {raster.info.pictures} pictures, of which the first is read"
+        inspection.faults.append(DataFault("several", item.name, what, modality))
     inspection.stats.append(measure_image(raster.values, raster.valid))
     return raster
 

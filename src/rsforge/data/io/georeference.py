@@ -17,6 +17,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as reproject
 
 from rsforge.data.bands.meaning import BandMeaning
+from rsforge.data.io.native_output import first_line
 from rsforge.data.io.windows import Window
 
 Mask = npt.NDArray[np.bool_]
@@ -170,6 +171,33 @@ class RasterInfo:
     @property
     def footprint(self) -> Footprint | None:
         return self.grid.footprint(self.height, self.width) if self.grid else None
+
+
+def read_grid(dataset: Any) -> tuple[Grid | None, str]:
+    """The grid of a dataset, or None and a clause that says why there is none."""
+    try:
+        crs = dataset.crs.to_wkt() if dataset.crs else ""
+    except Exception as error:
+        return None, f"its coordinate system cannot be read ({first_line(error)})"
+    transform = dataset.transform
+    if transform.is_identity:
+        points = len(dataset.gcps[0])
+        if points:
+            return None, f"it is placed by {points} ground control points alone"
+        return None, "its coordinate system comes without a transform" if crs else ""
+    if transform.is_degenerate:
+        return None, "its transform has no area"
+    return Grid(crs, tuple(transform)[:6]), ""
+
+
+def read_control_points(dataset: Any) -> ControlPoints | None:
+    """The ground control points and rational polynomials of a dataset; None where it has neither."""
+    points, crs = dataset.gcps
+    placed = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
+    polynomials = tuple(sorted(dataset.tags(ns="RPC").items()))
+    if not placed and not polynomials:
+        return None
+    return ControlPoints(crs.to_wkt() if crs else "", placed, polynomials)
 
 
 def find_difference(sar: RasterInfo, optical: RasterInfo) -> str:

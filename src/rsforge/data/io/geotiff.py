@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +14,23 @@ import numpy.typing as npt
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.vrt import WarpedVRT
+from rasterio.transform import GCPTransformer
+from rasterio.warp import reproject
+from rasterio.warp import transform as reproject_points
 from rasterio.windows import Window as Frame
 
-from rsforge.data.bands.meaning import BandMeaning, find_roles
+from rsforge.data.bands.gdal_metadata import COLOUR_MEANINGS, find_meanings
 from rsforge.data.io.band_choice import choose_bands
-from rsforge.data.io.georeference import BandMetadata, ControlPoints, Grid, Mask, OpenRaster, Raster, RasterInfo
+from rsforge.data.io.georeference import (
+    BandMetadata,
+    Grid,
+    Mask,
+    OpenRaster,
+    Raster,
+    RasterInfo,
+    read_control_points,
+    read_grid,
+)
 from rsforge.data.io.image_reader import UnreadableError, is_mask
 from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.windows import Window
@@ -38,12 +49,7 @@ SAFE = {
 }
 Driver = Literal["GTiff", "PNG", "JP2OpenJPEG"]
 Alpha = Literal["auto", "mask", "band"]
-_WAVELENGTHS = ("wavelength", "wavelength_nm", "central_wavelength", "CENTRAL_WAVELENGTH_NM")
-_LONGEST_UM = 30.0  # larger numbers are nm
 _SAMPLED = 256  # pixels, the side of a window by which an alpha band is judged
-_HARMONISED = ("HARMONIZED", "HARMONISED", "BOA_OFFSET_APPLIED", "EARTHSEARCH:BOA_OFFSET_APPLIED")
-_OFFSET_FROM = 4.0  # processing baseline of Sentinel-2 from which digital numbers are 1000 larger
-_ROLES = {"gray": "grey", "undefined": "", "alpha": ""}
 _MODES = {("uint8", 1): "L", ("uint8", 3): "RGB"}
 
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -73,22 +79,11 @@ def open_with_gdal(
         with _translate_errors(), silence_libraries():
             stack.enter_context(rasterio.Env(**SAFE))
             dataset = stack.enter_context(rasterio.open(local, driver=driver))
-            if onto is not None:
-                dataset, alpha = stack.enter_context(_warp(dataset, onto)), "mask"
             source = _GdalDataset(path, dataset, alpha)
+        if onto is not None:
+            source.warp_onto(onto)
         raster = source.open(with_metadata=driver != "PNG")
         yield choose_bands(raster, bands)
-
-
-def _warp(dataset: Any, onto: RasterInfo) -> Any:
-    points, crs = dataset.gcps
-    if onto.grid is None or not points:
-        raise UnreadableError("it has no ground control points to be resampled by")
-    options = {"nodata": dataset.nodata} if dataset.nodata is not None else {"add_alpha": True}
-    return WarpedVRT(
-        dataset, src_crs=crs, crs=CRS.from_wkt(onto.grid.crs), transform=onto.grid.affine, width=onto.width,
-        height=onto.height, resampling=Resampling.bilinear, **options,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -109,6 +104,7 @@ class _GdalDataset:
 
     def __init__(self, path: Path, dataset: Any, alpha: Alpha) -> None:
         self.dataset = dataset
+        self.onto: Grid | None = None
         if not 0 < dataset.count <= MAX_BANDS:
             raise UnreadableError(f"it has {count_noun(dataset.count, 'band')}")
         kinds = dataset.colorinterp
@@ -128,7 +124,7 @@ class _GdalDataset:
         self._check()
         dtype = dataset.dtypes[0]
         bands = 3 if self.palette else len(self.bands)
-        grid, note = _read_grid(dataset)
+        grid, note = read_grid(dataset)
         self.info = RasterInfo(
             path=path,
             height=dataset.height,
@@ -139,8 +135,8 @@ class _GdalDataset:
             grid=grid,
             mode=_MODES.get((dtype, bands), f"{dtype} x {bands}"),
             note=note,
-            control=_read_control_points(dataset),
-            meanings=self._find_meanings(),
+            control=read_control_points(dataset),
+            meanings=find_meanings(dataset, self.bands) if not self.palette else COLOUR_MEANINGS,
             spare_alpha=spare,
             pictures=max(len(dataset.subdatasets), 1),
         )
@@ -175,33 +171,6 @@ class _GdalDataset:
             for col in {0, (dataset.width - width) // 2, dataset.width - width}
         ]
         return is_mask(np.concatenate(parts))
-
-    def _find_meanings(self) -> tuple[BandMeaning, ...]:
-        """What the metadata say of the bands that ``read`` returns."""
-        if self.palette:
-            return tuple(BandMeaning(role=role) for role in ("red", "green", "blue"))
-        dataset, offset = self.dataset, _find_baseline_offset(self.dataset)
-        columns = zip(
-            dataset.descriptions, dataset.colorinterp, dataset.units, dataset.scales, dataset.offsets,
-            dataset.nodatavals, strict=True,
-        )  # fmt: skip
-        rows = list(columns)
-        meanings = []
-        for number in self.bands:
-            name, colour, unit, scale, declared, fill = rows[number - 1]
-            tags = dataset.tags(number)
-            meaning = BandMeaning(
-                name=(name or "").strip(),
-                role=_ROLES.get(colour.name, colour.name),
-                wavelength_nm=_find_wavelength(tags, dataset.tags(number, ns="IMAGERY")),
-                unit=(unit or "").strip(),
-                scale=scale,
-                offset=declared if (scale, declared) != (1.0, 0.0) else offset,
-                good=tags.get("bbl", "1") not in ("0", "0.0", "false"),
-                fill=fill,
-            )
-            meanings.append(meaning)
-        return find_roles(meanings)
 
     def _check(self) -> None:
         dataset = self.dataset
@@ -249,10 +218,9 @@ class _GdalDataset:
             raise UnreadableError(
                 f"{window.height} x {window.width} pixels of it have {size:,} bytes; read less at once"
             )
-        frame = Frame(window.col, window.row, window.width, window.height)
         with _translate_errors(), silence_libraries():
-            values = np.moveaxis(self.dataset.read(self.bands, window=frame), 0, -1)
-            mask = self.dataset.dataset_mask(window=frame) > 0 if self.masked else None
+            stored, mask = self._read_warped(window, self.onto) if self.onto else self._read_stored(window)
+        values = np.moveaxis(stored, 0, -1)
         valid = _find_valid(values, self.info.nodata)
         if mask is not None:
             valid &= mask
@@ -262,58 +230,50 @@ class _GdalDataset:
             values = self.white - values
         return Raster(np.ascontiguousarray(values), valid, self.info)
 
+    def _read_stored(self, window: Window) -> tuple[npt.NDArray[Any], Mask | None]:
+        """The bands ``(C, H, W)``, and where the mask of the file is set, if it has one."""
+        frame = Frame(window.col, window.row, window.width, window.height)
+        mask = self.dataset.dataset_mask(window=frame) > 0 if self.masked else None
+        return self.dataset.read(self.bands, window=frame), mask
 
-def _find_wavelength(tags: Mapping[str, str], imagery: Mapping[str, str]) -> float | None:
-    """The central wavelength of a band in nm, from its own tags or GDAL's domain IMAGERY; None where none is given."""
-    with suppress(KeyError, ValueError):
-        return float(imagery["CENTRAL_WAVELENGTH_UM"]) * 1000
-    for name in _WAVELENGTHS:
-        with suppress(KeyError, ValueError):
-            length = float(tags[name].split()[0])
-            return length * 1000 if length < _LONGEST_UM else length
-    return None
+    def warp_onto(self, onto: RasterInfo) -> None:
+        """Read windows of the grid of ``onto`` from now on, resampled by the ground control points."""
+        if onto.grid is None or not self.dataset.gcps[0]:
+            raise UnreadableError("it has no ground control points to be resampled by")
+        self.onto = onto.grid
+        self.info = replace(self.info, height=onto.height, width=onto.width, grid=onto.grid, control=None, note="")
 
+    def _read_warped(self, window: Window, onto: Grid) -> tuple[npt.NDArray[Any], Mask]:
+        """The bands ``(C, H, W)`` of a window of the grid, and which of its pixels lie in the file and its mask.
 
-def _find_baseline_offset(dataset: Any) -> float:
-    """-1000 for digital numbers of Sentinel-2 from processing baseline 04.00 on, as its tag says; else 0.
+        GDAL's virtual warped datasets leave control points aside where the grid of the result is given.
+        """
+        grid, dataset = onto.window(window), self.dataset
+        place = {"dst_transform": grid.affine, "dst_crs": CRS.from_wkt(grid.crs), "SRC_METHOD": "GCP_TPS"}
+        size = (window.height, window.width)
+        values = np.full((len(self.bands), *size), dataset.nodata or 0, self.info.dtype)
+        source = rasterio.band(dataset, self.bands)
+        nodata = {"src_nodata": dataset.nodata, "dst_nodata": dataset.nodata, "init_dest_nodata": True}
+        reproject(source, values, resampling=Resampling.bilinear, **place, **nodata)
+        valid = self._find_inside(grid, size)
+        if self.masked:
+            mask = np.zeros(size, np.uint8)
+            points, crs = dataset.gcps
+            reproject(dataset.dataset_mask(), mask, gcps=points, src_crs=crs, resampling=Resampling.nearest, **place)
+            valid &= mask > 0
+        return values, valid
 
-    Tags that say that the offset was taken off already are heeded.
-    """
-    tags = {name.upper(): value for name, value in dataset.tags().items()}
-    harmonised = any(tags.get(name, "").lower() in ("true", "yes", "1") for name in _HARMONISED)
-    if dataset.dtypes[0] != "uint16" or harmonised:
-        return 0.0
-    with suppress(KeyError, ValueError):
-        return float(tags["BOA_ADD_OFFSET"])
-    with suppress(KeyError, ValueError):
-        return -1000.0 if float(tags["PROCESSING_BASELINE"].lstrip("N")) >= _OFFSET_FROM else 0.0
-    return 0.0
-
-
-def _read_grid(dataset: Any) -> tuple[Grid | None, str]:
-    """The grid of a dataset, or None and a clause that says why there is none."""
-    try:
-        crs = dataset.crs.to_wkt() if dataset.crs else ""
-    except Exception as error:
-        return None, f"its coordinate system cannot be read ({first_line(error)})"
-    transform = dataset.transform
-    if transform.is_identity:
-        points = len(dataset.gcps[0])
-        if points:
-            return None, f"it is placed by {points} ground control points alone"
-        return None, "its coordinate system comes without a transform" if crs else ""
-    if transform.is_degenerate:
-        return None, "its transform has no area"
-    return Grid(crs, tuple(transform)[:6]), ""
-
-
-def _read_control_points(dataset: Any) -> ControlPoints | None:
-    points, crs = dataset.gcps
-    placed = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
-    polynomials = tuple(sorted(dataset.tags(ns="RPC").items()))
-    if not placed and not polynomials:
-        return None
-    return ControlPoints(crs.to_wkt() if crs else "", placed, polynomials)
+    def _find_inside(self, grid: Grid, size: tuple[int, int]) -> Mask:
+        """Which pixels of a grid have their centres inside the file."""
+        points, crs = self.dataset.gcps
+        rows, cols = np.mgrid[: size[0], : size[1]] + 0.5
+        x, y = grid.affine @ (cols.ravel(), rows.ravel())
+        x, y = reproject_points(CRS.from_wkt(grid.crs), crs, x, y)
+        with GCPTransformer(points, tps=True) as transformer:
+            stored_rows, stored_cols = transformer.rowcol(x, y, op=float)
+        row, col = np.array(stored_rows).reshape(size), np.array(stored_cols).reshape(size)
+        inside: Mask = (row >= 0) & (row <= self.dataset.height) & (col >= 0) & (col <= self.dataset.width)
+        return inside
 
 
 def _find_valid(values: npt.NDArray[Any], nodata: float | None) -> Mask:

@@ -32,7 +32,11 @@ GIVE_RANGE = "give the values that become black and white with --range LOW HIGH,
 
 
 class BandsError(UnreadableError):
-    """Why the bands that are asked for are not in a file."""
+    """Why the bands that are asked for are not in a file; ``error`` says it to whoever asked for them by an option."""
+
+    def __init__(self, reason: str, *, fix: str = "", error: RsforgeError | None = None) -> None:
+        super().__init__(reason, fix=fix)
+        self.error = error
 
 
 class RangeError(UnreadableError):
@@ -138,7 +142,8 @@ def choose_positions(info: RasterInfo, view: View, modality: Modality) -> list[i
         choose = _choose_colours if modality == "optical" else _choose_backscatter
         return choose(info, view.bands)
     except RsforgeError as error:
-        raise BandsError(f"{error.what.replace(str(info.path), 'it')} ({error.found})", fix=NAME_BANDS) from None
+        reason = f"{error.what.replace(str(info.path), 'it')} ({error.found})"
+        raise BandsError(reason, fix=NAME_BANDS, error=error) from None
 
 
 def _choose_colours(info: RasterInfo, wanted: Sequence[str]) -> list[int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
+from rsforge.data.audit.baselines import find_baseline_faults
 from rsforge.data.audit.faults import (
     KINDS,
     DataFault,
@@ -95,6 +96,7 @@ def _find_faults(
     pixels = {one.item.name: [stats.pixel_digest for stats in one.stats if stats] for one in inspections}
     shared = search_shared_pixels(contents.items, pixels, console, wanted=settings.overlap_by_content)
     faults += find_overlap_faults(shared)
+    faults += find_baseline_faults(varied)
     if contents.kind == "pairs":
         faults += find_unit_faults((item, stats) for item, modality, stats in varied if modality == "sar")
         if settings.allow_gray_optical:
@@ -182,6 +184,8 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         for kind, faults in result.by_kind().items()
         if KINDS[kind].severity == "error"
     ]
+    errors = {kind: len(faults) for kind, faults in result.by_kind().items() if KINDS[kind].severity == "error"}
+    worst = max(errors, key=lambda kind: errors[kind])
     found = "; ".join(kinds[:NAMED])
     if len(kinds) > NAMED:
         found += f"; and of {len(kinds) - NAMED} kinds more"
@@ -191,6 +195,6 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         where=str(result.contents.root),
         found=found,
         kept=f"{output / JSON} names them all",
-        fix=f"open {output / HTML}; repair or remove what it names",
+        fix=f"{KINDS[worst].remedy} See {output / HTML}",
         result=summary,
     )

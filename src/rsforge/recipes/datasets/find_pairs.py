@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from rsforge.data.files.walk import find_unread
 from rsforge.data.images.augment import scaled_size
 from rsforge.data.io import rasters
 from rsforge.data.pairs.dataset import JudgedPair, Refusal, judge_pairs
@@ -36,6 +37,7 @@ def list_pairs(data: PairDataSettings, console: Console, on_bad: OnBad) -> PairI
         console.say(f"layout     {note}")
     _check_empty(index, data, console)
     _check_problems(index, data, console, on_bad)
+    views.warn_of_unread(find_unread(index.root), console)
     console.say(f"pairs      {_describe_selection(index, data)}")
     return index
 
