@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,8 @@ COLOUR_MEANINGS = tuple(BandMeaning(role=role) for role in COLOURS)
 _WAVELENGTHS = ("wavelength", "wavelength_nm", "central_wavelength", "CENTRAL_WAVELENGTH_NM")
 _LONGEST_UM = 30.0  # larger numbers are nm
 _HARMONISED = ("HARMONIZED", "HARMONISED", "BOA_OFFSET_APPLIED", "EARTHSEARCH:BOA_OFFSET_APPLIED")
-_OFFSET_FROM = 4.0  # processing baseline of Sentinel-2 from which digital numbers are 1000 larger
+_BASELINE = re.compile(r"N?(\d{1,2})\.?\d{2}")
+_OFFSET_FROM = 4  # processing baseline of Sentinel-2 from which digital numbers are 1000 larger
 _ROLES = {"gray": "grey", "undefined": "", "alpha": ""}
 
 
@@ -64,6 +66,6 @@ def _find_baseline_offset(dataset: Any) -> float:
         return 0.0
     with suppress(KeyError, ValueError):
         return float(tags["BOA_ADD_OFFSET"])
-    with suppress(KeyError, ValueError):
-        return -1000.0 if float(tags["PROCESSING_BASELINE"].lstrip("N")) >= _OFFSET_FROM else 0.0
-    return 0.0
+    # 04.00 in the metadata of a product, N0400 in its name.
+    digits = _BASELINE.fullmatch(tags.get("PROCESSING_BASELINE", "").strip())
+    return -1000.0 if digits and int(digits[1]) >= _OFFSET_FROM else 0.0

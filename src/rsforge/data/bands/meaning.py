@@ -137,3 +137,11 @@ def find_wavelength(
         if meanings[k].wavelength_nm is not None and meanings[k].good
     ]
     return [k for distance, k in sorted(distances)[:1] if distance <= _NEAR_NM]
+
+
+def name_mode(dtype: str, meanings: Sequence[BandMeaning]) -> str:
+    """L or RGB for pictures of 8 bits, whose colours are in this order; else dtype and bands."""
+    roles = tuple(meaning.role for meaning in meanings)
+    if dtype == "uint8" and (len(roles) == 1 or roles == COLOURS):
+        return "L" if len(roles) == 1 else "RGB"
+    return f"{dtype} x {len(roles)}"

@@ -20,6 +20,7 @@ from rasterio.warp import transform as reproject_points
 from rasterio.windows import Window as Frame
 
 from rsforge.data.bands.gdal_metadata import COLOUR_MEANINGS, find_meanings
+from rsforge.data.bands.meaning import name_mode
 from rsforge.data.io.band_choice import choose_bands
 from rsforge.data.io.georeference import (
     BandMetadata,
@@ -50,7 +51,6 @@ SAFE = {
 Driver = Literal["GTiff", "PNG", "JP2OpenJPEG"]
 Alpha = Literal["auto", "mask", "band"]
 _SAMPLED = 256  # pixels, the side of a window by which an alpha band is judged
-_MODES = {("uint8", 1): "L", ("uint8", 3): "RGB"}
 
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
@@ -124,6 +124,7 @@ class _GdalDataset:
         self._check()
         dtype = dataset.dtypes[0]
         bands = 3 if self.palette else len(self.bands)
+        meanings = COLOUR_MEANINGS if self.palette else find_meanings(dataset, self.bands)
         grid, note = read_grid(dataset)
         self.info = RasterInfo(
             path=path,
@@ -133,10 +134,10 @@ class _GdalDataset:
             dtype=dtype,
             nodata=dataset.nodata,
             grid=grid,
-            mode=_MODES.get((dtype, bands), f"{dtype} x {bands}"),
+            mode=name_mode(dtype, meanings),
             note=note,
             control=read_control_points(dataset),
-            meanings=find_meanings(dataset, self.bands) if not self.palette else COLOUR_MEANINGS,
+            meanings=meanings,
             spare_alpha=spare,
             pictures=max(len(dataset.subdatasets), 1),
         )
@@ -147,9 +148,8 @@ class _GdalDataset:
         def pick(positions: Sequence[int]) -> OpenRaster:
             """Keep some bands: others are neither read nor make a pixel valid."""
             self.bands = [self.bands[k] for k in positions]
-            kind = (self.info.dtype, len(self.bands))
             meanings = tuple(self.info.meanings[k] for k in positions)
-            mode = _MODES.get(kind, f"{kind[0]} x {kind[1]}")
+            mode = name_mode(self.info.dtype, meanings)
             self.info = replace(self.info, bands=len(self.bands), mode=mode, meanings=meanings)
             return self.open(with_metadata=with_metadata)
 
