@@ -54,7 +54,12 @@ def read_sar(path: Path, artist: Artist, radiometry: Radiometry, fill: float | N
     RSF-D009 for another number of bands, RSF-D002 for a square without a value that the drawing could go by.
     """
     own = choose_of(views_of(artist.model.state).sar, (), fill)
-    view = read_sar_view(path, radiometry, artist.model.image_size, own)
+    try:
+        view = read_sar_view(path, radiometry, artist.model.image_size, own)
+    except RsforgeError as error:
+        if "--sar-bands" in error.fix:
+            error.fix = "give an image with the bands of the training; `rsforge sample scene --bands` chooses some"
+        raise
     wanted = artist.model.state["sar_channels"]
     if len(view.values) != wanted:
         what = f"{path.name} has {len(view.values)} bands, and the model takes {wanted}"
