@@ -17,12 +17,14 @@ from rsforge.data.views.view import PairViews, View
 from rsforge.errors import RsforgeError
 from rsforge.recipes.data import stats
 from rsforge.recipes.datasets.image_folder import load_images
+from rsforge.recipes.datasets.images_of_checkpoint import open_images
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.views import choose_of, describe_views, view_items, views_of
 from rsforge.settings.base import RunSettings
 from rsforge.settings.data_pairs import StatsSettings
 from rsforge.settings.images import TileSettings
 from rsforge.settings.pairs import PairTrainingSettings
+from rsforge.settings.views import ViewSettings
 from tests.worlds.awkward_images import colours, decibels, geotiff, picture, tag_file, write_pair
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
@@ -137,6 +139,19 @@ def test_images_that_are_not_read_are_named_by_training(tmp_path, console):
     (tmp_path / "a.heic").touch()
     train(tmp_path, console)
     assert console.has_line("left out 1 image of kinds that are not read (.heic): a.heic")
+
+
+def test_checkpoints_say_how_images_are_measured(tmp_path, console):
+    for k in range(COUNT):
+        geotiff(tmp_path / f"{k}.tif", deep(k))
+    data = TileSettings(data_dir=str(tmp_path), image_size=24, val_fraction=0, range=("percentile",))
+    trained = load_images(data, RunSettings(output_dir=Path("/nowhere")), console)
+    state = {"images": trained.identity, "settings": {"data": data.model_dump(mode="json")}}
+    again = open_images(str(tmp_path), 24, console, state=state)
+    names = {trained.plain.name(k): trained.plain[0, k] for k in range(COUNT)}
+    assert all(torch.equal(again[0, k], names[again.name(k)]) for k in range(COUNT))
+    other = open_images(str(tmp_path), 24, console, state=state, data=ViewSettings(range=(0, 60_000)))
+    assert other[0, 0].max() < -0.8
 
 
 def load(root: Path, console, **options):

@@ -28,33 +28,35 @@ def find_fill(values: npt.NDArray[Any], valid: Mask) -> Fill | None:
     Of integers it has to be 0 or an end of the range of the image: calm water, for one, has few values. Where
     ``valid (H, W)`` is False, pixels are known to hold no data already.
     """
-    same = valid & (values == values[..., :1]).all(axis=-1)
-    first = values[..., 0]
-    border = _border(same)
-    candidates = first[border & same]
-    if candidates.size < LEAST_LENGTH * border.sum() or not candidates.size:
+    value = _commonest_at_border(values, valid)
+    if value is None or not _can_fill(value, values, valid):
         return None
-    found, counts = np.unique(candidates, return_counts=True)
-    value = found[counts.argmax()]
-    if not _can_fill(value, values, valid) or counts.max() < LEAST_LENGTH * border.sum():
-        return None
-    filled = same & (first == value)
-    if filled.sum() < max(LEAST_SHARE * filled.size, FEWEST) or filled.sum() == valid.sum():
+    filled: Mask = valid & (values == value).all(axis=-1)
+    least = max(LEAST_SHARE * filled.size, FEWEST)
+    if filled.sum() < least or filled.sum() == valid.sum():
         return None
     # Of noise that happens to have the value no pixel is left: areas have an inside.
     inside = ndimage.binary_erosion(filled, np.ones((3, 3)), border_value=1)
-    labels, count = ndimage.label(inside)
-    at_border = np.unique(labels[border & inside]) if count else np.zeros(0, int)
-    area = np.isin(labels, at_border[at_border > 0]).sum()
-    if area < max(LEAST_SHARE * filled.size, FEWEST) / 2:
+    labels, _ = ndimage.label(inside)
+    at_border = np.unique(np.concatenate(_take_border(labels)))
+    if np.isin(labels, at_border[at_border > 0]).sum() < least / 2:
         return None
     return Fill(float(value), float(filled.mean()))
 
 
-def _border(mask: Mask) -> Mask:
-    border = np.zeros(mask.shape, bool)
-    border[[0, -1], :] = border[:, [0, -1]] = True
-    return border
+def _commonest_at_border(values: npt.NDArray[Any], valid: Mask) -> Any:
+    """The value of all bands that most pixels of the border have, if these are enough to be of areas; else None."""
+    border = np.concatenate(_take_border(values))
+    same = np.concatenate(_take_border(valid)) & (border == border[:, :1]).all(axis=-1)
+    if same.sum() < LEAST_LENGTH * len(border):
+        return None
+    found, counts = np.unique(border[same, 0], return_counts=True)
+    return found[counts.argmax()] if counts.max() >= max(LEAST_LENGTH * len(border), 1) else None
+
+
+def _take_border(image: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """The first and last rows and columns of ``(H, W, ...)``."""
+    return [image[0], image[-1], image[:, 0], image[:, -1]]
 
 
 def _can_fill(value: Any, values: npt.NDArray[Any], valid: Mask) -> bool:

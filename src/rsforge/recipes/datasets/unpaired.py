@@ -244,13 +244,19 @@ def _open_datasets(
         train=augmented,
         plain=augmented.plain(),
         held_out=held,
-        identity={"split": digest_split(train, held_out), "train": len(augmented), "held_out": len(held)}
-        | describe_views(seen),
+        identity=_identify(train, held_out, len(augmented), len(held), seen),
         radiometry=radiometry,
         sar_channels=bands,
         matched=matched,
         trained=shorten_digests(ref.digest for ref in [*train.image_refs(SAR), *train.image_refs(OPTICAL)]),
     )
+
+
+def _identify(
+    train: UnpairedSubset, held_out: UnpairedSubset, trained: int, held: int, seen: PairViews
+) -> dict[str, Any]:
+    """What checkpoints say of the images: their division, their numbers, and how they are read."""
+    return {"split": digest_split(train, held_out), "train": trained, "held_out": held, **describe_views(seen)}
 
 
 def _check_both(subset: UnpairedSubset, purpose: str) -> None:
