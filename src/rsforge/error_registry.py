@@ -67,7 +67,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-D001": ErrorKind(
         _D,
         "no images found",
-        "Check the folder and the suffixes: .png .jpg .jpeg .bmp .tif .tiff in either case, at any depth.",
+        "Check the folder and the suffixes: .png .jpg .jpeg .bmp .tif .tiff .webp .jp2 in either case, at any depth.",
     ),
     "RSF-D002": ErrorKind(
         _D,

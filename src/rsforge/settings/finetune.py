@@ -34,11 +34,12 @@ from rsforge.settings.hub import PushSettings
 from rsforge.settings.perceptual import VGG_WEIGHTS
 from rsforge.settings.pretrained import ModelFormatSettings
 from rsforge.settings.sections import PathText, Prefix, Section, also
+from rsforge.settings.views import ViewSettings
 
 ONLY_SCRATCH = "without --pretrained-model"
 
 
-class CaptionedImageSettings(Section):
+class CaptionedFolderSettings(Section):
     """Data"""
 
     data_dir: Annotated[str, PathText()] = Field(
@@ -59,6 +60,10 @@ class CaptionedImageSettings(Section):
     test_fraction: ShareBelowOne | None = TEST_FRACTION
     split: SplitChoice = Field("auto", description=SPLIT)
     overlap_by_content: bool = Field(True, description=OVERLAP)
+
+
+class CaptionedImageSettings(ViewSettings, CaptionedFolderSettings):
+    """Data"""
 
 
 class StartSettings(ModelFormatSettings):

@@ -16,9 +16,10 @@ from rsforge.settings.base import (
     SplitChoice,
 )
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import ViewSettings
 
 
-class TileSettings(Section):
+class FolderSettings(Section):
     """Data"""
 
     data_dir: DataFolder = Field(
@@ -35,3 +36,7 @@ class TileSettings(Section):
     overlap_by_content: bool = Field(True, description=OVERLAP)
     flip: Share = Field(0.5, description="Chance of mirroring an image left to right.")
     jitter: Share = Field(0.0, description="Strength of random brightness, contrast and saturation.")
+
+
+class TileSettings(ViewSettings, FolderSettings):
+    """Data"""

@@ -19,11 +19,12 @@ from rsforge.settings.base import (
 )
 from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import PairViewSettings
 
 PairLayout = Literal["auto", "regions", "terrain", "names"]
 
 
-class PairDataSettings(Section):
+class PairFolderSettings(Section):
     """Data"""
 
     data_dir: DataFolder = Field(
@@ -41,6 +42,10 @@ class PairDataSettings(Section):
     radiometry: Unit = Field("auto", description=UNIT, json_schema_extra=also(basic=True))
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
     allow_gray_optical: bool = Field(False, description=GRAY)
+
+
+class PairDataSettings(PairViewSettings, PairFolderSettings):
+    """Data"""
 
 
 class DividedPairSettings(PairDataSettings):

@@ -41,6 +41,7 @@ from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.images import TileSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import ViewSettings
 
 # A map latent has thousands of numbers, so its KL term has a small weight and no target.
 MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0, "kl_per_pixel": True, "linear_path": True}
@@ -124,8 +125,8 @@ VAE_CHECKPOINT = "Checkpoint of the autoencoder."
 MADE = {"made": "vae_models/best_model.pt", "by": "vae train"}
 
 
-class VaeReconstructSettings(Section):
-    """Settings of ``rsforge vae reconstruct``."""
+class ReconstructFields(Section):
+    """Options"""
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
@@ -143,8 +144,12 @@ class VaeReconstructSettings(Section):
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 
 
-class VaeEvaluateSettings(Section):
-    """Settings of ``rsforge vae evaluate``."""
+class VaeReconstructSettings(ViewSettings, ReconstructFields):
+    """Settings of ``rsforge vae reconstruct``."""
+
+
+class EvaluateFields(Section):
+    """Options"""
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
@@ -157,6 +162,10 @@ class VaeEvaluateSettings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
+
+
+class VaeEvaluateSettings(ViewSettings, EvaluateFields):
+    """Settings of ``rsforge vae evaluate``."""
 
 
 class VaeExportSettings(Section):

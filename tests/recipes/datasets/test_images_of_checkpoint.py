@@ -213,10 +213,10 @@ def test_drawn_scenes_have_subsets_where_they_were_trained_on(tiles, console, mo
 
 
 def test_all_images_are_opened_for_what_needs_no_subset(tiles, console, monkeypatch):
-    assert len(open_images(str(tiles), 16, console)) == 20
-    assert len(open_images(str(min(tiles.glob("*.png"))), 16, console)) == 1
+    assert len(open_images(str(tiles), 16, console, state={})) == 20
+    assert len(open_images(str(min(tiles.glob("*.png"))), 16, console, state={})) == 1
     monkeypatch.setattr(images_of_checkpoint, "SYNTHETIC_COUNT", 3)
-    assert len(open_images("synthetic", 16, console)) == 3 and console.has_line("not satellite images")
+    assert len(open_images("synthetic", 16, console, state={})) == 3 and console.has_line("not satellite images")
 
 
 def test_a_division_that_kept_shared_pixels_together_is_made_again(tmp_path, console):

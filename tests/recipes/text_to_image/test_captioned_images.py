@@ -89,7 +89,7 @@ def test_images_without_captions_are_left_out_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(("record", "reason"), [
-    ({"file_name": "gone.png", "text": "x"}, "gone.png is no PNG, JPEG, BMP or TIFF image below"),
+    ({"file_name": "gone.png", "text": "x"}, "gone.png is no PNG, JPEG, BMP, TIFF, WebP or JPEG 2000 image below"),
     ({"file_name": "image_000001.png", "text": "  "}, "it has no caption"),
     ({"file_name": 3, "text": "x"}, "it is no JSON object with a file_name"),
 ])  # fmt: skip

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsforge import durable
 from rsforge.data.captions.parquet_columns import (
     choose_column,
     find_caption_columns,
@@ -21,6 +20,7 @@ from rsforge.data.captions.parquet_columns import (
     unusable_error,
 )
 from rsforge.data.captions.tables import collect_texts
+from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, read_bytes
 from rsforge.data.io.native_output import first_line
 from rsforge.data.io.safe_paths import resolve_inside
@@ -67,7 +67,7 @@ def find_shards(place: str) -> list[Path]:
     """The Parquet files of ``place``, sorted: one file, all below a folder, or those of a glob; RSF-D006 for none."""
     path = Path(place)
     if path.is_dir():
-        every = (p for p in path.rglob("*") if not durable.is_temporary(p))
+        every = (p for p in path.rglob("*") if not lies_in_left_behind(path, p))
         found = sorted(p for p in every if p.suffix.lower() == ".parquet" and p.is_file())
     elif path.exists():
         found = [path]

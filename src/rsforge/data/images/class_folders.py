@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from rsforge.data.io.image_reader import SUFFIXES, UnreadableError, decode_rgb, find_images, read_bytes
+from rsforge.data.files.walk import SUFFIXES, find_images, is_left_behind
+from rsforge.data.io.image_reader import UnreadableError, decode_rgb, read_bytes
 from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
 
@@ -71,7 +72,11 @@ def _find_unread(root: Path, images: list[Path]) -> list[str]:
     candidates = set(root.rglob("*"))
     for folder in {image.parent for image in images}:  # linked folders are not among the first
         candidates.update(folder.iterdir())
-    odd = (p for p in candidates if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and p.is_file())
+    odd = (
+        p
+        for p in candidates
+        if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and not is_left_behind(p.name) and p.is_file()
+    )
     return sorted(p.relative_to(root).as_posix() for p in odd)
 
 

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rsforge import durable
-from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.files.walk import is_image, is_left_behind
 from rsforge.data.io.safe_paths import find_stray
 
 SEN12 = re.compile(r"ROIs(?P<roi>\d+)_(?P<season>[a-z]+)_(?P<scene>\d+)_p\d+")
@@ -30,13 +29,13 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def list_entries(folder: Path, *, folders: bool) -> list[Path]:
-    """The folders in ``folder``, or its image files, in natural order, without hidden and temporary ones."""
+    """The folders in ``folder``, or its image files, in natural order, without hidden ones and those left behind."""
     paths = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", durable.TEMPORARY)) or _is_folder(entry, folders) != folders:
+            if is_left_behind(entry.name) or _is_folder(entry, folders) != folders:
                 continue
-            if folders or Path(entry.name).suffix.lower() in SUFFIXES:
+            if folders or is_image(Path(entry.name)):
                 paths.append(folder / entry.name)
     return sorted(paths, key=lambda path: natural_key(path.name))
 

@@ -9,9 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from rsforge import durable
+from rsforge.data.files.walk import is_image, is_left_behind, is_unread_image
 from rsforge.data.io.dataset_card import read_card
-from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.pairs.index import PairIndex, find_pairs
 from rsforge.data.pairs.layouts import find_layout
 from rsforge.data.splits.items import DatasetContents, item_of_pair
@@ -19,19 +18,6 @@ from rsforge.data.splits.single_items import METADATA, find_hdf5_files, image_it
 from rsforge.errors import RsforgeError
 
 OTHER_KINDS = ("tiles", "captions", "patches")
-_IMAGE_SUFFIXES = SUFFIXES | {
-    ".webp",
-    ".gif",
-    ".jp2",
-    ".j2k",
-    ".jfif",
-    ".heic",
-    ".avif",
-    ".tga",
-    ".ppm",
-    ".pgm",
-    ".img",
-}
 _PAIRED_FOLDER = re.compile(r"s[12](_\d+)?|r_\d+", re.IGNORECASE)
 
 
@@ -115,7 +101,7 @@ def _find_sets(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     sets = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not is_left_behind(path.name)):
         with suppress(RsforgeError):
             find_layout(folder, "auto")
             sets.append(folder)
@@ -124,12 +110,13 @@ def _find_sets(root: Path) -> list[Path]:
 
 def _merge_sets(root: Path, most: int | None, collect_problems: bool) -> DatasetContents:
     """Sets side by side as one, all names prefixed by the name of their set; other folders are mentioned in a note."""
-    merged = DatasetContents(root, "pairs", [])
     sets = _find_sets(root)
+    merged = DatasetContents(root, "pairs", [], sets=sets)
     for folder in sets:
         index = find_pairs(folder, max_per_terrain=most, collect_problems=collect_problems)
         _add_set(merged, _contents_of_pairs(index))
-    others = sorted(path.name for path in root.iterdir() if path.is_dir() and path not in sets)
+    folders = [path for path in root.iterdir() if path.is_dir() and not is_left_behind(path.name)]
+    others = sorted(path.name for path in folders if path not in sets)
     if others:
         merged.notes.append(f"no sets of pairs, and left out: {', '.join(others)}")
     return merged
@@ -165,10 +152,9 @@ def _find_unclaimed(contents: DatasetContents) -> list[str]:
     known |= {root / name for name, _ in (*contents.orphans, *contents.problems)}
     unclaimed = []
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_left_behind(name)]
         for name in files:
             path = Path(folder, name)
-            is_image = path.suffix.lower() in _IMAGE_SUFFIXES
-            if is_image and path not in known and not name.startswith((".", durable.TEMPORARY)):
+            if (is_image(path) or is_unread_image(path)) and path not in known:
                 unclaimed.append(path.relative_to(root).as_posix())
     return sorted(unclaimed)

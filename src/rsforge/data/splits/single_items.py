@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable
 from rsforge.data.cubes import hdf5_file
+from rsforge.data.files.walk import find_images, lies_in_left_behind
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import read_card
-from rsforge.data.io.image_reader import UnreadableError, find_images
+from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
@@ -78,7 +78,7 @@ def find_hdf5_files(root: Path) -> list[Path]:
     """The HDF5 files below ``root``, sorted; none when it is no folder."""
     if not root.is_dir():
         return []
-    every = (path for path in root.rglob("*") if not durable.is_temporary(path))
+    every = (path for path in root.rglob("*") if not lies_in_left_behind(root, path))
     return sorted(path for path in every if path.suffix.lower() in HDF5)
 
 

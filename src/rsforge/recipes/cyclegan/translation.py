@@ -8,11 +8,13 @@ from rsforge import __version__
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.scenes.tiling import TileGrid
+from rsforge.data.views.view import Modality, View
 from rsforge.errors import RsforgeError
 from rsforge.models.interfaces import Translator
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import Values
+from rsforge.recipes.views import choose_of, views_of
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
 
 SHARED = 4  # a tile shares this part of its side with the next
@@ -22,7 +24,10 @@ _COLOURS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class Translation:
-    """``net`` takes values of the radiometry ``given`` and makes those of ``made``, in ``bands`` of these names."""
+    """``net`` takes values of the radiometry ``given`` and makes those of ``made``, in ``bands`` of these names.
+
+    Images are read by ``view``, whose bands somebody named if they are ``chosen``.
+    """
 
     net: Translator
     given: Radiometry
@@ -32,6 +37,13 @@ class Translation:
     overlap: int
     tags: dict[str, str]
     bands: tuple[str, ...]
+    view: View
+    chosen: bool = False
+
+    @property
+    def modality(self) -> Modality:
+        """What is translated."""
+        return "sar" if self.bands == _COLOURS else "optical"
 
     @property
     def takes(self) -> NetworkInput:
@@ -68,11 +80,15 @@ def translation_of(settings: CycleGanTranslateSettings, net: Translator, restore
     tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
     if settings.bands:
         tags["BANDS"] = ",".join(settings.bands)
+    views, chosen = views_of(restored.state), bool(settings.bands)
+    view = views.sar if settings.direction == "sar2optical" else views.optical
+    view = choose_of(view, settings.bands, settings.fill)
     if settings.direction == "sar2optical":
-        return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
+        return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS, view, chosen)
     name, count = _SAR_NAMES[sar.unit], net.out_channels
     bands = (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(1, count + 1))
-    return Translation(net, EIGHT_BIT, sar, image_size, tile, overlap, tags, bands)
+    colours = Radiometry("dn", *view.span) if view.span else EIGHT_BIT
+    return Translation(net, colours, sar, image_size, tile, overlap, tags, bands, view, chosen)
 
 
 def _check_tiles(tile: int, overlap: int, factor: int) -> None:

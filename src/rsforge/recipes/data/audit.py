@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
+from rsforge.data.audit.baselines import find_baseline_faults
 from rsforge.data.audit.faults import (
     KINDS,
     DataFault,
@@ -31,6 +32,7 @@ from rsforge.recipes.data.split import read_contents
 from rsforge.recipes.html.audit_page import AuditResult, render_page
 from rsforge.recipes.output_checks import check_writable
 from rsforge.recipes.shared_pixels import search_shared_pixels
+from rsforge.recipes.views import view_items
 from rsforge.settings.data_pairs import AuditSettings
 from rsforge.wording import count_noun
 
@@ -49,6 +51,7 @@ def judge(settings: AuditSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return {**head, "would_write": [str(output / name) for name in (JSON, HTML)]}
     output.mkdir(parents=True, exist_ok=True)
+    contents = view_items(contents, settings, console)
     inspections: list[Inspection] = []
     radiometry = _find_radiometry(settings)
     with console.progress("opened", len(contents.items)) as meter:
@@ -93,6 +96,7 @@ def _find_faults(
     pixels = {one.item.name: [stats.pixel_digest for stats in one.stats if stats] for one in inspections}
     shared = search_shared_pixels(contents.items, pixels, console, wanted=settings.overlap_by_content)
     faults += find_overlap_faults(shared)
+    faults += find_baseline_faults(varied)
     if contents.kind == "pairs":
         faults += find_unit_faults((item, stats) for item, modality, stats in varied if modality == "sar")
         if settings.allow_gray_optical:
@@ -180,6 +184,8 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         for kind, faults in result.by_kind().items()
         if KINDS[kind].severity == "error"
     ]
+    errors = {kind: len(faults) for kind, faults in result.by_kind().items() if KINDS[kind].severity == "error"}
+    worst = max(errors, key=lambda kind: errors[kind])
     found = "; ".join(kinds[:NAMED])
     if len(kinds) > NAMED:
         found += f"; and of {len(kinds) - NAMED} kinds more"
@@ -189,6 +195,6 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         where=str(result.contents.root),
         found=found,
         kept=f"{output / JSON} names them all",
-        fix=f"open {output / HTML}; repair or remove what it names",
+        fix=f"{KINDS[worst].remedy} See {output / HTML}",
         result=summary,
     )

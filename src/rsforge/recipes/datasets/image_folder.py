@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.data.splits.items import Item
@@ -16,6 +17,7 @@ from rsforge.data.splits.tiles import split_tiles
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
 from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_missing_test, report_sides
@@ -78,9 +80,11 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     refuse_shared_folder(folder, run.output_dir)
     if holds_pair_folders(folder):
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
-    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
+    view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
+    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
+    views.warn_of_unread(index.unread, console)
     console.say(f"images     {index.summary()}")
     sides = _divide(index, data, run, console)
     small = sum(min(tile.width, tile.height) < data.image_size for tile in index.tiles)
@@ -93,7 +97,7 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
         train=augmented,
         plain=augmented.plain(),
         held_out=TileDataset(sides.val, **common, flip=0.0, jitter=0.0),
-        identity=identify_sides(sides),
+        identity=identify_sides(sides) | views.describe_view(view),
         test=TileDataset(sides.test, **common, flip=0.0, jitter=0.0),
         scenes=lambda samples: name_scenes(find_scenes(folder), samples),
     )

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest
 from rsforge.data.splits.split_file import SUBSETS, Sides
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split
 from rsforge.recipes.datasets.image_folder import (
@@ -24,6 +26,7 @@ from rsforge.recipes.datasets.image_folder import (
     name_drawn,
 )
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
+from rsforge.settings.views import NO_OPTIONS, ViewSettings
 
 OnBad = Literal["error", "skip"]
 Divided = Sides[Tile]
@@ -70,11 +73,19 @@ class ImageFolder:
         return stored_split.find_split_file(self.split, self.index.root) is not None
 
 
-def open_images(place: str, image_size: int, console: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
-    """All images of a folder, one image, or synthetic ones, as they are."""
+def open_images(
+    place: str,
+    image_size: int,
+    console: Console,
+    *,
+    state: Mapping[str, Any],
+    data: ViewSettings = NO_OPTIONS,
+    on_bad: OnBad = "error",
+) -> IndexedDataset:
+    """All images of a folder, one image, or synthetic ones, as they are, read as ``data`` or else ``state`` says."""
     if place == SYNTHETIC:
         return _draw(image_size, 0, console)
-    return _open_tiles(scan_images(Path(place), on_bad, None, console).tiles, image_size)
+    return _open_tiles(scan_images(Path(place), on_bad, None, console, state, data).tiles, image_size)
 
 
 def open_subset(
@@ -87,6 +98,7 @@ def open_subset(
     on_bad: OnBad,
     state: Mapping[str, Any],
     exclude: Path,
+    data: ViewSettings = NO_OPTIONS,
 ) -> MeasuredSubset:
     """The images of a subset as the checkpoint ``state`` knows them; pictures below its folder ``exclude`` are none.
 
@@ -96,7 +108,7 @@ def open_subset(
     """
     if place == SYNTHETIC:
         return _open_drawn(choice, image_size, console, state)
-    index = scan_images(Path(place), on_bad, exclude, console)
+    index = scan_images(Path(place), on_bad, exclude, console, state, data)
     chosen = choose_images(ImageFolder(index, split_choice, state, console), choice)
     measured_subset.say_choice(chosen.subset, chosen.reason, console)
     measured_subset.warn_trained(chosen.trained, len(chosen.tiles), chosen.subset, "images", console)
@@ -111,9 +123,23 @@ def open_subset(
     )
 
 
-def scan_images(place: Path, on_bad: OnBad, exclude: Path | None, console: Console) -> TileIndex:
-    """The images of a folder, or one image; pictures below the folder ``exclude`` are none."""
-    index = scan_one(place) if place.is_file() else scan(place, on_bad=on_bad, exclude=_below(exclude, place))
+def scan_images(
+    place: Path,
+    on_bad: OnBad,
+    exclude: Path | None,
+    console: Console,
+    state: Mapping[str, Any],
+    data: ViewSettings,
+) -> TileIndex:
+    """The images of a folder, or one image, read as ``data`` says, else as the checkpoint ``state`` does.
+
+    Pictures below the folder ``exclude`` are none.
+    """
+    below = _below(exclude, place)
+    files = [place] if place.is_file() else find_images(place, exclude=below)
+    view = views.settle_as_trained(state, files, data, console)
+    index = scan_one(place, view) if place.is_file() else scan(place, on_bad=on_bad, exclude=below, view=view)
+    views.warn_of_unread(index.unread, console)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
     console.say(f"images     {index.summary()}")

@@ -20,7 +20,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import unpaired
-from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable
+from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable, view_pairs
 from rsforge.recipes.datasets.image_folder import (
     KEEP_BYTES,
     SYNTHETIC,
@@ -39,6 +39,7 @@ from rsforge.recipes.datasets.pair_split import (
     shorten_digests,
     sort_by_content,
 )
+from rsforge.recipes.views import describe_views
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import DividedPairSettings, PairTrainingSettings
 
@@ -63,6 +64,7 @@ def load_pairs(data: DividedPairSettings, run: RunSettings, console: Console) ->
 
 def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     index = list_pairs(data, console, run.on_bad)
+    seen = view_pairs(index, data, console)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
     console.say(f"radiometry {sentence}")
     judged = select_usable(index, radiometry, data, data.image_size, console, run.on_bad)
@@ -79,7 +81,7 @@ def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, 
         train=augmented,
         plain=augmented.plain(),
         held_out=PairDataset(sides.val, **common),
-        identity=identify_sides(sides),
+        identity=identify_sides(sides) | describe_views(seen),
         radiometry=radiometry,
         sar_channels=judged[0].sar_bands,
         trained=shorten_digests(digest for one in sides.train for digest in one.files),

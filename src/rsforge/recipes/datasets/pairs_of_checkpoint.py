@@ -17,7 +17,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split, unpaired_split
-from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable
+from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable, view_pairs
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems, name_drawn
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 from rsforge.recipes.datasets.pair_split import (
@@ -28,6 +28,7 @@ from rsforge.recipes.datasets.pair_split import (
     shorten_digests,
 )
 from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, find_held_out
+from rsforge.recipes.views import views_of
 from rsforge.settings.pairs import PairDataSettings
 from rsforge.wording import count_noun
 
@@ -63,6 +64,7 @@ class _Folder:
 
     def find(self, data: PairDataSettings) -> _Found:
         index = list_pairs(data, self.console, self.on_bad)
+        view_pairs(index, data, self.console, views_of(self.state))
         radiometry = _radiometry(index, data, self.state, self.console)
         pairs = select_usable(index, radiometry, data, self.state["image_size"], self.console, self.on_bad)
         _check_bands(pairs[0].sar_bands, self.state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from rsforge.data.pairs.unpaired_dataset import (
 )
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.splits.split_file import Sides
+from rsforge.data.views.view import PairViews
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.find_pairs import refuse_or_skip, report_grey, select_fitting, warn_of_small
@@ -39,6 +40,7 @@ from rsforge.recipes.datasets.unpaired_split import (
     divide_by_scene_or_content,
     divide_by_split,
 )
+from rsforge.recipes.views import describe_views, settle_pairs
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import PairTrainingSettings
 from rsforge.wording import count_noun
@@ -58,13 +60,17 @@ def load_unpaired(data: PairTrainingSettings, run: RunSettings, console: Console
     request = _Request(data, run, console)
     index, unpaired = _find_images(data, console)
     sar = [pair.sar for pair in index.pairs] + [image.path for image in unpaired if image.modality == SAR]
-    radiometry, sentence = find_radiometry_of_files(index.root, sar, data.radiometry, data.clip)
+    optical = [pair.optical for pair in index.pairs] + [image.path for image in unpaired if image.modality == OPTICAL]
+    seen = settle_pairs(index.root, sar, optical, data, console)
+    index.pairs = [replace(pair, views=seen) for pair in index.pairs]
+    unpaired = [replace(image, view=seen.sar if image.modality == SAR else seen.optical) for image in unpaired]
+    radiometry, sentence = find_radiometry_of_files(index.root, sar, data.radiometry, data.clip, seen.sar)
     console.say(f"radiometry {sentence}")
     pairs, images = _judge_images(index, unpaired, radiometry, request)
     sides = _divide(index, pairs, images, request)
     units: list[JudgedPair | JudgedImage] = [*pairs, *images]
     bands = max(_sar_bands_of(one) for one in units)  # the same for all SAR images
-    return _open_datasets(sides, radiometry, bands, request, keep_bytes)
+    return _open_datasets(sides, radiometry, bands, request, keep_bytes, seen)
 
 
 def _find_images(data: PairTrainingSettings, console: Console) -> tuple[PairIndex, list[UnpairedImage]]:
@@ -195,7 +201,7 @@ def _divide(index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage]
 
 
 def _open_datasets(
-    sides: UnpairedSides, radiometry: Radiometry, bands: int, request: _Request, keep_bytes: int
+    sides: UnpairedSides, radiometry: Radiometry, bands: int, request: _Request, keep_bytes: int, seen: PairViews
 ) -> PairSets:
     """The datasets of both subsets; true pairs are held out alone where there are any."""
     data = request.data
@@ -213,7 +219,9 @@ def _open_datasets(
         sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
         sar_files = [(ref.path, ref.digest) for ref in sar]
         optical_files = [(ref.path, ref.digest) for ref in optical]
-        sar_images, optical_images = open_squares(sar_files, optical_files, radiometry, bands=bands, **common)
+        sar_images, optical_images = open_squares(
+            sar_files, optical_files, radiometry, bands=bands, views=seen, **common
+        )
         names, options = [ref.name for ref in sar], dict[str, Any](flip=flip, shuffle_partners=shuffle_partners)
         return UnpairedDataset(sar_images, optical_images, names, seed=seed, **options)
 
@@ -231,7 +239,7 @@ def _open_datasets(
         train=augmented,
         plain=augmented.plain(),
         held_out=held,
-        identity={"split": digest_split(train, held_out), **count_samples(*sizes)},
+        identity={"split": digest_split(train, held_out), **count_samples(*sizes), **describe_views(seen)},
         radiometry=radiometry,
         sar_channels=bands,
         matched=matched,

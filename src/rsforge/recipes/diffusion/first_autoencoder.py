@@ -22,6 +22,7 @@ from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae import train as vae
 from rsforge.recipes.vae.output_names import VAE
+from rsforge.recipes.views import VIEW, VIEWS
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
 from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarTrainSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
@@ -56,19 +57,19 @@ def as_images(pairs: PairSets) -> ImageSets:
         for samples in (pairs.train, pairs.plain, pairs.held_out, pairs.test)
     )
     split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
-    sizes = count_samples(len(train), len(held_out), len(test))
-    return ImageSets(train, plain, held_out, {"split": split, **sizes}, test)
+    identity = {"split": split, **count_samples(len(train), len(held_out), len(test))}
+    if VIEWS in pairs.identity:
+        identity[VIEW] = pairs.identity[VIEWS]["optical"]
+    return ImageSets(train, plain, held_out, identity, test)
 
 
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
     data = VaeTileSettings(
-        data_dir=settings.data.data_dir,
-        image_size=settings.data.image_size,
+        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0,
         test_fraction=0.0,  # the pairs are divided by the settings of the denoiser
-        flip=settings.data.flip,
-        jitter=0.0,
-    )
+        bands=settings.data.bands, range=settings.data.range, fill=settings.data.fill,
+    )  # fmt: skip
     own = autoencoder_options(settings.autoencoder, settings.loss.vgg_weights)
     checkpointing = settings.denoiser.gradient_checkpointing
     return stage_settings(settings.autoencoder, own, settings.run, data, settings.loop.mixed_precision, checkpointing)

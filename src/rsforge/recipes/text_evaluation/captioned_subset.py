@@ -76,7 +76,7 @@ def open_captioned(
     place = Path(data.data_dir)
     if own.output_dir is not None:
         refuse_shared_folder(place, own.output_dir)
-    index = scan_images(place, settings.on_bad, _find_excluded(settings, place), console)
+    index = scan_images(place, settings.on_bad, _find_excluded(settings, place), console, state, data)
     table = find_metadata(place)
     captions = match_captions(index, table, read_metadata(table, data.caption_column), settings.on_bad, console)
     folder = ImageFolder(index, data.split, state, console, captions.keys())

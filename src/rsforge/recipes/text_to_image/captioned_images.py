@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from rsforge.data.captions.metadata import CaptionRow, find_metadata, name_below, read_metadata
+from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan
-from rsforge.data.io.image_reader import find_images
+from rsforge.data.io.image_reader import READ
 from rsforge.data.splits.split_file import SUBSETS, Sides
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.image_folder import (
     KEEP_BYTES,
@@ -90,9 +92,11 @@ def load_captioned(
     if not folder.is_dir():
         find_images(folder)  # which says what is there instead
     table = find_metadata(folder)
-    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
+    view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
+    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
+    views.warn_of_unread(index.unread, console)
     captions = match_captions(index, table, read_metadata(table, data.caption_column), run.on_bad, console)
     console.say(f"captions   {_describe(index, captions)}, from {table}")
     sides = _divide(index, captions, data, run, console)
@@ -129,7 +133,7 @@ def match_captions(
         if name in unreadable:
             continue  # it was named before
         if not reason and name not in names:
-            reason = f"{row.name} is no PNG, JPEG, BMP or TIFF image below {index.root}"
+            reason = f"{row.name} is no {READ} image below {index.root}"
         if reason:
             problems.append(f"{where}: {reason}")
         else:
@@ -193,7 +197,7 @@ def _assemble(
         train=augmented,
         plain=augmented.plain() if data.center_crop else TileDataset(train, **common, flip=0.0),
         held_out=TileDataset(held_out, **common, flip=0.0),
-        identity=identify_sides(sides),
+        identity=identify_sides(sides) | views.describe_view(train[0].view),
         test=TileDataset(test, **common, flip=0.0),
         scenes=lambda samples: name_scenes(find_scenes(Path(data.data_dir)), samples),
     )

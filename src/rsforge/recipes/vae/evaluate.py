@@ -152,6 +152,7 @@ def _open(settings: VaeEvaluateSettings, size: int, state: Mapping[str, Any], co
         on_bad=settings.on_bad,
         state=state,
         exclude=settings.checkpoint.parent,
+        data=settings,
     )
 
 

@@ -16,6 +16,7 @@ from rsforge.wording import count_noun
 DIVISION = ("data_dir", "val_fraction", "split")
 FORMER = {"overlap_by_content": False, "test_fraction": 0.0}
 """What divides too, and what checkpoints of before mean that do not say it."""
+READING = ("bands", "range", "fill")
 INHERITED = (
     "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in DIVISION),
 )  # fmt: skip
@@ -25,7 +26,7 @@ WORDS = ("synthetic", "auto", "none")
 
 
 def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Image size, folder of images and what divides it, by flat name; and the checkpoint that says so.
+    """Image size, folder of images, how they are read and divided, by flat name; and the checkpoint that says so.
 
     ``given`` are the values that somebody gave. The division goes with its folder: of another one only the size is
     taken. RSF-C001 where the folder is wanted and there is no checkpoint to name it.
@@ -41,6 +42,7 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if _same_folder(given, settings["data"]["data_dir"]):
         division = {name: settings["data"][name] for name in DIVISION}
         division |= {name: settings["data"].get(name, before) for name, before in FORMER.items()}
+        division |= {name: settings["data"][name] for name in READING if name in settings["data"]}
         values |= division | {"seed": settings["run"]["seed"]}
     if "base_dir" in given:
         values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}
