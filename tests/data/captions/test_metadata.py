@@ -35,7 +35,7 @@ def test_captions_are_a_text_or_a_list_of_texts(tmp_path):
         json.dumps({"file_name": "c.png", "text": None}), "[1, 2]", "{broken", json.dumps({"text": "x"}),
     ))  # fmt: skip
     assert [row.number for row in rows] == [1, 3, 4, 5, 6, 7]
-    assert rows[0][1:] == ("a.png", ("a field",), "") and rows[1].texts == ("x: 'y'", "z")
+    assert rows[0][1:] == ("a.png", ("a field",), "", "") and rows[1].texts == ("x: 'y'", "z")
     assert rows[2].reason == "it has no caption"
     assert {row.reason for row in rows[3:]} == {"it is no JSON object with a file_name"}
 

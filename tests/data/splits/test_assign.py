@@ -46,11 +46,15 @@ def test_too_few_scenes_are_too_little_data(split_request):
 
 
 def test_unknown_scenes_are_refused_with_the_alternatives():
-    items = [item(f"agri/{k}") for k in range(9)]
+    items = [item(f"{folder}/{k}") for folder in ("agri", "coast", "urban") for k in range(3)]
     with pytest.raises(RsforgeError, match="9 of 9 items have no known scene") as caught:
         divide(items, SplitRequest("scene"))
     assert caught.value.code == "RSF-D011"
     assert "--by region" in caught.value.fix and "--allow-leak" in caught.value.fix
+    assert divide(items, SplitRequest("region")).subsets["val"]
+    with pytest.raises(RsforgeError) as caught:
+        divide(items[:3], SplitRequest("scene"))
+    assert caught.value.fix == "accept it with --allow-leak"  # one folder is one region: it cannot be divided either
     split = divide(items, SplitRequest("scene", allow_leak=True))
     assert split.facts["leak"] is True and split.facts["unknown_scenes"] == 9 and split.subsets["val"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rsforge.data.captions.sides import side_of_path, side_of_word
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.windows import Window
 from rsforge.data.pairs.pair import Pair
@@ -19,7 +21,7 @@ class Item:
     """One item; ``paths`` are its files (SAR first), ``row`` its index in an HDF5 file; "" and None mean unknown.
 
     ``window`` is in pixels of the scene, ``footprint`` in pixels of the ground; ``coordinates`` are (longitude,
-    latitude) in degrees.
+    latitude) in degrees; ``side`` is the subset (train, val, test) that the source of the data states.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Item:
     country: str = ""
     row: int | None = None
     footprint: Footprint | None = None
+    side: str = ""
 
     @property
     def windows_by_plane(self) -> dict[str, Window]:
@@ -83,6 +86,12 @@ class DatasetContents:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def sides(self) -> dict[str, int]:
+        """The number of items of each side that the source states; empty unless there are several sides."""
+        counts = Counter(item.side for item in self.items if item.side)
+        return {side: counts[side] for side in ("train", "val", "test") if counts[side]} if len(counts) > 1 else {}
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """What the files of an item are, in their order: sar and optical, patch, or image."""
         if self.kind == "pairs":
@@ -103,4 +112,5 @@ def item_of_pair(pair: Pair) -> Item:
         season=pair.season,
         country=pair.country,
         footprint=pair.footprint,
+        side=side_of_word(pair.metadata.get("split")) or side_of_path(pair.name),
     )

@@ -97,7 +97,8 @@ class Extraction:
         own = self.settings
         # A chunk of rows waits to be committed: their bytes together may be any size.
         bare, digest = row._replace(image=b""), int.from_bytes(hashlib.blake2b(row.image, digest_size=8).digest())
-        captions = [text for text in row.captions if text.strip()]
+        filled = [text for text in row.captions if text.strip()]
+        captions = list({text.strip(): text for text in reversed(filled)}.values())[::-1]
         temporary = self.folder.images / f"{durable.TEMPORARY}{os.getpid()}-{row.number}"
         try:
             image = resize.decode_square(row.image, own.resolution, own.resize_mode, own.clip)
@@ -124,8 +125,12 @@ class Extraction:
             blank = sum(not text.strip() for text in encoded.row.captions)
             if blank:
                 record["blank"] = blank
-            if encoded.row.source:
-                record["source"] = encoded.row.source
+            repeated = (
+                len(encoded.row.captions) - blank - len({text.strip() for text in encoded.row.captions if text.strip()})
+            )
+            facts = {"source": encoded.row.source, "split": encoded.row.side, "repeated": repeated}
+            record |= {name: fact for name, fact in facts.items() if fact}
+            record |= {"listed": 1} if encoded.row.listed else {}
             records.append(record)
         self.folder.commit_chunk(records, [encoded.temporary for encoded in chunk if encoded.temporary])
 

@@ -11,7 +11,8 @@ from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan,
 from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.shared_pixels import list_groups
-from rsforge.data.splits.tiles import split_tiles
+from rsforge.data.splits.single_items import name_scenes
+from rsforge.data.splits.tiles import check_unknown_scenes, join_groups, split_tiles
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
@@ -106,11 +107,25 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Con
 def divide_by_content(
     index: TileIndex, val_fraction: float, seed: int, console: Console, *, overlap_by_content: bool
 ) -> tuple[list[Tile], list[Tile]]:
-    """(train, held out) as by ``split_tiles``; with ``overlap_by_content`` images that share pixels stay together."""
-    items = [Item(tile.name, (tile.path,)) for tile in index.tiles]
+    """(train, held out) as by ``split_tiles``; images of one scene, as their names tell it, stay together.
+
+    With ``overlap_by_content`` images that share pixels do, too; RSF-D011 where most do and their scenes are unknown.
+    """
+    if not val_fraction:
+        return split_tiles(index, val_fraction=0, seed=seed)
+    items, titles = name_scenes([Item(tile.name, (tile.path,)) for tile in index.tiles])
+    for title in titles:
+        scenes = len({item.scene for item in items if item.scene})
+        console.say(f"scenes     {count_noun(scenes, 'scene')} by names: {title}; each stays in one subset")
     digests = {tile.name: (tile.digest,) for tile in index.tiles}
-    shared = search_shared_pixels(items, digests, console, wanted=overlap_by_content and val_fraction > 0)
-    return split_tiles(index, val_fraction=val_fraction, seed=seed, together=list_groups(shared))
+    shared = list_groups(search_shared_pixels(items, digests, console, wanted=overlap_by_content))
+    try:
+        check_unknown_scenes(items, shared)
+    except RsforgeError as error:
+        error.where = "--val-fraction"
+        error.fix += ", or hold nothing out by --val-fraction 0"
+        raise
+    return split_tiles(index, val_fraction=val_fraction, seed=seed, together=join_groups(items, shared))
 
 
 def refuse_shared_folder(images: Path, output: Path) -> None:
