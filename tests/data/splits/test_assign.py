@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -70,3 +71,16 @@ def test_duplicates_never_part(by):
     for a, b in duplicates:
         assert a not in on or b not in on or on[a] == on[b]
     assert find_leaks(split, items, duplicates) == []
+
+
+def test_stated_sides_are_kept_whatever_they_leak():
+    items = [item(str(k), scene="s", side=side) for k, side in enumerate(("train", "train", "val", "test", ""))]
+    split = divide(items, SplitRequest("stated"), duplicates=[["0", "2"]])
+    assert split.subsets == {"train": ["0", "1"], "val": ["2"], "test": ["3"]} and split.left_out == ["4"]
+    assert split.facts["leak"] is True and split.facts["leaks"]["content"] == 1 and split.by == "stated"
+    apart = [replace(one, scene=one.name) for one in items[:4]]
+    assert divide(apart, SplitRequest("stated")).facts["leak"] is False
+    for sides in (["train", "train"], ["", ""], ["val", "test"]):
+        with pytest.raises(RsforgeError, match="states no sides") as caught:
+            divide([item(str(k), side=side) for k, side in enumerate(sides)], SplitRequest("stated"))
+        assert caught.value.code == "RSF-D004"

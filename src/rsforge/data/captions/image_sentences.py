@@ -10,9 +10,11 @@ from typing import Any
 
 from rsforge.data.captions.sides import side_of_word
 from rsforge.data.captions.tables import Line, collect_texts
+from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.errors import RsforgeError
 
 FORM = '{"images": [{"filename": "a.jpg", "sentences": [{"raw": "a bridge ."}], "split": "train"}]}'
+_SUFFIXES = (*SUFFIXES, ".webp", ".gif")
 _NUMBERED = re.compile(r"raw(_\d+)?")
 _NAMES = ("filename", "file_name", "image", "name")
 _SENTENCES = ("sentences", "captions", "caption", "text", "raw")
@@ -66,6 +68,8 @@ def _find_images(path: Path, text: str) -> list[dict[str, Any]]:
             "RSF-D006", f"{path.name} is damaged JSON", where=str(path), found=str(error)[:200]
         ) from None
     images = record.get("images") if isinstance(record, dict) else record
+    if images is None and record and all(str(name).lower().endswith(_SUFFIXES) for name in record):
+        return [{"filename": name, "captions": texts} for name, texts in record.items()]
     if images is None and record and all(isinstance(of_class, list) for of_class in record.values()):
         images = [image for of_class in record.values() for image in of_class]  # NWPU has them by class
     if isinstance(images, list) and images and all(isinstance(image, dict) for image in images):

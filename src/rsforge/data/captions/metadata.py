@@ -35,11 +35,11 @@ class CaptionRow(NamedTuple):
     side: str = ""
 
 
-def find_metadata(folder: Path) -> Path:
-    """The first of ``TABLES`` in ``folder``, else in its parent; RSF-D006 where neither has one."""
-    tables = find_tables(folder) or find_tables(folder.absolute().parent)
+def find_metadata(folder: Path) -> list[Path]:
+    """The first of ``TABLES`` in ``folder``, else those of the folders in it, else in its parent; RSF-D006 for none."""
+    tables = find_tables(folder) or find_inner_tables(folder) or find_tables(folder.absolute().parent)
     if tables:
-        return tables[0]
+        return tables
     what = f"there is no {METADATA} in {folder} or in its parent"
     raise RsforgeError("RSF-D006", what, where=str(folder), fix=WRITE)
 

@@ -44,7 +44,7 @@ def _is_image_list(kind: pa.DataType) -> bool:
 
 
 def find_more_captions(schema: pa.Schema, column: str) -> list[str]:
-    """The further columns of captions where they are numbered: ``caption_1`` to ``caption_5``, ``raw`` and ``raw_1``."""
+    """The further columns of captions that are numbered: ``caption_1`` to ``caption_5``, ``raw_1``."""
     base = re.sub(r"[_ ]?\d+$", "", column)
     numbered = re.compile(rf"{re.escape(base)}[_ ]?\d+")
     return [f.name for f in schema if f.name != column and numbered.fullmatch(f.name) and _is_caption(f.type)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -43,11 +44,13 @@ def is_tar(path: Path) -> bool:
 def refuse_tars(folder: Path) -> None:
     """RSF-D001 for a tar, or a folder of tars, where a folder of images is expected: it says how to extract them."""
     tars = [folder] if is_tar(folder) and folder.is_file() else []
-    if folder.is_dir():
-        tars = sorted(path for path in folder.iterdir() if is_tar(path))
+    with suppress(OSError):  # reported by whoever enters the folder
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        if not any(path.is_dir() or path.suffix.lower() in SUFFIXES for path in entries):
+            tars += [path for path in entries if is_tar(path)]
     if tars:
         what = f"No images found in {folder}: {tars[0].name} is a tar, whose images are not read in place"
-        raise RsforgeError("RSF-D001", what, where=str(folder), fix=EXTRACT.format(path=folder))
+        raise RsforgeError("RSF-D001", what, where=str(folder), fix=EXTRACT.format(path=shlex.quote(str(folder))))
 
 
 def measure_tar(path: Path) -> tuple[int, str]:

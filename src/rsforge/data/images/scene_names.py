@@ -79,6 +79,7 @@ GRAMMARS = (
         re.compile(rf"{_SCENE}[_\-](?P<row>{_N})[_\-](?P<col>{_N})"),
         bare=True,
     ),
+    Grammar("SCENE/N_N", re.compile(rf"(?P<scene>)(?P<row>{_N})[_\-](?P<col>{_N})"), bare=True),
 )
 _COUNTED = re.compile(r"(.*[\W_])?(class|cls|cat|category|label|img|image|photo|sample|frame|page|id|fold)s?", re.I)
 """Words before two numbers that say what is counted, not where: class_3_17."""
@@ -136,7 +137,7 @@ def _scene_of(grammar: Grammar, name: str, match: re.Match[str]) -> str:
     # Both images of a pair show one scene, whose name must not hold the modality.
     scene = re.sub(r"_s[12](?=_|$)", "", match["scene"]) if grammar.unique else match["scene"]
     folder = PurePosixPath(name).parent.as_posix()
-    return scene if folder == "." or grammar.unique else f"{folder}/{scene}"
+    return scene if folder == "." or grammar.unique else f"{folder}/{scene}".rstrip("/")
 
 
 def _read_place(grammar: Grammar, name: str, match: re.Match[str], in_pixels: bool) -> NamedPlace:
@@ -175,9 +176,12 @@ def _fill_grids(grammar: Grammar, found: Mapping[str, re.Match[str]]) -> bool:
     """
     cells: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for name, match in found.items():
-        if _COUNTED.fullmatch(match["scene"]) or not re.search(r"[^\W\d_]", match["scene"]):
+        scene = _scene_of(grammar, name, match)
+        if not scene or _COUNTED.fullmatch(match["scene"]):
             return False
-        cells[_scene_of(grammar, name, match)].append((int(match["row"]), int(match["col"])))
+        if match["scene"] and not re.search(r"[^\W\d_]", match["scene"]):
+            return False
+        cells[scene].append((int(match["row"]), int(match["col"])))
     several = False
     for own in cells.values():
         rows, cols = ({cell[k] for cell in own} for k in (0, 1))

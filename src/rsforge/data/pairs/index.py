@@ -12,9 +12,10 @@ from rsforge.data.images.scene_names import find_places, find_window
 from rsforge.data.io.dataset_card import CARD, read_card
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.pairs.folders import FolderPair
-from rsforge.data.pairs.layouts import find_layout
+from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
 from rsforge.data.pairs.names import SEN12, match_names
 from rsforge.data.pairs.pair import Pair, locate_pair
+from rsforge.data.pairs.remedies import choose_remedy
 from rsforge.data.pairs.tables import TableRow, describe_table, name_season, read_table, table_path
 from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun, join_start
@@ -79,13 +80,15 @@ def find_pairs(
 
 
 def _no_pairs_error(index: PairIndex) -> RsforgeError:
-    """RSF-D009 with the empty folders, or else the first few reasons."""
+    """RSF-D009 with the empty folders, or else the first few reasons, and the remedy of the commonest."""
+    refuse_single_bands(index.root)
     reasons = [*index.orphans, *index.problems]
+    fix = choose_remedy(index.root, reasons)
     found = "; ".join(f"{name}: {reason}" for name, reason in reasons[:3])
     what = f"no SAR image in {index.root} has its optical one"
     if index.empty_folders:
         what += f": there are no images in {join_start(index.empty_folders, 4)}"
-    return RsforgeError("RSF-D009", what, where=str(index.root), found=found)
+    return RsforgeError("RSF-D009", what, where=str(index.root), found=found, fix=fix)
 
 
 def choose_groups(groups: list[FolderPair], terrains: Sequence[str]) -> list[FolderPair]:

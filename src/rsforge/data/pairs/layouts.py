@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +58,10 @@ def find_layout(root: Path, requested: str) -> PairLayout:
 
 
 def holds_pair_folders(root: Path) -> bool:
-    """Whether ``root`` has folders of SAR beside folders of optical images, as the layouts regions and terrain have."""
-    return root.is_dir() and any(_FINDERS[name](root, [], []) for name in ("regions", "terrain", "mixed"))
+    """Whether ``root`` has SAR images beside optical ones, in folders or by words in names."""
+    with suppress(RsforgeError):  # several folders of SAR images are for commands that pair
+        return root.is_dir() and any(_FINDERS[name](root, [], []) for name in ("regions", "terrain", "nested", "mixed"))
+    return True
 
 
 def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> RsforgeError:
@@ -171,7 +174,12 @@ def _find_mixed(root: Path, notes: list[str], problems: Problems) -> list[Folder
 _BAND = re.compile(r"(?P<base>.+)[_\-.](?P<band>VV|VH|HH|HV|B0?[1-9]|B1[0-2]|B8A)(?:_\d+m)?", re.IGNORECASE)
 
 
-def _refuse_single_bands(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+def _find_single_bands(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    refuse_single_bands(root)
+    return []
+
+
+def refuse_single_bands(root: Path) -> None:
     """RSF-D009 for a folder of one file a band or polarisation, with the command that stacks the first of them."""
     for folder in walk_folders(root):
         files = list_entries(folder, folders=False)
@@ -182,7 +190,6 @@ def _refuse_single_bands(root: Path, notes: list[str], problems: Problems) -> li
         several = {base: paths for base, paths in by_base.items() if len(paths) > 1}
         if several and 2 * sum(map(len, several.values())) > len(files):
             raise _single_bands_error(folder, *next(iter(several.items())))
-    return []
 
 
 def _single_bands_error(folder: Path, base: str, paths: list[Path]) -> RsforgeError:
@@ -190,13 +197,13 @@ def _single_bands_error(folder: Path, base: str, paths: list[Path]) -> RsforgeEr
     colours = [names[band] for band in ("B04", "B03", "B02") if band in names]
     chosen = colours if len(colours) == 3 else [names[band] for band in ("VV", "VH", "HH", "HV") if band in names]
     stacked = " ".join(shlex.quote(str(path)) for path in chosen or paths)
-    target = shlex.quote(str(folder.parent / f"{folder.name}_stacked" / f"{base}.tif"))
+    target = shlex.quote(str(folder / f"{base}.tif"))
     return RsforgeError(
         "RSF-D009",
         "there is one file a band, and bands are not stacked",
         where=str(folder),
         found=", ".join(path.name for path in paths[:4]),
-        fix=f"stack each image first, as by `rio stack {stacked} -o {target}`, in a folder that is there",
+        fix=f"stack each image, as by `rio stack {stacked} -o {target}`, and move the files of single bands away",
     )
 
 
@@ -206,7 +213,7 @@ _FINDERS: dict[str, _Finder] = {
     "terrain": _find_terrains,
     "names": _find_by_names,
     "bigearthnet": _refuse_bigearthnet,
-    "bands": _refuse_single_bands,
+    "bands": _find_single_bands,
     "nested": _find_nested,
     "mixed": _find_mixed,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 SAR = 1
 OPTICAL = 2
@@ -20,11 +19,6 @@ _BEFORE_NUMBER = {
 }
 _NUMBERED = {SAR: re.compile(r"s1(?:[_-]?(\d+))?", re.I), OPTICAL: re.compile(r"s2(?:[_-]?(\d+))?", re.I)}
 _LETTERED = re.compile(r"(train|test|val|valid|validation|)[_-]?([AB])")
-
-
-def compose(name: str) -> str:
-    """A name as people read it: a Mac writes letters with their accents apart (NFD), other systems do not (NFC)."""
-    return unicodedata.normalize("NFC", name)
 
 
 def modality_of_folder(name: str) -> int | None:

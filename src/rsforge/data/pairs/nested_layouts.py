@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -123,7 +124,9 @@ def find_unread_sides(root: Path) -> Problems:
             found.append((name, f"{of_sar} of its images have a word for SAR in their names: {_PLAIN}"))
         elif folder != root and letter_of_folder(folder.name):
             found.append((name, f"its name is a letter, and which is SAR is not to be seen: {_PLAIN}"))
-    return found or _find_equal_names(root, [folder for folder in folders if folder != root])
+    return (
+        found or _find_equal_names(root, [folder for folder in folders if folder != root]) or _find_twos(root, folders)
+    )
 
 
 _PLAIN = "they are taken as plain images"
@@ -131,11 +134,44 @@ _FEWEST = 4
 
 
 def _find_equal_names(root: Path, folders: list[Path]) -> Problems:
-    """The one pair of folders of nearly equal file names: sides of pairs, or images and their labels."""
+    """The one pair of folders of nearly equal file names: sides of pairs, or images and their labels.
+
+    Words that all names of a folder have, such as ``pre`` and ``post``, do not count.
+    """
     if len(folders) != 2:
         return []
-    one, other = ({path.stem for path in list_entries(folder, folders=False)} for folder in folders)
+    one, other = (_drop_common_words([path.stem for path in list_entries(folder, folders=False)]) for folder in folders)
     if min(len(one), len(other)) < _FEWEST or len(one & other) < 0.8 * max(len(one), len(other)):
         return []
     names = [folder.relative_to(root).as_posix() for folder in folders]
     return [(names[0], f"its file names are those of {names[1]}: pairs, or images and labels? {_PLAIN}")]
+
+
+def _drop_common_words(stems: list[str]) -> set[str]:
+    words = [re.split(r"[_\-. ]", stem) for stem in stems]
+    if len({len(one) for one in words}) != 1:
+        return set(stems)
+    varied = [k for k, column in enumerate(zip(*words, strict=True)) if len(set(column)) > 1]
+    return {"_".join(one[k] for k in varied) for one in words}
+
+
+def _find_twos(root: Path, folders: list[Path]) -> Problems:
+    """Folders in which every name occurs with both of two last words (``1_a`` and ``1_b``), or holds backslashes."""
+    found: Problems = []
+    for folder in folders:
+        name = folder.relative_to(root).as_posix()
+        stems = [path.stem for path in list_entries(folder, folders=False)]
+        if 2 * sum("\\" in stem for stem in stems) > len(stems):
+            found.append(
+                (name, f"its names hold backslashes, as a zip of Windows leaves them: unpack it again; {_PLAIN}")
+            )
+            continue
+        ends: dict[str, set[str]] = defaultdict(set)
+        for stem in stems:
+            start, _, end = stem.rpartition("_")
+            ends[start].add(end)
+        words = set().union(*ends.values())
+        if len(stems) >= 2 * _FEWEST and len(words) == 2 and all(own == words for own in ends.values()):
+            both = " and ".join(sorted(words))
+            found.append((name, f"its names come in twos, ending in {both}: pairs, or images and labels? {_PLAIN}"))
+    return found

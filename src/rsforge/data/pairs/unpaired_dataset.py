@@ -18,13 +18,13 @@ from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
 from rsforge.data.io.safe_paths import is_inside
 from rsforge.data.pairs.dataset import mirror_pair
-from rsforge.data.pairs.index import parse_scene_and_season
 from rsforge.data.pairs.folders import FolderPair
-from rsforge.data.pairs.modality_words import compose
+from rsforge.data.pairs.index import parse_scene_and_season
 from rsforge.data.pairs.names import list_entries, modality_of_stem, strip_token
 from rsforge.data.pairs.pair import TIFF, Pair
 from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.tables.characters import compose
 from rsforge.seeds import derive
 
 SAR = 1

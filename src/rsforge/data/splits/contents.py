@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rsforge import durable
 from rsforge.data.captions.sides import side_of_path
+from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.pairs.index import PairIndex, find_pairs
@@ -60,6 +61,7 @@ def find_contents(
     ``collect_problems`` bad tables are listed instead) and ``find_images``; RSF-D008 for an HDF5 file of patches that
     cannot be read, RSF-U005 for ``terrains`` of anything but one set of pairs.
     """
+    refuse_tars(root)
     contents = _find_by_kind(root, layout, terrains, max_per_terrain, collect_problems)
     if terrains or max_per_terrain:
         return contents

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from rsforge.data.io.windows import Window
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.splits.items import Findings, Item, item_of_pair
+from rsforge.data.tables.characters import compose
 from rsforge.errors import RsforgeError
 
 HDF5 = (".h5", ".hdf5", ".he5")
@@ -154,7 +154,7 @@ def find_caption_tables(root: Path) -> list[Path]:
 
 def match_captions(root: Path, items: list[Item]) -> CaptionMatch:
     """Orphans (images without a caption, captions without an image), rows that cannot be used, and stated sides."""
-    by_name = {_compose(item.paths[0].name): item for item in items} | {_compose(item.name): item for item in items}
+    by_name = {compose(item.paths[0].name): item for item in items} | {compose(item.name): item for item in items}
     found = CaptionMatch()
     for table in find_caption_tables(root):
         found.notes += [sentence] if (sentence := describe_table(table)) else []
@@ -179,7 +179,7 @@ def _match_table(root: Path, table: Path, by_name: Mapping[str, Item], found: Ca
         except RsforgeError as error:
             found.problems.append((where, error.what))
             continue
-        name = _compose(posixpath.normpath(prefix + row.name.replace("\\", "/")))
+        name = compose(posixpath.normpath(prefix + row.name.replace("\\", "/")))
         own = by_name.get(name) or by_name.get(name.removeprefix(prefix))
         if own is None:
             found.orphans.append((row.name, f"{where} names it, but it is not there{_hint(name, by_name)}"))
@@ -187,11 +187,6 @@ def _match_table(root: Path, table: Path, by_name: Mapping[str, Item], found: Ca
         found.named |= {own.name}
         if row.side:
             found.sides[own.name] = row.side
-
-
-def _compose(name: str) -> str:
-    """A name as people read it: a Mac writes letters with their accents apart."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _hint(name: str, by_name: Mapping[str, Item]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from typing import NamedTuple
 
 _MARKS = (
@@ -31,6 +32,11 @@ class CharacterError(ValueError):
     def __init__(self, reason: str, start: int) -> None:
         super().__init__(reason)
         self.start = start
+
+
+def compose(name: str) -> str:
+    """A name as people read it: a Mac writes letters with their accents apart (NFD), other systems do not (NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def decode_text(data: bytes) -> Text:
@@ -72,14 +78,14 @@ def _guess_utf16(data: bytes) -> str:
 
 def _doubt_windows(data: bytes) -> str:
     """Why bytes that are not UTF-8 are hardly Windows-1252 either; empty where they may be."""
-    if _UTF8_CHARACTER.search(data):
+    runs = [len(run) for run in _HIGH_RUN.findall(data)]
+    if sum(map(len, _UTF8_CHARACTER.findall(data))) > 0.4 * sum(runs):
         return "it is not UTF-8 throughout"
     try:
         data.decode(_WINDOWS)
     except UnicodeDecodeError:
         return "it is neither UTF-8 nor Windows-1252"
     # Letters with accents stand alone in Western languages; GBK, Big5 and Shift-JIS take two bytes a character.
-    runs = [len(run) for run in _HIGH_RUN.findall(data)]
     if data.count(_LAST) > 0.1 * sum(runs):
         return "it is not UTF-8 throughout"
     if sum(length for length in runs if length > 1) > 0.5 * sum(runs):

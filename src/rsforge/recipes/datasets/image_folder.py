@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.captions.sides import side_of_path
+from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.pairs.layouts import holds_pair_folders
+from rsforge.data.pairs.nested_layouts import find_unread_sides
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.shared_pixels import list_groups
 from rsforge.data.splits.single_items import name_scenes
@@ -17,7 +20,7 @@ from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.stored_split import follow_split
+from rsforge.recipes.datasets.stored_split import follow_split, refuse_mixture
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
@@ -70,8 +73,12 @@ def load_images(data: TileSettings, run: RunSettings, console: Console, *, keep:
 def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_bytes: int) -> ImageSets:
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
+    refuse_tars(folder)
     if holds_pair_folders(folder):
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
+    else:
+        for name, reason in find_unread_sides(folder)[:1]:
+            console.warn(f"{name}: {reason}")
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
@@ -95,6 +102,7 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Con
     """(train, held out): by the stored split if one is followed, else by content."""
     subsets = follow_split(data.split, index, console)
     if subsets is None:
+        refuse_mixture((side_of_path(tile.name) for tile in index.tiles), data.split, index.root)
         wanted = data.overlap_by_content
         return divide_by_content(index, data.val_fraction, run.seed, console, overlap_by_content=wanted)
     if "val_fraction" in data.model_fields_set:

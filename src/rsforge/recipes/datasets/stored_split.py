@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from rsforge.data.captions.sides import are_several
 from rsforge.data.images.tile_dataset import Tile, TileIndex, split_digest
 from rsforge.data.io.digests import file_digest
 from rsforge.data.splits.contents import find_contents
@@ -39,6 +41,20 @@ def follow_split(choice: str, index: TileIndex, console: Console) -> TilesBySubs
     subsets = {subset: _select_tiles(split.subsets[subset], members, index) for subset in SUBSETS}
     report_split(split, subsets, console)
     return subsets
+
+
+def refuse_mixture(sides: Iterable[str], choice: str, root: Path) -> None:
+    """RSF-D011 where the source states ``sides``, which training on all would mix, unless ``choice`` is none."""
+    stated = sorted({side for side in sides if side})
+    if choice == "none" or not are_several(stated):
+        return
+    raise RsforgeError(
+        "RSF-D011",
+        f"the source states the sides {', '.join(stated)}, which training on all images would mix",
+        where=str(root),
+        fix=f"keep them by `rsforge data split --data-dir {shlex.quote(str(root))} --by stated`, "
+        "or mix them by --split none",
+    )
 
 
 def check_split(split: Split, contents: Digests, console: Console, *, part: bool = False) -> None:

@@ -13,14 +13,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rsforge.data.captions.metadata import CaptionRow, find_metadata, name_below, read_metadata
+from rsforge.data.captions.metadata import CaptionRow, describe_table, find_metadata, name_below, read_metadata
+from rsforge.data.captions.sides import side_of_path
+from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.io.image_reader import find_images
+from rsforge.data.tables.characters import compose
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.image_folder import KEEP_BYTES, ImageSets, divide_by_content, refuse_shared_folder
-from rsforge.recipes.datasets.stored_split import follow_split
+from rsforge.recipes.datasets.stored_split import follow_split, refuse_mixture
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
@@ -79,15 +82,16 @@ def load_captioned(
     """Check, caption and divide the images of a folder; they are kept in memory where they fit and ``keep`` is on."""
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
+    refuse_tars(folder)
     if not folder.is_dir():
         find_images(folder)  # which says what is there instead
-    table = find_metadata(folder)
+    tables = find_metadata(folder)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
-    captions = match_captions(index, table, read_metadata(table, data.caption_column), run.on_bad, console)
-    console.say(f"captions   {_describe(index, captions)}, from {table}")
-    train, held_out = _divide(index, captions, data, run, console)
+    captions, sides = read_captions(index, tables, data.caption_column, run.on_bad, console)
+    console.say(f"captions   {_describe(index, captions)}, from {', '.join(map(str, tables))}")
+    train, held_out = _divide(index, captions, sides, data, run, console)
     small = sum(min(tile.width, tile.height) < data.image_size for tile in (*train, *held_out))
     if small:
         console.warn(f"{count_noun(small, 'image')} smaller than --image-size {data.image_size}: enlarged")
@@ -102,6 +106,21 @@ def _describe(index: TileIndex, captions: Captions) -> str:
     return ", ".join([*parts, *([f"{without} without a caption left out"] if without else [])])
 
 
+def read_captions(
+    index: TileIndex, tables: Sequence[Path], column: str, on_bad: str, console: Console
+) -> tuple[dict[str, list[str]], set[str]]:
+    """The captions of each image in all ``tables``, as ``match_captions`` has them, and the sides that are stated."""
+    captions: dict[str, list[str]] = {}
+    sides = {side_of_path(tile.name) for tile in index.tiles}
+    for table in tables:
+        if sentence := describe_table(table):
+            console.say(f"table      {sentence}")
+        rows = read_metadata(table, column)
+        sides |= {row.side for row in rows}
+        captions |= match_captions(index, table, rows, on_bad, console)
+    return dict(sorted(captions.items())), sides
+
+
 def match_captions(
     index: TileIndex, table: Path, rows: Iterable[CaptionRow], on_bad: str, console: Console
 ) -> dict[str, list[str]]:
@@ -112,11 +131,13 @@ def match_captions(
     """
     first = dict(index.duplicates)
     names, unreadable = {tile.name for tile in index.tiles}, {name for name, _ in index.bad}
+    as_written = {compose(name): name for name in (*names, *unreadable, *first)}
     captions: dict[str, list[str]] = {}
     problems = []
     for row in rows:
         where, reason = f"{table.name}:{row.number}", row.reason
         name = "" if reason else name_below(index.root, table, row.name, where=where)
+        name = as_written.get(compose(name), name)
         name = first.get(name, name)
         if name in unreadable:
             continue  # it was named before
@@ -152,11 +173,17 @@ def _find_elsewhere(root: Path, problems: list[str]) -> str:
 
 
 def _divide(
-    index: TileIndex, captions: Captions, data: CaptionedImageSettings, run: RunSettings, console: Console
+    index: TileIndex,
+    captions: Captions,
+    sides: set[str],
+    data: CaptionedImageSettings,
+    run: RunSettings,
+    console: Console,
 ) -> tuple[list[Tile], list[Tile]]:
     """(train, held out) of the images that have captions: by the stored split if one is followed, else by content."""
     subsets = follow_split(data.split, index, console)
     if subsets is None:
+        refuse_mixture(sides, data.split, index.root)
         own = TileIndex(index.root, [tile for tile in index.tiles if tile.name in captions])
         wanted = data.overlap_by_content
         return divide_by_content(own, data.val_fraction, run.seed, console, overlap_by_content=wanted)
