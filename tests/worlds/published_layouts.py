@@ -35,9 +35,9 @@ def encode(seed: int) -> bytes:
     return file.getvalue()
 
 
-def save_pairs(root: Path, *names: tuple[str, str]) -> Path:
+def save_pairs(root: Path, *names: tuple[str, str], first: int = 0) -> Path:
     """A grey SAR and a coloured optical image under both of each of ``names``."""
-    for seed, (sar, optical) in enumerate(names):
+    for seed, (sar, optical) in enumerate(names, first):
         save(root / sar, seed, grey=True)
         save(root / optical, 1000 + seed)
     return root
@@ -82,7 +82,7 @@ def table_of_a_spreadsheet(root: Path, encoding: str, country: str = "Österreic
     rows = [HEAD]
     for n in range(3):
         sar, optical = f"r_007/s1_007/img_p{n}.png", f"r_007/s2_007/img_p{n}.png"
-        save_pairs(root, (sar, optical))
+        save_pairs(root, (sar, optical), first=n)
         rows.append(f"{sar};{optical};(16.4, 48.2);{country};2021;10;temperate;summer;IW;VV;RGB")
     (root / "data_r_007.csv").write_bytes("\r\n".join(rows).encode(encoding))
     return root

@@ -9,6 +9,7 @@ from pathlib import Path
 
 Finding = tuple[str, str]
 
+_WARP = "resample one image onto the grid of the other, as by `rio warp IMAGE NEW --like OTHER`"
 _REMEDIES = {
     "it is a link that leaves": "copy files in place of links, as by `cp -rL {root} {root}_files`, and name this",
     "capital letters alone": "give both images of a pair the same capital letters",
@@ -19,7 +20,9 @@ _REMEDIES = {
     "names it": "correct the file names in the table, or put the files where it says",
     "says neither": "put a word for SAR or optical in every name, or the images in folders s1 and s2",
     "there is no ": "put the folder that is missing beside the other",
-    "differ": "resample one image onto the grid of the other, as by `rio warp IMAGE NEW --like OTHER`",
+    "pixels apart": _WARP,
+    "systems differ": _WARP,
+    "pixels, optical": _WARP,
 }
 """By a part of a reason, in the order in which they are looked for, what mends it."""
 
