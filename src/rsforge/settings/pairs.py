@@ -10,7 +10,7 @@ from rsforge.settings.base import OVERLAP, SPLIT, Count, DataFolder, Range, Shar
 from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
 from rsforge.settings.sections import Section, also
 
-PairLayout = Literal["auto", "regions", "terrain", "names"]
+PairLayout = Literal["auto", "regions", "terrain", "names", "nested", "mixed"]
 
 
 class PairDataSettings(Section):

@@ -70,7 +70,7 @@ def test_several_sar_folders_of_one_optical_are_not_guessed(tmp_path):
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        (["sar/1.png", "foto/1.png"], [("sar", "says SAR")]),
+        (["sar/1.png", "photo/1.png"], [("sar", "says SAR")]),
         (["a_sar.png", "b_sar.png", "c.png"], [(".", "2 of its images")]),
         ([f"{f}/{n}.png" for f in ("x", "y") for n in range(4)], [("x", "are those of y")]),
         ([f"{f}/{n}_{f}_event.png" for f in ("pre", "post") for n in range(4)], [("post", "are those of pre")]),

@@ -14,7 +14,7 @@ from rsforge.data.tables.lists import split_list
         ("['a bridge .', \"it's long\"]", ["a bridge .", "it's long"]),
         ("['a bridge .' 'a long\\nbridge']", ["a bridge .", "a long\nbridge"]),
         ('  ("one",)  ', ["one"]),
-        ('["caf\\u00e9"]', ["café"]),
+        ('["\\u00e9t\\u00e9"]', ["été"]),
     ],
 )
 def test_lists_of_python_json_and_numpy_are_split(text, items):

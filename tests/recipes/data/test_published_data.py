@@ -227,6 +227,6 @@ def test_folders_of_sides_are_kept_and_not_mixed_unsaid(tmp_path, call):
 def test_what_is_not_understood_is_no_sound_folder_of_tiles(tmp_path, call):
     for n in range(4):
         worlds.save(tmp_path / "sar" / f"{n}.png", n)
-        worlds.save(tmp_path / "foto" / f"{n}.png", 10 + n)
+        worlds.save(tmp_path / "photo" / f"{n}.png", 10 + n)
     told = call("data audit --data-dir {} --output-dir {}", tmp_path, tmp_path / "audit")
     assert told["counts"] == {"unread": 1} and told["kind"] == "tiles"

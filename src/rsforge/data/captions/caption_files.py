@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsforge.data.captions.image_sentences import looks_like_json, read_image_sentences
-from rsforge.data.captions.sides import side_of_word
 from rsforge.data.captions.tables import KEYS, Line, parse_line, read_lines, split_captions
 from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.names.sides import side_of_word
 from rsforge.data.tables.characters import CharacterError, decode_text
 from rsforge.data.tables.table import MAX_BYTES, SEPARATORS, describe_reading, find_column, find_separator, split_rows
 from rsforge.errors import RsforgeError

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.captions.sides import side_of_word
 from rsforge.data.captions.tables import Line, collect_texts
 from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.names.sides import side_of_word
 from rsforge.errors import RsforgeError
 
 FORM = '{"images": [{"filename": "a.jpg", "sentences": [{"raw": "a bridge ."}], "split": "train"}]}'

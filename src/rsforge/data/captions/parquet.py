@@ -22,12 +22,12 @@ from rsforge.data.captions.parquet_columns import (
     is_needed,
     unusable_error,
 )
-from rsforge.data.captions.sides import side_of_shard, side_of_word
 from rsforge.data.captions.tables import collect_texts, expand_lists
 from rsforge.data.captions.webdataset import is_tar, measure_tar, read_samples
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, read_bytes
 from rsforge.data.io.native_output import first_line
 from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.names.sides import side_of_shard, side_of_word
 from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once

@@ -13,9 +13,9 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rsforge.data.captions.sides import side_of_word
 from rsforge.data.captions.tables import SIDE, collect_texts, expand_lists
 from rsforge.data.io.image_reader import MAX_BYTES, SUFFIXES
+from rsforge.data.names.sides import side_of_word
 from rsforge.data.tables.characters import CharacterError, decode_text
 from rsforge.errors import RsforgeError
 

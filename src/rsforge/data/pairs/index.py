@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rsforge.data.captions.sides import side_of_word
-from rsforge.data.images.scene_names import find_places, find_window
 from rsforge.data.io.dataset_card import CARD, read_card
 from rsforge.data.io.threads import map_in_threads
+from rsforge.data.names.pairing_remedies import choose_remedy
+from rsforge.data.names.scene_names import find_places, find_window
+from rsforge.data.names.sides import side_of_word
 from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
 from rsforge.data.pairs.names import SEN12, match_names
 from rsforge.data.pairs.pair import Pair, locate_pair
-from rsforge.data.pairs.remedies import choose_remedy
 from rsforge.data.pairs.tables import TableRow, describe_table, name_season, read_table, table_path
 from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun, join_start

@@ -12,8 +12,8 @@ from pathlib import Path
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
+from rsforge.data.names.modality_words import OPTICAL, SAR, modality_of_folder
 from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders, walk_folders
-from rsforge.data.pairs.modality_words import OPTICAL, SAR, modality_of_folder
 from rsforge.data.pairs.names import list_entries
 from rsforge.data.pairs.nested_layouts import find_mixed, find_nested
 from rsforge.data.pairs.scene_pairs import holds_scene

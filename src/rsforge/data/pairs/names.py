@@ -11,8 +11,8 @@ from pathlib import Path
 from rsforge import durable
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.io.safe_paths import find_stray
-from rsforge.data.pairs.modality_words import strip_folder, strip_word
-from rsforge.data.pairs.near_names import describe_nearest
+from rsforge.data.names.modality_words import strip_folder, strip_word
+from rsforge.data.names.near_names import describe_nearest
 from rsforge.data.tables.characters import compose
 
 SEN12 = re.compile(r"ROIs(?P<roi>\d+)_(?P<season>[a-z]+)_(?P<scene>\d+)_p\d+")

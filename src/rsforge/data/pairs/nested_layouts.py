@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rsforge.data.io.image_reader import read_rgb
-from rsforge.data.pairs.folders import FolderPair, Problems, walk_folders
-from rsforge.data.pairs.modality_words import (
+from rsforge.data.names.modality_words import (
     OPTICAL,
     SAR,
     key_of_folder,
@@ -19,6 +18,7 @@ from rsforge.data.pairs.modality_words import (
     modality_of_folder,
     strip_word,
 )
+from rsforge.data.pairs.folders import FolderPair, Problems, walk_folders
 from rsforge.data.pairs.names import list_entries, modality_of_stem, natural_key
 from rsforge.errors import RsforgeError
 

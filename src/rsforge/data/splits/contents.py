@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from rsforge import durable
-from rsforge.data.captions.sides import side_of_path
 from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.index import PairIndex, find_pairs
 from rsforge.data.pairs.layouts import find_layout
 from rsforge.data.pairs.nested_layouts import find_unread_sides

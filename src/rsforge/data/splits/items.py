@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rsforge.data.captions.sides import side_of_path, side_of_word
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.windows import Window
+from rsforge.data.names.sides import side_of_path, side_of_word
 from rsforge.data.pairs.pair import Pair
 
 Lonlat = tuple[float, float]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.captions.sides import side_of_path
 from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.data.pairs.nested_layouts import find_unread_sides
 from rsforge.data.splits.items import Item

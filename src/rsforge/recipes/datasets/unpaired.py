@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.captions.sides import side_of_path
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.dataset import JudgedPair, PairDataset, Refusal, judge_in_threads, judge_pairs, open_squares
 from rsforge.data.pairs.index import PairIndex, choose_groups, find_pairs
 from rsforge.data.pairs.layouts import find_layout

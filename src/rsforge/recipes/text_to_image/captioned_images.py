@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from rsforge.data.captions.metadata import CaptionRow, describe_table, find_metadata, name_below, read_metadata
-from rsforge.data.captions.sides import side_of_path
 from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.io.image_reader import find_images
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.tables.characters import compose
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.pairs.modality_words import (
+from rsforge.data.names.modality_words import (
     OPTICAL,
     SAR,
     key_of_folder,

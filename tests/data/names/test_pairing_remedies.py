@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rsforge.data.pairs.remedies import choose_remedy
+from rsforge.data.names.pairing_remedies import choose_remedy
 from tests.worlds.pair_folders import find_refused, touch
 
 

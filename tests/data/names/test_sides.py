@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.captions.sides import are_several, side_of_path, side_of_shard, side_of_word
+from rsforge.data.names.sides import are_several, side_of_path, side_of_shard, side_of_word
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.pairs.near_names import MOST_CANDIDATES, describe_nearest
+from rsforge.data.names.near_names import MOST_CANDIDATES, describe_nearest
 
 
 @pytest.mark.parametrize(

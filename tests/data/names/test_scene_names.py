@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.images.scene_names import NamedPlace, find_places, find_window
 from rsforge.data.io.windows import Window
+from rsforge.data.names.scene_names import NamedPlace, find_places, find_window
 from tests.worlds.published_layouts import save
 
 GRID = [(row, col) for row in range(0, 129, 64) for col in range(0, 129, 64)]
