@@ -166,11 +166,11 @@ def test_a_column_of_sides_and_sentences_as_records(tmp_path, call):
 def test_lists_in_texts_repeats_and_numbered_columns(tmp_path, call):
     path = worlds.write_parquet(tmp_path / "a.parquet", pa.array(["['a', 'a', 'b']", "c"]), raw_1=["x", "y"])
     told = call(f"{EXTRACT} --captions rows --caption-column captions", path, tmp_path / "out")
-    assert [row["text"] for row in read_lines(tmp_path / "out" / "metadata.jsonl")] == ["a", "b", "c"]
+    assert [row["text"] for row in read_lines(tmp_path / "out" / "metadata.jsonl")] == ["a", "a", "b", "c"]
     assert told["repeated_captions"] == 1 and "captions of 1 row stand as the text of a list" in told["err"]
     path = worlds.write_parquet(tmp_path / "b.parquet", pa.array([["a port ."] * 5] * 2))
     told = call(f"{EXTRACT} --captions rows", path, tmp_path / "b")
-    assert (told["captions"], told["repeated_captions"]) == (2, 8) and "8 captions that repeat" in told["err"]
+    assert (told["captions"], told["repeated_captions"]) == (10, 8) and "8 captions repeat another" in told["err"]
     table = pa.array(["p"])
     path = worlds.write_parquet(tmp_path / "c.parquet", table, caption_1=["q"], caption_2=["r"])
     told = call(f"{EXTRACT} --captions all --caption-column caption_1", path, tmp_path / "c")

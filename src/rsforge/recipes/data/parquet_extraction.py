@@ -97,8 +97,7 @@ class Extraction:
         own = self.settings
         # A chunk of rows waits to be committed: their bytes together may be any size.
         bare, digest = row._replace(image=b""), int.from_bytes(hashlib.blake2b(row.image, digest_size=8).digest())
-        filled = [text for text in row.captions if text.strip()]
-        captions = list({text.strip(): text for text in reversed(filled)}.values())[::-1]
+        captions = [text for text in row.captions if text.strip()]
         temporary = self.folder.images / f"{durable.TEMPORARY}{os.getpid()}-{row.number}"
         try:
             image = resize.decode_square(row.image, own.resolution, own.resize_mode, own.clip)
@@ -125,9 +124,8 @@ class Extraction:
             blank = sum(not text.strip() for text in encoded.row.captions)
             if blank:
                 record["blank"] = blank
-            repeated = (
-                len(encoded.row.captions) - blank - len({text.strip() for text in encoded.row.captions if text.strip()})
-            )
+            filled = [text.strip() for text in encoded.row.captions if text.strip()]
+            repeated = len(filled) - len(set(filled))
             facts = {"source": encoded.row.source, "split": encoded.row.side, "repeated": repeated}
             record |= {name: fact for name, fact in facts.items() if fact}
             record |= {"listed": 1} if encoded.row.listed else {}

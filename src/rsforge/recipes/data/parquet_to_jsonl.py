@@ -167,7 +167,7 @@ def _warn_of_summary(summary: Summary, settings: ParquetSettings, console: Conso
         console.warn(f"{count_noun(same, 'image')} {agree(same, 'is', 'are')} the same as others, byte for byte")
     if summary.repeated_captions:
         repeated = count_noun(summary.repeated_captions, "caption")
-        console.warn(f"{repeated} that repeat another of their image are left out")
+        console.warn(f"{repeated} {agree(summary.repeated_captions, 'repeats', 'repeat')} another of the same image")
     if summary.captions_in_lists:
         console.say(
             f"lists      captions of {count_noun(summary.captions_in_lists, 'row')} stand as the text of a list: split"
