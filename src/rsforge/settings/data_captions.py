@@ -27,7 +27,7 @@ class ParquetSettings(Section):
     """Settings of ``rsforge data parquet-to-jsonl``."""
 
     parquet_path: Annotated[str, PathText()] = Field(
-        description="Parquet file, folder of shards, or quoted glob.",
+        description="Parquet file, folder of shards, or quoted glob; tars of WebDataset too.",
         json_schema_extra=also("--parquet", metavar="PATH", absent="the one set of the current folder and of data"),
     )
     output_dir: Path = Field(

@@ -26,9 +26,9 @@ class PairFields(Section):
         description="Folder of the data set.", json_schema_extra=also("--dataset-path", "--image-dir")
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    layout: Literal["auto", "regions", "terrain", "names", "bigearthnet", "tiles", "captions", "patches"] = Field(
-        "auto", description="Layout of the files; auto detects it."
-    )
+    layout: Literal[
+        "auto", "regions", "terrain", "names", "nested", "mixed", "bigearthnet", "tiles", "captions", "patches"
+    ] = Field("auto", description="Layout of the files; auto detects it.")
     terrains: tuple[str, ...] = Field(
         (), description="Terrain folders to take; all when absent.", json_schema_extra=also(basic=True)
     )
@@ -113,9 +113,10 @@ class AuditSettings(PairViewSettings, PairFields):
 class SplitSettings(PairFields):
     """Settings of ``rsforge data split``."""
 
-    by: Literal["scene", "region", "coordinate", "block", "patch"] = Field(
+    by: Literal["scene", "region", "coordinate", "block", "patch", "stated"] = Field(
         "scene",
-        description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels.",
+        description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels; stated keeps "
+        "the sides that the source has (a column split, folders train and test), as is done when nothing is typed.",
         json_schema_extra=also(basic=True),
     )
     val: ShareBelowOne = Field(

@@ -21,7 +21,7 @@ from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
 from rsforge.settings.sections import Section, also
 from rsforge.settings.views import PairViewSettings
 
-PairLayout = Literal["auto", "regions", "terrain", "names"]
+PairLayout = Literal["auto", "regions", "terrain", "names", "nested", "mixed"]
 
 
 class PairFolderSettings(Section):

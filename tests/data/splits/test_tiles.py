@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsforge.data.images.tile_dataset import Tile, TileIndex, split_digest
-from rsforge.data.splits.tiles import split_tiles
+from rsforge.data.io.windows import Window
+from rsforge.data.splits.items import Item
+from rsforge.data.splits.tiles import check_unknown_scenes, join_groups, split_tiles
 from rsforge.errors import RsforgeError
 
 
@@ -97,3 +99,36 @@ def test_a_share_to_judge_by_that_is_asked_for_is_taken_of_few_images_too() -> N
     with pytest.raises(RsforgeError, match=r"test fraction of 0\.8 leaves none") as caught:
         split_tiles(TileIndex(Path(), tiles(5)), val_fraction=0.2, test_fraction=0.8, seed=0)
     assert caught.value.code == "RSF-D004"
+
+
+def scene_item(name: str, scene: str = "", col: int | None = None) -> Item:
+    window = None if col is None else Window(0, col, 8, 8)
+    return Item(name, (Path(name),), scene, window)
+
+
+def test_scenes_and_shared_pixels_join_transitively() -> None:
+    items = [scene_item(name, scene) for name, scene in (("a", "s"), ("b", "s"), ("c", "t"), ("d", "t"), ("e", ""))]
+    assert join_groups(items, []) == [["a", "b"], ["c", "d"]]
+    assert join_groups(items, [["b", "e"]]) == [["a", "b", "e"], ["c", "d"]]
+    assert join_groups(items, [["b", "c"]]) == [["a", "b", "c", "d"]]
+
+
+def test_one_scene_is_divided_only_where_no_window_overlaps() -> None:
+    apart = [scene_item(str(k), "s", 8 * k) for k in range(4)]
+    assert join_groups(apart, []) == [] and join_groups(apart, [["0", "2"]]) == [["0", "2"]]
+    assert join_groups([*apart, scene_item("4", "s", 4)], []) == [["0", "1", "2", "3", "4"]]
+    assert join_groups([scene_item("0", "s"), scene_item("1", "s")], []) == [["0", "1"]]
+
+
+def test_tiles_of_a_cut_of_unknown_scenes_are_refused() -> None:
+    items = [scene_item(f"x/{k}") for k in range(8)]
+    names = [item.name for item in items]
+    check_unknown_scenes(items, [names[:2], names[2:4], names[4:6]])
+    check_unknown_scenes([replace(item, scene="s") for item in items], [names])
+    with pytest.raises(RsforgeError, match="8 of 8 images share pixels") as caught:
+        check_unknown_scenes(items, [names[:4], names[4:]])
+    assert caught.value.code == "RSF-D011" and "SCENE_r00000_c00256" in caught.value.fix
+    elsewhere = [*items, *(scene_item(f"y/{k}") for k in range(2))]
+    with pytest.raises(RsforgeError) as caught:
+        check_unknown_scenes(elsewhere, [names])
+    assert "--by region" in caught.value.fix

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from rsforge.data.images.tile_dataset import scan
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.errors import RsforgeError
 from rsforge.recipes.datasets.image_folder import (
     ImageSets,
     SelectedItems,
+    divide_by_content,
     draw_images,
     load_images,
     refuse_shared_folder,
@@ -21,6 +23,7 @@ from rsforge.settings.images import TileSettings
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import sample_names
+from tests.worlds.published_layouts import overlapping_tiles
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +115,14 @@ def test_images_that_share_pixels_stay_together(tmp_path, console):
     assert len(held_out) == 4 and all((names[k] in held_out) == (names[k + 4] in held_out) for k in range(4))
     apart = sample_names(load(tmp_path / "agri" / "s2", console, **options, overlap_by_content=False).held_out)
     assert any((names[k] in apart) != (names[k + 4] in apart) for k in range(4))
+
+
+def test_tiles_of_a_scene_stay_together_by_their_names(tmp_path, console):
+    overlapping_tiles(tmp_path, "{scene}__1__{col}___{row}.png")
+    train, held_out = divide_by_content(scan(tmp_path), 0.1, 1, console, overlap_by_content=False)
+    assert {tile.name[:2] for tile in train}.isdisjoint({tile.name[:2] for tile in held_out}) and held_out
+    unknown = overlapping_tiles(tmp_path / "x", "{scene}-{row}x{col}.png")
+    with pytest.raises(RsforgeError, match="scenes are unknown") as caught:
+        divide_by_content(scan(unknown), 0.1, 1, console, overlap_by_content=True)
+    assert caught.value.where == "--val-fraction" and "--val-fraction 0" in caught.value.fix
+    assert divide_by_content(scan(unknown), 0, 1, console, overlap_by_content=True)[1] == []

@@ -88,6 +88,11 @@ KINDS: dict[str, FaultKind] = {
     "cloudy": FaultKind("warning", "Looks cloudy", "Look at the image: snow, sand and salt look like clouds."),
     "mixed": FaultKind("warning", "Grey among colours", "Use colour images alone, or grey ones alone."),
     "untold": FaultKind("warning", "Without a table", "Restore the table, if there was one: places are unknown."),
+    "unread": FaultKind(
+        "warning",
+        "Seen and not understood",
+        "Name folders of pairs s1 and s2, or images alike but for sar and opt; nothing, if these are plain images.",
+    ),
     "stray": FaultKind("warning", "Belongs to nothing", "Move it where it belongs, or remove it."),
     "blank": FaultKind(
         "warning",

@@ -16,13 +16,15 @@ from torch.utils.data import Dataset
 from rsforge.data.io.digests import file_digest
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
+from rsforge.data.io.safe_paths import is_inside
 from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season
-from rsforge.data.pairs.layouts import FolderPair
-from rsforge.data.pairs.names import list_entries, strip_token
+from rsforge.data.pairs.names import list_entries, modality_of_stem, strip_token
 from rsforge.data.pairs.pair import TIFF, Pair
 from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.tables.characters import compose
 from rsforge.data.views.view import PLAIN, View
 from rsforge.seeds import derive
 
@@ -63,16 +65,17 @@ class JudgedImage:
 
 def list_unpaired_images(root: Path, layout: str, group: FolderPair) -> list[UnpairedImage]:
     """The SAR and then the optical images of a group, in natural order, without links that leave the root."""
-    resolved = root.resolve()
     prefix = f"{group.name}/" if group.name else ""
     images = []
     for modality, folder in ((SAR, group.sar), (OPTICAL, group.optical)):
         for path in list_entries(folder, folders=False):
-            if not path.resolve().is_relative_to(resolved):
+            word = modality_of_stem(path.stem) if group.sar == group.optical else modality
+            if not is_inside(root, path) or word != modality:
                 continue
-            key = strip_token(path.stem, modality)
+            stem = compose(path.stem)
+            key = strip_token(stem, modality)
             scene, _ = parse_scene_and_season(layout, group.name, key)
-            pairs = (prefix + path.stem, prefix + key)
+            pairs = (prefix + stem, prefix + key)
             images.append(UnpairedImage(path, path.relative_to(root).as_posix(), modality, scene, pairs))
     return images
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rsforge.data.splits.blocks import divide_by_block
@@ -25,11 +26,16 @@ def divide(
     """The split of ``items``, the same whatever their order; ``duplicates`` and ``shared`` pixels must stay together.
 
     RSF-D011 when it would leak, or when what it goes by is unknown, unless ``allow_leak``; RSF-D004 when a subset is
-    empty; RSF-U005 for blocks smaller than a patch.
+    empty; RSF-U005 for blocks smaller than a patch. A division that the source states (``by`` stated) is kept whatever
+    it leaks, and its facts say so; RSF-D004 where the source states none.
     """
     items = sorted(items, key=_name_of)
     together = [*duplicates, *(one.names for one in shared)]
-    if request.by == "block":
+    if request.by == "stated":
+        subset_of = {item.name: item.side for item in items if item.side}
+        _check_stated(items)
+        request = replace(request, allow_leak=True, val=0.0, test=0.0)
+    elif request.by == "block":
         subset_of = divide_by_block(items, request, together)
     else:
         subset_of = divide_by_group(items, request, together)
@@ -44,9 +50,16 @@ def divide(
     if request.allow_leak:
         kinds = sorted({leak.kind for leak in leaks})
         counts = {kind: sum(leak.kind == kind for leak in leaks) for kind in kinds}
-        unknown = sum(not item.scene for item in items)
+        unknown = sum(not item.scene for item in items) if request.by != "stated" else 0
         split.facts.update(leak=bool(leaks or unknown), leaks=counts, unknown_scenes=unknown)
     return split
+
+
+def _check_stated(items: Sequence[Item]) -> None:
+    if len({item.side for item in items if item.side}) > 1 and any(item.side == "train" for item in items):
+        return
+    what = "the source states no sides: no column split, and no folders such as train and test"
+    raise RsforgeError("RSF-D004", what, where="--by stated", fix="divide it by `rsforge data split --by scene`")
 
 
 def _name_of(item: Item) -> str:

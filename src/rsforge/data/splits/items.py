@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.windows import Window
+from rsforge.data.names.sides import side_of_path, side_of_word
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.views.view import PLAIN, View
 
@@ -20,7 +22,8 @@ class Item:
     """One item; ``paths`` are its files (SAR first), ``row`` its index in an HDF5 file; "" and None mean unknown.
 
     ``window`` is in pixels of the scene, ``footprint`` in pixels of the ground; ``coordinates`` are (longitude,
-    latitude) in degrees. ``views`` say how each of the files is read; without any, as by default.
+    latitude) in degrees; ``side`` is the subset (train, val, test) that the source of the data states. ``views`` say
+    how each of the files is read; without any, as by default.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Item:
     row: int | None = None
     views: tuple[View, ...] = ()
     footprint: Footprint | None = None
+    side: str = ""
 
     def view(self, place: int) -> View:
         """How the file at ``place`` of ``paths`` is read."""
@@ -90,6 +94,12 @@ class DatasetContents:
     sets: list[Path] = field(default_factory=list)
 
     @property
+    def sides(self) -> dict[str, int]:
+        """The number of items of each side that the source states; empty unless there are several sides."""
+        counts = Counter(item.side for item in self.items if item.side)
+        return {side: counts[side] for side in ("train", "val", "test") if counts[side]} if len(counts) > 1 else {}
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """What the files of an item are, in their order: sar and optical, patch, or image."""
         if self.kind == "pairs":
@@ -110,4 +120,5 @@ def item_of_pair(pair: Pair) -> Item:
         season=pair.season,
         country=pair.country,
         footprint=pair.footprint,
+        side=side_of_word(pair.metadata.get("split")) or side_of_path(pair.name),
     )

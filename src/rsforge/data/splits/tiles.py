@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 from rsforge.data.images.tile_dataset import Tile, TileIndex
 from rsforge.data.splits.groups import choose_groups
+from rsforge.data.splits.items import Item
+from rsforge.data.splits.leaks import find_overlaps
+from rsforge.data.splits.overlap import DisjointSet
 from rsforge.data.splits.split_file import LEAST_IMAGES, Sides
 from rsforge.data.splits.split_request import DuplicateGroups
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 from rsforge.wording import count_noun
+
+MOST_OVERLAPPING = 0.5
+"""Share of images of unknown scenes that overlap others, from which on they are the tiles of a cut."""
+LEAST_TILES = 4  # that hang together: fewer may be two crops of one place
 
 
 def split_tiles(
@@ -56,6 +63,52 @@ def _take_groups(groups: dict[str, list[Tile]], count: int) -> tuple[dict[str, l
     return kept, {label: groups[label] for label in groups if label in chosen}
 
 
+def join_groups(items: Sequence[Item], shared: DuplicateGroups) -> list[list[str]]:
+    """Names that stay in one subset, in sorted groups: those of one scene, and of ``shared`` pixels, transitively.
+
+    A scene of all images joins nothing where their windows are known and none overlaps: it could not be divided.
+    """
+    sets = DisjointSet()
+    for names in shared:
+        for name in names[1:]:
+            sets.join(("item", names[0]), ("item", name))
+    scenes = {item.scene for item in items if item.scene}
+    is_one = len(scenes) == 1 and all(item.scene for item in items)
+    if not is_one or not all(item.window for item in items) or next(find_overlaps(items), None):
+        for item in items:
+            if item.scene:
+                sets.join(("item", item.name), ("scene", item.scene))
+    groups: dict[object, list[str]] = {}
+    for item in sorted(items, key=lambda item: item.name):
+        groups.setdefault(sets.find_root(("item", item.name)), []).append(item.name)
+    return sorted(names for names in groups.values() if len(names) > 1)
+
+
+def check_unknown_scenes(items: Sequence[Item], shared: DuplicateGroups) -> None:
+    """RSF-D011 where most images hang together by ``shared`` pixels in large groups and nothing tells their scenes.
+
+    They were cut with an overlap, and not every overlap is seen: tiles of one scene would stand on both sides.
+    """
+    unknown = {item.name for item in items if item.scene in ("", item.name)}
+    overlapping = unknown & {name for names in shared if len(names) >= LEAST_TILES for name in names}
+    if len(overlapping) < MOST_OVERLAPPING * max(len(items), 1):
+        return
+    first = min(overlapping)
+    folders = {name.rpartition("/")[0] for name in unknown}
+    fix = "accept it with `rsforge data split --allow-leak`"
+    if len(folders) > 1:
+        fix = f"divide by folders with `rsforge data split --by region`, or {fix}"
+    else:
+        fix = f"name them by scene and place, as SCENE_r00000_c00256, or {fix}"
+    raise RsforgeError(
+        "RSF-D011",
+        f"{len(overlapping)} of {count_noun(len(items), 'image')} share pixels with others, and their scenes are "
+        "unknown: tiles of one scene could be in different subsets",
+        found=f"{first}, ...",
+        fix=fix,
+    )
+
+
 def _group_tiles(tiles: Sequence[Tile], together: DuplicateGroups) -> dict[str, list[Tile]]:
     """The tiles by group, in the order of the first tile of each."""
     labels = {name: names[0] for names in together for name in names}
@@ -68,7 +121,8 @@ def _group_tiles(tiles: Sequence[Tile], together: DuplicateGroups) -> dict[str, 
 def _one_group_error(index: TileIndex) -> RsforgeError:
     return RsforgeError(
         "RSF-D004",
-        f"all of {count_noun(len(index.tiles), 'image')} hang together by shared pixels: none can be held out",
+        f"all of {count_noun(len(index.tiles), 'image')} hang together by shared pixels or their scene: none can be "
+        "held out",
         where=str(index.root),
         fix="add images of other places, divide them by `rsforge data split --by block` where windows are known, "
         "accept the leak by --no-overlap-by-content, or hold nothing out by --val-fraction 0",

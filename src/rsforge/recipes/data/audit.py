@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,8 @@ def _find_faults(
     faults = [fault for inspection in inspections for fault in inspection.faults]
     faults += [DataFault("orphan", name, reason) for name, reason in contents.orphans]
     faults += [DataFault(_kind_of_problem(contents.root, name), name, reason) for name, reason in contents.problems]
-    faults += [DataFault("untold", name, reason) for name, reason in contents.warnings]
+    kind = "untold" if contents.kind == "pairs" else "unread"
+    faults += [DataFault(kind, name, reason) for name, reason in contents.warnings]
     faults += [DataFault("stray", name, "no item holds it") for name in contents.unclaimed_files]
     measured = list(list_image_stats(contents, inspections))
     if contents.kind == "pairs" or settings.image_size:
@@ -173,7 +175,7 @@ def _write_results(output: Path, result: AuditResult, head: dict[str, Any], insp
 
 
 def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) -> RsforgeError:
-    """RSF-D013 with the number of errors and the first of each kind."""
+    """RSF-D013 with the number of errors, the first of each kind, and the remedy of the commonest kind."""
     items, others = result.count_faulty("error")
     what = f"{count_noun(result.count('error'), 'fault')} in {items} of {len(result.contents.items)} "
     what += result.contents.kind
@@ -184,8 +186,8 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         for kind, faults in result.by_kind().items()
         if KINDS[kind].severity == "error"
     ]
-    errors = {kind: len(faults) for kind, faults in result.by_kind().items() if KINDS[kind].severity == "error"}
-    worst = max(errors, key=lambda kind: errors[kind])
+    errors = Counter(fault.kind for fault in result.faults if fault.severity == "error")
+    commonest = errors.most_common(1)[0][0]
     found = "; ".join(kinds[:NAMED])
     if len(kinds) > NAMED:
         found += f"; and of {len(kinds) - NAMED} kinds more"
@@ -195,6 +197,6 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         where=str(result.contents.root),
         found=found,
         kept=f"{output / JSON} names them all",
-        fix=f"{KINDS[worst].remedy} See {output / HTML}",
+        fix=f"open {output / HTML}; for what is {KINDS[commonest].title.lower()}: {KINDS[commonest].remedy}",
         result=summary,
     )

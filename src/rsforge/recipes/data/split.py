@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from rsforge.data.splits.assign import divide as divide_items
 from rsforge.data.splits.contents import find_contents
 from rsforge.data.splits.duplicates import data_digest, digest_items, duplicate_groups, shorten_digests
 from rsforge.data.splits.items import DatasetContents
+from rsforge.data.splits.shared_pixels import list_groups
 from rsforge.data.splits.split_file import SPLIT_FILE, Split, load_split, write_split
 from rsforge.data.splits.split_request import SplitRequest
+from rsforge.data.splits.tiles import check_unknown_scenes
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
@@ -68,23 +71,39 @@ def divide(settings: SplitSettings, console: Console) -> dict[str, Any]:
     _check_target(path)
     contents = read_contents(settings, console)
     _check_finished(contents)
-    if contents.kind in ("tiles", "captions") and settings.by in ("scene", "patch"):
+    request = replace(request, by=_choose_way(settings, contents, console))
+    of_its_own = any(item.scene == item.name for item in contents.items)
+    if contents.kind in ("tiles", "captions") and request.by in ("scene", "patch") and of_its_own:
         console.say("scenes     each image of unknown place counts as a scene of its own; copies stay in one subset")
     warn_of_problems(contents, console)
     with console.progress("hashed", len(contents.items)) as meter:
         digests = digest_items(contents.items, meter.step)
     duplicates = duplicate_groups(contents.items, digests)
     shared = search_shared_pixels(contents.items, digests, console, wanted=settings.overlap_by_content)
+    if request.by == "scene" and not request.allow_leak:
+        check_unknown_scenes(contents.items, list_groups(shared))
     facts: dict[str, Any] = {"kind": contents.kind, "data_digest": data_digest(digests)}
     facts |= {"contents": shorten_digests(digests)}
     if shared:
         facts |= {"shared_pixels": summarise_shared_pixels(shared)}
     split = divide_items(contents.items, request, duplicates=duplicates, shared=shared, facts=facts)
     if split.facts["leak"]:
-        console.warn("the split leaks, as --allow-leak allows: figures of val and test will be too good")
+        reason = "as its source states it" if split.by == "stated" else "as --allow-leak allows"
+        console.warn(f"the split leaks, {reason}: figures of val and test will be too good")
     _warn_of_shares(split, console)
     written = _write_unless_same(path, split, overwrite=settings.overwrite, dry_run=console.dry_run)
     return {"split": str(path), "written": written, **_summarise(split)}
+
+
+def _choose_way(settings: SplitSettings, contents: DatasetContents, console: Console) -> str:
+    """What to divide by: where the source states sides and no way was typed, they are kept."""
+    sides = ", ".join(f"{count} {side}" for side, count in contents.sides.items())
+    if sides and not {"by", "val", "test"} & settings.model_fields_set:
+        console.say(f"sides      {sides}, as the source states: they are kept (--by scene divides anew)")
+        return "stated"
+    if sides and settings.by != "stated":
+        console.warn(f"the source states sides ({sides}), which --by {settings.by} mixes: --by stated keeps them")
+    return settings.by
 
 
 def _check_options(settings: SplitSettings) -> None:

@@ -7,20 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.layouts import holds_pair_folders
+from rsforge.data.pairs.nested_layouts import find_unread_sides
+from rsforge.data.splits import single_items
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.shared_pixels import list_groups
 from rsforge.data.splits.split_file import LEAST_IMAGES, Sides
-from rsforge.data.splits.tiles import split_tiles
+from rsforge.data.splits.tiles import check_unknown_scenes, join_groups, split_tiles
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes import views
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
-from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_missing_test, report_sides
+from rsforge.recipes.datasets.stored_split import (
+    find_scenes,
+    follow_split,
+    refuse_mixture,
+    report_missing_test,
+    report_sides,
+)
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
@@ -78,8 +88,12 @@ def load_images(data: TileSettings, run: RunSettings, console: Console, *, keep:
 def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_bytes: int) -> ImageSets:
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
+    refuse_tars(folder)
     if holds_pair_folders(folder):
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
+    else:
+        for name, reason in find_unread_sides(folder)[:1]:
+            console.warn(f"{name}: {reason}")
     view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
@@ -120,6 +134,7 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Con
     """By the stored split if one is followed, else by content."""
     subsets = follow_split(data.split, index, console)
     if subsets is None:
+        refuse_mixture((side_of_path(tile.name) for tile in index.tiles), data.split, index.root)
         shares, wanted = (data.val_fraction, data.test_fraction), data.overlap_by_content
         sides = divide_by_content(index, shares, run.seed, console, overlap_by_content=wanted)
         report_sides(sides, console)
@@ -135,15 +150,27 @@ def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Con
 def divide_by_content(
     index: TileIndex, shares: tuple[float, float | None], seed: int, console: Console, *, overlap_by_content: bool
 ) -> Sides[Tile]:
-    """As by ``split_tiles`` with ``shares`` of val and test.
+    """As by ``split_tiles`` with ``shares`` of val and test; images of one scene, as names tell it, stay together.
 
-    With ``overlap_by_content`` images that share pixels stay together.
+    With ``overlap_by_content`` images that share pixels do, too; RSF-D011 where most do and their scenes are unknown.
     """
-    items = [Item(tile.name, (tile.path,)) for tile in index.tiles]
-    digests = {tile.name: (tile.digest,) for tile in index.tiles}
-    shared = search_shared_pixels(items, digests, console, wanted=overlap_by_content and any(shares))
     val, test = shares
-    return split_tiles(index, val_fraction=val, test_fraction=test, seed=seed, together=list_groups(shared))
+    if not any(shares):
+        return split_tiles(index, val_fraction=0, seed=seed)
+    items, titles = single_items.name_scenes([Item(tile.name, (tile.path,)) for tile in index.tiles])
+    for title in titles:
+        scenes = len({item.scene for item in items if item.scene})
+        console.say(f"scenes     {count_noun(scenes, 'scene')} by names: {title}; each stays in one subset")
+    digests = {tile.name: (tile.digest,) for tile in index.tiles}
+    shared = list_groups(search_shared_pixels(items, digests, console, wanted=overlap_by_content))
+    try:
+        check_unknown_scenes(items, shared)
+    except RsforgeError as error:
+        error.where = "--val-fraction"
+        error.fix += ", or hold nothing out by --val-fraction 0 --test-fraction 0"
+        raise
+    together = join_groups(items, shared)
+    return split_tiles(index, val_fraction=val, test_fraction=test, seed=seed, together=together)
 
 
 def refuse_shared_folder(images: Path, output: Path) -> None:

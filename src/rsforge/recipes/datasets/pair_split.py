@@ -15,7 +15,7 @@ from rsforge.data.splits.assign import divide
 from rsforge.data.splits.duplicates import Digests, duplicate_groups
 from rsforge.data.splits.items import Item, SharedPixels, item_of_pair
 from rsforge.data.splits.split_file import LEAST_IMAGES, LEAST_SCENES, SUBSETS, Sides, Split, load_split
-from rsforge.data.splits.split_request import SplitRequest
+from rsforge.data.splits.split_request import SplitRequest, suggest_way
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
@@ -211,7 +211,8 @@ def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
 
 def _suggest_remedy(code: str, items: Sequence[Item]) -> str:
     if code == "RSF-D011":
-        remedy = "divide by folders with `rsforge data split --by region`, or accept it with --allow-leak"
+        by_region = "divide by folders with `rsforge data split --by region`, or "
+        remedy = f"{by_region if suggest_way(items, 'scene') else ''}accept it with --allow-leak"
     elif all(item.windows_by_plane for item in items):
         remedy = "cut the scene into blocks by `rsforge data split --by block`"
     else:

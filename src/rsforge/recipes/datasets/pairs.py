@@ -13,13 +13,14 @@ from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.reading import find_radiometry
 from rsforge.data.pairs.unpaired_dataset import OneModality, UnpairedDataset
 from rsforge.data.sar.radiometry import EIGHT_BIT
+from rsforge.data.splits.items import item_of_pair
 from rsforge.data.splits.split_file import LEAST_SCENES, SUBSETS, Sides
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
 from rsforge.data.synthetic.write_pairs import PER_SCENE
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
-from rsforge.recipes.datasets import unpaired
+from rsforge.recipes.datasets import stored_split, unpaired
 from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable, view_pairs
 from rsforge.recipes.datasets.image_folder import (
     KEEP_BYTES,
@@ -100,6 +101,7 @@ def _divide(
     """By the stored split if one is followed, else by scene."""
     stored = follow_split(data, index, judged, console)
     if stored is None:
+        stored_split.refuse_mixture((item_of_pair(one.pair).side for one in judged), data.split, index.root)
         return divide_by_scene(
             judged,
             shares=(data.val_fraction, data.test_fraction),

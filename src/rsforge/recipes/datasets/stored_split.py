@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from rsforge.data.images.tile_dataset import Tile, TileIndex, split_digest
 from rsforge.data.io.digests import file_digest
+from rsforge.data.names.sides import are_several
 from rsforge.data.splits.contents import find_contents
 from rsforge.data.splits.duplicates import Digests, data_digest, shorten_digests
 from rsforge.data.splits.split_file import LEAST_IMAGES, LEAST_SCENES, SPLIT_FILE, SUBSETS, Sides, Split, load_split
@@ -40,6 +42,20 @@ def follow_split(choice: str, index: TileIndex, console: Console) -> TilesBySubs
     subsets = {subset: _select_tiles(split.subsets[subset], members, index) for subset in SUBSETS}
     report_split(split, subsets, console)
     return subsets
+
+
+def refuse_mixture(sides: Iterable[str], choice: str, root: Path) -> None:
+    """RSF-D011 where the source states ``sides``, which training on all would mix, unless ``choice`` is none."""
+    stated = sorted({side for side in sides if side})
+    if choice == "none" or not are_several(stated):
+        return
+    raise RsforgeError(
+        "RSF-D011",
+        f"the source states the sides {', '.join(stated)}, which training on all images would mix",
+        where=str(root),
+        fix=f"keep them by `rsforge data split --data-dir {shlex.quote(str(root))} --by stated`, "
+        "or mix them by --split none",
+    )
 
 
 def check_split(split: Split, contents: Digests, console: Console, *, part: bool = False) -> None:

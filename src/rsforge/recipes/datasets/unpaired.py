@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.dataset import JudgedPair, PairDataset, Refusal, judge_in_threads, judge_pairs, open_squares
 from rsforge.data.pairs.index import PairIndex, choose_groups, find_pairs
 from rsforge.data.pairs.layouts import find_layout
@@ -31,7 +32,7 @@ from rsforge.recipes.datasets.find_pairs import refuse_or_skip, report_grey, sel
 from rsforge.recipes.datasets.image_folder import count_samples
 from rsforge.recipes.datasets.named_samples import name_scenes
 from rsforge.recipes.datasets.pair_split import PairSets, check_stored, follow_split, shorten_digests, sort_by_content
-from rsforge.recipes.datasets.stored_split import report_sides
+from rsforge.recipes.datasets.stored_split import refuse_mixture, report_sides
 from rsforge.recipes.datasets.unpaired_split import (
     MODALITIES,
     UnpairedSides,
@@ -186,6 +187,8 @@ def _divide(index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage]
     data, console = request.data, request.console
     stored = follow_split(data, index, pairs, console)
     if stored is None:
+        names = [*(one.name for one in pairs), *(one.name for one in images)]
+        refuse_mixture(map(side_of_path, names), data.split, index.root)
         return divide_by_scene_or_content(
             pairs,
             images,

@@ -13,11 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rsforge.data.captions.metadata import CaptionRow, find_metadata, name_below, read_metadata
+from rsforge.data.captions.metadata import CaptionRow, describe_table, find_metadata, name_below, read_metadata
+from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan
 from rsforge.data.io.image_reader import READ
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.splits.split_file import SUBSETS, Sides
+from rsforge.data.tables.characters import compose
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes import views
@@ -30,7 +33,13 @@ from rsforge.recipes.datasets.image_folder import (
     refuse_shared_folder,
 )
 from rsforge.recipes.datasets.named_samples import name_scenes
-from rsforge.recipes.datasets.stored_split import find_scenes, follow_split, report_missing_test, report_sides
+from rsforge.recipes.datasets.stored_split import (
+    find_scenes,
+    follow_split,
+    refuse_mixture,
+    report_missing_test,
+    report_sides,
+)
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
@@ -89,17 +98,18 @@ def load_captioned(
     """Check, caption and divide the images of a folder; they are kept in memory where they fit and ``keep`` is on."""
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
+    refuse_tars(folder)
     if not folder.is_dir():
         find_images(folder)  # which says what is there instead
-    table = find_metadata(folder)
+    tables = find_metadata(folder)
     view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
     views.warn_of_unread(index.unread, console)
-    captions = match_captions(index, table, read_metadata(table, data.caption_column), run.on_bad, console)
-    console.say(f"captions   {_describe(index, captions)}, from {table}")
-    sides = _divide(index, captions, data, run, console)
+    captions, stated = read_captions(index, tables, data.caption_column, run.on_bad, console)
+    console.say(f"captions   {_describe(index, captions)}, from {', '.join(map(str, tables))}")
+    sides = _divide(index, captions, stated, data, run, console)
     small = sum(min(tile.width, tile.height) < data.image_size for side in sides for tile in side)
     if small:
         console.warn(f"{count_noun(small, 'image')} smaller than --image-size {data.image_size}: enlarged")
@@ -114,6 +124,21 @@ def _describe(index: TileIndex, captions: Captions) -> str:
     return ", ".join([*parts, *([f"{without} without a caption left out"] if without else [])])
 
 
+def read_captions(
+    index: TileIndex, tables: Sequence[Path], column: str, on_bad: str, console: Console
+) -> tuple[dict[str, list[str]], set[str]]:
+    """The captions of each image in all ``tables``, as ``match_captions`` has them, and the sides that are stated."""
+    captions: dict[str, list[str]] = {}
+    sides = {side_of_path(tile.name) for tile in index.tiles}
+    for table in tables:
+        if sentence := describe_table(table):
+            console.say(f"table      {sentence}")
+        rows = read_metadata(table, column)
+        sides |= {row.side for row in rows}
+        captions |= match_captions(index, table, rows, on_bad, console)
+    return dict(sorted(captions.items())), sides
+
+
 def match_captions(
     index: TileIndex, table: Path, rows: Iterable[CaptionRow], on_bad: str, console: Console
 ) -> dict[str, list[str]]:
@@ -124,11 +149,13 @@ def match_captions(
     """
     first = dict(index.duplicates)
     names, unreadable = {tile.name for tile in index.tiles}, {name for name, _ in index.bad}
+    as_written = {compose(name): name for name in (*names, *unreadable, *first)}
     captions: dict[str, list[str]] = {}
     problems = []
     for row in rows:
         where, reason = f"{table.name}:{row.number}", row.reason
         name = "" if reason else name_below(index.root, table, row.name, where=where)
+        name = as_written.get(compose(name), name)
         name = first.get(name, name)
         if name in unreadable:
             continue  # it was named before
@@ -164,11 +191,20 @@ def _find_elsewhere(root: Path, problems: list[str]) -> str:
 
 
 def _divide(
-    index: TileIndex, captions: Captions, data: CaptionedImageSettings, run: RunSettings, console: Console
+    index: TileIndex,
+    captions: Captions,
+    stated: set[str],
+    data: CaptionedImageSettings,
+    run: RunSettings,
+    console: Console,
 ) -> Sides[Tile]:
-    """The images that have captions: by the stored split if one is followed, else by content."""
+    """The images that have captions: by the stored split if one is followed, else by content.
+
+    ``stated`` are the subsets that the source of the captions states.
+    """
     subsets = follow_split(data.split, index, console)
     if subsets is None:
+        refuse_mixture(stated, data.split, index.root)
         own = TileIndex(index.root, [tile for tile in index.tiles if tile.name in captions])
         shares, wanted = (data.val_fraction, data.test_fraction), data.overlap_by_content
         sides = divide_by_content(own, shares, run.seed, console, overlap_by_content=wanted)
