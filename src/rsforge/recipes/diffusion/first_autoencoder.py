@@ -98,7 +98,7 @@ def stage_settings(
             save_every=max(1, options.epochs),
             sample_every=max(1, options.epochs // 5),
         ),
-        optim=OptimSettings(learning_rate=options.learning_rate),
+        optim=OptimSettings(learning_rate=options.learning_rate, lr_scheduler="cosine"),
     )
 
 

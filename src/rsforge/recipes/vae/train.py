@@ -171,7 +171,8 @@ def spec(
             "image_size": size,
             "normalisation": {"low": -1.0, "high": 1.0},
         },
-        monitor="val/neg_elbo",
+        # Weighed by pixel the KL is next to nothing, and the bound would prefer noisy latents to sharp images.
+        monitor="val/mse" if options.kl_per_pixel else "val/neg_elbo",
         objective_warmup=options.kl_warmup,
         preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
