@@ -35,7 +35,7 @@ from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
-from rsforge.settings.views import FILL
+from rsforge.settings.views import FILL, Value
 
 CHECKPOINT = "Checkpoint of the training."
 MADE = also(made="cyclegan_models/best_model.pt", by="cyclegan train")
@@ -145,7 +145,7 @@ class CycleGanTranslateSettings(Section):
         "when absent.",
         json_schema_extra=also(metavar="N,N..."),
     )
-    fill: float | None = Field(None, description=FILL)
+    fill: Value | None = Field(None, description=FILL)
     batch_size: BatchSize = Field(8, description="Tiles per batch; lower it when memory runs out.")
     tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
         None,

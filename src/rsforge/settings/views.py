@@ -24,7 +24,8 @@ def _check_span(span: tuple[float | str, ...]) -> tuple[float | str, ...]:
     return span
 
 
-Span = Annotated[tuple[float | Literal["percentile"], ...], AfterValidator(_check_span)]
+Value = Annotated[float, Field(ge=-1e30, le=1e30)]
+Span = Annotated[tuple[Value | Literal["percentile"], ...], Field(max_length=2), AfterValidator(_check_span)]
 
 
 class ViewSettings(Section):
@@ -44,7 +45,7 @@ class ViewSettings(Section):
         "stored for what is trained.",
         json_schema_extra=also(metavar="LOW HIGH|percentile"),
     )
-    fill: float | None = Field(None, description=FILL)
+    fill: Value | None = Field(None, description=FILL)
 
 
 NO_OPTIONS = ViewSettings()
