@@ -10,7 +10,7 @@ from typing import Any
 from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.names.sides import side_of_path
-from rsforge.data.pairs.layouts import holds_pair_folders
+from rsforge.data.pairs.layouts import holds_pair_folders, refuse_single_bands
 from rsforge.data.pairs.nested_layouts import find_unread_sides
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.shared_pixels import list_groups
@@ -77,8 +77,7 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     if holds_pair_folders(folder):
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
     else:
-        for name, reason in find_unread_sides(folder)[:1]:
-            console.warn(f"{name}: {reason}")
+        _warn_of_layout(folder, console)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
@@ -96,6 +95,16 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
         held_out=TileDataset(held_out, **common, flip=0.0, jitter=0.0),
         identity={"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)},
     )
+
+
+def _warn_of_layout(folder: Path, console: Console) -> None:
+    """Warn of what looks like sides of pairs, or like one file a band, and is trained on as plain images."""
+    for name, reason in find_unread_sides(folder)[:1]:
+        console.warn(f"{name}: {reason}")
+    try:
+        refuse_single_bands(folder)
+    except RsforgeError as error:
+        console.warn(f"{error.what} ({error.found}): each is taken for an image of its own")
 
 
 def _divide(index: TileIndex, data: TileSettings, run: RunSettings, console: Console) -> tuple[list[Tile], list[Tile]]:
@@ -125,6 +134,8 @@ def divide_by_content(
     for title in titles:
         scenes = len({item.scene for item in items if item.scene})
         console.say(f"scenes     {count_noun(scenes, 'scene')} by names: {title}; each stays in one subset")
+        if scenes == 1:
+            console.warn("all images are tiles of one scene: what is held out lies beside what is trained on")
     digests = {tile.name: (tile.digest,) for tile in index.tiles}
     shared = list_groups(search_shared_pixels(items, digests, console, wanted=overlap_by_content))
     try:
