@@ -37,14 +37,24 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def list_entries(folder: Path, *, folders: bool) -> list[Path]:
     """The folders in ``folder``, or its image files, in natural order, without hidden and temporary ones."""
-    paths = []
+    return sorted(
+        (folder / name for name in scan_names(folder, folders=folders)), key=lambda path: natural_key(path.name)
+    )
+
+
+def scan_names(folder: Path, *, folders: bool) -> Iterator[str]:
+    """The names that ``list_entries`` has, in no order, one by one: large folders are not sorted to be looked into."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith((".", durable.TEMPORARY)) or _is_folder(entry, folders) != folders:
                 continue
             if folders or Path(entry.name).suffix.lower() in SUFFIXES:
-                paths.append(folder / entry.name)
-    return sorted(paths, key=lambda path: natural_key(path.name))
+                yield entry.name
+
+
+def scan_stems(folder: Path) -> list[str]:
+    """The names of the images in ``folder`` without suffixes, in no order."""
+    return [name.rpartition(".")[0] for name in scan_names(folder, folders=False)]
 
 
 def _is_folder(entry: os.DirEntry[str], presumed: bool) -> bool:
