@@ -117,7 +117,7 @@ def test_one_scene_is_divided_only_where_no_window_overlaps() -> None:
     apart = [scene_item(str(k), "s", 8 * k) for k in range(4)]
     assert join_groups(apart, []) == [] and join_groups(apart, [["0", "2"]]) == [["0", "2"]]
     assert join_groups([*apart, scene_item("4", "s", 4)], []) == [["0", "1", "2", "3", "4"]]
-    assert join_groups([scene_item("0", "s"), scene_item("1", "s")], []) == [["0", "1"]]
+    assert join_groups([scene_item("0", "s"), scene_item("1", "s")], []) == []
 
 
 def test_tiles_of_a_cut_of_unknown_scenes_are_refused() -> None:

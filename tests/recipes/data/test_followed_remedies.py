@@ -119,6 +119,18 @@ def test_the_other_way_of_dividing_works(tmp_path, capsys):
         assert run(command(f"{line} {way} --output {{}}", tmp_path, tmp_path / f"{len(way)}.json")) == 0
 
 
+@pytest.mark.parametrize(("name", "way"), [("{row}_{col}", "--by patch --allow-leak"), ("x{x}_y{y}", "--by block")])
+def test_one_scene_is_divided_in_the_way_that_is_named(tmp_path, capsys, name, way):
+    for row in range(3):
+        for col in range(3):
+            stem = name.format(row=row, col=col, x=32 * col, y=32 * row)
+            worlds.save(tmp_path / f"north_{stem}.png", 10 * row + col)
+    line = "data split --data-dir {} --val 0.3 --json"
+    assert run(command(line, tmp_path)) == 3
+    assert f"such as {way}, or" in json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    assert run(command(f"{line} {way}" + (" --block-size 32" if "block" in way else ""), tmp_path)) == 0
+
+
 def test_grids_are_warped_alike(tmp_path, capsys):
     for side, bands, moved in (("s1", 1, 0.0), ("s2", 3, 2.0)):
         (tmp_path / side).mkdir()

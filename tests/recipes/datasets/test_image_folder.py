@@ -23,7 +23,7 @@ from rsforge.settings.images import TileSettings
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import sample_names
-from tests.worlds.published_layouts import overlapping_tiles
+from tests.worlds.published_layouts import overlapping_tiles, save
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,14 @@ def test_tiles_of_a_scene_stay_together_by_their_names(tmp_path, console):
         divide_by_content(scan(unknown), 0.1, 1, console, overlap_by_content=True)
     assert caught.value.where == "--val-fraction" and "--val-fraction 0" in caught.value.fix
     assert divide_by_content(scan(unknown), 0, 1, console, overlap_by_content=True)[1] == []
+
+
+def test_what_is_taken_for_plain_images_is_said(tmp_path, console):
+    for n in range(4):
+        for band in ("B02", "B03"):
+            save(tmp_path / "bands" / f"T33_{n}_{band}.png", 10 * n + len(band) + int(band[2]))
+        save(tmp_path / "sides" / "sar" / f"{n}.png", n)
+    load(tmp_path / "bands", console)
+    assert any("one file a band" in line and "image of its own" in line for line in console.warned)
+    load(tmp_path / "sides", console)
+    assert any("its name says SAR" in line for line in console.warned)

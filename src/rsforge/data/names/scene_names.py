@@ -108,8 +108,9 @@ def find_places(names: Sequence[str]) -> tuple[dict[str, NamedPlace], list[str]]
     places, title = _read_by_one(names)
     if title:
         return places, [title]
-    titles = []
-    for own in _by_folder(names).values():
+    titles: list[str] = []
+    folders = _by_folder(names)
+    for own in folders.values() if len(folders) > 1 else ():
         found, title = _read_by_one(own)
         places |= found
         titles += [title] if title and title not in titles else []
@@ -125,12 +126,29 @@ def _by_folder(names: Iterable[str]) -> Mapping[str, list[str]]:
 
 def _read_by_one(names: Sequence[str]) -> tuple[dict[str, NamedPlace], str]:
     """The places by the first grammar that fits nearly all ``names``, and its title."""
+    if len(names) < FEWEST:
+        return {}, ""
     for grammar in GRAMMARS:
-        found = {name: match for name in names if (match := grammar.pattern.fullmatch(PurePosixPath(name).stem))}
-        if len(found) >= max(FEWEST, (1 - MOST_OTHERS) * len(names)) and _is_sound(grammar, found):
+        found = _match_names(grammar, names)
+        if len(found) >= FEWEST and _is_sound(grammar, found):
             in_pixels = _count_pixels(found)
             return {name: _read_place(grammar, name, match, in_pixels) for name, match in found.items()}, grammar.title
     return {}, ""
+
+
+def _match_names(grammar: Grammar, names: Sequence[str]) -> dict[str, re.Match[str]]:
+    """The matches of ``names``; none as soon as too many do not fit."""
+    found: dict[str, re.Match[str]] = {}
+    others = 0
+    for name in names:
+        match = grammar.pattern.fullmatch(PurePosixPath(name).stem)
+        if match:
+            found[name] = match
+            continue
+        others += 1
+        if others > MOST_OTHERS * len(names):
+            return {}
+    return found
 
 
 def _scene_of(grammar: Grammar, name: str, match: re.Match[str]) -> str:

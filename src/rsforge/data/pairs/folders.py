@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rsforge.data.io.safe_paths import find_stray
-from rsforge.data.pairs.names import list_entries
+from rsforge.data.pairs.names import list_entries, scan_names
 
 Problems = list[tuple[str, str]]
 """Folder, and the reason why it is named."""
@@ -45,7 +45,7 @@ def list_folders(folder: Path, problems: Problems) -> list[Path]:
 def has_image(folder: Path, problems: Problems) -> bool:
     """Whether an image lies directly in ``folder``."""
     try:
-        return bool(list_entries(folder, folders=False))
+        return next(scan_names(folder, folders=False), None) is not None
     except OSError as error:
         problems.append((folder.name, error.strerror or "it cannot be entered"))
         return False

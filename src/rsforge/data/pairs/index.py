@@ -16,7 +16,7 @@ from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
 from rsforge.data.pairs.names import SEN12, match_names
 from rsforge.data.pairs.pair import Pair, locate_pair
-from rsforge.data.pairs.tables import TableRow, describe_table, name_season, read_table, table_path
+from rsforge.data.pairs.tables import TableRow, name_season, read_table, table_path
 from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun, join_start
 
@@ -158,7 +158,6 @@ def _read_table_rows(index: PairIndex, group: FolderPair, collect_problems: bool
     table = table_path(index.root, group.name)
     if not table.is_file():
         return rows
-    index.notes += [sentence] if (sentence := describe_table(table)) else []
     for row in _read_table(index, table, collect_problems):
         missing = [path for path in (row.sar, row.optical) if not path.is_file()]
         line = f"{table.name}:{row.where.rsplit(':', 1)[1]}"
@@ -174,7 +173,7 @@ def _read_table_rows(index: PairIndex, group: FolderPair, collect_problems: bool
 def _read_table(index: PairIndex, table: Path, collect_problems: bool) -> Iterator[TableRow]:
     """The rows of a table; with ``collect_problems`` those before the first that cannot be used."""
     try:
-        yield from read_table(index.root, table)
+        yield from read_table(index.root, table, index.notes.append)
     except RsforgeError as error:
         if not collect_problems:
             raise

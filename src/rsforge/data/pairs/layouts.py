@@ -14,7 +14,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
 from rsforge.data.names.modality_words import OPTICAL, SAR, modality_of_folder
 from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders, walk_folders
-from rsforge.data.pairs.names import list_entries
+from rsforge.data.pairs.names import list_entries, scan_names
 from rsforge.data.pairs.nested_layouts import find_mixed, find_nested
 from rsforge.data.pairs.scene_pairs import holds_scene
 from rsforge.errors import RsforgeError
@@ -182,14 +182,15 @@ def _find_single_bands(root: Path, notes: list[str], problems: Problems) -> list
 def refuse_single_bands(root: Path) -> None:
     """RSF-D009 for a folder of one file a band or polarisation, with the command that stacks the first of them."""
     for folder in walk_folders(root):
-        files = list_entries(folder, folders=False)
+        names = list(scan_names(folder, folders=False))
         by_base: dict[str, list[Path]] = {}
-        for path in files:
-            if found := _BAND.fullmatch(path.stem):
-                by_base.setdefault(found["base"], []).append(path)
+        for name in names:
+            if found := _BAND.fullmatch(name.rpartition(".")[0]):
+                by_base.setdefault(found["base"], []).append(folder / name)
         several = {base: paths for base, paths in by_base.items() if len(paths) > 1}
-        if several and 2 * sum(map(len, several.values())) > len(files):
-            raise _single_bands_error(folder, *next(iter(several.items())))
+        if several and 2 * sum(map(len, several.values())) > len(names):
+            base = min(several)
+            raise _single_bands_error(folder, base, sorted(several[base]))
 
 
 def _single_bands_error(folder: Path, base: str, paths: list[Path]) -> RsforgeError:

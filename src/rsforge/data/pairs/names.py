@@ -36,14 +36,24 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def list_entries(folder: Path, *, folders: bool) -> list[Path]:
     """The folders in ``folder``, or its image files, in natural order, without hidden ones and those left behind."""
-    paths = []
+    return sorted(
+        (folder / name for name in scan_names(folder, folders=folders)), key=lambda path: natural_key(path.name)
+    )
+
+
+def scan_names(folder: Path, *, folders: bool) -> Iterator[str]:
+    """The names that ``list_entries`` has, in no order, one by one: large folders are not sorted to be looked into."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if is_left_behind(entry.name) or _is_folder(entry, folders) != folders:
                 continue
             if folders or is_image(Path(entry.name)):
-                paths.append(folder / entry.name)
-    return sorted(paths, key=lambda path: natural_key(path.name))
+                yield entry.name
+
+
+def scan_stems(folder: Path) -> list[str]:
+    """The names of the images in ``folder`` without suffixes, in no order."""
+    return [name.rpartition(".")[0] for name in scan_names(folder, folders=False)]
 
 
 def _is_folder(entry: os.DirEntry[str], presumed: bool) -> bool:

@@ -19,7 +19,7 @@ from rsforge.data.names.modality_words import (
     strip_word,
 )
 from rsforge.data.pairs.folders import FolderPair, Problems, walk_folders
-from rsforge.data.pairs.names import list_entries, modality_of_stem, natural_key
+from rsforge.data.pairs.names import list_entries, modality_of_stem, natural_key, scan_stems
 from rsforge.errors import RsforgeError
 
 _GREY = 8  # of 255: what compression may make of equal bands
@@ -94,7 +94,7 @@ def find_mixed(root: Path) -> list[FolderPair]:
     """Folders of images of both modalities, told by words in their names, half of which at least have a partner."""
     groups = []
     for folder in walk_folders(root):
-        stems = [path.stem for path in list_entries(folder, folders=False)]
+        stems = scan_stems(folder)
         keys: dict[int, set[str]] = {SAR: set(), OPTICAL: set()}
         for stem in stems:
             modality = modality_of_stem(stem)
@@ -116,7 +116,7 @@ def find_unread_sides(root: Path) -> Problems:
     found: Problems = []
     for folder in folders:
         name = folder.relative_to(root).as_posix()
-        stems = [path.stem for path in list_entries(folder, folders=False)]
+        stems = scan_stems(folder)
         of_sar = sum(modality_of_stem(stem) == SAR for stem in stems)
         if folder != root and any(modality_of_folder(part) == SAR for part in folder.relative_to(root).parts):
             found.append((name, f"its name says SAR, and no optical folder was found for it: {_PLAIN}"))
@@ -140,7 +140,7 @@ def _find_equal_names(root: Path, folders: list[Path]) -> Problems:
     """
     if len(folders) != 2:
         return []
-    one, other = (_drop_common_words([path.stem for path in list_entries(folder, folders=False)]) for folder in folders)
+    one, other = (_drop_common_words(scan_stems(folder)) for folder in folders)
     if min(len(one), len(other)) < _FEWEST or len(one & other) < 0.8 * max(len(one), len(other)):
         return []
     names = [folder.relative_to(root).as_posix() for folder in folders]
@@ -160,7 +160,7 @@ def _find_twos(root: Path, folders: list[Path]) -> Problems:
     found: Problems = []
     for folder in folders:
         name = folder.relative_to(root).as_posix()
-        stems = [path.stem for path in list_entries(folder, folders=False)]
+        stems = scan_stems(folder)
         if 2 * sum("\\" in stem for stem in stems) > len(stems):
             found.append(
                 (name, f"its names hold backslashes, as a zip of Windows leaves them: unpack it again; {_PLAIN}")

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,15 @@ def table_path(root: Path, folder: str) -> Path:
     return root / (f"data_{folder}.csv" if folder else "data.csv")
 
 
-def read_table(root: Path, path: Path) -> Iterator[TableRow]:
-    """The rows of a table, one by one, whatever program saved it.
+def read_table(root: Path, path: Path, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[TableRow]:
+    """The rows of a table, one by one, whatever program saved it; ``tell`` gets how it was read, where that is said.
 
     RSF-D006 for a table without the two columns of file names, in no known encoding, or with an invalid window;
     RSF-D005 for a file outside ``root``.
     """
     table = text_tables.read_table(path)
+    if table.sentence:
+        tell(table.sentence)
     if not table.columns:
         return
     columns = {name: text_tables.find_column(table.columns, (name,)) for name in COLUMNS}
@@ -69,14 +71,6 @@ def read_table(root: Path, path: Path) -> Iterator[TableRow]:
     renamed = {found: name for name, found in columns.items() if found}
     for line, record in table.records():
         yield _parse_row(root, f"{path}:{line}", {renamed.get(name, name): cell for name, cell in record.items()})
-
-
-def describe_table(path: Path) -> str:
-    """How a table was read, in one sentence; empty where nothing is to say or it cannot be read."""
-    try:
-        return text_tables.read_table(path).sentence
-    except RsforgeError:
-        return ""
 
 
 def _table_error(where: Path | str, reason: str, found: str) -> RsforgeError:

@@ -43,7 +43,7 @@ def divide(
     left_out = sorted(item.name for item in items if item.name not in subset_of)
     all_facts = {**_describe_split(request, members, left_out), **(facts or {})}
     split = Split(request.by, request.seed, members, left_out, all_facts)
-    _check_subsets(split, request)
+    _check_subsets(split, request, items)
     leaks = find_leaks(split, items, duplicates, shared=shared, guard=request.guard)
     if leaks and not request.allow_leak:
         raise _leak_error(request, leaks)
@@ -82,7 +82,7 @@ def _describe_split(
     return facts
 
 
-def _check_subsets(split: Split, request: SplitRequest) -> None:
+def _check_subsets(split: Split, request: SplitRequest, items: Sequence[Item]) -> None:
     """RSF-D004 when a subset that was asked for is empty."""
     asked = {"train": True, "val": request.val > 0, "test": request.test > 0}
     empty = [subset for subset in SUBSETS if asked[subset] and not split.subsets[subset]]
@@ -96,13 +96,16 @@ def _check_subsets(split: Split, request: SplitRequest) -> None:
         f"dividing by {request.by} leaves nothing for {' and '.join(empty)}",
         where=f"--by {request.by}",
         found=found,
-        fix=_suggest_shares(request, empty),
+        fix=_suggest_shares(request, empty, items),
     )
 
 
-def _suggest_shares(request: SplitRequest, empty: Sequence[str]) -> str:
+def _suggest_shares(request: SplitRequest, empty: Sequence[str], items: Sequence[Item]) -> str:
     """What fills the ``empty`` subsets: smaller groups, or other shares."""
-    finer = ["lower --block-size"] if request.by == "block" else ["divide by something finer, such as --by block"]
+    finer = ["lower --block-size"]
+    if request.by != "block":
+        is_placed = all(item.windows_by_plane for item in items)
+        finer = [f"divide by something finer, such as {'--by block' if is_placed else '--by patch --allow-leak'}"]
     if request.guard:
         finer.append("lower --guard")
     if "train" in empty:

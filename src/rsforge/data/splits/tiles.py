@@ -66,7 +66,7 @@ def _take_groups(groups: dict[str, list[Tile]], count: int) -> tuple[dict[str, l
 def join_groups(items: Sequence[Item], shared: DuplicateGroups) -> list[list[str]]:
     """Names that stay in one subset, in sorted groups: those of one scene, and of ``shared`` pixels, transitively.
 
-    A scene of all images joins nothing where their windows are known and none overlaps: it could not be divided.
+    A scene of all images joins nothing, because it could not be divided, unless windows are known and overlap.
     """
     sets = DisjointSet()
     for names in shared:
@@ -74,7 +74,7 @@ def join_groups(items: Sequence[Item], shared: DuplicateGroups) -> list[list[str
             sets.join(("item", names[0]), ("item", name))
     scenes = {item.scene for item in items if item.scene}
     is_one = len(scenes) == 1 and all(item.scene for item in items)
-    if not is_one or not all(item.window for item in items) or next(find_overlaps(items), None):
+    if not is_one or next(find_overlaps(items), None):
         for item in items:
             if item.scene:
                 sets.join(("item", item.name), ("scene", item.scene))

@@ -11,7 +11,7 @@ from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.names.sides import side_of_path
-from rsforge.data.pairs.layouts import holds_pair_folders
+from rsforge.data.pairs.layouts import holds_pair_folders, refuse_single_bands
 from rsforge.data.pairs.nested_layouts import find_unread_sides
 from rsforge.data.splits import single_items
 from rsforge.data.splits.items import Item
@@ -92,8 +92,7 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     if holds_pair_folders(folder):
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
     else:
-        for name, reason in find_unread_sides(folder)[:1]:
-            console.warn(f"{name}: {reason}")
+        _warn_of_layout(folder, console)
     view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
@@ -115,6 +114,16 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
         test=TileDataset(sides.test, **common, flip=0.0, jitter=0.0),
         scenes=lambda samples: name_scenes(find_scenes(folder), samples),
     )
+
+
+def _warn_of_layout(folder: Path, console: Console) -> None:
+    """Warn of what looks like sides of pairs, or like one file a band, and is trained on as plain images."""
+    for name, reason in find_unread_sides(folder)[:1]:
+        console.warn(f"{name}: {reason}")
+    try:
+        refuse_single_bands(folder)
+    except RsforgeError as error:
+        console.warn(f"{error.what} ({error.found}): each is taken for an image of its own")
 
 
 def identify_sides(sides: Sides[Any]) -> dict[str, Any]:
@@ -161,6 +170,8 @@ def divide_by_content(
     for title in titles:
         scenes = len({item.scene for item in items if item.scene})
         console.say(f"scenes     {count_noun(scenes, 'scene')} by names: {title}; each stays in one subset")
+        if scenes == 1:
+            console.warn("all images are tiles of one scene: what is held out lies beside what is trained on")
     digests = {tile.name: (tile.digest,) for tile in index.tiles}
     shared = list_groups(search_shared_pixels(items, digests, console, wanted=overlap_by_content))
     try:
