@@ -119,13 +119,13 @@ def test_images_that_share_pixels_stay_together(tmp_path, console):
 
 def test_tiles_of_a_scene_stay_together_by_their_names(tmp_path, console):
     overlapping_tiles(tmp_path, "{scene}__1__{col}___{row}.png")
-    train, held_out = divide_by_content(scan(tmp_path), 0.1, 1, console, overlap_by_content=False)
+    train, held_out, _ = divide_by_content(scan(tmp_path), (0.1, 0.0), 1, console, overlap_by_content=False)
     assert {tile.name[:2] for tile in train}.isdisjoint({tile.name[:2] for tile in held_out}) and held_out
     unknown = overlapping_tiles(tmp_path / "x", "{scene}-{row}x{col}.png")
     with pytest.raises(RsforgeError, match="scenes are unknown") as caught:
-        divide_by_content(scan(unknown), 0.1, 1, console, overlap_by_content=True)
+        divide_by_content(scan(unknown), (0.1, None), 1, console, overlap_by_content=True)
     assert caught.value.where == "--val-fraction" and "--val-fraction 0" in caught.value.fix
-    assert divide_by_content(scan(unknown), 0, 1, console, overlap_by_content=True)[1] == []
+    assert divide_by_content(scan(unknown), (0, None), 1, console, overlap_by_content=True)[1] == []
 
 
 def test_what_is_taken_for_plain_images_is_said(tmp_path, console):
