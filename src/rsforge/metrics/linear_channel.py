@@ -41,13 +41,17 @@ class LinearChannel:
 
     def send(self, images: Tensor) -> Tensor:
         """Images ``(B, C, H, W)`` as they arrive, in [-1, 1]; the noise of each depends on its values alone."""
+        drawn = torch.stack([_draw_noise(image, len(self.noise)) for image in images]).to(images.device)
+        return self._arrive(images, drawn * self.noise)
+
+    def expect(self, images: Tensor) -> Tensor:
+        """The means of what arrives of images ``(B, C, H, W)``, over the noise, in [-1, 1]."""
+        return self._arrive(images, torch.zeros(len(self.noise), device=images.device))
+
+    def _arrive(self, images: Tensor, noise: Tensor) -> Tensor:
         rows, centre = self.components.float().flatten(1), self.mean.flatten()
         codes = (images.flatten(1) - centre) @ rows.T
-        arrived = (
-            codes * self.kept
-            + torch.stack([_draw_noise(image, len(self.noise)) for image in images]).to(images.device) * self.noise
-        )
-        return (arrived @ rows + centre).clamp(-1, 1).view_as(images)
+        return ((codes * self.kept + noise) @ rows + centre).clamp(-1, 1).view_as(images)
 
     def to(self, device: torch.device) -> LinearChannel:
         """The same on ``device``."""

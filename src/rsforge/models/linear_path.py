@@ -50,3 +50,52 @@ class LinearPath(nn.Module):
         self.into.weight /= std[:, None, None, None]
         self.out_of.weight *= std[None, :, None, None]
         self.centre.copy_((self.centre - mean) / std)
+
+
+class VectorPath(nn.Module):
+    """Images ``(B, C, H, W)`` to the mean and log-variance of ``latent_dim`` numbers and back, linearly.
+
+    It is fitted and not trained. At first it says nothing: every image has the prior, and the image made is 0.
+    """
+
+    mean: Tensor
+    components: Tensor
+    encoded: Tensor
+    decoded: Tensor
+    logvar: Tensor
+
+    def __init__(self, shape: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("components", torch.zeros(latent_dim, *shape))
+        self.register_buffer("encoded", torch.zeros(latent_dim))
+        self.register_buffer("decoded", torch.zeros(latent_dim))
+        self.register_buffer("logvar", torch.zeros(latent_dim))
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean ``(B, latent_dim)``, and the log-variance ``(latent_dim,)``, which all images share."""
+        codes = (x - self.mean).flatten(1) @ self.components.flatten(1).T
+        return codes * self.encoded, self.logvar
+
+    def decode(self, z: Tensor) -> Tensor:
+        return ((z * self.decoded) @ self.components.flatten(1)).view(-1, *self.mean.shape) + self.mean
+
+    @torch.no_grad()
+    def set_channel(self, mean: Tensor, components: Tensor, variances: Tensor, distortion: Tensor) -> None:
+        """Tell each of orthonormal ``components`` ``(k, C, H, W)`` to a mean squared error of ``distortion`` ``(k,)``.
+
+        ``variances`` ``(k,)`` are those of the images along them. The latents are standard normal together, and of each
+        the share 1 - D / V is signal: the nats of the prior are those of the channel, Cover & Thomas 2006, section
+        10.3.2. Components beyond ``latent_dim`` are not told (``ValueError``), and what is left of these says nothing.
+        """
+        count = len(components)
+        if count > len(self.encoded):
+            raise ValueError(f"{count} components do not fit into {len(self.encoded)} numbers")
+        spread, told = variances.double(), 1 - distortion.double() / variances.double()
+        for buffer in self.buffers():
+            buffer.zero_()
+        self.mean.copy_(mean)
+        self.components[:count] = components.float()
+        self.encoded[:count] = (told / spread).sqrt().float()
+        self.decoded[:count] = (told * spread).sqrt().float()
+        self.logvar[:count] = (1 - told).log().float()

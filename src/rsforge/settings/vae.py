@@ -73,8 +73,8 @@ class AutoencoderSettings(Section):
     layers_per_block: Layers = Field(2, description="Residual layers in each level of a map autoencoder.")
     linear_path: bool = Field(
         False,
-        description="Add to a map autoencoder a linear code of patches, fitted to the images when it begins: the "
-        "network learns the remainder. diffusers has no such autoencoder.",
+        description="Begin as a linear code fitted to the training images, of patches for a map, of whole images at "
+        "--kl-target nats for a vector: the network learns the remainder. diffusers has no such autoencoder.",
     )
     gradient_checkpointing: bool = Field(False, description=f"{RECOMPUTE} Map autoencoders alone.")
     kl_weight: Weight = Field(1.0, description="Weight of the KL term after warm-up.")
@@ -97,11 +97,11 @@ class AutoencoderSettings(Section):
         return data
 
     @model_validator(mode="after")
-    def _check_only_of_maps(self) -> Self:
+    def _check_what_the_latent_has(self) -> Self:
         if self.gradient_checkpointing and self.latent != "map":
             raise ValueError("--gradient-checkpointing needs --latent map: a vector autoencoder keeps its activations")
-        if self.linear_path and self.latent != "map":
-            raise ValueError("--linear-path needs --latent map: it codes patches")
+        if self.linear_path and self.latent == "vector" and not self.kl_target:
+            raise ValueError("--linear-path needs --kl-target: a vector begins as the linear code of so many nats")
         return self
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.distributed import SingleProcess
-from rsforge.metrics.pca import fit_patch_pca, reconstruct_patches
+from rsforge.metrics.linear_channel import fit_channel
+from rsforge.metrics.pca import fit_patch_pca, fit_pca, reconstruct_patches
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.training.job import Compute
+from rsforge.recipes.vae.linear_start import turn_all_ways
 from rsforge.recipes.vae.train import build_network
 from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
@@ -47,3 +50,18 @@ def test_a_run_that_goes_on_is_not_fitted_anew_for_its_checkpoint_has_the_weight
     torch.manual_seed(0)
     network = build_network(settings(resume="auto"), DATA, COMPUTE)
     assert network.encoder.conv_out.weight.any(), "as it is drawn, until the checkpoint is read"
+
+
+@torch.no_grad()
+def test_a_vector_begins_as_the_linear_code_of_images_in_all_orientations():
+    options = {"latent_dim": 4, "channels": (4, 4), "kl_target": 6.0, "linear_path": True}
+    made = settings().model_copy(update={"autoencoder": AutoencoderSettings(**options)})
+    network = build_network(made, DATA, COMPUTE).eval()
+    x, seen = stack(NEW), ((stack(TILES) + 1) * 127.5).round().byte()
+    views = turn_all_ways(seen)
+    assert len(torch.unique(turn_all_ways(seen[:1]), dim=0)) == 8
+    fitted = fit_pca(views, 4)
+    channel = fit_channel(fitted["mean"], fitted["components"], fitted["variances"], 6.0)
+    torch.testing.assert_close(network(x), channel.expect(x), atol=2e-3, rtol=0)
+    with pytest.raises(ValueError, match="--linear-path needs --kl-target"):
+        AutoencoderSettings(**{**options, "kl_target": 0.0})

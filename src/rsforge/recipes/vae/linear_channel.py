@@ -52,12 +52,12 @@ def add_channel(
     channel = fit_channel(pca["mean"], pca["components"], pca["variances"], nats).to(device)
 
     def predict(batch: Batch) -> Prediction:
-        return {IMAGE: channel.send(batch[target])}
+        return {IMAGE: channel.expect(batch[target])}
 
     count = len(channel.kept)
     meaning = (
         f"the best linear code of normally distributed images in {count} numbers and {nats:.3g} nats, as many as the "
-        f"latent holds of these images, of {training_images(fitted)}; a draw of it is decoded"
+        f"latent holds of these images, of {training_images(fitted)}; its mean is decoded, as that of the latent"
     )
     own = [
         replace(one, reference=True, meaning=f"{one.meaning}, without a limit of nats") if one.name == PCA else one

@@ -73,8 +73,7 @@ def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute)
     """The autoencoder, whose linear path is fitted to the training images unless a checkpoint has what it became."""
     network = build(settings.autoencoder, settings.data.image_size)
     if settings.autoencoder.linear_path and settings.run.resume is None:
-        assert isinstance(network, AutoencoderKL)
-        start_linear(network, data.plain)
+        start_linear(network, data.plain, nats=settings.autoencoder.kl_target)
     return network
 
 
@@ -86,7 +85,8 @@ def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--c
     try:
         if options.latent == "vector":
             widths = options.channels or (64, 128, 256, 512)
-            return VectorVae(image_size=image_size, latent_dim=options.latent_dim, channels=widths)
+            dim, linear = options.latent_dim, options.linear_path
+            return VectorVae(image_size=image_size, latent_dim=dim, channels=widths, linear_path=linear)
         widths = options.channels or (128, 256, 512, 512)
         network = AutoencoderKL(
             block_out_channels=widths,
