@@ -18,7 +18,7 @@ from rsforge.models.resnet import Downsample, ResnetBlock, Upsample
 
 EPS = 1e-6
 FIRST_LOGVAR = -8.0
-"""Of the latents of a linear path: noise that its images do not show."""
+"""Of latents before training: noise that images do not show."""
 Residual = Callable[[int, int], ResnetBlock]
 
 
@@ -134,6 +134,7 @@ class AutoencoderKL(Autoencoder):
         self.decoder = _Decoder(latent_channels, out_channels, widths, layers_per_block, norm_num_groups)
         self.quant_conv = nn.Conv2d(moments, moments, 1)
         self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
+        self._narrow_posterior()
         self.linear_path = LinearPath(in_channels, self.factor, latent_channels) if linear_path else None
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,11 +156,16 @@ class AutoencoderKL(Autoencoder):
         if self.linear_path is None:
             raise ValueError("this autoencoder has no linear path")
         self.linear_path.set_code(mean, encoder, decoder)
-        moments = self.quant_conv.bias
-        assert moments is not None
-        for last in (*self.encoder.conv_out.parameters(), *self.decoder.conv_out.parameters(), moments):
+        assert self.quant_conv.bias is not None
+        for last in (*self.encoder.conv_out.parameters(), *self.decoder.conv_out.parameters(), self.quant_conv.bias):
             last.zero_()
-        moments[self.latent_channels :] = FIRST_LOGVAR
+        self._narrow_posterior()
+
+    @torch.no_grad()
+    def _narrow_posterior(self) -> None:
+        """Let the decoder see the latent at first, and not its noise."""
+        assert self.quant_conv.bias is not None
+        self.quant_conv.bias[self.latent_channels :] = FIRST_LOGVAR
 
     def latent_shape(self, image_size: int) -> tuple[int, ...]:
         if image_size < self.factor or image_size % self.factor:
