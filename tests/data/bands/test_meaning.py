@@ -30,6 +30,7 @@ def roles(*names: str, colours: tuple[str, ...] = ()) -> list[str]:
 
 def test_designations_mean_what_their_sensor_calls_so():
     assert roles("B02", "B03", "B04") == ["blue", "green", "red"]
+    assert len(find_role("nir", find_roles([BandMeaning(f"B0{k}") for k in (2, 3, 4, 8)]))) == 1
     assert roles("B4", "B3", "B2") == ["red", "green", "blue"]
     assert roles("B2", "B3", "B4", "B8", "B8A")[:3] == ["blue", "green", "red"]
     assert roles("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7")[:3] == ["blue", "green", "red"]

@@ -108,7 +108,7 @@ def _sensor_table(designations: Sequence[str]) -> dict[str, int]:
     """Wavelengths by designation; of designations that several sensors share, those on which they agree."""
     plain = {text.lstrip("0") for text in designations}
     padded = any(text.startswith("0") for text in designations)
-    if plain & {"8A", "12"}:
+    if plain & {"8A", "12"} or (padded and "8" in plain):
         return _MSI
     if padded or ({"2", "3", "4"} <= plain and "1" not in plain):
         return {key: _MSI[key] for key in ("2", "3", "4")}  # Harmonized Landsat Sentinel-2 pads its numbers, too

@@ -150,7 +150,8 @@ def _note_order(settled: Settled, infos: Sequence[RasterInfo], modality: Modalit
     named = settled.view.bands or (COLOURS if modality == "optical" else ())
     what = "the bands" if any(band.isdecimal() for band in named) else _join_roles(named) or "the bands"
     parts = [f"{','.join(str(k + 1) for k in order)} in {count}" for order, count in orders.most_common(3)]
-    settled.notes.append(f"{what} are the bands {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}")
+    are = "is band" if len(orders.most_common(1)[0][0]) == 1 else "are the bands"
+    settled.notes.append(f"{what} {are} {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}")
 
 
 def _note_scales(settled: Settled, infos: Sequence[RasterInfo], modality: Modality) -> None:
@@ -194,19 +195,23 @@ def _warn_of_fill(settled: Settled, files: Sequence[Path], modality: Modality) -
 def _measure_span(files: Sequence[Path], view: View, modality: Modality) -> tuple[float, float]:
     """Percentiles of the values of files spread over the data set."""
     samples = list(map_in_threads(lambda path: _sample(path, view, modality), _spread(files, MEASURED)))
-    values = np.concatenate([one for one in samples if one is not None] or [np.empty(0)])
+    values = np.concatenate([one for one in samples if not isinstance(one, UnreadableError)] or [np.empty(0)])
     if not values.size:
-        raise RsforgeError("RSF-D002", "no image holds values to take the percentiles of", where="--range percentile")
+        reasons = [one for one in samples if isinstance(one, UnreadableError)]
+        found, fix = (f"{files[0].name}: {reasons[0]}", reasons[0].fix) if reasons else ("", "")
+        what = "no image holds values to take the percentiles of"
+        raise RsforgeError("RSF-D002", what, where="--range percentile", found=found, fix=fix)
     low, high = (float(f"{value:.6g}") for value in np.percentile(values, PERCENTILES))
     return (low, high) if low < high else (low, low + max(abs(low), 1.0) * 1e-3)
 
 
-def _sample(path: Path, view: View, modality: Modality) -> npt.NDArray[Any] | None:
+def _sample(path: Path, view: View, modality: Modality) -> npt.NDArray[Any] | UnreadableError:
+    """Finite values of a file, evenly spread over it, or why it cannot be read."""
     try:
         with open_view(path, view, modality) as raster:
             read = raster.read(find_centre(raster.info))
-    except UnreadableError:
-        return None
+    except UnreadableError as reason:
+        return reason
     values = read.values[read.valid].astype(np.float64).ravel()
     values = values[np.isfinite(values)]
     return values[:: max(values.size // _PIXELS, 1)]

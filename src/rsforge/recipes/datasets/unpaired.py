@@ -212,11 +212,8 @@ def _open_datasets(
     console = request.console
     train, held_out, _ = sides
     _check_both(train, "to train on")
-    common: dict[str, Any] = {
-        "image_size": data.image_size,
-        "allow_gray_optical": data.allow_gray_optical,
-        "keep_bytes": keep_bytes,
-    }
+    common: dict[str, Any] = {"image_size": data.image_size, "keep_bytes": keep_bytes}
+    common["allow_gray_optical"] = data.allow_gray_optical
 
     def open_unpaired(subset: UnpairedSubset, *, flip: float, shuffle_partners: bool) -> UnpairedDataset:
         sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
