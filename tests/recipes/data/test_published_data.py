@@ -112,8 +112,15 @@ def test_tables_of_captions_of_other_programs(tmp_path, call, name):
     text, encoding = TABLES[name]
     (tmp_path / "c.txt").write_bytes(text.encode(encoding))
     told = call("data captions-to-jsonl --caption-file {} --output-file {}", tmp_path / "c.txt", tmp_path / "m.jsonl")
+    assert "repeats another" not in told["err"]
     assert read_lines(tmp_path / "m.jsonl") == [{"file_name": "a.png", "text": "une forêt"}]
     assert told["captions"] == 1 and "table      c.txt is read as" in told["err"]
+
+
+def test_captions_that_repeat_others_of_their_image_are_told(tmp_path, call):
+    (tmp_path / "c.txt").write_text("a.png\tx\na.png\tx\nb.png\tx\na.png\ty\n")
+    told = call("data captions-to-jsonl --caption-file {} --output-file {}", tmp_path / "c.txt", tmp_path / "m.jsonl")
+    assert told["captions"] == 4 and "1 caption repeats another" in told["err"]
 
 
 def test_json_of_images_keeps_captions_and_sides(tmp_path, call):
@@ -222,6 +229,14 @@ def test_folders_of_sides_are_kept_and_not_mixed_unsaid(tmp_path, call):
     assert "which --by scene mixes" in told["err"]
     assert call("data split --data-dir {}", tmp_path)["by"] == "stated"
     assert "3 train, 3 test" in call(train, tmp_path)["err"]
+
+
+def test_an_image_on_two_stated_sides_is_a_leak(tmp_path, call):
+    for n in range(3):
+        worlds.save(tmp_path / "train" / f"{n}.png", n)
+        worlds.save(tmp_path / "test" / f"{n + 5}.png", n + 2)
+    told = call("data audit --data-dir {} --output-dir {}", tmp_path, tmp_path / "audit", code=3)
+    assert "1 leak" in told["found"] and "train/2.png" in told["found"]
 
 
 def test_what_is_not_understood_is_no_sound_folder_of_tiles(tmp_path, call):

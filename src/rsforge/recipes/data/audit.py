@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from rsforge.data.io.dataset_card import read_card
 from rsforge.data.sar.radiometry import Radiometry, declare_radiometry
 from rsforge.data.splits.duplicates import data_digest, digest_items, duplicate_groups, shorten_digests
 from rsforge.data.splits.items import DatasetContents, SharedPixels
-from rsforge.data.splits.leaks import find_leaks
-from rsforge.data.splits.split_file import SPLIT_FILE, load_split
+from rsforge.data.splits.leaks import Leak, find_leaks
+from rsforge.data.splits.split_file import SPLIT_FILE, SUBSETS, Split, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.split import read_contents
@@ -108,6 +108,8 @@ def _find_faults(
     path = settings.split or settings.data_dir / SPLIT_FILE
     if settings.split or path.is_file():
         faults += _find_split_faults(path, contents, shared, console)
+    elif contents.sides:
+        faults += _find_stated_leaks(contents, pixels, shared)
     return faults
 
 
@@ -133,13 +135,26 @@ def _find_split_faults(
             raise
         return [DataFault("split", path.name, f"{error.what}: {error.found}")]
     duplicates = duplicate_groups(contents.items, digests)
-    faults = []
     guard = split.facts.get("guard", 0)
-    for leak in find_leaks(split, contents.items, duplicates, shared=shared, guard=guard):
-        (name, other), (subset, other_subset) = leak.names, leak.subsets
-        reason = f"on {subset}, and {other} on {other_subset}: {leak.reason}"
-        faults.append(DataFault("leak", name, reason, "", {"kind": leak.kind}))
-    return faults
+    leaks = find_leaks(split, contents.items, duplicates, shared=shared, guard=guard)
+    return [_describe_leak(leak) for leak in leaks]
+
+
+def _find_stated_leaks(
+    contents: DatasetContents, pixels: Mapping[str, Sequence[str]], shared: Sequence[SharedPixels]
+) -> list[DataFault]:
+    """Images on several of the sides that the source states, by their pixels; of one scene both sides may be."""
+    split = Split("stated", 0, {side: [i.name for i in contents.items if i.side == side] for side in SUBSETS})
+    items = [item for item in contents.items if len(pixels.get(item.name, ())) == len(item.paths)]
+    duplicates = duplicate_groups(items, {item.name: tuple(pixels[item.name]) for item in items})
+    leaks = find_leaks(split, items, duplicates, shared=shared)
+    return [_describe_leak(leak) for leak in leaks if leak.kind != "scene"]
+
+
+def _describe_leak(leak: Leak) -> DataFault:
+    (name, other), (subset, other_subset) = leak.names, leak.subsets
+    reason = f"on {subset}, and {other} on {other_subset}: {leak.reason}"
+    return DataFault("leak", name, reason, "", {"kind": leak.kind})
 
 
 def _sort_key(fault: DataFault) -> tuple[int, str, str]:

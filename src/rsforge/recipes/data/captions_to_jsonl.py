@@ -64,11 +64,13 @@ def _judge_lines(
     """Counts of usable and skipped lines; RSF-D007 where bad lines are not skipped, RSF-D006 where no line is left."""
     captions = over = 0
     bad: list[str] = []
+    distinct: set[tuple[str, str]] = set()
     for line in _judge_images(settings, table):
         if line.reason:
             bad.append(f"line {line.number}: {line.reason}")
         else:
             captions += 1
+            distinct.add((line.name, line.text.strip()))
             over += count_tokens(line.text) > LIMIT
     where = str(settings.caption_file)
     if bad and (settings.on_bad == "error" or not captions):
@@ -81,6 +83,10 @@ def _judge_lines(
         raise RsforgeError("RSF-D006", what, where=where, fix=EXTRACT)
     for reason in bad:
         console.warn(f"left out {reason}")
+    if repeated := captions - len(distinct):
+        console.warn(
+            f"{count_noun(repeated, 'caption')} {agree(repeated, 'repeats', 'repeat')} another of the same image"
+        )
     if over:
         least = "" if settings.tokenizer else "at least "
         some = f"{least}{over} of {count_noun(captions, 'caption')} {agree(over, 'has', 'have')}"
