@@ -159,9 +159,15 @@ class DiffusionTask:
         return self.denoiser(noisy.x_t, noisy.t, **self.conditioning.as_arguments(inputs))
 
 
+def name_by_quarter(name: str) -> tuple[str, ...]:
+    """What validation calls a loss, and what it calls that loss in each quarter of the timesteps."""
+    return (name, *(f"{name}_q{k + 1}" for k in range(QUARTERS)))
+
+
 def _by_quarter(name: str, losses: list[Tensor]) -> dict[str, Tensor]:
     """The mean of each quarter of losses that are in the order of timesteps, two of each part of the table."""
     if len(losses) % (2 * QUARTERS):
         return {}
     share = len(losses) // QUARTERS
-    return {f"{name}_q{k + 1}": torch.stack(losses[k * share : (k + 1) * share]).mean() for k in range(QUARTERS)}
+    parts = [torch.stack(losses[k * share : (k + 1) * share]).mean() for k in range(QUARTERS)]
+    return dict(zip(name_by_quarter(name)[1:], parts, strict=True))

@@ -74,6 +74,8 @@ def test_over_the_closed_form_the_first_validation_is_that_of_the_closed_form(jo
     (row,) = closed_rows(where[2] / "journal.jsonl")
     for figure in ("", "_q1", "_q2", "_q3", "_q4"):
         assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/gaussian{figure}"], rel=1e-3)
+    judged = json.loads((where[2] / "judged.json").read_text())["judged"]
+    assert {"loss", "loss_q1", "loss_q2", "loss_q3", "loss_q4"} <= judged.keys() and "gaussian" in judged["loss_q4"]
     line += " --overwrite --no-latent-cache"
     assert rsforge(line, *where) == 2
     assert "leave out --no-latent-cache or --gaussian-path" in capfd.readouterr().err

@@ -74,3 +74,5 @@ def test_the_verdict_is_over_the_samples_that_a_baseline_can_judge(tmp_path):
     assert told["judged"]["loss"] == {"model": 1.0, "low": 0.5, "high": 1.5, "zero": 2.0}
     assert told["judged"]["better"] and "zero (loss 1, 2)" in told["verdict"]
     assert judge(settings, None, spec, *given) == {}
+    more = FigureJudge(("loss", "loss_q1"), {"zero": ("zero", "zero_q1")}, lambda data: data)
+    assert more(settings, side(1.0, math.nan, 3.0), spec, *given) == told

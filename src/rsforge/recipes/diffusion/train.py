@@ -41,12 +41,15 @@ from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid
 from rsforge.settings.diffusion import DiffusionTrainSettings, NoiseSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
-from rsforge.tasks.diffusion import DiffusionTask
+from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
 SHOWN = 4
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
-CLOSED_FORMS = {encode_latents.GAUSSIAN: (encode_latents.GAUSSIAN,), "standard_normal": ("linear",)}
-"""Denoisers without a network, and what the validation calls their losses."""
+CLOSED_FORMS = {
+    encode_latents.GAUSSIAN: name_by_quarter(encode_latents.GAUSSIAN),
+    "standard_normal": name_by_quarter("linear"),
+}
+"""Denoisers without a network, and what the validation calls their losses: of all noise levels and of each quarter."""
 PREVIEW_SAMPLER = "ddim"
 SIGNAL_LEFT = 0.1  # amplitude at the last timestep that is no reason to warn; 1000 steps of scaled_linear leave 0.07
 
@@ -231,6 +234,6 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
-    judge=FigureJudge(("loss",), CLOSED_FORMS, choose_judging),
+    judge=FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging),
     next_command=next_command,
 )

@@ -32,10 +32,10 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class FigureJudge:
-    """Judges by ``figures`` of ``Task.validation()``, of which less is better.
+    """Judges by ``figures`` of ``Task.validation()``, of which less is better; those that are not there are left out.
 
-    ``baselines`` are the names that the same figures of each baseline have there, in their order; those that are not
-    there are left out. ``side_of`` chooses the samples of the data sets of a training.
+    ``baselines`` are the names that the same figures of each baseline have there, in their order; baselines that are
+    not there are left out. ``side_of`` chooses the samples of the data sets of a training.
     """
 
     figures: Sequence[str]
@@ -55,21 +55,24 @@ class FigureJudge:
         own = MeasuringSettings(seed=settings.run.seed)
         groups, what, _ = bootstrap_groups(side.scenes)
         bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
-        kinds = [Figure(name, "", False, None) for name in self.figures]
+        names = list(values.by_predictor[MODEL])
+        kinds = [Figure(name, "", False, None) for name in names]
         groups = [groups[row] for row in values.kept]
         figures, gain = summarize(values.by_predictor, kinds, groups, bootstrap)
-        verdicts = [one for name in self.figures for one in compare_with_best(figures, gain, name)]
+        verdicts = [one for name in names for one in compare_with_best(figures, gain, name)]
         return describe_judging({"figures": figures, "interval": bootstrap.describe(what), KEY: verdicts}, side)
 
     def arrange(self, rows: Sequence[Mapping[str, float]]) -> ArrangedValues:
         """The figures by predictor, of the samples of which baselines have all: others have nothing to be judged by."""
-        names = {MODEL: list(self.figures)}
-        names |= {who: list(own) for who, own in self.baselines.items() if all(name in rows[0] for name in own)}
-        others = [name for who, own in names.items() if who != MODEL for name in own]
+        there = [k for k, name in enumerate(self.figures) if name in rows[0]]
+        figures = [self.figures[k] for k in there]
+        names = {who: [own[k] for k in there] for who, own in self.baselines.items()}
+        names = {who: own for who, own in names.items() if all(name in rows[0] for name in own)}
+        others = [name for own in names.values() for name in own]
         kept = [k for k, row in enumerate(rows) if all(np.isfinite(row[name]) for name in others)]
         columns = {
-            who: {kind: np.array([rows[k][name] for k in kept]) for kind, name in zip(self.figures, own, strict=True)}
-            for who, own in names.items()
+            who: {kind: np.array([rows[k][name] for k in kept]) for kind, name in zip(figures, own, strict=True)}
+            for who, own in {MODEL: figures, **names}.items()
         }
         return ArrangedValues(columns, kept)
 

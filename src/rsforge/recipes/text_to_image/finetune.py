@@ -48,7 +48,7 @@ from rsforge.recipes.vae import train as vae
 from rsforge.settings.finetune import AdapterSettings, FinetuneSettings
 from rsforge.settings.sections import DEFAULT
 from rsforge.tasks.denoising_figures import draws_per_latent
-from rsforge.tasks.diffusion import DiffusionTask
+from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
 ADAPTER_RATE = 1e-4
 """The learning rate with which the literature and the programs around Stable Diffusion train adapters."""
@@ -294,7 +294,7 @@ METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     networks=choose_networks,
     spec=spec,
     prepare=store_data,
-    judge=FigureJudge(("loss",), CLOSED_FORMS, choose_judging),
+    judge=FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging),
     finish=write_product,
     next_command=finish.next_command,
 )
