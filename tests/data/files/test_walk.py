@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from rsforge.data.files.walk import describe_unread, find_images, find_unread
@@ -39,3 +41,18 @@ def test_a_folder_of_such_images_alone_says_so(tmp_path):
     with pytest.raises(RsforgeError, match="that are read") as refused:
         find_images(tmp_path)
     assert refused.value.code == "RSF-D001" and "b.heic" in refused.value.found and "convert" in refused.value.fix
+
+
+def test_a_folder_that_cannot_be_entered_hides_no_other_finding(tmp_path, monkeypatch):
+    fill(tmp_path, ["a.gif", "closed/b.gif"])
+    enter = os.scandir
+
+    def refuse(path):
+        if path == tmp_path / "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return enter(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find_unread(tmp_path) == ["a.gif"]
+    with pytest.raises(RsforgeError, match="Permission denied"):
+        find_images(tmp_path)

@@ -62,8 +62,8 @@ def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
 
 
 def find_unread(folder: Path, *, exclude: Path | None = None) -> list[str]:
-    """The names below ``folder`` of images that are not read, sorted."""
-    files = _walk(folder, _folder_identity(exclude))
+    """The names below ``folder`` of images that are not read, sorted; folders that cannot be entered are passed by."""
+    files = _walk(folder, _folder_identity(exclude), strict=False)
     return sorted(path.relative_to(folder).as_posix() for path in files if is_unread_image(path))
 
 
@@ -93,13 +93,15 @@ def _folder_identity(folder: Path | None) -> set[tuple[int, int]]:
     return {(status.st_dev, status.st_ino)}
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _walk(folder: Path, seen: set[tuple[int, int]], *, strict: bool = True) -> Iterator[Path]:
     """Every file below ``folder`` that nothing left behind."""
     try:
         status = folder.stat()
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if not is_left_behind(entry.name))
     except OSError as error:
+        if not strict:
+            return
         raise from_os_error(error) from error
     if (status.st_dev, status.st_ino) in seen:
         return
@@ -107,6 +109,6 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     for name in names:
         path = folder / name
         if path.is_dir():
-            yield from _walk(path, seen)
+            yield from _walk(path, seen, strict=strict)
         else:
             yield path

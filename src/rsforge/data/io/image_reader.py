@@ -193,7 +193,7 @@ def is_mask(alpha: npt.NDArray[Any]) -> bool:
 
 def blacken(colours: Pixels, valid: npt.NDArray[np.bool_]) -> Pixels:
     """``colours (H, W, 3)``, black where ``valid (H, W)`` is False."""
-    return colours * valid[..., None].astype(np.uint8)
+    return colours if valid.all() else colours * valid[..., None].astype(np.uint8)
 
 
 def _scale_16bit(image: Image.Image) -> Pixels:

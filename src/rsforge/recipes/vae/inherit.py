@@ -42,11 +42,20 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if _same_folder(given, settings["data"]["data_dir"]):
         division = {name: settings["data"][name] for name in DIVISION}
         division |= {name: settings["data"].get(name, before) for name, before in FORMER.items()}
-        division |= {name: settings["data"][name] for name in READING if name in settings["data"]}
+        division |= find_reading(state)
         values |= division | {"seed": settings["run"]["seed"]}
     if "base_dir" in given:
         values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}
     return values, f"{TAKEN_FROM} {path}"
+
+
+def find_reading(state: Mapping[str, Any]) -> dict[str, Any]:
+    """How the images were read, by flat name, as far as it was said; percentiles as the numbers that they were."""
+    data, view = state["settings"]["data"], state.get("images", {}).get("view", {})
+    chosen = {name: data.get(name) for name in READING}
+    if chosen["range"]:
+        chosen["range"] = view.get("span", chosen["range"])
+    return {name: value for name, value in chosen.items() if value not in (None, [], ())}
 
 
 def check_same_images(state: Mapping[str, Any], images: Mapping[str, Any], console: Console) -> None:
