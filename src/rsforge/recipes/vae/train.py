@@ -70,11 +70,14 @@ def read_images(settings: VaeTrainSettings, compute: Compute, console: Console) 
 
 
 def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute) -> Autoencoder:
-    """The autoencoder, whose linear path is fitted to the training images unless a checkpoint has what it became."""
-    network = build(settings.autoencoder, settings.data.image_size)
-    if settings.autoencoder.linear_path and settings.run.resume is None:
+    return build(settings.autoencoder, settings.data.image_size)
+
+
+def start_network(settings: VaeTrainSettings, data: ImageSets, network: Autoencoder, console: Console) -> None:
+    """Fit the linear path of a network to the training images, unless a checkpoint has what it became since."""
+    if settings.autoencoder.linear_path and settings.run.resume is None and not console.dry_run:
         start_linear(network, data.plain, nats=settings.autoencoder.kl_target)
-    return network
+        console.say("start      a linear code, fitted to the training images; the network learns the rest")
 
 
 def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--channels") -> Autoencoder:
@@ -147,6 +150,7 @@ def spec(
     """The task, its monitor, and what checkpoints say of the model."""
     options = settings.autoencoder
     _check_batch_statistics(network, settings, len(data.train))
+    start_network(settings, data, network, console)
     distance, partners = perceptual_of(settings, compute.device)
     task = VaeTask(
         network,
