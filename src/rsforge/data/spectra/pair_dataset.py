@@ -113,7 +113,7 @@ class SpectralPairs(Dataset[Sample]):
         """Landsat at its own pixels, turned as the crop is, and the weights that lead from the crop to them."""
         if self.factor is None or pixels.native is None:
             return {}
-        known = np.isfinite(pixels.native).all(axis=-1, keepdims=True)
+        known: npt.NDArray[Any] = np.asarray(np.isfinite(pixels.native).all(axis=-1, keepdims=True))
         native: npt.NDArray[Any] = np.where(known, self.landsat.normalise(pixels.native), 0)
         rows, cols = (area_weights(side, self.factor) for side in pixels.valid.shape)
         corners = turn(np.arange(4).reshape(2, 2), position)  # 0 is the corner at which the pixels of Landsat begin
