@@ -11,10 +11,10 @@ import pytest
 import rasterio
 import scipy.io
 
+from rsforge.data.cube_headers.wavelengths import read_table
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.cubes.spectral_response import SENSORS, integrate_response, load_response
-from rsforge.data.cubes.wavelengths import read_table
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError

@@ -84,11 +84,33 @@ def test_wavelengths_in_the_names_of_bands(tmp_path):
     assert cube.wavelength_nm == pytest.approx([376.44, 381.45, 386.4]) and "names of the bands" in cube.notes[0]
 
 
-@pytest.mark.parametrize(
-    "more", ["", "wavelength = {400, 500}\n", "band names = {a, b, c}\n", "wavelength = {x, y, z}\n"]
-)
+@pytest.mark.parametrize("more", ["", "band names = {a, b, c}\n"])
 def test_no_wavelengths_are_no_guess(tmp_path, more):
     assert open_envi(write(tmp_path / "cube", more=more)).wavelength_nm is None
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("wavelength = {400, 500}\n", "there are 2 for 3 bands"),
+        ("wavelength = {x, y, z}\n", "'x, y, z' are no numbers"),
+        ("wavelength = {400, 500, 600}\nwavelength units = Micrometers\n", "no optical sensor measures at 400 to 600"),
+        ("wavelength = {.4, .5, .6}\nwavelength units = nm\n", "no optical sensor measures at 0.4 to 0.6"),
+        ("bbl = {1, 0}\n", "its bbl marks 2 bands, and there are 3"),
+        ("bbl = {1, maybe, 0}\n", "not 1 or 0 for each band"),
+        ("bad bands = {2}\n", "its bad bands marks 1 bands, and there are 3"),
+        ("wavelenght = {400, 500, 600}\n", "'wavelenght', which is not understood: it is spelled 'wavelength'"),
+        ("reflectance scal factor = 100\n", "it is spelled 'reflectance scale factor'"),
+        ("reflectance scale factor = 0\n", "by which nothing scales"),
+    ],
+)
+def test_what_a_header_says_of_bands_is_right_or_refused(tmp_path, more, why):
+    assert why in reason(write(tmp_path / "cube", more=more))
+
+
+def test_what_nobody_understands_is_named_in_one_line(tmp_path):
+    cube = open_envi(write(tmp_path / "cube", more="colour of sky = blue\nsensor type = X\nhaze = 3\n"))
+    assert cube.notes == ("its header also says colour of sky, haze, which is not used",)
 
 
 def test_nodata_and_scale(tmp_path):

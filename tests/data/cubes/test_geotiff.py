@@ -48,7 +48,7 @@ def test_tags_say_wavelengths_widths_and_bad_bands(tmp_path, unit, by):
 def test_names_say_wavelengths_where_tags_do_not(tmp_path):
     names = [f"band {k} ({400 + k} Nanometers)" for k in range(4)]
     with open_geotiff(write(tmp_path / "a.tif", names=names)) as cube:
-        assert cube.wavelength_nm == pytest.approx([400, 401, 402, 403]) and "descriptions" in cube.notes[0]
+        assert cube.wavelength_nm == pytest.approx([400, 401, 402, 403]) and "names of the bands" in cube.notes[0]
     with open_geotiff(write(tmp_path / "b.tif", spectrum("nm")[:3])) as cube:
         assert cube.wavelength_nm is None
 

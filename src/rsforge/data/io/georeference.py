@@ -184,7 +184,10 @@ class Raster:
 
 @dataclass(frozen=True)
 class BandMetadata:
-    """Tags, names, units, scales and offsets of the bands of a GeoTIFF, copied to patches cut from it."""
+    """Tags, names, units, scales and offsets of the bands of a GeoTIFF, copied to patches cut from it.
+
+    ``imagery`` are the tags of the bands in GDAL's domain IMAGERY, which are not copied.
+    """
 
     tags: dict[str, str]
     band_tags: list[dict[str, str]]
@@ -192,6 +195,7 @@ class BandMetadata:
     units: list[str | None]
     scales: list[float]
     offsets: list[float]
+    imagery: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ class _GdalDataset:
             units=[dataset.units[n - 1] for n in self.bands],
             scales=[dataset.scales[n - 1] for n in self.bands],
             offsets=[dataset.offsets[n - 1] for n in self.bands],
+            imagery=tuple(dataset.tags(n, ns="IMAGERY") for n in self.bands),
         )
 
     def read(self, window: Window) -> Raster:

@@ -19,6 +19,7 @@ _NAMED = re.compile(rf"({_NUMBER})\s*(nm|nano\w*|um|µm|μm|micro\w*|micron\w*)\
 MAX_TEXT = 16 << 20
 FIELDS = ("wavelength", "wavelengths", "wavelength_nm", "wavelengths_nm", "center_wavelengths", "lambda")
 UNSTATED = ("", "unknown", "none")
+LEAST_NM, LARGEST_NM = 100.0, 100_000.0
 MOST_DETECTORS = 4
 WIDTH_FIELDS = ("fwhm", "fwhm_nm", "fwhms")
 
@@ -31,19 +32,30 @@ def to_nanometres(values: F64, unit: str = "") -> tuple[F64, str]:
     """``values`` in nanometres and, where the unit was inferred from their magnitude, a sentence that says so.
 
     Optical sensors measure between 100 nm and 100 micrometres: values below 100 are micrometres. Another unit raises
-    ``WavelengthError``.
+    ``WavelengthError``, and so does one in which they would lie elsewhere.
     """
-    named = unit.strip().lower()
-    if named.startswith(("nm", "nano")):
-        return values, ""
-    if named.startswith(("um", "µm", "μm", "micro")):
-        return values * 1000, ""
-    if named not in UNSTATED:
-        raise WavelengthError(f"their unit is {unit.strip()!r}, not nanometres or micrometres")
     low, high = float(np.min(values)), float(np.max(values))
+    if unit.strip().lower() not in UNSTATED:
+        factor = factor_to_nm(unit)
+        if low * factor < LEAST_NM or high * factor > LARGEST_NM:
+            raise WavelengthError(
+                f"their unit is {unit.strip()!r}, and no optical sensor measures at {low:g} to {high:g} of it; correct "
+                "the unit"
+            )
+        return values * factor, ""
     if high < 100:
         return values * 1000, f"wavelengths of {low:g} to {high:g} are read as micrometres"
     return values, f"wavelengths of {low:g} to {high:g} are read as nanometres"
+
+
+def factor_to_nm(unit: str) -> float:
+    """The nanometres in a unit of wavelengths; ``WavelengthError`` for a unit that is none of nm and µm."""
+    named = unit.strip().lower()
+    if named.startswith(("nm", "nano")):
+        return 1.0
+    if named.startswith(("um", "µm", "μm", "micro")):
+        return 1000.0
+    raise WavelengthError(f"their unit is {unit.strip()!r}, not nanometres or micrometres")
 
 
 def require_valid(values: F64) -> F64:
