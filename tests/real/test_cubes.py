@@ -57,7 +57,7 @@ def test_every_odd_hdf5_file_is_read_or_refused(real_data):
 def test_the_avirisng_cube_is_what_gdal_reads(spectral):
     path = spectral / "avirisng_ang20160910_30x25" / "ang20160910t185702_2rdn_img"
     with open_cube(path) as cube, rasterio.open(path, driver="ENVI") as other:
-        assert (cube.height, cube.width, cube.bands, cube.nodata) == (25, 30, 425, -9999)
+        assert (cube.height, cube.width, cube.bands, cube.meanings.fill) == (25, 30, 425, -9999)
         assert cube.wavelength_nm[[0, -1]].tolist() == [376.44, 2500.12]
         assert cube.grid.transform == pytest.approx(tuple(other.transform)[:6])
         assert np.array_equal(cube.read(Window(3, 5, 20, 11))[0], np.moveaxis(other.read(), 0, 2)[3:23, 5:16])

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from rsforge.data.io.image_reader import UnreadableError
 
 _IMAGE = re.compile(r"(ENMAP.*-)SPECTRAL_IMAGE(_VNIR|_SWIR)?\.tiff?", re.IGNORECASE)
-_LEVEL = re.compile(r"-L(1B|1C|2A)-", re.IGNORECASE)
+_LEVEL = re.compile(r"(?<![A-Z])L(1B|1C|2A)-", re.IGNORECASE)
 _SCALE_OF_REFLECTANCE = 10000  # of level 2A, by the specification of the products
 _FIELDS = {"wavelength (nm)": "wavelengthCenterOfBand", "fwhm (nm)": "FWHMOfBand"}
 _RADIANCE = {"gain": "GainOfBand", "offset": "OffsetOfBand"}
