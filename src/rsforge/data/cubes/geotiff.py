@@ -24,6 +24,7 @@ from rsforge.wording import count_noun
 
 SUFFIXES = (".tif", ".tiff")
 BENIGN = ("AREA_OR_POINT", "LAYER_TYPE", "RepresentationType", "layer")
+_APPLIED = ("gain", "scale", "divisor", "offset")
 _MUST_AGREE = 0.01  # of a wavelength
 
 
@@ -87,11 +88,10 @@ def _read_tags(metadata: BandMetadata, nodata: float | None, *, own_wavelengths:
         key: text for key, text in metadata.tags.items()
         if key in concerning or understand(key)[0] not in {"", "unit", "band names", *taken}
     }  # fmt: skip
-    for meaning, values, idle in (("scale_factor", metadata.scales, 1.0), ("add_offset", metadata.offsets, 0.0)):
-        if any(value != idle for value in values):
-            applied = ("gain", "scale", "divisor", "offset")  # by GDAL's own fields, and never twice
-            said = {key: value for key, value in said.items() if understand(key)[0] not in applied or key in _GDAL}
-            said[meaning] = np.array(values, float)
+    if any(value != 1 for value in metadata.scales) or any(metadata.offsets):
+        # GDAL's own fields, of which tags may be copies: nothing is applied twice.
+        said = {key: value for key, value in said.items() if understand(key)[0] not in _APPLIED}
+        said |= {"scale_factor": np.array(metadata.scales, float), "add_offset": np.array(metadata.offsets, float)}
     if nodata is not None:
         said = {key: value for key, value in said.items() if understand(key)[0] != "fill"} | {"nodata": nodata}
     if metadata.units[0] and "unit" not in taken:
@@ -99,9 +99,6 @@ def _read_tags(metadata: BandMetadata, nodata: float | None, *, own_wavelengths:
     names = [name or "" for name in metadata.descriptions]
     found = read_meanings(said, bands, own_wavelengths=own_wavelengths, names=names, benign=BENIGN)
     return replace(found, notes=(*partial, *found.notes))
-
-
-_GDAL = ("scale_factor", "add_offset")
 
 
 def _collect_band_tags(tags: Sequence[dict[str, str]]) -> tuple[dict[str, Any], list[str]]:

@@ -79,7 +79,7 @@ def open_hdf5(
             dtype=str(dataset.dtype),
             fetch=fetch,
             meanings=_drop_windows(found, dataset),
-            grid=_read_grid(arrays, file),
+            grid=_read_grid(dataset),
             notes=(f"the cube is {dataset.name}", *found.notes),
             close=stack.pop_all().close,
         )
@@ -192,16 +192,17 @@ def _drop_windows(meanings: BandMeanings, dataset: h5py.Dataset) -> BandMeanings
     return replace(meanings, good=good)
 
 
-def _read_grid(arrays: Arrays, file: h5py.File) -> Grid | None:
+def _read_grid(dataset: h5py.Dataset) -> Grid | None:
     """The grid of a NEON product, whose text is that of ENVI's ``map info``; None where there is none."""
-    found: dict[str, str] = {}
-    for group in {str(array.parent.name) for array in arrays.values()}:
-        for key in ("Map_Info", "Coordinate_System_String"):
-            thing = file.get(f"{group}/Coordinate_System/{key}") or file.get(f"{group}/{key}")
-            if isinstance(thing, h5py.Dataset) and thing.shape == ():
-                found[key] = _as_text(thing[()])
-    text = found.get("Map_Info", "")
-    return read_map_info(text, found.get("Coordinate_System_String", "")) if text else None
+    found = {}
+    for key in ("Map_Info", "Coordinate_System_String"):
+        try:
+            text = hdf5_file.find_dataset(dataset.file, f"{dataset.parent.name}/Metadata/Coordinate_System/{key}")
+        except UnreadableError:
+            continue
+        if text.size == 1:
+            found[key] = _as_text(np.asarray(text[()]).ravel()[0])
+    return read_map_info(found.get("Map_Info", ""), found.get("Coordinate_System_String", ""))
 
 
 def _open_prisma(path: Path, file: h5py.File, detectors: list[prisma.Detector], stack: ExitStack) -> Cube:

@@ -167,6 +167,9 @@ def judge_scene(name: str, path: Path, job: CuttingJob, console: Console, *, alo
         _warn_of_fill(path, cube, console)
         turned = _are_falling(path, cube.wavelength_nm)
         keep = cube.select_bands(job.dropped_nm)
+        if console.dry_run and cube.empty_spectra:
+            shown = " and ".join(f"{value:g}" for value in sorted(cube.empty_spectra))
+            console.warn(f"{path.name}: pixels with {shown} in every band {EMPTY}")
         if keep.sum() < 2:
             what = f"{keep.sum()} of the {cube.bands} bands of {path.name} are left"
             raise RsforgeError("RSF-D014", what, where=str(path), fix="drop less by --drop-nm")
