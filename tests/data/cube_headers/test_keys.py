@@ -27,7 +27,7 @@ def test_names_are_known_in_every_spelling(key, meaning, unit):
 
 
 def test_near_names_are_found_where_their_meaning_is_missing():
-    assert find_misspelling("wavelenght", []) == "wavelength" and find_misspelling("wavelenght", ["wavelength"]) == ""
+    assert find_misspelling("wavelengt", []) == "wavelength" and find_misspelling("wavelengt", ["wavelength"]) == ""
     assert find_misspelling("bands", []) == find_misspelling("data type", []) == ""
     assert simplify("Bad-Band List") == "badbandlist"
     assert concerns_values("radiance gain B") and not concerns_values("history")

@@ -87,6 +87,8 @@ def test_widths_have_the_unit_of_their_name_or_of_the_wavelengths():
     lengths = {"wavelength": [0.4, 0.5], "wavelength_units": "micrometers"}
     for said in ({"fwhm": [0.01, 0.02]}, {"FWHM (nm)": [10, 20]}, {"fwhm_um": "0.01 0.02"}):
         assert read_meanings(lengths | said, 2).fwhm_nm == pytest.approx([10, 20])
+    with pytest.raises(UnreadableError, match="widths of 1e-05 to 2e-05 nm contradict their distances"):
+        read_meanings({"wavelength": [400, 400.01], "wavelength unit": "nm", "fwhm": [0.00001, 0.00002]}, 2)
     found = read_meanings(lengths | {"fwhm": [0.01]}, 2)
     assert found.fwhm_nm is None and "holds no width of each band" in found.notes[0]
 
@@ -110,3 +112,14 @@ def test_bands_are_chosen_with_all_that_is_said_of_them():
 def test_numbers_in_texts_and_arrays():
     assert parse_numbers("{1; 2,3 4}").tolist() == [1, 2, 3, 4] and parse_numbers(b"5").tolist() == [5]
     assert parse_numbers("a") is None and parse_numbers("") is None and parse_numbers(np.int8(3)).tolist() == [3]
+
+
+def test_what_is_said_twice_is_named():
+    found = read_meanings({"wavelength": [400, 500], "wavelengths": [1, 2], "wavelength units": "nm"}, 2)
+    assert found.wavelength_nm.tolist() == [400, 500] and "also says wavelengths, which is not used" in found.notes[0]
+
+
+def test_names_of_bands_are_wavelengths_where_they_are_rising_numbers():
+    assert read_meanings({"band names": "400.5, 410.25"}, 2).wavelength_nm.tolist() == [400.5, 410.25]
+    for names in ("1, 2", "500, 400", "400, b"):
+        assert read_meanings({"band names": names}, 2).wavelength_nm is None

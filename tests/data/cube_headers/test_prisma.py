@@ -27,11 +27,17 @@ def test_two_detectors_are_one_cube_of_reflectance(tmp_path, idle):
 
 
 def test_one_detector_may_be_named(tmp_path):
+    """Scaled as ever, with its bands in the order of a table where one is given."""
     path = write_prisma(tmp_path / "a.he5", VNIR, SWIR, WAVES)
+    name, expected = "HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/SWIR_Cube", SWIR[1:4, 2:6] / 65535 * 1.4 - 0.1
+    with open_cube(path, variable=name) as cube:
+        assert cube.wavelength_nm == pytest.approx(WAVES[1])
+        assert cube.read(Window(1, 2, 3, 4))[0] == pytest.approx(expected, abs=1e-6)
     (tmp_path / "w.txt").write_text("\n".join(f"{w:.2f}" for w in WAVES[1][::-1]))
-    name = "HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/SWIR_Cube"
-    with open_cube(path, variable=name, wavelengths=tmp_path / "w.txt") as cube:
-        assert (cube.height, cube.width, cube.bands) == (5, 7, 8)
+    for variable in (name, None):
+        with open_cube(path, variable=variable, wavelengths=tmp_path / "w.txt") as cube:
+            assert cube.wavelength_nm == pytest.approx(WAVES[1][::-1], abs=0.01)
+            assert cube.read(Window(1, 2, 3, 4))[0] == pytest.approx(expected[..., ::-1], abs=1e-6)
 
 
 def test_radiance_of_level_1_has_a_factor_and_an_offset(tmp_path):

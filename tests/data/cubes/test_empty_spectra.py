@@ -17,6 +17,7 @@ def test_pixels_of_zeros_and_of_the_fill_are_found():
     }
     assert find_empty_spectra(stored[..., :7], None) is None  # too few bands to tell
     assert find_empty_spectra(stored, 0.5).keys() == {0.0}
+    assert find_empty_spectra(stored[..., :2], 3.0).keys() == {3.0}  # which somebody named
 
 
 def test_samples_lie_in_the_cube_from_edge_to_edge():

@@ -99,7 +99,7 @@ def test_no_wavelengths_are_no_guess(tmp_path, more):
         ("bbl = {1, 0}\n", "its bbl marks 2 bands, and there are 3"),
         ("bbl = {1, maybe, 0}\n", "not 1 or 0 for each band"),
         ("bad bands = {2}\n", "its bad bands marks 1 bands, and there are 3"),
-        ("wavelenght = {400, 500, 600}\n", "'wavelenght', which is not understood: it is spelled 'wavelength'"),
+        ("wavelengt = {400, 500, 600}\n", "'wavelengt', which is not understood: it is spelled 'wavelength'"),
         ("reflectance scal factor = 100\n", "it is spelled 'reflectance scale factor'"),
         ("reflectance scale factor = 0\n", "by which nothing scales"),
     ],
@@ -197,3 +197,11 @@ def test_gains_and_offsets_are_applied(tmp_path):
 def test_a_zone_of_utm_is_a_coordinate_system(tmp_path, text, code):
     crs = open_envi(write(tmp_path / "cube", more=f"map info = {{{text}}}\n")).grid.crs
     assert (CRS.from_wkt(crs).to_epsg() if crs else None) == code
+
+
+def test_fields_of_the_format_may_have_underscores(tmp_path):
+    path = write(tmp_path / "cube", offset=3, more="reflectance_scale_factor = 10\n")
+    header = tmp_path / "cube.hdr"
+    for name in ("data type", "header offset", "byte order"):
+        header.write_text(header.read_text().replace(name, name.replace(" ", "_")))
+    assert open_envi(path).read(Window(0, 0, 5, 7))[0] == pytest.approx(VALUES / 10, rel=1e-6)

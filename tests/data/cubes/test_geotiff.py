@@ -124,7 +124,7 @@ def test_a_header_beside_it_says_what_the_file_does_not(tmp_path):
 def test_a_scale_is_applied_once(tmp_path):
     """GDAL copies the attributes of netCDF as tags, and what an ENVI header says may stand in both."""
     path = write_tif(tmp_path / "a.tif", replace(CUBE, scale=0.5))
-    tag_bands(path, lambda k: {"scale_factor": "0.5", "add_offset": "3"})
+    tag_bands(path, lambda k: {"scale_factor": "0.5", "add_offset": "3", "reflectance_scale_factor": "2"})
     write_header(tmp_path / "a.hdr", replace(CUBE, scale=0.5))
     with open_geotiff(path) as cube:
         assert cube.read(Window(0, 0, 6, 9))[0] == pytest.approx(VALUES * 0.5)

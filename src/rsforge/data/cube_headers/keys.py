@@ -43,7 +43,10 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 SUFFIXES = {"nm": "nm", "nanometers": "nm", "nanometres": "nm", "um": "um", "micrometers": "um", "micrometres": "um"}
 _WITH_UNIT = ("wavelength", "fwhm")
-_STEMS = ("wave", "fwhm", "scal", "gain", "offset", "nodata", "fill", "ignore", "badband", "goodband", "bbl", "valid")
+_STEMS = (
+    "wave", "fwhm", "scal", "gain", "offset", "factor", "slope", "intercept", "multipli", "nodata", "fill", "ignore",
+    "badband", "goodband", "bbl", "valid",
+)  # fmt: skip
 _CLOSE = 0.87
 _SUFFIX = re.compile(r"(?<=[^A-Za-z])(nm|um|nanomet(?:er|re)s|micromet(?:er|re)s)$")
 

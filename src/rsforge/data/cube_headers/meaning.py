@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from rsforge.data.cube_headers.keys import Said, concerns_values, find_misspelling, simplify, understand
 from rsforge.data.cube_headers.wavelengths import (
+    MAX_TEXT,
     WavelengthError,
     are_valid_widths,
+    are_widths,
     factor_to_nm,
     parse_names,
     require_valid,
@@ -137,18 +139,21 @@ def _sort(said: Said, bands: int, benign: set[str]) -> _Header:
             header.values[meaning], header.names[meaning] = value, key
             if unit:
                 header.units[meaning] = unit
-        elif not meaning and simplify(key) not in benign:
+        elif meaning:
+            header.unknown.append(key)
+        elif simplify(key) not in benign:
             unknown.append(key)
     for key in unknown:
         if near := find_misspelling(key, header.values):
             raise UnreadableError(f"its header says {key!r}, which is not understood: it is spelled {near!r}")
-    header.unknown = unknown
+    header.unknown += unknown
     return header
 
 
 def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> tuple[F64 | None, F64 | None]:
     """Wavelengths and widths in nm."""
     if "wavelength" not in header.values:
+        names = names or [name.strip() for name in _shorten(header.values.get("band names", ""), MAX_TEXT).split(",")]
         named = parse_names(names)
         if named is None or len(named) != header.bands:
             return None, None
@@ -170,9 +175,14 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
     if widths is None:
         return wavelength_nm, None
     unit_of_widths = header.units.get("fwhm") or _shorten(header.values.get("fwhm unit", ""))
-    if unit_of_widths:
-        return wavelength_nm, widths * factor_to_nm(unit_of_widths)
-    return wavelength_nm, widths * (wavelength_nm[0] / values[0])
+    widths_nm = widths * (factor_to_nm(unit_of_widths) if unit_of_widths else wavelength_nm[0] / values[0])
+    if any(are_widths(widths_nm * by, wavelength_nm) for by in (1000, 0.001)) and not are_widths(
+        widths_nm, wavelength_nm
+    ):
+        raise WavelengthError(
+            f"their widths of {widths_nm.min():g} to {widths_nm.max():g} nm contradict their distances: another unit?"
+        )
+    return wavelength_nm, widths_nm
 
 
 def _read_scaling(header: _Header, notes: list[str]) -> tuple[F64 | None, F64 | None]:

@@ -83,6 +83,22 @@ def _read_scaling(name: str, attributes: Mapping[str, Any]) -> tuple[float, floa
     return 1 / float(factor), -float(offset), "W m-2 sr-1 um-1"
 
 
+def choose_detectors(detectors: list[Detector], variable: str | None, table: int | None) -> list[Detector]:
+    """Those whose cubes are meant: the one named ``variable``, else the one with as many bands as a ``table`` of
+    wavelengths, else all. With a table bands are in the order of the file, as the table is. None if another is named.
+    """
+    if variable is not None:
+        detectors = [one for one in detectors if one.path.strip("/") == variable.strip("/")]
+    if table is None:
+        return detectors
+    fitting = [one for one in detectors if len(one.bands) == table]
+    orders = [np.argsort(one.bands) for one in fitting]
+    return [
+        Detector(one.path, one.bands[order], one.meanings.select(order))
+        for one, order in zip(fitting[:1], orders[:1], strict=True)
+    ] or detectors
+
+
 def join(detectors: list[Detector]) -> BandMeanings:
     """The meanings of the bands of all detectors, one after the other."""
     parts = [detector.meanings for detector in detectors]

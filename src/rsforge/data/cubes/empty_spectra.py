@@ -24,12 +24,13 @@ SIDE, PLACES = 32, 4
 def find_empty_spectra(stored: Array, fill: float | None) -> dict[float, Mask] | None:
     """The pixels ``(h, w)`` of stored values ``(h, w, B)`` that are 0 in every band, or ``fill``, by value.
 
-    None where there are none, and for spectra of fewer than ``FEWEST_BANDS`` bands.
+    None where there are none. Zeros in fewer than ``FEWEST_BANDS`` bands are measurements.
     """
-    if stored.shape[2] < FEWEST_BANDS or not stored.size:
+    values = {0.0} if stored.shape[2] >= FEWEST_BANDS else set()
+    values |= set() if fill is None else {fill}
+    if not values or not stored.size:
         return None
     first = stored[..., 0]
-    values = {0.0} if fill is None else {0.0, fill}
     found = {}
     for value in values:
         pixels: Mask = np.asarray(first == value)

@@ -77,7 +77,9 @@ def read_header(path: Path) -> dict[str, str]:
     text = path.read_bytes().decode(errors="replace")
     if not text.lstrip("\ufeff").startswith("ENVI"):
         raise UnreadableError("it is not an ENVI header: its first word is not ENVI")
-    return {m[1].strip().lower(): m[2].strip().strip("{}").strip() for m in _FIELD.finditer(text)}
+    fields = {m[1].strip().lower(): m[2].strip().strip("{}").strip() for m in _FIELD.finditer(text)}
+    # The fields of the format itself are known by their names with blanks.
+    return {key.replace("_", " ") if key.replace("_", " ") in BENIGN else key: value for key, value in fields.items()}
 
 
 def open_envi(path: Path, own_wavelengths: bool = True) -> Cube:

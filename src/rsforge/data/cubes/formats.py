@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rsforge import durable
-from rsforge.data.cube_headers.wavelengths import WavelengthError, read_table, wavelength_error
+from rsforge.data.cube_headers.wavelengths import MAX_TEXT, WavelengthError, read_table, wavelength_error
 from rsforge.data.cubes.cube import F64, Cube, WindowData
 from rsforge.data.cubes.envi import find_header, open_envi
 from rsforge.data.cubes.geotiff import find_geotiff, open_geotiff
@@ -89,7 +89,7 @@ def open_cube(
         with _translate_errors(path):
             return inner(window)
 
-    cube = replace(cube, fetch=fetch)
+    cube = replace(cube, fetch=fetch, notes=(*cube.notes, *_name_sidecar(cube.path)))
     if table is None:
         return cube
     if len(table[0]) != cube.bands:
@@ -100,6 +100,16 @@ def open_cube(
         )  # fmt: skip
     notes = tuple(filter(None, (*cube.notes, table[2])))
     return replace(cube, meanings=replace(cube.meanings, wavelength_nm=table[0], fwhm_nm=table[1]), notes=notes)
+
+
+def _name_sidecar(path: Path) -> list[str]:
+    """A sentence on GDAL's file of metadata beside a file, which is not read, where it says something of values."""
+    sidecar = path.with_name(path.name + ".aux.xml")
+    if not sidecar.is_file() or sidecar.stat().st_size > MAX_TEXT:
+        return []
+    text = sidecar.read_bytes().lower()
+    said = [word.decode() for word in (b"<scale>", b"<offset>", b"<nodatavalue", b"wavelength") if word in text]
+    return [f"{sidecar.name} beside it gives {', '.join(said)}, and is not read"] if said else []
 
 
 @contextmanager

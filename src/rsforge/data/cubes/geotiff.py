@@ -77,7 +77,11 @@ def find_geotiff(header: Path) -> Path | None:
 def _read_tags(metadata: BandMetadata, nodata: float | None, *, own_wavelengths: bool) -> BandMeanings:
     bands = len(metadata.band_tags)
     imagery = metadata.imagery or ({},) * bands
-    tags = [{**more, **own} for own, more in zip(metadata.band_tags, imagery, strict=True)]
+    known = {understand(key)[0] for row in metadata.band_tags for key in row}
+    tags = [
+        {**{key: text for key, text in more.items() if understand(key)[0] not in known}, **own}
+        for own, more in zip(metadata.band_tags, imagery, strict=True)
+    ]
     if own_wavelengths:
         _check_agreement(metadata)
     said, partial = _collect_band_tags(tags)

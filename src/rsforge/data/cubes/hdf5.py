@@ -45,10 +45,10 @@ def open_hdf5(
     with ExitStack() as stack:
         file = stack.enter_context(hdf5_file.open_file(path))
         arrays = hdf5_file.list_numeric_datasets(file)
-        if variable is None and wavelength_nm is None:
-            shapes = {name: array.shape for name, array in arrays.items()}
-            if detectors := prisma.find_detectors(dict(file.attrs), shapes):
-                return _open_prisma(path, file, detectors, stack)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        table = None if wavelength_nm is None else len(wavelength_nm)
+        if detectors := prisma.choose_detectors(prisma.find_detectors(dict(file.attrs), shapes), variable, table):
+            return _open_prisma(path, file, detectors, stack)
         dataset = hdf5_file.find_dataset(file, variable) if variable else _find_largest(arrays)
         hdf5_file.check_dataset(dataset)
         require_stored(dataset.size * dataset.dtype.itemsize, _stored_bytes(dataset, path))
@@ -255,6 +255,8 @@ def find_named_values(names: tuple[str, ...], dataset: h5py.Dataset, arrays: Arr
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return value if isinstance(value, str) else ""

@@ -13,6 +13,7 @@ import numpy as np
 
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F32, FILLS, Mask
+from rsforge.data.cubes.empty_spectra import FEWEST_BANDS
 from rsforge.data.cubes.patches import NATIVE, NATIVE_VALID
 from rsforge.data.cubes.resample import coarse_count
 from rsforge.data.io.image_reader import UnreadableError
@@ -68,9 +69,9 @@ class PatchReader:
 
         With ``native`` a window comes with Landsat's own pixels too, at whose edges it must begin.
 
-        Where the file has no mask, pixels with a usual nodata value in any band are invalid. With ``landsat_alone`` no
-        spectrum is read, whatever is there. RSF-D008 for NaN and infinite values in valid pixels, for damage, and for a
-        file that changed since it was found.
+        Where the file has no mask, pixels with a usual nodata value in any band are invalid, and spectra of zeros. With
+        ``landsat_alone`` no spectrum is read, whatever is there. RSF-D008 for NaN and infinite values in valid pixels,
+        for damage, and for a file that changed since it was found.
         """
         file = patch.file
         row, col, height, width = window or Window(0, 0, file.height, file.width)
@@ -134,11 +135,13 @@ def _read_native(source: h5py.File, patch: PatchRef, row: int, col: int, height:
 
 
 def _find_valid(*images: F32) -> Mask:
-    """Pixels of which no band is a usual nodata value."""
+    """Pixels of which no band is a usual nodata value, and not all of many bands are 0."""
     valid = np.ones(images[0].shape[:2], bool)
     for values in images:
         for fill in FILLS:
             valid &= ~np.any(values == np.float32(fill), axis=-1)
+        if values.shape[-1] >= FEWEST_BANDS:
+            valid &= values.any(axis=-1)
     return valid
 
 
