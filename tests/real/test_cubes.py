@@ -11,10 +11,10 @@ import pytest
 import rasterio
 import scipy.io
 
+from rsforge.data.cube_headers.wavelengths import read_table
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.cubes.spectral_response import SENSORS, integrate_response, load_response
-from rsforge.data.cubes.wavelengths import read_table
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError
@@ -57,7 +57,7 @@ def test_every_odd_hdf5_file_is_read_or_refused(real_data):
 def test_the_avirisng_cube_is_what_gdal_reads(spectral):
     path = spectral / "avirisng_ang20160910_30x25" / "ang20160910t185702_2rdn_img"
     with open_cube(path) as cube, rasterio.open(path, driver="ENVI") as other:
-        assert (cube.height, cube.width, cube.bands, cube.nodata) == (25, 30, 425, -9999)
+        assert (cube.height, cube.width, cube.bands, cube.meanings.fill) == (25, 30, 425, -9999)
         assert cube.wavelength_nm[[0, -1]].tolist() == [376.44, 2500.12]
         assert cube.grid.transform == pytest.approx(tuple(other.transform)[:6])
         assert np.array_equal(cube.read(Window(3, 5, 20, 11))[0], np.moveaxis(other.read(), 0, 2)[3:23, 5:16])
@@ -68,7 +68,10 @@ def test_enmap_names_its_empty_bands(spectral):
         assert np.flatnonzero(cube.find_empty_bands()).tolist() == list(range(129, 135))
         assert np.flatnonzero(~cube.good_bands).tolist() == list(range(129, 135))
         values, valid = cube.read(Window(0, 0, 32, 32), cube.select_bands([]))
-        assert values.shape == (32, 32, 218) and valid.all() and values.min() >= 0 and values.max() < 11_000
+        assert values.shape == (32, 32, 218) and valid.all() and values.min() >= 0 and values.max() < 1.1
+        with rasterio.open(cube.path) as other:
+            theirs = np.moveaxis(other.read() * np.array(other.scales)[:, None, None], 0, 2)
+        assert values == pytest.approx(theirs[..., cube.select_bands([])], rel=1e-6)  # reflectance, as its scale says
 
 
 def test_samson_is_a_cube_of_columns(spectral):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
 
+from rsforge.data.cubes.resample import area_weights
+from rsforge.data.spectra.spatial_dataset import area_mean
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.task import StepContext
 from rsforge.losses.spectral import absolute_error, spectral_angle, spectral_gradient
@@ -140,11 +143,11 @@ def test_a_spectrum_that_gives_the_measurement_back_is_consistent():
     task, batch = consistent_task(), draw_batch()
     seen = torch.einsum("kc,bchw->bkhw", RESPONSE.weight, batch["spectra"]) + RESPONSE.bias[:, None, None]
     valid = batch["valid"] > 0
-    loss, terms = task.loss(batch["spectra"], batch["spectra"] * 0, valid, seen)
+    loss, terms = task.loss(batch["spectra"], batch["spectra"] * 0, valid, {"landsat": seen})
     assert loss.item() == pytest.approx(0, abs=1e-6) and list(terms) == ["consistency"]
-    off, _ = task.loss(batch["spectra"], batch["spectra"], valid, seen + 0.25)
+    off, _ = task.loss(batch["spectra"], batch["spectra"], valid, {"landsat": seen + 0.25})
     assert off.item() == pytest.approx(0.25, rel=1e-5)
-    holes, _ = task.loss(batch["spectra"], batch["spectra"], valid, seen.where(valid, torch.nan))
+    holes, _ = task.loss(batch["spectra"], batch["spectra"], valid, {"landsat": seen.where(valid, torch.nan)})
     assert holes.item() == pytest.approx(0, abs=1e-6)
 
 
@@ -158,10 +161,28 @@ def test_consistency_is_learnt_and_told_by_its_name():
     figures = measure(task, batch)
     task.network.eval()
     with torch.no_grad():
-        _, terms = task.loss(task.network(batch["landsat"]), batch["spectra"], batch["valid"] > 0, batch["landsat"])
+        _, terms = task.loss(task.network(batch["landsat"]), batch["spectra"], batch["valid"] > 0, batch)
     assert figures["consistency"] == figures["loss"] == pytest.approx(terms["consistency"].item(), rel=1e-5)
 
 
 def test_consistency_needs_a_response():
     with pytest.raises(ValueError, match="needs the response"):
         make_task(weights={"consistency": 1.0})
+
+
+def test_at_the_pixels_of_landsat_true_spectra_are_consistent():
+    """Area means over the valid part of each of its pixels, and none where less than half of one is valid."""
+    task, batch = consistent_task(), draw_batch(size=9)
+    rows = torch.from_numpy(area_weights(9, Fraction(3, 2))).float()
+    seen = torch.einsum("kc,bchw->bkhw", RESPONSE.weight, batch["spectra"]) + RESPONSE.bias[:, None, None]
+    native, holds = area_mean(seen, batch["valid"], rows)
+    batch |= {"rows": rows.expand(3, -1, -1), "cols": rows.expand(3, -1, -1), "native_valid": holds}
+    valid = batch["valid"] > 0
+    for nothing in (0.0, torch.nan):
+        batch["native"] = native.where(holds > 0, nothing)
+        loss, _ = task.loss(batch["spectra"].where(valid, 7.0), batch["spectra"], valid, batch)
+        assert loss.item() == pytest.approx(0, abs=1e-6)
+    batch["native"] = native + 0.25
+    assert task.loss(batch["spectra"], batch["spectra"], valid, batch)[0].item() == pytest.approx(0.25, rel=1e-4)
+    off, _ = task.loss(batch["spectra"], batch["spectra"], valid, {"landsat": batch["landsat"]})
+    assert off.item() > 0.05

@@ -23,10 +23,8 @@ def draw(count=3):
 
 def measure(*batches):
     figures = SpectralFigures(
-        lambda batch: Comparison(
-            batch["output"], batch["baseline"], batch["target"], batch["valid"] > 0, batch["output"]
-        ),
-        loss=lambda output, target, valid, given: spatial_loss(output, target, valid=valid, l1=1.0, sam=0.1),
+        lambda batch: Comparison(batch["output"], batch["baseline"], batch["target"], batch["valid"] > 0, batch),
+        loss=lambda output, target, valid, batch: spatial_loss(output, target, valid=valid, l1=1.0, sam=0.1),
         weights=WEIGHTS,
         normalisation=Normalisation(torch.tensor([0.5]), torch.tensor([-0.2])),
         prefix="other_",

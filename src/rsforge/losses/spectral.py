@@ -7,6 +7,8 @@ float32. Images whose shapes differ raise ``ValueError``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,8 @@ WIDEST = 3.0
 """Neighbouring bands further apart than this multiple of the typical spacing have removed bands between them."""
 
 Terms = dict[str, Tensor]
+Average = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+"""Of an image and its valid pixels: its means over wider pixels, and where these hold."""
 
 
 def absolute_error(output: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -87,15 +91,20 @@ def response_error(
     valid: Tensor | None = None,
     *,
     offset: Tensor | None = None,
+    average: Average | None = None,
 ) -> Tensor:
     """Mean absolute error of spectra ``(B, C, H, W)``, seen through ``response`` ``(K, C)``, from what was measured.
 
     ``measured`` is ``(B, K, H, W)``. Where output and measurement are normalised, ``response`` and ``offset`` ``(K,)``
-    are those between the normalised values.
+    are those between the normalised values. A sensor of wider pixels needs ``average``, which makes what is seen and
+    the valid pixels those of the sensor, for ``measured`` ``(B, K, h, w)``.
     """
     with torch.autocast(output.device.type, enabled=False):
         seen = torch.einsum("kc,bchw->bkhw", response.to(_wide(output)), _wide(output))
-    return absolute_error(seen if offset is None else seen + offset.to(seen)[:, None, None], measured, valid)
+        seen = seen if offset is None else seen + offset.to(seen)[:, None, None]
+        if average is not None:
+            seen, valid = average(seen, valid)
+    return absolute_error(seen, measured, valid)
 
 
 def combined_loss(
@@ -112,6 +121,7 @@ def combined_loss(
     response: Tensor | None = None,
     measured: Tensor | None = None,
     offset: Tensor | None = None,
+    average: Average | None = None,
 ) -> tuple[Tensor, Terms]:
     """The loss of spectral super-resolution, a scalar, and its unweighted terms by name.
 
@@ -125,7 +135,7 @@ def combined_loss(
     if consistency:
         if response is None or measured is None:
             raise ValueError("consistency needs the response and what was measured")
-        terms["consistency"] = response_error(output, response, measured, valid, offset=offset)
+        terms["consistency"] = response_error(output, response, measured, valid, offset=offset, average=average)
     return _total(terms, weights, output), terms
 
 

@@ -53,6 +53,13 @@ class HsiPatchesSettings(Section):
         description="Rows and columns of a cube stored as a matrix.",
         json_schema_extra=also(metavar="ROWS COLS", basic=True),
     )
+    bands_axis: Literal["first", "middle", "last"] | None = Field(
+        None, description="Axis of the bands in a MATLAB or HDF5 file; detected when absent, by wavelengths and names."
+    )
+    fill: float | None = Field(
+        None,
+        description="Stored value that makes a pixel invalid where all bands have it, as 0 does in any cube.",
+    )
     drop_nm: tuple[Annotated[str, AfterValidator(_span)], ...] = Field(
         ("1350-1470", "1780-1980", "2400-3000"), description="Wavelength ranges to leave out; none keeps all."
     )

@@ -125,7 +125,8 @@ class SpectralLossSettings(Section):
     consistency_weight: Weight = Field(
         0.0,
         description="Weight of the difference between what Landsat measured and what it would measure of the "
-        "prediction, through the response of the sensor.",
+        "prediction, through the response of the sensor: at Landsat's own pixels where all files have landsat_native "
+        "(crops then begin at whole ones), else at those of the enlarged landsat, which not even true spectra meet.",
     )
     sensor: SensorName | None = Field(
         None,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rsforge.data.spectra.spatial_dataset import area_mean
 from rsforge.engine.task import StepContext, Turn
-from rsforge.losses.spectral import combined_loss
+from rsforge.losses.spectral import Average, combined_loss
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.tasks.spectral_figures import Batch, Comparison, Normalisation, SpectralFigures
 
@@ -41,8 +43,10 @@ class SpectralTask:
     """The weighted sum of absolute and squared error, spectral angle and error of the slope along wavelength.
 
     The term ``consistency`` is the absolute error of what the sensor would measure of the output, through ``response``,
-    which it needs (``ValueError``), from the input: in shares of the input's normalised range, so that it is of the
-    size of the other terms in any unit.
+    which it needs (``ValueError``), from what it measured: in shares of the normalised range of Landsat, so that it is
+    of the size of the other terms in any unit. Measured were, where a batch holds them, ``native`` ``(B, in, p, q)`` at
+    Landsat's own pixels where ``native_valid`` is 1, of which the area means by ``rows`` and ``cols`` of the output are
+    compared; else it is ``landsat``, which was enlarged from them, pixel by pixel.
 
     A batch holds ``landsat`` ``(B, in, H, W)`` and ``spectra`` ``(B, bands, H, W)``, normalised, and ``valid``
     ``(B, 1, H, W)``, 0 where a pixel does not count. ``wavelength_nm`` ``(bands,)`` ascends.
@@ -73,16 +77,18 @@ class SpectralTask:
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         output = self.network(batch["landsat"])
         valid = batch["valid"] > 0
-        loss, terms = self.loss(output, batch["spectra"], valid, batch["landsat"])
+        loss, terms = self.loss(output, batch["spectra"], valid, batch)
         yield Turn("network", loss, terms, valid.float().mean())
 
-    def loss(self, output: Tensor, target: Tensor, valid: Tensor, measured: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, output: Tensor, target: Tensor, valid: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, a scalar, and its unweighted terms by name."""
         w, seen = self.weights, self.response
+        measured, average = _find_measured(batch)
         return combined_loss(
             output, target, wavelength_nm=self.wavelength_nm, valid=valid,
             l1=w["l1"], l2=w["l2"], sam=w["sam"], spectral_grad=w["spectral_grad"], consistency=w["consistency"],
             response=seen.weight if seen else None, offset=seen.bias if seen else None, measured=measured,
+            average=average,
         )  # fmt: skip
 
     def validation(self) -> SpectralFigures:
@@ -93,4 +99,18 @@ class SpectralTask:
     def _compare(self, batch: Batch) -> Comparison:
         x = batch["landsat"]
         ridge = self.network.keep_range(self.baseline.predict(x))
-        return Comparison(self.network(x).float(), ridge, batch["spectra"], batch["valid"] > 0, x)
+        return Comparison(self.network(x).float(), ridge, batch["spectra"], batch["valid"] > 0, batch)
+
+
+def _find_measured(batch: Batch) -> tuple[Tensor, Average | None]:
+    """What Landsat measured, and how the fine pixels of a batch become its own; None where they are as wide."""
+    if "native" not in batch:
+        return batch["landsat"], None
+    rows, cols, known = batch["rows"][:, None], batch["cols"][:, None], batch["native_valid"] > 0
+
+    def average(seen: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+        counted = torch.ones_like(seen[:, :1]) if valid is None else valid.to(seen)
+        means, holds = area_mean(seen.where(counted > 0, 0), counted, rows.to(seen), cols.to(seen))
+        return means, (holds > 0) & known
+
+    return batch["native"], average

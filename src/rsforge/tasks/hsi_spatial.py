@@ -43,11 +43,11 @@ class SpatialTask:
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         valid = self._find_comparable(batch)
-        loss, terms = self.loss(self.network(batch["low"], batch["low_valid"]), batch["high"], valid, batch["low"])
+        loss, terms = self.loss(self.network(batch["low"], batch["low_valid"]), batch["high"], valid, batch)
         yield Turn("network", loss, terms, valid.float().mean())
 
-    def loss(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, and its unweighted terms by name; the input that was ``given`` has no part in it."""
+    def loss(self, output: Tensor, target: Tensor, valid: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, a scalar, and its unweighted terms by name; nothing else of the ``batch`` has a part in it."""
         w = self.weights
         return spatial_loss(output, target, valid=valid, l1=w["l1"], l2=w["l2"], sam=w["sam"])
 
@@ -61,7 +61,7 @@ class SpatialTask:
         # With the corrections of the network: without training it is this.
         bicubic = Bicubic(self.network, str(self.network.scale), self.network.corrections).to(given[0].device)
         output = self.network(*given).float()
-        return Comparison(output, bicubic(*given), batch["high"], self._find_comparable(batch), given[0])
+        return Comparison(output, bicubic(*given), batch["high"], self._find_comparable(batch), batch)
 
     def _find_comparable(self, batch: Batch) -> Tensor:
         return find_comparable(batch["valid"], batch["low_valid"], self.network.scale)

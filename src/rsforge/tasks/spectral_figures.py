@@ -13,8 +13,8 @@ from rsforge.engine.distributed import SingleProcess
 from rsforge.metrics.spectral import rmse, sam_deg
 
 Batch = Mapping[str, Tensor]
-SpectralLoss = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""Of output, target, the pixels that count and the input: the loss, a scalar, and its unweighted terms by name."""
+SpectralLoss = Callable[[Tensor, Tensor, Tensor, Batch], tuple[Tensor, dict[str, Tensor]]]
+"""Of output, target, the pixels that count and the batch: the loss, a scalar, and its unweighted terms by name."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Normalisation:
 class Comparison:
     """Spectra of a batch ``(B, bands, H, W)``, normalised, and ``valid`` ``(B, 1, H, W)``, True where they count.
 
-    ``given`` is what the network made ``output`` of.
+    ``batch`` is what they are of.
     """
 
     output: Tensor
     baseline: Tensor
     target: Tensor
     valid: Tensor
-    given: Tensor
+    batch: Batch
 
 
 class SpectralFigures:
@@ -72,11 +72,12 @@ class SpectralFigures:
         for k in range(count):  # one at a time: hundreds of bands in float64 take much memory
             one = slice(k, k + 1)
             if c.valid[one].any():
-                self._add_terms(c.output[one], c.target[one], c.valid[one], c.given[one])
+                batch = {name: values[one] for name, values in c.batch.items()}
+                self._add_terms(c.output[one], c.target[one], c.valid[one], batch)
                 self._add_physical(c.output[one], c.baseline[one], c.target[one], c.valid[one])
 
-    def _add_terms(self, output: Tensor, target: Tensor, valid: Tensor, given: Tensor) -> None:
-        _, terms = self.loss(output, target, valid, given)
+    def _add_terms(self, output: Tensor, target: Tensor, valid: Tensor, batch: Batch) -> None:
+        _, terms = self.loss(output, target, valid, batch)
         pixels = float(valid.sum())
         for name in self.names:
             self.sums[name] += float(terms[name]) * pixels

@@ -15,6 +15,7 @@ import scipy.io
 from rsforge.data.cubes.formats import find_cubes, open_cube
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError
+from tests.worlds.cube_formats import Stored, write_envi, write_header, write_tif
 
 VALUES = np.random.default_rng(0).uniform(1, 2, (6, 4, 5)).astype(np.float32)
 
@@ -161,3 +162,23 @@ def test_strange_wavelengths_of_other_formats_are_named(tmp_path: Path):
     for name, why in (("a.h5", "700 is given"), ("b.mat", "0 is none"), ("c.tif", "'Wavenumber'")):
         error = code(lambda name=name: open_cube(tmp_path / name))
         assert error.code == "RSF-D014" and why in error.what
+
+
+def test_a_header_and_the_geotiff_that_it_describes_are_one_cube(tmp_path):
+    cube = Stored(np.ones((4, 5, 3), np.float32), np.array([400.0, 500, 600]))
+    write_tif(tmp_path / "a.tif", cube, fields=False)
+    header = write_header(tmp_path / "a.hdr", cube)
+    assert find_cubes(tmp_path) == {"a": tmp_path / "a.tif"}
+    for path in (tmp_path / "a.tif", header):
+        with open_cube(path) as opened:
+            assert opened.path == tmp_path / "a.tif" and opened.wavelength_nm.tolist() == [400, 500, 600]
+
+
+def test_a_file_of_metadata_that_is_not_read_is_named(tmp_path):
+    cube = Stored(np.ones((4, 5, 3), np.float32), np.array([400.0, 500, 600]))
+    header = write_envi(tmp_path, cube)
+    beside = tmp_path / "cube.img.aux.xml"
+    for text, named in (("<Scale>0.1</Scale>", True), ("<STATISTICS/>", False)):
+        beside.write_text(f"<PAMDataset>{text}</PAMDataset>")
+        with open_cube(header) as opened:
+            assert any("cube.img.aux.xml beside it gives <scale>, and is not read" in n for n in opened.notes) == named

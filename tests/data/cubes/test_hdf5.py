@@ -9,6 +9,7 @@ import pytest
 from rsforge.data.cubes.hdf5 import open_hdf5
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
+from tests.worlds.cube_formats import Stored, write_neon
 
 VALUES = np.random.default_rng(0).uniform(0, 1, (6, 4, 9)).astype(np.float32)  # rows, columns, bands
 ALL, PART = Window(0, 0, 6, 4), Window(2, 1, 3, 2)
@@ -83,3 +84,50 @@ def test_what_is_no_cube_is_refused(file, variable, why):
     file["away"] = h5py.ExternalLink("other.h5", "/cube")
     with pytest.raises(UnreadableError, match=why):
         opened(file, variable)
+
+
+def test_the_layout_of_neon(tmp_path):
+    """``Scale_Factor`` divides, windows of water vapour are no good bands, and the grid is in a text."""
+    stored = Stored((VALUES * 9000).astype(np.int16), np.arange(1300.0, 1480, 20))
+    stored.values[1, 1] = -9999
+    path = write_neon(tmp_path / "NEON.h5", stored, ((1340, 1445), (1790, 1955)))
+    with open_hdf5(path, None, None, None) as cube:
+        values, valid = cube.read(ALL)
+        assert np.argwhere(~valid).tolist() == [[1, 1]]
+        assert values[valid] == pytest.approx(stored.values[valid] / 10000)
+        assert cube.good_bands.tolist() == [nm < 1340 or nm > 1445 for nm in stored.waves]
+        assert cube.grid.transform == (1, 0, 368000, 0, -1, 4306000) and "18N" in cube.grid.crs
+
+
+def test_equal_axes_are_told_apart_by_their_names_or_asked_about(tmp_path):
+    values, nm = np.random.default_rng(0).uniform(0, 1, (5, 5, 5)), np.linspace(400, 480, 5)
+    for number, name in enumerate((None, "label", "scale")):
+        path = tmp_path / f"{number}.h5"
+        with h5py.File(path, "w") as file:
+            file["cube"], file["wavelength"] = values, nm
+            if name == "label":
+                file["cube"].dims[0].label = "bands"
+            if name == "scale":
+                file["wavelength"].make_scale("wavelength")
+                file["cube"].dims[0].attach_scale(file["wavelength"])
+        if name is None:
+            with pytest.raises(UnreadableError, match="3 axes of 5 x 5 x 5 values are as long as the 5 wavelengths"):
+                open_hdf5(path, None, None, None)
+        axis = "first" if name is None else None
+        with open_hdf5(path, None, None, None, axis) as cube:
+            assert np.allclose(cube.read(Window(0, 0, 5, 5))[0], values.transpose(1, 2, 0))
+
+
+def test_of_two_cubes_each_has_the_wavelengths_beside_it(file):
+    for name, nm in (("a", 400), ("b", 900)):
+        file[f"{name}/cube"] = VALUES
+        file[f"{name}/wavelength"] = nm + 10.0 * np.arange(9)
+    with opened(file, "b/cube") as cube:
+        assert cube.wavelength_nm[0] == 900
+
+
+def test_attributes_that_nobody_understands_are_named(file):
+    made = file.create_dataset("cube", data=VALUES)
+    made.attrs["radiometric_gain_mode"], made.attrs["history"], made.attrs["CLASS"] = 3, "made", "X"
+    with opened(file) as cube:
+        assert cube.notes[1] == "its header also says radiometric_gain_mode, which is not used"

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import h5py
 import numpy as np
 import pytest
 import torch
 
+from rsforge.data.cubes.resample import area_weights
+from rsforge.data.io.windows import Window
 from rsforge.data.spectra.augment import POSITIONS, turn
 from rsforge.data.spectra.pair_dataset import SpectralPairs
 from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.data.spectra.scaling import Scaling
+from rsforge.data.spectra.spatial_dataset import area_mean
 from rsforge.engine.loader import BatchLoader
 from rsforge.errors import RsforgeError
-from tests.worlds.spectral_patches import edit, write_plain, write_scene
+from tests.worlds.spectral_patches import WEIGHTS, edit, write_plain, write_scene
 
 LANDSAT, SPECTRA = Scaling((0.0,), (10.0,)), Scaling((1.0,), (6.0,))
 
@@ -129,3 +134,26 @@ def test_patches_in_one_chunk_and_in_tiles_give_the_same_samples(tmp_path):
             new.create_dataset(name, data=values, chunks=(1, 16, 16, values.shape[3]), compression="gzip", shuffle=True)
     samples = [pairs(list_patches(find_patch_files(tmp_path / name)), size=20)[4, 0] for name in ("old", "new")]
     assert all(torch.equal(samples[0][name], samples[1][name]) for name in samples[0])
+
+
+def test_landsat_at_its_own_pixels_is_the_mean_of_each_crop_however_it_lies(tmp_path):
+    """A crop that whole pixels of Landsat do not fill is compared where it holds them."""
+    path = write_scene(tmp_path / "x.h5", 2, size=47, hole=9)
+    edit(path, "landsat_native_valid", (0, 3, 3), 0)
+    patches, weights = list_patches(find_patch_files(tmp_path)), torch.from_numpy(WEIGHTS).float()
+    data = pairs(patches, size=26, step=15, factor=Fraction(15, 2), crops_per_patch=12)
+    places, missing = set(), 0
+    for key in ((epoch, index) for epoch in range(3) for index in range(24)):
+        sample = data[key]
+        assert sample["native"].shape == (3, 3, 3) and sample["rows"].shape == sample["cols"].shape == (3, 26)
+        seen = torch.einsum("kb,bhw->khw", weights, sample["spectra"] * 5 + 1) / 10 * sample["valid"]
+        means, holds = area_mean(seen, sample["valid"], sample["rows"], sample["cols"])
+        known = (sample["native_valid"] * holds > 0).expand_as(means)
+        torch.testing.assert_close(means[known], sample["native"][known], rtol=1e-4, atol=1e-5)
+        missing += int(((sample["native_valid"] == 0) & (holds > 0)).sum())
+        places.add((data.position(key), data.window(key)[:2]))
+    assert len(places) > 20 and missing
+    with pytest.raises(IndexError, match="begins within a pixel of Landsat"):
+        data.reader.read(patches[0], Window(0, 4, 20, 20), native=True)
+    whole = pairs(patches, size=None, augment=False, factor=Fraction(15, 2))[0, 0]
+    assert np.allclose(whole["rows"], area_weights(47, Fraction(15, 2))) and whole["native"].shape == (3, 6, 6)

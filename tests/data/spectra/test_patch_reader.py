@@ -59,6 +59,8 @@ def test_a_file_without_mask_has_its_nodata_pixels_invalid(tmp_path):
     edit(path, "landsat", (0, 5, 6, 0), -32768)
     pixels = PatchReader().read(PatchRef(open_patch_file(path, "x.h5"), 0))
     assert np.argwhere(~pixels.valid).tolist() == [[3, 4], [5, 6]] and pixels.spectra.min() == 0
+    edit(path, "aviris", (0, 7, slice(2, 5)), 0)
+    assert not PatchReader().read(PatchRef(open_patch_file(path, "x.h5"), 0)).valid[7, 2:5].any()
 
 
 def test_a_file_is_opened_once_and_few_stay_open(tmp_path, opened):

@@ -159,6 +159,21 @@ def test_a_share_of_the_samples_is_predicted_by_the_key_alone(wide):
     assert all((PredictedPairs(wide, predicted)[0, k]["low"][:, 3, 3] == 7).all() for k in range(6))
 
 
+def test_a_pixel_that_landsat_has_no_data_of_is_no_valid_one(wide):
+    """Valid in the spectra, and without a prediction: it is no measured 0, and counts like a hole."""
+    predicted = predict_truth(wide)
+    predicted[:, :, 3, 5] = np.nan
+    data, holes = PredictedPairs(wide, predicted), 0
+    for key in ((epoch, index) for epoch in range(3) for index in range(6)):
+        sample, true = data[key], wide[key]
+        hole = (true["low_valid"] > 0) & (sample["low_valid"] == 0)
+        holes += int(hole.sum())
+        assert sample["low"].isfinite().all() and not sample["low"][hole.expand_as(sample["low"])].any()
+        held = sample["low_valid"].expand_as(sample["low"]) > 0
+        assert torch.allclose(sample["low"][held], true["low"][held], atol=1e-5)
+    assert holes > 5
+
+
 def test_predictions_need_crops_at_whole_coarse_pixels(pairs):
     data = SpatialPairs(pairs, factor=FACTOR, low_size=4)
     with pytest.raises(RuntimeError, match="crops at every 1 pixels"):

@@ -6,7 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.worlds import awkward_cubes
 from tests.worlds.commands import rsforge
+from tests.worlds.cube_formats import Stored
+from tests.worlds.cube_formats import write_envi as write_envi_cube
 from tests.worlds.spectral_cubes import (
     CUT,
     KEPT,
@@ -122,3 +125,69 @@ def test_bands_that_a_cube_covers_can_be_chosen(cubes, tmp_path, capsys):
 def test_what_an_option_may_be_is_said(cubes, tmp_path, capsys, option, hint):
     assert rsforge(f"data hsi-patches --input {{}} --output-dir {{}} {option}", cubes, tmp_path / "out") == 2
     assert hint in " ".join(capsys.readouterr().err.split())
+
+
+AWKWARD = "data hsi-patches --input {} --output-dir {} --patch-size 16 --min-valid 0.5"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        awkward_cubes.scaled_geotiff, awkward_cubes.scaled_envi, awkward_cubes.emit, awkward_cubes.prisma,
+        awkward_cubes.imagery_domain, awkward_cubes.header_beside, awkward_cubes.words_for_bands, awkward_cubes.plural,
+        awkward_cubes.micrometres_with_an_underscore, awkward_cubes.zeros_outside,
+    ],
+)  # fmt: skip
+def test_what_metadata_say_is_in_the_patches(tmp_path, capsys, draw):
+    """Reflectance of 0.05 to 0.5 at its wavelengths, whatever the file says it by."""
+    draw(tmp_path / "in")
+    assert rsforge(AWKWARD, tmp_path / "in", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    (path,) = (tmp_path / "out").rglob("*.h5")
+    with h5py.File(path) as file:
+        nm, values, valid = file.attrs["wavelengths"], file["aviris"][0], file["valid"][0] != 0
+    truth = awkward_cubes.draw_reflectance(nm)
+    assert np.abs(values - truth)[valid].max() < 2e-4 and 400 <= nm.min() <= 410 and nm.max() > 2300
+    outside = draw is awkward_cubes.zeros_outside
+    assert valid[:, :12].all() and valid[:, 12:].all() == (not outside)
+    assert ("64 pixels with 0 in every band are taken as not measured" in said) == outside
+    judged = draw in (awkward_cubes.emit, awkward_cubes.words_for_bands)
+    assert (nm[(nm > 700) & (nm < 820)].size == 0) == judged
+
+
+@pytest.mark.parametrize(
+    ("draw", "why"),
+    [
+        (awkward_cubes.marks_short_of_one, "its bbl marks 104 bands, and there are 105"),
+        (awkward_cubes.other_unit, "no optical sensor measures at 400 to 2480"),
+    ],
+)
+def test_what_metadata_say_wrongly_is_refused(tmp_path, capsys, draw, why):
+    draw(tmp_path / "in")
+    assert rsforge(AWKWARD, tmp_path / "in", tmp_path / "out") == 3
+    assert why in " ".join(capsys.readouterr().err.split()) and not (tmp_path / "out").exists()
+
+
+def test_equal_axes_are_asked_about(tmp_path, capsys):
+    awkward_cubes.equal_axes(tmp_path / "in")
+    line = f"{AWKWARD} --sensor {{}}"
+    (tmp_path / "s.csv").write_text("nm,Red\n600,0\n700,1\n800,0\n")
+    assert rsforge(line, tmp_path / "in", tmp_path / "out", tmp_path / "s.csv") == 3
+    assert "--bands-axis first|middle|last" in " ".join(capsys.readouterr().err.split())
+    assert (
+        rsforge(f"{line} --bands-axis first --drop-nm none", tmp_path / "in", tmp_path / "out", tmp_path / "s.csv") == 0
+    )
+    with h5py.File(tmp_path / "out/a/test_patches.h5") as file:
+        assert np.allclose(file["aviris"][0], awkward_cubes.draw_reflectance(file.attrs["wavelengths"]))
+
+
+def test_a_value_in_every_band_is_told_and_left_out_when_named(tmp_path, capsys):
+    cube = Stored(awkward_cubes.draw_reflectance(), awkward_cubes.NM)
+    cube.values[:, 12:] = -1
+    write_envi_cube(tmp_path / "in", cube)
+    assert rsforge(f"{AWKWARD} --dry-run", tmp_path / "in", tmp_path / "out") == 0
+    assert "leave them out with --fill -1" in " ".join(capsys.readouterr().err.split())
+    assert rsforge(f"{AWKWARD} --fill -1", tmp_path / "in", tmp_path / "out") == 0
+    assert "64 pixels with -1 in every band are taken as not measured" in " ".join(capsys.readouterr().err.split())
+    with h5py.File(tmp_path / "out/cube/test_patches.h5") as file:
+        assert (file["valid"][0] != 0).tolist() == [[col < 12 for col in range(16)]] * 16

@@ -16,7 +16,14 @@ from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.data.spectra.spatial_dataset import landsat_at_its_pixels
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
-from rsforge.recipes.hsi.first_stage import PredictionStore, check_fits, load_first_stage, predict_coarse
+from rsforge.recipes.hsi.first_stage import (
+    PredictionStore,
+    check_fits,
+    check_goes_on,
+    describe_predictions,
+    load_first_stage,
+    predict_coarse,
+)
 from rsforge.recipes.hsi.prediction import Stages, predict_coarse_to_fine
 from rsforge.recipes.training.job import Compute
 from tests.worlds.consoles import RecordingConsole
@@ -69,7 +76,7 @@ def test_stage_2_is_trained_on_what_predictions_give_it(first, patches):
         landsat = landsat_at_its_pixels(PatchReader().read(ref), FACTOR)
         spectra, known = predict_coarse_to_fine(Stages(first.model), landsat)
         unit = first.model.spectra.normalise(spectra.movedim(0, -1).numpy())
-        np.testing.assert_allclose(coarse.movedim(0, -1), np.where(known[..., None], unit, 0), atol=1e-6)
+        np.testing.assert_allclose(coarse.movedim(0, -1), np.where(known[..., None], unit, np.nan), atol=1e-6)
         assert int((~known).sum()) == 6 * hole
 
 
@@ -130,3 +137,13 @@ def test_predictions_that_are_not_finite_are_refused(first, patches):
     with pytest.raises(RsforgeError) as caught:
         predict_coarse(first.model, patches[1], PatchReader(), FACTOR)
     assert caught.value.code == "RSF-T001" and caught.value.where == patches[1].name
+
+
+def test_a_run_that_was_given_another_input_does_not_go_on(first, tmp_path):
+    now = describe_predictions(first)
+    check_goes_on({"predictions": now}, first, tmp_path)
+    for state in ({}, {"predictions": "stage-1 predictions 2"}):
+        with pytest.raises(RsforgeError) as caught:
+            check_goes_on(state, first, tmp_path)
+        assert caught.value.code == "RSF-C008" and now in caught.value.found and "new run" in caught.value.fix
+    assert describe_predictions(None) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,12 +14,20 @@ from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.recipes.datasets.named_samples import NoSamples
-from rsforge.recipes.hsi.patch_pairs import find_response, load_patches, state_response, weights_of_patches
+from rsforge.recipes.hsi.patch_pairs import (
+    ENLARGED,
+    OWN,
+    check_compared,
+    find_response,
+    load_patches,
+    state_response,
+    weights_of_patches,
+)
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralTrainSettings
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.spectral_checkpoints import write_sensor
-from tests.worlds.spectral_patches import BANDS, WEIGHTS, edit, write_landsat8_scene, write_plain, write_scene
+from tests.worlds.spectral_patches import BANDS, WEIGHTS, drop, edit, write_landsat8_scene, write_plain, write_scene
 
 COMPUTE = Compute(torch.device("cpu"), SingleProcess())
 
@@ -147,3 +156,35 @@ def test_without_wavelengths_there_is_no_consistency(tmp_path):
     with pytest.raises(RsforgeError) as caught:
         load_patches(settings, COMPUTE, RecordingConsole())
     assert caught.value.code == "RSF-U005" and "no wavelengths" in caught.value.found
+
+
+def load_consistent(folder, console, state=None, **data):
+    settings = SpectralTrainSettings(
+        data={"data_dir": str(folder), "val_fraction": 0, **data}, loss={"consistency_weight": 1}
+    )
+    return load_patches(settings, COMPUTE, console, state)
+
+
+def test_consistency_is_at_the_pixels_of_landsat_where_all_files_have_them(tmp_path):
+    for name in "ab":
+        write_landsat8_scene(tmp_path / name / "x.h5")
+    console = RecordingConsole()
+    sets = load_consistent(tmp_path, console, crop_size=20)
+    assert sets.train.factor == Fraction(15, 2) and sets.train.step == 15 and "native" in sets.train[0, 0]
+    assert not [line for line in console.said if line.startswith("consistency")]
+    for crop, words in ((5, "is whole in a crop of 5"), (20, "not all files have landsat_native")):
+        if crop == 20:
+            drop(tmp_path / "b" / "x.h5", "landsat_native")
+        plain = load_consistent(tmp_path, console, crop_size=crop)
+        assert plain.train.factor is None and plain.train.step == 1 and "native" not in plain.train[0, 0]
+        assert any(words in line and "do not meet" in line for line in console.said)
+
+
+def test_a_run_that_compared_otherwise_does_not_go_on(tmp_path):
+    """Also one of a version that did not say: it compared with the enlarged landsat."""
+    check_compared(None, OWN, tmp_path)
+    check_compared({}, ENLARGED, tmp_path)
+    check_compared({"compared": OWN}, OWN, tmp_path)
+    with pytest.raises(RsforgeError) as caught:
+        check_compared({}, OWN, tmp_path)
+    assert caught.value.code == "RSF-C008" and "enlarged" in caught.value.found

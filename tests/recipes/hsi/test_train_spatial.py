@@ -15,7 +15,7 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.journal import read
-from rsforge.recipes.hsi import spatial_pairs
+from rsforge.recipes.hsi import first_stage, spatial_pairs
 from rsforge.recipes.hsi.train_spatial import build, build_network, load_spatial_pairs, spec
 from rsforge.recipes.hsi.train_spatial import next_command as next_spatial
 from rsforge.recipes.hsi.train_spectral import next_command as next_spectral
@@ -189,6 +189,14 @@ def test_another_stage_1_is_refused_and_a_moved_one_is_found(scenes, stage1, tmp
     before = (run / "latest_model.pth").read_bytes()
     assert rsforge(longer.replace("epochs 2", "epochs 3"), scenes, tmp_path / "other/best_model.pth", run) == 4
     assert "RSF-C006" in capsys.readouterr().err and (run / "latest_model.pth").read_bytes() == before
+
+
+def test_a_run_that_was_given_another_input_is_not_resumed(spatial_run, monkeypatch, capsys):
+    before = (spatial_run / "latest_model.pth").read_bytes()
+    monkeypatch.setattr(first_stage, "LAYOUT", "stage-1 predictions of later")
+    assert rsforge("hsi train-stage2 --epochs 6 --resume {}", spatial_run / "latest_model.pth") == 4
+    assert "gave the run to resume another input" in capsys.readouterr().err
+    assert (spatial_run / "latest_model.pth").read_bytes() == before
 
 
 def test_overwrite_removes_what_was_predicted(scenes, stage1, tmp_path):

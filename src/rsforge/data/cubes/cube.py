@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rsforge.data.cube_headers.meaning import BandMeanings
+from rsforge.data.cubes.empty_spectra import EvenSpectra, find_empty_spectra, list_samples
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
@@ -22,6 +24,7 @@ Mask = npt.NDArray[np.bool_]
 WindowData = tuple[Array, Mask | None]
 
 FILLS = (-9999.0, -32768.0)  # usual nodata values, which many files do not declare
+AXES = ("first", "middle", "last")
 LARGE = 1 << 30
 MAX_PACKED = 1032  # deflate packs at most 1032 bytes into one
 
@@ -30,10 +33,10 @@ MAX_PACKED = 1032  # deflate packs at most 1032 bytes into one
 class Cube:
     """An open cube; ``fetch`` returns a window ``(h, w, B)`` as stored and, where the file masks pixels, its mask.
 
-    Values are stored ones times ``gain (B,)`` plus ``offset (B,)``, divided by ``scale``. ``good_bands (B,)`` is the
-    file's own judgement, all true where it has none; ``notes`` say what was inferred. Without a declared ``nodata``
-    the values of ``FILLS`` are taken as such; ``filled`` is the set of those that were met. The file is closed by
-    ``close`` or the end of a ``with`` block.
+    ``meanings`` are those of its bands. ``notes`` say what else was inferred. Without a declared fill value those of
+    ``FILLS`` are taken as such; ``assumed_nodata`` is the set of those that were met. ``fill`` is a value that makes a
+    pixel invalid where all bands have it, as 0 does in any cube of some bands; ``empty_spectra`` counts such pixels by
+    value. The file is closed by ``close`` or the end of a ``with`` block.
     """
 
     path: Path
@@ -42,18 +45,29 @@ class Cube:
     bands: int
     dtype: str
     fetch: Callable[[Window], WindowData]
-    wavelength_nm: F64 | None = None
-    fwhm_nm: F64 | None = None
-    good_bands: Mask
-    nodata: float | None = None
+    meanings: BandMeanings
+    fill: float | None = None
     assumed_nodata: set[float] = field(default_factory=set)
-    gain: F64 | None = None
-    offset: F64 | None = None
-    scale: float = 1.0
-    unit: str = ""
+    empty_spectra: Counter[float] = field(default_factory=Counter)
     grid: Grid | None = None
     notes: tuple[str, ...] = ()
     close: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def wavelength_nm(self) -> F64 | None:
+        return self.meanings.wavelength_nm
+
+    @property
+    def fwhm_nm(self) -> F64 | None:
+        return self.meanings.fwhm_nm
+
+    @property
+    def good_bands(self) -> Mask:
+        return self.meanings.good
+
+    @property
+    def unit(self) -> str:
+        return self.meanings.unit
 
     def __enter__(self) -> Cube:
         return self
@@ -64,8 +78,8 @@ class Cube:
     def read(self, window: Window, keep: Mask | None = None) -> tuple[F32, Mask]:
         """Values ``(h, w, kept)`` of the bands ``keep``, all when absent, and the pixels ``(h, w)`` valid in each.
 
-        Nodata and non-finite values make a pixel invalid; a window out of the cube raises IndexError, damage
-        ``UnreadableError``.
+        Nodata and non-finite values make a pixel invalid, and so does one value in every band
+        (``find_empty_spectra``). A window out of the cube raises IndexError, damage ``UnreadableError``.
         """
         values, valid = self._read(window, keep)
         everywhere: Mask = np.all(valid, axis=2)
@@ -81,15 +95,22 @@ class Cube:
 
     def find_empty_bands(self) -> Mask:
         """Bands ``(B,)`` without a valid value in up to 16 windows of 32 x 32 pixels spread over the cube."""
-        size = min(32, self.height, self.width)
-        rows = sorted({int(share * (self.height - size)) for share in np.linspace(0, 1, 4)})
-        cols = sorted({int(share * (self.width - size)) for share in np.linspace(0, 1, 4)})
         filled = np.zeros(self.bands, bool)
-        for row, col in itertools.product(rows, cols):
-            _, valid = self._read(Window(row, col, size, size), None)
+        for window in list_samples(self.height, self.width):
+            _, valid = self._read(window, None)
             filled |= valid.any(axis=(0, 1))
         # Where every band is empty the windows hold no data; no band is absent for it.
         return ~filled & filled.any()
+
+    def find_undeclared_fill(self) -> float | None:
+        """A stored value other than 0 that some valid pixels of samples have in every good band; None for none."""
+        even = EvenSpectra()
+        for window in list_samples(self.height, self.width):
+            stored, mask = self.fetch(window)
+            stored = stored[..., self.good_bands]
+            valid = self._mask_nodata(stored).all(axis=2) if mask is None else mask
+            even.add(stored[valid][:, None])
+        return even.find_fill()
 
     def _read(self, window: Window, keep: Mask | None) -> tuple[F32, Mask]:
         row, col, height, width = window
@@ -103,13 +124,16 @@ class Cube:
             valid = self._mask_nodata(stored)
             # Indexing by a mask has copied already; all bands may be a view of an array in memory.
             values = stored.astype(np.float32, copy=keep is None)
-            if self.gain is not None:
-                values *= self.gain[selection].astype(np.float32)
-            if self.offset is not None:
-                values += self.offset[selection].astype(np.float32)
-            if self.scale != 1.0:
-                values /= np.float32(self.scale)
+            if self.meanings.scale is not None:
+                values *= self.meanings.scale[selection].astype(np.float32)
+            if self.meanings.offset is not None:
+                values += self.meanings.offset[selection].astype(np.float32)
         valid &= np.isfinite(values)
+        empty = find_empty_spectra(stored, self.fill)
+        if empty is not None:
+            for value, pixels in empty.items():
+                self.empty_spectra[value] += int((pixels & valid.all(axis=2)).sum())
+                valid &= ~pixels[..., None]
         if mask is not None:
             valid &= mask[..., None]
         return values, valid
@@ -117,34 +141,50 @@ class Cube:
     def _mask_nodata(self, stored: Array) -> Mask:
         """Which stored values are not nodata."""
         valid = np.ones(stored.shape, bool)
-        for value in FILLS if self.nodata is None else (self.nodata,):
-            if _fits_dtype(value, stored.dtype):
+        declared = self.meanings.fill
+        for value in FILLS if declared is None else (declared,):
+            if fits_dtype(value, stored.dtype):
                 # Compared in the stored type: -3.4e38 parsed from text is not the float32 of that name.
                 empty = stored == stored.dtype.type(value)
-                if self.nodata is None and empty.any():
+                if declared is None and empty.any():
                     self.assumed_nodata.add(value)
                 valid &= ~empty
+        if self.meanings.valid_range is not None:
+            low, high = self.meanings.valid_range
+            valid &= (stored >= low) & (stored <= high)
         return valid
 
 
-def _fits_dtype(value: float, dtype: np.dtype[Any]) -> bool:
+def fits_dtype(value: float, dtype: np.dtype[Any]) -> bool:
+    """Whether values of a type can be equal to ``value``."""
     if dtype.kind == "f" or not np.isfinite(value):
         return dtype.kind == "f"
     limits = np.iinfo(dtype)
     return value == int(value) and limits.min <= value <= limits.max
 
 
-def band_axis_last(shape: tuple[int, ...], wavelength_nm: F64 | None, *, reverse: bool = False) -> tuple[int, int, int]:
-    """The axes of an array that are rows, columns and bands: bands are as long as the wavelengths, else the last axis.
+def band_axis_last(
+    shape: tuple[int, ...], count: int | None, *, reverse: bool = False, axis: str | None = None, sure: bool = False
+) -> tuple[int, int, int]:
+    """The axes of an array that are rows, columns and bands: bands are ``axis`` (first, middle or last), else the axis
+    of ``count``, the number of wavelengths, else the last one.
 
-    ``reverse`` is for arrays stored with their axes reversed. ``UnreadableError`` unless there are three axes.
+    ``reverse`` is for arrays stored with their axes reversed. ``UnreadableError`` unless there are three axes, and
+    where several are as long as the wavelengths, unless it is ``sure`` that the last of these is that of bands.
     """
     if len(shape) != 3:
         raise UnreadableError(f"an array of shape {tuple(shape)} is no cube")
     order = [2, 1, 0] if reverse else [0, 1, 2]
-    count = shape[order[2]] if wavelength_nm is None else len(wavelength_nm)
-    bands = next((axis for axis in reversed(order) if shape[axis] == count), order[2])
-    rows, cols = (axis for axis in order if axis != bands)
+    equal = [place for place in reversed(order) if shape[place] == count]
+    if axis is not None:
+        bands = order[AXES.index(axis)]
+    elif len(equal) > 1 and not sure:
+        shown = " x ".join(str(side) for side in shape)
+        what = f"{len(equal)} axes of {shown} values are as long as the {count} wavelengths"
+        raise UnreadableError(f"{what}: say which is that of the bands with --bands-axis {'|'.join(AXES)}")
+    else:
+        bands = equal[0] if equal else order[2]
+    rows, cols = (place for place in order if place != bands)
     return rows, cols, bands
 
 

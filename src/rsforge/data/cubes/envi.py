@@ -10,21 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.crs import CRS
 
-from rsforge.data.cubes.cube import MAX_PACKED, Cube, Mask, WindowData, require_shape, require_stored
-from rsforge.data.cubes.wavelengths import MAX_TEXT, are_valid_widths, parse_names, require_valid, to_nanometres
+from rsforge.data.cube_headers.meaning import BandMeanings, read_meanings
+from rsforge.data.cube_headers.wavelengths import MAX_TEXT
+from rsforge.data.cubes.cube import MAX_PACKED, Cube, WindowData, require_shape, require_stored
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 
-F64 = npt.NDArray[np.float64]
-
 TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
+OTHER_SUFFIXES = (".tif", ".tiff")
 DATA_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi")
 # Which of (lines, samples, bands) the axes of the file are, the slowest first.
 AXES = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
+
+# Fields that say nothing of the values, of the format and of programs that write it.
+BENIGN = (
+    "samples", "lines", "bands", "header offset", "file type", "data type", "interleave", "byte order", "description",
+    "map info", "coordinate system string", "projection info", "pixel size", "sensor type", "default bands",
+    "default stretch", "x start", "y start", "acquisition time", "acquisition date", "cloud cover", "geo points",
+    "rpc info", "class names", "classes", "class lookup", "major frame offsets", "minor frame offsets", "z plot range",
+    "z plot average", "z plot titles", "plot range", "sun azimuth", "sun elevation", "security tag", "solar irradiance",
+    "spectra names", "dem file", "dem band", "complex function", "product type", "read procedures", "timestamp",
+    "bands names", "band number", "correction factors", "smoothing factors", "raw wavelengths", "raw fwhm",
+)  # fmt: skip
 
 _FIELD = re.compile(r"^[ \t]*([^=\n;{}]+?)[ \t]*=[ \t]*(\{[^}]*\}|[^\n]*)", re.MULTILINE)
 
@@ -38,13 +48,25 @@ def find_header(path: Path) -> Path | None:
     return next((p for p in beside if p.is_file()), None)
 
 
-def find_data(header: Path) -> Path:
-    """The file of values that belongs to a header, found by its name; paths in the header are not followed."""
+def find_data_file(header: Path) -> Path | None:
+    """The file of values that belongs to a header, found by its name; paths in the header are not followed.
+
+    A file whose name says another format is none of values alone.
+    """
     stem = header.with_suffix("")
-    for suffix in DATA_SUFFIXES:
+    suffixes = DATA_SUFFIXES[1:] if stem.suffix.lower() in OTHER_SUFFIXES else DATA_SUFFIXES
+    for suffix in suffixes:
         for path in (stem.with_name(stem.name + suffix), stem.with_name(stem.name + suffix.upper())):
             if path.is_file():
                 return path
+    return None
+
+
+def find_data(header: Path) -> Path:
+    """The file of values that belongs to a header; ``UnreadableError`` where there is none."""
+    if (found := find_data_file(header)) is not None:
+        return found
+    stem = header.with_suffix("")
     raise UnreadableError(f"no file of numbers lies beside {header.name} (such as {stem.name} or {stem.name}.img)")
 
 
@@ -55,13 +77,15 @@ def read_header(path: Path) -> dict[str, str]:
     text = path.read_bytes().decode(errors="replace")
     if not text.lstrip("\ufeff").startswith("ENVI"):
         raise UnreadableError("it is not an ENVI header: its first word is not ENVI")
-    return {m[1].strip().lower(): m[2].strip().strip("{}").strip() for m in _FIELD.finditer(text)}
+    fields = {m[1].strip().lower(): m[2].strip().strip("{}").strip() for m in _FIELD.finditer(text)}
+    # The fields of the format itself are known by their names with blanks.
+    return {key.replace("_", " ") if key.replace("_", " ") in BENIGN else key: value for key, value in fields.items()}
 
 
-def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
+def open_envi(path: Path, own_wavelengths: bool = True) -> Cube:
     """The cube whose header or file of values is ``path``; ``UnreadableError`` when it cannot be used.
 
-    With ``wavelength_nm`` the wavelengths of the header are ignored.
+    Without ``own_wavelengths`` those of the header are ignored.
     """
     header = find_header(path)
     if header is None:
@@ -89,7 +113,7 @@ def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
         stored = np.memmap(data, dtype, "r", offset, shape).transpose(np.argsort(AXES[order]))
         return np.array(stored[cut]), None
 
-    wavelength, fwhm, note = _read_spectrum(fields, bands) if wavelength_nm is None else (None, None, "")
+    meanings = read_envi_meanings(fields, bands, own_wavelengths=own_wavelengths)
     return Cube(
         path=data,
         height=lines,
@@ -97,26 +121,18 @@ def open_envi(path: Path, wavelength_nm: F64 | None = None) -> Cube:
         bands=bands,
         dtype=str(dtype),
         fetch=fetch,
-        wavelength_nm=wavelength,
-        fwhm_nm=fwhm,
-        notes=(note,) if note else (),
-        good_bands=_read_good_bands(fields, bands),
-        nodata=_read_number(fields, "data ignore value"),
-        scale=_read_number(fields, "reflectance scale factor") or 1.0,
-        gain=_read_per_band(fields, "data gain values", bands),
-        offset=_read_per_band(fields, "data offset values", bands),
-        unit=fields.get("data units", ""),
-        grid=_read_grid(fields),
+        meanings=meanings,
+        notes=meanings.notes,
+        grid=read_map_info(fields.get("map info", ""), fields.get("coordinate system string", "")),
     )
 
 
-def _read_good_bands(fields: dict[str, str], bands: int) -> Mask:
-    """The bands that the header does not mark as bad: all where its list has another length."""
-    marks = _read_list(fields, "bbl")
-    if marks is None or len(marks) != bands:
-        return np.ones(bands, bool)
-    good: Mask = marks != 0
-    return good
+def read_envi_meanings(fields: dict[str, str], bands: int, *, own_wavelengths: bool) -> BandMeanings:
+    """What the fields of a header say of its bands; errors are those of :func:`read_meanings`."""
+    # The attribute of netCDF with this name is a factor whatever its size; here large ones divide.
+    said = {"scale factor" if name == "scale_factor" else name: text for name, text in fields.items()}
+    names = [name.strip() for name in fields.get("band names", "").split(",")]
+    return read_meanings(said, bands, own_wavelengths=own_wavelengths, names=names, benign=BENIGN)
 
 
 def _count_stored_bytes(path: Path, enough: int) -> int:
@@ -153,45 +169,10 @@ def _read_dtype(fields: dict[str, str]) -> np.dtype[Any]:
     return np.dtype(TYPES[code]).newbyteorder(">" if _read_integer(fields, "byte order", 0) == 1 else "<")
 
 
-def _read_number(fields: dict[str, str], key: str) -> float | None:
-    values = _read_list(fields, key)
-    if key in fields and (values is None or len(values) != 1):
-        raise UnreadableError(f"its header says {key} = {fields[key]!r}, no number")
-    return None if values is None else float(values[0])
-
-
-def _read_list(fields: dict[str, str], key: str) -> F64 | None:
-    words = [word for word in re.split(r"[\s,]+", fields.get(key, "")) if word]
-    try:
-        return np.array([float(word) for word in words]) if words else None
-    except ValueError:
-        return None
-
-
-def _read_per_band(fields: dict[str, str], key: str, bands: int) -> F64 | None:
-    values = _read_list(fields, key)
-    if key in fields and (values is None or len(values) != bands or not np.isfinite(values).all()):
-        raise UnreadableError(f"its header says {key} = {fields[key][:40]!r}, not {bands} numbers")
-    return values
-
-
-def _read_spectrum(fields: dict[str, str], bands: int) -> tuple[F64 | None, F64 | None, str]:
-    """Wavelengths and widths in nm from their fields, else from band names; and a sentence on what was inferred."""
-    values, widths = _read_list(fields, "wavelength"), _read_list(fields, "fwhm")
-    if values is None or len(values) != bands:
-        named = parse_names([name.strip() for name in fields.get("band names", "").split(",")])
-        if named is None or len(named) != bands:
-            return None, None, ""
-        return named, None, "wavelengths come from the names of the bands"
-    wavelength_nm, note = to_nanometres(require_valid(values), fields.get("wavelength units", ""))
-    if widths is None or not are_valid_widths(widths, bands):
-        return wavelength_nm, None, note
-    return wavelength_nm, widths * (wavelength_nm[0] / values[0]), note
-
-
-def _read_grid(fields: dict[str, str]) -> Grid | None:
-    """The grid of ``map info``: coordinates of a reference pixel (counted from 1), pixel size, rotation."""
-    words = [word.strip() for word in fields.get("map info", "").split(",")]
+def read_map_info(text: str, crs: str) -> Grid | None:
+    """The grid of ``map info``: coordinates of a reference pixel (counted from 1), pixel size, rotation; its coordinate
+    system is ``crs`` (WKT), else that of the text. None where it is none."""
+    words = [word.strip() for word in text.split(",")]
     try:
         x, y, east, north, wide, high = map(float, words[1:7])
         turned = next((float(w.split("=")[1]) for w in words if w.lower().startswith("rotation")), 0.0)
@@ -204,7 +185,7 @@ def _read_grid(fields: dict[str, str]) -> Grid | None:
     d = high * sin
     e = -high * cos
     return Grid(
-        fields.get("coordinate system string") or _utm_wkt(words),
+        crs or _utm_wkt(words),
         (a, b, east - a * (x - 1) - b * (y - 1), d, e, north - d * (x - 1) - e * (y - 1)),
     )
 

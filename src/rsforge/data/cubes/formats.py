@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from rsforge.data.cube_headers.wavelengths import MAX_TEXT, WavelengthError, read_table, wavelength_error
 from rsforge.data.cubes.cube import F64, Cube, WindowData
 from rsforge.data.cubes.envi import find_header, open_envi
-from rsforge.data.cubes.geotiff import open_geotiff
+from rsforge.data.cubes.geotiff import find_geotiff, open_geotiff
 from rsforge.data.cubes.hdf5 import open_hdf5
 from rsforge.data.cubes.matlab import open_matlab
-from rsforge.data.cubes.wavelengths import WavelengthError, read_table, wavelength_error
 from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
@@ -44,6 +44,8 @@ def find_cubes(place: Path, *, skip: str = "") -> dict[str, Path]:
         raise RsforgeError("RSF-D001", f"{place} does not exist", where="--input")
     every = sorted(path for path in place.rglob("*") if not lies_in_left_behind(place, path))
     paths = [path for path in every if path.suffix.lower() in SUFFIXES and path.name != skip and path.is_file()]
+    # A header that describes a GeoTIFF is read with it.
+    paths = [path for path in paths if path.suffix.lower() != ".hdr" or find_geotiff(path) is None]
     if not paths:
         raise RsforgeError(
             "RSF-D001", f"no cubes found in {place}", where="--input",
@@ -70,22 +72,24 @@ def open_cube(
     variable: str | None = None,
     wavelengths: Path | None = None,
     size: tuple[int, int] | None = None,
+    axis: str | None = None,
 ) -> Cube:
     """The cube at ``path``: ENVI (its header or its values), GeoTIFF, MATLAB or HDF5, recognised by its first bytes.
 
     ``wavelengths`` is a text table that replaces the wavelengths of the file, ``size`` the rows and columns of a matrix
-    of pixels. RSF-D008 for unusable files, here or when windows are read; RSF-D014 for invalid wavelengths, or another
-    number of them than there are bands.
+    of pixels, ``axis`` that of the bands (first, middle or last) where several are as long. RSF-D008 for unusable
+    files, here or when windows are read; RSF-D014 for invalid wavelengths, or another number of them than there are
+    bands.
     """
     table = read_table(wavelengths) if wavelengths is not None else None
     with _translate_errors(path):
-        cube = _open_by_signature(path, variable, None if table is None else table[0], size)
+        cube = _open_by_signature(path, variable, None if table is None else table[0], size, axis)
 
     def fetch(window: Window, inner: Callable[[Window], WindowData] = cube.fetch) -> WindowData:
         with _translate_errors(path):
             return inner(window)
 
-    cube = replace(cube, fetch=fetch)
+    cube = replace(cube, fetch=fetch, notes=(*cube.notes, *_name_sidecar(cube.path)))
     if table is None:
         return cube
     if len(table[0]) != cube.bands:
@@ -95,7 +99,17 @@ def open_cube(
             where=f"--wavelengths, {path}",
         )  # fmt: skip
     notes = tuple(filter(None, (*cube.notes, table[2])))
-    return replace(cube, wavelength_nm=table[0], fwhm_nm=table[1], notes=notes)
+    return replace(cube, meanings=replace(cube.meanings, wavelength_nm=table[0], fwhm_nm=table[1]), notes=notes)
+
+
+def _name_sidecar(path: Path) -> list[str]:
+    """A sentence on GDAL's file of metadata beside a file, which is not read, where it says something of values."""
+    sidecar = path.with_name(path.name + ".aux.xml")
+    if not sidecar.is_file() or sidecar.stat().st_size > MAX_TEXT:
+        return []
+    text = sidecar.read_bytes().lower()
+    said = [word.decode() for word in (b"<scale>", b"<offset>", b"<nodatavalue", b"wavelength") if word in text]
+    return [f"{sidecar.name} beside it gives {', '.join(said)}, and is not read"] if said else []
 
 
 @contextmanager
@@ -112,18 +126,20 @@ def _translate_errors(path: Path) -> Iterator[None]:
 
 
 def _open_by_signature(
-    path: Path, variable: str | None, wavelength_nm: F64 | None, size: tuple[int, int] | None
+    path: Path, variable: str | None, wavelength_nm: F64 | None, size: tuple[int, int] | None, axis: str | None
 ) -> Cube:
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnreadableError("it is not a regular file")
     with path.open("rb") as file:
         head = file.read(_HDF5_AT[-1] + 8)
     if any(head[at : at + 8] == _HDF5 for at in _HDF5_AT):
-        return open_hdf5(path, variable, wavelength_nm, size)
+        return open_hdf5(path, variable, wavelength_nm, size, axis)
     if head[:4] in _TIFF:
-        return open_geotiff(path, wavelength_nm)
+        return open_geotiff(path, wavelength_nm is None)
     if path.suffix.lower() == ".mat":
-        return open_matlab(path, variable, wavelength_nm, size)
+        return open_matlab(path, variable, wavelength_nm, size, axis)
+    if path.suffix.lower() == ".hdr" and (described := find_geotiff(path)) is not None:
+        return open_geotiff(described, wavelength_nm is None)
     if path.suffix.lower() == ".hdr" or find_header(path) is not None:
-        return open_envi(path, wavelength_nm)
+        return open_envi(path, wavelength_nm is None)
     raise UnreadableError("it is no ENVI file with a header beside it, GeoTIFF, MATLAB or HDF5 file")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.cubes.wavelengths import MAX_TEXT, decode_table, to_nanometres
+from rsforge.data.cube_headers.wavelengths import MAX_TEXT, decode_table, to_nanometres
 from rsforge.errors import RsforgeError
 
 F64 = npt.NDArray[np.float64]

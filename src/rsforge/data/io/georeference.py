@@ -233,7 +233,10 @@ class Raster:
 
 @dataclass(frozen=True)
 class BandMetadata:
-    """Tags, names, units, scales, offsets and colours of the bands of a GeoTIFF, copied to patches cut from it."""
+    """Tags, names, units, scales, offsets and colours of the bands of a GeoTIFF, copied to patches cut from it.
+
+    ``imagery`` are the tags of the bands in GDAL's domain IMAGERY, which are not copied.
+    """
 
     tags: dict[str, str]
     band_tags: list[dict[str, str]]
@@ -242,6 +245,7 @@ class BandMetadata:
     scales: list[float]
     offsets: list[float]
     colours: list[str] | None = None
+    imagery: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,7 @@ class _GdalDataset:
             scales=[dataset.scales[n - 1] for n in self.bands],
             offsets=[dataset.offsets[n - 1] for n in self.bands],
             colours=self._list_colours(),
+            imagery=tuple(dataset.tags(n, ns="IMAGERY") for n in self.bands),
         )
 
     def _list_colours(self) -> list[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rsforge.data.cubes.resample import area_weights
 from rsforge.data.io.windows import Window
 from rsforge.data.spectra.augment import centre_crop, draw_crop, draw_position, turn
 from rsforge.data.spectra.patch_files import PatchRef
-from rsforge.data.spectra.patch_reader import PatchReader
+from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
 from rsforge.data.spectra.scaling import Scaling
 from rsforge.errors import RsforgeError
 
@@ -29,6 +31,10 @@ class SpectralPairs(Dataset[Sample]):
     its position (four quarter turns, mirrored or not) depend on (seed, epoch, index) alone; without ``augment`` the
     crop is the centre, without ``size`` it is the patch. Crops begin at multiples of ``step`` pixels. An epoch shows
     ``crops_per_patch`` crops of each patch.
+
+    With ``factor``, the width of a pixel of Landsat in files that have these, there are also ``native (K, p, q)``, 0
+    where ``native_valid (1, p, q)`` is 0, and the weights ``rows (p, h)`` and ``cols (q, w)`` of the area means of a
+    crop at these pixels; ``step`` is then a multiple of its numerator.
     Nothing is kept in memory. RSF-D003 for patches smaller than the crop, or, uncropped, of several sizes; RSF-D004
     for none.
     """
@@ -44,12 +50,13 @@ class SpectralPairs(Dataset[Sample]):
         augment: bool = True,
         crops_per_patch: int = 1,
         step: int = 1,
+        factor: Fraction | None = None,
         reader: PatchReader | None = None,
     ) -> None:
         self.patches = list(patches)
         self.landsat, self.spectra = landsat, spectra
         self.size, self.seed, self.augment = size, seed, augment
-        self.crops_per_patch, self.step = crops_per_patch, step
+        self.crops_per_patch, self.step, self.factor = crops_per_patch, step, factor
         self.reader = reader or PatchReader()
         _check_sizes(self.patches, size, turned=augment)
         for scaling, bands in ((landsat, patches[0].file.landsat_bands), (spectra, patches[0].file.bands)):
@@ -88,7 +95,8 @@ class SpectralPairs(Dataset[Sample]):
         _, index = key
         if not 0 <= index < len(self):
             raise IndexError(index)
-        pixels = self.reader.read(self.patches[index // self.crops_per_patch], self.window(key))
+        wanted = self.factor is not None
+        pixels = self.reader.read(self.patches[index // self.crops_per_patch], self.window(key), native=wanted)
         position = self.position(key)
         landsat, spectra = self.landsat.normalise(pixels.landsat), self.spectra.normalise(pixels.spectra)
         if not pixels.valid.all():
@@ -98,12 +106,33 @@ class SpectralPairs(Dataset[Sample]):
             "landsat": _as_channels(landsat, position),
             "spectra": _as_channels(spectra, position),
             "valid": _as_channels(pixels.valid[..., None].astype(np.float32), position),
+            **self._native(pixels, position),
+        }
+
+    def _native(self, pixels: PairedPixels, position: int) -> Sample:
+        """Landsat at its own pixels, turned as the crop is, and the weights that lead from the crop to them."""
+        if self.factor is None or pixels.native is None:
+            return {}
+        known: npt.NDArray[Any] = np.asarray(np.isfinite(pixels.native).all(axis=-1, keepdims=True))
+        native: npt.NDArray[Any] = np.where(known, self.landsat.normalise(pixels.native), 0)
+        rows, cols = (area_weights(side, self.factor) for side in pixels.valid.shape)
+        corners = turn(np.arange(4).reshape(2, 2), position)  # 0 is the corner at which the pixels of Landsat begin
+        return {
+            "native": _as_channels(native, position),
+            "native_valid": _as_channels(known.astype(np.float32), position),
+            "rows": _as_weights(rows, reverse=0 not in corners[0]),
+            "cols": _as_weights(cols, reverse=0 not in corners[:, 0]),
         }
 
 
 def _as_channels(image: npt.NDArray[Any], position: int) -> Tensor:
     """``(H, W, C)``, turned, as a tensor ``(C, H', W')``."""
     return torch.from_numpy(np.ascontiguousarray(turn(image, position).transpose(2, 0, 1)))
+
+
+def _as_weights(weights: npt.NDArray[Any], *, reverse: bool) -> Tensor:
+    """Weights ``(coarse, fine)`` of an axis, both of whose ends changed places where it is reversed."""
+    return torch.from_numpy(np.ascontiguousarray(weights[::-1, ::-1] if reverse else weights, np.float32))
 
 
 def _check_sizes(patches: Sequence[PatchRef], size: int | None, *, turned: bool) -> None:

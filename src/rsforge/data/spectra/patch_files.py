@@ -11,9 +11,9 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from rsforge.data.cube_headers.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64, Mask
-from rsforge.data.cubes.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.spectra.patch_metadata import (
     Spectrum,

@@ -9,12 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.cubes import hdf5_file
-from rsforge.data.cubes.cube import F64, Mask
-from rsforge.data.cubes.hdf5 import find_named_values
-from rsforge.data.cubes.patches import NATIVE, NATIVE_VALID, RESPONSE
-from rsforge.data.cubes.resample import coarse_count
-from rsforge.data.cubes.wavelengths import (
+from rsforge.data.cube_headers.wavelengths import (
     FIELDS,
     WIDTH_FIELDS,
     WavelengthError,
@@ -23,6 +18,11 @@ from rsforge.data.cubes.wavelengths import (
     require_valid,
     to_nanometres,
 )
+from rsforge.data.cubes import hdf5_file
+from rsforge.data.cubes.cube import F64, Mask
+from rsforge.data.cubes.hdf5 import find_named_values
+from rsforge.data.cubes.patches import NATIVE, NATIVE_VALID, RESPONSE
+from rsforge.data.cubes.resample import coarse_count
 from rsforge.data.io.image_reader import UnreadableError
 
 FACTOR = Fraction(15, 2)

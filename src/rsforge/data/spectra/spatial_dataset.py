@@ -87,8 +87,9 @@ class SpatialPairs(Dataset[Sample]):
 class PredictedPairs(Dataset[Sample]):
     """Samples of ``pairs``, whose ``low`` is what a first stage predicts in ``share`` of them, from 0 to 1.
 
-    ``predicted (N, B, h, w)`` are its predictions for whole patches at the coarse resolution, normalised; crops of
-    ``pairs`` must begin where coarse pixels do. Which sample takes which depends on (seed, epoch, index) alone.
+    ``predicted (N, B, h, w)`` are its predictions for whole patches at the coarse resolution, normalised, NaN where
+    Landsat has no data, which makes a pixel of ``low`` invalid too; crops of ``pairs`` must begin where coarse pixels
+    do. Which sample takes which depends on (seed, epoch, index) alone.
     ``RuntimeError`` for crops that begin elsewhere.
     """
 
@@ -106,7 +107,9 @@ class PredictedPairs(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         sample = self.pairs[key]
         if derive(self.pairs.pairs.seed, "source", *key) % DRAWS < self.share * DRAWS:
-            sample["low"] = self._cut(key) * sample["low_valid"]
+            low = self._cut(key)
+            known = (sample["low_valid"] > 0) & low[:1].isfinite()
+            sample["low"], sample["low_valid"] = low.where(known, 0), known.to(low.dtype)
         return sample
 
     def _cut(self, key: tuple[int, int]) -> Tensor:
@@ -166,7 +169,7 @@ def area_mean(image: Tensor, valid: Tensor, rows: Tensor, cols: Tensor | None = 
     is 0 or 1. A mean holds, and is not 0, where at least half of its area is valid: 1 in ``(..., 1, h, w)``.
     """
     cols = rows if cols is None else cols
-    share = rows @ valid @ cols.T
-    sums = rows @ (image * valid) @ cols.T
+    share = rows @ valid @ cols.mT
+    sums = rows @ (image * valid) @ cols.mT
     holds = (share >= HALF - 1e-6).to(image.dtype)
     return sums / share.clamp_min(1e-6) * holds, holds

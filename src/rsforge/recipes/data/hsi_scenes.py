@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from rsforge.data.cube_headers.wavelengths import WavelengthError, require_order, wavelength_error
 from rsforge.data.cubes.cube import F32, F64, Cube, Mask
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.cubes.resample import coarse_count
@@ -24,16 +25,17 @@ from rsforge.data.cubes.spectral_response import (
     select_bands,
     widest_step,
 )
-from rsforge.data.cubes.wavelengths import WavelengthError, require_order, wavelength_error
 from rsforge.data.io.windows import WindowGrid
 from rsforge.engine.signals import StopRequest
 from rsforge.errors import RsforgeError, Terminated
 from rsforge.recipes.console import Console
 from rsforge.settings.data_cubes import HsiPatchesSettings
+from rsforge.wording import count_noun
 
 Value = TypeVar("Value", bound=np.generic)
 MAX_NEGATIVE = 0.01  # share of negative values: noise makes a few, wrong scales many
 HUGE = 1e9
+EMPTY = "are taken as not measured"
 ADVICE = "; other values than credible ones are left out by --valid-range LOW HIGH"
 
 
@@ -71,7 +73,14 @@ class CuttingJob:
 
     def open(self, path: Path) -> Cube:
         options = self.settings
-        return open_cube(path, variable=options.variable, wavelengths=options.wavelengths, size=options.size)
+        cube = open_cube(
+            path,
+            variable=options.variable,
+            wavelengths=options.wavelengths,
+            size=options.size,
+            axis=options.bands_axis,
+        )
+        return cube if options.fill is None else replace(cube, fill=options.fill)
 
     def raise_if_stopped(self) -> None:
         """Raise when SIGINT or SIGTERM came. The handler itself must not: HDF5 swallows exceptions in callbacks."""
@@ -100,6 +109,8 @@ class ValueStats:
         if cube.assumed_nodata:
             shown = " and ".join(f"{value:g}" for value in sorted(cube.assumed_nodata))
             warnings.append(f"it declares no nodata value; {shown} is used as one")
+        for value, count in sorted(cube.empty_spectra.items()):
+            warnings.append(f"{count_noun(count, 'pixel')} with {value:g} in every band {EMPTY}")
         if self.negative > MAX_NEGATIVE * self.count:
             share = self.negative / self.count
             warnings.append(f"{share:.1%} of its values are negative, down to {self.low:g}{ADVICE}")
@@ -153,8 +164,12 @@ def judge_scene(name: str, path: Path, job: CuttingJob, console: Console, *, alo
             console.warn(f"{path.name} is left out: it has no wavelengths")
             job.left_out["files without wavelengths"] += 1
             return None
+        _warn_of_fill(path, cube, console)
         turned = _are_falling(path, cube.wavelength_nm)
         keep = cube.select_bands(job.dropped_nm)
+        if console.dry_run and cube.empty_spectra:
+            shown = " and ".join(f"{value:g}" for value in sorted(cube.empty_spectra))
+            console.warn(f"{path.name}: pixels with {shown} in every band {EMPTY}")
         if keep.sum() < 2:
             what = f"{keep.sum()} of the {cube.bands} bands of {path.name} are left"
             raise RsforgeError("RSF-D014", what, where=str(path), fix="drop less by --drop-nm")
@@ -170,6 +185,16 @@ def judge_scene(name: str, path: Path, job: CuttingJob, console: Console, *, alo
             console.warn(f"{path.name} is left out: its {cube.height} x {cube.width} pixels hold no patch of {size}")
             job.left_out["cubes smaller than a patch"] += 1
         return CubeScene(name, path, wavelength_nm, keep, bands, windows, turned)
+
+
+def _warn_of_fill(path: Path, cube: Cube, console: Console) -> None:
+    """Say where some pixels have one value in all bands, which nobody measures and no metadata explain."""
+    value = None if cube.fill is not None else cube.find_undeclared_fill()
+    if value is not None:
+        console.warn(
+            f"{path.name}: pixels have {value:g} in every band, and nothing declares that as no data: they are cut as "
+            f"measured; leave them out with --fill {value:g}"
+        )
 
 
 def _are_falling(path: Path, wavelength_nm: F64) -> bool:

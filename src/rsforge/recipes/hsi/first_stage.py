@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from rsforge.recipes.hsi.prediction import predict_spectra
 from rsforge.recipes.training.job import Compute, Partner
 
 ROLE = "stage1"
-LAYOUT = "stage-1 predictions 2"  # raise it when the order or meaning of the rows changes
+LAYOUT = "stage-1 predictions 3"  # raise it when the order or meaning of the rows changes
 FIX = "name the stage 1 of these patches with --stage1-checkpoint"
 
 
@@ -52,6 +53,20 @@ def check_fits(stage1: FirstStage, file: PatchFile) -> None:
     require_same(own, patches, where=str(stage1.path), found=str(file.path), fix=FIX)
 
 
+def describe_predictions(stage1: FirstStage | None) -> str:
+    """How what stage 1 predicts became the input of a stage 2; "" where it takes the true spectra alone."""
+    return LAYOUT if stage1 else ""
+
+
+def check_goes_on(state: Mapping[str, Any], stage1: FirstStage, folder: Path) -> None:
+    """RSF-C008 where the run to resume was given other values of the same patches by the same stage 1."""
+    if (before := state.get("predictions", "")) != describe_predictions(stage1):
+        what = "an earlier version of rsforge gave the run to resume another input: it could not go on as it began"
+        found = f"{before or 'predictions that were not described'}, now {LAYOUT}"
+        fix = "start a new run in another --output-dir; `rsforge hsi evaluate` takes the checkpoints as they are"
+        raise RsforgeError("RSF-C008", what, where=str(folder), found=found, fix=fix)
+
+
 class PredictionStore:
     """A folder of what stage 1 predicts for whole patches, at the pixels of Landsat.
 
@@ -65,7 +80,8 @@ class PredictionStore:
     def predictions(self, patches: Sequence[PatchRef], side: str, split: str) -> npt.NDArray[np.float32]:
         """Memory-mapped ``(N, bands, h, w)``, normalised, in the order of ``patches``; rank 0 computes what is missing.
 
-        Smaller patches are filled up with zeros. ``split`` is the digest of the division whose ``side`` these are.
+        Smaller patches are filled up with zeros, pixels that Landsat has no data of are NaN. ``split`` is the digest of
+        the division whose ``side`` these are.
         """
         sizes = [_coarse_size(patch, self.scale) for patch in patches]
         height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
@@ -105,7 +121,7 @@ class PredictionStore:
 
 
 def predict_coarse(model: SpectralModel, patch: PatchRef, reader: PatchReader, scale: Fraction) -> Tensor:
-    """What ``model`` predicts for Landsat's own pixels of a whole patch ``(bands, h, w)``, normalised, 0 where unknown.
+    """What ``model`` predicts for Landsat's own pixels of a patch ``(bands, h, w)``, normalised, NaN where unknown.
 
     It is what stage 2 is given of patches and of scenes in its use. RSF-T001 where a prediction is not finite.
     """
@@ -115,7 +131,7 @@ def predict_coarse(model: SpectralModel, patch: PatchRef, reader: PatchReader, s
         what = "what stage 1 predicts is not finite"
         raise RsforgeError("RSF-T001", what, where=patch.name, fix="train stage 1 anew, or use another of its models")
     unit = torch.from_numpy(model.spectra.normalise(spectra.movedim(0, -1).numpy())).movedim(-1, 0)
-    return torch.where(known, unit, 0)
+    return torch.where(known, unit, torch.nan)
 
 
 def _coarse_size(patch: PatchRef, scale: Fraction) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ NO_WAVELENGTHS = (
 )
 
 
+OWN, ENLARGED = "the pixels of Landsat", "the pixels of the enlarged landsat"
+
+
 @dataclass(frozen=True)
 class SpectralSets:
     """What trains and chooses, what was fitted to the former, and the file that says what all have in common.
@@ -35,7 +39,8 @@ class SpectralSets:
     ``test`` judges, where there is any.
 
     ``trained`` are short digests of the contents of the training patches.
-    ``response (K, B)`` is the weight of each band in each of Landsat's, None where no term of the loss needs it.
+    ``response (K, B)`` is the weight of each band in each of Landsat's, None where no term of the loss needs it;
+    ``compared`` says at which pixels what it gives is compared with Landsat, "" where it is not.
     """
 
     train: SpectralPairs
@@ -46,6 +51,7 @@ class SpectralSets:
     trained: list[str]
     response: F64 | None
     test: IndexedDataset = field(default_factory=NoSamples)
+    compared: str = ""
 
 
 def load_patches(
@@ -54,8 +60,8 @@ def load_patches(
     """The patches that the settings name, without augmentation where held out; every one is read once.
 
     What was measured on them is that of ``state``, the checkpoint of a run that goes on on the same patches.
-    RSF-U005 where the loss asks for a response that is not known, or --sensor is another one than that of the files;
-    other errors are those of the parts.
+    RSF-U005 where the loss asks for a response that is not known, or --sensor is another one than that of the files,
+    RSF-C008 where a run that goes on compared it at other pixels; other errors are those of the parts.
     """
     data, seed = settings.data, settings.run.seed
     sets = divide_patches(data, seed, console)
@@ -65,6 +71,10 @@ def load_patches(
     fits = fits or measure(sets.train, sets.val, data, seed, compute, console)
     if file.wavelength_nm is None:
         console.warn(NO_WAVELENGTHS)
+    factor, compared = None, ""
+    if response is not None:
+        factor, compared = _choose_compared((*sets.train, *sets.val), data, console)
+        check_compared(state, compared, settings.run.output_dir)
     train = SpectralPairs(
         sets.train,
         landsat=fits.landsat,
@@ -73,9 +83,11 @@ def load_patches(
         seed=seed,
         augment=data.augment,
         crops_per_patch=data.crops_per_patch,
+        step=factor.numerator if factor else 1,
+        factor=factor,
     )
-    held_out, test = (_hold_out(side, fits, data, seed) for side in (sets.val, sets.test))
-    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response, test)
+    held_out, test = (_hold_out(side, fits, data, seed, factor) for side in (sets.val, sets.test))
+    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response, test, compared)
 
 
 def name_scenes(samples: IndexedDataset) -> list[str]:
@@ -86,6 +98,30 @@ def name_scenes(samples: IndexedDataset) -> list[str]:
 def choose_judging(data: SpectralSets) -> JudgedSide | None:
     """The patches that judge."""
     return choose_side(data.held_out, data.test, name_scenes, noun="patch")
+
+
+def _choose_compared(
+    patches: Sequence[PatchRef], data: SpectralDataSettings, console: Console
+) -> tuple[Fraction | None, str]:
+    """The width of Landsat's own pixels where all files have them and crops hold one, and what is compared, said."""
+    factors = {patch.file.factor if patch.file.has_native else None for patch in patches}
+    factor = factors.pop()
+    lacking = ""
+    if factors or factor is None:
+        lacking = "not all files have landsat_native of one width"
+    elif data.crop_size and data.crop_size < factor:
+        lacking = f"no pixel of Landsat, {float(factor):g} wide, is whole in a crop of {data.crop_size}"
+    if lacking:
+        console.say(f"consistency {lacking}: compared with the enlarged landsat, which the true spectra do not meet")
+        return None, ENLARGED
+    return factor, OWN
+
+
+def check_compared(state: Mapping[str, Any] | None, compared: str, folder: Path) -> None:
+    """RSF-C008 where the loss of the run to resume compared Landsat at other pixels; ENLARGED if it does not say."""
+    if state is not None and (before := state.get("compared", ENLARGED)) != compared:
+        what = "--consistency-weight compares otherwise than in the run to resume: it could not go on as it began"
+        raise RsforgeError("RSF-C008", what, where=str(folder), found=f"{before} then, {compared} now")
 
 
 def _find_stored_fits(state: Mapping[str, Any], file: PatchFile) -> TrainingFits | None:
@@ -182,13 +218,24 @@ def measure(
     return fits
 
 
-def _hold_out(patches: Sequence[PatchRef], fits: TrainingFits, data: SpectralDataSettings, seed: int) -> IndexedDataset:
+def _hold_out(
+    patches: Sequence[PatchRef], fits: TrainingFits, data: SpectralDataSettings, seed: int, factor: Fraction | None
+) -> IndexedDataset:
     """Whole patches where all are of one size, so that every held-out pixel counts; else crops of their centres."""
     if not patches:
         return NoSamples()
     sizes = {(patch.file.height, patch.file.width) for patch in patches}
     size = data.crop_size if data.crop_size and len(sizes) > 1 else None
-    return SpectralPairs(patches, landsat=fits.landsat, spectra=fits.spectra, size=size, seed=seed, augment=False)
+    return SpectralPairs(
+        patches,
+        landsat=fits.landsat,
+        spectra=fits.spectra,
+        size=size,
+        seed=seed,
+        augment=False,
+        step=factor.numerator if factor else 1,
+        factor=factor,
+    )
 
 
 def describe_bands(file: PatchFile) -> dict[str, Any]:

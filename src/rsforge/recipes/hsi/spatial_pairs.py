@@ -29,7 +29,14 @@ from rsforge.models.spectral.resize import resize
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets
 from rsforge.recipes.datasets.named_samples import NoSamples
-from rsforge.recipes.hsi.first_stage import ROLE, FirstStage, PredictionStore, check_fits, load_first_stage
+from rsforge.recipes.hsi.first_stage import (
+    ROLE,
+    FirstStage,
+    PredictionStore,
+    check_fits,
+    check_goes_on,
+    load_first_stage,
+)
 from rsforge.recipes.hsi.networks import LEAST_ERROR
 from rsforge.recipes.hsi.patch_pairs import divide_patches, measure, name_scenes
 from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
@@ -95,6 +102,8 @@ def load_spatial_pairs(
     file = sets.train[0].file
     if stage1:
         check_fits(stage1, file)
+        if state:
+            check_goes_on(state, stage1, settings.run.output_dir)
         _warn_of_stage1(stage1, sets, scale, console)
     if file.wavelength_nm is None:
         console.warn(NO_WAVELENGTHS)

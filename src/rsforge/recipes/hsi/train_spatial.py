@@ -10,7 +10,7 @@ from rsforge.errors import RsforgeError
 from rsforge.models.recompute import use_checkpointing
 from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 from rsforge.recipes.console import Console, is_given
-from rsforge.recipes.hsi.first_stage import ROLE
+from rsforge.recipes.hsi.first_stage import ROLE, describe_predictions
 from rsforge.recipes.hsi.load import SPATIAL_KIND, SPATIAL_REQUIRED
 from rsforge.recipes.hsi.networks import as_tensor, set_range
 from rsforge.recipes.hsi.output_names import HSI
@@ -142,6 +142,7 @@ def spec(
             **describe_bands(data.file),
             "scale": str(data.scale),
             "source": settings.data.source,
+            "predictions": describe_predictions(data.stage1),
             "trained": data.trained,
             "normalisation": {"landsat": data.landsat.as_dict(), "spectra": data.spectra.as_dict()},
         },

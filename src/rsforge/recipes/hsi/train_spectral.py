@@ -93,6 +93,7 @@ def spec(
             "ridge": data.fits.ridge.as_dict(),
             "response": [] if data.file.response is None else data.file.response.tolist(),
             "trained": data.trained,
+            "compared": data.compared,
         },
         monitor="val/loss",
         tracked=TRACKED,

@@ -16,10 +16,13 @@ from rsforge.errors import RsforgeError
 F64 = npt.NDArray[np.float64]
 
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+_PLAIN = re.compile(r"\s*\d+(\.\d*)?\s*")
 _NAMED = re.compile(rf"({_NUMBER})\s*(nm|nano\w*|um|µm|μm|micro\w*|micron\w*)\b", re.IGNORECASE)
 MAX_TEXT = 16 << 20
 FIELDS = ("wavelength", "wavelengths", "wavelength_nm", "wavelengths_nm", "center_wavelengths", "lambda")
 UNSTATED = ("", "unknown", "none")
+LEAST_PLAIN_NM = 300.0
+LEAST_NM, LARGEST_NM = 100.0, 100_000.0
 MOST_DETECTORS = 4
 WIDTH_FIELDS = ("fwhm", "fwhm_nm", "fwhms")
 
@@ -32,19 +35,30 @@ def to_nanometres(values: F64, unit: str = "") -> tuple[F64, str]:
     """``values`` in nanometres and, where the unit was inferred from their magnitude, a sentence that says so.
 
     Optical sensors measure between 100 nm and 100 micrometres: values below 100 are micrometres. Another unit raises
-    ``WavelengthError``.
+    ``WavelengthError``, and so does one in which they would lie elsewhere.
     """
-    named = unit.strip().lower()
-    if named.startswith(("nm", "nano")):
-        return values, ""
-    if named.startswith(("um", "µm", "μm", "micro")):
-        return values * 1000, ""
-    if named not in UNSTATED:
-        raise WavelengthError(f"their unit is {unit.strip()!r}, not nanometres or micrometres")
     low, high = float(np.min(values)), float(np.max(values))
+    if unit.strip().lower() not in UNSTATED:
+        factor = factor_to_nm(unit)
+        if low * factor < LEAST_NM or high * factor > LARGEST_NM:
+            raise WavelengthError(
+                f"their unit is {unit.strip()!r}, and no optical sensor measures at {low:g} to {high:g} of it; correct "
+                "the unit"
+            )
+        return values * factor, ""
     if high < 100:
         return values * 1000, f"wavelengths of {low:g} to {high:g} are read as micrometres"
     return values, f"wavelengths of {low:g} to {high:g} are read as nanometres"
+
+
+def factor_to_nm(unit: str) -> float:
+    """The nanometres in a unit of wavelengths; ``WavelengthError`` for a unit that is none of nm and µm."""
+    named = unit.strip().lower()
+    if named.startswith(("nm", "nano")):
+        return 1.0
+    if named.startswith(("um", "µm", "μm", "micro")):
+        return 1000.0
+    raise WavelengthError(f"their unit is {unit.strip()!r}, not nanometres or micrometres")
 
 
 def require_valid(values: F64) -> F64:
@@ -84,7 +98,13 @@ def require_order(wavelength_nm: F64) -> npt.NDArray[np.int64] | None:
 
 
 def parse_names(names: Sequence[str]) -> F64 | None:
-    """Wavelengths ``(B,)`` in nm from band names such as ``376.44 Nanometers``; None unless every name has one."""
+    """Wavelengths ``(B,)`` in nm from band names such as ``376.44 Nanometers``; None unless every name has one.
+
+    Names that are rising numbers above 300 alone are nanometres: numbers of bands begin at 1.
+    """
+    if len(names) > 1 and all(_PLAIN.fullmatch(name) for name in names):
+        plain = np.array([float(name) for name in names])
+        return plain if plain[0] > LEAST_PLAIN_NM and (np.diff(plain) > 0).all() else None
     found = [_NAMED.search(name) for name in names]
     values = [to_nanometres(np.array([float(m[1])]), m[2])[0][0] for m in found if m]
     return require_valid(np.array(values)) if values and len(values) == len(names) else None
@@ -108,7 +128,7 @@ def read_table(path: Path) -> tuple[F64, F64 | None, str]:
         raise wavelength_error(path, reason) from None
     wavelength_nm, sentence = to_nanometres(wavelength)
     to_nm = wavelength_nm[0] / wavelength[0]
-    width = table[:, 1] if table.shape[1] > 1 and _are_widths(table[:, 1], wavelength) else None
+    width = table[:, 1] if table.shape[1] > 1 and are_widths(table[:, 1], wavelength) else None
     return wavelength_nm, None if width is None else width * to_nm, sentence
 
 
@@ -118,7 +138,7 @@ def wavelength_error(path: Path, reason: WavelengthError) -> RsforgeError:
     return RsforgeError("RSF-D014", what, where=str(path), fix="give those of the cube with --wavelengths")
 
 
-def _are_widths(values: F64, wavelength: F64) -> bool:
+def are_widths(values: F64, wavelength: F64) -> bool:
     """Whether values are 0.3 to 5 times the distance of bands, as widths are and spectra are not."""
     apart = float(np.median(np.abs(np.diff(wavelength)))) if len(wavelength) > 1 else float(wavelength[0])
     return bool(((values > 0.3 * apart) & (values < 5 * apart)).all())

@@ -1,0 +1,125 @@
+"""One record of what files say of bands, and the same cube from every format that says the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rsforge.data.cube_headers.meaning import parse_numbers, read_meanings
+from rsforge.data.cubes.formats import open_cube
+from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.io.windows import Window
+from tests.worlds.cube_formats import FORMATS, Stored
+
+NM = np.arange(400.0, 600, 20)
+VALUES = np.random.default_rng(0).integers(100, 9000, (6, 7, 10)).astype(np.int16)
+SAID = {
+    "wavelengths": {},
+    "unit": {"waves": NM / 1000, "unit": "um"},
+    "scale": {"scale": 0.0001},
+    "offset": {"offset": -1000.0},
+    "nodata": {"nodata": -5.0},
+    "bad bands": {"bad": (2, 3)},
+    "all": {"scale": 0.002, "offset": -0.5, "nodata": -5.0, "bad": (2, 9), "waves": NM / 1000, "unit": "um"},
+}
+
+
+@pytest.mark.parametrize("what", SAID)
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_that_says_the_same_gives_the_same_cube(tmp_path, name, what):
+    values = VALUES.copy()
+    facts = {"waves": NM, **SAID[what]}
+    if "nodata" in facts:
+        values[1, 2, 4] = facts["nodata"]
+    stored = Stored(values, **facts)
+    with open_cube(FORMATS[name](tmp_path, stored)) as cube:
+        assert cube.wavelength_nm == pytest.approx(NM)
+        assert cube.good_bands.tolist() == [bool(mark) for mark in stored.good]
+        found, valid = cube.read(Window(0, 0, 6, 7))
+        # Whether values were scaled is said.
+        assert any("values are the stored ones" in note for note in cube.notes) == bool(stored.scale or stored.offset)
+    expected = values.astype(float) * (stored.scale or 1) + (stored.offset or 0)
+    hole = np.argwhere(~valid).tolist()
+    assert hole == ([[1, 2]] if "nodata" in facts else [])
+    assert found[valid] == pytest.approx(expected[valid], rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("said", "factor"),
+    [
+        ({"reflectance scale factor": "10000"}, 1e-4),
+        ({"Reflectance_Scale_Factor": 10000}, 1e-4),
+        ({"Scale_Factor": 10000.0}, 1e-4),
+        ({"scale_factor": 0.0001}, 1e-4),
+        ({"scale_factor": 10.0}, 10),
+        ({"data gain values": "{0.5, 0.5, 0.5}"}, 0.5),
+        ({"gain": "0.5", "reflectance scale factor": "100"}, 0.005),
+        ({"scale_factor": np.array([1.0])}, None),
+    ],
+)
+def test_factors_of_all_spellings(said, factor):
+    found = read_meanings(said, 3)
+    assert found.scale is None if factor is None else found.scale == pytest.approx([factor] * 3)
+    assert found.offset is None and bool(found.notes) == (factor is not None)
+
+
+def test_an_offset_stands_behind_the_gain_and_before_the_scale_of_reflectance():
+    found = read_meanings({"data gain values": [2, 4], "offset": 10, "reflectance scale factor": 100}, 2)
+    assert found.scale == pytest.approx([0.02, 0.04]) and found.offset == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("said", "good"),
+    [
+        ({"bbl": "{1, 0, 1}"}, [1, 0, 1]),
+        ({"bad_band_list": "True, False, True"}, [1, 0, 1]),
+        ({"good_wavelengths": np.array([1.0, 0.0, 1.0], np.float32)}, [1, 0, 1]),
+        ({"good bands": ["good", "bad", b"good"]}, [1, 0, 1]),
+        ({"bad_band_mask": [0, 1, 0]}, [1, 0, 1]),
+        ({}, [1, 1, 1]),
+    ],
+)
+def test_marks_of_bands_in_words_and_numbers(said, good):
+    assert read_meanings(said, 3).good.tolist() == [bool(mark) for mark in good]
+
+
+def test_widths_have_the_unit_of_their_name_or_of_the_wavelengths():
+    lengths = {"wavelength": [0.4, 0.5], "wavelength_units": "micrometers"}
+    for said in ({"fwhm": [0.01, 0.02]}, {"FWHM (nm)": [10, 20]}, {"fwhm_um": "0.01 0.02"}):
+        assert read_meanings(lengths | said, 2).fwhm_nm == pytest.approx([10, 20])
+    with pytest.raises(UnreadableError, match="widths of 1e-05 to 2e-05 nm contradict their distances"):
+        read_meanings({"wavelength": [400, 400.01], "wavelength unit": "nm", "fwhm": [0.00001, 0.00002]}, 2)
+    found = read_meanings(lengths | {"fwhm": [0.01]}, 2)
+    assert found.fwhm_nm is None and "holds no width of each band" in found.notes[0]
+
+
+def test_valid_values_have_ends():
+    assert read_meanings({"valid_min": 0}, 1).valid_range == (0, np.inf)
+    assert read_meanings({"valid_range": [0, 100]}, 1).valid_range == (0, 100)
+    assert read_meanings({}, 1).valid_range is None
+    for said in ({"valid_range": [1]}, {"valid_min": "low"}, {"_FillValue": [1, 2]}):
+        with pytest.raises(UnreadableError, match="its header says"):
+            read_meanings(said, 1)
+
+
+def test_bands_are_chosen_with_all_that_is_said_of_them():
+    found = read_meanings({"wavelength": [400, 500, 600], "bbl": [1, 1, 0], "gain": [1, 2, 3]}, 3)
+    turned = found.select(np.array([2, 0]))
+    assert turned.wavelength_nm.tolist() == [600, 400] and turned.good.tolist() == [False, True]
+    assert turned.scale.tolist() == [3, 1] and turned.fwhm_nm is None
+
+
+def test_numbers_in_texts_and_arrays():
+    assert parse_numbers("{1; 2,3 4}").tolist() == [1, 2, 3, 4] and parse_numbers(b"5").tolist() == [5]
+    assert parse_numbers("a") is None and parse_numbers("") is None and parse_numbers(np.int8(3)).tolist() == [3]
+
+
+def test_what_is_said_twice_is_named():
+    found = read_meanings({"wavelength": [400, 500], "wavelengths": [1, 2], "wavelength units": "nm"}, 2)
+    assert found.wavelength_nm.tolist() == [400, 500] and "also says wavelengths, which is not used" in found.notes[0]
+
+
+def test_names_of_bands_are_wavelengths_where_they_are_rising_numbers():
+    assert read_meanings({"band names": "400.5, 410.25"}, 2).wavelength_nm.tolist() == [400.5, 410.25]
+    for names in ("1, 2", "500, 400", "400, b"):
+        assert read_meanings({"band names": names}, 2).wavelength_nm is None
