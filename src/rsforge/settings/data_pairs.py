@@ -119,6 +119,11 @@ class SplitSettings(PairFields):
         "the sides that the source has (a column split, folders train and test), as is done when nothing is typed.",
         json_schema_extra=also(basic=True),
     )
+    sides: Path | None = Field(
+        None,
+        description="JSON file of lists of files by subset (train, val, test), as published divisions have: its sides "
+        "are those that are kept by --by stated, as is done when nothing is typed.",
+    )
     val: ShareBelowOne = Field(
         0.2, description="Share for validation.", json_schema_extra=also("--val-fraction", basic=True)
     )

@@ -189,3 +189,16 @@ def test_a_model_below_its_baselines_fails_after_everything_is_written(tmp_path)
         run(numbers(), [0.0, 0.1, 0.2, 0.3], fail_below_baseline=True, output_dir=tmp_path)
     written = json.loads((tmp_path / "evaluation.json").read_text())
     assert caught.value.code == "RSF-T005" and written["verdicts"] == caught.value.result["verdicts"]
+
+
+def test_published_figures_stand_in_the_result_and_its_table():
+    evaluation = replace(numbers(), task="sar-to-optical")
+    result = run(evaluation, [1.0, 2.0], compare_published="sen12-v2")
+    found = result["published"]
+    assert found["name"] == "sen12-v2" and "side val here, test there" in found["protocol"]
+    assert any("digest of the names" in reason for reason in found["protocol"]) and not found["comparable"]
+    text = table(result)
+    assert "Published figures sen12-v2" in text and "patches of the same scenes on both sides" in text
+    assert "Not comparable: fid: features of torchvision's Inception v3 there" in text
+    assert "published" not in run(evaluation, [1.0, 2.0])
+    assert "[-1, 1]" in result["definitions"]["lpips"]

@@ -173,3 +173,9 @@ def test_an_evaluation_below_its_baseline_is_written_and_ends_with_5(job, tmp_pa
     assert not written["verdicts"][0]["better"] and written["side"] == "all"
     assert rsforge(line + "--overwrite --json", *where) == 0
     assert json.loads(capsys.readouterr().out)["verdicts"] == written["verdicts"]
+
+
+def test_published_figures_of_autoencoders_are_compared_by_the_protocol(measured) -> None:
+    found = measured("--compare-published latent-diffusion-autoencoders")["published"]
+    assert any(reason.endswith("here, 50000 there") for reason in found["protocol"])
+    assert found["not_comparable"]["psnr_db"][0] == "the range of the values is not stated there"

@@ -79,6 +79,7 @@ def build_evaluation(
         batch_of=_batch_of,
         ranked_by="l1",
         of_set=of_set,
+        task="sar-to-optical",
     )
 
 

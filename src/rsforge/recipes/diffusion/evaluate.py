@@ -103,6 +103,7 @@ def build_evaluation(
         ranked_by="l1",
         judged_by=f"l1{OF_MEAN}" if several else "",
         of_set=of_set,
+        task="sar-to-optical",
     )
 
 

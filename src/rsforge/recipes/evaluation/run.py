@@ -17,6 +17,9 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Evaluation, Figure, Values
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups, rank_examples, summarize
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import compare_published
+from rsforge.recipes.published.definitions import define_figures
 from rsforge.recipes.verdict import KEY, compare_with_best, require_better
 from rsforge.seeds import derive
 from rsforge.settings.evaluation import MeasuringSettings
@@ -64,6 +67,10 @@ def run_evaluation(
         doubts += warnings
     result["doubts"] = doubts
     result[KEY] = judge(evaluation, result)
+    if settings.compare_published is not None:
+        names = [data.samples.name(k) for k in range(len(data.samples))]
+        own = result["figures"][MODEL]
+        result[PUBLISHED] = compare_published(settings.compare_published, evaluation.task, result, own, names=names)
     if settings.output_dir is not None:
         _write(evaluation, values, data, result, settings, device)
     require_better(result, wanted=settings.fail_below_baseline)
@@ -119,6 +126,7 @@ def _describe(evaluation: Evaluation) -> dict[str, Any]:
         "baselines": {baseline.name: baseline.meaning for baseline in evaluation.baselines},
         "units": {figure.name: figure.unit for figure in figures},
         "directions": {figure.name: "higher" if figure.higher_is_better else "lower" for figure in figures},
+        "definitions": define_figures(figure.name for figure in figures),
     }
 
 

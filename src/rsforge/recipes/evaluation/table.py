@@ -7,6 +7,8 @@ from typing import Any
 
 from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import list_comparison
 from rsforge.recipes.verdict import list_sentences
 
 _HEAD = (
@@ -20,7 +22,9 @@ def table(result: Mapping[str, Any]) -> str:
     """Means with intervals by predictor and figure, with what must be known to read them; empty for a plan."""
     if "figures" not in result:
         return ""
-    return "\n".join([*list_head(result), "", *list_rows(result), "", *list_notes(result)])
+    published = list(list_comparison(result.get(PUBLISHED)))
+    parts = [*list_head(result), "", *list_rows(result), "", *([*published, ""] if published else [])]
+    return "\n".join([*parts, *list_notes(result)])
 
 
 def list_head(result: Mapping[str, Any]) -> Iterator[str]:

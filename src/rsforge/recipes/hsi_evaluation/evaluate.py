@@ -18,6 +18,7 @@ from rsforge.metrics.paired_sums import Resampling
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.measured_subset import warn_trained
 from rsforge.recipes.evaluation import files
+from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.summary import Bootstrap
 from rsforge.recipes.evaluation.table import list_head, list_notes, list_rows
@@ -37,10 +38,16 @@ from rsforge.recipes.hsi_evaluation.stage_figures import (
     summarize_stage,
 )
 from rsforge.recipes.hsi_evaluation.stages import Stage, build_stages
+from rsforge.recipes.published.benchmarks import read_benchmarks
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import compare_published, list_comparison
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.verdict import KEY, compare_with_best, require_better
 from rsforge.seeds import derive
 from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
+
+INPUTS = {"stage2": "area means of the truth"}
+"""What a stage is given, where published figures are of other inputs."""
 
 
 def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, Any]:
@@ -73,11 +80,24 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         for name in MAIN
         for verdict in compare_with_best(stage["figures"], stage["gain"], name, subject=stage["title"])
     ]
+    if own.compare_published is not None:
+        add_published(own.compare_published, result)
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
         write_report(settings, sums, result, measured)
     require_better(result, wanted=own.fail_below_baseline)
     return result
+
+
+def add_published(name: str, result: dict[str, Any]) -> None:
+    """Set published figures beside those of every stage that they are of, as its section ``published``."""
+    stages = result["stages"].items()
+    tasks = {"stage1": "spectral", "stage2": "spatial"}
+    fitting = [key for key, _ in stages if tasks.get(key) == read_benchmarks()[name].task]
+    for key, stage in stages:
+        if key in (fitting or ["stage1"]):
+            facts = {**result, "scale": stage["scale"], "input": INPUTS.get(key)}
+            stage[PUBLISHED] = compare_published(name, tasks.get(key, ""), facts, stage["figures"][MODEL])
 
 
 def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
@@ -214,6 +234,7 @@ def table(result: Mapping[str, Any]) -> str:
     lines = list(list_head({**result, "chosen_on": None}))
     for stage in stages.values():
         lines += ["", f"{stage['title']}: {stage['reading']}", *list_rows(stage)]
+        lines += list_comparison(stage.get(PUBLISHED))
     merged = {
         "directions": {name: way for stage in stages.values() for name, way in stage["directions"].items()},
         "baselines": {name: text for stage in stages.values() for name, text in stage["baselines"].items()},

@@ -21,6 +21,8 @@ from rsforge.recipes.hsi_evaluation.shown_patches import (
 from rsforge.recipes.hsi_evaluation.stage_figures import StageSums, patch_figures
 from rsforge.recipes.hsi_evaluation.stages import Stage
 from rsforge.recipes.html.spectral_page import SpectralReport, StageView, render_page
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import render_comparison
 from rsforge.recipes.verdict import KEY, list_sentences
 from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
 
@@ -61,7 +63,8 @@ def view_stage(
         views.append(view_patch(shown, title, patch.file))
         if label == "median" or len(measured.patches) < 3:
             spectra = chart_spectra(shown, patch.name, patch.file)
-    return StageView(own, views, spectra, chart_band_errors(own, measured.patches[0].file))
+    bands, published = chart_band_errors(own, measured.patches[0].file), render_comparison(own.get(PUBLISHED))
+    return StageView(own, views, spectra, bands, published)
 
 
 def make_report(result: Mapping[str, Any], views: Sequence[StageView]) -> SpectralReport:

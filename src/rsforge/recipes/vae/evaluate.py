@@ -131,6 +131,7 @@ def build_evaluation(
         batch_of=_batch_of,
         ranked_by="mse",
         of_set=of_set,
+        task="autoencoder",
     )
 
 
