@@ -153,6 +153,13 @@ def learning(session: nox.Session) -> None:
 
 
 @nox.session
+def figures(session: nox.Session) -> None:
+    """README's figures of what is learnt, made again beside those it states; real data are named after --."""
+    install(session, "test")
+    session.run("python", "-m", "tests.learning.readme_figures", *session.posargs)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Every example, in a folder of its own."""
     install(session)

@@ -7,6 +7,7 @@ with 1 where a draw of the flow model is more than 5 % farther from the truth th
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets.prompts import write_prompts
 from rsforge.recipes.diffusion.load_sar import ModelFiles, load_sar_model
 from rsforge.recipes.evaluation.learned_metrics import load_lpips
-from tests.learning.sar_to_optical import Held, draw, make_parser, open_held_out, train
+from tests.learning import sar_to_optical
+from tests.learning.sar_to_optical import Held, draw, open_held_out, train
 
 ALLOWED = 1.05
 KINDS = {"flow": 4, "eps": 50, "eps-cosine": 50}
@@ -52,10 +54,15 @@ def measure(images: Tensor, truths: Tensor, vgg: Path | None) -> dict[str, float
     return figures
 
 
-def main() -> int:
-    parser = make_parser(__doc__)
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this script; further ones go to the trainings."""
+    parser = sar_to_optical.make_parser(__doc__)
     parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
-    parsed, more = parser.parse_known_args()
+    return parser
+
+
+def main() -> int:
+    parsed, more = make_parser().parse_known_args()
     ensure_torchvision()
     figures = {}
     for kind, num_steps in KINDS.items():

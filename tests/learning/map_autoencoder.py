@@ -105,14 +105,19 @@ def reconstruct_all(folder: Path, steps: int) -> tuple[dict[str, Tensor], Tensor
         return made | {one.name: one.predict({TARGET: true})[IMAGE] for one in baselines}, true
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this script; further ones go to the training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=494)
     parser.add_argument("--vgg-weights", type=Path, default=None)
-    parsed, options = parser.parse_known_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parsed, options = make_parser().parse_known_args(argv)
     ensure_torchvision()
     folder = parsed.folder or Path(mkdtemp())
     line = f"vae train --data-dir {parsed.data_dir} --output-dir {folder} --seed {parsed.seed} {OPTIONS}"

@@ -138,13 +138,18 @@ def describe_row(name: str, seed: int, found: Mapping[str, Mapping[str, Any]]) -
     return " | ".join(["", f"{name}, {found['diffusion']['images']} judged", str(seed), *cells, ""]).strip()
 
 
-def main() -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
     parser.add_argument("--folder", type=Path, default=Path(".nox/real_pairs"))
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--seeds", type=int, default=3)
-    parsed = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    parsed = make_parser().parse_args()
     ensure_torchvision()
     clip, rows = train_text_encoder(parsed.folder / "clip"), []
     for name in parsed.cases:

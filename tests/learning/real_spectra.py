@@ -110,7 +110,8 @@ def spell(gain: Sequence[float | None]) -> str:
     return f"{value:.3g} {interval}"
 
 
-def main() -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cubes", type=Path, required=True)
     parser.add_argument("--cube", choices=CUBES, default="enmap")
@@ -120,7 +121,11 @@ def main() -> int:
     parser.add_argument("--stage2", default="", help="further options of hsi train-spatial")
     parser.add_argument("--name", default="plain", help="folder of the results of these options")
     parser.add_argument("--folder", type=Path, default=Path(".nox/real-spectra"))
-    own = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    own = make_parser().parse_args()
     cube = CUBES[own.cube]
     missed = 0
     for seed in own.seeds:

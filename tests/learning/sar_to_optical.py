@@ -150,7 +150,7 @@ def judge(nearness: Mapping[str, Mapping[str, Any]], steering: Mapping[str, Mapp
     return faults
 
 
-def make_parser(description: str | None) -> argparse.ArgumentParser:
+def make_parser(description: str | None = __doc__) -> argparse.ArgumentParser:
     """The options of this script."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=960)
@@ -160,7 +160,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    parsed, more = make_parser(__doc__).parse_known_args()
+    parsed, more = make_parser().parse_known_args()
     ensure_torchvision()
     model = load_sar_model(
         ModelFiles(train(parsed.folder, parsed.pairs, parsed.epochs, more)), torch.device("cpu"), averaged=True

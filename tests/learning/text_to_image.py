@@ -86,12 +86,17 @@ def describe(figures: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {figure}" for name, figure in figures.items())
 
 
-def main() -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this script; further ones go to the training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
-    parsed, options = parser.parse_known_args()
+    return parser
+
+
+def main() -> int:
+    parsed, options = make_parser().parse_known_args()
     if parsed.vgg_weights is None:
         print("needs the weights of VGG16: name them with --vgg-weights, or `rsforge weights fetch vgg16`")
         return 6

@@ -1,0 +1,266 @@
+"""Remakes the figures of README's "What it learns, measured", and prints them beside those that it states.
+
+Usage: ``python -m tests.learning.readme_figures [--only NAME ...] [--all] [--seeds N] [--folder PATH] [--minutes M]
+[--tiles FOLDER] [--pairs FOLDER] [--cubes FOLDER] [--vgg-weights FILE] [--dry-run | --update]``. The folders are of
+real data: tiles of RSSCN7, pairs as tests.learning.real_pairs takes them, cubes as tests.learning.real_spectra does.
+Two parts run at a time. Parts that the minutes do not suffice for are named, and run with --all or --only. What was
+made is kept in the folder; a line that ended is not run again. ``--dry-run`` only says the lines and whether they can
+be read; ``--update`` writes what README states to the file that a test compares with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from rsforge.cli import bridge
+from rsforge.cli.main import run
+from rsforge.models.vgg import find_vgg16
+from tests.learning.readme_parts import PARTS, Part, Rows, split_row
+
+ROOT = Path(__file__).resolve().parents[2]
+STATED = Path(__file__).with_suffix(".json")
+HEADING, WORKERS, MINUTES = "## What it learns, measured", 2, 60.0
+BELOW_AIM = 1
+"""The exit status of a script whose figures miss its aim: they are figures all the same."""
+
+
+def read_section(readme: str) -> str:
+    """The section of README that is remade."""
+    return readme.split(HEADING, 1)[1].split("\n## ", 1)[0]
+
+
+def list_tables(section: str) -> list[tuple[str, Rows]]:
+    """The first line of each table, and the cells of the lines below its rule."""
+    tables = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    found = []
+    for text in tables:
+        first, _, *rows = text.splitlines()
+        found.append((first, [split_row(row) for row in rows]))
+    return found
+
+
+def read_stated(readme: str) -> dict[str, Any]:
+    """What README states of each part: its tables by their first line, and the sentences that are named there."""
+    tables, words = list_tables(read_section(readme)), " ".join(readme.split())
+    stated = {}
+    for part in PARTS:
+        own = {first: rows for first, rows in tables if part.headings and first.startswith(part.headings)}
+        stated[part.name] = {"tables": own, "texts": [text for text in part.texts if text in words]}
+    return stated
+
+
+def choose_parts(parts: Sequence[Part], minutes: float, counts: Mapping[str, int]) -> tuple[list[Part], list[Part]]:
+    """Those that two workers finish within the minutes, taken in their order, and the others.
+
+    ``counts`` are the seeds of each; its minutes grow with them.
+    """
+    chosen, others, ends = [], [], [0.0] * WORKERS
+    for part in parts:
+        first = min(range(WORKERS), key=ends.__getitem__)
+        end = ends[first] + part.minutes * counts[part.name] / len(part.seeds)
+        if end <= minutes:
+            ends[first] = end
+            chosen.append(part)
+        else:
+            others.append(part)
+    return chosen, others
+
+
+def choose_seeds(part: Part, count: int | None) -> list[int]:
+    """The seeds that README states, the first ``count`` of them, or more that follow them."""
+    if count is None:
+        return list(part.seeds)
+    return [*part.seeds, *range(part.seeds[-1] + 1, part.seeds[-1] + 1 + count)][:count]
+
+
+def run_part(part: Part, given: Mapping[str, str], seeds: Sequence[int]) -> dict[str, Any]:
+    """Run the lines that have not ended yet; the minutes of each, and what failed.
+
+    What they say lies in said.txt, which lines have ended in ended.json.
+    """
+    folder = Path(given["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / "ended.json"
+    ended: dict[str, float] = json.loads(record.read_text()) if record.is_file() else {}
+    for words in part.commands(given, seeds):
+        line = shlex.join(words)
+        if line in ended:
+            continue
+        began = time.monotonic()
+        done = subprocess.run(
+            to_argv(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=make_environment(), check=False,
+        )  # fmt: skip
+        with (folder / "said.txt").open("a") as said:
+            said.write(done.stdout)
+        if has_failed(words, done.returncode, done.stdout):
+            return {"failed": f"exit {done.returncode}: {line}", "minutes": sum(ended.values())}
+        ended[line] = (time.monotonic() - began) / 60
+        record.write_text(json.dumps(ended, indent=1))
+    return {"failed": "", "minutes": sum(ended.values())}
+
+
+def has_failed(words: Sequence[str], code: int, said: str) -> bool:
+    """Whether a line ended without its figures; a script may end with 1 since these miss its aim."""
+    if code != BELOW_AIM or words[0] == "rsforge":
+        return code != 0
+    return re.search(r"^(exit \d+: |Traceback)", said, re.MULTILINE) is not None
+
+
+def to_argv(words: Sequence[str]) -> list[str]:
+    """The process that a line is: the command, or a script of this folder."""
+    module = ["rsforge"] if words[0] == "rsforge" else [f"tests.learning.{words[0]}"]
+    return [sys.executable, "-m", *module, *words[1:]]
+
+
+def make_environment() -> dict[str, str]:
+    """One thread: two parts run at a time."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+PASSED_ON = "diffusion train-sar --dataset-path data --clip-checkpoint clip.pt"
+"""What further options of scripts go to."""
+
+
+class ReadSettings(Exception):  # noqa: N818
+    """The line was read; nothing of it is done."""
+
+
+def check_line(words: Sequence[str]) -> str:
+    """Why a line cannot be read; empty where it can."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        try:
+            if words[0] != "rsforge":
+                parser = importlib.import_module(f"tests.learning.{words[0]}").make_parser()
+                _, more = parser.parse_known_args(words[1:])
+                words = ["rsforge", *PASSED_ON.split(), *more]
+                if not more:
+                    return ""
+            return "" if was_read(words[1:]) else said.getvalue().strip()
+        except SystemExit:
+            return said.getvalue().strip() or "it cannot be read"
+
+
+def was_read(argv: Sequence[str]) -> bool:
+    """Whether the command takes these words; it does nothing else."""
+    read, seen = bridge._read_settings, []
+
+    def stop(*given: Any) -> Any:
+        seen.append(read(*given))
+        raise ReadSettings
+
+    with mock.patch.object(bridge, "_read_settings", stop):
+        run(list(argv))
+    return bool(seen)
+
+
+def print_part(part: Part, stated: Mapping[str, Any], made: Rows, outcome: Mapping[str, Any]) -> None:
+    """What README states and what was made now, below each other."""
+    print(f"\n== {part.name}")
+    for heading, rows in stated["tables"].items():
+        print("README", heading)
+        print(*("       | " + " | ".join(row) + " |" for row in rows), sep="\n")
+    for text in stated["texts"]:
+        print("README", text)
+    for row in made:
+        print("now    | " + " | ".join(row) + " |")
+    print(f"{outcome['minutes']:.1f} minutes" + (f"; {outcome['failed']}" if outcome["failed"] else ""), flush=True)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this script."""
+    names = [part.name for part in PARTS if part.lines]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=names, default=[])
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--folder", type=Path, default=Path(".nox/figures"))
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--tiles", type=Path)
+    parser.add_argument("--pairs", type=Path)
+    parser.add_argument("--cubes", type=Path)
+    parser.add_argument("--vgg-weights", type=Path, dest="vgg", default=find_vgg16())
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--update", action="store_true")
+    return parser
+
+
+def plan(own: argparse.Namespace) -> tuple[list[Part], list[str]]:
+    """The parts to run, and a sentence for each of the others."""
+    wanted = [part for part in PARTS if part.name in own.only or not own.only]
+    reasons = [f"{part.name} is not remade: {part.reason}" for part in wanted if not part.lines]
+    possible = []
+    for part in (part for part in wanted if part.lines):
+        missing = [need for need in part.needs if getattr(own, need) is None and not own.dry_run]
+        if missing:
+            options = " and ".join("--vgg-weights" if need == "vgg" else f"--{need}" for need in missing)
+            reasons.append(f"{part.name} is left out: it needs {options}")
+        else:
+            possible.append(part)
+    if own.all or own.only or own.dry_run:
+        return possible, reasons
+    counts = {part.name: len(choose_seeds(part, own.seeds)) for part in possible}
+    chosen, others = choose_parts(possible, own.minutes, counts)
+    reasons += [f"{part.name} is left out: {own.minutes:g} minutes do not suffice; --all runs it" for part in others]
+    return chosen, reasons
+
+
+def give_places(part: Part, own: argparse.Namespace) -> dict[str, str]:
+    """What the lines of a part name."""
+    places = {need: str(getattr(own, need) or need.upper()) for need in ("tiles", "pairs", "cubes", "vgg")}
+    return {name: str(Path(place).absolute()) for name, place in places.items()} | {
+        "folder": str((own.folder / part.name).absolute())
+    }
+
+
+def check_lines(parts: Iterable[Part], own: argparse.Namespace) -> int:
+    """Print the lines of each part; 1 where one cannot be read."""
+    faults = 0
+    for part in parts:
+        for words in part.commands(give_places(part, own), choose_seeds(part, own.seeds)):
+            reason = check_line(words)
+            print(f"{part.name}: {shlex.join(words)}" + (f"\n  cannot be read: {reason}" if reason else ""))
+            faults += bool(reason)
+    return min(faults, 1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    own = make_parser().parse_args(argv)
+    if own.update:
+        STATED.write_text(json.dumps(read_stated((ROOT / "README.md").read_text("utf-8")), indent=1) + "\n", "utf-8")
+        return 0
+    chosen, reasons = plan(own)
+    print(*reasons, sep="\n")
+    if own.dry_run:
+        return check_lines(chosen, own)
+    stated = json.loads(STATED.read_text("utf-8"))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        jobs = {
+            part.name: pool.submit(run_part, part, give_places(part, own), choose_seeds(part, own.seeds))
+            for part in chosen
+        }
+        for part in chosen:
+            outcome = jobs[part.name].result()
+            made = part.read(own.folder / part.name) if part.read is not None else []
+            print_part(part, stated[part.name], made, outcome)
+    return int(any(job.result()["failed"] for job in jobs.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""The parts of README's "What it learns, measured": what remakes each of them, and where its figures lie then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Rows = list[list[str]]
+"""Cells of a table, a row each."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the section, remade by ``lines``, one after the other.
+
+    Lines begin with ``rsforge`` or the name of a script of this folder. In them ``{folder}`` is where the part writes;
+    ``{tiles}``, ``{pairs}``, ``{cubes}`` and ``{vgg}``, of which it ``needs`` some, are what the user names;
+    ``{seeds}`` are the seeds and ``{count}`` is their number; a line with ``{seed}`` is for each of them. ``minutes``
+    of one core are for ``seeds``: those that README states (tiny, sar-to-optical, real-pairs), else an estimate.
+    ``headings`` begin the first lines of its tables in README, ``texts`` are what README says outside of tables.
+    ``read`` finds the new figures in the folder. A part without lines is not remade, for a ``reason``.
+    """
+
+    name: str
+    minutes: float
+    lines: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2)
+    needs: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    read: Callable[[Path], Rows] | None = None
+    reason: str = ""
+
+    def commands(self, given: Mapping[str, str], seeds: Sequence[int]) -> list[list[str]]:
+        """The lines as words, those of all seeds."""
+        fixed = {**given, "seeds": " ".join(map(str, seeds)), "count": str(len(seeds))}
+        found: list[list[str]] = []
+        for seed in seeds:
+            for line in self.lines:
+                words = [word.format(**fixed, seed=seed) for word in line.replace("{seeds}", fixed["seeds"]).split()]
+                if words not in found:
+                    found.append(words)
+        return found
+
+
+def read_tiny(folder: Path) -> Rows:
+    """The errors of both trainings after one epoch and at the best one, from their journals."""
+    rows = []
+    for place, figures in (("vae", ("val/mse", "val/kl")), ("denoiser", ("val/loss", "val/linear", "val/gaussian"))):
+        for path in sorted(folder.glob(f"{place}-*/journal.jsonl")):
+            epochs = [
+                line
+                for text in path.read_text().splitlines()
+                if "val/loss" in (line := json.loads(text)) or "val/mse" in line
+            ]
+            best = [line for line in epochs if line.get("best")][-1]
+            for figure in figures:
+                first, last = epochs[0].get(figure), best.get(figure)
+                rows.append([f"{path.parent.name} {figure}", *map(spell, (first, last))])
+    return rows
+
+
+def read_pairs(folder: Path) -> Rows:
+    """The figures of the evaluation of each seed, a column a predictor."""
+    rows = []
+    for path in sorted(folder.glob("evaluation-*/evaluation.json")):
+        figures = json.loads(path.read_text())["figures"]
+        rows.append([path.parent.name, *figures])
+        for name in ("l1", "psnr_db", "ssim"):
+            rows.append([name, *(spell(own[name]) for own in figures.values())])
+    return rows
+
+
+def read_json(name: str) -> Callable[[Path], Rows]:
+    """What reads the numbers of a JSON file, a row each."""
+
+    def read(folder: Path) -> Rows:
+        path = folder / name
+        return list_numbers(json.loads(path.read_text())) if path.is_file() else []
+
+    return read
+
+
+def read_lines(name: str) -> Callable[[Path], Rows]:
+    """What reads the rows of tables in a text, which begin with a bar."""
+
+    def read(folder: Path) -> Rows:
+        path = folder / name
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return [split_row(line) for line in lines if line.startswith("|")]
+
+    return read
+
+
+def list_numbers(value: Any, name: str = "") -> Rows:
+    """The numbers within a value with their names, nested ones as ``outer.inner``."""
+    if isinstance(value, Mapping):
+        return [row for key, one in value.items() for row in list_numbers(one, f"{name}.{key}" if name else str(key))]
+    if isinstance(value, list) and all(isinstance(one, int | float) for one in value) and value:
+        return [[name, *map(spell, value)]]
+    return [[name, spell(value)]] if isinstance(value, int | float) else []
+
+
+def spell(value: Any) -> str:
+    """A number, or one with its interval, as README has them."""
+    if isinstance(value, Mapping):
+        mean, low, high = (value.get(name) for name in ("mean", "low", "high"))
+        return spell(mean) if low is None else f"{spell(mean)} [{spell(low)}, {spell(high)}]"
+    return "-" if value is None else f"{value:.3g}"
+
+
+def split_row(line: str) -> list[str]:
+    """The cells of a line of a table."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+QUIET = "--report-to none --quiet --overwrite"
+PARTS = (
+    Part(
+        "tiny",
+        1.2,
+        (
+            f"rsforge vae train --config vae-tiny --data-dir {{tiles}} --epochs 30 --lr 1e-3 --test-fraction 0 "
+            f"--output-dir {{folder}}/vae-{{seed}} --seed {{seed}} {QUIET}",
+            f"rsforge diffusion train --config diffusion-tiny --vae {{folder}}/vae-{{seed}}/best_model.pt "
+            f"--data-dir {{tiles}} --epochs 60 --lr 1e-3 "
+            f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
+        ),
+        (42,),
+        ("tiles",),
+        ("| held out | after one epoch | best epoch | baselines |",),
+        (),
+        read_tiny,
+    ),
+    Part(
+        "synthetic-pairs",
+        4,
+        (
+            f"rsforge cyclegan train --config cyclegan-tiny --data-dir synthetic --test-fraction 0 "
+            f"--output-dir {{folder}}/gan-{{seed}} --seed {{seed}} {QUIET}",
+            "rsforge data synth --kind pairs --count 256 --size 64 --seed 7 "
+            "--output-dir {folder}/world --quiet --overwrite",
+            "rsforge cyclegan evaluate --checkpoint {folder}/gan-{seed}/latest_model.pt --data-dir {folder}/world "
+            "--output-dir {folder}/evaluation-{seed} --quiet --overwrite",
+        ),
+        (42,),
+        (),
+        ("| | model | SAR as grey | mean colour of the training images |",),
+        (),
+        read_pairs,
+    ),
+    Part(
+        "real-spectra",
+        12,
+        ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",),
+        (0, 1, 2),
+        ("cubes",),
+        (
+            "| seed | spectral angle, network and ridge |",
+            "| seed | spectral angle, stage 2 and bicubic |",
+            "| seed | spectral angle, both stages, and ridge with bicubic |",
+            "| seed | stage 2 over corrected bicubic: angle, RMSE |",
+        ),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
+        "sar-to-optical",
+        46,
+        (
+            "sar_to_optical --folder {folder} --pairs 6144 --epochs 10 --val-fraction 0.05 --validation-draws 2 "
+            "--unet-attention-levels 1 --unet-attention-levels 2",
+        ),
+        (3,),
+        (),
+        ("| on 304 held-out pairs |",),
+        (),
+        read_json("figures.json"),
+    ),
+    Part(
+        "real-pairs",
+        40,
+        ("real_pairs {pairs} --folder {folder} --seeds {count}",),
+        (0, 1, 2),
+        ("pairs",),
+        ("| real, 32 pixels | seed |",),
+        (),
+        read_lines("table.md"),
+    ),
+    Part(
+        "samson",
+        8,
+        ("real_spectra --cubes {cubes} --cube samson --folder {folder} --seeds {seeds}",),
+        (0, 1),
+        ("cubes",),
+        ("| seed | stage 1 | stage 2 | both |",),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
+        "text-to-image",
+        15,
+        ("text_to_image --folder {folder} --vgg-weights {vgg}",),
+        (1,),
+        ("vgg",),
+        (),
+        (
+            "are nearer to true ones of their caption than to others in 81 %",
+            "97 %, the same through their autoencoder in 83 %",
+        ),
+        read_json("text_to_image.json"),
+    ),
+    Part(
+        "few-steps",
+        40,
+        ("few_steps --folder {folder} --vgg-weights {vgg}",),
+        (3,),
+        ("vgg",),
+        (),
+        ("mean absolute error 0.252 and 0.143, LPIPS 0.587 and 0.509", "it is farther still (0.365, 0.659)"),
+        read_json("few_steps.json"),
+    ),
+    Part(
+        "map-autoencoder",
+        20,
+        ("map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
+        (1, 2, 3),
+        ("tiles", "vgg"),
+        read=lambda folder: [
+            [path.parent.name, *row]
+            for path in sorted(folder.glob("*/map_autoencoder.json"))
+            for row in list_numbers(json.loads(path.read_text()))
+        ],
+    ),
+    Part(
+        "trials",
+        0,
+        headings=("| stage 1, small network |",),
+        reason="trials by hand, which README says that no script remakes",
+    ),
+)

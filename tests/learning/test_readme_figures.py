@@ -1,0 +1,138 @@
+"""What README states is what the script that remakes it prints beside the new figures, and every line can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.learning import readme_figures
+from tests.learning.readme_figures import (
+    PARTS,
+    ROOT,
+    STATED,
+    check_line,
+    choose_parts,
+    choose_seeds,
+    has_failed,
+    list_tables,
+    main,
+    read_section,
+    read_stated,
+    run_part,
+)
+from tests.learning.readme_parts import Part, list_numbers, read_json, read_lines, read_pairs, read_tiny
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_file_holds_what_readme_states():
+    fix = "python -m tests.learning.readme_figures --update"
+    assert json.loads(STATED.read_text("utf-8")) == read_stated(README), fix
+
+
+def test_the_commands_of_the_section_are_those_that_are_run():
+    """All but where things lie: a line has the command and every option, with its value."""
+    places = {"--data-dir", "--output-dir", "--vae", "--checkpoint"}
+    lines = re.findall(r"^rsforge .*", read_section(README), re.MULTILINE)
+    assert len(lines) >= 5
+    run = [set(line.split()) for part in PARTS for line in part.lines]
+    for line in lines:
+        words = line.split()
+        wanted = [word for before, word in zip(["", *words], words, strict=False) if before not in places]
+        assert any(set(wanted) <= own for own in run), line
+
+
+def test_every_table_of_the_section_belongs_to_one_part():
+    for first, _ in list_tables(read_section(README)):
+        assert sum(bool(part.headings) and first.startswith(part.headings) for part in PARTS) == 1, first
+    stated = read_stated(README)
+    for part in PARTS:
+        assert len(stated[part.name]["tables"]) == len(part.headings), part.name
+        assert stated[part.name]["texts"] == list(part.texts), part.name
+
+
+@pytest.mark.parametrize("name", ["tiny", "synthetic-pairs", "sar-to-optical", "real-pairs"])
+def test_lines_can_be_read(name, capsys):
+    assert main(["--only", name, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.count(f"{name}: ") >= 1 and "cannot be read" not in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["rsforge vae train --no-such-option", "rsforge vae trains", "real_pairs", "sar_to_optical --no-such-option 1"],
+)
+def test_lines_that_cannot_be_read_are_told(line):
+    assert check_line(line.split())
+
+
+def test_parts_are_taken_as_long_as_two_workers_end_in_time():
+    parts = [Part(str(minutes), minutes) for minutes in (30, 40, 25, 50, 15)]
+    counts = {part.name: 3 for part in parts}
+    chosen, others = choose_parts(parts, 60, counts)
+    assert [part.minutes for part in chosen] == [30, 40, 25, 15] and [part.minutes for part in others] == [50]
+    chosen, _ = choose_parts(parts, 60, {part.name: 6 for part in parts})
+    assert [part.minutes for part in chosen] == [30, 25]
+
+
+def test_more_seeds_follow_those_of_readme():
+    part = Part("x", 1, seeds=(42,))
+    assert choose_seeds(part, None) == [42] and choose_seeds(part, 3) == [42, 43, 44]
+    assert choose_seeds(Part("x", 1), 2) == [0, 1]
+
+
+def test_what_cannot_run_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(readme_figures, "run_part", lambda *given: {"failed": "", "minutes": 1.0})
+    assert main(["--folder", str(tmp_path), "--minutes", "10", "--cubes", "x"]) == 0
+    said = capsys.readouterr().out
+    assert "tiny is left out: it needs --tiles" in said and "real-pairs is left out: it needs --pairs" in said
+    assert "sar-to-optical is left out: 10 minutes do not suffice; --all runs it" in said
+    assert "trials is not remade" in said and "== synthetic-pairs" in said and "| 0.148 [0.141, 0.155] |" in said
+
+
+def test_a_line_that_ended_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme_figures, "to_argv", lambda words: [sys.executable, "-c", *words[1:]])
+    place = {"folder": str(tmp_path)}
+    count = "open('{folder}/n','a').write('{seed}')"
+    part = Part("x", 1, (f"script {count}", "script print('|a|{count}|')"), (4, 5), read=read_lines("said.txt"))
+    outcome = run_part(part, place, (4, 5))
+    assert not outcome["failed"] and outcome["minutes"] > 0 and (tmp_path / "n").read_text() == "45"
+    assert part.read is not None and part.read(tmp_path) == [["a", "2"]]
+    assert run_part(part, place, (4, 5)) == outcome and (tmp_path / "n").read_text() == "45"
+    broken = Part("x", 1, ("script raise(SystemExit(3))", f"script {count}"), (6,))
+    assert run_part(broken, place, (6,))["failed"].startswith("exit 3: script")
+    assert (tmp_path / "n").read_text() == "45"
+
+
+def test_figures_that_miss_an_aim_are_no_failure_and_broken_scripts_are():
+    assert not has_failed(["real_pairs"], 1, "| a |\n") and not has_failed(["rsforge"], 0, "")
+    for words, code, said in (("rsforge", 1, ""), ("few_steps", 1, "a\nexit 3: vae train"), ("few_steps", 6, ""),
+                              ("few_steps", 1, "Traceback (most recent call last)")):  # fmt: skip
+        assert has_failed([words], code, said)
+
+
+def test_new_figures_are_read_where_they_lie(tmp_path):
+    write(tmp_path / "vae-42/journal.jsonl", {"val/mse": 0.2, "val/kl": 20.0, "best": True}, {"step": 1},
+          {"val/mse": 0.1, "val/kl": 24.0, "best": True}, {"val/mse": 0.3, "val/kl": 25.0})  # fmt: skip
+    assert read_tiny(tmp_path) == [["vae-42 val/mse", "0.2", "0.1"], ["vae-42 val/kl", "20", "24"]]
+    figures = {
+        "l1": {"mean": 0.148, "low": 0.141, "high": 0.155},
+        "psnr_db": {"mean": 20.81, "low": None},
+        "ssim": None,
+    }
+    write(tmp_path / "evaluation-42/evaluation.json", {"figures": {"model": figures}})
+    assert read_pairs(tmp_path) == [
+        ["evaluation-42", "model"], ["l1", "0.148 [0.141, 0.155]"], ["psnr_db", "20.8"], ["ssim", "-"]
+    ]  # fmt: skip
+    write(tmp_path / "x.json", {"a": {"b": 0.5, "c": [1, 2.5]}, "d": "text"})
+    assert read_json("x.json")(tmp_path) == [["a.b", "0.5"], ["a.c", "1", "2.5"]] and list_numbers([]) == []
+    assert read_json("gone.json")(tmp_path) == [] == read_lines("gone.txt")(tmp_path)
+
+
+def write(path: Path, *lines: dict) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, lines)))
