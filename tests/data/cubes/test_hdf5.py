@@ -131,3 +131,11 @@ def test_attributes_that_nobody_understands_are_named(file):
     made.attrs["radiometric_gain_mode"], made.attrs["history"], made.attrs["CLASS"] = 3, "made", "X"
     with opened(file) as cube:
         assert cube.notes[1] == "its header also says radiometric_gain_mode, which is not used"
+
+
+def test_truth_values_mark_good_bands_and_are_no_cube(file):
+    file["values"], file["wavelength"] = VALUES, np.linspace(400, 480, 9)
+    file["good_bands"] = np.arange(9) != 3
+    file["measured"] = np.ones((60, 40, 9), bool)
+    with opened(file) as cube:
+        assert cube.read(ALL)[0].shape == VALUES.shape and np.flatnonzero(~cube.good_bands).tolist() == [3]

@@ -72,7 +72,7 @@ def select_said(metadata: Mapping[str, Array], shape: tuple[int, ...]) -> dict[s
     fitting = {
         "scale factor" if key == "scale_factor" else key: value.ravel()
         for key, value in metadata.items()
-        if value.dtype.kind in NUMBERS and understand(key)[0] and (value.size == 1 or value.size in shape)
+        if value.dtype.kind in (*NUMBERS, "b") and understand(key)[0] and (value.size == 1 or value.size in shape)
     }
     # One wavelength is that of no cube.
     return {key: value for key, value in fitting.items() if value.size > 1 or understand(key)[0] not in PER_BAND}
