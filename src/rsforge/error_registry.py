@@ -108,7 +108,8 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-D010": ErrorKind(
         _D,
         "the values are not in the declared unit",
-        "Declare it with --radiometry db, linear, dn or uint8, and --clip LOW HIGH.",
+        "Declare it with --radiometry db, linear, dn or uint8, and --clip LOW HIGH; leave a value that stands for no data "
+        "out with --fill VALUE.",
     ),
     "RSF-D011": ErrorKind(
         _D,

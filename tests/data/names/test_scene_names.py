@@ -26,6 +26,7 @@ def names_of(form: str, *, step: int = 1, folder: str = "") -> list[str]:
         ("{s}_0_{c}_{r}_{c2}_{r2}", 1),
         ("{s}_{c}_{r}_{c2}_{r2}", 1), ("{s}_row{r}_col{c}", 64), ("{s}_r{r}_c{c}", 64), ("{s}_x{c}_y{r}", 1),
         ("{s}-y{r}-x{c}", 1), ("{s}_{r}_{c}", 1), ("{s}_{r}_{c}", 64), ("{s}_{r:02d}_{c:02d}", 64), ("{s}-{r}-{c}", 64),
+        ("{s}_{r}_{r2}_{c}_{c2}", 1), ("{s}__{r}__{c}", 64), ("{s}_({c},{r})", 1),
     ],
 )  # fmt: skip
 def test_the_scenes_of_usual_cutters(form, step):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rsforge.data.pairs.index import find_pairs
-from rsforge.data.pairs.layouts import find_layout
+from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
+from rsforge.errors import RsforgeError
 from tests.worlds.pair_folders import (
     find_refused,
     pair_names,
@@ -61,3 +62,12 @@ def test_a_declared_layout_is_not_looked_for(tmp_path):
     touch(tmp_path, "r_000/s1_000/1.png", "r_000/s2_000/1.png", "sar/1.png", "rgb/1.png")
     assert find_layout(tmp_path, "names").groups[0].sar.name == "sar"
     assert find_layout(tmp_path, "auto").name == "regions"
+
+
+def test_the_bands_of_a_product_of_sentinel_2_are_no_plain_images(tmp_path):
+    folder = tmp_path / "S2A.SAFE" / "GRANULE" / "L2A_T33" / "IMG_DATA" / "R10m"
+    touch(folder, *(f"T33UXP_20240101_{band}_10m.jp2" for band in ("B02", "B03", "B04", "B08")))
+    with pytest.raises(RsforgeError, match="one file a band") as refused:
+        refuse_single_bands(tmp_path)
+    order = [refused.value.fix.index(f"_{band}_10m") for band in ("B04", "B03", "B02")]
+    assert order == sorted(order) and "--driver GTiff" in refused.value.fix  # else JPEG 2000 again, which loses

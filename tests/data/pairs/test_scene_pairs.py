@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.rpc import RPC
 
+from rsforge.data.io.native_output import silence_libraries
 from rsforge.data.pairs.scene_pairs import find_scene_pairs, holds_scene, safe_name
 from rsforge.errors import RsforgeError
 from tests.worlds.awkward_images import write_upside_down
 from tests.worlds.pair_folders import touch
 from tests.worlds.rasters import NORTH_UP, ramp, write
+
+_COEFFICIENTS = ("line_num_coeff", "line_den_coeff", "samp_num_coeff", "samp_den_coeff")
 
 
 def write_gray(folder, *names, size=(12, 16)):
@@ -85,6 +90,17 @@ def test_a_grid_and_control_points_are_not_laid_on_each_other(tmp_path):
         with pytest.raises(RsforgeError, match=placed) as refused:
             find_scene_pairs(tmp_path / f"{sar}.tif", tmp_path / f"{optical}.tif")
         assert refused.value.code == "RSF-D009" and "--warp" in refused.value.fix
+
+
+def test_control_points_and_rational_polynomials_are_not_laid_on_each_other(tmp_path):
+    write_upside_down(tmp_path)
+    write(tmp_path / "optical.tif", ramp(64, 64, 3, "uint8"), crs=None, transform=None, photometric="RGB")
+    with silence_libraries(), rasterio.open(tmp_path / "optical.tif", "r+") as target:
+        target.rpcs = RPC(**dict.fromkeys(("height_off", "lat_off", "line_off", "long_off", "samp_off"), 1.0),
+                          **dict.fromkeys(("height_scale", "lat_scale", "line_scale", "long_scale", "samp_scale"), 9.0),
+                          **dict.fromkeys(_COEFFICIENTS, [1.0] * 20))  # fmt: skip
+    refused = scenes_refused("RSF-D009", tmp_path / "sar.tif", tmp_path / "optical.tif")
+    assert "their control points differ" in refused.what
 
 
 def test_a_scene_to_warp_has_the_size_of_the_grid(tmp_path):

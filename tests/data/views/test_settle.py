@@ -65,6 +65,13 @@ def test_scales_several_pictures_and_undeclared_fill_are_told(tmp_path):
     assert "several pictures" in settle_view([tmp_path / "c.tif"], Request(), "optical").notes[0]
 
 
+def test_a_range_in_another_unit_than_the_values_is_told(tmp_path):
+    path = geotiff(tmp_path / "a.tif", colours(0).astype(np.uint16) * 60 + 7300)
+    (warning,) = settle_view([path], Request(span=(0.0, 0.3)), "optical").warnings
+    assert "100% of the values of a.tif lie outside the range 0 to 0.3" in warning
+    assert settle_view([path], Request(span=(7300.0, 22000.0)), "optical").warnings == []
+
+
 @pytest.mark.parametrize(
     ("names", "told"),
     [(("NIR", "Red", "Green"), True), (("a", "b", "c"), True), (("Rot", "Grün", "Blau"), False),

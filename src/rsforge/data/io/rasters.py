@@ -56,7 +56,7 @@ _COMPRESSION = 259
 _EXTRA = 338
 _FORMAT = 339
 _OLD_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
-_GEO = {33550, 33922, 34264, 34735, 42113}  # GeoTIFF 1.1 annex A, and GDAL's nodata
+_GEO = {33550, 33922, 34264, 34735, 42113, 50844}  # GeoTIFF 1.1 annex A, GDAL's nodata, rational polynomials
 _CMYK = 5
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # boxes, and the bare code stream
 

@@ -66,6 +66,10 @@ GRAMMARS = (
         re.compile(rf"{_SCENE}(?:_\d+)?_(?P<col>{_N})_(?P<row>{_N})_(?P<col_end>{_N})_(?P<row_end>{_N})"),
     ),
     Grammar(
+        "SCENE_ROW_ROWEND_COL_COLEND, as iSAID is cut",
+        re.compile(rf"{_SCENE}_(?P<row>{_N})_(?P<row_end>{_N})_(?P<col>{_N})_(?P<col_end>{_N})"),
+    ),
+    Grammar(
         "ROIs_SEASON_SCENE_pN, as SEN1-2", re.compile(r"(?P<scene>ROIs\d+_[a-z]+(?:_s[12])?_\d+)_p\d+"), unique=True
     ),
     Grammar(
@@ -74,9 +78,10 @@ GRAMMARS = (
     ),
     Grammar("SCENE_xN_yN", re.compile(rf"{_SCENE}[_\-]x[_\-]?(?P<col>{_N})[_\-]y[_\-]?(?P<row>{_N})", re.I)),
     Grammar("SCENE_yN_xN", re.compile(rf"{_SCENE}[_\-]y[_\-]?(?P<row>{_N})[_\-]x[_\-]?(?P<col>{_N})", re.I)),
+    Grammar("SCENE_(N,N)", re.compile(rf"{_SCENE}[_\- ]?\((?P<col>{_N})[,;_ ]+(?P<row>{_N})\)")),
     Grammar(
         "SCENE_N_N, as gdal_retile and others cut",
-        re.compile(rf"{_SCENE}[_\-](?P<row>{_N})[_\-](?P<col>{_N})"),
+        re.compile(rf"{_SCENE}[_\-]{{1,2}}(?P<row>{_N})[_\-]{{1,2}}(?P<col>{_N})"),
         bare=True,
     ),
     Grammar("SCENE/N_N", re.compile(rf"(?P<scene>)(?P<row>{_N})[_\-](?P<col>{_N})"), bare=True),

@@ -205,7 +205,8 @@ def _single_bands_error(folder: Path, base: str, paths: list[Path]) -> RsforgeEr
         "there is one file a band, and bands are not stacked",
         where=str(folder),
         found=", ".join(path.name for path in paths[:4]),
-        fix=f"stack each image, as by `rio stack {stacked} -o {target}`, and move the files of single bands away",
+        fix=f"stack each image, as by `rio stack {stacked} --driver GTiff -o {target}`, and move the files of single "
+        "bands away",
     )
 
 

@@ -102,7 +102,7 @@ def _check_subsets(split: Split, request: SplitRequest, items: Sequence[Item]) -
 
 def _suggest_shares(request: SplitRequest, empty: Sequence[str], items: Sequence[Item]) -> str:
     """What fills the ``empty`` subsets: smaller groups, or other shares."""
-    finer = ["lower --block-size"]
+    finer = ["lower --block-size", "where patches overlap throughout divide --by patch --allow-leak"]
     if request.by != "block":
         is_placed = all(item.windows_by_plane for item in items)
         finer = [f"divide by something finer, such as {'--by block' if is_placed else '--by patch --allow-leak'}"]

@@ -26,6 +26,8 @@ Span = tuple[float, float] | Literal["percentile"] | None
 
 SAMPLED = 16  # files whose headers are compared
 MEASURED = 64  # files whose values give the percentiles
+_COMPARED = 4  # files whose values are compared with the range
+_MOST_OUTSIDE = 0.9  # of the values of a file
 PERCENTILES = (2.0, 98.0)
 _PIXELS = 1 << 16  # of a file
 
@@ -79,6 +81,8 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
         settled.notes.append(f"{some} several pictures, of which the first is read: {pictures[0].path.name}")
     if settled.view.fill is None:
         _warn_of_fill(settled, _spread(files, SAMPLED), modality)
+    if settled.view.span is not None:
+        _warn_of_range(settled, _spread(files, _COMPARED), modality)
     if request.span == "percentile":
         settled.view = replace(settled.view, span=_measure_span(files, settled.view, modality))
         low, high = settled.view.span or (0.0, 0.0)
@@ -204,6 +208,22 @@ def _warn_of_fill(settled: Settled, files: Sequence[Path], modality: Modality) -
             f"{value:g} fills {share:.0%} of {path.name} at its border, and no metadata say that it is no data "
             f"({len(places)} of {count_noun(len(files), 'sampled file')}): --fill {value:g} leaves it out"
         )
+
+
+def _warn_of_range(settled: Settled, files: Sequence[Path], modality: Modality) -> None:
+    """Warn of a declared range that nearly all values of a file lie outside of, as where it is in another unit."""
+    low, high = settled.view.span or (0.0, 0.0)
+    for path in files:
+        values = _sample(path, settled.view, modality)
+        if isinstance(values, UnreadableError) or not values.size:
+            continue
+        share = float(((values <= low) | (values >= high)).mean())
+        if share > _MOST_OUTSIDE:
+            settled.warnings.append(
+                f"{share:.0%} of the values of {path.name} lie outside the range {low:g} to {high:g}, in which they "
+                f"become black or white: they are {values.min():g} to {values.max():g}"
+            )
+            return
 
 
 def _measure_span(files: Sequence[Path], view: View, modality: Modality) -> tuple[float, float]:

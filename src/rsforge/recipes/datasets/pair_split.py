@@ -214,7 +214,10 @@ def _suggest_remedy(code: str, items: Sequence[Item]) -> str:
         by_region = "divide by folders with `rsforge data split --by region`, or "
         remedy = f"{by_region if suggest_way(items, 'scene') else ''}accept it with --allow-leak"
     elif all(item.windows_by_plane for item in items):
-        remedy = "cut the scene into blocks by `rsforge data split --by block`"
+        remedy = (
+            "cut the scene into blocks by `rsforge data split --by block`, or where patches overlap throughout divide "
+            "them by `rsforge data split --by patch --allow-leak`"
+        )
     else:
         remedy = (
             "add scenes, or divide it by `rsforge data split --by block` where windows are known, else by "
