@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 
@@ -61,12 +60,6 @@ def test_an_image_may_lie_beside_the_table_but_not_outside(tmp_path):
     assert shard_rows(path, image="file", captions="text")[0].image == b"inside"
     path = write_table(tmp_path / "data" / "z.parquet", file_name=["images/a.jpg"], text=["a"])
     assert shard_rows(path)[0].image == b"inside"
-
-
-def test_images_may_stand_as_base64_in_a_text(tmp_path):
-    data = bytes(range(256)) * 3
-    path = write_table(tmp_path / "x.parquet", image=[base64.b64encode(data).decode()], text=["a"])
-    assert shard_rows(path)[0].image == data
 
 
 def test_a_column_of_sides_that_nobody_understands_is_named(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rsforge.data.captions.image_cells import read_cell
 from rsforge.data.captions.parquet_columns import (
     SIDES,
     choose_column,
@@ -26,15 +25,13 @@ from rsforge.data.captions.parquet_columns import (
 from rsforge.data.captions.tables import collect_texts, expand_lists
 from rsforge.data.captions.webdataset import is_tar, measure_tar, read_samples
 from rsforge.data.files.walk import lies_in_left_behind
-from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, read_bytes
+from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError
 from rsforge.data.io.native_output import first_line
-from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.names.sides import side_of_shard, side_of_word
 from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
 BUFFER = 1 << 20
-_LONGEST_PATH = 512  # characters
 MOST_AT_ONCE = 64 << 20  # bytes of rows in memory at once
 SMALL_GROUP, MOST_EXPANSION = 64 << 20, 50  # bytes of a row group in memory, for each stored one where it is larger
 
@@ -205,7 +202,7 @@ def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> P
         captions = expand_lists(cells)
         side = side_of_word(batch.column(shard.side_column)[index].as_py()) if shard.side_column else ""
         names = collect_texts(batch.column(shard.name)[index].as_py()) if shard.name else []
-        image = _read_image(shard.path, batch.column(shard.image)[index], place)
+        image = read_cell(shard.path, batch.column(shard.image)[index], place)
     except UnicodeDecodeError:
         return ParquetRow(number, place, b"", [], "a text in it is not UTF-8")
     except UnreadableError as error:
@@ -215,49 +212,6 @@ def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> P
     reason = "" if any(text.strip() for text in captions) else "it has no caption"
     source, listed = names[0] if names else "", captions != cells
     return ParquetRow(number, place, image, captions, reason, source=source, side=side or shard.side, listed=listed)
-
-
-def _read_image(path: Path, cell: Any, place: str) -> bytes:
-    """The bytes in a cell, or those of the file that it names, relative to the folder of the table."""
-    if isinstance(cell, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
-        items = cell.values if cell.is_valid else []
-        if len(items) > 1:
-            raise UnreadableError(f"it has {len(items)} images where one is expected")
-        if not len(items):
-            raise UnreadableError("it has no image")
-        cell = items[0]
-    value = _read_struct(cell) if pa.types.is_struct(cell.type) else cell.as_py()
-    if isinstance(value, str):
-        if decoded := _decode_base64(value):
-            return decoded
-        return read_bytes(resolve_inside(path.parent, value, where=place))
-    if not value:
-        raise UnreadableError("it has no image")
-    return bytes(value)
-
-
-def _decode_base64(text: str) -> bytes:
-    """The bytes of an image that stands as text in a cell; none for a path."""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    elif len(text) < _LONGEST_PATH:
-        return b""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return b""
-
-
-def _read_struct(cell: Any) -> Any:
-    """The first of the fields ``bytes`` and ``path`` of a cell that has a value."""
-    names = {f.name for f in cell.type}
-    if not cell.is_valid:
-        return None
-    for name in ("bytes", "path"):
-        value = cell[name].as_py() if name in names else None
-        if value is not None:
-            return value
-    return None
 
 
 def _check_sizes(path: Path, metadata: Any, columns: set[int]) -> None:

@@ -1,0 +1,57 @@
+"""The images in the cells of a table: bytes, structures and lists of them, text in base64, and names of files."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rsforge.data.io.image_reader import UnreadableError, read_bytes
+from rsforge.data.io.safe_paths import resolve_inside
+
+_LONGEST_PATH = 512  # characters
+
+
+def read_cell(path: Path, cell: Any, place: str) -> bytes:
+    """The bytes in a cell, or those of the file that it names, relative to the folder of the table."""
+    if isinstance(cell, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
+        items = cell.values if cell.is_valid else []
+        if len(items) > 1:
+            raise UnreadableError(f"it has {len(items)} images where one is expected")
+        if not len(items):
+            raise UnreadableError("it has no image")
+        cell = items[0]
+    value = _read_struct(cell) if pa.types.is_struct(cell.type) else cell.as_py()
+    if isinstance(value, str):
+        if decoded := _decode_base64(value):
+            return decoded
+        return read_bytes(resolve_inside(path.parent, value, where=place))
+    if not value:
+        raise UnreadableError("it has no image")
+    return bytes(value)
+
+
+def _decode_base64(text: str) -> bytes:
+    """The bytes of an image that stands as text in a cell; none for a path."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    elif len(text) < _LONGEST_PATH:
+        return b""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def _read_struct(cell: Any) -> Any:
+    """The first of the fields ``bytes`` and ``path`` of a cell that has a value."""
+    names = {f.name for f in cell.type}
+    if not cell.is_valid:
+        return None
+    for name in ("bytes", "path"):
+        value = cell[name].as_py() if name in names else None
+        if value is not None:
+            return value
+    return None
