@@ -17,6 +17,7 @@ from rsforge.data.captions.metadata import (
     read_names,
 )
 from rsforge.errors import RsforgeError
+from tests.worlds.parquet_tables import write_table
 
 
 def write(path, *lines):
@@ -91,3 +92,22 @@ def test_folders_of_sides_have_tables_of_their_own(tmp_path):
     write(tmp_path / "metadata.jsonl")
     assert find_metadata(tmp_path) == [tmp_path / "metadata.jsonl"] and find_inner_tables(tmp_path) == []
     assert describe_table(tmp_path / "metadata.jsonl") == ""
+
+
+def test_the_table_may_be_parquet(tmp_path):
+    columns = {
+        "file_name": ["a.png", "b.png"],
+        "text": [["x", "y"], ["z"]],
+        "split": ["train", "dev"],
+        "thumb": [b"1", b"2"],
+    }
+    write_table(tmp_path / "metadata.parquet", **columns)
+    (table,) = find_metadata(tmp_path)
+    assert read_metadata(table) == [
+        CaptionRow(1, "a.png", ("x", "y"), "", "train"),
+        CaptionRow(2, "b.png", ("z",), "", "val"),
+    ]
+    assert read_names(table)[0].texts == ("x", "y") and describe_table(table) == ""
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1 damaged")
+    with pytest.raises(RsforgeError, match="it cannot be read"):
+        read_metadata(table)

@@ -16,7 +16,7 @@ from rsforge.data.names.sides import side_of_word
 from rsforge.data.tables.table import find_column, read_table
 from rsforge.errors import RsforgeError
 
-TABLES = (METADATA, "metadata.csv", "metadata.tsv")
+TABLES = (METADATA, "metadata.csv", "metadata.tsv", "metadata.parquet")
 """The names of tables of captions, as the library ``datasets`` reads them beside images; the first that is there."""
 MAX_LINE = 1 << 24
 WRITE = "`rsforge data parquet-to-jsonl` and `rsforge data captions-to-jsonl` write one"
@@ -85,11 +85,11 @@ def read_names(path: Path) -> list[CaptionRow]:
 
 def describe_table(path: Path) -> str:
     """How a table that is no JSON lines was read, in one sentence; empty where nothing is to say."""
-    return "" if path.suffix.lower() == ".jsonl" else read_table(path).sentence
+    return "" if path.suffix.lower() in (".jsonl", ".parquet") else read_table(path).sentence
 
 
 def _read_records(path: Path) -> Iterator[tuple[int, Any]]:
-    """(line, record) of JSON lines, or of a table whose heading has file_name; None for what is no record."""
+    """(line, record) of JSON lines, or of a table that has a column file_name; None for what is no record."""
     if path.suffix.lower() == ".jsonl":
         for number, line in enumerate(_read_lines(path), 1):
             if line.strip():
@@ -98,14 +98,18 @@ def _read_records(path: Path) -> Iterator[tuple[int, Any]]:
                     record = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
                 yield number, record
         return
-    table = read_table(path)
-    name = find_column(table.columns, ("file_name", "filename", "file", "image"))
+    if path.suffix.lower() == ".parquet":
+        from rsforge.data.captions.parquet import read_texts  # tables of text need no pyarrow
+
+        columns, records = read_texts(path)
+    else:
+        table = read_table(path)
+        columns, records = table.columns, table.records()
+    name = find_column(columns, ("file_name", "filename", "file", "image"))
     if name is None:
         what = f"{path.name} has no column file_name"
-        raise RsforgeError(
-            "RSF-D006", what, where=str(path), found=f"columns {', '.join(table.columns)[:200]}", fix=WRITE
-        )
-    for number, cells in table.records():
+        raise RsforgeError("RSF-D006", what, where=str(path), found=f"columns {', '.join(columns)[:200]}", fix=WRITE)
+    for number, cells in records:
         yield number, {**{key: cell for key, cell in cells.items() if key != name}, "file_name": cells[name]}
 
 

@@ -19,6 +19,7 @@ from rsforge.data.captions.parquet_columns import (
     find_image_columns,
     find_more_captions,
     find_side_column,
+    holds_bytes,
     is_needed,
     unusable_error,
 )
@@ -137,6 +138,16 @@ def find_unknown_sides(path: Path) -> tuple[str, list[str]]:
         values = file.read(columns=[column], use_threads=False).column(column).unique().to_pylist()
     told = [str(value) for value in values if value is not None]
     return ("", []) if not told or any(map(side_of_word, told)) else (column, told)
+
+
+def read_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[int, dict[str, Any]]]]:
+    """The columns of a table that hold no images, and (row from 1, cells by column) of its rows; RSF-D006."""
+    with _translate_errors(path), _open_parquet(path) as file:
+        columns = tuple(f.name for f in file.schema_arrow if not holds_bytes(f.type))
+        leaves = [file.schema.column(i).path for i in range(file.metadata.num_columns)]
+        _check_sizes(path, file.metadata, {i for i, leaf in enumerate(leaves) if leaf.split(".")[0] in columns})
+        rows = file.read(columns=list(columns), use_threads=False).to_pylist()
+    return columns, enumerate(rows, 1)
 
 
 def _open_tar(path: Path, side: str) -> Shard:

@@ -45,6 +45,11 @@ def _is_image_struct(kind: pa.DataType) -> bool:
     return pa.types.is_struct(kind) and any(c.name == "bytes" and _is_any_of(c.type, _BINARY) for c in kind)
 
 
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, as those of images do."""
+    return _is_any_of(kind, _BINARY) or _is_image_struct(kind) or _is_image_list(kind)
+
+
 def _is_image_list(kind: pa.DataType) -> bool:
     return _is_any_of(kind, _LIST) and _is_image_struct(kind.value_type)
 
