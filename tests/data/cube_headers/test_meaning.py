@@ -57,6 +57,7 @@ def test_every_format_that_says_the_same_gives_the_same_cube(tmp_path, name, wha
         ({"scale_factor": np.array([1.0])}, None),
         ({"data reflectance gain values": "{0.01, 0.01, 0.01}"}, 0.01),
         ({"slope": 0.5}, 0.5),
+        ({"data gain values": [0.0001] * 3, "reflectance scale factor": 10000}, 0.0001),
         ({"units": "percent"}, 0.01),
         ({"units": "%", "scale factor": 100}, 0.0001),
     ],

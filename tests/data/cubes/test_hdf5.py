@@ -139,3 +139,12 @@ def test_truth_values_mark_good_bands_and_are_no_cube(file):
     file["measured"] = np.ones((60, 40, 9), bool)
     with opened(file) as cube:
         assert cube.read(ALL)[0].shape == VALUES.shape and np.flatnonzero(~cube.good_bands).tolist() == [3]
+
+
+@pytest.mark.parametrize("told", [{"standard_name": "radiation_wavelength"}, {"long_name": "Center wavelength"}])
+def test_a_coordinate_that_says_wavelengths_is_one_whatever_its_name(file, told):
+    file["values"], file["bands"] = VALUES, np.linspace(0.4, 0.48, 9)
+    file["bands"].attrs["units"] = "um"
+    file["bands"].attrs.update(told)
+    with opened(file) as cube:
+        assert cube.wavelength_nm == pytest.approx(np.linspace(400, 480, 9))

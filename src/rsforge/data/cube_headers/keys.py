@@ -14,7 +14,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "wavelength": (
         "wavelength", "wavelengths", "center wavelength", "center wavelengths", "centre wavelength",
         "centre wavelengths", "central wavelength", "central wavelengths", "band wavelength", "band wavelengths",
-        "band center", "band centers", "band centre", "band centres", "lambda",
+        "band center", "band centers", "band centre", "band centres", "lambda", "wl", "wvl", "wvls",
     ),
     "fwhm": ("fwhm", "fwhms", "full width at half maximum", "bandwidth", "bandwidths", "band width", "band widths"),
     "wavelength unit": (

@@ -196,6 +196,9 @@ def _read_scaling(header: _Header, notes: list[str]) -> tuple[F64 | None, F64 | 
             raise UnreadableError(f"its header says {header.names[name]} = {values.min():g}, by which nothing scales")
     if factor is not None and _divides(header.names["scale"], factor):
         divisor, factor = factor if divisor is None else divisor, None
+    if gain is not None and divisor is not None and np.allclose(gain * divisor, 1):
+        notes.append(f"its {header.names['gain']} and {header.names['divisor']} say the same, which is applied once")
+        gain = None
     scale = gain
     if factor is not None:
         scale = factor if gain is None else gain * factor
@@ -219,9 +222,8 @@ def _read_scaling(header: _Header, notes: list[str]) -> tuple[F64 | None, F64 | 
 
 def _choose_gains(header: _Header) -> None:
     """Let gains that make reflectance stand for those of the header where it has no others."""
-    both = [("reflectance gain", "gain"), ("reflectance offset", "offset")]
-    free = not {meaning for _, meaning in both} & header.values.keys()
-    for own, meaning in both:
+    free = not {"gain", "offset"} & header.values.keys()
+    for own, meaning in (("reflectance gain", "gain"), ("reflectance offset", "offset")):
         if own in header.values and free:
             header.values[meaning], header.names[meaning] = header.values[own], header.names[own]
         elif own in header.values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -141,6 +142,8 @@ def _collect(dataset: h5py.Dataset, arrays: Arrays) -> dict[str, Any]:
     small: dict[str, npt.NDArray[Any]] = {}
     for path, array in near:
         key = path.rsplit("/", 1)[-1]
+        if array.ndim == 1 and _is_coordinate(array):
+            key = "wavelength"  # a coordinate may be called as its axis is
         meaning = understand(key)[0]
         known = {understand(name)[0] for name in (*said, *small)}
         beside = meaning in PER_BAND or (meaning and meaning != "unit" and array.parent == dataset.parent)
@@ -152,6 +155,15 @@ def _collect(dataset: h5py.Dataset, arrays: Arrays) -> dict[str, Any]:
         if meaning in ("wavelength", "fwhm") and unit:
             said[f"{meaning} units"] = unit
     return said | select_said(small, dataset.shape)
+
+
+def _is_coordinate(array: h5py.Dataset) -> bool:
+    """Whether attributes of an array say that it holds wavelengths, as the CF conventions name them."""
+    told = _as_text(hdf5_file.find_attribute(array, ("standard_name",)))
+    named = _as_text(hdf5_file.find_attribute(array, ("long_name",)))
+    return told in ("radiation_wavelength", "sensor_band_central_radiation_wavelength") or bool(
+        re.fullmatch(r"(band )?(cent(er|re|ral) )?wavelengths?( of (the )?bands?)?", named.lower())
+    )
 
 
 def _count_common(one: str, other: str) -> int:
