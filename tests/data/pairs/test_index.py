@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from rsforge.data.io.dataset_card import write_card
+from rsforge.data.names.pairing_remedies import choose_remedy
 from rsforge.data.pairs.index import find_pairs, parse_scene_and_season
 from rsforge.data.pairs.tables import write_table
 from tests.worlds.pair_folders import (
@@ -160,3 +161,12 @@ def test_links_to_themselves_are_named(tmp_path):
     index = find_pairs(root)
     reason = "it is a link that leads to itself"
     assert pair_names(index) == ["1"] and ("s1/2.png", reason) in index.orphans and ("turn", reason) in index.problems
+
+
+def test_a_table_whose_names_differ_in_capital_letters_says_so(tmp_path):
+    touch_regions(tmp_path, "img_p1", "img_p2")
+    write_csv(tmp_path, csv_row("IMG_p1"), csv_row("img_p2"))
+    index = find_pairs(tmp_path, collect_problems=True)
+    reason = "data_r_000.csv:2 names it: img_p1 differs in capital letters alone"
+    assert ("r_000/s1_000/IMG_p1.png", reason) in index.orphans
+    assert "in the table" in choose_remedy(tmp_path, index.orphans)

@@ -11,13 +11,13 @@ Finding = tuple[str, str]
 
 _WARP = "resample one image onto the grid of the other, as by `rio warp IMAGE NEW --like OTHER`"
 _REMEDIES = {
+    "names it": "correct the file names in the table, or put the files where it says",
     "it is a link that leaves": "copy files in place of links, as by `cp -rL {root} {root}_files`, and name this",
     "capital letters alone": "give both images of a pair the same capital letters",
     "leading zeros alone": "give both images of a pair as many digits",
     "the nearest is": "give both images of a pair one name, or names that differ in s1 and s2, or sar and opt, alone",
     "has no partner": "give both images of a pair one name, or names that differ in s1 and s2, or sar and opt, alone",
     "the same name": "move one of the files of equal names away",
-    "names it": "correct the file names in the table, or put the files where it says",
     "says neither": "put a word for SAR or optical in every name, or the images in folders s1 and s2",
     "there is no ": "put the folder that is missing beside the other",
     "pixels apart": _WARP,

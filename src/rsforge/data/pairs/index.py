@@ -9,12 +9,13 @@ from pathlib import Path
 
 from rsforge.data.io.dataset_card import CARD, read_card
 from rsforge.data.io.threads import map_in_threads
+from rsforge.data.names.near_names import describe_nearest
 from rsforge.data.names.pairing_remedies import choose_remedy
 from rsforge.data.names.scene_names import find_places, find_window
 from rsforge.data.names.sides import side_of_word
 from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
-from rsforge.data.pairs.names import SEN12, match_names
+from rsforge.data.pairs.names import MOST_EXPLAINED, SEN12, match_names, scan_stems
 from rsforge.data.pairs.pair import Pair, locate_pair
 from rsforge.data.pairs.tables import TableRow, name_season, read_table, table_path
 from rsforge.errors import RsforgeError
@@ -162,7 +163,11 @@ def _read_table_rows(index: PairIndex, group: FolderPair, collect_problems: bool
         missing = [path for path in (row.sar, row.optical) if not path.is_file()]
         line = f"{table.name}:{row.where.rsplit(':', 1)[1]}"
         if missing:
-            index.orphans += [(path.relative_to(index.root).as_posix(), f"{line} names it") for path in missing]
+            few = len(index.orphans) < MOST_EXPLAINED
+            for path in missing:
+                near = describe_nearest(path.stem, scan_stems(path.parent)) if few and path.parent.is_dir() else ""
+                reason = f"{line} names it{f': {near}' if near.endswith('alone') else ''}"  # others are numbers
+                index.orphans.append((path.relative_to(index.root).as_posix(), reason))
         elif row.sar in rows:
             index.problems.append((line, f"{row.sar.relative_to(index.root)} was named before"))
         else:
