@@ -23,8 +23,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     ),
     "fwhm unit": ("fwhm units", "fwhm unit"),
     "good": (
-        "bbl", "bad band list", "bad bands list", "good bands", "good band", "good wavelengths", "good bands list",
-        "good band list", "good band mask", "good bands mask",
+        "bbl", "bad band list", "bad bands list", "good", "good bands", "good band", "good wavelengths",
+        "good bands list", "good band list", "good band mask", "good bands mask",
     ),
     "bad": ("bad band mask", "bad bands mask", "bad bands", "bad band", "is bad", "bad wavelengths"),
     "gain": ("data gain values", "data gain", "gain", "gains", "gain values"),

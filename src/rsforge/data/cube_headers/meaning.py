@@ -161,6 +161,12 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
         return named, None
     stated = header.values.get("wavelength")
     values = parse_numbers(stated)
+    if (
+        values is None
+        and not isinstance(stated, str)
+        and (named := parse_names([str(text) for text in stated])) is not None
+    ):
+        return named, None  # each with its unit
     if values is None:
         raise WavelengthError(f"{_shorten(stated)!r} are no numbers")
     if len(values) != header.bands:
