@@ -161,12 +161,9 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
         return named, None
     stated = header.values.get("wavelength")
     values = parse_numbers(stated)
-    if (
-        values is None
-        and not isinstance(stated, str)
-        and (named := parse_names([str(text) for text in stated])) is not None
-    ):
-        return named, None  # each with its unit
+    each = parse_names([str(text) for text in stated]) if values is None and isinstance(stated, list) else None
+    if each is not None:
+        return each, None  # every one with its unit
     if values is None:
         raise WavelengthError(f"{_shorten(stated)!r} are no numbers")
     if len(values) != header.bands:
