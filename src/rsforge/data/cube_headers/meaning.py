@@ -162,7 +162,7 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
     stated = header.values.get("wavelength")
     values = parse_numbers(stated)
     each = parse_names([str(text) for text in stated]) if values is None and isinstance(stated, list) else None
-    if each is not None:
+    if each is not None and len(each) == header.bands:
         return each, None  # every one with its unit
     if values is None:
         raise WavelengthError(f"{_shorten(stated)!r} are no numbers")
