@@ -67,7 +67,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-D001": ErrorKind(
         _D,
         "no images found",
-        "Check the folder and the suffixes: .png .jpg .jpeg .bmp .tif .tiff in either case, at any depth.",
+        "Check the folder and the suffixes: .png .jpg .jpeg .bmp .tif .tiff .webp .jp2 in either case, at any depth.",
     ),
     "RSF-D002": ErrorKind(
         _D,
@@ -180,6 +180,11 @@ REGISTRY: dict[str, ErrorKind] = {
         _T,
         "the training has no result",
         "Look at journal.jsonl; begin anew with --overwrite and a lower --learning-rate, or with --no-mixed-precision.",
+    ),
+    "RSF-T005": ErrorKind(
+        _T,
+        "the model is not better than its baseline",
+        "Train longer or on more images, or leave out --fail-below-baseline; the evaluation is written all the same.",
     ),
     "RSF-T004": ErrorKind(
         _T,

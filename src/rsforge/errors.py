@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
-from typing import Any
 
 from rsforge.error_registry import REGISTRY, ExitCode
 
@@ -26,7 +24,7 @@ class RsforgeError(Exception):
         found: str = "",
         kept: str = "",
         fix: str = "",
-        result: Mapping[str, Any] | None = None,
+        result: object = None,
     ) -> None:
         super().__init__(what)
         self.result = result

@@ -65,7 +65,7 @@ def draw_truth(row: Mapping[str, str]) -> Tensor:
 def train(folder: Path, pairs: int, epochs: int, more: Sequence[str], *, name: str = "model") -> Path:
     """The best checkpoint, of a training in ``folder / name`` unless it is there already."""
     data, clip, model = (folder / part for part in ("Dataset", "clip", name))
-    written = ("--overwrite", "--report-to", "none", "--quiet")
+    written = ("--test-fraction", "0", "--overwrite", "--report-to", "none", "--quiet")
     steps = {
         data: ("data", "synth", "--kind", "pairs-csv", "--count", pairs, "--size", SIZE, "--seed", SEED,
                "--output-dir", data, "--quiet"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rsforge.metrics import gaussian_denoiser
-from rsforge.metrics.gaussian_denoiser import count_bytes, denoise_standard, denoiser_of
+from rsforge.metrics.gaussian_denoiser import count_bytes, denoiser_of
 from rsforge.metrics.shrunk_gaussian import fit_shrunk
 
 SHAPE = (2, 3, 2)
@@ -54,13 +54,6 @@ def test_directions_beyond_the_kept_ones_share_what_is_left_of_the_variance(monk
     assert few.basis.shape == (12, 4) and few.variances.min() > few.rest
     total = float(few.variances.sum()) + 8 * few.rest
     assert total == pytest.approx(12 * gaussian.variance, rel=1e-4)
-
-
-def test_where_nothing_is_known_the_noisy_latent_is_shrunk():
-    x_t, alpha_bar = torch.randn(3, *SHAPE), torch.tensor([0.9, 0.5, 0.2])
-    x_0, eps = denoise_standard(x_t, alpha_bar)
-    torch.testing.assert_close(x_0, alpha_bar.view(3, 1, 1, 1).sqrt() * x_t)
-    torch.testing.assert_close(eps, (1 - alpha_bar).view(3, 1, 1, 1).sqrt() * x_t)
 
 
 def test_its_size_is_counted():

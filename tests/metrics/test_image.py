@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.signal import convolve
 
-from rsforge.metrics.image import active_units, psnr, ssim
+from rsforge.metrics.image import active_units, chroma_share, psnr, ssim
 
 
 @pytest.fixture
@@ -87,3 +87,14 @@ def test_active_units_counts_what_varies() -> None:
     assert active_units(mu) == 3
     assert active_units(mu, threshold=0.1) == 2
     assert active_units(torch.ones(1, 4)) == 0
+
+
+def test_the_share_of_the_chroma_is_that_of_colours_and_not_of_light():
+    x = torch.rand(4, 3, 8, 8) * 2 - 1
+    grey = x.mean(1, keepdim=True).expand_as(x)
+    half = grey + (x - grey) / 2
+    made = torch.cat([x, grey, half, half + 0.3])
+    torch.testing.assert_close(
+        chroma_share(made, x.repeat(4, 1, 1, 1)).view(4, 4)[:, 0], torch.tensor([1, 0, 0.5, 0.5])
+    )
+    assert chroma_share(x, grey).tolist() == [1] * 4, "what is grey has no chroma to lose"

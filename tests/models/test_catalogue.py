@@ -12,6 +12,7 @@ from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.catalogue import NETWORKS as CATALOGUE
 from rsforge.models.catalogue import build, find_network
+from rsforge.models.gaussian_path import GaussianPath
 from rsforge.models.image_encoder import ImageEncoder
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.models.latent_mlp import LatentMlp
@@ -21,6 +22,7 @@ from rsforge.models.spectral.spatial_sr import LightweightSR, SpatialSR
 from rsforge.models.spectral.spectral_sr import SpectralSR
 from rsforge.models.spectral.transformer import SpectralTransformer
 from rsforge.models.spectral.unmixing import SpectralUnmixing
+from rsforge.models.statistics_translator import StatisticsUNet
 from rsforge.models.unet import UNet
 from rsforge.models.vector_vae import VectorVae
 
@@ -28,6 +30,13 @@ NETWORKS = [
     lambda: VectorVae(image_size=16, latent_dim=3, channels=(4, 8), in_channels=2),
     lambda: AutoencoderKL(block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, latent_channels=2),
     lambda: LatentMlp(latent_dim=3, hidden=(8, 16), time_dim=16, dropout=0.3),
+    lambda: GaussianPath(
+        network=LatentMlp(latent_dim=3, hidden=(8,), time_dim=8).architecture,
+        prediction="v",
+        schedule={"kind": "cosine", "timesteps": 10},
+        latent_shape=(3,),
+        directions=2,
+    ),
     lambda: UNet(
         block_out_channels=(8, 16),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
@@ -38,6 +47,7 @@ NETWORKS = [
         layers_per_block=1,
     ),
     lambda: Pix2PixUNet(in_channels=2, out_channels=1, depth=4, base=2, norm="batch", attention=True),
+    lambda: StatisticsUNet(in_channels=2, out_channels=1, depth=4, base=2),
     lambda: PatchCritic(in_channels=5, base=2, norm="instance", attention=True),
     lambda: ImageEncoder(channels=(4, 8), in_channels=2),
     lambda: SpectralSR(bands=5, in_channels=2, hidden=4, blocks=1, features=2, taps=3),
@@ -50,8 +60,10 @@ SHAPES = {
     "vector_vae": (2, 16, 16),
     "autoencoder_kl": (3, 16, 16),
     "latent_mlp": (3,),
+    "gaussian_path": (3,),
     "unet": (4, 8, 8),
     "pix2pix_unet": (2, 32, 32),
+    "statistics_unet": (2, 32, 32),
     "patch_critic": (5, 32, 32),
     "image_encoder": (2, 8, 8),
     "spectral_sr": (2, 5, 7),
@@ -60,7 +72,17 @@ SHAPES = {
     "spatial_sr": (2, 5, 7),
     "lightweight": (2, 5, 7),
 }
-NEEDED = {"adapter": {"layers": {"to_q": [4, 5]}, "rank": 2}, "patch_critic": {"in_channels": 4}}
+NEEDED = {
+    "adapter": {"layers": {"to_q": [4, 5]}, "rank": 2},
+    "patch_critic": {"in_channels": 4},
+    "gaussian_path": {
+        "network": {"name": "latent_mlp"},
+        "prediction": "v",
+        "schedule": {"kind": "cosine", "timesteps": 10},
+        "latent_shape": [128],
+        "directions": 8,
+    },
+}
 
 
 @pytest.mark.parametrize("make", NETWORKS)
@@ -88,9 +110,9 @@ def test_a_name_alone_is_the_default_network_and_says_all_its_options(name: str)
         network = build({"name": name, **needed})
     assert type(network) is find_network(name)
     assert isinstance(network, Autoencoder) == (name in ("vector_vae", "autoencoder_kl"))
-    assert isinstance(network, Denoiser) == (name in ("unet", "latent_mlp"))
+    assert isinstance(network, Denoiser) == (name in ("unet", "latent_mlp", "gaussian_path"))
     assert network.architecture.pop("name") == name
-    assert network.architecture.keys() == type(network).__init__.__kwdefaults__.keys() | needed.keys()
+    assert network.architecture.keys() == (type(network).__init__.__kwdefaults__ or {}).keys() | needed.keys()
 
 
 @pytest.mark.parametrize(

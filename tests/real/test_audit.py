@@ -39,7 +39,7 @@ def test_undisturbed_pairs_are_not_called_misregistered(real_data, tmp_path):
         out = tmp_path / name
         assert rsforge("data audit --data-dir {} --output-dir {} -q", real_data / "sar_optical" / name, out) == 0
         counts = json.loads((out / "audit.json").read_text())["counts"]
-        assert set(counts) <= {"saturated", "cloudy", "stray", "overlap"}
+        assert set(counts) <= {"saturated", "blank", "cloudy", "stray", "overlap"}
 
 
 def test_grey_optical_images_must_be_accepted(real_data, tmp_path):
@@ -93,7 +93,7 @@ def test_sets_side_by_side_are_judged_by_their_own_kind(real_data, tmp_path):
     assert rsforge(line, real_data / "sar_optical", tmp_path) == 0
     told = json.loads((tmp_path / "audit.json").read_text())
     assert told["items"] == 125 and told["counts"].pop("overlap") == 20
-    assert set(told["counts"]) <= {"saturated", "stray"}
+    assert set(told["counts"]) <= {"saturated", "blank", "stray"}
 
 
 def search(root: Path) -> list[SharedPixels]:

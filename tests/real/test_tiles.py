@@ -14,6 +14,8 @@ from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.data.io.image_reader import read_rgb
 from rsforge.data.splits.tiles import split_tiles
 from rsforge.errors import RsforgeError
+from rsforge.metrics.linear_channel import fit_channel
+from rsforge.recipes.evaluation.baselines import fit_baselines
 
 UNREADABLE = {
     "broken_data_stream.png": "unrecognized data stream",
@@ -43,7 +45,7 @@ def test_corel_has_355_images_and_as_many_when_they_are_there_twice(real_data: P
         (tmp_path / "by_class" / path.name).symlink_to(path)
     twice = scan(tmp_path)
     assert len(twice.tiles) == 355 and len(twice.duplicates) == 355
-    train, val = split_tiles(once, val_fraction=0.1, seed=42)
+    train, val, _ = split_tiles(once, val_fraction=0.1, seed=42)
     again = split_tiles(twice, val_fraction=0.1, seed=42)
     assert len(val) == 36 and {t.digest for t in val} == {t.digest for t in again[1]}
     assert len(train) == 319
@@ -107,3 +109,14 @@ def test_rasters_that_are_no_pictures_are_refused_with_their_kind(real_data: Pat
             assert read_rgb(path).shape[2] == 3
         except RsforgeError as error:
             assert error.code == "RSF-D002" and "damaged" not in error.what
+
+
+def test_the_linear_channel_of_the_split_that_readme_measures(real_data: Path) -> None:
+    index = scan(real_data / "tiles" / "rsscn7_128px_derived")
+    train, val, _ = split_tiles(index, val_fraction=0.1, seed=42)
+    common = {"image_size": 32, "seed": 0, "flip": 0.0}
+    fitted = fit_baselines(TileDataset(train, **common), latent_shape=(16,), mirrored=True)["pca"]
+    samples = TileDataset(val, **common)
+    x = torch.stack([samples[0, k] for k in range(len(samples))])
+    channel = fit_channel(fitted["mean"], fitted["components"], fitted["variances"], 24.4)
+    assert float((channel.send(x) - x).square().mean()) == pytest.approx(0.0425, abs=3e-4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from rsforge.settings.vae import MAP_DEFAULTS, AutoencoderSettings
+from rsforge.settings.vae import MAP_DEFAULTS, AutoencoderSettings, VaeTrainSettings
 
 
 def test_a_map_latent_has_defaults_of_its_own():
@@ -18,3 +18,13 @@ def test_activations_of_map_autoencoders_alone_can_be_recomputed():
     assert AutoencoderSettings(latent="map", gradient_checkpointing=True).gradient_checkpointing
     with pytest.raises(ValidationError, match="needs --latent map"):
         AutoencoderSettings(gradient_checkpointing=True)
+
+
+def test_patches_of_map_autoencoders_alone_can_be_coded_linearly():
+    assert not AutoencoderSettings(latent="map", linear_path=False).linear_path
+    with pytest.raises(ValidationError, match="--linear-path needs --latent map"):
+        AutoencoderSettings(linear_path=True)
+
+
+def test_runs_of_before_go_on_as_they_began():
+    assert VaeTrainSettings.former == {"linear_path": False, "kl_per_pixel": False}

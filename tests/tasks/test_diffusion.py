@@ -202,6 +202,19 @@ def test_validation_asks_every_latent_in_every_part_of_the_schedule():
         task(spy, validation_draws=3)
 
 
+def test_quarters_of_the_schedule_are_measured_apart():
+    job = task(Linear(), mean=torch.zeros(()), std=torch.ones(()), validation_draws=16)
+    figures = job.evaluate({"latents": moments(400, dim=8)})
+    for name in ("loss", "linear"):
+        quarters = [float(figures[f"{name}_q{k}"]) for k in (1, 2, 3, 4)]
+        assert sum(quarters) / 4 == pytest.approx(float(figures[name]), rel=1e-5)
+    # Of eps on unit normal latents nothing can be told but the share of signal, which falls with the noise.
+    signal = [float(part.mean()) for part in TABLE.chunk(4)]
+    assert [float(figures[f"linear_q{k}"]) for k in (1, 2, 3, 4)] == pytest.approx(signal, abs=0.05)
+    few = task(Linear(), mean=torch.zeros(()), std=torch.ones(()), validation_draws=12)
+    assert set(few.evaluate({"latents": moments(4)})) == {"loss", "linear", "loss_variance"}
+
+
 class Linear(nn.Module):
     """The best eps of unit Gaussians; wrong by a little, as a network is."""
 

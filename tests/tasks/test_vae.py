@@ -48,6 +48,12 @@ def test_the_loss_is_the_documented_sum():
     assert turn.loss.item() == pytest.approx(r["recon"] + 0.5 * r["kl"], rel=1e-5)
 
 
+def test_the_kl_may_be_weighed_by_the_numbers_of_an_image_over_which_the_reconstruction_is_a_mean():
+    turn = next(task(kl_weight=2.0, kl_per_pixel=True).step({"images": batch()}, StepContext(epoch=0)))
+    r = {k: v.item() for k, v in turn.report.items()}
+    assert turn.loss.item() == pytest.approx(r["recon"] + 2.0 / (3 * 16 * 16) * r["kl"], rel=1e-5)
+
+
 def test_a_target_weighs_nats_as_shares_of_the_reconstruction():
     job = task(kl_weight=2.0, kl_target=10.0)
     turn = next(job.step({"images": batch()}, StepContext()))

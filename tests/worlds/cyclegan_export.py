@@ -17,7 +17,9 @@ from torch import Tensor
 from rsforge import durable
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.engine import checkpoint
+from rsforge.models.interfaces import Translator
 from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.statistics_translator import StatisticsUNet
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.export import torch_program
 from rsforge.recipes.export.formats import FORMATS, LoadedFile
@@ -39,7 +41,7 @@ class Exported(NamedTuple):
     input_name: str
     output_name: str
     any_size: bool
-    net: Pix2PixUNet
+    net: Translator
     card: dict
     result: dict
     stderr: str
@@ -49,17 +51,18 @@ class Exported(NamedTuple):
 
 
 def write_generators(path: Path) -> None:
-    """Write a checkpoint: towards optical as usual, towards SAR with attention and batch norm."""
+    """Write a checkpoint: towards optical over a linear model, towards SAR with attention and batch norm."""
     state = write_checkpoint(path, image_size=SIZE, sar_channels=2, radiometry=DECIBELS)
     nets = {
-        "gen_AB": Pix2PixUNet(in_channels=2, out_channels=3, depth=4, base=4),
+        "gen_AB": StatisticsUNet(in_channels=2, out_channels=3, depth=4, base=4),
         "gen_BA": Pix2PixUNet(in_channels=3, out_channels=2, depth=4, base=4, norm="batch", attention=True),
     }
     with torch.no_grad():
         nets["gen_BA"].attention.gamma.fill_(0.7)
         nets["gen_BA"].train()(torch.rand(4, 3, SIZE, SIZE))
-        for net in nets.values():
-            net.to_image.weight.mul_(10)
+        nets["gen_BA"].to_image.weight.mul_(10)
+        nets["gen_AB"].network.to_image.weight.normal_(0, 0.2)
+        nets["gen_AB"].linear.coefficients.normal_(0, 0.05)
     state["architecture"] |= {name: net.architecture for name, net in nets.items()}
     state["nets"] |= {name: net.state_dict() for name, net in nets.items()}
     checkpoint.save(path, state)
@@ -96,7 +99,7 @@ def files_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {durable.LOCK}
 
 
-def assert_agree(run: Callable[[Tensor], Tensor], net: Pix2PixUNet, *, any_size: bool = True) -> None:
+def assert_agree(run: Callable[[Tensor], Tensor], net: Translator, *, any_size: bool = True) -> None:
     """Both make the same of one image, of three and, where any size is taken, of larger ones."""
     torch.manual_seed(1)
     shapes = [(1, SIZE, SIZE), (3, SIZE, SIZE)]

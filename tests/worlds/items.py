@@ -24,3 +24,19 @@ def scene_items(count: int, patches: int) -> list[Item]:
 
 def subsets_of(split: Split) -> dict[str, str]:
     return {name: subset for subset, names in split.subsets.items() for name in names}
+
+
+class Named:
+    """A data set of some values, each named as it is written."""
+
+    def __init__(self, values) -> None:
+        self.values = list(values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, key: tuple[int, int]):
+        return self.values[key[1]]
+
+    def name(self, index: int) -> str:
+        return str(self.values[index])

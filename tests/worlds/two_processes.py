@@ -17,7 +17,7 @@ import torch
 import rsforge.recipes.clip.train  # noqa: F401 - the forked ones then need not
 from rsforge.cli.main import run
 from rsforge.engine import distributed
-from rsforge.recipes.diffusion import sar_networks, train_sar  # noqa: F401
+from rsforge.recipes.diffusion import networks, train_sar  # noqa: F401
 from rsforge.recipes.tracking import loss_plots
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports much, too
     loss_plots.draw = lambda rows, curves, path, *, marks: None
-    sar_networks.CRITIC_WIDTH = 8
+    networks.CRITIC_WIDTH = 8
     for line in sys.argv[1:]:
         train_together(line)
 

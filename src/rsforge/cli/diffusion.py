@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsforge.cli.bridge import command
+from rsforge.cli.evaluation import give_evaluation
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
@@ -101,8 +102,7 @@ def evaluate(settings: SarEvaluateSettings, console: TerminalConsole) -> Result:
     from rsforge.recipes.diffusion.evaluate import evaluate as recipe
     from rsforge.recipes.diffusion.evaluate import table
 
-    data = recipe(settings, console)
-    return Result(data, table(data))
+    return give_evaluation(recipe, table, settings, console)
 
 
 @command(
@@ -117,8 +117,7 @@ def evaluate_text(settings: TextEvaluateSettings, console: TerminalConsole) -> R
     from rsforge.recipes.text_evaluation.evaluate import evaluate as recipe
     from rsforge.recipes.text_evaluation.evaluate import table
 
-    data = recipe(settings, console)
-    return Result(data, table(data))
+    return give_evaluation(recipe, table, settings, console)
 
 
 @command(

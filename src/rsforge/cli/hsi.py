@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rsforge.cli.bridge import command
+from rsforge.cli.evaluation import give_evaluation
 from rsforge.cli.group import group
 from rsforge.cli.terminal import TerminalConsole
 from rsforge.cli.tree import Result
@@ -88,8 +89,7 @@ def evaluate(settings: SpectralEvaluateSettings, console: TerminalConsole) -> Re
     from rsforge.recipes.hsi_evaluation.evaluate import evaluate as recipe
     from rsforge.recipes.hsi_evaluation.evaluate import table
 
-    data = recipe(settings, console)
-    return Result(data, table(data))
+    return give_evaluation(recipe, table, settings, console)
 
 
 @command(

@@ -9,6 +9,9 @@ from rsforge.compat import ensure_torchvision
 WIDTH = 2.0
 """Of the range [-1, 1]."""
 
+LEAST_CHROMA = 1e-5
+"""Mean square of a chroma that rounding to 8 bits could make."""
+
 EDGE = 5
 """Pixels from the centre of a window to its side."""
 
@@ -45,6 +48,17 @@ def local_ssim(x: Tensor, y: Tensor) -> Tensor:
     found = structural_similarity_index_measure(x, y, data_range=1.0, reduction="none", return_full_image=True)
     local: Tensor = found[1]
     return local
+
+
+def chroma_share(y: Tensor, x: Tensor) -> Tensor:
+    """How much of the chroma of ``x`` is in ``y``, both ``(B, C, H, W)``: ``(B,)``, 1 all of it, 0 for grey.
+
+    The slope of the chroma of ``y``, what its channels deviate from their mean, over that of ``x``; 1 where x is grey.
+    """
+    wanted, given = ((image.float() - image.float().mean(1, keepdim=True)).flatten(1) for image in (x, y))
+    energy = wanted.square().mean(1)
+    share = (wanted * given).mean(1) / energy.clamp(min=LEAST_CHROMA)
+    return share.where(energy >= LEAST_CHROMA, 1.0)
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:

@@ -16,7 +16,8 @@ _ROUNDING = 1e-12
 def fit_pca(images: Tensor, components: int) -> dict[str, Tensor]:
     """The mean and the leading components of whole images, uint8 ``(N, C, H, W)``.
 
-    ``mean`` is float32 ``(C, H, W)``, ``components`` orthonormal float16 ``(k, C, H, W)`` with k up to ``components``:
+    ``mean`` is float32 ``(C, H, W)``, ``components`` orthonormal float16 ``(k, C, H, W)`` with k up to ``components``,
+    ``variances`` float32 ``(k,)`` those of the images along them:
     fewer where the images vary in fewer directions, at most N - 1. Memory and time grow with N squared, not with the
     number of pixels squared: the components follow from inner products of images.
     """
@@ -30,7 +31,8 @@ def fit_pca(images: Tensor, components: int) -> dict[str, Tensor]:
     variances, vectors = _leading(products, components, columns.numel())
     scaled = vectors / variances.sqrt()
     rows = [scaled.T @ (to_unit(columns[:, part]) - flat[part]) for part in parts]
-    return {"mean": mean.float(), "components": torch.cat(rows, 1).half().view(-1, *mean.shape)}
+    found = torch.cat(rows, 1).half().view(-1, *mean.shape)
+    return {"mean": mean.float(), "components": found, "variances": (variances / len(images)).float()}
 
 
 def fit_patch_pca(images: Tensor, patch: int, components: int) -> dict[str, Tensor]:

@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rsforge.models.attention import PixelAttention
 from rsforge.models.interfaces import Autoencoder, describe
+from rsforge.models.linear_path import LinearPath
 from rsforge.models.recompute import Recomputable
 from rsforge.models.resnet import Downsample, ResnetBlock, Upsample
 
 EPS = 1e-6
+FIRST_LOGVAR = -8.0
+"""Of latents before training: noise that images do not show."""
 Residual = Callable[[int, int], ResnetBlock]
 
 
@@ -102,6 +106,10 @@ class AutoencoderKL(Autoencoder):
     an f4, four an f8. ``encode`` gives ``mu`` and ``logvar`` ``(B, latent_channels, H/factor, W/factor)``,
     ``logvar`` in [-30, 20]; ``decode`` is not bounded, but near [-1, 1] once trained. No scaling factor is
     applied to the latents on either way.
+
+    With a ``linear_path``, which diffusers does not know, a linear code of patches of ``factor`` x ``factor`` pixels is
+    added to ``mu``, and what it says of the image to the image: the network learns the remainder. ``ValueError`` for it
+    where images come out with other channels than go in.
     """
 
     def __init__(
@@ -113,9 +121,12 @@ class AutoencoderKL(Autoencoder):
         layers_per_block: int = 2,
         latent_channels: int = 4,
         norm_num_groups: int = 32,
+        linear_path: bool = False,
     ) -> None:
         super().__init__()
         self.architecture = describe("autoencoder_kl", locals())
+        if linear_path and in_channels != out_channels:
+            raise ValueError(f"a linear path gives {in_channels} channels back, not {out_channels}")
         widths = tuple(block_out_channels)
         self.factor, self.latent_channels = 2 ** (len(widths) - 1), latent_channels
         moments = 2 * latent_channels
@@ -123,14 +134,38 @@ class AutoencoderKL(Autoencoder):
         self.decoder = _Decoder(latent_channels, out_channels, widths, layers_per_block, norm_num_groups)
         self.quant_conv = nn.Conv2d(moments, moments, 1)
         self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
+        self._narrow_posterior()
+        self.linear_path = LinearPath(in_channels, self.factor, latent_channels) if linear_path else None
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mu, logvar = self.quant_conv(self.encoder(x)).chunk(2, dim=1)
+        if self.linear_path is not None:
+            mu = mu + self.linear_path.encode(x)
         return mu, logvar.clamp(-30, 20)
 
     def decode(self, z: Tensor) -> Tensor:
         x: Tensor = self.decoder(self.post_quant_conv(z))
-        return x
+        return x if self.linear_path is None else x + self.linear_path.decode(z)
+
+    @torch.no_grad()
+    def start_from_code(self, mean: Tensor, encoder: Tensor, decoder: Tensor) -> None:
+        """Be what the linear path computes with this code of patches, of deviation 1; the rest adds nothing yet.
+
+        Shapes are those of :meth:`LinearPath.set_code`. ``ValueError`` without a linear path.
+        """
+        if self.linear_path is None:
+            raise ValueError("this autoencoder has no linear path")
+        self.linear_path.set_code(mean, encoder, decoder)
+        assert self.quant_conv.bias is not None
+        for last in (*self.encoder.conv_out.parameters(), *self.decoder.conv_out.parameters(), self.quant_conv.bias):
+            last.zero_()
+        self._narrow_posterior()
+
+    @torch.no_grad()
+    def _narrow_posterior(self) -> None:
+        """Let the decoder see the latent at first, and not its noise."""
+        assert self.quant_conv.bias is not None
+        self.quant_conv.bias[self.latent_channels :] = FIRST_LOGVAR
 
     def latent_shape(self, image_size: int) -> tuple[int, ...]:
         if image_size < self.factor or image_size % self.factor:

@@ -1,4 +1,4 @@
-"""What a task, a sampler or a recipe may expect of an autoencoder and of a denoiser."""
+"""What a task, a sampler or a recipe may expect of an autoencoder, a translator and a denoiser."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ class Autoencoder(nn.Module, ABC):
         return self.decode(self.encode(x)[0])
 
 
+class Translator(nn.Module, ABC):
+    """Images ``(B, in_channels, H, W)`` in [-1, 1] to others ``(B, out_channels, H, W)`` of the same size.
+
+    ``factor`` is what image sides must be a multiple of (``ValueError``).
+    """
+
+    in_channels: int
+    out_channels: int
+    factor: int
+    architecture: dict[str, Any]
+    __call__: Callable[..., Tensor]
+
+
 class Denoiser(nn.Module, ABC):
     """Noisy latents ``(B, *latent_shape)`` at timesteps ``t`` to a prediction of the same shape."""
 
@@ -69,3 +82,7 @@ class Denoiser(nn.Module, ABC):
         concatenated behind it; ``vector`` ``(B, D)`` is added to the time embedding. ``ValueError`` for an input the
         network has no place for, and for one that it misses.
         """
+
+    @abstractmethod
+    def start_at_zero(self) -> None:
+        """Make the last layer answer zero, as a network does that adds to another answer."""

@@ -82,3 +82,7 @@ class LatentMlp(Denoiser):
             x = block(torch.cat([x, skip], dim=1), emb)
         y: Tensor = self.leave(x)
         return y
+
+    def start_at_zero(self) -> None:
+        for parameter in self.leave[-1].parameters():
+            nn.init.zeros_(parameter)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from rsforge.models.interfaces import describe
+from rsforge.models.interfaces import Translator, describe
 from rsforge.models.patch_gan import SLOPE, Norm, initialise, with_norm
 from rsforge.models.self_attention import SelfAttention
 
@@ -40,15 +39,13 @@ def _up(i: int, o: int, norm: Norm, *, dropped: bool) -> nn.Sequential:
     return layer.append(nn.Dropout(0.5)) if dropped else layer
 
 
-class Pix2PixUNet(nn.Module):
+class Pix2PixUNet(Translator):
     """Images ``(B, in_channels, H, W)`` in [-1, 1] to ``(B, out_channels, H, W)`` in [-1, 1].
 
     ``depth`` halvings of the side (:func:`depth_for`), each level skipped across; ``ValueError`` for sides that are no
     multiples of ``2**depth``. Biases stand only where nothing is normalised. ``attention`` puts self-attention after
     the third level. At depth 8, base 64: 54,412,483 parameters from 1 to 3 channels, 54,410,433 from 3 to 1.
     """
-
-    __call__: Callable[..., Tensor]
 
     def __init__(
         self,

@@ -32,3 +32,6 @@ class TextDenoiser(Denoiser):
             raise ValueError("token ids are needed as the context")
         read = self.text_encoder(context)
         return self.unet(x_t, t, context=read, condition=condition, context_mask=context_mask, vector=vector)
+
+    def start_at_zero(self) -> None:
+        self.unet.start_at_zero()

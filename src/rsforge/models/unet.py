@@ -224,6 +224,10 @@ class UNet(Denoiser):
         y: Tensor = self.conv_out(F.silu(self.conv_norm_out(x)))
         return y
 
+    def start_at_zero(self) -> None:
+        for parameter in self.conv_out.parameters():
+            nn.init.zeros_(parameter)
+
     def _check(self, x: Tensor, context: Tensor | None, mask: Tensor | None, vector: Tensor | None) -> None:
         if x.shape[1] != self.in_channels:
             raise ValueError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rsforge.models.interfaces import Autoencoder, describe
+from rsforge.models.linear_path import VectorPath
 
 SLOPE = 0.2
 
@@ -66,6 +68,9 @@ class VectorVae(Autoencoder):
 
     ``encode`` gives ``mu`` and ``logvar`` ``(B, latent_dim)``, ``logvar`` in [-10, 2]; ``decode`` gives images
     in [-1, 1]. ``image_size`` must be a multiple of 2 to the number of ``channels`` (``ValueError``).
+
+    With a ``linear_path`` a linear code of the image is added to ``mu`` and ``logvar``, and to the image what it says
+    linearly: the network learns the remainder, and images are near [-1, 1] instead of within.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class VectorVae(Autoencoder):
         latent_dim: int = 128,
         channels: Sequence[int] = (64, 128, 256, 512),
         in_channels: int = 3,
+        linear_path: bool = False,
     ) -> None:
         super().__init__()
         self.architecture = describe("vector_vae", locals())
@@ -95,16 +101,36 @@ class VectorVae(Autoencoder):
             *(_up(i, o) for i, o in pairwise(reversed(channels))),
             _to_image(channels[0], in_channels),
         )
+        shape = (in_channels, image_size, image_size)
+        self.linear_path = VectorPath(shape, latent_dim) if linear_path else None
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if tuple(x.shape[2:]) != (self.image_size, self.image_size):
             raise ValueError(f"images are {tuple(x.shape[2:])}, the network was built for {self.image_size}")
         h = self.encoder(x)
-        return self.to_mu(h), self.to_logvar(h).clamp(-10, 2)
+        mu, logvar = self.to_mu(h), self.to_logvar(h)
+        if self.linear_path is not None:
+            linear_mu, linear_logvar = self.linear_path.encode(x)
+            mu, logvar = mu + linear_mu, logvar + linear_logvar
+        return mu, logvar.clamp(-10, 2)
 
     def decode(self, z: Tensor) -> Tensor:
         x: Tensor = self.decoder(z)
-        return x
+        return x if self.linear_path is None else x + self.linear_path.decode(z)
+
+    @torch.no_grad()
+    def start_from_channel(self, mean: Tensor, components: Tensor, variances: Tensor, distortion: Tensor) -> None:
+        """Be the linear code that :meth:`VectorPath.set_channel` describes; the network adds nothing to it yet.
+
+        ``ValueError`` without a linear path.
+        """
+        if self.linear_path is None:
+            raise ValueError("this autoencoder has no linear path")
+        self.linear_path.set_channel(mean, components, variances, distortion)
+        last = next(layer for layer in reversed(list(self.decoder.modules())) if isinstance(layer, nn.Conv2d))
+        for layer in (self.to_mu, self.to_logvar, last):
+            for parameter in layer.parameters():
+                parameter.zero_()
 
     def latent_shape(self, image_size: int) -> tuple[int, ...]:
         if image_size != self.image_size:

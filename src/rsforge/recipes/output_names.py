@@ -15,6 +15,7 @@ JOURNAL = "journal.jsonl"
 SETTINGS = "settings.json"
 TIMING = "timing.jsonl"
 ENDING = "ended.json"
+JUDGED = "judged.json"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
 PREDICTIONS = "stage1_predictions"
@@ -63,7 +64,7 @@ class OutputLayout:
 
     def own_files(self, folder: Path) -> list[Path]:
         """What of ``folder`` a run of this layout wrote: by the names of files, since others may stand among them."""
-        names = [JOURNAL, SETTINGS, TIMING, ENDING, self.plot, self.names.latest, self.names.best]
+        names = [JOURNAL, SETTINGS, TIMING, ENDING, JUDGED, self.plot, self.names.latest, self.names.best]
         names += [f"{net}.pth" for net in self.names.weights_only] + [*self.product] + OTHERS
         patterns = [glob.escape(name) if "*" not in name else name for name in names]
         for unit in ("epoch", "step"):

@@ -29,7 +29,8 @@ def search_shared_pixels(
     start = time.perf_counter()
     with console.progress("compared", len(searched) * (len(searched[0].paths) if every_file else 1)) as meter:
         shared = find_shared_pixels(searched, digests, meter.step, every_file=every_file)
-    console.say(f"overlap    {_describe(shared, len(searched))} ({time.perf_counter() - start:.1f} s)")
+    told = "" if not any(item.windows_by_plane for item in searched) else ", beside what windows say"
+    console.say(f"overlap    {_describe(shared, len(searched))}{told} ({time.perf_counter() - start:.1f} s)")
     return shared
 
 

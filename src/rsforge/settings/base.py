@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -55,6 +56,14 @@ SPLIT = (
     "File made by `rsforge data split` that says which image is in which subset; auto takes split.json of the data "
     "folder when it is there, none ignores it."
 )
+TEST_FRACTION: Any = Field(
+    None,
+    description="Share held out of training and of choosing, to judge the best model by; 0 judges it by the images "
+    "that chose it. When absent, --val-fraction where that is 20 images or 5 scenes for each of both sides, else 0.",
+)
+"""The option of every training that divides its data."""
+FORMER_SIDES: Mapping[str, Any] = {"test_fraction": 0.0}
+"""Checkpoints from before there was a third side have two."""
 SENSORS = also(metavar="NAME|FILE")
 SENSOR_OF_PATCHES = "Sensor that the patches simulate, where they do not say it: landsat7 to landsat9, or a table."
 RECOMPUTE = "Recompute activations: less memory, more time."

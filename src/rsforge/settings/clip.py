@@ -13,6 +13,7 @@ from rsforge.settings.base import (
     BATCH,
     DEVICE,
     DEVICES,
+    FORMER_SIDES,
     ON_BAD,
     AverageSettings,
     BatchSize,
@@ -84,6 +85,7 @@ class ClipTrainSettings(Section):
 
     file_sections: ClassVar[Mapping[str, tuple[str, ...]]] = {**SECTIONS, "model": ("encoder",)}
     file_keys = (*ADAM, *DIVISION, *MIRRORING)
+    former = FORMER_SIDES
 
     run: RunSettings = RunSettings(output_dir=Path("checkpoints/clip"))
     data: ClipDataSettings

@@ -13,6 +13,7 @@ from rsforge.settings.base import (
     BATCH,
     DEVICE,
     DEVICES,
+    FORMER_SIDES,
     ON_BAD,
     AverageSettings,
     BandName,
@@ -34,6 +35,7 @@ from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.pairs import PairDataSettings, PairTrainingSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import FILL, Value
 
 CHECKPOINT = "Checkpoint of the training."
 MADE = also(made="cyclegan_models/best_model.pt", by="cyclegan train")
@@ -55,6 +57,11 @@ class GanSettings(Section):
         json_schema_extra=also("--discriminator-norm"),
     )
     attention: bool = Field(False, description="Self-attention layers in generators and discriminators.")
+    linear_path: bool = Field(
+        False,
+        description="Fit a linear model of local SAR statistics to the training pairs first; the generator of optical "
+        "images sees these statistics too, and learns what the model leaves.",
+    )
     pool_size: CountOrZero = Field(
         50,
         description="Earlier fakes that each discriminator is shown half of the time, for each batch of a step; "
@@ -100,7 +107,7 @@ class CycleGanTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING)
-    former: ClassVar[Mapping[str, Any]] = {"perceptual": "yes"}
+    former: ClassVar[Mapping[str, Any]] = {"perceptual": "yes", **FORMER_SIDES}
 
     run: RunSettings = RunSettings(
         output_dir=Path("cyclegan_models"), num_workers=2, project="SARcyclegan-colorization-advanced"
@@ -138,6 +145,7 @@ class CycleGanTranslateSettings(Section):
         "when absent.",
         json_schema_extra=also(metavar="N,N..."),
     )
+    fill: Value | None = Field(None, description=FILL)
     batch_size: BatchSize = Field(8, description="Tiles per batch; lower it when memory runs out.")
     tile: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
         None,

@@ -27,7 +27,7 @@ class ParquetSettings(Section):
     """Settings of ``rsforge data parquet-to-jsonl``."""
 
     parquet_path: Annotated[str, PathText()] = Field(
-        description="Parquet file, folder of shards, or quoted glob.",
+        description="Parquet file, folder of shards, or quoted glob; tars of WebDataset too.",
         json_schema_extra=also("--parquet", metavar="PATH", absent="the one set of the current folder and of data"),
     )
     output_dir: Path = Field(
@@ -49,7 +49,7 @@ class ParquetSettings(Section):
     format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Format of the images.")
     quality: int = Field(95, ge=1, le=100, description="Quality of JPEG and WebP, in percent.")
     captions: Literal["first", "all", "random", "join", "rows"] = Field("first", description=CAPTIONS)
-    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    clip: Range | None = Field(None, description=CLIP, json_schema_extra=also("--range", metavar="LOW HIGH"))
     image_column: str | None = Field(None, description="Column of images; detected when absent.")
     caption_column: str | None = Field(None, description="Column of captions; detected when absent.")
     name_column: str | None = Field(

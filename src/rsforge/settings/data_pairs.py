@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from rsforge.settings.base import BASE_DIR, OVERLAP, Count, ImageSize, Pixels, Range, Seed, Share, ShareBelowOne
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import PairViewSettings
 
 Unit = Literal["auto", "db", "linear", "dn", "uint8"]
 
@@ -25,17 +26,17 @@ class PairFields(Section):
         description="Folder of the data set.", json_schema_extra=also("--dataset-path", "--image-dir")
     )
     base_dir: Path = Field(Path(), description=BASE_DIR)
-    layout: Literal["auto", "regions", "terrain", "names", "bigearthnet", "tiles", "captions", "patches"] = Field(
-        "auto", description="Layout of the files; auto detects it."
-    )
+    layout: Literal[
+        "auto", "regions", "terrain", "names", "nested", "mixed", "bigearthnet", "tiles", "captions", "patches"
+    ] = Field("auto", description="Layout of the files; auto detects it.")
     terrains: tuple[str, ...] = Field(
         (), description="Terrain folders to take; all when absent.", json_schema_extra=also(basic=True)
     )
     max_per_terrain: Count | None = Field(None, description="Pairs of each terrain, in sorted order; all when absent.")
 
 
-class TileCutSettings(Section):
-    """Settings of ``rsforge data tile``."""
+class CutFields(Section):
+    """Options"""
 
     sar: Path = Field(description="SAR image or GeoTIFF, or folder of scenes (SCENE/s1.*, or files by name).")
     optical: Path = Field(description="Optical image or GeoTIFF, or folder of scenes (SCENE/s2.*, or files by name).")
@@ -49,6 +50,11 @@ class TileCutSettings(Section):
         None,
         description="Pixels between two patches; the size when absent: no overlap.",
         json_schema_extra=also(basic=True),
+    )
+    warp: bool = Field(
+        False,
+        description="Resample an image that has ground control points alone onto the grid of the other, bilinearly; "
+        "heights of the ground are not known, so that relief stays displaced.",
     )
     min_valid: Share = Field(1.0, description="Smallest share of a patch that must hold data in both images.")
     terrain: str | None = Field(None, description="Terrain folder of layout terrain; one a scene when absent.")
@@ -71,13 +77,17 @@ class TileCutSettings(Section):
         return value
 
 
-class StatsSettings(PairFields):
+class TileCutSettings(PairViewSettings, CutFields):
+    """Settings of ``rsforge data tile``."""
+
+
+class StatsSettings(PairViewSettings, PairFields):
     """Settings of ``rsforge data stats``."""
 
     limit: Count | None = Field(None, description="Files to open for ranges and sizes; all when absent.")
 
 
-class AuditSettings(PairFields):
+class AuditSettings(PairViewSettings, PairFields):
     """Settings of ``rsforge data audit``."""
 
     radiometry: Unit = Field("auto", description=UNIT, json_schema_extra=also(basic=True))
@@ -103,10 +113,16 @@ class AuditSettings(PairFields):
 class SplitSettings(PairFields):
     """Settings of ``rsforge data split``."""
 
-    by: Literal["scene", "region", "coordinate", "block", "patch"] = Field(
+    by: Literal["scene", "region", "coordinate", "block", "patch", "stated"] = Field(
         "scene",
-        description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels.",
+        description="What stays in one subset: a scene, a region, near coordinates, or a block of pixels; stated keeps "
+        "the sides that the source has (a column split, folders train and test), as is done when nothing is typed.",
         json_schema_extra=also(basic=True),
+    )
+    sides: Path | None = Field(
+        None,
+        description="JSON file of lists of files by subset (train, val, test), as published divisions have: its sides "
+        "are those that are kept by --by stated, as is done when nothing is typed.",
     )
     val: ShareBelowOne = Field(
         0.2, description="Share for validation.", json_schema_extra=also("--val-fraction", basic=True)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     DATA_DIR,
+    FORMER_SIDES,
     RECOMPUTE,
     AverageSettings,
     DataFolder,
@@ -120,6 +121,11 @@ class DenoiserSettings(NoiseSettings):
     channels: Widths = Field((128, 256, 256), description="Widths of the U-Net's levels for map latents.")
     layers_per_block: Layers = Field(2, description="Residual layers in each level of the U-Net.")
     head_width: Width = Field(32, description="Channels of one attention head.")
+    gaussian_path: bool = Field(
+        False,
+        description="Start from the closed form of normally distributed latents, fitted to the training latents: the "
+        "network learns what that leaves. Needs stored latents.",
+    )
 
 
 class LatentImageSettings(TileSettings):
@@ -139,7 +145,7 @@ class LatentImageSettings(TileSettings):
 class DiffusionTrainSettings(Section):
     """Settings of ``rsforge diffusion train``."""
 
-    former: ClassVar[Mapping[str, Any]] = {"validation_draws": 1}
+    former: ClassVar[Mapping[str, Any]] = {"validation_draws": 1, **FORMER_SIDES}
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)

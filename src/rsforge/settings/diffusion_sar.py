@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from rsforge.settings.base import (
+    FORMER_SIDES,
     AverageSettings,
     BatchSize,
     Count,
@@ -158,6 +159,7 @@ class SarTrainSettings(Section):
         FileKey("noise", (f"{A}.gaussian_noise",)),
         *(FileKey(name, (f"{A}.color_jitter.{name}",)) for name in ("brightness", "contrast", "saturation", "hue")),
     )  # fmt: skip
+    former = FORMER_SIDES
 
     run: RunSettings = RunSettings(output_dir=Path("checkpoints/model"))
     data: PromptedPairSettings

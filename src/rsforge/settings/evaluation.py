@@ -11,6 +11,18 @@ from rsforge.settings.base import Seed
 from rsforge.settings.sections import Section, also
 
 LPIPS_WEIGHTS = "File of VGG16 weights for LPIPS; else the torch hub cache."
+PublishedName = Literal[
+    "qxs-saropt",
+    "sar2opt",
+    "sen12-v2",
+    "rsicd",
+    "rsicd-utility",
+    "ntire-2022",
+    "chikusei-x4",
+    "chikusei-x8",
+    "pavia-x8",
+    "latent-diffusion-autoencoders",
+]
 Side = Literal["auto", "all", "train", "val", "test"]
 
 
@@ -32,6 +44,16 @@ class MeasuringSettings(Section):
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
     seed: Seed = Field(42, description="Seed of the bootstrap.")
     overwrite: bool = Field(False, description="Replace an earlier evaluation.")
+    compare_published: PublishedName | None = Field(
+        None,
+        description="Published figures to set beside those of the model, as far as they were measured alike; what is "
+        "not comparable is named with the reason.",
+    )
+    fail_below_baseline: bool = Field(
+        False,
+        description="End with exit code 5, after everything is written, where the model is not better than the best of "
+        "its baselines.",
+    )
 
 
 class EvaluationSettings(MeasuringSettings):

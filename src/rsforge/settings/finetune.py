@@ -9,9 +9,11 @@ from pydantic import Field, model_validator
 
 from rsforge.settings.base import (
     BATCH,
+    FORMER_SIDES,
     OVERLAP,
     RECOMPUTE,
     SPLIT,
+    TEST_FRACTION,
     AverageSettings,
     BatchSize,
     Count,
@@ -32,11 +34,12 @@ from rsforge.settings.hub import PushSettings
 from rsforge.settings.perceptual import VGG_WEIGHTS
 from rsforge.settings.pretrained import ModelFormatSettings
 from rsforge.settings.sections import PathText, Prefix, Section, also
+from rsforge.settings.views import ViewSettings
 
 ONLY_SCRATCH = "without --pretrained-model"
 
 
-class CaptionedImageSettings(Section):
+class CaptionedFolderSettings(Section):
     """Data"""
 
     data_dir: Annotated[str, PathText()] = Field(
@@ -54,8 +57,13 @@ class CaptionedImageSettings(Section):
     )
     random_flip: bool = Field(False, description="Mirror every second image left to right; both views are stored.")
     val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
+    test_fraction: ShareBelowOne | None = TEST_FRACTION
     split: SplitChoice = Field("auto", description=SPLIT)
     overlap_by_content: bool = Field(True, description=OVERLAP)
+
+
+class CaptionedImageSettings(ViewSettings, CaptionedFolderSettings):
+    """Data"""
 
 
 class StartSettings(ModelFormatSettings):
@@ -194,6 +202,7 @@ class FinetuneSettings(Section):
     variables: ClassVar[dict[str, str]] = {
         "MODEL_NAME": "pretrained_model", "DATA_DIR": "data_dir", "OUTPUT_DIR": "output_dir",
     }  # fmt: skip
+    former = FORMER_SIDES
 
     run: RunSettings = RunSettings(output_dir=Path("RemoteDiff"))
     data: CaptionedImageSettings

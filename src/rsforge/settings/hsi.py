@@ -8,10 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from rsforge.settings.base import (
+    FORMER_SIDES,
     RECOMPUTE,
     SENSOR_OF_PATCHES,
     SENSORS,
     SPLIT,
+    TEST_FRACTION,
     AverageSettings,
     Count,
     CountOrZero,
@@ -60,6 +62,7 @@ class SpectralDataSettings(Section):
     val_fraction: ShareBelowOne = Field(
         0.2, description="Share of the patches held out, whole scenes or blocks of one at a time; 0 holds nothing out."
     )
+    test_fraction: ShareBelowOne | None = TEST_FRACTION
     split: SplitChoice = Field("auto", description=SPLIT)
     divide_by: Literal["auto", "scene", "block"] = Field(
         "auto", description="What is held out together; auto takes scenes where there are several, else blocks."
@@ -143,6 +146,7 @@ class SpectralTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION)
+    former = FORMER_SIDES
 
     run: HsiRunSettings = HsiRunSettings(output_dir=Path("outputs/stage1_training"))
     data: SpectralDataSettings = SpectralDataSettings()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rsforge.settings.base import (
+    FORMER_SIDES,
     RECOMPUTE,
     AverageSettings,
     CountOrZero,
@@ -118,6 +119,7 @@ class SpatialTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION)
+    former = FORMER_SIDES
 
     run: HsiRunSettings = HsiRunSettings(output_dir=Path("outputs/stage2_training"))
     data: SpatialDataSettings = SpatialDataSettings()

@@ -6,14 +6,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rsforge.settings.base import OVERLAP, SPLIT, Count, DataFolder, Range, Share, ShareBelowOne, SplitChoice
+from rsforge.settings.base import (
+    OVERLAP,
+    SPLIT,
+    TEST_FRACTION,
+    Count,
+    DataFolder,
+    Range,
+    Share,
+    ShareBelowOne,
+    SplitChoice,
+)
 from rsforge.settings.data_pairs import CLIP, GRAY, UNIT, Unit
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import PairViewSettings
 
-PairLayout = Literal["auto", "regions", "terrain", "names"]
+PairLayout = Literal["auto", "regions", "terrain", "names", "nested", "mixed"]
 
 
-class PairDataSettings(Section):
+class PairFolderSettings(Section):
     """Data"""
 
     data_dir: DataFolder = Field(
@@ -33,6 +44,10 @@ class PairDataSettings(Section):
     allow_gray_optical: bool = Field(False, description=GRAY)
 
 
+class PairDataSettings(PairViewSettings, PairFolderSettings):
+    """Data"""
+
+
 class DividedPairSettings(PairDataSettings):
     """Data"""
 
@@ -42,6 +57,7 @@ class DividedPairSettings(PairDataSettings):
         json_schema_extra=also("--img-size", basic=True),
     )
     val_fraction: ShareBelowOne = Field(0.2, description="Share of the pairs held out, whole scenes at a time.")
+    test_fraction: ShareBelowOne | None = TEST_FRACTION
     allow_leak: bool = Field(
         False,
         description="Hold out single patches whose scene is unknown; patches of one scene may then be in both subsets.",

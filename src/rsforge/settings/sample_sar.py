@@ -24,6 +24,7 @@ from rsforge.settings.data_pairs import CLIP, UNIT, Unit
 from rsforge.settings.evaluation import LPIPS_WEIGHTS
 from rsforge.settings.pairs import PairDataSettings
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import FILL, Value
 
 Region = Literal["tropical", "temperate", "arctic", "unknown"]
 Season = Literal["winter", "spring", "summer", "autumn", "fall", "unknown"]
@@ -93,6 +94,7 @@ class FileDrawingSettings(DrawingSettings):
 
     radiometry: Unit = Field("auto", description=UNIT)
     clip: Range | None = Field(None, description=CLIP, json_schema_extra=also(metavar="LOW HIGH"))
+    fill: Value | None = Field(None, description=FILL)
 
 
 class SampleSingleSettings(FileDrawingSettings):

@@ -24,11 +24,12 @@ from rsforge.settings.base import (
 from rsforge.settings.evaluation import MeasuringSettings
 from rsforge.settings.pretrained import PIPELINE, PretrainedModelSettings
 from rsforge.settings.sections import PathText, Section, also
+from rsforge.settings.views import ViewSettings
 
 RECORD = "evaluation.json"
 
 
-class CaptionedDataSettings(Section):
+class CaptionedSubsetSettings(Section):
     """Data"""
 
     data_dir: Annotated[str, PathText()] = Field(
@@ -47,6 +48,10 @@ class CaptionedDataSettings(Section):
         description="Most images to measure, chosen by the seed; all when absent.",
         json_schema_extra=also(basic=True),
     )
+
+
+class CaptionedDataSettings(ViewSettings, CaptionedSubsetSettings):
+    """Data"""
 
 
 class TextMeasuringSettings(MeasuringSettings):

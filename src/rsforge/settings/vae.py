@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +14,7 @@ from rsforge.settings.base import (
     DATA_DIR,
     DEVICE,
     DEVICES,
+    FORMER_SIDES,
     ON_BAD,
     RECOMPUTE,
     SPLIT,
@@ -39,9 +41,10 @@ from rsforge.settings.evaluation import EvaluationSettings
 from rsforge.settings.images import TileSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Section, also
+from rsforge.settings.views import ViewSettings
 
 # A map latent has thousands of numbers, so its KL term has a small weight and no target.
-MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0}
+MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0, "kl_per_pixel": True, "linear_path": True}
 
 
 class VaeTileSettings(TileSettings):
@@ -56,7 +59,8 @@ class AutoencoderSettings(Section):
     latent: Literal["vector", "map"] = Field(
         "vector",
         description="Shape of the latent: numbers for the whole image, or a small image of channels. "
-        f"map changes the defaults to kl-weight {MAP_DEFAULTS['kl_weight']}, kl-target 0, kl-warmup 0.",
+        f"map changes the defaults to kl-weight {MAP_DEFAULTS['kl_weight']}, kl-target 0, kl-warmup 0, and turns "
+        "kl-per-pixel and linear-path on.",
         json_schema_extra=also(basic=True),
     )
     latent_dim: Width = Field(128, description="Numbers in a vector latent.")
@@ -67,10 +71,16 @@ class AutoencoderSettings(Section):
         "Each level of a vector, each but the last of a map, halves the side.",
     )
     layers_per_block: Layers = Field(2, description="Residual layers in each level of a map autoencoder.")
+    linear_path: bool = Field(
+        False,
+        description="Begin as a linear code fitted to the training images, of patches for a map, of whole images at "
+        "--kl-target nats for a vector: the network learns the remainder. diffusers has no such autoencoder.",
+    )
     gradient_checkpointing: bool = Field(False, description=f"{RECOMPUTE} Map autoencoders alone.")
     kl_weight: Weight = Field(1.0, description="Weight of the KL term after warm-up.")
     kl_warmup: CountOrZero = Field(150, description="Epochs over which the KL weight rises from 0.")
     kl_target: Weight = Field(25.0, description="Information in nats that the latent may carry; 0 is no target.")
+    kl_per_pixel: bool = Field(False, description="Divide the weight of the KL term by the numbers of an image.")
     kl_mode: Literal["capacity", "free_bits"] = Field(
         "capacity",
         description="What is penalised: capacity the distance from the target, free_bits what exceeds it.",
@@ -87,9 +97,11 @@ class AutoencoderSettings(Section):
         return data
 
     @model_validator(mode="after")
-    def _check_checkpointing(self) -> Self:
+    def _check_what_the_latent_has(self) -> Self:
         if self.gradient_checkpointing and self.latent != "map":
             raise ValueError("--gradient-checkpointing needs --latent map: a vector autoencoder keeps its activations")
+        if self.linear_path and self.latent == "vector" and not self.kl_target:
+            raise ValueError("--linear-path needs --kl-target: a vector begins as the linear code of so many nats")
         return self
 
 
@@ -98,6 +110,7 @@ class VaeTrainSettings(Section):
 
     file_sections = SECTIONS
     file_keys = (*ADAM, *DIVISION, *MIRRORING, *JITTER)
+    former: ClassVar[Mapping[str, Any]] = {**FORMER_SIDES, "linear_path": False, "kl_per_pixel": False}
 
     run: RunSettings = RunSettings(output_dir=Path("vae_models"))
     data: VaeTileSettings
@@ -112,8 +125,8 @@ VAE_CHECKPOINT = "Checkpoint of the autoencoder."
 MADE = {"made": "vae_models/best_model.pt", "by": "vae train"}
 
 
-class VaeReconstructSettings(Section):
-    """Settings of ``rsforge vae reconstruct``."""
+class ReconstructFields(Section):
+    """Options"""
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
@@ -131,8 +144,12 @@ class VaeReconstructSettings(Section):
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
 
 
-class VaeEvaluateSettings(Section):
-    """Settings of ``rsforge vae evaluate``."""
+class VaeReconstructSettings(ViewSettings, ReconstructFields):
+    """Settings of ``rsforge vae reconstruct``."""
+
+
+class EvaluateFields(Section):
+    """Options"""
 
     checkpoint: Path = Field(description=VAE_CHECKPOINT, json_schema_extra=also("--vae-checkpoint", "--vae", **MADE))
     data_dir: DataFolder = Field(
@@ -145,6 +162,10 @@ class VaeEvaluateSettings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
+
+
+class VaeEvaluateSettings(ViewSettings, EvaluateFields):
+    """Settings of ``rsforge vae evaluate``."""
 
 
 class VaeExportSettings(Section):

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
-from rsforge.metrics.gaussian_denoiser import ClosedForm, denoise_standard
 from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
 from rsforge.models.interfaces import Denoiser
+from rsforge.noise.gaussian_denoiser import ClosedForm, denoise_standard
 from rsforge.noise.noise_offset import add_offset
 from rsforge.noise.process import Prediction, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
@@ -23,6 +23,7 @@ from rsforge.tasks.denoising_figures import DenoisingFigures
 
 Batch = Mapping[str, Any]
 DrawTimesteps = Callable[[int], Tensor]
+QUARTERS = 4
 
 
 class Noisy(NamedTuple):
@@ -116,7 +117,8 @@ class DiffusionTask:
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``loss`` unweighted, and those of closed forms, of which ``linear`` knows only mean and variance.
 
-        With several draws also ``loss_variance``, that of one latent's mean loss over its draws.
+        With several draws also ``loss_variance``, that of one latent's mean loss over its draws. Where the draws divide
+        into quarters of the timesteps, from the least noise to the most, also the losses of each, ``_q1`` to ``_q4``.
         """
         moments, inputs = self.moments_of(batch), self.conditioning.select(self.inputs_of(batch))
         losses: list[Tensor] = []
@@ -127,7 +129,9 @@ class DiffusionTask:
             for name, closed_form in self.closed_forms.items():
                 answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
                 others[name].append(weighted_mse(answer, noisy.wanted))
-        figures = {name: torch.stack(own).mean() for name, own in {"loss": losses, **others}.items()}
+        figures: dict[str, Tensor] = {}
+        for name, own in {"loss": losses, **others}.items():
+            figures |= {name: torch.stack(own).mean(), **_by_quarter(name, own)}
         if self.validation_draws > 1:
             figures["loss_variance"] = variance_of_mean(torch.stack(losses)).mean()
         return figures
@@ -153,3 +157,17 @@ class DiffusionTask:
 
     def _predict(self, noisy: Noisy, inputs: Mapping[str, Tensor]) -> Tensor:
         return self.denoiser(noisy.x_t, noisy.t, **self.conditioning.as_arguments(inputs))
+
+
+def name_by_quarter(name: str) -> tuple[str, ...]:
+    """What validation calls a loss, and what it calls that loss in each quarter of the timesteps."""
+    return (name, *(f"{name}_q{k + 1}" for k in range(QUARTERS)))
+
+
+def _by_quarter(name: str, losses: list[Tensor]) -> dict[str, Tensor]:
+    """The mean of each quarter of losses that are in the order of timesteps, two of each part of the table."""
+    if len(losses) % (2 * QUARTERS):
+        return {}
+    share = len(losses) // QUARTERS
+    parts = [torch.stack(losses[k * share : (k + 1) * share]).mean() for k in range(QUARTERS)]
+    return dict(zip(name_by_quarter(name)[1:], parts, strict=True))

@@ -29,7 +29,8 @@ class VaeTask:
     """Reconstruction by mean squared error and a perceptual distance, plus the KL held at its target.
 
     A batch holds ``images`` ``(B, C, H, W)`` in [-1, 1]. ``perceptual(x, y)`` is a scalar. ``kl_target`` nats (0 is
-    off) are kept by a capacity penalty or as free bits, with a weight that rises over ``kl_warmup`` epochs.
+    off) are kept by a capacity penalty or as free bits, with a weight that rises over ``kl_warmup`` epochs. With
+    ``kl_per_pixel`` that weight is divided by the numbers of an image, over which the reconstruction is a mean.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class VaeTask:
         kl_warmup: int = 0,
         kl_target: float = 0.0,
         kl_mode: KlMode = "capacity",
+        kl_per_pixel: bool = False,
         perceptual: Callable[[Tensor, Tensor], Tensor] = no_perceptual,
         perceptual_weight: float = 0.0,
     ) -> None:
         self.autoencoder, self.perceptual, self.perceptual_weight = autoencoder, perceptual, perceptual_weight
         self.kl_weight, self.kl_warmup = kl_weight, kl_warmup
         self.kl_target, self.kl_mode = kl_target, kl_mode
+        self.kl_per_pixel = kl_per_pixel
 
     def modules(self) -> Mapping[str, nn.Module]:
         return {"autoencoder": self.autoencoder}
@@ -61,7 +64,7 @@ class VaeTask:
         distance = self.perceptual(restored, images)
         recon = mse + self.perceptual_weight * distance
         kl = kl_to_standard_normal(mu, logvar)
-        beta = beta_at(context.epoch, self.kl_weight, self.kl_warmup)
+        beta = beta_at(context.epoch, self.kl_weight, self.kl_warmup) / (images[0].numel() if self.kl_per_pixel else 1)
         report = {"recon": recon, "mse": mse, "kl": kl.mean(), "perceptual": distance}
         report["beta"] = torch.full_like(mse, beta)  # filled on the device: a copy from the host would wait for it
         yield Turn("autoencoder", recon + self._penalty(mu, logvar, kl, recon.detach(), beta), report)

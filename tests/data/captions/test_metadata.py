@@ -6,7 +6,16 @@ import json
 
 import pytest
 
-from rsforge.data.captions.metadata import MAX_LINE, find_metadata, name_below, read_metadata
+from rsforge.data.captions.metadata import (
+    MAX_LINE,
+    CaptionRow,
+    describe_table,
+    find_inner_tables,
+    find_metadata,
+    name_below,
+    read_metadata,
+    read_names,
+)
 from rsforge.errors import RsforgeError
 
 
@@ -22,9 +31,9 @@ def test_the_table_lies_in_the_folder_or_its_parent(tmp_path):
         find_metadata(folder)
     assert raised.value.code == "RSF-D006" and "parquet-to-jsonl" in raised.value.fix
     above = write(tmp_path / "metadata.jsonl")
-    assert find_metadata(folder) == above
+    assert find_metadata(folder) == [above]
     own = write(folder / "metadata.jsonl")
-    assert find_metadata(folder) == own
+    assert find_metadata(folder) == [own]
 
 
 def test_captions_are_a_text_or_a_list_of_texts(tmp_path):
@@ -35,7 +44,7 @@ def test_captions_are_a_text_or_a_list_of_texts(tmp_path):
         json.dumps({"file_name": "c.png", "text": None}), "[1, 2]", "{broken", json.dumps({"text": "x"}),
     ))  # fmt: skip
     assert [row.number for row in rows] == [1, 3, 4, 5, 6, 7]
-    assert rows[0][1:] == ("a.png", ("a field",), "") and rows[1].texts == ("x: 'y'", "z")
+    assert rows[0][1:] == ("a.png", ("a field",), "", "") and rows[1].texts == ("x: 'y'", "z")
     assert rows[2].reason == "it has no caption"
     assert {row.reason for row in rows[3:]} == {"it is no JSON object with a file_name"}
 
@@ -62,3 +71,23 @@ def test_names_are_written_from_the_images_or_from_the_table(tmp_path):
         with pytest.raises(RsforgeError) as raised:
             name_below(folder, folder / "metadata.jsonl", name, where="metadata.jsonl:1")
         assert raised.value.code == "RSF-D005"
+
+
+@pytest.mark.parametrize("text", ["file_name,text,split\na.png,x,train\n", "split;text;file_name\ntrain;x;a.png\n"])
+def test_tables_of_the_datasets_library_are_read_too(tmp_path, text):
+    (tmp_path / "metadata.csv").write_text(text, "utf-8-sig")
+    (path,) = find_metadata(tmp_path)
+    assert read_metadata(path) == read_names(path) == [CaptionRow(2, "a.png", ("x",), "", "train")]
+    path.write_text("image_path,text\nx,y\n")
+    with pytest.raises(RsforgeError, match="no column file_name"):
+        read_metadata(path)
+
+
+def test_folders_of_sides_have_tables_of_their_own(tmp_path):
+    for side in ("test", "train"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "metadata.csv").write_text("file_name,text\na.png,x\n")
+    assert [path.parent.name for path in find_metadata(tmp_path)] == ["test", "train"]
+    write(tmp_path / "metadata.jsonl")
+    assert find_metadata(tmp_path) == [tmp_path / "metadata.jsonl"] and find_inner_tables(tmp_path) == []
+    assert describe_table(tmp_path / "metadata.jsonl") == ""

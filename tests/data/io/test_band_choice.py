@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from PIL import Image
 
-from rsforge.data.io.band_choice import find_bands
+from rsforge.data.io.band_choice import find_bands, name_bands
 from rsforge.data.io.rasters import open_raster
 from rsforge.errors import RsforgeError
 from tests.worlds.rasters import ramp, write
@@ -15,19 +15,19 @@ from tests.worlds.rasters import ramp, write
 
 def test_a_description_comes_before_a_number(tmp_path):
     names = ["VV", None, "1", "vh"]
-    assert find_bands(tmp_path, ["vv", "2", "1", "VH"], names) == [0, 1, 2, 3]
+    assert find_bands(tmp_path, ["vv", "2", "1", "VH"], name_bands(names)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("wanted", ["0", "5", "²", "HH", "9" * 5000])
 def test_a_band_that_is_not_there_is_named_beside_those_that_are(tmp_path, wanted):
     with pytest.raises(RsforgeError) as refused:
-        find_bands(tmp_path, [wanted], ["VV", "VH", None, "a"])
+        find_bands(tmp_path, [wanted], name_bands(["VV", "VH", None, "a"]))
     assert refused.value.code == "RSF-D003" and refused.value.found == "4 bands: 1 VV, 2 VH, 4 a"
 
 
 def test_a_description_of_several_bands_names_none(tmp_path):
     with pytest.raises(RsforgeError, match="several bands 'B'"):
-        find_bands(tmp_path, ["B"], ["B", "b"])
+        find_bands(tmp_path, ["B"], name_bands(["B", "b"]))
 
 
 def test_chosen_bands_are_read_in_order_and_others_make_no_pixel_valid(tmp_path):

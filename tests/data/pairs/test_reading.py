@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,7 @@ from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.reading import find_radiometry, open_pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
+from rsforge.data.views.view import PairViews, View
 from rsforge.errors import RsforgeError
 from tests.worlds.geotiff_pairs import geotiffs
 from tests.worlds.rasters import ramp
@@ -63,8 +66,9 @@ def test_values_outside_their_unit_are_refused_on_either_side(tmp_path):
     assert refused("RSF-D010", pair, DB).where == str(pair.sar)
     pair = geotiffs(tmp_path, np.full((4, 4, 1), -9.0), ramp(4, 4, 3, "uint16"))
     error = refused("RSF-D010", pair, DB)
-    assert error.where == str(pair.optical) and "8 bits" in error.fix
-    _, optical = open_pair(pair, DB, optical=Radiometry("dn", 0, 47))
+    assert error.where == str(pair.optical) and "--range" in error.fix
+    pair = replace(pair, views=PairViews(optical=View(span=(0.0, 47.0))))
+    _, optical = open_pair(pair, DB)
     assert optical.min() == -1 and optical.max() == 1
 
 

@@ -7,6 +7,8 @@ from PIL import Image
 
 from rsforge.data.pairs.scene_pairs import find_scene_pairs, holds_scene, safe_name
 from rsforge.errors import RsforgeError
+from tests.worlds.awkward_images import write_upside_down
+from tests.worlds.pair_folders import touch
 from tests.worlds.rasters import NORTH_UP, ramp, write
 
 
@@ -75,3 +77,25 @@ def test_grids_of_a_scene_must_agree(tmp_path):
 )
 def test_names_are_made_safe(name, kept):
     assert safe_name(name) == kept and len(safe_name("x" * 300)) == 100
+
+
+def test_a_grid_and_control_points_are_not_laid_on_each_other(tmp_path):
+    write_upside_down(tmp_path)
+    for sar, optical, placed in (("sar", "optical", "the SAR image is placed by"), ("optical", "sar", "the optical")):
+        with pytest.raises(RsforgeError, match=placed) as refused:
+            find_scene_pairs(tmp_path / f"{sar}.tif", tmp_path / f"{optical}.tif")
+        assert refused.value.code == "RSF-D009" and "--warp" in refused.value.fix
+
+
+def test_a_scene_to_warp_has_the_size_of_the_grid(tmp_path):
+    write_upside_down(tmp_path)
+    ((scene,), _) = find_scene_pairs(tmp_path / "sar.tif", tmp_path / "optical.tif", warp=True)
+    assert scene.warped and scene.size == (64, 64) and scene.coordinates is not None
+    assert scene.grid_of_sar == scene.optical and scene.grid_of_optical is None
+
+
+def test_numbered_images_are_no_scene(tmp_path):
+    touch(tmp_path, *(f"s{k}.tif" for k in range(4)))
+    assert not holds_scene(tmp_path)
+    touch(tmp_path / "scene", "s1.tif", "s2.tif")
+    assert holds_scene(tmp_path / "scene")

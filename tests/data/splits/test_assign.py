@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -46,11 +47,15 @@ def test_too_few_scenes_are_too_little_data(split_request):
 
 
 def test_unknown_scenes_are_refused_with_the_alternatives():
-    items = [item(f"agri/{k}") for k in range(9)]
+    items = [item(f"{folder}/{k}") for folder in ("agri", "coast", "urban") for k in range(3)]
     with pytest.raises(RsforgeError, match="9 of 9 items have no known scene") as caught:
         divide(items, SplitRequest("scene"))
     assert caught.value.code == "RSF-D011"
     assert "--by region" in caught.value.fix and "--allow-leak" in caught.value.fix
+    assert divide(items, SplitRequest("region")).subsets["val"]
+    with pytest.raises(RsforgeError) as caught:
+        divide(items[:3], SplitRequest("scene"))
+    assert caught.value.fix == "accept it with --allow-leak"  # one folder is one region: it cannot be divided either
     split = divide(items, SplitRequest("scene", allow_leak=True))
     assert split.facts["leak"] is True and split.facts["unknown_scenes"] == 9 and split.subsets["val"]
 
@@ -66,3 +71,16 @@ def test_duplicates_never_part(by):
     for a, b in duplicates:
         assert a not in on or b not in on or on[a] == on[b]
     assert find_leaks(split, items, duplicates) == []
+
+
+def test_stated_sides_are_kept_whatever_they_leak():
+    items = [item(str(k), scene="s", side=side) for k, side in enumerate(("train", "train", "val", "test", ""))]
+    split = divide(items, SplitRequest("stated"), duplicates=[["0", "2"]])
+    assert split.subsets == {"train": ["0", "1"], "val": ["2"], "test": ["3"]} and split.left_out == ["4"]
+    assert split.facts["leak"] is True and split.facts["leaks"]["content"] == 1 and split.by == "stated"
+    apart = [replace(one, scene=one.name) for one in items[:4]]
+    assert divide(apart, SplitRequest("stated")).facts["leak"] is False
+    for sides in (["train", "train"], ["", ""], ["val", "test"]):
+        with pytest.raises(RsforgeError, match="states no sides") as caught:
+            divide([item(str(k), side=side) for k, side in enumerate(sides)], SplitRequest("stated"))
+        assert caught.value.code == "RSF-D004"

@@ -10,9 +10,11 @@ from rsforge.models.pretrained.fold_latents import fold_latents
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("path", [False, True], ids=["network", "with a linear path"])
 @pytest.mark.parametrize("wide", [True, False], ids=["a channel", "one for all"])
-def test_latents_are_standardised_and_images_are_the_same(stirred, wide):
-    own = stirred(AutoencoderKL(block_out_channels=(8, 16), layers_per_block=1, latent_channels=3, norm_num_groups=4))
+def test_latents_are_standardised_and_images_are_the_same(stirred, wide, path):
+    options = {"block_out_channels": (8, 16), "layers_per_block": 1, "latent_channels": 3, "norm_num_groups": 4}
+    own = stirred(AutoencoderKL(**options, linear_path=path))
     before = {name: tensor.clone() for name, tensor in own.state_dict().items()}
     mean, std = torch.tensor([0.3, -2.0, 0.0]), torch.tensor([0.5, 4.0, 1.0])
     if not wide:

@@ -273,3 +273,9 @@ def test_the_linear_model_of_sar_statistics_is_a_row_where_it_is_stored(
     error = (baseline.predict({"sar": sar})["image"] - x).abs().mean()
     assert told["figures"]["linear_sar"]["l1"]["mean"] == pytest.approx(float(error), rel=1e-4)
     assert "linear_sar" not in told["absent"] and "16 training pairs" in told["baselines"]["linear_sar"]
+
+
+def test_published_figures_of_translators_are_compared_by_the_protocol(measured) -> None:
+    found = measured("--compare-published qxs-saropt")["published"]
+    assert "images 24 here, 3999 there" in found["protocol"] and not found["comparable"]
+    assert not any(reason.startswith("another task") for reason in found["protocol"])

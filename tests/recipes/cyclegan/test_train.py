@@ -16,7 +16,6 @@ from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.console import SilentConsole
-from rsforge.recipes.cyclegan.train import build
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
@@ -106,7 +105,7 @@ def test_trackers_show_the_pictures_of_each_preview(run):
 
 
 @pytest.mark.parametrize(
-    "more", ["--batch-size 2 --grad-accum 2 --norm batch", "--gan-loss wgan-gp --lr-disc 5e-4 --flip 0.5"]
+    "more", ["--batch-size 2 --grad-accum 2 --norm batch --linear-path", "--gan-loss wgan-gp --lr-disc 5e-4 --flip 0.5"]
 )
 def test_a_resumed_run_is_one_never_interrupted(world, tmp_path, more):
     line = LINE + f"--save-every 2 --sample-every 2 --report-to none {more} "
@@ -216,19 +215,6 @@ def test_defaults_are_the_documents():
     assert (settings.run.seed, settings.run.num_workers) == (42, 2)
 
 
-def test_critics_are_normalised_as_the_loss_needs():
-    def norms(**loss):
-        settings = CycleGanTrainSettings(
-            data=PairTrainingSettings(data_dir="v_2", image_size=32),
-            gan={"base_width": 4},
-            loss={"lambda_content": 0, **loss},
-        )
-        return {type(m).__name__ for m in build(settings, 1)["disc_Y"].modules() if "Norm" in type(m).__name__}
-
-    assert norms() == {"BatchNorm2d"}
-    assert norms(gan_loss="wgan-gp") == {"InstanceNorm2d"}
-
-
 def test_trackers_are_told_the_documents_names():
     settings = CycleGanTrainSettings(data=PairTrainingSettings(data_dir="v_2"), optim={"lr_disc": 3e-4})
     told = tracked_config(settings, torch.device("cpu"))
@@ -260,8 +246,8 @@ def test_translations_of_unseen_scenes_beat_both_trivial_ones(tmp_path, capsys):
     capsys.readouterr()
     assert rsforge("cyclegan evaluate --checkpoint {} --data-dir {} --json", run / "best_model.pt", world) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["side"], told["trained_on"], told["chosen_on"]) == ("val", 0, "val")
-    assert any("chosen on these images (val)" in doubt for doubt in told["doubts"])
+    assert (told["side"], told["trained_on"], told["chosen_on"]) == ("test", 0, "val")
+    assert not any("chosen on these images" in doubt for doubt in told["doubts"])
     figures = told["figures"]
     assert list(figures) == ["model", "copy_sar", "mean_colour", "mean_image", "median_image", "linear_sar"]
     l1 = {name: figures[name]["l1"]["mean"] for name in ("model", "copy_sar", "mean_colour")}
@@ -320,6 +306,8 @@ def test_what_is_typed_and_not_used_is_said_and_nothing_else(world, tmp_path, ca
     assert "--vgg-weights is not used" in capsys.readouterr().err
     assert rsforge(line + "--unpaired", world, tmp_path) == 0
     assert "not used" not in capsys.readouterr().err
+    assert rsforge(line + "--unpaired --linear-path", world, tmp_path) == 0
+    assert "--linear-path is not used: --unpaired has no pairs" in capsys.readouterr().err
 
 
 def test_a_plan_counts_pools_and_bare_weights(world, tmp_path, capsys):
@@ -353,3 +341,14 @@ def test_checkpoints_hold_the_linear_model_of_the_training_pairs(world, run, tmp
     assert stored["pairs"] == len(pairs.plain) and torch.equal(stored["coefficients"], fitted["coefficients"])
     assert rsforge(LINE + "--unpaired --lambda-l1 0 --max-train-steps 1", world, tmp_path / "unpaired") == 0
     assert "linear_sar" not in checkpoint.load(tmp_path / "unpaired" / "latest_model.pt")["baselines"]
+
+
+def test_a_linear_path_starts_where_the_linear_baseline_ends(world, tmp_path, capsys):
+    line = LINE + "--linear-path --max-train-steps 1 --lr 1e-12 --lr-disc 1e-12 --report-to none --quiet"
+    assert rsforge(line, world, tmp_path / "run") == 0
+    capsys.readouterr()
+    model = tmp_path / "run" / "latest_model.pt"
+    assert rsforge("cyclegan evaluate --checkpoint {} --data-dir {} --json", model, world) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert figures["model"]["l1"]["mean"] == pytest.approx(figures["linear_sar"]["l1"]["mean"], abs=1e-4)
+    assert abs(figures["model"]["l1"]["mean"] - figures["mean_colour"]["l1"]["mean"]) > 0.01

@@ -138,8 +138,8 @@ def test_nothing_is_dropped_silently(base, prepare):
     told = prepare(code=3)
     assert told["code"] == "RSF-D002" and "holiday.png" in told["found"] and "0003_0001.png" in told["found"]
     assert not (base / "training_data").exists()
-    (base / "data" / "corel" / "0001_0099.webp").write_bytes(b"x")
-    assert "0001_0099.webp: images of this kind are not read" in prepare(code=3)["found"]
+    (base / "data" / "corel" / "0001_0099.gif").write_bytes(b"x")
+    assert "0001_0099.gif: images of this kind are not read" in prepare(code=3)["found"]
     told = prepare(" --no-visualize --on-bad skip")
     assert (told["images"], told["skipped"]) == (4, 3) and "warning: left out holiday.png" in told["err"]
 

@@ -229,3 +229,44 @@ def test_patches_that_share_pixels_stay_together(tmp_path, capsys):
         parted += sum(len(set(split.subset_of(names))) > 1 for names in groups)
     assert parted > 4
     assert rsforge("data split --data-dir {} --by region --val 0.5", tmp_path) == 3  # the only region
+
+
+def state_sides(pairs, **lists):
+    """A published division of the pairs beside them, by the names of their SAR images."""
+    path = pairs.parent / "published.json"
+    path.write_text(json.dumps({"data": lists}))
+    return path
+
+
+def test_a_published_division_is_followed_and_its_scenes_on_both_sides_are_said(pairs, capsys):
+    names = sorted(path.relative_to(pairs).as_posix() for path in pairs.rglob("s1*/*.*"))
+    path = state_sides(pairs, train=[*names[::2], "gone/s1/x.png"], val=names[1::4], test=names[3::4][:-1])
+    assert rsforge("data split --data-dir {} --sides {} --no-overlap-by-content", pairs, path) == 0
+    said = capsys.readouterr().err
+    assert "patches of the same scenes on both sides" in said and "this is not its whole division" in said
+    assert "1 item of no stated side" in said
+    split = load_split(pairs / "split.json")
+    assert split.by == "stated" and len(split.left_out) == 1 and split.facts["leaks"]["scene"] > 0
+    assert [len(split.subsets[side]) for side in ("train", "val", "test")] == [
+        len(names[::2]), len(names[1::4]), len(names[3::4]) - 1
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", ["--val 0.1", "--test 0.1", "--by scene"])
+def test_a_published_division_has_its_own_shares(pairs, capsys, more):
+    path = state_sides(pairs, train=["a"], val=["b"])
+    assert rsforge(f"data split --data-dir {{}} --sides {{}} {more}", pairs, path) == 2
+    assert "the file of --sides says what is in which subset" in capsys.readouterr().err
+
+
+def test_a_published_division_of_other_data_is_refused(pairs, capsys):
+    path = state_sides(pairs, train=["a"], val=["b"])
+    assert rsforge("data split --data-dir {} --sides {}", pairs, path) == 3
+    assert "names none of the" in capsys.readouterr().err and not (pairs / "split.json").exists()
+    names = sorted(path.relative_to(pairs).as_posix() for path in pairs.rglob("*.png"))
+    sar = next(name for name in names if "s1" in name.split("/")[-2])
+    item = next(one for one in find_contents(pairs).items if one.paths[0].relative_to(pairs).as_posix() == sar)
+    optical = item.paths[1].relative_to(pairs).as_posix()
+    path = state_sides(pairs, train=[sar], val=[optical])
+    assert rsforge("data split --data-dir {} --sides {}", pairs, path) == 3
+    assert f"files of {item.name} are in train and in val" in capsys.readouterr().err

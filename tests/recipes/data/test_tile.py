@@ -15,6 +15,7 @@ from rsforge.data.io.dataset_card import read_card, write_card
 from rsforge.data.io.rasters import read_raster
 from rsforge.data.io.windows import Window
 from rsforge.data.pairs.index import find_pairs
+from tests.worlds.awkward_images import write_upside_down
 from tests.worlds.commands import rsforge
 from tests.worlds.rasters import ramp, write
 
@@ -214,3 +215,22 @@ def test_what_does_not_fit_is_refused(scenes, tmp_path, capsys):
     assert tile("--dry-run", scenes, scenes, one / "out") == 6
     assert "RSF-E008" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_radar_geometry_is_refused_and_warped_when_asked(tmp_path, capsys):
+    mean = write_upside_down(tmp_path, shift=20)
+    line = "--layout terrain --radiometry dn --clip 0 1000"
+    assert tile(line, tmp_path / "sar.tif", tmp_path / "optical.tif", tmp_path / "cut") == 3
+    assert "--warp" in capsys.readouterr().err
+    assert tile(f"{line} --warp", tmp_path / "sar.tif", tmp_path / "optical.tif", tmp_path / "cut") == 0
+    assert "without heights" in capsys.readouterr().err
+    index = find_pairs(tmp_path / "cut")
+    assert len(index.pairs) == 8 and index.problems == []  # of 16: the SAR image does not reach the others
+    for pair in index.pairs:
+        window, sar = pair.window, read_raster(pair.sar)
+        assert (
+            window is not None and window.col + 16 + 20 <= 64 and sar.info.grid == read_raster(pair.optical).info.grid
+        )
+        # The SAR image shows the ground 20 columns further west: what it holds at a place was drawn 20 columns east.
+        drawn = mean[window.row : window.row + 16, window.col + 20 : window.col + 36] * 4
+        np.testing.assert_allclose(sar.values[..., 0], drawn, atol=6)

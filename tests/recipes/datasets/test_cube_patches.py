@@ -82,6 +82,21 @@ def test_the_stored_split_is_followed(tmp_path, console):
     assert find_patch_sets(tmp_path, console, split="none", val_fraction=0).identity != sets.identity
 
 
+def test_three_sides_where_there_are_enough_scenes(tmp_path, console):
+    write_scenes(tmp_path, 3)
+    assert not find_patch_sets(tmp_path, console, val_fraction=0.3, test_fraction=None).test
+    assert console.has_line("judged by what chose it")
+    sets = find_patch_sets(tmp_path, console, val_fraction=0.3, test_fraction=0.3)
+    assert sets.identity["test"] == len(sets.test) > 0
+    assert scenes(sets.train).isdisjoint(scenes(sets.test)) and scenes(sets.val).isdisjoint(scenes(sets.test))
+
+
+def test_three_sides_of_the_blocks_of_one_scene(tmp_path, console):
+    write_scene(tmp_path / "one" / "test_patches.h5", 30)
+    sets = find_patch_sets(tmp_path, console, test_fraction=None)
+    assert min(len(sets.val), len(sets.test)) >= 5 and console.has_line("judged on test")
+
+
 def test_a_split_of_other_data_is_refused(tmp_path):
     write_scenes(tmp_path)
     assert rsforge("data split --data-dir {} --by scene --quiet", tmp_path) == 0

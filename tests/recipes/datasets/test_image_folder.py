@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from rsforge.data.images.tile_dataset import scan
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.errors import RsforgeError
 from rsforge.recipes.datasets.image_folder import (
     ImageSets,
     SelectedItems,
+    divide_by_content,
     draw_images,
     load_images,
     refuse_shared_folder,
@@ -21,6 +23,7 @@ from rsforge.settings.images import TileSettings
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import sample_names
+from tests.worlds.published_layouts import overlapping_tiles, save
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,26 @@ def test_synthetic_scenes_are_divided_by_number(console, monkeypatch):
     assert caught.value.code == "RSF-D004"
 
 
+def test_a_third_side_is_held_out_where_it_is_asked_for(tiles, console):
+    images = load(tiles, console, test_fraction=0.3)
+    assert images.identity | {"split": ""} == {"split": "", "train": 5, "held_out": 2, "test": 3}
+    sides = [sample_names(side) for side in (images.train, images.held_out, images.test)]
+    assert len(set().union(*sides)) == 10 and sides[1] == sample_names(load(tiles, console).held_out)
+    assert console.has_line("5 train, 2 val, 3 test") and len(set(images.scenes(images.test))) == 3
+
+
+def test_too_few_images_for_a_third_side_are_two_sides_and_it_is_said(tiles, console):
+    assert len(load(tiles, console).test) == 0
+    assert console.has_line("judged by what chose it, since a third side wants 20 images")
+
+
+def test_drawn_scenes_have_three_sides_with_names(console):
+    images = draw_images(200, TileSettings(data_dir="synthetic", image_size=16), seed=0, keep_bytes=0)
+    assert images.identity | {"split": ""} == {"split": "", "train": 160, "held_out": 20, "test": 20}
+    assert images.test.name(0) == "tile_0161" and images.held_out.name(0) == "tile_0181"
+    assert images.scenes(images.test)[0] == images.test.name(0)
+
+
 def test_selected_items_are_numbered_anew(tiles, console):
     images = load(tiles, console)
     selected = SelectedItems(images.plain, [5, 2])
@@ -92,3 +115,25 @@ def test_images_that_share_pixels_stay_together(tmp_path, console):
     assert len(held_out) == 4 and all((names[k] in held_out) == (names[k + 4] in held_out) for k in range(4))
     apart = sample_names(load(tmp_path / "agri" / "s2", console, **options, overlap_by_content=False).held_out)
     assert any((names[k] in apart) != (names[k + 4] in apart) for k in range(4))
+
+
+def test_tiles_of_a_scene_stay_together_by_their_names(tmp_path, console):
+    overlapping_tiles(tmp_path, "{scene}__1__{col}___{row}.png")
+    train, held_out, _ = divide_by_content(scan(tmp_path), (0.1, 0.0), 1, console, overlap_by_content=False)
+    assert {tile.name[:2] for tile in train}.isdisjoint({tile.name[:2] for tile in held_out}) and held_out
+    unknown = overlapping_tiles(tmp_path / "x", "{scene}-{row}x{col}.png")
+    with pytest.raises(RsforgeError, match="scenes are unknown") as caught:
+        divide_by_content(scan(unknown), (0.1, None), 1, console, overlap_by_content=True)
+    assert caught.value.where == "--val-fraction" and "--val-fraction 0" in caught.value.fix
+    assert divide_by_content(scan(unknown), (0, None), 1, console, overlap_by_content=True)[1] == []
+
+
+def test_what_is_taken_for_plain_images_is_said(tmp_path, console):
+    for n in range(4):
+        for band in ("B02", "B03"):
+            save(tmp_path / "bands" / f"T33_{n}_{band}.png", 10 * n + len(band) + int(band[2]))
+        save(tmp_path / "sides" / "sar" / f"{n}.png", n)
+    load(tmp_path / "bands", console)
+    assert any("one file a band" in line and "image of its own" in line for line in console.warned)
+    load(tmp_path / "sides", console)
+    assert any("its name says SAR" in line for line in console.warned)

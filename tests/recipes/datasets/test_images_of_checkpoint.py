@@ -135,16 +135,36 @@ def test_what_cannot_be_divided_again_is_refused(tiles, tmp_path, console):
     assert "rsforge data split" in refused("RSF-D012", tmp_path / "other", "val", state, console).fix
 
 
+def test_what_chose_nothing_is_measured_first(tiles, console):
+    state, images = state_of(tiles, console, val_fraction=0.2, test_fraction=0.3)
+    assert state["images"]["test"] == 6 and console.has_line("chosen on val, and judged on test")
+    found = measured(tiles, "auto", state, console)
+    assert (found.subset, found.own, found.trained) == ("test", True, 0)
+    assert sample_names(found.samples) == sample_names(images.test)
+    assert sample_names(measured(tiles, "val", state, console).samples) == sample_names(images.held_out)
+    assert sample_names(measured(tiles, "test", state, console).samples) == sample_names(images.test)
+    assert console.has_line("side       test: held out of the training and of its choice")
+    del state["settings"]["data"]["test_fraction"], state["images"]["test"]
+    assert measured(tiles, "auto", state, console).subset == "all"  # without it, another division
+
+
+def test_drawn_images_that_chose_nothing_are_measured_first(console):
+    state, images = state_of("synthetic", console)
+    found = measured("synthetic", "auto", state, console)
+    assert found.subset == "test" and sample_names(found.samples) == sample_names(images.test)
+    assert sample_names(measured("synthetic", "val", state, console).samples) == sample_names(images.held_out)
+
+
 def test_images_that_a_training_left_out_count_nowhere(tiles, divided, console):
     index = scan(tiles)
     used = sorted(tile.name for tile in index.tiles)[:12]
     kept = TileIndex(index.root, [tile for tile in index.tiles if tile.name in used])
-    train, val = split_tiles(kept, val_fraction=0.25, seed=7)
+    train, val, _ = split_tiles(kept, val_fraction=0.25, seed=7)
     settings = {"data": {"val_fraction": 0.25}, "run": {"seed": 7}}
     state = {"settings": settings, "images": {"split": split_digest(train, val), "held_out": len(val)}}
     folder = images_of_checkpoint.ImageFolder(index, "none", state, console, used)
     chosen = images_of_checkpoint.choose_images(folder, "auto")
-    assert chosen.tiles == val and chosen.own and images_of_checkpoint.divide_as_trained(folder) == (train, val)
+    assert chosen.tiles == val and chosen.own and images_of_checkpoint.divide_as_trained(folder) == (train, val, [])
     assert len(images_of_checkpoint.choose_images(folder, "all").tiles) == 12
     folder = images_of_checkpoint.ImageFolder(index, "auto", state, console, used)
     names = {
@@ -193,10 +213,10 @@ def test_drawn_scenes_have_subsets_where_they_were_trained_on(tiles, console, mo
 
 
 def test_all_images_are_opened_for_what_needs_no_subset(tiles, console, monkeypatch):
-    assert len(open_images(str(tiles), 16, console)) == 20
-    assert len(open_images(str(min(tiles.glob("*.png"))), 16, console)) == 1
+    assert len(open_images(str(tiles), 16, console, state={})) == 20
+    assert len(open_images(str(min(tiles.glob("*.png"))), 16, console, state={})) == 1
     monkeypatch.setattr(images_of_checkpoint, "SYNTHETIC_COUNT", 3)
-    assert len(open_images("synthetic", 16, console)) == 3 and console.has_line("not satellite images")
+    assert len(open_images("synthetic", 16, console, state={})) == 3 and console.has_line("not satellite images")
 
 
 def test_a_division_that_kept_shared_pixels_together_is_made_again(tmp_path, console):

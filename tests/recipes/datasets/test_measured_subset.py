@@ -23,13 +23,15 @@ def test_of_a_split_the_test_subset_is_taken_first_unless_one_is_named(choice, s
 
 
 def test_drawn_samples_are_divided_only_where_they_were_trained_on():
-    assert choose_synthetic("auto", ours=True, held_out=3, noun="pairs")[0] == "val"
-    assert choose_synthetic("auto", ours=True, held_out=0, noun="pairs")[0] == "all"
-    assert choose_synthetic("auto", ours=False, held_out=3, noun="pairs")[0] == "all"
-    assert choose_synthetic("train", ours=True, held_out=3, noun="pairs") == ("train", "")
+    assert choose_synthetic("auto", ours=True, sides=(9, 3, 2), noun="pairs")[0] == "test"
+    assert choose_synthetic("auto", ours=True, sides=(9, 3, 0), noun="pairs")[0] == "val"
+    assert choose_synthetic("auto", ours=True, sides=(9, 0, 0), noun="pairs")[0] == "all"
+    assert choose_synthetic("auto", ours=False, sides=(9, 3, 2), noun="pairs")[0] == "all"
+    assert choose_synthetic("train", ours=True, sides=(9, 3, 0), noun="pairs") == ("train", "")
+    assert choose_synthetic("test", ours=True, sides=(9, 3, 2), noun="pairs") == ("test", "")
     for choice, ours in (("test", True), ("val", False)):
         with pytest.raises(RsforgeError, match=f"no subset {choice}"):
-            choose_synthetic(choice, ours=ours, held_out=3, noun="pairs")
+            choose_synthetic(choice, ours=ours, sides=(9, 3, 0), noun="pairs")
 
 
 def test_why_a_division_cannot_be_made_again_is_said():

@@ -34,7 +34,20 @@ def test_the_division_is_that_of_data_split(world, console):
         split.subsets["train"]
     )
     followed = load_pairs(world, console, seed=7)
+    assert console.has_line("the split has no subset test: the best model is judged by what chose it")
     assert followed.identity == ours.identity and console.has_line(f"digest {split.digest[:12]}")
+
+
+def test_a_third_side_of_whole_scenes(world, console):
+    pairs = load_pairs(world, console, test_fraction=0.25)
+    assert pairs.identity | {"split": ""} == {"split": "", "train": 6, "held_out": 3, "test": 3}
+    groups = [scene_names(side) for side in (pairs.train, pairs.held_out, pairs.test)]
+    assert sum(map(len, groups)) == len(set().union(*groups)) and len(pairs.test_metadata) == 3
+    assert set(pairs.scenes(pairs.test)) and console.has_line("6 train, 6 held out, of 2, 1 and 1 scene")
+
+
+def test_few_scenes_are_two_sides_unless_a_third_is_asked_for(world, console):
+    assert len(load_pairs(world, console).test) == 0 and console.has_line("judged by what chose it")
 
 
 def test_order_and_identity_are_of_contents_alone(world, tmp_path, console):

@@ -46,7 +46,7 @@ def empty_hub(tmp_path, monkeypatch):
 
 
 def test_figures_are_those_of_the_first_draw_and_of_the_mean(measured, sar_world):
-    told, _ = measured("--samples 3 --batch-size 4")
+    told, _ = measured("--samples 3 --batch-size 4 --compare-published sar2opt")
     again, _ = measured("--samples 3 --batch-size 7")
     model = load_sar_model(ModelFiles(sar_world.model / "best_model.pt"), CPU, averaged=True)
     data = PairDataSettings(data_dir=str(sar_world.pairs))
@@ -69,6 +69,7 @@ def test_figures_are_those_of_the_first_draw_and_of_the_mean(measured, sar_world
     own = told["figures"]["model"]["l1_of_mean"]["mean"]
     assert gain["mean"] == pytest.approx(told["figures"][over]["l1"]["mean"] - own, abs=1e-5)
     assert set(told["directions"]) == set(told["figures"]["model"])
+    assert f"images {told['images']} here, 627 there" in told["published"]["protocol"]
 
 
 def test_the_linear_model_is_that_of_the_checkpoint(measured, sar_world, tmp_path):

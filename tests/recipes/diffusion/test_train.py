@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from rsforge.engine import checkpoint
-from rsforge.recipes.diffusion.train import compare_with_gaussian, warn_of_signal_left
+from rsforge.recipes.diffusion.train import warn_of_signal_left
 from rsforge.recipes.tracking.loss_plots import closed_rows
 from rsforge.settings.diffusion import NoiseSettings
 from tests.worlds.commands import DIFFUSION, DRAWS, rsforge
@@ -68,17 +67,24 @@ def test_the_closed_form_is_measured_beside_the_network_and_stored(job):
     assert len(measured) == 1 and measured != {row["val/linear"] for row in rows}
 
 
-@pytest.mark.parametrize(("losses", "warned"), [((0.9, 0.5), False), ((0.9, 0.8), True)])
-def test_a_network_that_is_no_better_than_the_closed_form_is_said_to_be(tmp_path, losses, warned):
-    rows = [
-        {"step": k, "epoch": k, "closed": True, "val/loss": loss, "val/gaussian": 0.7} for k, loss in enumerate(losses)
-    ]
-    (tmp_path / "journal.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    settings, console = SimpleNamespace(run=SimpleNamespace(output_dir=tmp_path)), RecordingConsole()
-    assert compare_with_gaussian(settings, None, tmp_path, console) == {"gaussian": 0.7}
-    assert bool(console.warned) == warned and ("0.8, 0.7" in "".join(console.warned)) == warned
+def test_over_the_closed_form_the_first_validation_is_that_of_the_closed_form(job, tmp_path, capfd):
+    where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
+    line = f"{LINE} --gaussian-path --prediction v --schedule cosine --validation-draws 8 --lr 1e-9 --epochs 1"
+    assert rsforge(line, *where) == 0
+    (row,) = closed_rows(where[2] / "journal.jsonl")
+    for figure in ("", "_q1", "_q2", "_q3", "_q4"):
+        assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/gaussian{figure}"], rel=1e-3)
+    judged = json.loads((where[2] / "judged.json").read_text())["judged"]
+    assert {"loss", "loss_q1", "loss_q2", "loss_q3", "loss_q4"} <= judged.keys() and "gaussian" in judged["loss_q4"]
+    line += " --overwrite --no-latent-cache"
+    assert rsforge(line, *where) == 2
+    assert "leave out --no-latent-cache or --gaussian-path" in capfd.readouterr().err
 
 
-def test_nothing_is_compared_where_nothing_was_validated(tmp_path):
-    settings = SimpleNamespace(run=SimpleNamespace(output_dir=tmp_path))
-    assert compare_with_gaussian(settings, None, tmp_path, RecordingConsole()) == {}
+def test_the_best_model_is_judged_beside_the_closed_forms(job):
+    last = json.loads((job.diffusion / "judged.json").read_text())
+    told = last["judged"]
+    assert told["side"] == "val" and {"model", "gaussian", "standard_normal", "low", "high"} <= told["loss"].keys()
+    names = ("gaussian", "standard_normal")
+    assert told["better"] == (told["loss"]["model"] < min(told["loss"][name] for name in names))
+    assert "on 3 images that chose it." in last["verdict"]

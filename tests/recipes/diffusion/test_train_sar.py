@@ -13,7 +13,7 @@ from PIL import Image
 
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
-from rsforge.recipes.diffusion import sar_networks
+from rsforge.recipes.diffusion import networks
 from tests.worlds import warm_python
 from tests.worlds.commands import command, rsforge
 from tests.worlds.sar_diffusion import LINE
@@ -37,7 +37,7 @@ def test_a_run_writes_what_the_document_names(sar_world):
 
 @pytest.mark.parametrize("extra", ["", "--adversarial-weight 0.1 --prediction v"])
 def test_a_resumed_run_is_one_never_interrupted(sar_world, tmp_path, monkeypatch, extra):
-    monkeypatch.setattr(sar_networks, "CRITIC_WIDTH", 8)
+    monkeypatch.setattr(networks, "CRITIC_WIDTH", 8)
     line = LINE + VAE + extra + " --save-every 1 --epochs 2"
     vae = sar_world.model / "autoencoder" / "best_model.pt"
     assert rsforge(line, sar_world.pairs, sar_world.clip, tmp_path / "straight", vae) == 0

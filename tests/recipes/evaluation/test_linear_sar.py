@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rsforge.data.sar.local_statistics import box_mean
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
 from rsforge.engine import checkpoint
+from rsforge.models.local_statistics import box_mean
 from rsforge.recipes.evaluation import linear_sar
 from rsforge.recipes.evaluation.baseline_predictors import constant_baselines
 from rsforge.recipes.evaluation.baselines import KEY, fit_baselines, fitted_bytes

@@ -170,3 +170,35 @@ def test_values_that_are_no_numbers_are_counted():
     data = EvaluationSet(Items([np.nan, 1.0]), ["", ""])
     run_evaluation(numbers(), data, {}, {}, EvaluationSettings(resamples=100), console, batch_size=3, device=CPU)
     assert "1 of 2 predictions hold values that are no numbers" in warned
+
+
+def test_the_verdict_is_on_the_figure_that_ranks_or_on_the_one_that_judges(tmp_path):
+    items = [float(k) for k in range(12)]
+    result = run(numbers(), items)
+    (verdict,) = result["verdicts"]
+    assert (verdict["figure"], verdict["over"], verdict["better"]) == ("error", "zero", True)
+    assert table(result).splitlines()[-1] == f"{verdict['sentence']}."
+    twice = Figure("twice", "", False, lambda prediction, batch: 2 * error(prediction, batch), True, "error")
+    judged = replace(numbers(), figures=[*numbers().figures, twice], judged_by="twice")
+    (verdict,) = run(judged, items)["verdicts"]
+    assert (verdict["figure"], verdict["model"], verdict["baseline"]) == ("twice", 1.0, 5.5)
+
+
+def test_a_model_below_its_baselines_fails_after_everything_is_written(tmp_path):
+    with pytest.raises(RsforgeError) as caught:
+        run(numbers(), [0.0, 0.1, 0.2, 0.3], fail_below_baseline=True, output_dir=tmp_path)
+    written = json.loads((tmp_path / "evaluation.json").read_text())
+    assert caught.value.code == "RSF-T005" and written["verdicts"] == caught.value.result["verdicts"]
+
+
+def test_published_figures_stand_in_the_result_and_its_table():
+    evaluation = replace(numbers(), task="sar-to-optical")
+    result = run(evaluation, [1.0, 2.0], compare_published="sen12-v2")
+    found = result["published"]
+    assert found["name"] == "sen12-v2" and "side val here, test there" in found["protocol"]
+    assert any("digest of the names" in reason for reason in found["protocol"]) and not found["comparable"]
+    text = table(result)
+    assert "Published figures sen12-v2" in text and "patches of the same scenes on both sides" in text
+    assert "Not comparable: fid: features of torchvision's Inception v3 there" in text
+    assert "published" not in run(evaluation, [1.0, 2.0])
+    assert "[-1, 1]" in result["definitions"]["lpips"]

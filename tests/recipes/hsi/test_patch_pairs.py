@@ -13,10 +13,10 @@ from rsforge.data.spectra.patch_files import find_patch_files
 from rsforge.data.spectra.patch_reader import PatchReader
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
+from rsforge.recipes.datasets.named_samples import NoSamples
 from rsforge.recipes.hsi.patch_pairs import (
     ENLARGED,
     OWN,
-    NoPatches,
     check_compared,
     find_response,
     load_patches,
@@ -63,7 +63,7 @@ def test_held_out_patches_of_several_sizes_are_cropped(tmp_path):
 
 def test_without_held_out_patches_there_is_an_empty_side(scenes):
     sets = load(scenes, val_fraction=0)
-    assert isinstance(sets.held_out, NoPatches) and len(sets.held_out) == 0 and len(sets.train) == 9
+    assert isinstance(sets.held_out, NoSamples) and len(sets.held_out) == 0 and len(sets.train) == 9
     with pytest.raises(IndexError):
         sets.held_out[0, 0]
     with pytest.raises(IndexError):

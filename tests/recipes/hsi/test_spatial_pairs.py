@@ -12,8 +12,8 @@ from rsforge.data.spectra.patch_files import find_patch_files, list_patches
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.models.spectral.resize import resize
+from rsforge.recipes.datasets.named_samples import NoSamples
 from rsforge.recipes.hsi.load import load_spectral
-from rsforge.recipes.hsi.patch_pairs import NoPatches
 from rsforge.recipes.hsi.spatial_pairs import find_low_size, load_spatial_pairs, use_predictions
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi_spatial import SpatialTrainSettings
@@ -37,7 +37,7 @@ def test_trap_07_patches_are_cut_to_whole_coarse_pixels_and_never_resized(tmp_pa
     assert sample["low"].shape == (12, 4, 4)
     high = sets.spectra.normalise(whole.spectra)[:30, :30].transpose(2, 0, 1)
     assert np.array_equal(sample["high"].numpy(), high)
-    assert isinstance(sets.inputs[1], NoPatches) and sets.held_out is None
+    assert isinstance(sets.inputs[1], NoSamples) and sets.held_out is None
 
 
 def test_sizes_that_no_coarse_pixels_fill_are_refused(scenes):

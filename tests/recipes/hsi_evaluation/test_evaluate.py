@@ -12,6 +12,7 @@ import pytest
 
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
+from rsforge.recipes.hsi_evaluation.evaluate import add_published, table
 from tests.worlds.commands import rsforge
 from tests.worlds.hsi import TRAIN
 from tests.worlds.spectral_evaluation import EVALUATE, draw_flights
@@ -147,6 +148,21 @@ def test_intervals_are_over_scenes_where_there_are_five(first, tmp_path, capsys)
     assert gain["low"] <= gain["mean"] <= gain["high"]
 
 
+def test_every_stage_is_judged_by_angle_and_error_and_the_exit_says_so(metrics, done, flights, first, second, capsys):
+    verdicts = metrics["verdicts"]
+    assert [verdict["figure"] for verdict in verdicts] == ["sam_deg", "rmse"] * 3
+    for verdict, stage in zip(verdicts[::2], metrics["stages"].values(), strict=True):
+        gain = stage["gain"]["sam_deg"]
+        assert (verdict["over"], verdict["better"]) == (gain["over"], gain["mean"] > 0)
+        assert verdict["sentence"].startswith(stage["title"][:1].upper() + stage["title"][1:])
+    capsys.readouterr()
+    code = rsforge(f"{BOTH} --fail-below-baseline", first, flights, second)
+    said = capsys.readouterr()
+    assert code == (0 if all(verdict["better"] for verdict in verdicts) else 5)
+    assert said.out.rstrip().splitlines()[-1] == f"{verdicts[-1]['sentence']}."
+    assert verdicts[-1]["sentence"] in (done / "report.html").read_text()
+
+
 def test_people_read_a_table(flights, first, capsys):
     assert rsforge(EVALUATE + "--side train", first, flights) == 0
     told = capsys.readouterr().out
@@ -203,3 +219,33 @@ def test_files_without_wavelengths_are_measured_by_band(tmp_path, capsys):
     page = (tmp_path / "out/report.html").read_text()
     assert ">band</text>" in page and "wavelength (nm)" not in page
     assert "the model was trained on 2 of these 2 patches" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "said"),
+    [
+        ("ntire-2022", "stage1", "sensor landsat8 here, RGB camera there"),
+        (
+            "chikusei-x8",
+            "stage2",
+            "input area means of the truth here, bicubic resampling of the truth by MATLAB there",
+        ),
+        ("sar2opt", "stage1", "spectral here, sar-to-optical there"),
+    ],
+)
+def test_published_figures_stand_beside_the_stage_that_they_are_of(metrics, name, stage, said):
+    result = {**metrics, "stages": {key: dict(one) for key, one in metrics["stages"].items()}}
+    add_published(name, result)
+    assert [key for key, one in result["stages"].items() if "published" in one] == [stage]
+    found = result["stages"][stage]["published"]
+    assert any(reason.startswith(said) for reason in found["protocol"]) and not found["comparable"]
+    assert f"The protocol differs: {said}" in table(result)
+
+
+def test_a_report_shows_published_figures(flights, first, tmp_path, capsys):
+    line = f"{EVALUATE} --compare-published ntire-2022 --output-dir {{}}"
+    assert rsforge(line, first, flights, tmp_path / "out") == 0
+    assert "Published figures ntire-2022" in capsys.readouterr().out
+    assert "MST++" in (tmp_path / "out/report.html").read_text()
+    found = json.loads((tmp_path / "out/metrics.json").read_text())["stages"]["stage1"]
+    assert found["published"]["not_comparable"]["mrae"] and "MPSNR" in found["definitions"]["psnr_db"]

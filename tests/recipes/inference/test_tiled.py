@@ -14,9 +14,12 @@ from torch import Tensor
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.rasters import read_info, read_raster
 from rsforge.data.scenes.tiling import TileGrid, scale_mask
+from rsforge.data.views.view import PLAIN, View
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.inference.skipped_images import SkippedImages
-from rsforge.recipes.inference.tiled import ImageJob, Tiled
+from rsforge.recipes.inference.tiled import ImageJob, Tiled, readable
+from tests.worlds.awkward_images import colours, decibels, geotiff
 from tests.worlds.rasters import write
 
 
@@ -91,3 +94,17 @@ def test_jobs_of_other_tiles_or_scales_do_not_share_a_batch(tmp_path):
 
     run(jobs, network, batch_size=8)
     assert shapes == [1, 2] and [math.prod(read_raster(job.target.path).values.shape) for job in jobs] == [64, 256, 256]
+
+
+def test_images_are_read_as_those_of_the_training_were(tmp_path):
+    vv = decibels(0)
+    path = geotiff(tmp_path / "a.tif", np.dstack([vv - 8, vv]), names=("VH", "VV"))
+    with readable(path, View(bands=("vv", "vh")), "sar") as raster:
+        assert np.array_equal(raster.read(raster.info.whole).values, np.dstack([vv, vv - 8]))
+    with pytest.raises(RsforgeError, match="no band 'hh'") as refused, readable(path, View(bands=("hh",)), "sar"):
+        pass
+    assert refused.value.code == "RSF-D003" and "2 bands: 1 VH, 2 VV" in refused.value.found
+    many = geotiff(tmp_path / "b.tif", np.repeat(colours(0), 2, axis=-1), photometric="MINISBLACK")
+    with pytest.raises(RsforgeError, match="6 bands") as refused, readable(many, PLAIN, "optical"):
+        pass
+    assert refused.value.code == "RSF-D003" and "--bands" in refused.value.fix

@@ -33,7 +33,10 @@ def crumbs(monkeypatch, tmp_path):
 def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(measured, world, crumbs, tmp_path):
     out = tmp_path / "out"
     told, said = measured(
-        "--clip-model {} --inception-weights {} --classifier-epochs 1 --output-dir {}", world.clip, crumbs, out
+        "--clip-model {} --inception-weights {} --classifier-epochs 1 --compare-published rsicd --output-dir {}",
+        world.clip,
+        crumbs,
+        out,
     )
     assert (told["side"], told["images"], told["classes"]) == ("test", 5, 2) and list(told["figures"]) == PREDICTORS
     for figures in told["figures"].values():
@@ -46,6 +49,8 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
     assert json.loads((out / "evaluation.json").read_text()) == told
     page = (out / "report.html").read_text()
     assert page.count("<figure>") == 5 and "zero_shot_oa" in page and "protocol.clip.weights" in page
+    assert "images 5 here, 1093 there" in told["published"]["protocol"]
+    assert "Published figures rsicd" in page and "trained on RSICD&#x27;s classes there" in page
     rows = (out / "per_image.csv").read_text().splitlines()
     assert rows[0] == "name,scene,clip_score,colour_l1" and len(rows) == 6 and (out / "examples.png").is_file()
     assert any("began with random weights" in doubt for doubt in told["doubts"])

@@ -38,7 +38,7 @@ def test_images_and_captions_meet_wherever_the_table_lies(tmp_path, parent):
     assert (data.identity["train"], data.identity["held_out"]) == (9, 1) and len(data.images.train) == 9
     assert console.has_line("10 images with 20 captions, 5 with several, one of which is drawn in each epoch")
     by_name = {}
-    for samples, numbers in zip((data.images.train, data.images.held_out), data.numbers, strict=True):
+    for samples, numbers in zip((data.images.train, data.images.held_out), data.numbers[:2], strict=True):
         by_name |= {samples.name(k): [data.texts[n] for n in own] for k, own in enumerate(numbers)}
     lines = (folder.parent if parent else folder) / "metadata.jsonl"
     written = {row["file_name"]: row["text"] for row in map(json.loads, lines.read_text().splitlines())}
@@ -89,7 +89,7 @@ def test_images_without_captions_are_left_out_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(("record", "reason"), [
-    ({"file_name": "gone.png", "text": "x"}, "gone.png is no PNG, JPEG, BMP or TIFF image below"),
+    ({"file_name": "gone.png", "text": "x"}, "gone.png is no PNG, JPEG, BMP, TIFF, WebP or JPEG 2000 image below"),
     ({"file_name": "image_000001.png", "text": "  "}, "it has no caption"),
     ({"file_name": 3, "text": "x"}, "it is no JSON object with a file_name"),
 ])  # fmt: skip

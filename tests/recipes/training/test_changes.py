@@ -10,7 +10,16 @@ import pytest
 
 from rsforge.errors import RsforgeError
 from rsforge.recipes.output_names import ENDING
+from rsforge.recipes.training.changes import stored_values
 from rsforge.recipes.training.output_dir import read_ending, record_ending
+from rsforge.settings.clip import ClipTrainSettings
+from rsforge.settings.cyclegan import CycleGanTrainSettings
+from rsforge.settings.diffusion import DiffusionTrainSettings
+from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.finetune import FinetuneSettings
+from rsforge.settings.hsi import SpectralTrainSettings
+from rsforge.settings.hsi_spatial import SpatialTrainSettings
+from rsforge.settings.vae import VaeTrainSettings
 from tests.worlds.commands import rsforge
 from tests.worlds.main_job import FORMER, VAE, lay_out
 
@@ -26,6 +35,18 @@ def resume(tmp_path, monkeypatch, capsys):
         return capsys.readouterr().err
 
     return call
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ClipTrainSettings, CycleGanTrainSettings, DiffusionTrainSettings, FinetuneSettings, SarTrainSettings,
+        SpatialTrainSettings, SpectralTrainSettings, VaeTrainSettings,
+    ],
+)  # fmt: skip
+def test_runs_of_before_have_no_third_side(model):
+    assert stored_values({}, model)["test_fraction"] == 0.0
+    assert stored_values({"data": {"test_fraction": None}}, model)["test_fraction"] is None
 
 
 def end_with(code: str) -> None:

@@ -290,7 +290,7 @@ def test_a_plan_of_several_processes_starts_none(memory_plan, cards, tmp_path, m
     for more in ("", " --processes 2"):
         assert rsforge(line + more, tmp_path / "out") == 0
         plans.append(json.loads(capsys.readouterr().out)["plan"])
-    assert [plan["steps"] for plan in plans] == [116, 58]
+    assert [plan["steps"] for plan in plans] == [104, 52]
     assert plans[0]["step_memory_mib"] == plans[1]["step_memory_mib"] > 0  # of one process
 
 

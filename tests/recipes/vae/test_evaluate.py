@@ -74,7 +74,9 @@ def test_figures_are_those_of_the_images_and_the_network(job, measured):
 
 def test_baselines_are_those_of_the_training_images(job, measured):
     told, stored = measured("--side all"), checkpoint.load(job.vae / "best_model.pt")["baselines"]
-    assert list(told["figures"]) == ["model", "mean_colour", "mean_image", "median_image", "pca"]
+    assert list(told["figures"]) == [
+        "model", "mean_colour", "mean_image", "median_image", "pca", "linear_channel", "thumbnail",
+    ]  # fmt: skip
     assert (stored["images"], stored["of"], len(stored["pca"]["components"])) == (27, 27, 8)
     x = images(job.tiles)
     constant = (x - stored["mean_image"]).square().mean()
@@ -84,7 +86,7 @@ def test_baselines_are_those_of_the_training_images(job, measured):
     assert "kl_nats" not in told["figures"]["pca"] and "kl_nats" not in told["gain"]
     assert told["gain"]["mse"]["over"] in told["baselines"]
     lines = {line.split("  ")[0]: line for line in table(told).splitlines() if line}
-    assert lines["pca"].split()[-1] == "-" and "Higher is better: psnr_db, ssim." in table(told)
+    assert lines["pca"].split()[-1] == "-" and "Higher is better: psnr_db, ssim, chroma_share." in table(told)
 
 
 def test_what_was_held_out_is_measured_and_that_it_chose_the_epoch_is_said(measured):
@@ -100,7 +102,7 @@ def test_of_a_checkpoint_of_before_the_measured_images_are_the_baseline_and_it_i
     assert rsforge(f"{LINE} --side all --json", before, job.tiles) == 0
     said = capsys.readouterr()
     told, x = json.loads(said.out), images(job.tiles)
-    assert list(told["figures"]) == ["model", "mean_image"]
+    assert list(told["figures"]) == ["model", "mean_image", "thumbnail"]
     expected = (x - x.mean(0)).square().mean()
     assert told["mean_image_mse"] == pytest.approx(float(expected), rel=1e-4)
     assert "that of the measured images" in told["baselines"]["mean_image"]
@@ -111,7 +113,15 @@ def test_files_hold_what_was_told(measured, tmp_path):
     told = measured("--side all --output-dir {}", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == told
     rows = list(csv.DictReader((tmp_path / "out" / "per_image.csv").read_text().splitlines()))
-    assert len(rows) == 30 and list(rows[0])[2:] == ["mse", "psnr_db", "ssim", "lpips", "kl_nats", "neg_elbo"]
+    assert len(rows) == 30 and list(rows[0])[2:] == [
+        "mse",
+        "psnr_db",
+        "ssim",
+        "lpips",
+        "chroma_share",
+        "kl_nats",
+        "neg_elbo",
+    ]
     assert (tmp_path / "out" / "examples.png").is_file() and list(told["examples"]) == ["best", "median", "worst"]
 
 
@@ -148,3 +158,24 @@ def test_a_run_that_goes_on_keeps_its_baselines(job, tmp_path):
     assert rsforge(f"{line} --epochs 2 --resume", job.tiles, tmp_path) == 0
     second = checkpoint.load(tmp_path / "latest_model.pt")["baselines"]
     torch.testing.assert_close(second, first, rtol=0, atol=0)
+
+
+def test_an_evaluation_below_its_baseline_is_written_and_ends_with_5(job, tmp_path, capsys):
+    line = "vae evaluate --checkpoint {} --data-dir {} --resamples 100 --side all --output-dir {} "
+    where = (job.vae / "best_model.pt", job.tiles, tmp_path / "out")
+    capsys.readouterr()
+    assert rsforge(line + "--fail-below-baseline", *where) == 5
+    told = capsys.readouterr()
+    sentence = "is not better than its baseline linear_channel (mse"
+    assert told.out.rstrip().splitlines()[-1].startswith(f"The model {sentence}")
+    assert "error[RSF-T005]" in told.err and sentence in told.err and str(tmp_path / "out") in told.err
+    written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert not written["verdicts"][0]["better"] and written["side"] == "all"
+    assert rsforge(line + "--overwrite --json", *where) == 0
+    assert json.loads(capsys.readouterr().out)["verdicts"] == written["verdicts"]
+
+
+def test_published_figures_of_autoencoders_are_compared_by_the_protocol(measured) -> None:
+    found = measured("--compare-published latent-diffusion-autoencoders")["published"]
+    assert any(reason.endswith("here, 50000 there") for reason in found["protocol"])
+    assert found["not_comparable"]["psnr_db"][0] == "the range of the values is not stated there"

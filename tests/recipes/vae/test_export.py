@@ -12,8 +12,9 @@ from rsforge.recipes.vae.load import load_autoencoder
 from tests.worlds.commands import rsforge
 
 MAP = (
-    "vae train --data-dir {} --output-dir {} --latent map --channels 8,16 --layers-per-block 1 --latent-channels 4 "
-    "--image-size 16 --no-perceptual --num-workers 0 --batch-size 8 --max-train-steps 1 --report-to none"
+    "vae train --data-dir {} --output-dir {} --latent map --no-linear-path --channels 8,16 --layers-per-block 1 "
+    "--latent-channels 4 --image-size 16 --no-perceptual --num-workers 0 --batch-size 8 --max-train-steps 1 "
+    "--report-to none"
 )
 EXPORT = "vae export --checkpoint {} --output-dir {}"
 
@@ -49,3 +50,10 @@ def test_what_is_there_stays_and_a_vector_latent_is_refused(trained, job, tmp_pa
     assert rsforge(f"{EXPORT} --json", job.vae / "best_model.pt", tmp_path / "other") == 4
     assert json.loads(capsys.readouterr().err.splitlines()[-1])["code"] == "RSF-C004"
     assert not (tmp_path / "other").exists()
+
+
+def test_a_linear_path_which_diffusers_does_not_know_is_refused_with_the_way_out(trained, tmp_path, capsys):
+    more = MAP.replace("--no-linear-path", "--linear-path")
+    assert rsforge(more, tmp_path / "tiles", tmp_path / "with") == 0
+    assert rsforge(EXPORT, tmp_path / "with" / "best_model.pt", tmp_path / "other") == 4
+    assert "--no-linear-path" in capsys.readouterr().err and not (tmp_path / "other").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rsforge.engine import checkpoint
+from rsforge.recipes.vae.inherit import find_reading
 from tests.worlds.commands import rsforge
 from tests.worlds.main_job import as_documented
 
@@ -34,7 +35,8 @@ def test_the_autoencoder_alone_is_enough(told):
     assert (data["data_dir"], data["image_size"], data["val_fraction"]) == ("tiles", 16, 0.1)
     assert origins["data_dir"] == origins["image_size"] == "default: autoencoder vae_models/best_model.pt"
     inherited = (
-        "--image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --overlap-by-content False, --seed 5"
+        "--image-size 16, --data-dir tiles, --val-fraction 0.1, --split auto, --overlap-by-content False, "
+        "--test-fraction 0.0, --seed 5"
     )
     assert f"using      {inherited} (autoencoder" in said  # it is older than the search
     assert result["plan"]["training_images"] > 0 and "--val-fraction is not used" not in said
@@ -98,3 +100,11 @@ def test_a_base_folder_does_not_move_what_the_autoencoder_names(told, tmp_path):
         (tmp_path / name).rename(tmp_path / "w" / name)
     result, _ = told("--base-dir w")
     assert result["settings"]["data"]["data_dir"] == str(tmp_path / "tiles")
+
+
+def test_how_the_images_were_read_is_inherited_as_it_was_settled():
+    data = {"bands": ["3", "2", "1"], "range": ["percentile"], "fill": None}
+    state = {"settings": {"data": data}, "images": {"view": {"span": [5.0, 9.0]}}}
+    assert find_reading(state) == {"bands": ["3", "2", "1"], "range": [5.0, 9.0]}
+    plain = {"settings": {"data": {"bands": [], "range": [], "fill": None}}, "images": {}}
+    assert find_reading(plain) == find_reading({"settings": {"data": {}}}) == {}

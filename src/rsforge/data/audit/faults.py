@@ -46,6 +46,26 @@ KINDS: dict[str, FaultKind] = {
         "Values contradict their unit",
         "Declare the right --radiometry, or convert the file.",
     ),
+    "bands": FaultKind(
+        "error",
+        "Bands that cannot be told",
+        "Name the bands with --bands, of SAR images with --sar-bands.",
+    ),
+    "range": FaultKind(
+        "error",
+        "More than 8 bits without a range",
+        "Give the values that become black and white with --range LOW HIGH, or --range percentile.",
+    ),
+    "fill": FaultKind(
+        "error",
+        "One value where nothing was measured",
+        "Leave it out with --fill VALUE, or declare it as nodata in the files.",
+    ),
+    "baseline": FaultKind(
+        "error",
+        "About 1000 above the others",
+        "Take 1000 off the Sentinel-2 images of processing baseline 04.00 and later, or tag them PROCESSING_BASELINE.",
+    ),
     "misregistered": FaultKind(
         "error",
         "Misregistered",
@@ -68,7 +88,18 @@ KINDS: dict[str, FaultKind] = {
     "cloudy": FaultKind("warning", "Looks cloudy", "Look at the image: snow, sand and salt look like clouds."),
     "mixed": FaultKind("warning", "Grey among colours", "Use colour images alone, or grey ones alone."),
     "untold": FaultKind("warning", "Without a table", "Restore the table, if there was one: places are unknown."),
+    "unread": FaultKind(
+        "warning",
+        "Seen and not understood",
+        "Name folders of pairs s1 and s2, or images alike but for sar and opt; nothing, if these are plain images.",
+    ),
     "stray": FaultKind("warning", "Belongs to nothing", "Move it where it belongs, or remove it."),
+    "blank": FaultKind(
+        "warning",
+        "Black or white areas at the border",
+        "Nothing, where they show water, snow or cloud; else leave them out with --fill VALUE.",
+    ),
+    "several": FaultKind("warning", "Several pictures in a file", "Nothing, if the first of them is the one you want."),
     "nodata": FaultKind("warning", "Mostly without data", "Leave the item out."),
 }
 
@@ -111,10 +142,15 @@ def find_image_faults(item: str, modality: str, stats: ImageStats, *, gray_is_fa
     if stats.valid < EMPTY:
         share = 1 - stats.valid
         yield DataFault("nodata", item, f"{share:.0%} holds no data", modality, {"share": _round_share(share)})
+    if stats.fill is not None:
+        value, share = stats.fill
+        kind = "blank" if stats.dtype == "uint8" else "fill"
+        reason = f"{value:g} stands in {share:.0%} of it, in areas at the border, and is not declared as no data"
+        yield DataFault(kind, item, reason, modality, {"value": value, "share": _round_share(share)})
     if gray_is_fault and stats.gray:
         reason = "it has one band" if stats.bands == 1 else "its three bands are the same"
         yield DataFault("gray", item, reason, modality, {"bands": stats.bands})
-    if stats.saturated > SATURATED:
+    if stats.saturated - (stats.fill.share if stats.fill else 0.0) > SATURATED:
         reason = f"{stats.saturated:.0%} of its values are at an end of the range"
         yield DataFault("saturated", item, reason, modality, {"share": _round_share(stats.saturated)})
     if stats.cloudy > CLOUDY:

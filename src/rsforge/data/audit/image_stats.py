@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from rsforge.data.views.undeclared_fill import Fill, find_fill
+
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
@@ -38,7 +40,8 @@ class ImageStats:
     """Shape, dtype, ranges over valid finite values, and the SHA-256 of the pixels of one image.
 
     ``band_ranges`` are those of the first ``MAX_BANDS`` bands; ``valid``, ``saturated`` and ``cloudy`` are shares of
-    the pixels or values, ``non_finite`` is a number of values.
+    the pixels or values, ``non_finite`` is a number of values. ``fill`` is a value that fills areas at the border,
+    although it is not declared as no data.
     """
 
     height: int
@@ -53,6 +56,7 @@ class ImageStats:
     cloudy: float
     gray: bool
     pixel_digest: str
+    fill: Fill | None = None
 
     @property
     def constant(self) -> bool:
@@ -84,6 +88,7 @@ def measure_image(values: Values, valid: Mask) -> ImageStats:
         cloudy=0.0 if gray else cloudy_share(values),
         gray=gray,
         pixel_digest=pixel_digest(values),
+        fill=find_fill(values, valid),
     )
 
 

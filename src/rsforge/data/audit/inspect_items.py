@@ -17,11 +17,14 @@ from rsforge.data.audit.registration import Shift, measure_shift
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.io.georeference import find_difference
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.rasters import Raster, read_centre
+from rsforge.data.io.rasters import Raster, find_centre
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.sar.matching_scale import scale_for_matching
 from rsforge.data.sar.radiometry import Radiometry, find_contradiction
 from rsforge.data.splits.items import DatasetContents, Item
+from rsforge.data.views.view import BandsError, Modality, RangeError, View, check_span, open_view
+
+STORED = View(as_stored=True)
 
 
 @dataclass
@@ -51,16 +54,53 @@ def inspect_items(
         yield from map_in_threads(_inspect_image, contents.items)
 
 
-def _read_and_measure(inspection: Inspection, modality: str, path: Path) -> Raster | None:
-    """Read an image and add its statistics, or the fault that it cannot be read."""
+def _read_and_measure(inspection: Inspection, modality: str, place: int) -> Raster | None:
+    """Read an image as training does and add its statistics, or the fault that it cannot be read so.
+
+    Where its bands cannot be told or no range is declared, training refuses it: it is measured as it is stored.
+    """
+    item = inspection.item
+    path, view = item.paths[place], item.view(place)
+    kind: Modality = "sar" if modality == "sar" else "optical"
     try:
-        raster = read_centre(path)
+        try:
+            raster = _read_centre(path, view, kind)
+        except BandsError as unknown:
+            inspection.faults.append(DataFault("bands", item.name, str(unknown), modality))
+            raster = _read_centre(path, STORED, kind)
+        else:
+            if kind == "optical":
+                _add_span_fault(inspection, raster, view, modality)
     except UnreadableError as reason:
         inspection.stats.append(None)
-        inspection.faults.append(DataFault("corrupt", inspection.item.name, str(reason), modality))
+        inspection.faults.append(DataFault("corrupt", item.name, str(reason), modality))
         return None
+    if raster.info.pictures > 1:
+        what = f"it holds {raster.info.pictures} pictures, of which the first is read"
+        inspection.faults.append(DataFault("several", item.name, what, modality))
     inspection.stats.append(measure_image(raster.values, raster.valid))
     return raster
+
+
+def read_as_audited(item: Item, place: int, modality: str) -> Raster:
+    """The centre of an image as an audit measures it; ``UnreadableError`` where it cannot be read at all."""
+    kind: Modality = "sar" if modality == "sar" else "optical"
+    try:
+        return _read_centre(item.paths[place], item.view(place), kind)
+    except BandsError:
+        return _read_centre(item.paths[place], STORED, kind)
+
+
+def _read_centre(path: Path, view: View, modality: Modality) -> Raster:
+    with open_view(path, view, modality) as raster:
+        return raster.read(find_centre(raster.info))
+
+
+def _add_span_fault(inspection: Inspection, raster: Raster, view: View, modality: str) -> None:
+    try:
+        check_span(raster.info, view)
+    except RangeError as reason:
+        inspection.faults.append(DataFault("range", inspection.item.name, str(reason), modality))
 
 
 def _add_image_faults(inspection: Inspection, modality: str, *, gray_is_fault: bool = False) -> None:
@@ -72,16 +112,16 @@ def _add_image_faults(inspection: Inspection, modality: str, *, gray_is_fault: b
 
 def _inspect_image(item: Item) -> Inspection:
     inspection = Inspection(item)
-    _read_and_measure(inspection, "image", item.paths[0])
+    _read_and_measure(inspection, "image", 0)
     _add_image_faults(inspection, "image")
     return inspection
 
 
 def _inspect_pair(item: Item, radiometry: Radiometry | None, gray: bool, shifts: bool) -> Inspection:
     inspection = Inspection(item)
-    sar = _read_and_measure(inspection, "sar", item.paths[0])
+    sar = _read_and_measure(inspection, "sar", 0)
     _add_image_faults(inspection, "sar")
-    optical = _read_and_measure(inspection, "optical", item.paths[1])
+    optical = _read_and_measure(inspection, "optical", 1)
     _add_image_faults(inspection, "optical", gray_is_fault=not gray)
     if sar is not None and radiometry is not None:
         reason = find_contradiction(radiometry, sar.values[sar.valid])

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from rsforge.errors import RsforgeError
 STATE = "extraction.json"
 ROWS = ".extraction.jsonl"
 METADATA = "metadata.jsonl"
+SPLIT = "split.json"  # beside the images, where their source states sides
 ELSEWHERE = "name another --output-dir, or move what is there away"
 NAMED = 100  # bad rows listed in the state; all are counted
 _IMAGE_SUFFIXES = SUFFIXES | {".webp", ".gif"}
@@ -47,8 +49,11 @@ class Summary:
     skipped: int = 0
     blank_captions: int = 0
     duplicate_images: int = 0
+    repeated_captions: int = 0
+    captions_in_lists: int = 0
     over_77_tokens: int = 0
     bad: list[str] = field(default_factory=list)
+    sides: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,8 @@ class CaptionFolder:
         except (RsforgeError, KeyError, TypeError, AttributeError):
             return []
         numbered = ((p, _IMAGE.fullmatch(p.name)) for p in sorted(images.glob("image_*")))
-        return [table, self.metadata, images / METADATA, *(p for p, n in numbered if n and int(n[1]) <= last)]
+        split = [images / SPLIT] if state.get("summary", {}).get("sides") else []
+        return [table, self.metadata, images / METADATA, *split, *(p for p, n in numbered if n and int(n[1]) <= last)]
 
     def would_replace(self, path: Path) -> bool:
         """Whether this extraction would write or remove ``path``."""
@@ -182,8 +188,13 @@ class CaptionFolder:
             file.truncate(complete)
 
     def write_tables(self, tokens: Callable[[str], int]) -> Summary:
-        """Write the caption table and metadata of every recorded row atomically; returns the counts."""
+        """Write the caption table and metadata of every recorded row atomically; returns the counts.
+
+        Sides are written only where rows stand on several.
+        """
         summary = Summary()
+        sides = Counter(record["split"] for record in self.read_records() if record.get("split"))
+        summary.sides = dict(sides) if len(sides) > 1 else {}
         digests = array("Q")
         with ExitStack() as stack:
             table = stack.enter_context(durable.open_atomic(self.table))
@@ -191,6 +202,8 @@ class CaptionFolder:
             for record in self.read_records():
                 summary.rows += 1
                 summary.blank_captions += record.get("blank", 0)
+                summary.repeated_captions += record.get("repeated", 0)
+                summary.captions_in_lists += record.get("listed", 0)
                 if "bad" in record:
                     summary.skipped += 1
                     if len(summary.bad) < NAMED:
@@ -203,7 +216,8 @@ class CaptionFolder:
                 digests.append(record["digest"])
                 table.write("".join(table_line(name, text) for text in texts).encode())
                 values = [texts] if self.mode == "all" else texts
-                metadata.write("".join(json_line(name, value, record.get("source", "")) for value in values).encode())
+                source, side = record.get("source", ""), record.get("split", "") if summary.sides else ""
+                metadata.write("".join(json_line(name, value, source, side) for value in values).encode())
         summary.duplicate_images = len(digests) - len(np.unique(digests))
         if self.images.resolve() != self.root.resolve():
             durable.link_or_copy(self.metadata, self.images / METADATA)

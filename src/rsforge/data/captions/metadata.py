@@ -1,4 +1,4 @@
-"""The captions of a folder of images, from ``metadata.jsonl`` in it or in its parent."""
+"""The captions of a folder of images, from ``metadata.jsonl`` or ``metadata.csv`` in it or in its parent."""
 
 from __future__ import annotations
 
@@ -10,47 +10,103 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rsforge.data.captions.image_folder import METADATA
-from rsforge.data.captions.tables import collect_texts
+from rsforge.data.captions.tables import KEYS, SIDE, collect_texts, expand_lists
 from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.names.sides import side_of_word
+from rsforge.data.tables.table import find_column, read_table
 from rsforge.errors import RsforgeError
 
+TABLES = (METADATA, "metadata.csv", "metadata.tsv")
+"""The names of tables of captions, as the library ``datasets`` reads them beside images; the first that is there."""
 MAX_LINE = 1 << 24
 WRITE = "`rsforge data parquet-to-jsonl` and `rsforge data captions-to-jsonl` write one"
 
 
 class CaptionRow(NamedTuple):
-    """A line of the table, counted from 1: a file and its captions; ``reason`` says why there are none, or is empty."""
+    """A line of the table, counted from 1: a file and its captions; ``reason`` says why there are none, or is empty.
+
+    ``side`` is the subset (train, val, test) that the row states, if it does.
+    """
 
     number: int
     name: str
     texts: tuple[str, ...]
     reason: str = ""
+    side: str = ""
 
 
-def find_metadata(folder: Path) -> Path:
-    """``metadata.jsonl`` of ``folder``, else of its parent; RSF-D006 where neither has one."""
-    places = (folder / METADATA, folder.absolute().parent / METADATA)
-    for path in places:
-        if path.is_file():
-            return path
+def find_metadata(folder: Path) -> list[Path]:
+    """The first of ``TABLES`` in ``folder``, else those of the folders in it, else in its parent; RSF-D006 for none."""
+    tables = find_tables(folder) or find_inner_tables(folder) or find_tables(folder.absolute().parent)
+    if tables:
+        return tables
     what = f"there is no {METADATA} in {folder} or in its parent"
     raise RsforgeError("RSF-D006", what, where=str(folder), fix=WRITE)
+
+
+def find_tables(folder: Path) -> list[Path]:
+    """The table of ``folder``, as a list of one; none where it has none."""
+    present = [folder / name for name in TABLES if (folder / name).is_file()]
+    return present[:1]
+
+
+def find_inner_tables(folder: Path) -> list[Path]:
+    """The tables of the folders in ``folder``, such as ``train/metadata.csv``; only where it has none itself."""
+    if not folder.is_dir() or find_tables(folder):
+        return []
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [table for path in inner for table in find_tables(path)]
 
 
 def read_metadata(path: Path, column: str = "text") -> list[CaptionRow]:
     """The rows of the table; captions are those of ``column``, a text or a list of texts.
 
-    RSF-D006 for a line that is too long, and where no row has the column: the message names those that there are.
+    RSF-D006 for a line that is too long, a table without file names, and where no row has the column: the message
+    names those that there are.
     """
     rows, seen = [], set[str]()
-    for number, line in enumerate(_read_lines(path), 1):
-        if line.strip():
-            rows.append(_parse(number, line, column, seen))
+    for number, record in _read_records(path):
+        rows.append(_parse(number, record, column, seen))
     if rows and column not in seen:
         what = f"{path.name} has no column {column}"
         found = f"columns {', '.join(sorted(seen)[:8])}" if seen else "no JSON objects"
         raise RsforgeError("RSF-D006", what, where=str(path), found=found, fix="name it with --caption-column")
     return rows
+
+
+def read_names(path: Path) -> list[CaptionRow]:
+    """The rows of the table by file, with what stands in the first column of captions that is known, if any."""
+    rows = []
+    for number, record in _read_records(path):
+        columns = list(record) if isinstance(record, dict) else []
+        rows.append(_parse(number, record, find_column(columns, ("text", *KEYS)) or "", set()))
+    return rows
+
+
+def describe_table(path: Path) -> str:
+    """How a table that is no JSON lines was read, in one sentence; empty where nothing is to say."""
+    return "" if path.suffix.lower() == ".jsonl" else read_table(path).sentence
+
+
+def _read_records(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line, record) of JSON lines, or of a table whose heading has file_name; None for what is no record."""
+    if path.suffix.lower() == ".jsonl":
+        for number, line in enumerate(_read_lines(path), 1):
+            if line.strip():
+                record: Any = None
+                with suppress(ValueError, RecursionError):
+                    record = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+                yield number, record
+        return
+    table = read_table(path)
+    name = find_column(table.columns, ("file_name", "filename", "file", "image"))
+    if name is None:
+        what = f"{path.name} has no column file_name"
+        raise RsforgeError(
+            "RSF-D006", what, where=str(path), found=f"columns {', '.join(table.columns)[:200]}", fix=WRITE
+        )
+    for number, cells in table.records():
+        yield number, {**{key: cell for key, cell in cells.items() if key != name}, "file_name": cells[name]}
 
 
 def _read_lines(path: Path) -> Iterator[bytes]:
@@ -62,19 +118,17 @@ def _read_lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
-def _parse(number: int, line: bytes, column: str, seen: set[str]) -> CaptionRow:
-    record: Any = None
-    with suppress(ValueError, RecursionError):
-        record = json.loads(line)
+def _parse(number: int, record: Any, column: str, seen: set[str]) -> CaptionRow:
     if not isinstance(record, dict) or not isinstance(record.get("file_name"), str):
         return CaptionRow(number, "", (), "it is no JSON object with a file_name")
     seen.update(key for key in record if key != "file_name")
     try:
-        texts = tuple(text.strip() for text in collect_texts(record.get(column)))
+        texts = tuple(text.strip() for text in expand_lists(collect_texts(record.get(column))))
     except (ValueError, RecursionError):
         texts = ()
     kept = tuple(dict.fromkeys(text for text in texts if text))
-    return CaptionRow(number, record["file_name"], kept, "" if kept else "it has no caption")
+    side = side_of_word(record.get(SIDE))
+    return CaptionRow(number, record["file_name"], kept, "" if kept else "it has no caption", side)
 
 
 def name_below(folder: Path, table: Path, name: str, *, where: str) -> str:

@@ -12,18 +12,22 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rsforge import durable
 from rsforge.data.captions.parquet_columns import (
     choose_column,
     find_caption_columns,
     find_image_columns,
+    find_more_captions,
+    find_side_column,
     is_needed,
     unusable_error,
 )
-from rsforge.data.captions.tables import collect_texts
+from rsforge.data.captions.tables import collect_texts, expand_lists
+from rsforge.data.captions.webdataset import is_tar, measure_tar, read_samples
+from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError, read_bytes
 from rsforge.data.io.native_output import first_line
 from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.names.sides import side_of_shard, side_of_word
 from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
@@ -36,7 +40,8 @@ SMALL_GROUP, MOST_EXPANSION = 64 << 20, 50  # bytes of a row group in memory, fo
 class Shard:
     """One file: number of rows, columns to read, and a digest of its footer, which holds the offsets of all data.
 
-    ``name`` is the column of the images' own names, empty where none is read.
+    ``name`` is the column of the images' own names, ``side_column`` that of sides, empty where none is read; ``side``
+    is what the name of the file states. ``more`` are further columns of captions. A tar has suffixes for columns.
     """
 
     path: Path
@@ -46,12 +51,16 @@ class Shard:
     leaves: tuple[str, ...]
     digest: str
     name: str = ""
+    side_column: str = ""
+    side: str = ""
+    more: tuple[str, ...] = ()
 
 
 class ParquetRow(NamedTuple):
     """One row, ``number`` counted from 0 over all shards; ``reason`` says why it cannot be used, empty if it can.
 
-    ``source`` is the image's own name, where a column of names is read.
+    ``source`` is the image's own name, where a column of names is read; ``side`` is stated by a column or the file.
+    ``listed`` says that captions were the text of a list.
     """
 
     number: int
@@ -61,20 +70,27 @@ class ParquetRow(NamedTuple):
     reason: str = ""
     code: str = "RSF-D007"
     source: str = ""
+    side: str = ""
+    listed: bool = False
 
 
 def find_shards(place: str) -> list[Path]:
-    """The Parquet files of ``place``, sorted: one file, all below a folder, or those of a glob; RSF-D006 for none."""
+    """The Parquet files of ``place``, sorted: one file, all below a folder, or those of a glob; RSF-D006 for none.
+
+    Of a folder without any, the tars of WebDataset.
+    """
     path = Path(place)
     if path.is_dir():
-        every = (p for p in path.rglob("*") if not durable.is_temporary(p))
-        found = sorted(p for p in every if p.suffix.lower() == ".parquet" and p.is_file())
+        every = sorted(p for p in path.rglob("*") if not lies_in_left_behind(path, p) and p.is_file())
+        found = [p for p in every if p.suffix.lower() == ".parquet"] or [p for p in every if is_tar(p)]
     elif path.exists():
         found = [path]
     else:
         found = sorted(p for p in _expand_glob(path) if p.is_file())
     if not found:
         fix = "give a file, a folder of them, or a glob in quotes: --parquet-path 'data/train-*.parquet'"
+        packed = [p.name for p in path.glob("*") if p.name.lower().endswith((".tar.gz", ".tgz"))]
+        fix = f"unpack {packed[0]} first: `gunzip {packed[0]}` leaves a tar, which is read" if packed else fix
         raise RsforgeError("RSF-D006", f"no Parquet file found at {place}", where="--parquet-path", fix=fix)
     return found
 
@@ -90,8 +106,11 @@ def _expand_glob(pattern: Path) -> Iterator[Path]:
 def open_shard(path: Path, *, image: str | None = None, captions: str | None = None, name: str | None = None) -> Shard:
     """Read the footer of ``path`` and choose its columns, by name or by the usual layouts; RSF-D006.
 
-    The column ``name`` of the images' own names is read where it is given.
+    The column ``name`` of the images' own names is read where it is given. A tar of WebDataset has no columns.
     """
+    side = side_of_shard(path.name) or side_of_word(path.parent.name)
+    if is_tar(path):
+        return _open_tar(path, side)
     with _translate_errors(path), _open_parquet(path) as file:
         schema, metadata = file.schema_arrow, file.metadata
         leaves = [file.schema.column(i).path for i in range(metadata.num_columns)]
@@ -100,9 +119,25 @@ def open_shard(path: Path, *, image: str | None = None, captions: str | None = N
     captions = choose_column(path, schema, captions, "caption", find_caption_columns(schema))
     if name is not None:
         choose_column(path, schema, name, "name", [])
-    needed = tuple(leaf for leaf in leaves if leaf == name or is_needed(leaf, schema, image, captions))
+    side_column, more = find_side_column(schema), tuple(find_more_captions(schema, captions))
+    others = (name, side_column, *more)
+    needed = tuple(leaf for leaf in leaves if leaf in others or is_needed(leaf, schema, image, captions))
     _check_sizes(path, metadata, {leaves.index(leaf) for leaf in needed})
-    return Shard(path, metadata.num_rows, image, captions, needed, digest, name or "")
+    return Shard(path, metadata.num_rows, image, captions, needed, digest, name or "", side_column, side, more)
+
+
+def _open_tar(path: Path, side: str) -> Shard:
+    count, digest = measure_tar(path)
+    return Shard(path, count, "image", "text", (), digest, side=side)
+
+
+def _read_tar(shard: Shard, first: int, start: int) -> Iterator[ParquetRow]:
+    for index, sample in enumerate(read_samples(shard.path)):
+        if index >= start:
+            place = f"{shard.path.name} {sample.key}"
+            reason = sample.reason or ("" if any(text.strip() for text in sample.captions) else "it has no caption")
+            side = sample.side or shard.side
+            yield ParquetRow(first + index, place, sample.image, sample.captions, reason, source=sample.key, side=side)
 
 
 def read_rows(shards: Sequence[Shard], start: int = 0) -> Iterator[ParquetRow]:
@@ -110,7 +145,8 @@ def read_rows(shards: Sequence[Shard], start: int = 0) -> Iterator[ParquetRow]:
     first = 0
     for shard in shards:
         if first + shard.rows > start:
-            yield from _read_shard(shard, first, max(start - first, 0))
+            read = _read_tar if is_tar(shard.path) else _read_shard
+            yield from read(shard, first, max(start - first, 0))
         first += shard.rows
 
 
@@ -148,7 +184,10 @@ def _batch_rows(file: Any, shard: Shard) -> int:
 def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> ParquetRow:
     place = f"{shard.path.name} row {line + 1}"
     try:
-        captions = collect_texts(batch.column(shard.captions)[index].as_py())
+        columns = (shard.captions, *shard.more)
+        cells = [text for name in columns for text in collect_texts(batch.column(name)[index].as_py())]
+        captions = expand_lists(cells)
+        side = side_of_word(batch.column(shard.side_column)[index].as_py()) if shard.side_column else ""
         names = collect_texts(batch.column(shard.name)[index].as_py()) if shard.name else []
         image = _read_image(shard.path, batch.column(shard.image)[index], place)
     except UnicodeDecodeError:
@@ -158,11 +197,19 @@ def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> P
     except RsforgeError as error:
         return ParquetRow(number, place, b"", [], f"{error.what}: {error.found}", error.code)
     reason = "" if any(text.strip() for text in captions) else "it has no caption"
-    return ParquetRow(number, place, image, captions, reason, source=names[0] if names else "")
+    source, listed = names[0] if names else "", captions != cells
+    return ParquetRow(number, place, image, captions, reason, source=source, side=side or shard.side, listed=listed)
 
 
 def _read_image(path: Path, cell: Any, place: str) -> bytes:
     """The bytes in a cell, or those of the file that it names, relative to the folder of the table."""
+    if isinstance(cell, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
+        items = cell.values if cell.is_valid else []
+        if len(items) > 1:
+            raise UnreadableError(f"it has {len(items)} images where one is expected")
+        if not len(items):
+            raise UnreadableError("it has no image")
+        cell = items[0]
     value = _read_struct(cell) if pa.types.is_struct(cell.type) else cell.as_py()
     if isinstance(value, str):
         return read_bytes(resolve_inside(path.parent, value, where=place))

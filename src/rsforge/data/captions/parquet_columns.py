@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,7 @@ _LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, 
 def find_image_columns(schema: pa.Schema) -> list[str]:
     """The columns that may hold images: structures with ``bytes``, else binary ones; by name if several."""
     binary = [f.name for f in schema if _is_any_of(f.type, _BINARY) and f.name not in KEYS]
-    structs = [
-        f.name for f in schema
-        if pa.types.is_struct(f.type) and any(c.name == "bytes" and _is_any_of(c.type, _BINARY) for c in f.type)
-    ]  # fmt: skip
+    structs = [f.name for f in schema if _is_image_struct(f.type) or _is_image_list(f.type)]
     found = structs or binary
     return found if len(found) == 1 else [name for name in found if name.lower() in _IMAGES]
 
@@ -32,8 +30,30 @@ def find_caption_columns(schema: pa.Schema) -> list[str]:
     """The first column named as one of ``KEYS``, else all lists of texts."""
     named = {f.name.lower(): f.name for f in schema if _is_caption(f.type) or _is_any_of(f.type, _BINARY)}
     found = [named[key] for key in KEYS if key in named]
+    found += [name for key in KEYS for name in sorted(named.values()) if re.fullmatch(rf"{key}[_ ]?\d+", name.lower())]
     lists = [f.name for f in schema if _is_any_of(f.type, _LIST) and _is_caption(f.type)]
     return found[:1] or lists
+
+
+def _is_image_struct(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and any(c.name == "bytes" and _is_any_of(c.type, _BINARY) for c in kind)
+
+
+def _is_image_list(kind: pa.DataType) -> bool:
+    return _is_any_of(kind, _LIST) and _is_image_struct(kind.value_type)
+
+
+def find_more_captions(schema: pa.Schema, column: str) -> list[str]:
+    """The further columns of captions that are numbered: ``caption_1`` to ``caption_5``, ``raw_1``."""
+    base = re.sub(r"[_ ]?\d+$", "", column)
+    numbered = re.compile(rf"{re.escape(base)}[_ ]?\d+")
+    return [f.name for f in schema if f.name != column and numbered.fullmatch(f.name) and _is_caption(f.type)]
+
+
+def find_side_column(schema: pa.Schema) -> str:
+    """The column that says on which side of a split a row stands; empty for none."""
+    texts = {f.name.lower(): f.name for f in schema if _is_any_of(f.type, _TEXT)}
+    return next((texts[name] for name in ("split", "subset", "partition") if name in texts), "")
 
 
 def _is_caption(kind: pa.DataType) -> bool:
@@ -68,15 +88,18 @@ def _is_usable(kind: pa.DataType, what: str) -> bool:
     """Whether a column of this type may be named as that of images or captions: paths and bytes may be either."""
     if _is_caption(kind) or _is_any_of(kind, _BINARY):
         return True
-    return what == "image" and pa.types.is_struct(kind)
+    return what == "image" and (pa.types.is_struct(kind) or _is_image_list(kind))
 
 
 def is_needed(leaf: str, schema: pa.Schema, image: str, captions: str) -> bool:
     """Whether the leaf column ``leaf`` has to be read for the columns ``image`` and ``captions``."""
     if leaf == captions or leaf.startswith(f"{captions}."):
         return True
-    if pa.types.is_struct(schema.field(image).type):
+    kind = schema.field(image).type
+    if pa.types.is_struct(kind):
         return leaf in (f"{image}.bytes", f"{image}.path")
+    if _is_image_list(kind):
+        return leaf.startswith(f"{image}.") and leaf.rpartition(".")[2] in ("bytes", "path")
     return leaf == image
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rsforge.data.tables.lists import split_list
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
@@ -17,6 +18,8 @@ MAX_LINE = 1 << 20
 EXTRACT = "give a table of name, tab, caption; `rsforge data parquet-to-jsonl` writes one"
 SOURCE = "source"
 """The key of the name that an image had before it was numbered."""
+SIDE = "split"
+"""The key of the side (train, val or test) that the source of an image states."""
 KEYS = ("captions", "caption", "text", "texts", "sentences", "sentence", "raw", "description", "prompt", "txt")
 
 # The escape character: U+241B does not occur in captions, while backslashes occur in code and paths.
@@ -50,12 +53,14 @@ def table_line(name: str, text: str) -> str:
     return f"{name}\t{escape(text)}\n"
 
 
-def json_line(name: str, text: str | Sequence[str], source: str = "") -> str:
+def json_line(name: str, text: str | Sequence[str], source: str = "", side: str = "") -> str:
     """One line ``{"file_name": ..., "text": ...}``, as the library ``datasets`` reads it beside images.
 
-    A ``source``, the name that the image had, stands under ``SOURCE``.
+    A ``source``, the name that the image had, stands under ``SOURCE``, the ``side`` that its source states under
+    ``SIDE``.
     """
     own = {SOURCE: source} if source else {}
+    own |= {SIDE: side} if side else {}
     return json.dumps({"file_name": name, "text": text, **own}, ensure_ascii=False) + "\n"
 
 
@@ -69,6 +74,16 @@ def collect_texts(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in collect_texts(item) or [""]]
     return [] if value is None else [str(value)]
+
+
+def split_captions(text: str) -> list[str]:
+    """The captions in a text that is a list of them, as some programs save it; none for any other text."""
+    return split_list(text) or []
+
+
+def expand_lists(captions: Sequence[str]) -> list[str]:
+    """``captions``, each that is the text of a list replaced by what it lists."""
+    return [text for caption in captions for text in split_captions(caption) or [caption]]
 
 
 def choose_captions(captions: Sequence[str], mode: Mode, *, seed: int, row: int) -> list[str]:
@@ -98,14 +113,19 @@ def read_lines(path: Path) -> Iterator[Line]:
                 data = data.removeprefix(b"\xef\xbb\xbf")
             data = data.removesuffix(b"\n").removesuffix(b"\r")
             if data:
-                yield _parse_line(number, data)
+                yield _decode_line(number, data)
 
 
-def _parse_line(number: int, data: bytes) -> Line:
+def _decode_line(number: int, data: bytes) -> Line:
     try:
-        name, tab, text = data.decode("utf-8").partition("\t")
+        return parse_line(number, data.decode("utf-8"))
     except UnicodeDecodeError as error:
         return Line(number, "", "", f"it is not UTF-8 (byte {error.start + 1})")
+
+
+def parse_line(number: int, line: str) -> Line:
+    """The name and the caption of a line, with the reason why it is none."""
+    name, tab, text = line.partition("\t")
     if not tab:
         is_old_form = _LIST.fullmatch(name) is not None
         reason = "it is in the form `name: [captions]` of older scripts" if is_old_form else "it has no tab"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.io.image_reader import UnreadableError
+from rsforge.data.tables.characters import CharacterError, decode_text
 from rsforge.errors import RsforgeError
 
 F64 = npt.NDArray[np.float64]
@@ -146,11 +147,28 @@ def are_widths(values: F64, wavelength: F64) -> bool:
 def _read_rows(path: Path) -> list[list[float]]:
     if path.stat().st_size > MAX_TEXT:
         raise RsforgeError("RSF-D006", f"{path.name} is too large for a table of wavelengths", where=str(path))
-    lines = path.read_bytes().decode("utf-8-sig", errors="replace").splitlines()
+    lines = _write_points(decode_table(path.read_bytes())).splitlines()
     rows = [row for line in lines if (row := _parse_numbers(line))]
     if not rows:
         raise RsforgeError("RSF-D006", f"{path.name} holds no wavelengths", where=str(path))
     return rows
+
+
+def decode_table(data: bytes) -> str:
+    """A table of numbers as text, in whatever encoding; letters of a heading that cannot be read are replaced."""
+    try:
+        return decode_text(data).text
+    except CharacterError:
+        return data.decode("utf-8-sig", errors="replace")
+
+
+def _write_points(text: str) -> str:
+    """``text`` with points for the commas of decimals, where semicolons or tabs separate columns, as in Europe."""
+    lines = [line for line in text.splitlines() if re.search(r"\d", line)]
+    decimals = [line for line in lines if re.search(r"\d,\d", line) and re.search(r"[;\t]", line)]
+    if any("." in line for line in lines) or 2 * len(decimals) <= len(lines):
+        return text
+    return re.sub(r"(?<=\d),(?=\d)", ".", text)
 
 
 def _parse_numbers(line: str) -> list[float]:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from rsforge import durable
 from rsforge.data.cube_headers.wavelengths import MAX_TEXT, WavelengthError, read_table, wavelength_error
 from rsforge.data.cubes.cube import F64, Cube, WindowData
 from rsforge.data.cubes.envi import find_header, open_envi
 from rsforge.data.cubes.geotiff import find_geotiff, open_geotiff
 from rsforge.data.cubes.hdf5 import open_hdf5
 from rsforge.data.cubes.matlab import open_matlab
+from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.errors import RsforgeError, from_os_error
@@ -42,7 +42,7 @@ def find_cubes(place: Path, *, skip: str = "") -> dict[str, Path]:
         if place.exists():
             raise RsforgeError("RSF-D008", f"{place} is neither a file nor a folder", where="--input")
         raise RsforgeError("RSF-D001", f"{place} does not exist", where="--input")
-    every = sorted(path for path in place.rglob("*") if not durable.is_temporary(path))
+    every = sorted(path for path in place.rglob("*") if not lies_in_left_behind(place, path))
     paths = [path for path in every if path.suffix.lower() in SUFFIXES and path.name != skip and path.is_file()]
     # A header that describes a GeoTIFF is read with it.
     paths = [path for path in paths if path.suffix.lower() != ".hdr" or find_geotiff(path) is None]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.cube_headers.wavelengths import MAX_TEXT, to_nanometres
+from rsforge.data.cube_headers.wavelengths import MAX_TEXT, decode_table, to_nanometres
 from rsforge.errors import RsforgeError
 
 F64 = npt.NDArray[np.float64]
@@ -63,7 +63,7 @@ def load_response(name: str) -> Response:
         raise RsforgeError("RSF-U007", f"no sensor or file is called {name}", where="--sensor", found=name, fix=hint)
     if path.stat().st_size > MAX_TEXT:
         raise _table_error(str(path), f"it has more than {MAX_TEXT >> 20} MiB")
-    return _parse_table(path.read_bytes().decode("utf-8-sig", errors="replace"), path.stem, str(path))
+    return _parse_table(decode_table(path.read_bytes()), path.stem, str(path))
 
 
 def select_bands(response: Response, names: Sequence[str]) -> Response:

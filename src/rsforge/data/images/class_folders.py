@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from rsforge.data.io.image_reader import SUFFIXES, UnreadableError, decode_rgb, find_images, read_bytes
+from rsforge.data.files.walk import SUFFIXES, find_images, is_left_behind
+from rsforge.data.io.image_reader import UnreadableError, decode_rgb, read_bytes
 from rsforge.data.io.threads import map_in_threads
+from rsforge.data.tables.characters import CONVERT, CharacterError, decode_text
 from rsforge.errors import RsforgeError
 
 # Names for classes without one, by number, repeated after eight: the subjects of the Corel set of the course.
@@ -19,6 +21,9 @@ GENERIC = ("royalguard", "beach", "mountain", "flower", "building", "animal", "v
 _NAME = re.compile(r"(\d+)_(\d+)")
 _NEXT = re.compile(r"(?<=\s)(\d+)[\s,;:=]+(?=[^\W\d])")
 _ENTRY = re.compile(r"(\d+)[\s,;:=]+(\S.*)")
+_HEADING = re.compile(
+    r"\W*(number|no|nr|id|index|class|label|code)[^\d]*[\s,;:]+[^\d]*(name|class|label|title)\W*", re.IGNORECASE
+)
 _HAS_ARTICLE = re.compile(r"(an?|the|some|one)\s", re.IGNORECASE)
 _VOWEL = re.compile(r"[aeiou8]|hon(or|our|est)|hour|heir|1[18]\b")
 # Spelt with a vowel and spoken with a consonant: European, ewe, one-way, unit, usual, utility, uranium.
@@ -71,7 +76,11 @@ def _find_unread(root: Path, images: list[Path]) -> list[str]:
     candidates = set(root.rglob("*"))
     for folder in {image.parent for image in images}:  # linked folders are not among the first
         candidates.update(folder.iterdir())
-    odd = (p for p in candidates if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and p.is_file())
+    odd = (
+        p
+        for p in candidates
+        if p.suffix.lower() not in SUFFIXES and _NAME.fullmatch(p.stem) and not is_left_behind(p.name) and p.is_file()
+    )
     return sorted(p.relative_to(root).as_posix() for p in odd)
 
 
@@ -89,22 +98,27 @@ def _judge_image(path: Path) -> ClassImage | str:
 
 
 def read_class_names(path: Path) -> dict[int, str]:
-    """``{1: "royalguard", ...}`` from pairs of number and name, one or several a line; RSF-D006 names a bad line."""
+    """``{1: "royalguard", ...}`` from pairs of number and name, one or several a line, in any usual encoding.
+
+    A heading is skipped. RSF-D006 names a bad line.
+    """
     names: dict[int, str] = {}
     if not path.is_file():  # opening a pipe would block for ever
         raise _list_error(path, "it is not a regular file")
     try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _list_error(path, f"byte {error.start + 1} is not UTF-8") from None
+        text, _ = decode_text(path.read_bytes())
+    except CharacterError as error:
+        raise _list_error(path, f"{error} (byte {error.start + 1})", CONVERT) from None
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        is_heading = number == 1 and _HEADING.fullmatch(line.strip())
+        if not line.strip() or line.lstrip().startswith("#") or is_heading:
             continue
         for part in _split_entries(line):
             entry = _ENTRY.fullmatch(part)
             if not entry:
                 raise _list_error(path, f"line {number} is no number and name: {part[:80]!r}")
-            if names.setdefault(int(entry[1]), entry[2]) != entry[2]:
+            name = entry[2].strip().strip('"')
+            if names.setdefault(int(entry[1]), name) != name:
                 raise _list_error(path, f"line {number} names class {int(entry[1])} a second time")
     return names
 
@@ -153,6 +167,5 @@ def article(noun: str) -> str:
     return "an" if _VOWEL.match(word) and not _CONSONANT.match(word) else "a"
 
 
-def _list_error(path: Path, found: str) -> RsforgeError:
-    fix = "write a number and a name a line: 1 royalguard"
+def _list_error(path: Path, found: str, fix: str = "write a number and a name a line: 1 royalguard") -> RsforgeError:
     return RsforgeError("RSF-D006", f"{path.name} cannot be used", where=str(path), found=found, fix=fix)

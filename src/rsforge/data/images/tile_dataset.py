@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rsforge.data.files.walk import find_images, find_unread
 from rsforge.data.images.augment import CENTRE, augment, to_square
-from rsforge.data.io.image_reader import UnreadableError, decode_rgb, find_images, read_bytes, unreadable_error
+from rsforge.data.io.image_reader import UnreadableError, read_bytes, unreadable_error
 from rsforge.data.io.threads import map_in_threads
+from rsforge.data.views.colours import decode_colours
+from rsforge.data.views.view import PLAIN, View
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 from rsforge.wording import count_noun, join_first
@@ -25,23 +29,29 @@ Bad = tuple[str, str]
 
 @dataclass(frozen=True)
 class Tile:
-    """A readable image; ``name`` is its path below the root, ``digest`` the SHA-256 of its bytes."""
+    """A readable image; ``name`` is its path below the root, ``digest`` the SHA-256 of its bytes, read by ``view``."""
 
     path: Path
     name: str
     digest: str
     width: int
     height: int
+    view: View = PLAIN
 
 
 @dataclass(frozen=True)
 class TileIndex:
-    """The images of a folder: ``bad`` are (name, reason), ``duplicates`` (name, name of the first copy)."""
+    """The images of a folder: ``bad`` are (name, reason), ``duplicates`` (name, name of the first copy).
+
+    ``fixes`` are the remedies of bad images that are options, ``unread`` the names of images whose kind is not read.
+    """
 
     root: Path
     tiles: list[Tile]
     bad: list[Bad] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
+    fixes: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
@@ -66,19 +76,23 @@ def scan(
     *,
     on_bad: Literal["error", "skip"] = "error",
     exclude: Path | None = None,
+    view: View = PLAIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> TileIndex:
     """Read, hash and completely decode every image under ``root`` once; ``progress`` is called with (done, total).
+
+    Images are read by ``view``: those of more than 8 bits need the range that it declares.
 
     Of identical files the first is kept; the folder ``exclude`` is not entered. Unreadable images raise RSF-D002, or
     are left out with ``on_bad="skip"``; RSF-D001 when none is found or left.
     """
     paths = find_images(root, exclude=exclude)
-    index = TileIndex(root, [])
+    index = TileIndex(root, [], unread=find_unread(root, exclude=exclude))
     first_names: dict[str, str] = {}
-    for done, judged in enumerate(map_in_threads(lambda path: _judge_tile(root, path), paths), 1):
-        if not isinstance(judged, Tile):
-            index.bad.append(judged)
+    for done, judged in enumerate(map_in_threads(lambda path: _judge_tile(root, path, view), paths), 1):
+        if isinstance(judged, _BadTile):
+            index.bad.append((judged.name, judged.reason))
+            index.fixes.append(judged.fix)
         elif judged.digest in first_names:
             index.duplicates.append((judged.name, first_names[judged.digest]))
         else:
@@ -91,22 +105,30 @@ def scan(
     return index
 
 
-def scan_one(path: Path) -> TileIndex:
+class _BadTile(NamedTuple):
+    """An image that cannot be used, why, and the remedy where that is an option."""
+
+    name: str
+    reason: str
+    fix: str
+
+
+def scan_one(path: Path, view: View = PLAIN) -> TileIndex:
     """The one image at ``path``; RSF-D002 when it cannot be read."""
-    judged = _judge_tile(path.parent, path)
-    if not isinstance(judged, Tile):
-        raise unreadable_error(path, judged[1])
+    judged = _judge_tile(path.parent, path, view)
+    if isinstance(judged, _BadTile):
+        raise unreadable_error(path, judged.reason, judged.fix)
     return TileIndex(path, [judged])
 
 
-def _judge_tile(root: Path, path: Path) -> Tile | Bad:
+def _judge_tile(root: Path, path: Path, view: View) -> Tile | _BadTile:
     name = path.relative_to(root).as_posix()
     try:
         data = read_bytes(path)
-        height, width = decode_rgb(data).shape[:2]
+        height, width = decode_colours(path, data, view).shape[:2]
     except UnreadableError as reason:
-        return name, str(reason)
-    return Tile(path, name, hashlib.sha256(data).hexdigest(), width, height)
+        return _BadTile(name, str(reason), reason.fix)
+    return Tile(path, name, hashlib.sha256(data).hexdigest(), width, height, view)
 
 
 def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
@@ -115,8 +137,10 @@ def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
     count = count_noun(len(index.bad), "image")
     if on_bad == "skip":
         what = f"No images found in {index.root}: none of {count} can be read"
-        return RsforgeError("RSF-D001", what, where=where, found=found)
-    fix = "repair or remove the named files, or continue without them by --on-bad skip"
+        return RsforgeError("RSF-D001", what, where=where, found=found, fix=Counter(index.fixes).most_common(1)[0][0])
+    fix = Counter(index.fixes).most_common(1)[0][0]
+    if not fix:
+        fix = "repair or remove the named files, or continue without them by --on-bad skip"
     return RsforgeError("RSF-D002", f"{count} cannot be read", where=where, found=found, fix=fix)
 
 
@@ -190,9 +214,9 @@ class TileDataset(Dataset[Tensor]):
             data = read_bytes(tile.path)
             if hashlib.sha256(data).hexdigest() != tile.digest:
                 raise UnreadableError("the file changed since it was first read")
-            return to_square(decode_rgb(data), self.image_size, place)
+            return to_square(decode_colours(tile.path, data, tile.view), self.image_size, place)
         except UnreadableError as reason:
-            raise unreadable_error(tile.path, str(reason)) from None
+            raise unreadable_error(tile.path, str(reason), reason.fix) from None
         except RsforgeError as error:
             error.where = str(tile.path)
             raise

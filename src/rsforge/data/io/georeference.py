@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -16,6 +16,8 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform as reproject
 
+from rsforge.data.bands.meaning import BandMeaning
+from rsforge.data.io.native_output import first_line
 from rsforge.data.io.windows import Window
 
 Mask = npt.NDArray[np.bool_]
@@ -142,7 +144,11 @@ class ControlPoints:
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """The header of a raster: bands and dtype as ``read`` returns them; ``note`` says why there is no grid."""
+    """The header of a raster: bands and dtype as ``read`` returns them; ``note`` says why there is no grid.
+
+    ``meanings`` are those of the bands; ``spare_alpha`` says that a band called alpha is no mask, and is left aside;
+    ``pictures`` is the number of pictures in the file, of which the first is read.
+    """
 
     path: Path
     height: int
@@ -154,6 +160,9 @@ class RasterInfo:
     mode: str
     note: str = ""
     control: ControlPoints | None = None
+    meanings: tuple[BandMeaning, ...] = ()
+    spare_alpha: bool = False
+    pictures: int = 1
 
     @property
     def whole(self) -> Window:
@@ -164,13 +173,53 @@ class RasterInfo:
         return self.grid.footprint(self.height, self.width) if self.grid else None
 
 
+def read_grid(dataset: Any) -> tuple[Grid | None, str]:
+    """The grid of a dataset, or None and a clause that says why there is none."""
+    try:
+        crs = dataset.crs.to_wkt() if dataset.crs else ""
+    except Exception as error:
+        return None, f"its coordinate system cannot be read ({first_line(error)})"
+    transform = dataset.transform
+    if transform.is_identity:
+        points = len(dataset.gcps[0])
+        if points:
+            return None, f"it is placed by {points} ground control points alone"
+        return None, "its coordinate system comes without a transform" if crs else ""
+    if transform.is_degenerate:
+        return None, "its transform has no area"
+    return Grid(crs, tuple(transform)[:6]), ""
+
+
+def read_control_points(dataset: Any) -> ControlPoints | None:
+    """The ground control points and rational polynomials of a dataset; None where it has neither."""
+    points, crs = dataset.gcps
+    placed = tuple((point.row, point.col, point.x, point.y, point.z or 0.0) for point in points)
+    polynomials = tuple(sorted(dataset.tags(ns="RPC").items()))
+    if not placed and not polynomials:
+        return None
+    return ControlPoints(crs.to_wkt() if crs else "", placed, polynomials)
+
+
 def find_difference(sar: RasterInfo, optical: RasterInfo) -> str:
     """Why two images do not cover the same pixels, as a clause; empty when they do."""
     if (sar.height, sar.width) != (optical.height, optical.width):
         return f"SAR has {sar.height} x {sar.width} pixels, optical {optical.height} x {optical.width}"
-    if sar.grid is None or optical.grid is None:
+    if sar.grid is not None and optical.grid is not None:
+        return sar.grid.difference(optical.grid, sar.height, sar.width)
+    return _compare_control(sar, optical)
+
+
+def _compare_control(sar: RasterInfo, optical: RasterInfo) -> str:
+    """Why images of which at most one has a grid cannot be laid on each other; empty where nothing says it."""
+    if sar.grid is None and optical.grid is None:
+        same = sar.control == optical.control or sar.control is None or optical.control is None
+        return "" if same else "their control points differ"
+    placed, other = ("SAR", optical) if sar.grid is not None else ("optical", sar)
+    if other.control is None:
         return ""
-    return sar.grid.difference(optical.grid, sar.height, sar.width)
+    name = "optical" if placed == "SAR" else "SAR"
+    how = "ground control points" if other.control.points else "rational polynomials"
+    return f"the {name} image is placed by {how} alone, the {placed} image by a grid"
 
 
 @dataclass(frozen=True)
@@ -184,7 +233,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class BandMetadata:
-    """Tags, names, units, scales and offsets of the bands of a GeoTIFF, copied to patches cut from it.
+    """Tags, names, units, scales, offsets and colours of the bands of a GeoTIFF, copied to patches cut from it.
 
     ``imagery`` are the tags of the bands in GDAL's domain IMAGERY, which are not copied.
     """
@@ -195,13 +244,18 @@ class BandMetadata:
     units: list[str | None]
     scales: list[float]
     offsets: list[float]
+    colours: list[str] | None = None
     imagery: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class OpenRaster:
-    """An open raster; ``read(window)`` returns the pixels of a window that lies in it."""
+    """An open raster; ``read(window)`` returns the pixels of a window that lies in it.
+
+    ``pick(positions)`` is the same raster with some of its bands alone, where its format can leave the others unread.
+    """
 
     info: RasterInfo
     read: Callable[[Window], Raster]
     metadata: BandMetadata | None = None
+    pick: Callable[[Sequence[int]], OpenRaster] | None = None

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window as Frame
@@ -182,5 +183,7 @@ def write_metadata(target: Any, metadata: BandMetadata) -> None:
         target.descriptions = metadata.descriptions
         target.units = [unit or "" for unit in metadata.units]
         target.scales, target.offsets = metadata.scales, metadata.offsets
+        if metadata.colours is not None and metadata.colours != [kind.name for kind in target.colorinterp]:
+            target.colorinterp = [ColorInterp[name] for name in metadata.colours]
         for number, tags in enumerate(metadata.band_tags, 1):
             target.update_tags(number, **tags)

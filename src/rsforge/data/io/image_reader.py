@@ -1,4 +1,4 @@
-"""PNG, JPEG, BMP and TIFF files as 8-bit RGB: decoded completely, or refused with a reason."""
+"""Files of pictures as 8-bit RGB: decoded completely, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from rsforge import durable
+from rsforge.data.files.walk import SUFFIXES as SUFFIXES
+from rsforge.data.files.walk import find_images as find_images
 from rsforge.data.io.native_output import first_line, silence_libraries
-from rsforge.errors import RsforgeError, from_os_error
+from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun
 
 Pixels = npt.NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "JPEG2000")
+READ = "PNG, JPEG, BMP, TIFF, WebP or JPEG 2000"
 MAX_PIXELS = 50_000_000
+MASK_SHARE = 0.5  # of the values of an alpha band that lie at an end of its range, if it is a mask
 MAX_BYTES = 1 << 29  # more than MAX_PIXELS of 16-bit RGBA
 
 # Tags of TIFF 6.0, section 8
@@ -36,48 +38,11 @@ SAMPLES = 277
 
 
 class UnreadableError(Exception):
-    """Why a file cannot be used as an image or raster, as a clause."""
+    """Why a file cannot be used as an image or raster, as a clause; ``fix`` is the remedy where it is an option."""
 
-
-def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
-    """All files under ``folder`` with a suffix of ``SUFFIXES`` in either case, by relative path.
-
-    Linked folders are entered, each real folder once, ``exclude`` never. RSF-D001 when there is no such folder or it
-    holds no image.
-    """
-    if not folder.is_dir():
-        reason = "it is a file, not a folder" if folder.exists() else "the folder does not exist"
-        raise RsforgeError("RSF-D001", f"No images found in {folder}: {reason}", where=str(folder))
-    found = sorted(
-        _walk_images(folder, _folder_identity(exclude)), key=lambda path: path.relative_to(folder).as_posix()
-    )
-    if not found:
-        raise RsforgeError("RSF-D001", f"No images found in {folder}", where=str(folder))
-    return found
-
-
-def _folder_identity(folder: Path | None) -> set[tuple[int, int]]:
-    """Device and inode of a folder that exists: a link may lead to it under another name."""
-    if folder is None or not folder.is_dir():
-        return set()
-    status = folder.stat()
-    return {(status.st_dev, status.st_ino)}
-
-
-def _walk_images(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        status = folder.stat()
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise from_os_error(error) from error
-    if (status.st_dev, status.st_ino) in seen:
-        return
-    seen.add((status.st_dev, status.st_ino))
-    for entry in entries:
-        if entry.is_dir():
-            yield from _walk_images(entry, seen)
-        elif entry.suffix.lower() in SUFFIXES and not durable.is_temporary(entry):
-            yield entry
+    def __init__(self, reason: str, *, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -88,9 +53,9 @@ def read_rgb(path: Path) -> Pixels:
         raise unreadable_error(path, str(reason)) from None
 
 
-def unreadable_error(path: Path, reason: str) -> RsforgeError:
-    """RSF-D002 for an image that cannot be used."""
-    return RsforgeError("RSF-D002", f"cannot read the image {path}: {reason}", where=str(path))
+def unreadable_error(path: Path, reason: str, fix: str = "") -> RsforgeError:
+    """RSF-D002 for an image that cannot be used; ``fix`` is the remedy where that is an option."""
+    return RsforgeError("RSF-D002", f"cannot read the image {path}: {reason}", where=str(path), fix=fix)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -107,7 +72,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_rgb(data: bytes) -> Pixels:
-    """Decode fully to ``(H, W, 3)``: orientation applied, alpha composited on black, 16-bit grey scaled.
+    """Decode fully to ``(H, W, 3)``: orientation applied, black where an alpha mask is 0, 16-bit grey scaled.
 
     Formats outside ``FORMATS``, more than ``MAX_PIXELS`` (by the header, before decoding), floats, LAB, extra
     bands and damaged data raise ``UnreadableError``.
@@ -182,7 +147,7 @@ def is_tiff(file: BinaryIO) -> bool:
 def _explain_unidentified(file: BinaryIO) -> str:
     """Why Pillow does not open a file: it gives no reason for unusual TIFFs, whose directory is read here."""
     if not is_tiff(file):
-        return "it is not an intact PNG, JPEG, BMP or TIFF image"
+        return f"it is not an intact {READ} image"
     try:
         directory = read_tiff_directory(file)
         with silence_libraries():
@@ -206,9 +171,29 @@ def _to_rgb(image: Image.Image) -> Pixels:
         grey = _scale_16bit(image)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA"), np.uint16)
-        return ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
+        return blacken(*split_alpha(np.asarray(image.convert("RGBA"))))
     return np.asarray(image.convert("RGB"))
+
+
+def split_alpha(rgba: Pixels) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+    """Colours ``(H, W, 3)`` as they are stored, and where they hold data: not where an alpha mask is 0."""
+    alpha = rgba[..., 3]
+    valid = alpha > 0 if is_mask(alpha) else np.ones(alpha.shape, bool)
+    return rgba[..., :3], valid
+
+
+def is_mask(alpha: npt.NDArray[Any]) -> bool:
+    """Whether most values of an alpha band are at an end of its range.
+
+    GDAL calls the fourth band of any 8-bit file alpha; one that holds measurements, as of infrared, has other values.
+    """
+    ends = (alpha == 0) | (alpha == np.iinfo(alpha.dtype).max)
+    return bool(ends.mean() >= MASK_SHARE)
+
+
+def blacken(colours: Pixels, valid: npt.NDArray[np.bool_]) -> Pixels:
+    """``colours (H, W, 3)``, black where ``valid (H, W)`` is False."""
+    return colours if valid.all() else colours * valid[..., None].astype(np.uint8)
 
 
 def _scale_16bit(image: Image.Image) -> Pixels:

@@ -6,14 +6,16 @@ import math
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from rsforge.data.bands.meaning import COLOURS, BandMeaning
 from rsforge.data.io import geotiff
 from rsforge.data.io.band_choice import choose_bands
 from rsforge.data.io.georeference import Grid, Mask, OpenRaster, Raster, RasterInfo
@@ -24,6 +26,7 @@ from rsforge.data.io.image_reader import (
     PHOTOMETRIC,
     SAMPLES,
     UnreadableError,
+    is_mask,
     is_tiff,
     open_image,
     read_orientation,
@@ -39,6 +42,7 @@ __all__ = [
     "Raster",
     "RasterInfo",
     "UnreadableError",
+    "find_centre",
     "open_raster",
     "read_centre",
     "read_info",
@@ -54,6 +58,7 @@ _FORMAT = 339
 _OLD_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
 _GEO = {33550, 33922, 34264, 34735, 42113}  # GeoTIFF 1.1 annex A, and GDAL's nodata
 _CMYK = 5
+_JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # boxes, and the bare code stream
 
 
 def read_info(path: Path) -> RasterInfo:
@@ -75,44 +80,55 @@ def read_raster(path: Path, window: Window | None = None) -> Raster:
 def read_centre(path: Path) -> Raster:
     """An image, or of one larger than ``CENTRE_BYTES`` the centre; ``UnreadableError`` when it cannot be read."""
     with open_raster(path) as raster:
-        info = raster.info
-        pixels = CENTRE_BYTES // max(info.bands * np.dtype(info.dtype).itemsize, 1)
-        if info.height * info.width <= pixels:
-            return raster.read(info.whole)
-        size = math.isqrt(pixels)
-        height, width = min(info.height, size), min(info.width, size)
-        return raster.read(Window((info.height - height) // 2, (info.width - width) // 2, height, width))
+        return raster.read(find_centre(raster.info))
+
+
+def find_centre(info: RasterInfo) -> Window:
+    """The whole of an image, or of one larger than ``CENTRE_BYTES`` the centre."""
+    pixels = CENTRE_BYTES // max(info.bands * np.dtype(info.dtype).itemsize, 1)
+    if info.height * info.width <= pixels:
+        return info.whole
+    size = math.isqrt(pixels)
+    height, width = min(info.height, size), min(info.width, size)
+    return Window((info.height - height) // 2, (info.width - width) // 2, height, width)
 
 
 @contextmanager
-def open_raster(path: Path, bands: Sequence[str] = ()) -> Iterator[OpenRaster]:
+def open_raster(
+    path: Path, bands: Sequence[str] = (), *, alpha: geotiff.Alpha = "auto", onto: RasterInfo | None = None
+) -> Iterator[OpenRaster]:
     """Open a raster, or its ``bands`` alone, to read its windows; ``UnreadableError`` here and from its ``read``.
 
     GDAL reads TIFFs that are georeferenced, declare nodata, hold values of more than 8 bits or signed ones, or bands
-    that are no colours, and PNGs of 16-bit colours. Pillow decodes all others completely, at the first window.
+    that are no colours, PNGs of 16-bit colours, and JPEG 2000. Pillow decodes all others completely, at the first
+    window. ``alpha`` says what a band called alpha is, and ``onto`` an image onto whose grid it is resampled, as in
+    ``open_with_gdal``.
     """
     driver, orientation = _choose_decoder(path)
     if driver is None:
-        yield choose_bands(_open_with_pillow(path), bands)
+        yield choose_bands(_open_with_pillow(path, alpha), bands)
         return
-    with geotiff.open_with_gdal(path, driver=driver, bands=bands) as raster:
+    with geotiff.open_with_gdal(path, driver=driver, bands=bands, alpha=alpha, onto=onto) as raster:
         yield raster if orientation == 1 else _rotate_raster(raster, orientation)
 
 
-def _choose_decoder(path: Path) -> tuple[Literal["GTiff", "PNG"] | None, int]:
+def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
     """The GDAL driver to read with, None for Pillow; and the EXIF orientation, which GDAL does not apply."""
     with _open_regular_file(path) as file:
         if is_tiff(file):
             return _choose_tiff_decoder(file)
         file.seek(0)
-        if _is_deep_png(file.read(26)):
+        header = file.read(26)
+        if header.startswith(_JPEG_2000):
+            return "JP2OpenJPEG", 1
+        if _is_deep_png(header):
             file.seek(0)
             with open_image(file) as image:
                 return "PNG", read_orientation(image)
     return None, 1
 
 
-def _choose_tiff_decoder(file: BinaryIO) -> tuple[Literal["GTiff"] | None, int]:
+def _choose_tiff_decoder(file: BinaryIO) -> tuple[geotiff.Driver | None, int]:
     try:
         with silence_libraries():
             tags = read_tiff_directory(file)
@@ -159,25 +175,40 @@ def _is_plain(tags: Any) -> bool:
     )
 
 
-def _open_with_pillow(path: Path) -> OpenRaster:
+def _open_with_pillow(path: Path, alpha: geotiff.Alpha) -> OpenRaster:
     with _open_regular_file(path) as file, open_image(file) as image:
-        bands = 1 if _is_grey(image) else 3
+        roles = ("grey",) if _is_grey(image) else COLOURS
         # Pillow rotates TIFFs itself and reports the size after rotation.
         on_its_side = read_orientation(image) > 4 and image.format != "TIFF"
         width, height = image.size[::-1] if on_its_side else image.size
         dtype = "uint16" if image.mode.startswith("I") else "uint8"
-        info = RasterInfo(path, height, width, bands, dtype, None, None, image.mode)
+        pictures = int(getattr(image, "n_frames", 1))
+        info = RasterInfo(
+            path, height, width, len(roles), dtype, None, None, image.mode, pictures=pictures,
+            meanings=tuple(BandMeaning(role=role) for role in roles),
+        )  # fmt: skip
+        spare = _has_alpha(image) and alpha == "band"
+        decoded = None
+        if _has_alpha(image) and alpha == "auto":
+            image.load()
+            spare = not is_mask(np.asarray(image.getchannel("A")))
+            decoded = _to_arrays(image, spare=spare)
 
     @cache
     def decode() -> tuple[npt.NDArray[Any], Mask]:
+        if decoded is not None:
+            return decoded
         with _open_regular_file(path) as file, open_image(file) as image:
             image.load()
-            return _to_arrays(image)
+            return _to_arrays(image, spare=spare)
 
     def read(window: Window) -> Raster:
         values, valid = decode()
         return _crop(info, values, valid, window)
 
+    if spare:
+        last = BandMeaning()
+        info = replace(info, bands=info.bands + 1, meanings=(*info.meanings, last), spare_alpha=True)
     return OpenRaster(info, read)
 
 
@@ -185,11 +216,18 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
-def _to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], Mask]:
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA")
+
+
+def _to_arrays(image: Image.Image, *, spare: bool) -> tuple[npt.NDArray[Any], Mask]:
+    """Values ``(H, W, C)`` and where they hold data; with ``spare`` the band called alpha is the last of them."""
     orientation = read_orientation(image)
     if image.mode.startswith("I"):
         values: npt.NDArray[Any] = np.asarray(image).astype(np.uint16)
         valid: Mask = values != image.info.get("transparency", -1)
+    elif spare:
+        values, valid = np.asarray(image), np.ones(image.size[::-1], bool)
     else:
         values = np.asarray(image.convert("L" if _is_grey(image) else "RGB"))
         valid = np.ones(values.shape[:2], bool)

@@ -13,15 +13,27 @@ def resolve_inside(root: Path, name: str, *, where: str) -> Path:
     """The path of ``name``, as written in the table ``where``, relative to ``root``.
 
     Backslashes are separators. Absolute names, drives, ``..`` past the root, NUL characters and links that lead out of
-    the root raise RSF-D005. The file need not exist.
+    the root (``is_inside``) raise RSF-D005. The file need not exist.
     """
     plain = PurePosixPath(name.replace("\\", "/"))
     drive = any(":" in part for part in plain.parts[:1])
     if name.strip() and "\0" not in name and not plain.is_absolute() and not drive:
         path = root / plain
-        if path.resolve().is_relative_to(root.resolve()):
+        if is_inside(root, path):
             return path
     raise RsforgeError("RSF-D005", f"a path leaves the data folder {root}", where=where, found=repr(name)[:200])
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether ``path``, with its links followed, lies in ``root``, or is a blob of the hub's cache that ``root`` is of.
+
+    The cache of a hub has CACHE/snapshots/REVISION with links to CACHE/blobs, which hold this repository alone.
+    """
+    real, own = path.resolve(), root.resolve()
+    if real.is_relative_to(own):
+        return True
+    caches = [parent.parent for parent in (own, *own.parents) if parent.name == "snapshots"]
+    return any(real.parent == cache / "blobs" and (cache / "blobs").is_dir() for cache in caches[:1])
 
 
 def find_stray(root: Path, path: Path) -> str:
@@ -29,7 +41,7 @@ def find_stray(root: Path, path: Path) -> str:
     if not path.is_symlink():
         return ""
     try:
-        inside = path.resolve().is_relative_to(root.resolve())
+        inside = is_inside(root, path)
         path.stat()
     except FileNotFoundError:
         return "" if inside else LEAVES

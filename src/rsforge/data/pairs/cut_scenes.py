@@ -6,7 +6,7 @@ import io
 import itertools
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ from PIL import Image
 from rsforge import durable
 from rsforge.data.io.geotiff_writer import encode_geotiff, encode_png
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
-from rsforge.data.io.rasters import OpenRaster, Raster, open_raster
+from rsforge.data.io.rasters import OpenRaster, Raster
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
 from rsforge.data.pairs.scene_pairs import ScenePair
+from rsforge.data.views.view import Modality, open_stored, open_view
 
+SAR: Modality = "sar"
+OPTICAL: Modality = "optical"
 _SAMPLED = 8  # windows of a scene
 _VALUES = 1 << 16  # values of a window
 
@@ -46,7 +49,8 @@ def sample_sar_values(scene: ScenePair, windows: list[Window]) -> npt.NDArray[An
     others = (k for k in range(len(windows)) if k not in spread)
     parts = [np.empty(0, scene.sar.dtype)]
     with ExitStack() as stack:
-        raster = _open_image(stack, scene.sar.path)
+        raster = _open(stack, open_view(scene.sar.path, scene.views.sar, "sar", scene.grid_of_sar), scene.sar.path)
+        parts[0] = parts[0].astype(raster.info.dtype)
         for k in itertools.chain(spread, others):
             if len(parts) > len(spread) and any(part.size for part in parts):
                 break
@@ -63,7 +67,14 @@ def cut_patches(scene: ScenePair, windows: list[Window], *, min_valid: float) ->
     Windows are read in the calling thread, because an open raster cannot be read by two, and encoded in others.
     """
     with ExitStack() as stack:
-        sar, optical = _open_image(stack, scene.sar.path), _open_image(stack, scene.optical.path)
+        opened = [
+            _open(stack, open_stored(info.path, view, modality, onto), info.path)
+            for info, view, modality, onto in (
+                (scene.sar, scene.views.sar, SAR, scene.grid_of_sar),
+                (scene.optical, scene.views.optical, OPTICAL, scene.grid_of_optical),
+            )
+        ]
+        sar, optical = opened
         suffixes = _suffix_of(sar), _suffix_of(optical)
 
         def read_windows() -> Iterator[tuple[Window, Raster, Raster]]:
@@ -80,11 +91,11 @@ def cut_patches(scene: ScenePair, windows: list[Window], *, min_valid: float) ->
         yield from map_in_threads(encode_window, read_windows())
 
 
-def _open_image(stack: ExitStack, path: Path) -> OpenRaster:
+def _open(stack: ExitStack, raster: AbstractContextManager[OpenRaster], path: Path) -> OpenRaster:
     try:
-        return stack.enter_context(open_raster(path))
+        return stack.enter_context(raster)
     except UnreadableError as reason:
-        raise unreadable_error(path, str(reason)) from None
+        raise unreadable_error(path, str(reason), reason.fix) from None
 
 
 def _read_window(raster: OpenRaster, window: Window) -> Raster:

@@ -20,9 +20,10 @@ from rsforge.data.images.augment import crop_centre, to_square
 from rsforge.data.io.digests import file_digest
 from rsforge.data.io.image_reader import unreadable_error
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.pairs.pair import Pair
+from rsforge.data.pairs.pair import PLAIN_PAIR, Pair
 from rsforge.data.pairs.reading import open_optical, open_pair, open_sar
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.views.view import PLAIN, PairViews, View
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
@@ -97,9 +98,9 @@ def judge_in_threads(judge: Callable[[T], R], things: Iterable[T]) -> Generator[
     return map_in_threads(judge_or_refuse, things)
 
 
-def read_sar_square(path: Path, radiometry: Radiometry, size: int) -> Tensor:
-    """The centre square of a SAR image: float32 ``(C, size, size)`` in [-1, 1]."""
-    return read_sar_view(path, radiometry, size).values
+def read_sar_square(path: Path, radiometry: Radiometry, size: int, view: View = PLAIN) -> Tensor:
+    """The centre square of a SAR image, read by ``view``: float32 ``(C, size, size)`` in [-1, 1]."""
+    return read_sar_view(path, radiometry, size, view).values
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,9 @@ class SarView:
     width: int
 
 
-def read_sar_view(path: Path, radiometry: Radiometry, size: int) -> SarView:
+def read_sar_view(path: Path, radiometry: Radiometry, size: int, view: View = PLAIN) -> SarView:
     """The centre square of a SAR image, and where it holds data: where most of a pixel's weights do."""
-    values, valid = open_sar(path, radiometry)
+    values, valid = open_sar(path, radiometry, view)
     bands = [*np.moveaxis(values, -1, 0), valid.astype(np.float32)]
     *squares, share = [np.array(crop_centre(Image.fromarray(band), size)) for band in bands]
     # Bicubic resampling overshoots at edges.
@@ -125,9 +126,9 @@ def read_sar_view(path: Path, radiometry: Radiometry, size: int) -> SarView:
     return SarView(tensor, torch.from_numpy(share > 0.5), *valid.shape)
 
 
-def read_optical_square(path: Path, size: int, allow_gray: bool) -> Tensor:
-    """The centre square of an optical image: uint8 ``(3, size, size)``."""
-    unit = open_optical(path, allow_gray_optical=allow_gray)
+def read_optical_square(path: Path, size: int, allow_gray: bool, view: View = PLAIN) -> Tensor:
+    """The centre square of an optical image, read by ``view``: uint8 ``(3, size, size)``."""
+    unit = open_optical(path, view, allow_gray_optical=allow_gray)
     return to_square(np.rint((unit + 1) * 127.5).astype(np.uint8), size)
 
 
@@ -175,11 +176,12 @@ def open_squares(
     image_size: int,
     allow_gray_optical: bool,
     keep_bytes: int,
+    views: PairViews,
 ) -> tuple[SquareImages, SquareImages]:
     """The SAR files, of ``bands`` bands, and the optical files as squares, cached if they fit into ``keep_bytes``."""
     keep = (4 * bands * len(sar) + 3 * len(optical)) * image_size**2 <= keep_bytes
-    read_sar = partial(read_sar_square, radiometry=radiometry, size=image_size)
-    read_optical = partial(read_optical_square, size=image_size, allow_gray=allow_gray_optical)
+    read_sar = partial(read_sar_square, radiometry=radiometry, size=image_size, view=views.sar)
+    read_optical = partial(read_optical_square, size=image_size, allow_gray=allow_gray_optical, view=views.optical)
     return SquareImages(sar, read_sar, keep=keep), SquareImages(optical, read_optical, keep=keep)
 
 
@@ -213,6 +215,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
             image_size=image_size,
             allow_gray_optical=allow_gray_optical,
             keep_bytes=keep_bytes,
+            views=judged[0].pair.views if judged else PLAIN_PAIR,
         )
 
     def __len__(self) -> int:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from rsforge.data.io.dataset_card import CARD, read_card
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.pairs.layouts import FolderPair, find_layout
+from rsforge.data.names.pairing_remedies import choose_remedy
+from rsforge.data.names.scene_names import find_places, find_window
+from rsforge.data.names.sides import side_of_word
+from rsforge.data.pairs.folders import FolderPair
+from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
 from rsforge.data.pairs.names import SEN12, match_names
 from rsforge.data.pairs.pair import Pair, locate_pair
 from rsforge.data.pairs.tables import TableRow, name_season, read_table, table_path
@@ -76,13 +80,15 @@ def find_pairs(
 
 
 def _no_pairs_error(index: PairIndex) -> RsforgeError:
-    """RSF-D009 with the empty folders, or else the first few reasons."""
+    """RSF-D009 with the empty folders, or else the first few reasons, and the remedy of the commonest."""
+    refuse_single_bands(index.root)
     reasons = [*index.orphans, *index.problems]
+    fix = choose_remedy(index.root, reasons)
     found = "; ".join(f"{name}: {reason}" for name, reason in reasons[:3])
     what = f"no SAR image in {index.root} has its optical one"
     if index.empty_folders:
         what += f": there are no images in {join_start(index.empty_folders, 4)}"
-    return RsforgeError("RSF-D009", what, where=str(index.root), found=found)
+    return RsforgeError("RSF-D009", what, where=str(index.root), found=found, fix=fix)
 
 
 def choose_groups(groups: list[FolderPair], terrains: Sequence[str]) -> list[FolderPair]:
@@ -122,6 +128,7 @@ def _match_group(index: PairIndex, group: FolderPair, rows: dict[Path, TableRow]
         empty = [folder for folder in (group.sar, group.optical) if folder not in filled]
         index.empty_folders += [folder.relative_to(root).as_posix() for folder in empty]
     pairs = [_describe_pair(index, group, name, sar, optical, rows) for name, sar, optical in matched.pairs]
+    pairs = _name_scenes(index, group, pairs)
     _compare_with_table(index, group, pairs, rows)
     return pairs
 
@@ -166,7 +173,7 @@ def _read_table_rows(index: PairIndex, group: FolderPair, collect_problems: bool
 def _read_table(index: PairIndex, table: Path, collect_problems: bool) -> Iterator[TableRow]:
     """The rows of a table; with ``collect_problems`` those before the first that cannot be used."""
     try:
-        yield from read_table(index.root, table)
+        yield from read_table(index.root, table, index.notes.append)
     except RsforgeError as error:
         if not collect_problems:
             raise
@@ -180,7 +187,7 @@ def _describe_pair(
     """A pair with what its name, its folder and its row in the table say."""
     scene, season = parse_scene_and_season(index.layout, group.name, name)
     pair = Pair(f"{group.name}/{name}" if group.name else name, sar, optical, scene=scene, season=season)
-    if index.layout == "terrain":
+    if index.layout == "terrain" and not side_of_word(group.name):
         pair = replace(pair, terrain=group.name)
     row = rows.get(sar)
     if row is not None and row.optical != optical:
@@ -189,6 +196,22 @@ def _describe_pair(
     if row is not None:
         pair = _add_row(pair, group, row)
     return replace(pair, metadata={**pair.metadata, **{name: getattr(pair, name) for name in FACTS}})
+
+
+def _name_scenes(index: PairIndex, group: FolderPair, pairs: list[Pair]) -> list[Pair]:
+    """The pairs, those of unknown scenes with the scene that all their names tell."""
+    unknown = [pair.name for pair in pairs if not pair.scene]
+    places, titles = find_places(unknown)
+    index.notes += [note for title in titles if (note := f"names tell the scenes of pairs: {title}") not in index.notes]
+    named = []
+    for pair in pairs:
+        place = places.get(pair.name)
+        if place is not None:
+            window = pair.window or find_window(place, pair.optical)
+            metadata = {**pair.metadata, "scene": place.scene}
+            pair = replace(pair, scene=place.scene, window=window, metadata=metadata)
+        named.append(pair)
+    return named
 
 
 def _add_row(pair: Pair, group: FolderPair, row: TableRow) -> Pair:

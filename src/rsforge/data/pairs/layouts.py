@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
-from rsforge.data.io.safe_paths import find_stray
-from rsforge.data.pairs.names import list_entries
+from rsforge.data.names.modality_words import OPTICAL, SAR, modality_of_folder
+from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders, walk_folders
+from rsforge.data.pairs.names import list_entries, scan_names
+from rsforge.data.pairs.nested_layouts import find_mixed, find_nested
 from rsforge.data.pairs.scene_pairs import holds_scene
 from rsforge.errors import RsforgeError
 from rsforge.wording import join_start
 
 _SAR = re.compile(r"(s1|sar|sentinel-?1).*", re.IGNORECASE)
 _OPTICAL = re.compile(r"(s2|op|opt|optical|rgb|eo|sentinel-?2)([^a-z].*|rgb.*|l[12].*|)", re.IGNORECASE)
-
-Problems = list[tuple[str, str]]
-"""Folder, and the reason why it is named."""
-
-
-@dataclass(frozen=True)
-class FolderPair:
-    """A folder of SAR images and one of optical images; ``name`` is their common folder below the root, or empty."""
-
-    name: str
-    sar: Path
-    optical: Path
 
 
 @dataclass
@@ -66,12 +58,14 @@ def find_layout(root: Path, requested: str) -> PairLayout:
 
 
 def holds_pair_folders(root: Path) -> bool:
-    """Whether ``root`` has folders of SAR beside folders of optical images, as the layouts regions and terrain have."""
-    return root.is_dir() and any(_FINDERS[name](root, [], []) for name in ("regions", "terrain"))
+    """Whether ``root`` has SAR images beside optical ones, in folders or by words in names."""
+    with suppress(RsforgeError):  # several folders of SAR images are for commands that pair
+        return root.is_dir() and any(_FINDERS[name](root, [], []) for name in ("regions", "terrain", "nested", "mixed"))
+    return True
 
 
 def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> RsforgeError:
-    folders = _list_folders(root, [])
+    folders = list_folders(root, [])
     names = [path.name for path in folders] or ["no folders"]
     code = "RSF-D009" if folders else "RSF-D001"
     if any(holds_scene(path) for path in [root, *folders]):
@@ -84,24 +78,9 @@ def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> Rsforg
     return RsforgeError(code, f"no SAR and optical folders found in {root}", where=str(root), found=found, fix=fix)
 
 
-def _list_folders(folder: Path, problems: Problems) -> list[Path]:
-    """The folders in ``folder``; links that lead out of it are left out."""
-    folders = []
-    try:
-        for path in list_entries(folder, folders=True):
-            if stray := find_stray(folder, path):
-                problems.append((path.name, stray))
-            else:
-                folders.append(path)
-    except OSError as error:
-        problems.append((folder.name, error.strerror or "it cannot be entered"))
-        return []
-    return folders
-
-
 def _find_folder_pair(folder: Path, sar: str, optical: str, problems: Problems, name: str) -> list[FolderPair]:
     """The folders ``sar`` and ``optical`` in ``folder``, as a list of one or none; a single one is a problem."""
-    inner = {path.name.lower(): path for path in _list_folders(folder, problems)}
+    inner = {path.name.lower(): path for path in list_folders(folder, problems)}
     sar_folder, optical_folder = inner.get(sar), inner.get(optical)
     if sar_folder and optical_folder:
         return [FolderPair(name, sar_folder, optical_folder)]
@@ -113,7 +92,7 @@ def _find_folder_pair(folder: Path, sar: str, optical: str, problems: Problems, 
 
 def _find_regions(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
     groups = []
-    for folder in _list_folders(root, problems):
+    for folder in list_folders(root, problems):
         match = re.fullmatch(r"r_(\d+)", folder.name)
         if match:
             groups += _find_folder_pair(folder, f"s1_{match[1]}", f"s2_{match[1]}", problems, folder.name)
@@ -122,18 +101,18 @@ def _find_regions(root: Path, notes: list[str], problems: Problems) -> list[Fold
 
 def _find_terrains(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
     for group in _find_folder_pair(root, "s1", "s2", [], ""):
-        if _has_image(group.sar, problems) and _has_image(group.optical, problems):
+        if has_image(group.sar, problems) and has_image(group.optical, problems):
             return [group]
     groups = []
-    for folder in _list_folders(root, problems):
+    for folder in list_folders(root, problems):
         groups += _find_folder_pair(folder, "s1", "s2", problems, folder.name)
     return groups
 
 
 def _find_by_names(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
-    filled = [folder for folder in _list_folders(root, problems) if _has_image(folder, problems)]
-    sar = [folder for folder in filled if _SAR.fullmatch(folder.name)]
-    optical = [folder for folder in filled if _OPTICAL.fullmatch(folder.name)]
+    filled = [folder for folder in list_folders(root, problems) if has_image(folder, problems)]
+    sar = [folder for folder in filled if _SAR.fullmatch(folder.name) or modality_of_folder(folder.name) == SAR]
+    optical = [folder for folder in filled if _is_optical(folder.name)]
     if not sar or not optical:
         return []
     if len(sar) > 1:
@@ -143,6 +122,10 @@ def _find_by_names(root: Path, notes: list[str], problems: Problems) -> list[Fol
     if len(optical) > 1:
         optical = [_choose_optical(root, optical, notes)]
     return [FolderPair("", sar[0], optical[0])]
+
+
+def _is_optical(name: str) -> bool:
+    return bool(_OPTICAL.fullmatch(name)) or modality_of_folder(name) == OPTICAL
 
 
 def _choose_optical(root: Path, folders: list[Path], notes: list[str]) -> Path:
@@ -157,14 +140,6 @@ def _choose_optical(root: Path, folders: list[Path], notes: list[str]) -> Path:
     return coloured[0]
 
 
-def _has_image(folder: Path, problems: Problems) -> bool:
-    try:
-        return bool(list_entries(folder, folders=False))
-    except OSError as error:
-        problems.append((folder.name, error.strerror or "it cannot be entered"))
-        return False
-
-
 def _count_bands(folder: Path) -> int:
     """The number of bands of the first image; 0 when it cannot be read."""
     try:
@@ -176,8 +151,8 @@ def _count_bands(folder: Path) -> int:
 
 def _refuse_bigearthnet(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
     """RSF-D009 for a folder of BigEarthNet; no groups for any other."""
-    for folder in [root, *_list_folders(root, problems)]:
-        for patch in _list_folders(folder, [])[:3]:
+    for folder in [root, *list_folders(root, problems)]:
+        for patch in list_folders(folder, [])[:3]:
             if (patch / f"{patch.name}_labels_metadata.json").is_file():
                 raise RsforgeError(
                     "RSF-D009",
@@ -188,16 +163,67 @@ def _refuse_bigearthnet(root: Path, notes: list[str], problems: Problems) -> lis
     return []
 
 
+def _find_nested(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    return find_nested(root, notes, _choose_optical)
+
+
+def _find_mixed(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    return find_mixed(root)
+
+
+_BAND = re.compile(r"(?P<base>.+)[_\-.](?P<band>VV|VH|HH|HV|B0?[1-9]|B1[0-2]|B8A)(?:_\d+m)?", re.IGNORECASE)
+
+
+def _find_single_bands(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    refuse_single_bands(root)
+    return []
+
+
+def refuse_single_bands(root: Path) -> None:
+    """RSF-D009 for a folder of one file a band or polarisation, with the command that stacks the first of them."""
+    for folder in walk_folders(root):
+        names = list(scan_names(folder, folders=False))
+        by_base: dict[str, list[Path]] = {}
+        for name in names:
+            if found := _BAND.fullmatch(name.rpartition(".")[0]):
+                by_base.setdefault(found["base"], []).append(folder / name)
+        several = {base: paths for base, paths in by_base.items() if len(paths) > 1}
+        if several and 2 * sum(map(len, several.values())) > len(names):
+            base = min(several)
+            raise _single_bands_error(folder, base, sorted(several[base]))
+
+
+def _single_bands_error(folder: Path, base: str, paths: list[Path]) -> RsforgeError:
+    names = {found["band"].upper(): path for path in paths if (found := _BAND.fullmatch(path.stem))}
+    colours = [names[band] for band in ("B04", "B03", "B02") if band in names]
+    chosen = colours if len(colours) == 3 else [names[band] for band in ("VV", "VH", "HH", "HV") if band in names]
+    stacked = " ".join(shlex.quote(str(path)) for path in chosen or paths)
+    target = shlex.quote(str(folder / f"{base}.tif"))
+    return RsforgeError(
+        "RSF-D009",
+        "there is one file a band, and bands are not stacked",
+        where=str(folder),
+        found=", ".join(path.name for path in paths[:4]),
+        fix=f"stack each image, as by `rio stack {stacked} -o {target}`, and move the files of single bands away",
+    )
+
+
 _Finder = Callable[[Path, list[str], Problems], list[FolderPair]]
 _FINDERS: dict[str, _Finder] = {
     "regions": _find_regions,
     "terrain": _find_terrains,
     "names": _find_by_names,
     "bigearthnet": _refuse_bigearthnet,
+    "bands": _find_single_bands,
+    "nested": _find_nested,
+    "mixed": _find_mixed,
 }
 _PATTERNS = {
     "regions": "r_XXX/s1_XXX and r_XXX/s2_XXX",
     "terrain": "TERRAIN/s1 and TERRAIN/s2",
     "names": "a SAR folder (s1, sar) beside an optical one (s2, optical, rgb)",
     "bigearthnet": "PATCH/PATCH_labels_metadata.json",
+    "bands": "IMAGE_VV.tif beside IMAGE_VH.tif, or IMAGE_B02.tif beside IMAGE_B03.tif",
+    "nested": "folders at any depth that differ in a word for SAR or optical (s1_30 and s2_30, trainA and trainB)",
+    "mixed": "IMAGE_sar and IMAGE_opt in one folder",
 }

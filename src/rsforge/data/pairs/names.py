@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rsforge import durable
-from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.files.walk import is_image, is_left_behind
 from rsforge.data.io.safe_paths import find_stray
+from rsforge.data.names.modality_words import strip_folder, strip_word
+from rsforge.data.names.near_names import describe_nearest
+from rsforge.data.tables.characters import compose
 
 SEN12 = re.compile(r"ROIs(?P<roi>\d+)_(?P<season>[a-z]+)_(?P<scene>\d+)_p\d+")
 _TOKENS = {modality: re.compile(rf"(^|[_\-. ])s{modality}(?=[_\-. ]|$)", re.IGNORECASE) for modality in (1, 2)}
+MOST_EXPLAINED = 50
+"""So many orphans of a folder get the nearest name beside their reason."""
 
 
 @dataclass
@@ -30,15 +35,25 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def list_entries(folder: Path, *, folders: bool) -> list[Path]:
-    """The folders in ``folder``, or its image files, in natural order, without hidden and temporary ones."""
-    paths = []
+    """The folders in ``folder``, or its image files, in natural order, without hidden ones and those left behind."""
+    return sorted(
+        (folder / name for name in scan_names(folder, folders=folders)), key=lambda path: natural_key(path.name)
+    )
+
+
+def scan_names(folder: Path, *, folders: bool) -> Iterator[str]:
+    """The names that ``list_entries`` has, in no order, one by one: large folders are not sorted to be looked into."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", durable.TEMPORARY)) or _is_folder(entry, folders) != folders:
+            if is_left_behind(entry.name) or _is_folder(entry, folders) != folders:
                 continue
-            if folders or Path(entry.name).suffix.lower() in SUFFIXES:
-                paths.append(folder / entry.name)
-    return sorted(paths, key=lambda path: natural_key(path.name))
+            if folders or is_image(Path(entry.name)):
+                yield entry.name
+
+
+def scan_stems(folder: Path) -> list[str]:
+    """The names of the images in ``folder`` without suffixes, in no order."""
+    return [name.rpartition(".")[0] for name in scan_names(folder, folders=False)]
 
 
 def _is_folder(entry: os.DirEntry[str], presumed: bool) -> bool:
@@ -55,16 +70,72 @@ def strip_token(stem: str, modality: int) -> str:
 
 
 def match_names(root: Path, sar: Path, optical: Path) -> Match:
-    """Pair the images of two folders: first by equal stems, then by stems without their tokens s1 and s2."""
+    """Pair the images of two folders: by equal stems, then without tokens s1 and s2, then without other such words.
+
+    Stems are compared as people read them (NFC). Where both are one folder, the word in a name tells its modality.
+    The reason of an orphan says how the nearest name differs.
+    """
     result = Match()
-    sar_files, optical_files = _index_by_stem(root, sar, result), _index_by_stem(root, optical, result)
+    if sar == optical:
+        sar_files, optical_files = _part_folder(root, sar, result)
+    else:
+        sar_files, optical_files = _index_by_stem(root, sar, result), _index_by_stem(root, optical, result)
     _take_pairs(sar_files, optical_files, result)
     sar_files, optical_files = _index_by_key(sar_files, 1, result), _index_by_key(optical_files, 2, result)
     _take_pairs(sar_files, optical_files, result)
-    result.orphans += [(path, f"{optical.name} has no partner of it") for path in sar_files.values()]
-    result.orphans += [(path, f"{sar.name} has no partner of it") for path in optical_files.values()]
+    _take_by_words(sar_files, optical_files, result)
+    for own, others, folder in ((sar_files, optical_files, optical), (optical_files, sar_files, sar)):
+        result.orphans += _explain_orphans(own, others, folder)
     result.pairs.sort(key=lambda pair: natural_key(pair[0]))
     return result
+
+
+def _part_folder(root: Path, folder: Path, result: Match) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The SAR and the optical images of one folder by stem; those without a word for either are orphans."""
+    parts: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+    for stem, path in _index_by_stem(root, folder, result).items():
+        modality = modality_of_stem(stem)
+        if modality is None:
+            result.orphans.append((path, "its name says neither SAR nor optical"))
+        else:
+            parts[modality - 1][stem] = path
+    return parts
+
+
+def modality_of_stem(stem: str) -> int | None:
+    """1 or 2 where a name has a word for SAR or for optical images, and not for both."""
+    found = [modality for modality in (1, 2) if strip_word(stem, modality) is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _take_by_words(sar_files: dict[str, Path], optical_files: dict[str, Path], result: Match) -> None:
+    """Move into the pairs what is equal without other words: sar1 and opt1, or the name of the folder in a name."""
+    sar_keys, optical_keys = _index_by_word(sar_files, 1), _index_by_word(optical_files, 2)
+    for key in sorted(sar_keys.keys() & optical_keys.keys(), key=natural_key):
+        own, other = sar_keys[key], optical_keys[key]
+        result.pairs.append((key, sar_files.pop(own), optical_files.pop(other)))
+
+
+def _index_by_word(files: dict[str, Path], modality: int) -> dict[str, str]:
+    """By stem without its word, the key in ``files``; names that are equal without theirs are left out."""
+    keys: dict[str, str] = {}
+    twice = set()
+    for key, path in files.items():
+        folder = compose(path.parent.name)
+        bare = strip_folder(key, folder) if strip_word(folder, modality) is not None else None
+        bare = strip_word(key, modality) if bare is None else bare
+        bare = key if bare is None else bare
+        if bare in keys or not bare:
+            twice.add(bare)
+        keys[bare] = key
+    return {bare: key for bare, key in keys.items() if bare not in twice}
+
+
+def _explain_orphans(own: dict[str, Path], others: dict[str, Path], folder: Path) -> Iterator[tuple[Path, str]]:
+    candidates = [path.stem for path in others.values()]
+    for number, path in enumerate(own.values()):
+        near = describe_nearest(path.stem, candidates) if number < MOST_EXPLAINED and candidates else ""
+        yield path, f"{folder.name} has no partner of it{f': {near}' if near else ''}"
 
 
 def _take_pairs(sar_files: dict[str, Path], optical_files: dict[str, Path], result: Match) -> None:
@@ -76,12 +147,13 @@ def _take_pairs(sar_files: dict[str, Path], optical_files: dict[str, Path], resu
 def _index_by_stem(root: Path, folder: Path, result: Match) -> dict[str, Path]:
     stems: dict[str, Path] = {}
     for path in list_entries(folder, folders=False):
+        stem = compose(path.stem)
         if stray := find_stray(root, path):
             result.orphans.append((path, stray))
-        elif path.stem in stems:
-            result.orphans.append((path, f"{stems[path.stem].name} has the same name"))
+        elif stem in stems:
+            result.orphans.append((path, f"{stems[stem].name} has the same name"))
         else:
-            stems[path.stem] = path
+            stems[stem] = path
     return stems
 
 

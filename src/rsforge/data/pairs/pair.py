@@ -10,8 +10,10 @@ from rsforge.data.io import rasters
 from rsforge.data.io.georeference import Footprint, find_difference
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
+from rsforge.data.views.view import PairViews
 
 TIFF = (".tif", ".tiff")
+PLAIN_PAIR = PairViews()
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Pair:
 
     ``name`` is unique and relative, without the folder or token s1 or s2; ``window`` is the place of a patch in its
     scene; ``coordinates`` are (longitude, latitude) in degrees; ``footprint`` is that of a GeoTIFF; ``metadata`` are
-    all columns of its row in the table, with scene, terrain, region, season and country as they are here. Empty texts
-    and None mean unknown.
+    all columns of its row in the table, with scene, terrain, region, season and country as they are here; ``views`` say
+    how the images are read. Empty texts and None mean unknown.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Pair:
     coordinates: tuple[float, float] | None = None
     footprint: Footprint | None = None
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    views: PairViews = PLAIN_PAIR
 
 
 def locate_pair(pair: Pair) -> tuple[Pair, str]:

@@ -17,12 +17,23 @@ from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, Unit, check_values, settle_radiometry, value_extent
+from rsforge.data.views.view import (
+    NAME_BANDS,
+    PLAIN,
+    BandsError,
+    Modality,
+    RangeError,
+    View,
+    read_view,
+    to_bytes,
+)
 from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun
 
 Values = npt.NDArray[np.float32]
 
 _SAMPLED = 16
+_MODALITY_NAMES: dict[Modality, str] = {"sar": "SAR", "optical": "optical"}
 
 
 def find_radiometry(
@@ -32,56 +43,65 @@ def find_radiometry(
 
     RSF-D002 when no sample can be read, RSF-D006 for a damaged card, RSF-D010 when no unit fits.
     """
-    return find_radiometry_of_files(index.root, [pair.sar for pair in index.pairs], unit, clip)
+    view = index.pairs[0].views.sar if index.pairs else PLAIN
+    return find_radiometry_of_files(index.root, [pair.sar for pair in index.pairs], unit, clip, view)
 
 
 def find_radiometry_of_files(
-    root: Path, files: Sequence[Path], unit: Unit | Literal["auto"] = "auto", clip: tuple[float, float] | None = None
+    root: Path,
+    files: Sequence[Path],
+    unit: Unit | Literal["auto"] = "auto",
+    clip: tuple[float, float] | None = None,
+    view: View = PLAIN,
 ) -> tuple[Radiometry, str]:
-    """``find_radiometry`` for the SAR images ``files`` of the data set at ``root``."""
+    """``find_radiometry`` for the SAR images ``files`` of the data set at ``root``, read by ``view``."""
     card = read_card(root)
     if unit == "auto" and clip is None and "radiometry" in card:
         stored = Radiometry.from_dict(card["radiometry"], where=str(root / CARD))
         return stored, f"{stored.unit} kept from {stored.low:g} to {stored.high:g}, as {CARD} says"
     spread = np.linspace(0, len(files) - 1, min(_SAMPLED, len(files))).astype(int)
-    samples, failures = [], []
+    samples, units, failures = [], set(), []
     for k in spread:
         try:
-            raster = _read_image(files[k])
+            raster = _read_image(files[k], view, "sar")
             samples.append(rgb_to_grey(raster.values)[raster.valid])
+            units |= {meaning.unit.lower() for meaning in raster.info.meanings}
         except RsforgeError as error:
             failures.append(error)
     if not samples:
         raise failures[0]
     low, high = value_extent(samples)
+    if unit == "auto" and units == {"db"} and samples[0].dtype.kind == "f":
+        radiometry, _ = settle_radiometry("db", clip, str(samples[0].dtype), low, high)
+        return radiometry, f"db, as the files say; kept from {radiometry.low:g} to {radiometry.high:g}"
     return settle_radiometry(unit, clip, str(samples[0].dtype), low, high)
 
 
-def open_pair(
-    pair: Pair, radiometry: Radiometry, *, optical: Radiometry = EIGHT_BIT, allow_gray_optical: bool = False
-) -> tuple[Values, Values]:
-    """SAR ``(H, W, C)`` and optical ``(H, W, 3)``, float32 in [-1, 1]; invalid pixels are -1.
+def open_pair(pair: Pair, radiometry: Radiometry, *, allow_gray_optical: bool = False) -> tuple[Values, Values]:
+    """SAR ``(H, W, C)`` and optical ``(H, W, 3)``, float32 in [-1, 1], read by the pair's views; invalid pixels are -1.
 
     RSF-D002 when one cannot be read, RSF-D009 when they differ in size or grid or the optical image does not have three
     bands (``allow_gray_optical`` repeats a single one), RSF-D010 when values contradict their radiometry.
     """
-    sar_raster, optical_raster = _read_image(pair.sar), _read_image(pair.optical)
+    views = pair.views
+    sar_raster = _read_image(pair.sar, views.sar, "sar")
+    optical_raster = _read_image(pair.optical, views.optical, "optical")
     reason = find_difference(sar_raster.info, optical_raster.info)
     if reason:
         raise RsforgeError("RSF-D009", f"the images of {pair.name} do not fit: {reason}", where=str(pair.optical))
-    colours = _scale_optical(optical_raster, optical, allow_gray_optical)
+    colours = _scale_optical(optical_raster, views.optical, allow_gray_optical)
     return _scale_to_unit(sar_raster, rgb_to_grey(sar_raster.values), radiometry), colours
 
 
-def open_sar(path: Path, radiometry: Radiometry) -> tuple[Values, Mask]:
+def open_sar(path: Path, radiometry: Radiometry, view: View = PLAIN) -> tuple[Values, Mask]:
     """The SAR image of ``open_pair`` alone, and where it holds data ``(H, W)``."""
-    raster = _read_image(path)
+    raster = _read_image(path, view, "sar")
     return _scale_to_unit(raster, rgb_to_grey(raster.values), radiometry), raster.valid
 
 
-def open_optical(path: Path, *, optical: Radiometry = EIGHT_BIT, allow_gray_optical: bool = False) -> Values:
+def open_optical(path: Path, view: View = PLAIN, *, allow_gray_optical: bool = False) -> Values:
     """The optical image of ``open_pair`` alone."""
-    return _scale_optical(_read_image(path), optical, allow_gray_optical)
+    return _scale_optical(_read_image(path, view, "optical"), view, allow_gray_optical)
 
 
 def rgb_to_grey(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -91,25 +111,33 @@ def rgb_to_grey(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(Image.fromarray(values).convert("L"))[..., None]
 
 
-def _read_image(path: Path) -> rasters.Raster:
+def _read_image(path: Path, view: View, modality: Modality) -> rasters.Raster:
     try:
-        return rasters.read_raster(path)
+        return read_view(path, view, modality)
+    except BandsError as reason:
+        fix = reason.fix if modality == "optical" else "name the bands of SAR images with --sar-bands"
+        what = f"the bands of the {_MODALITY_NAMES[modality]} image {path.name} cannot be told: {reason}"
+        raise RsforgeError("RSF-D009", what, where=str(path), fix=fix) from None
     except UnreadableError as reason:
-        raise unreadable_error(path, str(reason)) from None
+        raise unreadable_error(path, str(reason), reason.fix) from None
 
 
-def _scale_optical(raster: rasters.Raster, optical: Radiometry, allow_gray: bool) -> Values:
+def _scale_optical(raster: rasters.Raster, view: View, allow_gray: bool) -> Values:
     bands, path = raster.info.bands, raster.info.path
-    if bands != 3 and not (bands == 1 and allow_gray):
-        fix = "accept grey ones with --allow-gray-optical" if bands == 1 else "keep red, green and blue"
+    if bands != 3 and not (bands == 1 and (allow_gray or view.bands)):
+        fix = "accept grey ones with --allow-gray-optical" if bands == 1 else NAME_BANDS
         what = f"the optical image {path.name} has {count_noun(bands, 'band')}, not three"
         raise RsforgeError("RSF-D009", what, where=str(path), fix=fix)
-    colours = _scale_to_unit(raster, raster.values, optical, "save optical images as red, green and blue of 8 bits")
-    return np.repeat(colours, 3 // bands, axis=-1)
+    try:
+        colours = to_bytes(raster, view)
+    except RangeError as reason:
+        what = f"the optical image {path.name} cannot be shown: {reason}"
+        raise RsforgeError("RSF-D010", what, where=str(path), fix=reason.fix) from None
+    return np.repeat(EIGHT_BIT.to_unit(colours), 3 // bands, axis=-1)
 
 
-def _scale_to_unit(raster: rasters.Raster, values: npt.NDArray[Any], radiometry: Radiometry, fix: str = "") -> Values:
-    check_values(radiometry, values[raster.valid], where=str(raster.info.path), fix=fix)
+def _scale_to_unit(raster: rasters.Raster, values: npt.NDArray[Any], radiometry: Radiometry) -> Values:
+    check_values(radiometry, values[raster.valid], where=str(raster.info.path))
     unit = radiometry.to_unit(values)
     unit[~raster.valid] = -1
     return unit

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rsforge.data.io.georeference import RasterInfo, find_difference
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.io.rasters import read_info
 from rsforge.data.pairs.names import Match, list_entries, match_names, natural_key, strip_token
+from rsforge.data.pairs.pair import PLAIN_PAIR
+from rsforge.data.views.view import PairViews
 from rsforge.errors import RsforgeError
 
 _MODALITIES = {"s1": 1, "sar": 1, "s2": 2, "optical": 2, "opt": 2, "rgb": 2}
@@ -19,21 +21,45 @@ _MODALITIES = {"s1": 1, "sar": 1, "s2": 2, "optical": 2, "opt": 2, "rgb": 2}
 
 @dataclass(frozen=True)
 class ScenePair:
-    """Two images of the same pixels; ``name`` is unique and safe as a file name."""
+    """Two images of the same pixels; ``name`` is unique and safe as a file name.
+
+    ``views`` say which of their bands are taken and what holds no data. With ``warped`` the image that has control
+    points alone is resampled onto the grid of the other.
+    """
 
     name: str
     sar: RasterInfo
     optical: RasterInfo
+    views: PairViews = PLAIN_PAIR
+    warped: bool = False
+
+    @property
+    def grid_of_sar(self) -> RasterInfo | None:
+        """The image onto whose grid the SAR image is resampled, if it is."""
+        return self.optical if self.warped and self.sar.grid is None else None
+
+    @property
+    def grid_of_optical(self) -> RasterInfo | None:
+        """The image onto whose grid the optical image is resampled, if it is."""
+        return self.sar if self.warped and self.optical.grid is None else None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pixels of both, in rows and columns."""
+        info = self.grid_of_sar or self.sar
+        return info.height, info.width
 
     @property
     def coordinates(self) -> tuple[float, float] | None:
         """Longitude and latitude of the centre in degrees; None where neither image has a grid."""
         grid = self.sar.grid or self.optical.grid
-        return grid.centre(self.sar.height, self.sar.width) if grid else None
+        return grid.centre(*self.size) if grid else None
 
 
-def find_scene_pairs(sar: Path, optical: Path) -> tuple[list[ScenePair], list[tuple[str, str]]]:
+def find_scene_pairs(sar: Path, optical: Path, *, warp: bool = False) -> tuple[list[ScenePair], list[tuple[str, str]]]:
     """The scenes of two files, of one folder, or of two folders with equal file names; and orphans (file, reason).
+
+    With ``warp`` an image that is placed by control points alone is to be resampled onto the grid of the other.
 
     In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Only headers are read. RSF-D001
     when a path does not exist, RSF-D002 for an unreadable header, RSF-D009 when nothing pairs, two scenes have one
@@ -55,7 +81,7 @@ def find_scene_pairs(sar: Path, optical: Path) -> tuple[list[ScenePair], list[tu
     if not found.pairs:
         fix = "looked for SCENE/s1.* with SCENE/s2.*, SCENE_s1.* with SCENE_s2.*, and equal names in two folders"
         raise RsforgeError("RSF-D009", f"no scenes found in {sar}", where="--sar, --optical", fix=fix)
-    scenes = _read_scenes(found.pairs)
+    scenes = _read_scenes(found.pairs, warp)
     return scenes, [(path.name, reason) for path, reason in found.orphans]
 
 
@@ -65,7 +91,8 @@ def holds_scene(folder: Path) -> bool:
         stems = {path.stem.lower() for path in list_entries(folder, folders=False)}
     except OSError:
         return False
-    return {"s1", "s2"} <= stems
+    # Numbered images, s0 to s7, are no SAR and optical images.
+    return {"s1", "s2"} <= stems and not any(re.fullmatch(r"s(0|[3-9]|\d\d+)", stem) for stem in stems)
 
 
 def _has_generic_name(path: Path) -> bool:
@@ -92,7 +119,7 @@ def _find_in_one_folder(folder: Path) -> Iterator[tuple[str, Path, Path]]:
             yield key, path, optical_of[key]
 
 
-def _read_scenes(pairs: list[tuple[str, Path, Path]]) -> list[ScenePair]:
+def _read_scenes(pairs: list[tuple[str, Path, Path]], warp: bool) -> list[ScenePair]:
     scenes: dict[str, ScenePair] = {}
     for raw, sar, optical in sorted(pairs, key=lambda pair: natural_key(pair[0])):
         name = safe_name(raw)
@@ -100,12 +127,24 @@ def _read_scenes(pairs: list[tuple[str, Path, Path]]) -> list[ScenePair]:
             found = f"{scenes[name].sar.path} and {sar}"
             raise RsforgeError("RSF-D009", f"two scenes have the name {name}", where=str(sar), found=found)
         scene = ScenePair(name, _read_header(sar), _read_header(optical))
-        reason = find_difference(scene.sar, scene.optical)
+        if warp and _can_be_warped(scene):
+            scene = replace(scene, warped=True)
+        reason = "" if scene.warped else find_difference(scene.sar, scene.optical)
         if reason:
             what = f"the images of scene {name} do not fit: {reason}"
-            raise RsforgeError("RSF-D009", what, where=str(optical), fix="resample one onto the other's grid first")
+            fix = "resample one onto the other's grid first"
+            if _can_be_warped(scene):
+                fix += ", or with --warp by its control points, which knows no heights of the ground"
+            raise RsforgeError("RSF-D009", what, where=str(optical), fix=fix)
         scenes[name] = scene
     return list(scenes.values())
+
+
+def _can_be_warped(scene: ScenePair) -> bool:
+    """Whether one image has a grid with a coordinate system, and the other ground control points alone."""
+    placed, other = (scene.sar, scene.optical) if scene.sar.grid is not None else (scene.optical, scene.sar)
+    has_points = other.grid is None and other.control is not None and bool(other.control.points and other.control.crs)
+    return placed.grid is not None and bool(placed.grid.crs) and has_points
 
 
 def _read_header(path: Path) -> RasterInfo:

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from rsforge import durable
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.windows import Window
+from rsforge.data.tables import table as text_tables
 from rsforge.errors import RsforgeError
 
 COLUMNS = (
@@ -52,27 +53,24 @@ def table_path(root: Path, folder: str) -> Path:
     return root / (f"data_{folder}.csv" if folder else "data.csv")
 
 
-def read_table(root: Path, path: Path) -> Iterator[TableRow]:
-    """The rows of a table, one by one.
+def read_table(root: Path, path: Path, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[TableRow]:
+    """The rows of a table, one by one, whatever program saved it; ``tell`` gets how it was read, where that is said.
 
-    RSF-D006 for a table without the two columns of file names, not in UTF-8, or with an invalid window; RSF-D005 for a
-    file outside ``root``.
+    RSF-D006 for a table without the two columns of file names, in no known encoding, or with an invalid window;
+    RSF-D005 for a file outside ``root``.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            names = [(name or "").strip() for name in reader.fieldnames or []]
-            if not names:
-                return
-            if not {"s1_fileName", "s2_fileName"} <= set(names):
-                raise _table_error(path, "it has no columns s1_fileName and s2_fileName", ", ".join(names))
-            reader.fieldnames = names
-            for record in reader:
-                yield _parse_row(root, f"{path}:{reader.line_num}", record)
-    except UnicodeDecodeError as error:
-        raise _table_error(path, "it is not UTF-8", f"byte {error.object[error.start]:#04x}") from None
-    except csv.Error as error:
-        raise _table_error(path, "it is not CSV", str(error)) from None
+    table = text_tables.read_table(path)
+    if table.sentence:
+        tell(table.sentence)
+    if not table.columns:
+        return
+    columns = {name: text_tables.find_column(table.columns, (name,)) for name in COLUMNS}
+    if not (columns["s1_fileName"] and columns["s2_fileName"]):
+        found = ", ".join(table.columns)
+        raise _table_error(path, "it has no columns s1_fileName and s2_fileName", found)
+    renamed = {found: name for name, found in columns.items() if found}
+    for line, record in table.records():
+        yield _parse_row(root, f"{path}:{line}", {renamed.get(name, name): cell for name, cell in record.items()})
 
 
 def _table_error(where: Path | str, reason: str, found: str) -> RsforgeError:

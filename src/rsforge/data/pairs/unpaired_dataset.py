@@ -16,13 +16,16 @@ from torch.utils.data import Dataset
 from rsforge.data.io.digests import file_digest
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
+from rsforge.data.io.safe_paths import is_inside
 from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season
-from rsforge.data.pairs.layouts import FolderPair
-from rsforge.data.pairs.names import list_entries, strip_token
+from rsforge.data.pairs.names import list_entries, modality_of_stem, strip_token
 from rsforge.data.pairs.pair import TIFF, Pair
 from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.tables.characters import compose
+from rsforge.data.views.view import PLAIN, View
 from rsforge.seeds import derive
 
 SAR = 1
@@ -33,7 +36,7 @@ OPTICAL = 2
 class UnpairedImage:
     """An image file by itself; ``modality`` is 1 for SAR and 2 for optical, ``scene`` is empty where unknown.
 
-    ``pairs`` are the names that a pair with this image would have.
+    ``pairs`` are the names that a pair with this image would have; ``view`` says how it is read.
     """
 
     path: Path
@@ -41,6 +44,7 @@ class UnpairedImage:
     modality: int
     scene: str = ""
     pairs: tuple[str, ...] = ()
+    view: View = PLAIN
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,17 @@ class JudgedImage:
 
 def list_unpaired_images(root: Path, layout: str, group: FolderPair) -> list[UnpairedImage]:
     """The SAR and then the optical images of a group, in natural order, without links that leave the root."""
-    resolved = root.resolve()
     prefix = f"{group.name}/" if group.name else ""
     images = []
     for modality, folder in ((SAR, group.sar), (OPTICAL, group.optical)):
         for path in list_entries(folder, folders=False):
-            if not path.resolve().is_relative_to(resolved):
+            word = modality_of_stem(path.stem) if group.sar == group.optical else modality
+            if not is_inside(root, path) or word != modality:
                 continue
-            key = strip_token(path.stem, modality)
+            stem = compose(path.stem)
+            key = strip_token(stem, modality)
             scene, _ = parse_scene_and_season(layout, group.name, key)
-            pairs = (prefix + path.stem, prefix + key)
+            pairs = (prefix + stem, prefix + key)
             images.append(UnpairedImage(path, path.relative_to(root).as_posix(), modality, scene, pairs))
     return images
 
@@ -78,17 +83,20 @@ def list_unpaired_images(root: Path, layout: str, group: FolderPair) -> list[Unp
 def split_pair(pair: Pair, root: Path) -> list[UnpairedImage]:
     """The two images of a pair, each by itself."""
     return [
-        UnpairedImage(path, path.relative_to(root).as_posix(), modality, pair.scene, (pair.name,))
-        for modality, path in ((SAR, pair.sar), (OPTICAL, pair.optical))
+        UnpairedImage(path, path.relative_to(root).as_posix(), modality, pair.scene, (pair.name,), view)
+        for modality, path, view in (
+            (SAR, pair.sar, pair.views.sar),
+            (OPTICAL, pair.optical, pair.views.optical),
+        )
     ]
 
 
 def judge_image(image: UnpairedImage, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
     """Open and hash one image; RSF-D002, D009 and D010 as for pairs."""
     if image.modality == SAR:
-        values, _ = open_sar(image.path, radiometry)
+        values, _ = open_sar(image.path, radiometry, image.view)
     else:
-        values = open_optical(image.path, allow_gray_optical=allow_gray_optical)
+        values = open_optical(image.path, image.view, allow_gray_optical=allow_gray_optical)
     height, width, bands = values.shape
     footprint = read_info(image.path).footprint if image.path.suffix.lower() in TIFF else None
     return JudgedImage(image, file_digest(image.path), height, width, bands, footprint)

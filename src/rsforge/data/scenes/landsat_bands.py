@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rsforge.data.io.band_choice import describe_bands, find_bands
+from rsforge.data.io.band_choice import describe_bands, find_bands, name_bands
 from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun
 
@@ -50,7 +50,7 @@ def choose_landsat_bands(
     missing and for one that several descriptions mean.
     """
     if wanted:
-        positions = find_bands(path, wanted, descriptions)
+        positions = find_bands(path, wanted, name_bands(descriptions))
         if len(positions) != count:
             raise _refusal(path, f"--bands names {count_noun(len(positions), 'band')}", descriptions, count, names)
         return positions, ""
@@ -73,7 +73,7 @@ def _refusal(
     path: Path, what: str, descriptions: Sequence[str | None], count: int, names: Sequence[str]
 ) -> RsforgeError:
     wanted = f" ({', '.join(names)})" if names else ""
-    there = f"{describe_bands(descriptions)}; " if any(descriptions) else ""
+    there = f"{describe_bands(name_bands(descriptions))}; " if any(descriptions) else ""
     first = ",".join(str(k) for k in range(1, count + 1))
     fix = f"name them in this order with --bands, for example --bands {first}"
     if len(descriptions) < count:

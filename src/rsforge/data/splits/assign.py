@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rsforge.data.splits.blocks import divide_by_block
@@ -25,11 +26,16 @@ def divide(
     """The split of ``items``, the same whatever their order; ``duplicates`` and ``shared`` pixels must stay together.
 
     RSF-D011 when it would leak, or when what it goes by is unknown, unless ``allow_leak``; RSF-D004 when a subset is
-    empty; RSF-U005 for blocks smaller than a patch.
+    empty; RSF-U005 for blocks smaller than a patch. A division that the source states (``by`` stated) is kept whatever
+    it leaks, and its facts say so; RSF-D004 where the source states none.
     """
     items = sorted(items, key=_name_of)
     together = [*duplicates, *(one.names for one in shared)]
-    if request.by == "block":
+    if request.by == "stated":
+        subset_of = {item.name: item.side for item in items if item.side}
+        _check_stated(items)
+        request = replace(request, allow_leak=True, val=0.0, test=0.0)
+    elif request.by == "block":
         subset_of = divide_by_block(items, request, together)
     else:
         subset_of = divide_by_group(items, request, together)
@@ -37,16 +43,23 @@ def divide(
     left_out = sorted(item.name for item in items if item.name not in subset_of)
     all_facts = {**_describe_split(request, members, left_out), **(facts or {})}
     split = Split(request.by, request.seed, members, left_out, all_facts)
-    _check_subsets(split, request)
+    _check_subsets(split, request, items)
     leaks = find_leaks(split, items, duplicates, shared=shared, guard=request.guard)
     if leaks and not request.allow_leak:
         raise _leak_error(request, leaks)
     if request.allow_leak:
         kinds = sorted({leak.kind for leak in leaks})
         counts = {kind: sum(leak.kind == kind for leak in leaks) for kind in kinds}
-        unknown = sum(not item.scene for item in items)
+        unknown = sum(not item.scene for item in items) if request.by != "stated" else 0
         split.facts.update(leak=bool(leaks or unknown), leaks=counts, unknown_scenes=unknown)
     return split
+
+
+def _check_stated(items: Sequence[Item]) -> None:
+    if len({item.side for item in items if item.side}) > 1 and any(item.side == "train" for item in items):
+        return
+    what = "the source states no sides: no column split, and no folders such as train and test"
+    raise RsforgeError("RSF-D004", what, where="--by stated", fix="divide it by `rsforge data split --by scene`")
 
 
 def _name_of(item: Item) -> str:
@@ -69,7 +82,7 @@ def _describe_split(
     return facts
 
 
-def _check_subsets(split: Split, request: SplitRequest) -> None:
+def _check_subsets(split: Split, request: SplitRequest, items: Sequence[Item]) -> None:
     """RSF-D004 when a subset that was asked for is empty."""
     asked = {"train": True, "val": request.val > 0, "test": request.test > 0}
     empty = [subset for subset in SUBSETS if asked[subset] and not split.subsets[subset]]
@@ -83,13 +96,16 @@ def _check_subsets(split: Split, request: SplitRequest) -> None:
         f"dividing by {request.by} leaves nothing for {' and '.join(empty)}",
         where=f"--by {request.by}",
         found=found,
-        fix=_suggest_shares(request, empty),
+        fix=_suggest_shares(request, empty, items),
     )
 
 
-def _suggest_shares(request: SplitRequest, empty: Sequence[str]) -> str:
+def _suggest_shares(request: SplitRequest, empty: Sequence[str], items: Sequence[Item]) -> str:
     """What fills the ``empty`` subsets: smaller groups, or other shares."""
-    finer = ["lower --block-size"] if request.by == "block" else ["divide by something finer, such as --by block"]
+    finer = ["lower --block-size"]
+    if request.by != "block":
+        is_placed = all(item.windows_by_plane for item in items)
+        finer = [f"divide by something finer, such as {'--by block' if is_placed else '--by patch --allow-leak'}"]
     if request.guard:
         finer.append("lower --guard")
     if "train" in empty:

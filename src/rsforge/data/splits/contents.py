@@ -9,29 +9,26 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from rsforge import durable
+from rsforge.data.captions.webdataset import refuse_tars
+from rsforge.data.files.walk import is_image, is_left_behind, is_unread_image
 from rsforge.data.io.dataset_card import read_card
-from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.index import PairIndex, find_pairs
 from rsforge.data.pairs.layouts import find_layout
+from rsforge.data.pairs.nested_layouts import find_unread_sides
 from rsforge.data.splits.items import DatasetContents, item_of_pair
-from rsforge.data.splits.single_items import METADATA, find_hdf5_files, image_items, match_captions, patch_items
+from rsforge.data.splits.single_items import (
+    find_caption_tables,
+    find_hdf5_files,
+    image_items,
+    match_captions,
+    name_scenes,
+    patch_items,
+)
 from rsforge.errors import RsforgeError
 
 OTHER_KINDS = ("tiles", "captions", "patches")
-_IMAGE_SUFFIXES = SUFFIXES | {
-    ".webp",
-    ".gif",
-    ".jp2",
-    ".j2k",
-    ".jfif",
-    ".heic",
-    ".avif",
-    ".tga",
-    ".ppm",
-    ".pgm",
-    ".img",
-}
+_BY_WORDS = {"nested", "mixed"}
 _PAIRED_FOLDER = re.compile(r"s[12](_\d+)?|r_\d+", re.IGNORECASE)
 
 
@@ -50,6 +47,7 @@ def find_contents(
     ``collect_problems`` bad tables are listed instead) and ``find_images``; RSF-D008 for an HDF5 file of patches that
     cannot be read, RSF-U005 for ``terrains`` of anything but one set of pairs.
     """
+    refuse_tars(root)
     contents = _find_by_kind(root, layout, terrains, max_per_terrain, collect_problems)
     if terrains or max_per_terrain:
         return contents
@@ -74,15 +72,32 @@ def _find_by_kind(
     if kind == "patches":
         return DatasetContents(root, kind, patch_items(root))
     if kind == "tiles":
-        return DatasetContents(root, kind, image_items(root))
+        return _find_tiles(root)
     if kind == "captions":
-        items = image_items(root)
-        orphans, problems = match_captions(root, items)
-        return DatasetContents(root, kind, items, orphans, problems)
+        return _find_captioned(root)
     if kind == "several":
         return _merge_sets(root, most, collect_problems)
     index = find_pairs(root, layout=layout, terrains=terrains, max_per_terrain=most, collect_problems=collect_problems)
     return _contents_of_pairs(index)
+
+
+def _find_tiles(root: Path) -> DatasetContents:
+    """Single images; folders whose names speak of SAR are named, because their images were not taken for pairs."""
+    named, titles = name_scenes(image_items(root))
+    items = [replace(item, side=side_of_path(item.name)) for item in named]
+    return DatasetContents(root, "tiles", items, warnings=find_unread_sides(root), notes=_tell_scenes(titles))
+
+
+def _tell_scenes(titles: Sequence[str]) -> list[str]:
+    return [f"names tell the scenes of tiles: {title}" for title in titles]
+
+
+def _find_captioned(root: Path) -> DatasetContents:
+    named, titles = name_scenes(image_items(root))
+    found = match_captions(root, named)
+    notes = [*found.notes, *_tell_scenes(titles)]
+    items = [replace(item, side=found.sides.get(item.name) or side_of_path(item.name)) for item in named]
+    return DatasetContents(root, "captions", items, found.orphans, found.problems, notes=notes)
 
 
 def _detect_kind(root: Path) -> str:
@@ -90,19 +105,20 @@ def _detect_kind(root: Path) -> str:
     stated = read_card(root).get("kind") if root.is_dir() else None
     if stated in OTHER_KINDS or stated == "pairs":
         return str(stated)
-    if (root / METADATA).is_file():
+    if find_caption_tables(root):
         return "captions"
     if find_hdf5_files(root):
         return "patches"
     try:
-        find_layout(root, "auto")
+        by_words = find_layout(root, "auto").name in _BY_WORDS
     except RsforgeError as error:
         if _find_sets(root):
             return "several"
         if not root.is_dir() or not error.fix.startswith("looked for") or _looks_paired(root):
             raise
         return "tiles"
-    return "pairs"
+    # Sets side by side have cards and tables of their own, which words in paths do not tell.
+    return "several" if by_words and set(_find_sets(root).values()) - _BY_WORDS else "pairs"
 
 
 def _looks_paired(root: Path) -> bool:
@@ -110,26 +126,26 @@ def _looks_paired(root: Path) -> bool:
     return any(_PAIRED_FOLDER.fullmatch(path.name) for path in folders)
 
 
-def _find_sets(root: Path) -> list[Path]:
-    """The folders in ``root`` that are sets of pairs themselves."""
+def _find_sets(root: Path) -> dict[Path, str]:
+    """The folders in ``root`` that are sets of pairs themselves, with their layouts."""
     if not root.is_dir():
-        return []
-    sets = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        return {}
+    sets = {}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not is_left_behind(path.name)):
         with suppress(RsforgeError):
-            find_layout(folder, "auto")
-            sets.append(folder)
+            sets[folder] = find_layout(folder, "auto").name
     return sets
 
 
 def _merge_sets(root: Path, most: int | None, collect_problems: bool) -> DatasetContents:
     """Sets side by side as one, all names prefixed by the name of their set; other folders are mentioned in a note."""
-    merged = DatasetContents(root, "pairs", [])
     sets = _find_sets(root)
+    merged = DatasetContents(root, "pairs", [], sets=list(sets))
     for folder in sets:
         index = find_pairs(folder, max_per_terrain=most, collect_problems=collect_problems)
         _add_set(merged, _contents_of_pairs(index))
-    others = sorted(path.name for path in root.iterdir() if path.is_dir() and path not in sets)
+    folders = [path for path in root.iterdir() if path.is_dir() and not is_left_behind(path.name)]
+    others = sorted(path.name for path in folders if path not in sets)
     if others:
         merged.notes.append(f"no sets of pairs, and left out: {', '.join(others)}")
     return merged
@@ -165,10 +181,9 @@ def _find_unclaimed(contents: DatasetContents) -> list[str]:
     known |= {root / name for name, _ in (*contents.orphans, *contents.problems)}
     unclaimed = []
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_left_behind(name)]
         for name in files:
             path = Path(folder, name)
-            is_image = path.suffix.lower() in _IMAGE_SUFFIXES
-            if is_image and path not in known and not name.startswith((".", durable.TEMPORARY)):
+            if (is_image(path) or is_unread_image(path)) and path not in known:
                 unclaimed.append(path.relative_to(root).as_posix())
     return sorted(unclaimed)

@@ -14,7 +14,7 @@ from rsforge.data.splits.items import Item
 from rsforge.data.splits.leaks import find_leaks
 from rsforge.data.splits.overlap import DisjointSet, find_shared_ground
 from rsforge.data.splits.split_file import SUBSETS, Split
-from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest, SubsetOf, require_known
+from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest, SubsetOf, region_of, require_known
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 from rsforge.wording import agree, count_noun
@@ -90,13 +90,9 @@ def _group_keys(items: Sequence[Item], request: SplitRequest) -> dict[str, str]:
         _check_patches(items, request)
         return {item.name: item.name for item in items}
     if request.by == "region":
-        return {item.name: item.region or item.terrain or _top_folder(item) for item in items}
+        return {item.name: region_of(item) for item in items}
     require_known(items, request, [item for item in items if not item.scene], "scene")
     return {item.name: item.scene or item.name for item in items}
-
-
-def _top_folder(item: Item) -> str:
-    return item.name.split("/")[0] if "/" in item.name else ""
 
 
 def _check_patches(items: Sequence[Item], request: SplitRequest) -> None:

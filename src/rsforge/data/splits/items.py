@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.windows import Window
+from rsforge.data.names.sides import side_of_path, side_of_word
 from rsforge.data.pairs.pair import Pair
+from rsforge.data.views.view import PLAIN, View
 
 Lonlat = tuple[float, float]
 Findings = list[tuple[str, str]]
@@ -19,7 +22,8 @@ class Item:
     """One item; ``paths`` are its files (SAR first), ``row`` its index in an HDF5 file; "" and None mean unknown.
 
     ``window`` is in pixels of the scene, ``footprint`` in pixels of the ground; ``coordinates`` are (longitude,
-    latitude) in degrees.
+    latitude) in degrees; ``side`` is the subset (train, val, test) that the source of the data states. ``views`` say
+    how each of the files is read; without any, as by default.
     """
 
     name: str
@@ -32,7 +36,13 @@ class Item:
     season: str = ""
     country: str = ""
     row: int | None = None
+    views: tuple[View, ...] = ()
     footprint: Footprint | None = None
+    side: str = ""
+
+    def view(self, place: int) -> View:
+        """How the file at ``place`` of ``paths`` is read."""
+        return self.views[place] if self.views else PLAIN
 
     @property
     def windows_by_plane(self) -> dict[str, Window]:
@@ -66,7 +76,7 @@ class SharedPixels:
 
 @dataclass(frozen=True)
 class DatasetContents:
-    """The items of a data folder, and what is wrong with it.
+    """The items of a data folder, and what is wrong with it; ``sets`` are the folders of a merged one.
 
     ``kind`` is pairs, tiles, captions or patches. ``orphans`` lack a partner, ``problems`` and ``warnings`` concern
     tables, folders and grids, ``unclaimed_files`` are images that belong to no item, ``notes`` say how the folder was
@@ -81,6 +91,13 @@ class DatasetContents:
     warnings: Findings = field(default_factory=list)
     unclaimed_files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    sets: list[Path] = field(default_factory=list)
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """The number of items of each side that the source states; empty unless there are several sides."""
+        counts = Counter(item.side for item in self.items if item.side)
+        return {side: counts[side] for side in ("train", "val", "test") if counts[side]} if len(counts) > 1 else {}
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -103,4 +120,5 @@ def item_of_pair(pair: Pair) -> Item:
         season=pair.season,
         country=pair.country,
         footprint=pair.footprint,
+        side=side_of_word(pair.metadata.get("split")) or side_of_path(pair.name),
     )

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rsforge import durable
+from rsforge.data.captions.metadata import describe_table, find_inner_tables, find_tables, read_names
 from rsforge.data.cubes import hdf5_file
+from rsforge.data.files.walk import find_images, lies_in_left_behind
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import read_card
-from rsforge.data.io.image_reader import UnreadableError, find_images
+from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
+from rsforge.data.names.scene_names import NamedPlace, find_places, find_window
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.splits.items import Findings, Item, item_of_pair
+from rsforge.data.tables.characters import compose
 from rsforge.errors import RsforgeError
 
-METADATA = "metadata.jsonl"
 HDF5 = (".h5", ".hdf5", ".he5")
 _PATCH = re.compile(r"(?P<scene>.+)_r(?P<row>\d{5,9})_c(?P<col>\d{5,9})")
 _MODALITY_FOLDER = re.compile(r"s[12](_\d+)?", re.IGNORECASE)
@@ -40,6 +43,25 @@ def image_items(root: Path) -> list[Item]:
             item = replace(item_of_pair(pair), name=item.name, paths=item.paths)
         items.append(item)
     return items
+
+
+def name_scenes(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
+    """``items`` of unknown scenes with those that their names tell, and what the names look like.
+
+    Unknown is also a scene that is the name of the image itself. Where numbers count pixels, headers are read for the
+    windows.
+    """
+    unknown = [item for item in items if item.scene in ("", item.name) and item.window is None]
+    places, titles = find_places([item.name for item in unknown])
+    placed = {item.name: item for item in map_in_threads(partial(_place_item, places=places), unknown)}
+    return [placed.get(item.name, item) for item in items], titles
+
+
+def _place_item(item: Item, places: Mapping[str, NamedPlace]) -> Item:
+    place = places.get(item.name)
+    if place is None:
+        return item
+    return replace(item, scene=place.scene, window=find_window(place, item.paths[0]))
 
 
 def _find_cut_pairs(root: Path) -> dict[Path, Pair]:
@@ -74,11 +96,22 @@ def _image_item(root: Path, path: Path) -> Item:
     return replace(item, footprint=info.footprint)
 
 
+@dataclass
+class CaptionMatch:
+    """What the tables of captions say of images: ``named`` ones, their ``sides``, and what is wrong."""
+
+    named: set[str] = field(default_factory=set)
+    sides: dict[str, str] = field(default_factory=dict)
+    orphans: Findings = field(default_factory=list)
+    problems: Findings = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 def find_hdf5_files(root: Path) -> list[Path]:
     """The HDF5 files below ``root``, sorted; none when it is no folder."""
     if not root.is_dir():
         return []
-    every = (path for path in root.rglob("*") if not durable.is_temporary(path))
+    every = (path for path in root.rglob("*") if not lies_in_left_behind(root, path))
     return sorted(path for path in every if path.suffix.lower() in HDF5)
 
 
@@ -115,28 +148,53 @@ def read_places(path: Path) -> tuple[list[str], list[Window | None]]:
     return scenes, [Window(*window) if window else None for window in windows]
 
 
-def match_captions(root: Path, items: list[Item]) -> tuple[Findings, Findings]:
-    """Orphans (images without a caption, captions without an image) and lines of the table that cannot be used."""
-    present = {item.paths[0].name for item in items} | {item.name for item in items}
-    named: set[str] = set()
-    orphans: Findings = []
-    problems: Findings = []
-    with (root / METADATA).open(encoding="utf-8", errors="surrogateescape") as file:
-        for number, line in enumerate(file, 1):
-            where = f"{METADATA}:{number}"
-            try:
-                name = json.loads(line)["file_name"]
-                resolve_inside(root, name, where=where)
-            except RsforgeError as error:
-                problems.append((where, error.what))
-                continue
-            except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
-                problems.append((where, "it is no JSON object with a file_name"))
-                continue
-            named.add(name)
-            if name not in present:
-                orphans.append((name, f"{where} names it, but it is not there"))
-    for item in items:
-        if item.name not in named and item.paths[0].name not in named:
-            orphans.append((item.name, f"no line of {METADATA} names it"))
-    return sorted(set(orphans)), problems
+def find_caption_tables(root: Path) -> list[Path]:
+    """The table of captions of ``root``, or those of the folders in it."""
+    return find_tables(root) or find_inner_tables(root)
+
+
+def match_captions(root: Path, items: list[Item]) -> CaptionMatch:
+    """Orphans (images without a caption, captions without an image), rows that cannot be used, and stated sides."""
+    by_name = {compose(item.paths[0].name): item for item in items} | {compose(item.name): item for item in items}
+    found = CaptionMatch()
+    for table in find_caption_tables(root):
+        found.notes += [sentence] if (sentence := describe_table(table)) else []
+        _match_table(root, table, by_name, found)
+    known = {item.name for item in items if item.name in found.named or item.paths[0].name in found.named}
+    tables = " or ".join(sorted({table.name for table in find_caption_tables(root)}))
+    found.orphans += [(item.name, f"no line of {tables} names it") for item in items if item.name not in known]
+    found.orphans = sorted(set(found.orphans))
+    return found
+
+
+def _match_table(root: Path, table: Path, by_name: Mapping[str, Item], found: CaptionMatch) -> None:
+    folder = table.parent.relative_to(root).as_posix()
+    prefix = "" if folder == "." else f"{folder}/"
+    for row in read_names(table):
+        where = f"{prefix}{table.name}:{row.number}"
+        if not row.name:
+            found.problems.append((where, row.reason))
+            continue
+        try:
+            resolve_inside(table.parent, row.name, where=where)
+        except RsforgeError as error:
+            found.problems.append((where, error.what))
+            continue
+        name = compose(posixpath.normpath(prefix + row.name.replace("\\", "/")))
+        own = by_name.get(name) or by_name.get(name.removeprefix(prefix))
+        if own is None:
+            found.orphans.append((row.name, f"{where} names it, but it is not there{_hint(name, by_name)}"))
+            continue
+        found.named |= {own.name}
+        if row.side:
+            found.sides[own.name] = row.side
+
+
+def _hint(name: str, by_name: Mapping[str, Item]) -> str:
+    """Which image has nearly the same name: another case, or another suffix."""
+    for other in by_name:
+        if other.lower() == name.lower():
+            return f": {other} differs in capital letters alone"
+    stem = PurePosixPath(name).stem
+    near = next((other for other in by_name if PurePosixPath(other).stem == stem), None)
+    return f": {near} has another suffix" if near else ""

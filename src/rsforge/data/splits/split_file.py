@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rsforge import durable
 from rsforge.data.io.digests import json_digest
@@ -17,7 +17,22 @@ SPLIT_FILE = "split.json"
 SUBSETS = ("train", "val", "test")
 FORMAT = "rsforge-split"
 VERSION = 1
+LEAST_IMAGES, LEAST_SCENES = 20, 5
+"""Of a side that is held out, where a third one is made: fewer scenes have no interval."""
+T = TypeVar("T")
 _MAX_BYTES = 1 << 29
+
+
+class Sides(NamedTuple, Generic[T]):
+    """What is trained on, what the best epoch is chosen by, and what judges it: the last may be empty."""
+
+    train: list[T]
+    val: list[T]
+    test: list[T]
+
+    def by_name(self) -> dict[str, list[T]]:
+        """The sides by the names of the subsets."""
+        return dict(zip(SUBSETS, self, strict=True))
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ SubsetOf = dict[str, str]
 class SplitRequest:
     """How to divide: shares of the items for ``val`` and ``test``, and the options of the ways of dividing.
 
-    ``by`` is scene, region, coordinate, patch or block. ``block_size`` and ``guard`` are in pixels. RSF-U005 when
-    nothing is left to train on.
+    ``by`` is scene, region, coordinate, patch, block or stated. ``block_size`` and ``guard`` are in pixels. RSF-U005
+    when nothing is left to train on.
     """
 
     by: str
@@ -43,12 +43,26 @@ def require_known(items: Sequence[Item], request: SplitRequest, unknown: Sequenc
     """RSF-D011 when some items are ``unknown`` in what the split goes by, unless leaks are allowed."""
     if not unknown or request.allow_leak:
         return
-    instead = "region (folders count as regions)" if what == "scene" else "scene"
     some = f"{len(unknown)} of {count_noun(len(items), 'item')} {agree(len(unknown), 'has', 'have')}"
     raise RsforgeError(
         "RSF-D011",
         f"{some} no known {what}: patches of one could be in different subsets",
         where=f"--by {request.by}",
         found=f"{unknown[0].name}{', ...' if len(unknown) > 1 else ''}",
-        fix=f"divide --by {instead}, or accept it with --allow-leak",
+        fix=f"{suggest_way(items, what)}accept it with --allow-leak",
     )
+
+
+def suggest_way(items: Sequence[Item], unknown: str) -> str:
+    """``divide --by WAY, or `` for a way that divides ``items`` without what is ``unknown``; empty for none."""
+    scenes, regions = {item.scene for item in items}, {region_of(item) for item in items}
+    if unknown != "scene" and "" not in scenes and len(scenes) > 1:
+        return "divide --by scene, or "
+    if "" not in regions and len(regions) > 1:
+        return "divide --by region (folders count as regions), or "
+    return ""
+
+
+def region_of(item: Item) -> str:
+    """The region of an item, else its terrain, else its topmost folder; empty for an item of the root."""
+    return item.region or item.terrain or (item.name.split("/")[0] if "/" in item.name else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.json_files import ANY, Neutral, check_keys, unsupported_error
 
 CLASS = "AutoencoderKL"
@@ -53,7 +54,8 @@ def read_scaling_factor(config: Mapping[str, Any], *, where: str) -> float:
 
 
 def write_autoencoder(architecture: Mapping[str, Any], image_size: int) -> dict[str, Any]:
-    """The configuration of our architecture, without what latents are multiplied by."""
+    """The configuration of our architecture, without what latents are multiplied by; RSF-C004 for a linear path."""
+    check_expressible(architecture)
     levels = len(architecture["block_out_channels"])
     return {
         "_class_name": CLASS,
@@ -63,3 +65,12 @@ def write_autoencoder(architecture: Mapping[str, Any], image_size: int) -> dict[
         "sample_size": image_size,
         "force_upcast": False,
     }
+
+
+def check_expressible(architecture: Mapping[str, Any], *, where: str = "") -> None:
+    """RSF-C004 for an autoencoder that diffusers has no counterpart of: one with a linear path beside its network."""
+    if architecture.get("linear_path"):
+        raise RsforgeError(
+            "RSF-C004", "diffusers has no autoencoder with a linear path beside its network", where=where,
+            fix="train one with `rsforge vae train --latent map --no-linear-path`",
+        )  # fmt: skip

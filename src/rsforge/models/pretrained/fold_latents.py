@@ -29,4 +29,6 @@ def fold_latents(autoencoder: AutoencoderKL, mean: Tensor, std: Tensor) -> Autoe
     into.weight[:channels] /= s[:, None, None, None]
     out_of.bias += out_of.weight[:, :, 0, 0] @ m
     out_of.weight *= s[None, :, None, None]
+    if folded.linear_path is not None:
+        folded.linear_path.standardise(m, s)
     return folded

@@ -22,7 +22,16 @@ from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
 from rsforge.recipes.datasets.prompts import warn_of_unknown_words, write_prompts
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.baselines import KEY
-from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Figure, Panel, Predict, Prediction
+from rsforge.recipes.evaluation.evaluation import (
+    Baseline,
+    Batch,
+    Evaluation,
+    Figure,
+    Panel,
+    Predict,
+    Prediction,
+    SetFigures,
+)
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.table import table as table
@@ -54,16 +63,23 @@ def evaluate(settings: ClipEvaluateSettings, console: Console) -> dict[str, Any]
     task = ClipTask(text_encoder, image_encoder, head, tokenizer.encode(distinct).to(device))
     doubts = measured.list_caveats("images") + list_selection_caveats(restored.state, measured.subset, own=measured.own)
     data = EvaluationSet(PromptedImages(measured.samples, labels), measured.scenes, doubts)
-    evaluation = Evaluation(
+    evaluation = build_evaluation(task, restored.state, distinct, [PromptRecall(distinct, own)])
+    return run_evaluation(evaluation, data, facts, {}, own, console, batch_size=settings.batch_size, device=device)
+
+
+def build_evaluation(
+    task: ClipTask, state: Mapping[str, Any], distinct: Sequence[str], of_set: Sequence[SetFigures] = ()
+) -> Evaluation:
+    """How images find their prompts among the ``distinct`` ones, beside the baselines of a checkpoint ``state``."""
+    return Evaluation(
         model=_predict_with(task, len(distinct)),
         figures=_figures(len(distinct)),
-        baselines=_baselines(restored.state, distinct),
+        baselines=_baselines(state, distinct),
         panels=_panels,
         batch_of=_batch_of,
         ranked_by=RANK,
-        of_set=[PromptRecall(distinct, own)],
+        of_set=of_set,
     )
-    return run_evaluation(evaluation, data, facts, {}, own, console, batch_size=settings.batch_size, device=device)
 
 
 def _check_variety(distinct: Sequence[str], settings: ClipEvaluateSettings) -> None:

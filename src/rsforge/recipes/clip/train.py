@@ -14,6 +14,7 @@ from rsforge.errors import RsforgeError
 from rsforge.models.image_encoder import ContrastiveHead, ImageEncoder
 from rsforge.models.text_encoder import TextEncoder
 from rsforge.recipes.clip.baselines import fit_baselines, fitted_bytes
+from rsforge.recipes.clip.judge import judge
 from rsforge.recipes.clip.load import REQUIRED
 from rsforge.recipes.clip.output_names import CLIP
 from rsforge.recipes.clip.prompted_images import PromptedImages, PromptedSets, number_prompts
@@ -184,5 +185,6 @@ METHOD: Method[ClipTrainSettings, PromptedSets, Networks] = Method(
     datasets=read_images,
     networks=build_networks,
     spec=spec,
+    judge=judge,
     next_command=next_command,
 )

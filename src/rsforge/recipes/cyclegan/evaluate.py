@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from rsforge.engine import devices
-from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.interfaces import Translator
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.baseline_predictors import pair_baselines
-from rsforge.recipes.evaluation.evaluation import Batch, Evaluation, Panel, Predict, Prediction
+from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Panel, Predict, Prediction, SetFigures
 from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures
-from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
+from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics, load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
@@ -55,15 +55,8 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
         output_dir.make(own.output_dir)
     given = pair_baselines(state, measured.samples, device, console)
     facts |= given.facts
-    evaluation = Evaluation(
-        model=_predict_with(net),
-        figures=image_figures("optical", learned, error="l1"),
-        baselines=given.baselines,
-        panels=_panels,
-        batch_of=_batch_of,
-        ranked_by="l1",
-        of_set=[SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)],
-    )
+    distances = SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)
+    evaluation = build_evaluation(net, learned, given.baselines, [distances])
     doubts = (
         given.doubts + measured.list_caveats("pairs") + list_selection_caveats(state, measured.subset, own=measured.own)
     )
@@ -74,7 +67,23 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
 
 
-def _predict_with(net: Pix2PixUNet) -> Predict:
+def build_evaluation(
+    net: Translator, learned: LearnedMetrics, baselines: Sequence[Baseline], of_set: Sequence[SetFigures] = ()
+) -> Evaluation:
+    """How translations are measured beside those of ``baselines``."""
+    return Evaluation(
+        model=_predict_with(net),
+        figures=image_figures("optical", learned, error="l1"),
+        baselines=baselines,
+        panels=_panels,
+        batch_of=_batch_of,
+        ranked_by="l1",
+        of_set=of_set,
+        task="sar-to-optical",
+    )
+
+
+def _predict_with(net: Translator) -> Predict:
     def predict(batch: Batch) -> Prediction:
         return {IMAGE: net(batch["sar"]).float()}
 

@@ -11,7 +11,7 @@ import torch
 
 from rsforge import __version__, durable, leftovers
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
-from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.interfaces import Translator
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import GENERATORS, load_generator
 from rsforge.recipes.cyclegan.translation import SHARED
@@ -74,9 +74,7 @@ def export(settings: CycleGanExportSettings, console: Console) -> dict[str, Any]
     return {**summary, "largest_difference": differences, "sides": sizes}
 
 
-def _describe_generator(
-    settings: CycleGanExportSettings, network: Pix2PixUNet, restored: LoadedModel
-) -> dict[str, Any]:
+def _describe_generator(settings: CycleGanExportSettings, network: Translator, restored: LoadedModel) -> dict[str, Any]:
     """The facts about the generator that do not depend on the files."""
     state = restored.state
     sar = Radiometry.from_dict(state.get("radiometry"), where=str(settings.checkpoint))
@@ -98,7 +96,7 @@ def _describe_generator(
     }
 
 
-def _make_subject(network: Pix2PixUNet, card: dict[str, Any]) -> ExportedNetwork:
+def _make_subject(network: Translator, card: dict[str, Any]) -> ExportedNetwork:
     header = {
         "rsforge": __version__,
         "direction": card["direction"],

@@ -18,10 +18,11 @@ from rsforge.engine.listener import Pictures
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
-from rsforge.models.patch_gan import PatchCritic
-from rsforge.models.pix2pix import Pix2PixUNet, depth_for
+from rsforge.models.pix2pix import depth_for
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan.judge import judge
 from rsforge.recipes.cyclegan.load import REQUIRED
+from rsforge.recipes.cyclegan.networks import COLOURS, build_networks, fit_linear_path
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
@@ -49,7 +50,6 @@ CURVES: Curves = {
     "L1": ["unweighted/G_Loss_L1_AB", "val/l1"],
     "cycle loss of SAR": ["unweighted/G_Loss_Cycle_A", "val/cycle_A"],
 }
-COLOURS = 3
 RELU3_3 = 15
 CONTENT_LOSS = "the content loss"
 MONITORS = {"psnr": "-val/psnr_db", "ssim": "-val/ssim"}
@@ -99,29 +99,12 @@ def check(settings: CycleGanTrainSettings, console: Console) -> None:
     for reason, names in unused.items():
         for name in (n for n in names if n in loss.model_fields_set and getattr(loss, n)):
             console.warn(f"--{name.replace('_', '-')} is not used: {reason}")
+    if gan.linear_path and data.unpaired:
+        console.warn("--linear-path is not used: --unpaired has no pairs to fit a linear model to")
 
 
 def read_pairs(settings: CycleGanTrainSettings, compute: Compute, console: Console) -> PairSets:
     return pair_datasets.load_pairs(settings.data, settings.run, console)
-
-
-def build_networks(settings: CycleGanTrainSettings, pairs: PairSets, compute: Compute) -> dict[str, nn.Module]:
-    return build(settings, pairs.sar_channels)
-
-
-def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Module]:
-    """The four networks, freshly initialised, on the names that the document gives them."""
-    gan, paired_ = settings.gan, not settings.data.unpaired
-    common: dict[str, Any] = {"base": gan.base_width, "attention": gan.attention}
-    generator = partial(Pix2PixUNet, depth=depth_for(settings.data.image_size), norm=gan.norm, **common)
-    norm = gan.critic_norm or ("instance" if settings.loss.gan_loss == "wgan-gp" else "batch")
-    both = sar_channels + COLOURS
-    return {
-        "gen_AB": generator(in_channels=sar_channels, out_channels=COLOURS),
-        "gen_BA": generator(in_channels=COLOURS, out_channels=sar_channels),
-        "disc_X": PatchCritic(in_channels=both if paired_ else sar_channels, norm=norm, **common),
-        "disc_Y": PatchCritic(in_channels=both if paired_ else COLOURS, norm=norm, **common),
-    }
 
 
 def content_of(settings: CycleGanTrainSettings, device: torch.device) -> tuple[Distance, Partners]:
@@ -170,6 +153,8 @@ def spec(
     loss, weights, data = settings.loss, weights_of(settings), settings.data
     content, partners = content_of(settings, compute.device)
     pools = ImagePools(settings.gan.pool_size)
+    if not console.dry_run:
+        fit_linear_path(nets, pairs)
     task = CycleGanTask(
         {name: net.to(compute.device) for name, net in nets.items()},
         pools=pools,
@@ -283,4 +268,5 @@ METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
     spec=spec,
     next_command=next_command,
     decide=decide,
+    judge=judge,
 )

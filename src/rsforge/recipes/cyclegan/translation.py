@@ -8,11 +8,13 @@ from rsforge import __version__
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.scenes.tiling import TileGrid
+from rsforge.data.views.view import Modality, View
 from rsforge.errors import RsforgeError
-from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.interfaces import Translator
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import Values
+from rsforge.recipes.views import choose_of, views_of
 from rsforge.settings.cyclegan import CycleGanTranslateSettings
 
 SHARED = 4  # a tile shares this part of its side with the next
@@ -22,9 +24,12 @@ _COLOURS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class Translation:
-    """``net`` takes values of the radiometry ``given`` and makes those of ``made``, in ``bands`` of these names."""
+    """``net`` takes values of the radiometry ``given`` and makes those of ``made``, in ``bands`` of these names.
 
-    net: Pix2PixUNet
+    Images are read by ``view``, whose bands somebody named if they are ``chosen``.
+    """
+
+    net: Translator
     given: Radiometry
     made: Radiometry
     image_size: int
@@ -32,6 +37,13 @@ class Translation:
     overlap: int
     tags: dict[str, str]
     bands: tuple[str, ...]
+    view: View
+    chosen: bool = False
+
+    @property
+    def modality(self) -> Modality:
+        """What is translated."""
+        return "sar" if self.bands == _COLOURS else "optical"
 
     @property
     def takes(self) -> NetworkInput:
@@ -56,7 +68,7 @@ class Translation:
         return TileGrid(info.height, info.width, *tiles)
 
 
-def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restored: LoadedModel) -> Translation:
+def translation_of(settings: CycleGanTranslateSettings, net: Translator, restored: LoadedModel) -> Translation:
     """The translation that settings and checkpoint describe; RSF-U005 for tiles that the generator does not take."""
     image_size = restored.state["image_size"]
     tile = settings.tile or image_size
@@ -68,11 +80,15 @@ def translation_of(settings: CycleGanTranslateSettings, net: Pix2PixUNet, restor
     tags = {"TIFFTAG_SOFTWARE": f"rsforge {__version__}", "TRANSLATION": settings.direction, "WEIGHTS": restored.digest}
     if settings.bands:
         tags["BANDS"] = ",".join(settings.bands)
+    views, chosen = views_of(restored.state), bool(settings.bands)
+    view = views.sar if settings.direction == "sar2optical" else views.optical
+    view = choose_of(view, settings.bands, settings.fill)
     if settings.direction == "sar2optical":
-        return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS)
+        return Translation(net, sar, EIGHT_BIT, image_size, tile, overlap, tags, _COLOURS, view, chosen)
     name, count = _SAR_NAMES[sar.unit], net.out_channels
     bands = (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(1, count + 1))
-    return Translation(net, EIGHT_BIT, sar, image_size, tile, overlap, tags, bands)
+    colours = Radiometry("dn", *view.span) if view.span else EIGHT_BIT
+    return Translation(net, colours, sar, image_size, tile, overlap, tags, bands, view, chosen)
 
 
 def _check_tiles(tile: int, overlap: int, factor: int) -> None:

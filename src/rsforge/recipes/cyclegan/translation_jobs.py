@@ -30,7 +30,7 @@ def plan_jobs(
         with skipped.skip_unusable(where):
             raise RsforgeError("RSF-D002", "an image of the list is not there", where=where, found=reason)
     jobs = []
-    for source, header in map_in_threads(lambda source: _read_header(own, source, settings.bands), found.images):
+    for source, header in map_in_threads(lambda source: _read_header(own, source), found.images):
         with skipped.skip_unusable(str(source.path)):
             if isinstance(header, RsforgeError):
                 raise header
@@ -47,14 +47,12 @@ def plan_jobs(
     return jobs, there
 
 
-def _read_header(
-    own: Translation, source: InputImage, bands: tuple[str, ...]
-) -> tuple[InputImage, _Header | RsforgeError]:
+def _read_header(own: Translation, source: InputImage) -> tuple[InputImage, _Header | RsforgeError]:
     """What the header says, or why the image cannot be used."""
     try:
-        with readable(source.path, bands) as raster:
+        with readable(source.path, own.view, own.modality) as raster:
             info = raster.info
-        own.takes.check_bands(info, raster.metadata, chosen=bool(bands), taker="the generator")
+        own.takes.check_bands(info, chosen=own.chosen, taker="the generator")
         own.check(np.empty(0, info.dtype), str(source.path))
     except RsforgeError as error:
         return source, error
@@ -82,7 +80,7 @@ def _make_job(
         path, info.height, info.width, bands, "float32" if floats else "uint8", np.nan if floats else None, info.grid,
         "" if floats or bands != 3 else "RGB", control=info.control,
     )  # fmt: skip
-    return ImageJob(info, target, _notes(own, notes), own.tile_grid(info), settings.bands)
+    return ImageJob(info, target, _notes(own, notes), own.tile_grid(info), own.view, own.modality)
 
 
 def _notes(own: Translation, notes: BandMetadata | None) -> BandMetadata:
@@ -98,7 +96,7 @@ def _drop_contradicting(own: Translation, jobs: list[ImageJob], skipped: Skipped
         return jobs
     kept = []
     # Two at once: some formats are decoded whole, however small the window.
-    for job, error in map_in_threads(lambda job: (job, _find_contradiction(own, job.source, job.bands)), jobs, 2):
+    for job, error in map_in_threads(lambda job: (job, _find_contradiction(own, job.source)), jobs, 2):
         with skipped.skip_unusable(str(job.source.path)):
             if error is not None:
                 raise error
@@ -106,9 +104,9 @@ def _drop_contradicting(own: Translation, jobs: list[ImageJob], skipped: Skipped
     return kept
 
 
-def _find_contradiction(own: Translation, info: RasterInfo, bands: tuple[str, ...]) -> RsforgeError | None:
+def _find_contradiction(own: Translation, info: RasterInfo) -> RsforgeError | None:
     try:
-        with readable(info.path, bands) as raster:
+        with readable(info.path, own.view, own.modality) as raster:
             parts = [raster.read(window) for window in spread_windows(raster.info.height, raster.info.width)]
         own.check(np.concatenate([part.values[part.valid] for part in parts]), str(info.path))
     except RsforgeError as error:

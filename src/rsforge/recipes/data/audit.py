@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
+from rsforge.data.audit.baselines import find_baseline_faults
 from rsforge.data.audit.faults import (
     KINDS,
     DataFault,
@@ -23,14 +25,15 @@ from rsforge.data.io.dataset_card import read_card
 from rsforge.data.sar.radiometry import Radiometry, declare_radiometry
 from rsforge.data.splits.duplicates import data_digest, digest_items, duplicate_groups, shorten_digests
 from rsforge.data.splits.items import DatasetContents, SharedPixels
-from rsforge.data.splits.leaks import find_leaks
-from rsforge.data.splits.split_file import SPLIT_FILE, load_split
+from rsforge.data.splits.leaks import Leak, find_leaks
+from rsforge.data.splits.split_file import SPLIT_FILE, SUBSETS, Split, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.split import read_contents
 from rsforge.recipes.html.audit_page import AuditResult, render_page
 from rsforge.recipes.output_checks import check_writable
 from rsforge.recipes.shared_pixels import search_shared_pixels
+from rsforge.recipes.views import view_items
 from rsforge.settings.data_pairs import AuditSettings
 from rsforge.wording import count_noun
 
@@ -49,6 +52,7 @@ def judge(settings: AuditSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return {**head, "would_write": [str(output / name) for name in (JSON, HTML)]}
     output.mkdir(parents=True, exist_ok=True)
+    contents = view_items(contents, settings, console)
     inspections: list[Inspection] = []
     radiometry = _find_radiometry(settings)
     with console.progress("opened", len(contents.items)) as meter:
@@ -79,7 +83,8 @@ def _find_faults(
     faults = [fault for inspection in inspections for fault in inspection.faults]
     faults += [DataFault("orphan", name, reason) for name, reason in contents.orphans]
     faults += [DataFault(_kind_of_problem(contents.root, name), name, reason) for name, reason in contents.problems]
-    faults += [DataFault("untold", name, reason) for name, reason in contents.warnings]
+    kind = "untold" if contents.kind == "pairs" else "unread"
+    faults += [DataFault(kind, name, reason) for name, reason in contents.warnings]
     faults += [DataFault("stray", name, "no item holds it") for name in contents.unclaimed_files]
     measured = list(list_image_stats(contents, inspections))
     if contents.kind == "pairs" or settings.image_size:
@@ -93,6 +98,7 @@ def _find_faults(
     pixels = {one.item.name: [stats.pixel_digest for stats in one.stats if stats] for one in inspections}
     shared = search_shared_pixels(contents.items, pixels, console, wanted=settings.overlap_by_content)
     faults += find_overlap_faults(shared)
+    faults += find_baseline_faults(varied)
     if contents.kind == "pairs":
         faults += find_unit_faults((item, stats) for item, modality, stats in varied if modality == "sar")
         if settings.allow_gray_optical:
@@ -102,6 +108,8 @@ def _find_faults(
     path = settings.split or settings.data_dir / SPLIT_FILE
     if settings.split or path.is_file():
         faults += _find_split_faults(path, contents, shared, console)
+    elif contents.sides:
+        faults += _find_stated_leaks(contents, pixels, shared)
     return faults
 
 
@@ -127,13 +135,26 @@ def _find_split_faults(
             raise
         return [DataFault("split", path.name, f"{error.what}: {error.found}")]
     duplicates = duplicate_groups(contents.items, digests)
-    faults = []
     guard = split.facts.get("guard", 0)
-    for leak in find_leaks(split, contents.items, duplicates, shared=shared, guard=guard):
-        (name, other), (subset, other_subset) = leak.names, leak.subsets
-        reason = f"on {subset}, and {other} on {other_subset}: {leak.reason}"
-        faults.append(DataFault("leak", name, reason, "", {"kind": leak.kind}))
-    return faults
+    leaks = find_leaks(split, contents.items, duplicates, shared=shared, guard=guard)
+    return [_describe_leak(leak) for leak in leaks]
+
+
+def _find_stated_leaks(
+    contents: DatasetContents, pixels: Mapping[str, Sequence[str]], shared: Sequence[SharedPixels]
+) -> list[DataFault]:
+    """Images on several of the sides that the source states, by their pixels; of one scene both sides may be."""
+    split = Split("stated", 0, {side: [i.name for i in contents.items if i.side == side] for side in SUBSETS})
+    items = [item for item in contents.items if len(pixels.get(item.name, ())) == len(item.paths)]
+    duplicates = duplicate_groups(items, {item.name: tuple(pixels[item.name]) for item in items})
+    leaks = find_leaks(split, items, duplicates, shared=shared)
+    return [_describe_leak(leak) for leak in leaks if leak.kind != "scene"]
+
+
+def _describe_leak(leak: Leak) -> DataFault:
+    (name, other), (subset, other_subset) = leak.names, leak.subsets
+    reason = f"on {subset}, and {other} on {other_subset}: {leak.reason}"
+    return DataFault("leak", name, reason, "", {"kind": leak.kind})
 
 
 def _sort_key(fault: DataFault) -> tuple[int, str, str]:
@@ -169,7 +190,7 @@ def _write_results(output: Path, result: AuditResult, head: dict[str, Any], insp
 
 
 def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) -> RsforgeError:
-    """RSF-D013 with the number of errors and the first of each kind."""
+    """RSF-D013 with the number of errors, the first of each kind, and the remedy of the commonest kind."""
     items, others = result.count_faulty("error")
     what = f"{count_noun(result.count('error'), 'fault')} in {items} of {len(result.contents.items)} "
     what += result.contents.kind
@@ -180,6 +201,8 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         for kind, faults in result.by_kind().items()
         if KINDS[kind].severity == "error"
     ]
+    errors = Counter(fault.kind for fault in result.faults if fault.severity == "error")
+    commonest = errors.most_common(1)[0][0]
     found = "; ".join(kinds[:NAMED])
     if len(kinds) > NAMED:
         found += f"; and of {len(kinds) - NAMED} kinds more"
@@ -189,6 +212,6 @@ def _faults_error(result: AuditResult, output: Path, summary: dict[str, Any]) ->
         where=str(result.contents.root),
         found=found,
         kept=f"{output / JSON} names them all",
-        fix=f"open {output / HTML}; repair or remove what it names",
+        fix=f"open {output / HTML}; for what is {KINDS[commonest].title.lower()}: {KINDS[commonest].remedy}",
         result=summary,
     )

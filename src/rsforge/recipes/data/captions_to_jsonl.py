@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
-from rsforge.data.captions.tables import EXTRACT, Line, json_line, read_lines
+from rsforge.data.captions.caption_files import CaptionFile, read_caption_file
+from rsforge.data.captions.tables import EXTRACT, Line, json_line
 from rsforge.data.captions.token_counts import make_counter
 from rsforge.data.clip_tokenizer import LIMIT
 from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.names.sides import are_several
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.settings.data_captions import CaptionsSettings
@@ -23,14 +26,19 @@ NAMED = 5
 def convert(settings: CaptionsSettings, console: Console) -> dict[str, Any]:
     """Check every line, then write; RSF-D007 for lines that are no captions, RSF-U004 for another existing output."""
     _check_paths(settings)
-    counts = _judge_lines(settings, make_counter(settings.tokenizer), console)
-    state = _find_state(settings)
+    table = read_caption_file(settings.caption_file)
+    if table.sentence:
+        console.say(f"table      {table.sentence}")
+    counts = _judge_lines(settings, table, make_counter(settings.tokenizer), console)
+    state = _find_state(settings, table)
     if state == "written" and not console.dry_run:
         settings.output_file.parent.mkdir(parents=True, exist_ok=True)
         leftovers.sweep_for([settings.output_file])
         with durable.open_atomic(settings.output_file) as file:
-            for line in _make_lines(settings):
+            for line in _make_lines(settings, table):
                 file.write(line)
+    if are_several(table.sides.values()):
+        console.say(f"sides      {_describe_sides(table)}: `rsforge data split --by stated` keeps them")
     if state == "unchanged":
         console.say(f"unchanged  {settings.output_file} holds these captions already: nothing to do")
     method = "exactly" if settings.tokenizer else "at least, by words"
@@ -45,19 +53,28 @@ def _check_paths(settings: CaptionsSettings) -> None:
             raise RsforgeError("RSF-U005", f"the output is the input {option}", where="--output-file", found=found)
 
 
-def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int], console: Console) -> dict[str, int]:
+def _describe_sides(table: CaptionFile) -> str:
+    counts = Counter(table.sides.values())
+    return ", ".join(f"{counts[side]} {side}" for side in ("train", "val", "test") if counts[side])
+
+
+def _judge_lines(
+    settings: CaptionsSettings, table: CaptionFile, count_tokens: Callable[[str], int], console: Console
+) -> dict[str, int]:
     """Counts of usable and skipped lines; RSF-D007 where bad lines are not skipped, RSF-D006 where no line is left."""
     captions = over = 0
     bad: list[str] = []
-    for line in _read_judged(settings):
+    distinct: set[tuple[str, str]] = set()
+    for line in _judge_images(settings, table):
         if line.reason:
             bad.append(f"line {line.number}: {line.reason}")
         else:
             captions += 1
+            distinct.add((line.name, line.text.strip()))
             over += count_tokens(line.text) > LIMIT
     where = str(settings.caption_file)
     if bad and (settings.on_bad == "error" or not captions):
-        is_old_form = any("older scripts" in reason for reason in bad)
+        is_old_form = 2 * sum("older scripts" in reason for reason in bad) > len(bad)
         what = f"{count_noun(len(bad), 'line')} {agree(len(bad), 'is no caption', 'are no captions')}"
         found = join_first(bad, NAMED)
         raise RsforgeError("RSF-D007", what, where=where, found=found, fix=EXTRACT if is_old_form else "")
@@ -66,6 +83,10 @@ def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int],
         raise RsforgeError("RSF-D006", what, where=where, fix=EXTRACT)
     for reason in bad:
         console.warn(f"left out {reason}")
+    if repeated := captions - len(distinct):
+        console.warn(
+            f"{count_noun(repeated, 'caption')} {agree(repeated, 'repeats', 'repeat')} another of the same image"
+        )
     if over:
         least = "" if settings.tokenizer else "at least "
         some = f"{least}{over} of {count_noun(captions, 'caption')} {agree(over, 'has', 'have')}"
@@ -73,9 +94,9 @@ def _judge_lines(settings: CaptionsSettings, count_tokens: Callable[[str], int],
     return {"captions": captions, "skipped": len(bad), "over_77_tokens": over}
 
 
-def _read_judged(settings: CaptionsSettings) -> Iterator[Line]:
+def _judge_images(settings: CaptionsSettings, table: CaptionFile) -> Iterator[Line]:
     """The lines of the table; those whose image cannot be used have a reason too."""
-    for line in read_lines(settings.caption_file):
+    for line in table.lines:
         reason = line.reason or _find_reason(settings, line)
         yield line._replace(reason=reason)
 
@@ -94,16 +115,19 @@ def _find_reason(settings: CaptionsSettings, line: Line) -> str:
     return ""
 
 
-def _make_lines(settings: CaptionsSettings) -> Iterator[bytes]:
-    return (json_line(line.name, line.text).encode() for line in _read_judged(settings) if not line.reason)
+def _make_lines(settings: CaptionsSettings, table: CaptionFile) -> Iterator[bytes]:
+    sides = table.sides if are_several(table.sides.values()) else {}
+    for line in _judge_images(settings, table):
+        if not line.reason:
+            yield json_line(line.name, line.text, side=sides.get(line.name, "")).encode()
 
 
-def _find_state(settings: CaptionsSettings) -> str:
+def _find_state(settings: CaptionsSettings, table: CaptionFile) -> str:
     """``written`` when the output has to be written, ``unchanged`` when it exists; RSF-U004 when another one exists."""
     output = settings.output_file
     if settings.overwrite or not output.exists():
         return "written"
-    if _holds_same(output, _make_lines(settings)):
+    if _holds_same(output, _make_lines(settings, table)):
         return "unchanged"
     fix = "replace it with --overwrite, or name another --output-file"
     raise RsforgeError("RSF-U004", f"{output.name} holds something else", where=str(output), fix=fix)

@@ -124,8 +124,11 @@ class Extraction:
             blank = sum(not text.strip() for text in encoded.row.captions)
             if blank:
                 record["blank"] = blank
-            if encoded.row.source:
-                record["source"] = encoded.row.source
+            filled = [text.strip() for text in encoded.row.captions if text.strip()]
+            repeated = len(filled) - len(set(filled))
+            facts = {"source": encoded.row.source, "split": encoded.row.side, "repeated": repeated}
+            record |= {name: fact for name, fact in facts.items() if fact}
+            record |= {"listed": 1} if encoded.row.listed else {}
             records.append(record)
         self.folder.commit_chunk(records, [encoded.temporary for encoded in chunk if encoded.temporary])
 

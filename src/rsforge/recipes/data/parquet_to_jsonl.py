@@ -14,6 +14,7 @@ from rsforge.data.clip_tokenizer import LIMIT
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.parquet_extraction import Extraction, Progress
+from rsforge.recipes.data.stated_sides import write_sides
 from rsforge.settings.data_captions import ParquetSettings
 from rsforge.wording import agree, count_noun
 
@@ -54,6 +55,7 @@ def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
             )
         summary = Extraction(folder, settings, shards, console).run(done, total, count_tokens)
         _warn_of_summary(summary, settings, console)
+        write_sides(folder, summary, console)
         folder.finish(summary)
     console.say(f'to load    datasets.load_dataset("imagefolder", data_dir="{folder.images}")')
     return _summarise(folder, vars(summary), settings, state)
@@ -163,6 +165,13 @@ def _warn_of_summary(summary: Summary, settings: ParquetSettings, console: Conso
     if summary.duplicate_images:
         same = summary.duplicate_images
         console.warn(f"{count_noun(same, 'image')} {agree(same, 'is', 'are')} the same as others, byte for byte")
+    if summary.repeated_captions:
+        repeated = count_noun(summary.repeated_captions, "caption")
+        console.warn(f"{repeated} {agree(summary.repeated_captions, 'repeats', 'repeat')} another of the same image")
+    if summary.captions_in_lists:
+        console.say(
+            f"lists      captions of {count_noun(summary.captions_in_lists, 'row')} stand as the text of a list: split"
+        )
     if summary.blank_captions:
         console.warn(f"{summary.blank_captions} empty captions beside others were left out")
 

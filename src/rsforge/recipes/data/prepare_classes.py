@@ -11,6 +11,7 @@ from typing import Any
 from rsforge import durable, leftovers
 from rsforge.data.images.class_folders import ClassIndex, make_caption, name_classes, read_class_names, scan_classes
 from rsforge.data.io.image_reader import SUFFIXES
+from rsforge.data.tables.table import read_text
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.class_figure import draw_class_figure
@@ -106,6 +107,8 @@ def _name_classes(settings: ClassesSettings, index: ClassIndex, console: Console
     """The name of every class, with warnings where the list and the images do not fit."""
     path = settings.data_dir / CLASSES
     given = read_class_names(path) if path.exists() else {}
+    if given and (encoding := read_text(path)[1]):
+        console.say(f"classes    {CLASSES} is read as {encoding}")
     names, missing = name_classes(index.numbers, given)
     if missing:
         generic = ", ".join(f"{number} ({names[number]})" for number in missing)

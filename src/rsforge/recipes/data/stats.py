@@ -14,6 +14,7 @@ from rsforge.data.audit.inspect_items import Inspection, inspect_items
 from rsforge.data.splits.items import DatasetContents
 from rsforge.recipes.console import Console
 from rsforge.recipes.data.split import read_contents, warn_of_problems
+from rsforge.recipes.views import view_items
 from rsforge.settings.data_pairs import StatsSettings
 from rsforge.wording import count_noun
 
@@ -23,7 +24,7 @@ _LISTED = 12
 
 def measure(settings: StatsSettings, console: Console) -> dict[str, Any]:
     """Counts of what names and tables say, sizes, dtypes and ranges of the images, and which files cannot be read."""
-    contents = read_contents(settings, console)
+    contents = view_items(read_contents(settings, console), settings, console)
     warn_of_problems(contents, console)
     opened = replace(contents, items=contents.items[: settings.limit])
     stats: dict[str, list[ImageStats]] = {modality: [] for modality in contents.modalities}

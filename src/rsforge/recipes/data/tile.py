@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from rsforge.data.pairs.cut_scenes import cut_patches, sample_sar_values, write_
 from rsforge.data.pairs.scene_pairs import ScenePair, find_scene_pairs
 from rsforge.data.pairs.tables import COLUMNS, table_path, write_table
 from rsforge.data.sar.radiometry import Radiometry, check_values, settle_radiometry, value_extent
+from rsforge.data.views.view import PairViews
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_writable
+from rsforge.recipes.views import describe_views, settle_pairs
 from rsforge.settings.data_pairs import TileCutSettings
 from rsforge.wording import agree, count_noun
 
@@ -37,7 +40,7 @@ def cut(settings: TileCutSettings, console: Console) -> dict[str, Any]:
         raise RsforgeError("RSF-U005", "--terrain is for --layout terrain", where="--terrain, --layout", fix=fix)
     _check_output(settings)
     check_writable(output, "the patches", "--output-dir")
-    plan = _plan_windows(settings, console)
+    plan, views = _view_scenes(_plan_windows(settings, console), settings, console)
     radiometry, sentence = _settle_radiometry(plan, settings)
     console.say(f"radiometry {sentence}")
     facts = {
@@ -46,6 +49,7 @@ def cut(settings: TileCutSettings, console: Console) -> dict[str, Any]:
         "radiometry": radiometry.as_dict(),
         "size": settings.size,
         "stride": settings.stride or settings.size,
+        **_describe_views(views),
     }
     result: dict[str, Any] = {"output": str(output), "scenes": len(plan), "windows": _count_windows(plan)}
     if console.dry_run:
@@ -71,7 +75,7 @@ def _plan_windows(settings: TileCutSettings, console: Console) -> Plan:
     sar, optical = settings.sar, settings.optical
     if sar.is_file() and optical.is_file() and sar.samefile(optical):
         raise RsforgeError("RSF-U005", "one file is given for both images", where="--sar, --optical", found=str(sar))
-    scenes, orphans = find_scene_pairs(sar, optical)
+    scenes, orphans = find_scene_pairs(sar, optical, warp=settings.warp)
     for name, reason in orphans[:_NAMED]:
         console.warn(f"{name} is left out: {reason}")
     if len(orphans) > _NAMED:
@@ -83,6 +87,29 @@ def _plan_windows(settings: TileCutSettings, console: Console) -> Plan:
         what = f"no scene is as large as a patch of {settings.size} x {settings.size} pixels"
         raise RsforgeError("RSF-D003", what, where="--size", fix="lower --size")
     return plan
+
+
+def _view_scenes(plan: Plan, settings: TileCutSettings, console: Console) -> tuple[Plan, PairViews]:
+    """The plan with how its scenes are read, settled for all of them."""
+    root = settings.sar if settings.sar.is_dir() else settings.sar.parent
+    sar, optical = [scene.sar.path for scene, _ in plan], [scene.optical.path for scene, _ in plan]
+    views = settle_pairs(root, sar, optical, settings, console)
+    for scene in (scene for scene, _ in plan if scene.warped):
+        image = "SAR" if scene.grid_of_sar else "optical"
+        console.warn(f"the {image} image of scene {scene.name} is resampled by its control points, without heights")
+    if not settings.bands:  # patches keep all their bands, of which later commands choose
+        kept = replace(views, optical=replace(views.optical, bands=()))
+        return [(replace(scene, views=kept), windows) for scene, windows in plan], views
+    return [(replace(scene, views=views), windows) for scene, windows in plan], views
+
+
+def _describe_views(views: PairViews) -> dict[str, Any]:
+    """The views of the patches for the card: bands that were chosen are numbered in their order."""
+    sar, optical = (
+        replace(view, bands=tuple(str(k + 1) for k in range(len(view.bands))), alpha="auto")
+        for view in (views.sar, views.optical)
+    )
+    return describe_views(PairViews(sar, optical))
 
 
 def _count_windows(plan: Plan) -> int:
@@ -113,7 +140,7 @@ def _is_unfinished(path: Path) -> bool:
 
 
 def _scene_windows(scene: ScenePair, settings: TileCutSettings, console: Console) -> list[Window]:
-    windows = list_windows(scene.sar.height, scene.sar.width, settings.size, settings.stride or settings.size)
+    windows = list_windows(*scene.size, settings.size, settings.stride or settings.size)
     if not windows:
         console.warn(f"scene {scene.name} has {scene.sar.height} x {scene.sar.width} pixels, too few for one patch")
     for info in (scene.sar, scene.optical):
@@ -125,7 +152,6 @@ def _scene_windows(scene: ScenePair, settings: TileCutSettings, console: Console
 def _settle_radiometry(plan: Plan, settings: TileCutSettings) -> tuple[Radiometry, str]:
     """The radiometry of all scenes; RSF-D010 when they differ in dtype, or values contradict the declared unit."""
     dtypes = {scene.sar.dtype: scene.name for scene, _ in plan}
-    dtype = plan[0][0].sar.dtype
     if len(dtypes) > 1:
         found = ", ".join(f"{name}: {dtype}" for dtype, name in dtypes.items())
         fix = "cut scenes of one dtype at a time"
@@ -134,6 +160,7 @@ def _settle_radiometry(plan: Plan, settings: TileCutSettings) -> tuple[Radiometr
     if not any(values.size for values in samples):
         raise _no_data_error(settings, plan)
     low, high = value_extent(samples)
+    dtype = str(samples[0].dtype)
     radiometry, sentence = settle_radiometry(settings.radiometry, settings.clip, dtype, low, high)
     sampled = [scene for scene, windows in plan if windows]
     for scene, values in zip(sampled, samples, strict=True):

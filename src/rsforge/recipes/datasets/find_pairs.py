@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from rsforge.data.files.walk import find_unread
 from rsforge.data.images.augment import scaled_size
 from rsforge.data.io import rasters
 from rsforge.data.pairs.dataset import JudgedPair, Refusal, judge_pairs
 from rsforge.data.pairs.index import PairIndex, find_pairs
 from rsforge.data.pairs.reading import rgb_to_grey
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.views.view import PairViews
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console
 from rsforge.settings.pairs import PairDataSettings
 from rsforge.wording import count_noun, join_first
@@ -33,8 +37,19 @@ def list_pairs(data: PairDataSettings, console: Console, on_bad: OnBad) -> PairI
         console.say(f"layout     {note}")
     _check_empty(index, data, console)
     _check_problems(index, data, console, on_bad)
+    views.warn_of_unread(find_unread(index.root), console)
     console.say(f"pairs      {_describe_selection(index, data)}")
     return index
+
+
+def view_pairs(
+    index: PairIndex, data: PairDataSettings, console: Console, stored: PairViews | None = None
+) -> PairViews:
+    """Settle how the pairs are read, which they keep: by the options, else ``stored``, else their metadata."""
+    sar, optical = [pair.sar for pair in index.pairs], [pair.optical for pair in index.pairs]
+    seen = views.settle_pairs(index.root, sar, optical, data, console, stored)
+    index.pairs = [replace(pair, views=seen) for pair in index.pairs]
+    return seen
 
 
 def is_part(index: PairIndex, data: PairDataSettings) -> bool:

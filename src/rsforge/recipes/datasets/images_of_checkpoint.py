@@ -8,19 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest
-from rsforge.data.splits.contents import find_contents
+from rsforge.data.splits.split_file import SUBSETS, Sides
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split
-from rsforge.recipes.datasets.image_folder import SYNTHETIC, SYNTHETIC_COUNT, SelectedItems, divide_by_content
+from rsforge.recipes.datasets.image_folder import (
+    SYNTHETIC,
+    SYNTHETIC_COUNT,
+    SelectedItems,
+    count_sides,
+    divide_by_content,
+    name_drawn,
+)
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
+from rsforge.settings.views import NO_OPTIONS, ViewSettings
 
 OnBad = Literal["error", "skip"]
-Divided = tuple[list[Tile], list[Tile]]
-"""Images to train on, and those held out."""
+Divided = Sides[Tile]
 
 
 class ChosenImages(NamedTuple):
@@ -64,11 +73,19 @@ class ImageFolder:
         return stored_split.find_split_file(self.split, self.index.root) is not None
 
 
-def open_images(place: str, image_size: int, console: Console, *, on_bad: OnBad = "error") -> IndexedDataset:
-    """All images of a folder, one image, or synthetic ones, as they are."""
+def open_images(
+    place: str,
+    image_size: int,
+    console: Console,
+    *,
+    state: Mapping[str, Any],
+    data: ViewSettings = NO_OPTIONS,
+    on_bad: OnBad = "error",
+) -> IndexedDataset:
+    """All images of a folder, one image, or synthetic ones, as they are, read as ``data`` or else ``state`` says."""
     if place == SYNTHETIC:
         return _draw(image_size, 0, console)
-    return _open_tiles(scan_images(Path(place), on_bad, None, console).tiles, image_size)
+    return _open_tiles(scan_images(Path(place), on_bad, None, console, state, data).tiles, image_size)
 
 
 def open_subset(
@@ -81,6 +98,7 @@ def open_subset(
     on_bad: OnBad,
     state: Mapping[str, Any],
     exclude: Path,
+    data: ViewSettings = NO_OPTIONS,
 ) -> MeasuredSubset:
     """The images of a subset as the checkpoint ``state`` knows them; pictures below its folder ``exclude`` are none.
 
@@ -90,11 +108,11 @@ def open_subset(
     """
     if place == SYNTHETIC:
         return _open_drawn(choice, image_size, console, state)
-    index = scan_images(Path(place), on_bad, exclude, console)
+    index = scan_images(Path(place), on_bad, exclude, console, state, data)
     chosen = choose_images(ImageFolder(index, split_choice, state, console), choice)
     measured_subset.say_choice(chosen.subset, chosen.reason, console)
     measured_subset.warn_trained(chosen.trained, len(chosen.tiles), chosen.subset, "images", console)
-    scenes = find_scenes(index.root)
+    scenes = stored_split.find_scenes(index.root)
     return MeasuredSubset(
         _open_tiles(chosen.tiles, image_size),
         [scenes.get(tile.name, "") for tile in chosen.tiles],
@@ -105,9 +123,23 @@ def open_subset(
     )
 
 
-def scan_images(place: Path, on_bad: OnBad, exclude: Path | None, console: Console) -> TileIndex:
-    """The images of a folder, or one image; pictures below the folder ``exclude`` are none."""
-    index = scan_one(place) if place.is_file() else scan(place, on_bad=on_bad, exclude=_below(exclude, place))
+def scan_images(
+    place: Path,
+    on_bad: OnBad,
+    exclude: Path | None,
+    console: Console,
+    state: Mapping[str, Any],
+    data: ViewSettings,
+) -> TileIndex:
+    """The images of a folder, or one image, read as ``data`` says, else as the checkpoint ``state`` does.
+
+    Pictures below the folder ``exclude`` are none.
+    """
+    below = _below(exclude, place)
+    files = [place] if place.is_file() else find_images(place, exclude=below)
+    view = views.settle_as_trained(state, files, data, console)
+    index = scan_one(place, view) if place.is_file() else scan(place, on_bad=on_bad, exclude=below, view=view)
+    views.warn_of_unread(index.unread, console)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
     console.say(f"images     {index.summary()}")
@@ -134,7 +166,7 @@ def choose_images(folder: ImageFolder, choice: str) -> ChosenImages:
     """The images of a subset, as ``open_subset`` chooses them."""
     if choice == "all":
         return _choose_all(folder, "")
-    if folder.is_split or choice == "test":
+    if folder.is_split or (choice == "test" and not measured_subset.count_test(folder.state)):
         return _choose_by_split(folder, choice)
     if choice == "auto":
         return _choose_held_out(folder)
@@ -160,14 +192,12 @@ def _choose_by_split(folder: ImageFolder, choice: str) -> ChosenImages:
 
 
 def _choose_of_training(folder: ImageFolder, choice: str) -> ChosenImages:
-    """``train`` or ``val`` of the division that the training made for itself."""
+    """A subset of the division that the training made for itself."""
     measured_subset.check_known(choice, folder.state)
     divided = divide_as_trained(folder)
-    train, held_out = divided or ([], [])
-    measured_subset.check_divided(choice, same=divided is not None, held_out=len(held_out), noun="images")
-    if choice == "train":
-        return ChosenImages(train, "train", trained=len(train), own=True)
-    return ChosenImages(held_out, "val", trained=0, own=True)
+    tiles = divided.by_name()[choice] if divided else []
+    measured_subset.check_divided(choice, same=divided is not None, count=len(tiles), noun="images")
+    return ChosenImages(tiles, choice, trained=len(tiles) if choice == "train" else 0, own=True)
 
 
 def _choose_held_out(folder: ImageFolder) -> ChosenImages:
@@ -177,7 +207,7 @@ def _choose_held_out(folder: ImageFolder) -> ChosenImages:
         return _choose_all(folder, reason)
     divided = divide_as_trained(folder)
     if divided:
-        return ChosenImages(divided[1], "val", measured_subset.HELD_OUT, trained=0, own=True)
+        return ChosenImages(*measured_subset.choose_of_division(divided), trained=0, own=True)
     return _choose_all(folder, measured_subset.OTHER_DATA.format(noun="images"))
 
 
@@ -185,33 +215,24 @@ def divide_as_trained(folder: ImageFolder) -> Divided | None:
     """The division that the model was trained by, if it is one of these images."""
     with suppress(RsforgeError):
         divided = _stored_division(folder) if folder.is_split else _divide_again(folder)
-        if split_digest(*divided) == trained_digest(folder.state):
+        if split_digest(divided.train, divided.val) == trained_digest(folder.state):
             return divided
     return None
 
 
 def _stored_division(folder: ImageFolder) -> Divided:
-    subsets = folder.follow(SilentConsole()) or {"train": [], "val": []}
-    return subsets["train"], subsets["val"]
+    return Sides(**(folder.follow(SilentConsole()) or {subset: [] for subset in SUBSETS}))
 
 
 def _divide_again(folder: ImageFolder) -> Divided:
     data, run = settings_of(folder.state, "data"), settings_of(folder.state, "run")
     return divide_by_content(
         TileIndex(folder.index.root, folder.tiles),
-        float(data.get("val_fraction", 0.0)),
+        (float(data.get("val_fraction", 0.0)), data.get("test_fraction", 0.0)),
         int(run.get("seed", 0)),
         SilentConsole(),
         overlap_by_content=bool(data.get("overlap_by_content")),
     )
-
-
-def find_scenes(root: Path) -> dict[str, str]:
-    """The scenes of images by their names below ``root``, as far as they are known."""
-    with suppress(RsforgeError):
-        items = find_contents(root).items if root.is_dir() else []
-        return {path.relative_to(root).as_posix(): item.scene for item in items for path in item.paths}
-    return {}
 
 
 def _open_drawn(choice: str, image_size: int, console: Console, state: Mapping[str, Any]) -> MeasuredSubset:
@@ -219,13 +240,18 @@ def _open_drawn(choice: str, image_size: int, console: Console, state: Mapping[s
     data = settings_of(state, "data")
     again = choice != "all" and data.get("data_dir") == SYNTHETIC
     seed = int(settings_of(state, "run").get("seed", 0)) if again else 0
-    edge = SYNTHETIC_COUNT - round(SYNTHETIC_COUNT * float(data.get("val_fraction", 0.0)))
+    sides = count_sides(SYNTHETIC_COUNT, float(data.get("val_fraction", 0.0)), data.get("test_fraction", 0.0))
+    edge, end = sides[0], SYNTHETIC_COUNT - sides[1]
     whole = _draw(image_size, seed, console)
-    ours = trained_digest(state) == f"{whole.digest} at {edge}"
-    held_out = SYNTHETIC_COUNT - edge
-    subset, reason = measured_subset.choose_synthetic(choice, ours=ours, held_out=held_out, noun="scenes")
+    ours = trained_digest(state) == name_drawn(whole.digest, SYNTHETIC_COUNT, sides[1], sides[2])
+    subset, reason = measured_subset.choose_synthetic(choice, ours=ours, sides=sides, noun="scenes")
     measured_subset.say_choice(subset, reason, console)
-    chosen = {"all": range(SYNTHETIC_COUNT), "train": range(edge), "val": range(edge, SYNTHETIC_COUNT)}[subset]
+    chosen = {
+        "all": range(SYNTHETIC_COUNT),
+        "train": range(edge),
+        "val": range(end, SYNTHETIC_COUNT),
+        "test": range(edge, end),
+    }[subset]
     trained = sum(index < edge for index in chosen) if ours else 0
     measured_subset.warn_trained(trained, len(chosen), subset, "scenes", console)
     samples = SelectedItems(whole, chosen)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from rsforge.data.splits.split_file import SUBSETS, Sides
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
@@ -14,6 +15,8 @@ NOT_SAID = "the checkpoint does not say how it was trained"
 NOTHING_HELD_OUT = "nothing was held out of the training"
 OTHER_DATA = "these are not the {noun} of the training, or not as they were divided"
 HELD_OUT = "held out of the training, which knew no test subset"
+CHOSE_NOTHING = "held out of the training and of its choice"
+T = TypeVar("T")
 FIX = "divide the data by `rsforge data split`, or measure --side all"
 
 
@@ -58,17 +61,29 @@ def why_undivided(state: Mapping[str, Any]) -> str:
     """Why the division of the training cannot be made again; empty where it may be tried."""
     if not settings_of(state, "data"):
         return NOT_SAID
-    if not state.get("images", {}).get("held_out", 0):
+    if not state.get("images", {}).get("held_out", 0) and not count_test(state):
         return NOTHING_HELD_OUT
     return ""
 
 
-def check_divided(choice: str, *, same: bool, held_out: int, noun: str) -> None:
-    """RSF-D012 unless the division is the ``same`` as that of the training, RSF-D004 where ``val`` of it is empty."""
+def count_test(state: Mapping[str, Any]) -> int:
+    """How many samples the training held out to be judged by, when it divided its data by itself or by a split."""
+    return int(state.get("images", {}).get("test", 0))
+
+
+def choose_of_division(sides: Sides[T]) -> tuple[list[T], str, str]:
+    """The samples to measure of the division of a training, their subset, and why: what chose nothing, else val."""
+    if sides.test:
+        return sides.test, "test", CHOSE_NOTHING
+    return sides.val, "val", HELD_OUT
+
+
+def check_divided(choice: str, *, same: bool, count: int, noun: str) -> None:
+    """RSF-D012 unless the division is the ``same`` as that of the training, RSF-D004 where nothing is chosen of it."""
     if not same:
         fix = f"name the data of the training, or {FIX}"
         raise RsforgeError("RSF-D012", OTHER_DATA.format(noun=noun), where="--side, --data-dir", fix=fix)
-    if choice == "val" and not held_out:
+    if not count:
         raise RsforgeError("RSF-D004", NOTHING_HELD_OUT, where="--side", fix=FIX)
 
 
@@ -103,16 +118,21 @@ def warn_trained(trained: int | None, total: int, subset: str, noun: str, consol
         )
 
 
-def choose_synthetic(choice: str, *, ours: bool, held_out: int, noun: str) -> tuple[str, str]:
+def choose_synthetic(choice: str, *, ours: bool, sides: tuple[int, int, int], noun: str) -> tuple[str, str]:
     """The subset of synthetic samples, divided only if the model was trained on them (``ours``), and why.
 
+    ``sides`` are the sizes of train, val and test.
     RSF-U005 for a subset that they do not have.
     """
     if choice == "auto" and not ours:
         return "all", f"the model was not trained on synthetic {noun}"
     if choice == "auto":
-        return ("val", HELD_OUT) if held_out else ("all", NOTHING_HELD_OUT)
-    if choice != "all" and not (ours and choice in ("train", "val")):
-        found = "they are divided into train and val" if ours else f"the model was not trained on synthetic {noun}"
+        if sides[2]:
+            return "test", CHOSE_NOTHING
+        return ("val", HELD_OUT) if sides[1] else ("all", NOTHING_HELD_OUT)
+    divided = SUBSETS if sides[2] else SUBSETS[:2]
+    if choice != "all" and not (ours and choice in divided):
+        found = f"the model was not trained on synthetic {noun}"
+        found = f"they are divided into {' and '.join(divided)}" if ours else found
         raise RsforgeError("RSF-U005", f"synthetic {noun} have no subset {choice}", where="--side", found=found)
     return choice, ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rsforge.engine.loader import IndexedDataset
@@ -25,3 +25,26 @@ class NamedSamples:
         item: Any = self.samples[key]
         values = item if isinstance(item, tuple) else (item,)
         return dict(zip(self.names, values, strict=True))
+
+
+class NoSamples:
+    """A dataset without a sample, where nothing is held out."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        raise IndexError(key)
+
+    def name(self, index: int) -> str:
+        raise IndexError(index)
+
+
+def unknown_scenes(samples: IndexedDataset) -> list[str]:
+    """The scene of each of ``samples``, where none is known."""
+    return [""] * len(samples)
+
+
+def name_scenes(scenes: Mapping[str, str], samples: IndexedDataset) -> list[str]:
+    """The scene of each of ``samples`` by its name, empty where unknown."""
+    return [scenes.get(samples.name(index), "") for index in range(len(samples))]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,22 @@ from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.splits.assign import divide
 from rsforge.data.splits.duplicates import Digests, duplicate_groups
 from rsforge.data.splits.items import Item, SharedPixels, item_of_pair
-from rsforge.data.splits.split_file import SUBSETS, load_split
-from rsforge.data.splits.split_request import SplitRequest
+from rsforge.data.splits.split_file import LEAST_IMAGES, LEAST_SCENES, SUBSETS, Sides, Split, load_split
+from rsforge.data.splits.split_request import SplitRequest, suggest_way
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import stored_split
 from rsforge.recipes.datasets.find_pairs import is_part
+from rsforge.recipes.datasets.named_samples import NoSamples, unknown_scenes
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.pairs import DividedPairSettings, PairDataSettings
 from rsforge.wording import count_noun
 
 Metadata = Mapping[str, str]
 """What the table and the name of a pair say of it, by column."""
-TrainAndHeldOut = tuple[list[JudgedPair], list[JudgedPair]]
-"""Pairs to train on, and held-out pairs."""
+Shares = tuple[float, float | None]
+"""Of what is held out to choose by, and to judge by; None leaves the latter to the data."""
 DIGEST_LENGTH = 16
 LEFT_OUT = "left out"
 """The subset of what a split leaves out."""
@@ -37,9 +39,10 @@ LEFT_OUT = "left out"
 class PairSets:
     """Training pairs with augmentation (``train``) and without (``plain``), held-out pairs, and their identity.
 
+    Of held-out pairs ``held_out`` choose the best epoch, and ``test`` judge it, where there are any.
     ``matched`` says whether held-out images are true pairs, as measures of similarity need them; ``trained`` are short
     digests of the files trained on; ``scaled`` says whether some were resized. Of pairs, ``train_metadata`` and
-    ``held_out_metadata`` are what tables and names say of each.
+    ``held_out_metadata`` are what tables and names say of each, and ``test_metadata``; ``scenes`` names those of some.
     """
 
     train: IndexedDataset
@@ -53,6 +56,9 @@ class PairSets:
     scaled: bool = False
     train_metadata: Sequence[Metadata] = ()
     held_out_metadata: Sequence[Metadata] = ()
+    test: IndexedDataset = field(default_factory=NoSamples)
+    test_metadata: Sequence[Metadata] = ()
+    scenes: Callable[[IndexedDataset], list[str]] = unknown_scenes
 
 
 def shorten_digests(digests: Iterable[str]) -> tuple[str, ...]:
@@ -104,67 +110,93 @@ def check_stored(split: StoredPairSplit, data: DividedPairSettings, console: Con
         console.warn("--val-fraction is not used: the split says what is held out (--split none ignores it)")
     if not split.pairs["train"]:
         raise RsforgeError("RSF-D004", "the split leaves nothing to train on", where="--split")
+    stored_split.report_missing_test(split.pairs, console)
 
 
 def divide_by_scene(
     judged: Sequence[JudgedPair],
     *,
-    val_fraction: float,
+    shares: Shares,
     seed: int,
     allow_leak: bool,
     overlap_by_content: bool,
     console: Console,
-) -> TrainAndHeldOut:
+) -> Sides[JudgedPair]:
     """Whole scenes are held out, as by ``rsforge data split``; single pairs of unknown scenes where leaks are allowed.
 
-    With ``overlap_by_content`` pairs whose optical images share pixels stay together. RSF-D011 for unknown scenes,
+    ``shares`` are those of val and test. With ``overlap_by_content`` pairs whose optical images share pixels stay
+    together. RSF-D011 for unknown scenes,
     RSF-D004 for a single scene.
     """
-    if not val_fraction:
+    if not any(shares):
         console.say(f"split      none: {len(judged)} train, nothing held out")
-        return sort_by_content(judged), []
+        return Sides(sort_by_content(judged), [], [])
     items = [item_of_pair(one.pair) for one in judged]
     contents: Digests = {one.name: one.files for one in judged}
     shared = search_shared_pixels(items, contents, console, wanted=overlap_by_content)
-    names = choose_held_out(items, contents, shared, val_fraction, seed, allow_leak)
+    subset_of = choose_sides(items, contents, shared, shares, seed, allow_leak)
     warn_of_unknown(items, console)
-    train = [one for one in judged if one.name not in names]
-    held_out = [one for one in judged if one.name in names]
-    train_scenes, held_out_scenes = _count_scenes(train), _count_scenes(held_out)
+    sides = Sides(*(sort_by_content([one for one in judged if subset_of[one.name] == name]) for name in SUBSETS))
+    _report_scenes(sides, console)
+    stored_split.report_sides(sides, console)
+    return sides
+
+
+def _report_scenes(sides: Sides[JudgedPair], console: Console) -> None:
+    """Report how many pairs, and of how many scenes, are held out."""
+    held_out = [*sides.val, *sides.test]
+    counts = [_count_scenes(side) for side in sides if side]
     scenes = "of unknown scenes"
-    if train_scenes and held_out_scenes:
-        scenes = f"of {train_scenes} and {count_noun(held_out_scenes, 'scene')}"
-    console.say(f"split      {len(train)} train, {len(held_out)} held out, {scenes}")
-    return sort_by_content(train), sort_by_content(held_out)
+    if all(counts):
+        scenes = f"of {', '.join(map(str, counts[:-1]))} and {count_noun(counts[-1], 'scene')}"
+    console.say(f"split      {len(sides.train)} train, {len(held_out)} held out, {scenes}")
 
 
 def _count_scenes(judged: Sequence[JudgedPair]) -> int:
     return len({one.pair.scene for one in judged if one.pair.scene})
 
 
-def choose_held_out(
+def choose_sides(
     items: Sequence[Item],
     contents: Digests,
     shared: Sequence[SharedPixels],
-    val_fraction: float,
+    shares: Shares,
     seed: int,
     allow_leak: bool,
-) -> set[str]:
-    """Names of the held-out items, whole scenes at a time; RSF-D004 or RSF-D011.
+) -> dict[str, str]:
+    """The subset of each item, whole scenes at a time; RSF-D004 or RSF-D011.
 
-    Items that are duplicates or have ``shared`` pixels stay together.
+    Items that are duplicates or have ``shared`` pixels stay together. Without a share for test it is that of val, where
+    that leaves ``LEAST_SCENES`` scenes in each (or ``LEAST_IMAGES`` items of unknown scenes), else 0.
     """
-    request = SplitRequest("scene", val=val_fraction, seed=seed, allow_leak=allow_leak)
+    val, test = shares
+    duplicates = duplicate_groups(items, contents)
+    request = SplitRequest("scene", val=val, test=test or 0.0, seed=seed, allow_leak=allow_leak)
+    if test is None and 0 < val < 0.5:
+        with suppress(RsforgeError):  # too few scenes for three sides, which is no fault of theirs
+            three = divide(items, replace(request, test=val), duplicates=duplicates, shared=shared)
+            if all(_has_enough(three.subsets[name], items) for name in ("val", "test")):
+                return _by_name(three)
     try:
-        split = divide(items, request, duplicates=duplicate_groups(items, contents), shared=shared)
+        return _by_name(divide(items, request, duplicates=duplicates, shared=shared))
     except RsforgeError as error:
-        error.where = "--val-fraction"
+        error.where = "--val-fraction, --test-fraction" if test else "--val-fraction"
         error.fix = _suggest_remedy(error.code, items)
         scenes = len({item.scene for item in items})
         if error.code == "RSF-D004" and scenes > 1:
             error.found += f"; {scenes} scenes hang together by equal files, shared pixels or common ground"
         raise
-    return set(split.subsets["val"])
+
+
+def _by_name(split: Split) -> dict[str, str]:
+    return {name: subset for subset, names in split.subsets.items() for name in names}
+
+
+def _has_enough(names: Collection[str], items: Sequence[Item]) -> bool:
+    """Whether a side of these names can judge: by scenes where they are known, else by its size."""
+    own = set(names)
+    scenes = {item.scene for item in items if item.name in own} - {""}
+    return len(scenes) >= LEAST_SCENES or (not scenes and len(own) >= LEAST_IMAGES)
 
 
 def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
@@ -179,7 +211,8 @@ def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
 
 def _suggest_remedy(code: str, items: Sequence[Item]) -> str:
     if code == "RSF-D011":
-        remedy = "divide by folders with `rsforge data split --by region`, or accept it with --allow-leak"
+        by_region = "divide by folders with `rsforge data split --by region`, or "
+        remedy = f"{by_region if suggest_way(items, 'scene') else ''}accept it with --allow-leak"
     elif all(item.windows_by_plane for item in items):
         remedy = "cut the scene into blocks by `rsforge data split --by block`"
     else:

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.images.tile_dataset import split_digest
 from rsforge.data.pairs.dataset import JudgedPair, PairDataset
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.reading import find_radiometry
 from rsforge.data.pairs.unpaired_dataset import OneModality, UnpairedDataset
 from rsforge.data.sar.radiometry import EIGHT_BIT
+from rsforge.data.splits.items import item_of_pair
+from rsforge.data.splits.split_file import LEAST_SCENES, SUBSETS, Sides
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
 from rsforge.data.synthetic.write_pairs import PER_SCENE
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
-from rsforge.recipes.datasets import unpaired
-from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable
-from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems, refuse_shared_folder
+from rsforge.recipes.datasets import stored_split, unpaired
+from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable, view_pairs
+from rsforge.recipes.datasets.image_folder import (
+    KEEP_BYTES,
+    SYNTHETIC,
+    SelectedItems,
+    count_samples,
+    identify_sides,
+    name_drawn,
+    refuse_shared_folder,
+)
+from rsforge.recipes.datasets.named_samples import name_scenes
 from rsforge.recipes.datasets.pair_split import PairSets as PairSets
 from rsforge.recipes.datasets.pair_split import (
-    TrainAndHeldOut,
     check_stored,
     divide_by_scene,
     follow_split,
     shorten_digests,
     sort_by_content,
 )
+from rsforge.recipes.views import describe_views
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import DividedPairSettings, PairTrainingSettings
 
@@ -54,10 +65,11 @@ def load_pairs(data: DividedPairSettings, run: RunSettings, console: Console) ->
 
 def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
     index = list_pairs(data, console, run.on_bad)
+    seen = view_pairs(index, data, console)
     radiometry, sentence = find_radiometry(index, data.radiometry, data.clip)
     console.say(f"radiometry {sentence}")
     judged = select_usable(index, radiometry, data, data.image_size, console, run.on_bad)
-    train, held_out = _divide(data, run, index, judged, console)
+    sides = _divide(data, run, index, judged, console)
     common: dict[str, Any] = {
         "radiometry": radiometry,
         "image_size": data.image_size,
@@ -65,44 +77,48 @@ def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, 
         "allow_gray_optical": data.allow_gray_optical,
         "keep_bytes": keep_bytes,
     }
-    augmented = PairDataset(train, **common, flip=data.flip)
+    augmented = PairDataset(sides.train, **common, flip=data.flip)
     return PairSets(
         train=augmented,
         plain=augmented.plain(),
-        held_out=PairDataset(held_out, **common),
-        identity={"split": split_digest(train, held_out), "train": len(train), "held_out": len(held_out)},
+        held_out=PairDataset(sides.val, **common),
+        identity=identify_sides(sides) | describe_views(seen),
         radiometry=radiometry,
         sar_channels=judged[0].sar_bands,
-        trained=shorten_digests(digest for one in train for digest in one.files),
-        scaled=any(min(one.height, one.width) != data.image_size for one in train),
-        train_metadata=[one.pair.metadata for one in train],
-        held_out_metadata=[one.pair.metadata for one in held_out],
+        trained=shorten_digests(digest for one in sides.train for digest in one.files),
+        scaled=any(min(one.height, one.width) != data.image_size for one in sides.train),
+        train_metadata=[one.pair.metadata for one in sides.train],
+        held_out_metadata=[one.pair.metadata for one in sides.val],
+        test=PairDataset(sides.test, **common),
+        test_metadata=[one.pair.metadata for one in sides.test],
+        scenes=partial(name_scenes, {one.name: one.pair.scene for one in judged}),
     )
 
 
 def _divide(
     data: DividedPairSettings, run: RunSettings, index: PairIndex, judged: Sequence[JudgedPair], console: Console
-) -> TrainAndHeldOut:
+) -> Sides[JudgedPair]:
     """By the stored split if one is followed, else by scene."""
     stored = follow_split(data, index, judged, console)
     if stored is None:
+        stored_split.refuse_mixture((item_of_pair(one.pair).side for one in judged), data.split, index.root)
         return divide_by_scene(
             judged,
-            val_fraction=data.val_fraction,
+            shares=(data.val_fraction, data.test_fraction),
             seed=run.seed,
             allow_leak=data.allow_leak,
             overlap_by_content=data.overlap_by_content,
             console=console,
         )
     check_stored(stored, data, console)
-    return sort_by_content(stored.pairs["train"]), sort_by_content(stored.pairs["val"])
+    return Sides(*(sort_by_content(stored.pairs[subset]) for subset in SUBSETS))
 
 
 def draw_sets(
     count: int, data: DividedPairSettings, console: Console, *, seed: int, keep_bytes: int = KEEP_BYTES
 ) -> PairSets:
-    """``count`` synthetic pairs, the last scenes of them held out."""
-    start = find_held_out_start(count, data.val_fraction)
+    """``count`` synthetic pairs, the last scenes of them held out, those for judging before."""
+    start, end = find_held_out(count, data.val_fraction, data.test_fraction)
     flipped = draw_pairs(count, data.image_size, seed, keep_bytes, console, flip=data.flip)
     without_flips = flipped.plain()
     train: IndexedDataset = SelectedItems(flipped, range(start))
@@ -115,12 +131,18 @@ def draw_sets(
     return PairSets(
         train=train,
         plain=plain,
-        held_out=SelectedItems(without_flips, range(start, count)),
-        identity={"split": f"{without_flips.digest} at {start}", "train": start, "held_out": count - start},
+        held_out=SelectedItems(without_flips, range(end, count)),
+        identity={
+            "split": name_drawn(without_flips.digest, count, count - end, end - start),
+            **count_samples(start, count - end, end - start),
+        },
         radiometry=EIGHT_BIT,
         sar_channels=1,
         train_metadata=[without_flips.metadata(index) for index in range(start)],
-        held_out_metadata=[without_flips.metadata(index) for index in range(start, count)],
+        held_out_metadata=[without_flips.metadata(index) for index in range(end, count)],
+        test=SelectedItems(without_flips, range(start, end)),
+        test_metadata=[without_flips.metadata(index) for index in range(start, end)],
+        scenes=partial(name_scenes, {without_flips.name(k): without_flips.scene(k) for k in range(count)}),
     )
 
 
@@ -133,12 +155,17 @@ def draw_pairs(
         return SyntheticPairs(count, image_size=size, seed=seed, flip=flip, keep_bytes=keep_bytes, progress=meter.step)
 
 
-def find_held_out_start(count: int, val_fraction: float) -> int:
-    """The index of the first held-out pair, that of a whole scene; RSF-D004 when it is 0."""
+def find_held_out(count: int, val_fraction: float, test_fraction: float | None) -> tuple[int, int]:
+    """The indices of the first pair to judge by and of the first to choose by, each that of a whole scene.
+
+    RSF-D004 when nothing is left to train on.
+    """
     scenes = math.ceil(count / PER_SCENE)
-    held_out = round(scenes * val_fraction)
-    if val_fraction > 0:
-        held_out = max(held_out, 1)
-    if held_out >= scenes:
-        raise RsforgeError("RSF-D004", f"--val-fraction {val_fraction:g} leaves nothing to train on")
-    return min((scenes - held_out) * PER_SCENE, count)
+    val = max(round(scenes * val_fraction), int(val_fraction > 0))
+    if test_fraction is None:
+        test_fraction = val_fraction if val >= LEAST_SCENES else 0.0
+    test = max(round(scenes * test_fraction), int(test_fraction > 0))
+    if val + test >= scenes:
+        shares = f"--val-fraction {val_fraction:g}" + (f" and --test-fraction {test_fraction:g}" if test else "")
+        raise RsforgeError("RSF-D004", f"{shares} {'leave' if test else 'leaves'} nothing to train on")
+    return min((scenes - val - test) * PER_SCENE, count), min((scenes - val) * PER_SCENE, count)

@@ -12,22 +12,23 @@ from rsforge.data.pairs.dataset import JudgedPair, PairDataset
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.reading import find_radiometry
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
+from rsforge.data.splits.split_file import Sides
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split, unpaired_split
-from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable
-from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems
+from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable, view_pairs
+from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems, name_drawn
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 from rsforge.recipes.datasets.pair_split import (
     StoredPairSplit,
-    TrainAndHeldOut,
     divide_by_scene,
     follow_split,
     has_split,
     shorten_digests,
 )
-from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, find_held_out_start
+from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, find_held_out
+from rsforge.recipes.views import views_of
 from rsforge.settings.pairs import PairDataSettings
 from rsforge.wording import count_noun
 
@@ -63,6 +64,7 @@ class _Folder:
 
     def find(self, data: PairDataSettings) -> _Found:
         index = list_pairs(data, self.console, self.on_bad)
+        view_pairs(index, data, self.console, views_of(self.state))
         radiometry = _radiometry(index, data, self.state, self.console)
         pairs = select_usable(index, radiometry, data, self.state["image_size"], self.console, self.on_bad)
         _check_bands(pairs[0].sar_bands, self.state)
@@ -102,7 +104,7 @@ def _choose(folder: _Folder, choice: str) -> _Chosen:
     if choice == "all":
         found = folder.find(folder.data)
         return _Chosen(found, found.pairs, "all")
-    if has_split(folder.data) or choice == "test":
+    if has_split(folder.data) or (choice == "test" and not measured_subset.count_test(folder.state)):
         return _choose_by_split(folder, choice)
     if choice == "auto":
         return _choose_held_out(folder)
@@ -123,7 +125,7 @@ def _choose_by_split(folder: _Folder, choice: str) -> _Chosen:
 
 
 def _was_trained_by(split: StoredPairSplit, state: Mapping[str, Any]) -> bool:
-    return _digest((split.pairs["train"], split.pairs["val"]), state) == trained_digest(state)
+    return _digest(Sides(**split.pairs), state) == trained_digest(state)
 
 
 def _limited_training(folder: _Folder) -> bool:
@@ -143,13 +145,13 @@ def count_scaled(samples: IndexedDataset, size: int) -> int:
 
 
 def _choose_of_training(folder: _Folder, choice: str) -> _Chosen:
-    """``train`` or ``val`` of the division that the training made for itself."""
+    """A subset of the division that the training made for itself."""
     found = folder.find(_as_trained(folder.data, folder.state))
     measured_subset.check_known(choice, folder.state)
-    train, held_out = _divide_again(found.pairs, folder.state)
-    same = _digest((train, held_out), folder.state) == trained_digest(folder.state)
-    measured_subset.check_divided(choice, same=same, held_out=len(held_out), noun="pairs")
-    return _Chosen(found, train if choice == "train" else held_out, choice, own=True)
+    divided = _divide_again(found.pairs, folder.state)
+    pairs, same = divided.by_name()[choice], _digest(divided, folder.state) == trained_digest(folder.state)
+    measured_subset.check_divided(choice, same=same, count=len(pairs), noun="pairs")
+    return _Chosen(found, pairs, choice, own=True)
 
 
 def _choose_held_out(folder: _Folder) -> _Chosen:
@@ -159,9 +161,9 @@ def _choose_held_out(folder: _Folder) -> _Chosen:
         found = folder.find(folder.data)
         return _Chosen(found, found.pairs, "all", reason)
     as_trained = _find_as_trained(folder)
-    held_out = _held_out_again(as_trained.pairs, folder.state) if as_trained else []
-    if as_trained and held_out:
-        return _Chosen(as_trained, held_out, "val", measured_subset.HELD_OUT, own=True)
+    divided = _divided_as_trained(as_trained.pairs, folder.state) if as_trained else None
+    if as_trained and divided:
+        return _Chosen(as_trained, *measured_subset.choose_of_division(divided), own=True)
     found = as_trained if as_trained and as_trained.data is folder.data else folder.find(folder.data)
     return _Chosen(found, found.pairs, "all", measured_subset.OTHER_DATA.format(noun="pairs"))
 
@@ -177,13 +179,13 @@ def _find_as_trained(folder: _Folder) -> _Found | None:
     return None
 
 
-def _held_out_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> list[JudgedPair]:
-    """What the training held out of these pairs; nothing where they are others, or cannot be divided as then."""
+def _divided_as_trained(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Sides[JudgedPair] | None:
+    """The division of the training; None where these are other pairs, hold nothing out, or cannot be divided so."""
     with suppress(RsforgeError):
         divided = _divide_again(pairs, state)
-        if _digest(divided, state) == trained_digest(state):
-            return divided[1]
-    return []
+        if _digest(divided, state) == trained_digest(state) and (divided.val or divided.test):
+            return divided
+    return None
 
 
 def _count_trained(chosen: Sequence[JudgedPair], state: Mapping[str, Any]) -> int | None:
@@ -224,27 +226,27 @@ def _check_bands(bands: int, state: Mapping[str, Any]) -> None:
         raise RsforgeError("RSF-D009", what, where="--data-dir", fix="give the bands that the model was trained with")
 
 
-def _digest(divided: TrainAndHeldOut, state: Mapping[str, Any]) -> str:
+def _digest(divided: Sides[JudgedPair], state: Mapping[str, Any]) -> str:
     """What a checkpoint of such a training calls the division."""
     if settings_of(state, "data").get("unpaired"):
-        train, held_out = (unpaired_split.UnpairedSubset(pairs, []) for pairs in divided)
+        train, held_out = (unpaired_split.UnpairedSubset(pairs, []) for pairs in divided[:2])
         return unpaired_split.digest_split(train, held_out)
-    return split_digest(*divided)
+    return split_digest(divided.train, divided.val)
 
 
-def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> TrainAndHeldOut:
+def _divide_again(pairs: Sequence[JudgedPair], state: Mapping[str, Any]) -> Sides[JudgedPair]:
     """The division of the training made again from its settings."""
     data, run = settings_of(state, "data"), settings_of(state, "run")
     options: dict[str, Any] = {
-        "val_fraction": float(data.get("val_fraction", 0.0)),
+        "shares": (float(data.get("val_fraction", 0.0)), data.get("test_fraction", 0.0)),
         "seed": int(run.get("seed", 0)),
         "allow_leak": bool(data.get("allow_leak")),
         "overlap_by_content": bool(data.get("overlap_by_content")),
         "console": SilentConsole(),
     }
     if data.get("unpaired"):
-        train, held = unpaired_split.divide_by_scene_or_content(pairs, [], **options)
-        return train.pairs, held.pairs
+        train, held, test = unpaired_split.divide_by_scene_or_content(pairs, [], **options)
+        return Sides(train.pairs, held.pairs, test)
     return divide_by_scene(pairs, **options)
 
 
@@ -256,13 +258,16 @@ def _open_drawn(choice: str, console: Console, state: Mapping[str, Any]) -> Meas
     if stored not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
         console.warn(f"the model was trained on SAR images in {stored.unit}, synthetic ones are 8-bit grey")
     count = SYNTHETIC_COUNT
-    edge = find_held_out_start(count, settings_of(state, "data").get("val_fraction", 0.0))
+    data = settings_of(state, "data")
+    edge, end = find_held_out(count, data.get("val_fraction", 0.0), data.get("test_fraction", 0.0))
+    sides = (edge, count - end, end - edge)
     keep_bytes = 0 if console.dry_run else KEEP_BYTES
     whole = draw_pairs(count, state["image_size"], settings_of(state, "run").get("seed", 0), keep_bytes, console)
-    ours = trained_digest(state) == f"{whole.digest} at {edge}"
-    subset, reason = measured_subset.choose_synthetic(choice, ours=ours, held_out=count - edge, noun="pairs")
+    ours = trained_digest(state) == name_drawn(whole.digest, count, sides[1], sides[2])
+    subset, reason = measured_subset.choose_synthetic(choice, ours=ours, sides=sides, noun="pairs")
     measured_subset.say_choice(subset, reason, console)
-    chosen = {"all": range(count), "train": range(edge), "val": range(edge, count)}[subset]
+    ranges = {"train": range(edge), "test": range(edge, end), "val": range(end, count)}
+    chosen = ranges.get(subset, range(count))
     trained = sum(index < edge for index in chosen) if ours else 0
     measured_subset.warn_trained(trained, len(chosen), subset, "pairs", console)
     own = ours and subset != "all"

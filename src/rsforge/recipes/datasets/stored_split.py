@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rsforge.data.images.tile_dataset import Tile, TileIndex, split_digest
 from rsforge.data.io.digests import file_digest
+from rsforge.data.names.sides import are_several
 from rsforge.data.splits.contents import find_contents
 from rsforge.data.splits.duplicates import Digests, data_digest, shorten_digests
-from rsforge.data.splits.split_file import SPLIT_FILE, SUBSETS, Split, load_split
+from rsforge.data.splits.split_file import LEAST_IMAGES, LEAST_SCENES, SPLIT_FILE, SUBSETS, Sides, Split, load_split
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 
@@ -39,6 +42,20 @@ def follow_split(choice: str, index: TileIndex, console: Console) -> TilesBySubs
     subsets = {subset: _select_tiles(split.subsets[subset], members, index) for subset in SUBSETS}
     report_split(split, subsets, console)
     return subsets
+
+
+def refuse_mixture(sides: Iterable[str], choice: str, root: Path) -> None:
+    """RSF-D011 where the source states ``sides``, which training on all would mix, unless ``choice`` is none."""
+    stated = sorted({side for side in sides if side})
+    if choice == "none" or not are_several(stated):
+        return
+    raise RsforgeError(
+        "RSF-D011",
+        f"the source states the sides {', '.join(stated)}, which training on all images would mix",
+        where=str(root),
+        fix=f"keep them by `rsforge data split --data-dir {shlex.quote(str(root))} --by stated`, "
+        "or mix them by --split none",
+    )
 
 
 def check_split(split: Split, contents: Digests, console: Console, *, part: bool = False) -> None:
@@ -113,10 +130,36 @@ def _select_tiles(names: list[str], members: Members, index: TileIndex) -> list[
     return sorted((tile for tile in index.tiles if tile.name in files), key=lambda tile: tile.digest)
 
 
+def report_missing_test(subsets: Mapping[str, Sequence[object]], console: Console) -> None:
+    """Report that a split, which a training follows, leaves nothing to judge by but what chooses."""
+    if subsets["val"] and not subsets["test"]:
+        console.say("sides      the split has no subset test: the best model is judged by what chose it")
+
+
+def find_scenes(root: Path) -> dict[str, str]:
+    """The scenes of images by their names below ``root``, as far as they are known."""
+    with suppress(RsforgeError):
+        items = find_contents(root).items if root.is_dir() else []
+        return {path.relative_to(root).as_posix(): item.scene for item in items for path in item.paths}
+    return {}
+
+
 def report_split(split: Split, subsets: Mapping[str, Sequence[object]], console: Console) -> None:
     """Report which split is followed and the sizes of its subsets."""
     counts = ", ".join(f"{len(members)} {subset}" for subset, members in subsets.items() if members)
     console.say(f"split      by {split.by}: {counts}, digest {split.digest[:12]}")
+
+
+def report_sides(sides: Sides[Any], console: Console) -> None:
+    """Report how a training divided its data by itself, and what judges its best model."""
+    counts = ", ".join(f"{len(members)} {subset}" for subset, members in sides.by_name().items() if members)
+    if sides.test:
+        console.say(f"sides      {counts}: the best model is chosen on val, and judged on test")
+    elif sides.val:
+        console.say(
+            f"sides      {counts}: the best model is judged by what chose it, since a third side wants {LEAST_IMAGES} "
+            f"images or {LEAST_SCENES} scenes in each, or --test-fraction"
+        )
 
 
 def select_subset(choice: str, subset: str, index: TileIndex, console: Console, *, trained: str) -> list[Tile]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.dataset import JudgedPair, PairDataset, Refusal, judge_in_threads, judge_pairs, open_squares
 from rsforge.data.pairs.index import PairIndex, choose_groups, find_pairs
 from rsforge.data.pairs.layouts import find_layout
@@ -23,17 +24,24 @@ from rsforge.data.pairs.unpaired_dataset import (
     split_pair,
 )
 from rsforge.data.sar.radiometry import Radiometry
+from rsforge.data.splits.split_file import Sides
+from rsforge.data.views.view import PairViews
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.find_pairs import refuse_or_skip, report_grey, select_fitting, warn_of_small
+from rsforge.recipes.datasets.image_folder import count_samples
+from rsforge.recipes.datasets.named_samples import name_scenes
 from rsforge.recipes.datasets.pair_split import PairSets, check_stored, follow_split, shorten_digests, sort_by_content
+from rsforge.recipes.datasets.stored_split import refuse_mixture, report_sides
 from rsforge.recipes.datasets.unpaired_split import (
     MODALITIES,
+    UnpairedSides,
     UnpairedSubset,
     digest_split,
     divide_by_scene_or_content,
     divide_by_split,
 )
+from rsforge.recipes.views import describe_views, settle_pairs
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import PairTrainingSettings
 from rsforge.wording import count_noun
@@ -53,13 +61,17 @@ def load_unpaired(data: PairTrainingSettings, run: RunSettings, console: Console
     request = _Request(data, run, console)
     index, unpaired = _find_images(data, console)
     sar = [pair.sar for pair in index.pairs] + [image.path for image in unpaired if image.modality == SAR]
-    radiometry, sentence = find_radiometry_of_files(index.root, sar, data.radiometry, data.clip)
+    optical = [pair.optical for pair in index.pairs] + [image.path for image in unpaired if image.modality == OPTICAL]
+    seen = settle_pairs(index.root, sar, optical, data, console)
+    index.pairs = [replace(pair, views=seen) for pair in index.pairs]
+    unpaired = [replace(image, view=seen.sar if image.modality == SAR else seen.optical) for image in unpaired]
+    radiometry, sentence = find_radiometry_of_files(index.root, sar, data.radiometry, data.clip, seen.sar)
     console.say(f"radiometry {sentence}")
     pairs, images = _judge_images(index, unpaired, radiometry, request)
-    train, held_out = _divide(index, pairs, images, request)
+    sides = _divide(index, pairs, images, request)
     units: list[JudgedPair | JudgedImage] = [*pairs, *images]
     bands = max(_sar_bands_of(one) for one in units)  # the same for all SAR images
-    return _open_datasets(train, held_out, radiometry, bands, request, keep_bytes)
+    return _open_datasets(sides, radiometry, bands, request, keep_bytes, seen)
 
 
 def _find_images(data: PairTrainingSettings, console: Console) -> tuple[PairIndex, list[UnpairedImage]]:
@@ -170,17 +182,17 @@ def _sar_bands_of(one: JudgedPair | JudgedImage) -> int:
     return one.bands if one.image.modality == SAR else 0
 
 
-def _divide(
-    index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage], request: _Request
-) -> tuple[UnpairedSubset, UnpairedSubset]:
+def _divide(index: PairIndex, pairs: list[JudgedPair], images: list[JudgedImage], request: _Request) -> UnpairedSides:
     """By the stored split if one is followed, else by scene or content."""
     data, console = request.data, request.console
     stored = follow_split(data, index, pairs, console)
     if stored is None:
+        names = [*(one.name for one in pairs), *(one.name for one in images)]
+        refuse_mixture(map(side_of_path, names), data.split, index.root)
         return divide_by_scene_or_content(
             pairs,
             images,
-            val_fraction=data.val_fraction,
+            shares=(data.val_fraction, data.test_fraction),
             seed=request.run.seed,
             allow_leak=data.allow_leak,
             overlap_by_content=data.overlap_by_content,
@@ -192,33 +204,26 @@ def _divide(
 
 
 def _open_datasets(
-    train: UnpairedSubset,
-    held_out: UnpairedSubset,
-    radiometry: Radiometry,
-    bands: int,
-    request: _Request,
-    keep_bytes: int,
+    sides: UnpairedSides, radiometry: Radiometry, bands: int, request: _Request, keep_bytes: int, seen: PairViews
 ) -> PairSets:
     """The datasets of both subsets; true pairs are held out alone where there are any."""
     data = request.data
     seed = request.run.seed
     console = request.console
+    train, held_out, _ = sides
     _check_both(train, "to train on")
-    common: dict[str, Any] = {
-        "image_size": data.image_size,
-        "allow_gray_optical": data.allow_gray_optical,
-        "keep_bytes": keep_bytes,
-    }
+    common: dict[str, Any] = {"image_size": data.image_size, "keep_bytes": keep_bytes}
+    common["allow_gray_optical"] = data.allow_gray_optical
 
     def open_unpaired(subset: UnpairedSubset, *, flip: float, shuffle_partners: bool) -> UnpairedDataset:
         sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
         sar_files = [(ref.path, ref.digest) for ref in sar]
         optical_files = [(ref.path, ref.digest) for ref in optical]
-        sar_images, optical_images = open_squares(sar_files, optical_files, radiometry, bands=bands, **common)
-        names = [ref.name for ref in sar]
-        return UnpairedDataset(
-            sar_images, optical_images, names, seed=seed, flip=flip, shuffle_partners=shuffle_partners
+        sar_images, optical_images = open_squares(
+            sar_files, optical_files, radiometry, bands=bands, views=seen, **common
         )
+        names, options = [ref.name for ref in sar], dict[str, Any](flip=flip, shuffle_partners=shuffle_partners)
+        return UnpairedDataset(sar_images, optical_images, names, seed=seed, **options)
 
     augmented = open_unpaired(train, flip=data.flip, shuffle_partners=True)
     matched = bool(held_out.pairs) or not held_out.unpaired
@@ -228,19 +233,29 @@ def _open_datasets(
     else:
         _check_both(held_out, "held out")
         held = open_unpaired(held_out, flip=0.0, shuffle_partners=False)
-    console.say(f"split      {len(augmented)} train, {len(held)} held out {'as true pairs' if matched else 'in order'}")
-    if matched and held_out.unpaired:
-        console.say(f"{count_noun(len(held_out.unpaired), 'held-out image')} without a partner not used")
+    sizes = (len(augmented), len(held), len(sides.test))
+    _report_division(sizes, len(held_out.unpaired) if matched else None, console)
     return PairSets(
         train=augmented,
         plain=augmented.plain(),
         held_out=held,
-        identity={"split": digest_split(train, held_out), "train": len(augmented), "held_out": len(held)},
+        identity={"split": digest_split(train, held_out), **count_samples(*sizes), **describe_views(seen)},
         radiometry=radiometry,
         sar_channels=bands,
         matched=matched,
         trained=shorten_digests(ref.digest for ref in [*train.image_refs(SAR), *train.image_refs(OPTICAL)]),
+        test=PairDataset(sort_by_content(sides.test), radiometry=radiometry, seed=seed, **common),
+        scenes=partial(name_scenes, {one.name: one.pair.scene for one in [*held_out.pairs, *sides.test]}),
     )
+
+
+def _report_division(sizes: tuple[int, int, int], unused: int | None, console: Console) -> None:
+    """Report what trains, chooses and judges; ``unused`` images go with true pairs, None where there are none."""
+    how = "in order" if unused is None else "as true pairs"
+    console.say(f"split      {sizes[0]} train, {sizes[1]} held out {how}")
+    if unused:
+        console.say(f"{count_noun(unused, 'held-out image')} without a partner not used")
+    report_sides(Sides(*([*range(size)] for size in sizes)), console)
 
 
 def _check_both(subset: UnpairedSubset, purpose: str) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rsforge.data.images.tile_dataset import split_digest
 from rsforge.data.pairs.dataset import JudgedPair
@@ -14,8 +15,9 @@ from rsforge.data.pairs.unpaired_dataset import OPTICAL, SAR, JudgedImage
 from rsforge.data.splits.duplicates import Digests
 from rsforge.data.splits.items import Item, SharedPixels, item_of_pair
 from rsforge.data.splits.overlap import DisjointSet, find_shared_ground
+from rsforge.data.splits.split_file import SUBSETS
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.pair_split import LEFT_OUT, StoredPairSplit, choose_held_out, warn_of_unknown
+from rsforge.recipes.datasets.pair_split import LEFT_OUT, Shares, StoredPairSplit, choose_sides, warn_of_unknown
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.wording import count_noun
 
@@ -63,6 +65,14 @@ class UnpairedSubset:
         return sorted(refs, key=lambda ref: (ref.digest, ref.name))
 
 
+class UnpairedSides(NamedTuple):
+    """What is trained on, what chooses the best epoch, and the true pairs that judge it."""
+
+    train: UnpairedSubset
+    val: UnpairedSubset
+    test: list[JudgedPair]
+
+
 def digest_split(train: UnpairedSubset, held_out: UnpairedSubset) -> str:
     """SHA-256 of the images of both subsets."""
     return split_digest(
@@ -78,8 +88,8 @@ def divide_by_split(
     allow_leak: bool,
     overlap_by_content: bool,
     console: Console,
-) -> tuple[UnpairedSubset, UnpairedSubset]:
-    """(train, held out): pairs as in the stored split, every other image with those that it equals or overlaps.
+) -> UnpairedSides:
+    """Pairs as in the stored split, every other image with those that it equals or overlaps.
 
     The subset of an image without a partner is found in three steps, for all images of equal contents or
     shared pixels at once:
@@ -111,8 +121,8 @@ def divide_by_split(
             more = ", ..." if len(left_out) > 1 else ""
             what = f"left out {count_noun(len(left_out), 'image')} without a partner, {reason}"
             console.warn(f"{what}: {left_out[0].name}{more}")
-    train = UnpairedSubset(stored.pairs["train"], placed["train"])
-    return train, UnpairedSubset(stored.pairs["val"], placed["val"])
+    train, held_out = (UnpairedSubset(stored.pairs[subset], placed[subset]) for subset in ("train", "val"))
+    return UnpairedSides(train, held_out, stored.pairs["test"])
 
 
 def _group_images(unpaired: Sequence[JudgedImage], shared: Sequence[SharedPixels]) -> list[list[JudgedImage]]:
@@ -184,21 +194,22 @@ def divide_by_scene_or_content(
     pairs: Sequence[JudgedPair],
     unpaired: Sequence[JudgedImage],
     *,
-    val_fraction: float,
+    shares: Shares,
     seed: int,
     allow_leak: bool,
     overlap_by_content: bool,
     console: Console,
-) -> tuple[UnpairedSubset, UnpairedSubset]:
-    """(train, held out) by whole scenes; of unknown scenes, a share of the pairs and of the images of each modality.
+) -> UnpairedSides:
+    """By whole scenes; of unknown scenes, a share of the pairs and of the images of each modality.
 
-    RSF-D011 for unknown scenes unless leaks are allowed, RSF-D004 for a single scene.
+    ``shares`` are those of val and test. True pairs alone judge: without any in their side there is none. RSF-D011 for
+    unknown scenes unless leaks are allowed, RSF-D004 for a single scene.
     """
     items: dict[str, Item] = {one.name: item_of_pair(one.pair) for one in pairs}
     items |= {image.name: _item_of(image) for image in unpaired}
     contents: Digests = {one.name: one.files for one in pairs}
     contents |= {image.name: (image.digest,) for image in unpaired}
-    wanted = overlap_by_content and val_fraction > 0
+    wanted = overlap_by_content and any(shares)
     shared = search_shared_pixels(list(items.values()), contents, console, wanted=wanted, every_file=True)
     parts = [[one.name for one in pairs]]
     for modality in MODALITIES:
@@ -206,21 +217,29 @@ def divide_by_scene_or_content(
     any_scene = any(item.scene for item in items.values())
     if not allow_leak or any_scene or _share_content(parts, items, contents, shared):
         parts = [list(items)]
-    names = set[str]()
-    if val_fraction:
-        for part in parts:
+
+    def choose(shares: Shares) -> dict[str, str]:
+        subset_of = dict.fromkeys(items, "train")
+        for part in parts if any(shares) else ():
             if len(part) > 1 or len(parts) == 1:
                 digests = {name: contents[name] for name in part}
                 members = [items[name] for name in part]
-                names |= choose_held_out(members, digests, shared, val_fraction, seed, allow_leak)
+                subset_of |= choose_sides(members, digests, shared, shares, seed, allow_leak)
+        return subset_of
+
+    subset_of = choose(shares)
+    if not any(subset_of[one.name] == "test" for one in pairs):
+        subset_of = choose((shares[0], 0.0))
+    if any(shares):
         warn_of_unknown(list(items.values()), console)
-    train = UnpairedSubset(
-        [one for one in pairs if one.name not in names], [image for image in unpaired if image.name not in names]
-    )
-    held_out = UnpairedSubset(
-        [one for one in pairs if one.name in names], [image for image in unpaired if image.name in names]
-    )
-    return train, held_out
+    own = {
+        side: UnpairedSubset(
+            [one for one in pairs if subset_of[one.name] == side],
+            [image for image in unpaired if subset_of[image.name] == side],
+        )
+        for side in SUBSETS
+    }
+    return UnpairedSides(own["train"], own["val"], own["test"].pairs)
 
 
 def _item_of(image: JudgedImage) -> Item:

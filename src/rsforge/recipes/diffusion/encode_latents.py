@@ -16,9 +16,10 @@ from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import GaussianDenoiser, denoiser_of
+from rsforge.metrics.gaussian_denoiser import denoiser_of
 from rsforge.metrics.shrunk_gaussian import fit_shrunk
 from rsforge.models.interfaces import Autoencoder
+from rsforge.noise.gaussian_denoiser import GaussianDenoiser
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges, stack_samples
@@ -66,6 +67,24 @@ class Encoder:
     def moments_of(self, batch: Mapping[str, Any]) -> Tensor:
         """The moments of a batch of ``images``."""
         return self(batch["images"])
+
+
+class EncodedImages:
+    """Images with their moments: ``images`` ``(C, S, S)`` and ``latents`` ``(2, *latent)``, encoded when asked for."""
+
+    def __init__(self, samples: IndexedDataset, autoencoder: Autoencoder) -> None:
+        self.samples, self.encode = samples, Encoder(autoencoder)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        return self.samples.name(index)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        image: Tensor = self.samples[key]
+        device = next(self.encode.autoencoder.parameters()).device
+        return {"images": image, "latents": self.encode(image[None].to(device))[0].cpu()}
 
 
 def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:

@@ -10,20 +10,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.engine.loader import IndexedDataset, Key
 from rsforge.errors import RsforgeError
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.datasets.prompts import write_prompts
-from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
+from rsforge.recipes.diffusion.load_sar import ModelFiles, SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import TEXT, Request
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.baseline_predictors import PairBaselines, pair_baselines
 from rsforge.recipes.evaluation.draw_spread import DRAWS, DrawSpread
-from rsforge.recipes.evaluation.evaluation import Batch, Evaluation, Figure, Panel, Prediction, SetFigures
+from rsforge.recipes.evaluation.evaluation import (
+    Baseline,
+    Batch,
+    Evaluation,
+    Figure,
+    Panel,
+    Prediction,
+    SetFigures,
+)
 from rsforge.recipes.evaluation.image_figures import IMAGE, SHOWN_ERROR, error_panel, image_figures
 from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics, load_learned_metrics
 from rsforge.recipes.evaluation.linear_sar import NAME as LINEAR_SAR
@@ -33,11 +43,17 @@ from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.evaluation.world_coverage import WorldCoverage, WorldPlan
+from rsforge.recipes.judging.judged_side import choose_side
+from rsforge.recipes.judging.predictions import NO_LEARNED, judge_predictions
 from rsforge.recipes.training import output_dir
 from rsforge.seeds import derive
-from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
+from rsforge.settings.diffusion_evaluate import DrawnEvaluationSettings, SarEvaluateSettings
+from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.pairs import PairDataSettings
 
 OF_MEAN = "_of_mean"
+JUDGED, JUDGED_DRAWS, JUDGED_STEPS = 32, 4, 20
+"""Pairs, draws of each and steps of a draw at the end of a training; flow models take their usual steps."""
 
 
 def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
@@ -58,15 +74,8 @@ def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
         output_dir.make(own.output_dir)
     given = pair_baselines(model.state, measured.samples, device, console)
     sampler = SarSampler(model, walk, settings)
-    evaluation = Evaluation(
-        model=partial(predict, sampler),
-        figures=list_figures(learned, several=settings.samples > 1),
-        baselines=given.baselines,
-        panels=show_panels,
-        batch_of=collect,
-        ranked_by="l1",
-        of_set=list_set_figures(sampler, learned, measured, given, console),
-    )
+    of_set = list_set_figures(sampler, learned, measured, given, console)
+    evaluation = build_evaluation(sampler, learned, given.baselines, of_set)
     doubts = [
         *given.doubts,
         *measured.list_caveats("pairs"),
@@ -78,6 +87,47 @@ def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
     data = EvaluationSet(pairs, measured.scenes, doubts)
     facts, absent = facts | given.facts, learned.absent | given.absent
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
+
+
+def build_evaluation(
+    sampler: SarSampler, learned: LearnedMetrics, baselines: Sequence[Baseline], of_set: Sequence[SetFigures] = ()
+) -> Evaluation:
+    """How drawn images are measured beside those of ``baselines``; of several draws their mean is judged."""
+    several = sampler.settings.samples > 1
+    return Evaluation(
+        model=partial(predict, sampler),
+        figures=list_figures(learned, several=several),
+        baselines=baselines,
+        panels=show_panels,
+        batch_of=collect,
+        ranked_by="l1",
+        judged_by=f"l1{OF_MEAN}" if several else "",
+        of_set=of_set,
+        task="sar-to-optical",
+    )
+
+
+def judge(
+    settings: SarTrainSettings, sets: PairSets, template: PromptTemplate, files: ModelFiles, device: torch.device
+) -> dict[str, Any]:
+    """The mean absolute error of the mean of a few draws of a trained model; nothing where nothing is held out."""
+    side = choose_side(sets.held_out, sets.test, sets.scenes, most=JUDGED, noun="pair")
+    if side is None:
+        return {}
+    steps = None if settings.denoiser.prediction == "flow" else min(JUDGED_STEPS, settings.denoiser.timesteps)
+    own = SarEvaluateSettings(
+        model_checkpoint=files.model, vae_checkpoint=files.vae, clip_checkpoint=files.clip, guidance_scale=1.0,
+        num_inference_steps=steps, samples=JUDGED_DRAWS, batch_size=settings.loop.batch_size, device=str(device),
+        data=PairDataSettings(data_dir=settings.data.data_dir),
+        evaluation=DrawnEvaluationSettings(seed=settings.run.seed),
+    )  # fmt: skip
+    model, walk = open_sar_model(own, SilentConsole())
+    metadata = sets.test_metadata if side.subset == "test" else sets.held_out_metadata
+    prompts = write_prompts(template, [metadata[index] for index in side.indices], SilentConsole())
+    given = pair_baselines(model.state, side.samples, device, SilentConsole())
+    evaluation = build_evaluation(SarSampler(model, walk, own), NO_LEARNED, given.baselines)
+    pairs, size = side.of(PromptedPairs(side.samples, prompts)), settings.loop.batch_size
+    return judge_predictions(evaluation, pairs, seed=settings.run.seed, batch_size=size, device=device)
 
 
 @dataclass(frozen=True)

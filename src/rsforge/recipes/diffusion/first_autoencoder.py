@@ -14,7 +14,7 @@ from rsforge.data.sar.composite import composite_for
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, StageConsole
-from rsforge.recipes.datasets.image_folder import ImageSets
+from rsforge.recipes.datasets.image_folder import ImageSets, count_samples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.diffusion.encode_pairs import OPTICAL, SAR, OneModality
@@ -22,6 +22,7 @@ from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae import train as vae
 from rsforge.recipes.vae.output_names import VAE
+from rsforge.recipes.views import VIEW, VIEWS
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings
 from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarTrainSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
@@ -51,18 +52,24 @@ class BothModalities:
 
 def as_images(pairs: PairSets) -> ImageSets:
     """Both images of every pair, on the side of their pair."""
-    train, plain, held_out = (
-        BothModalities(samples, pairs.sar_channels) for samples in (pairs.train, pairs.plain, pairs.held_out)
+    train, plain, held_out, test = (
+        BothModalities(samples, pairs.sar_channels)
+        for samples in (pairs.train, pairs.plain, pairs.held_out, pairs.test)
     )
     split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
-    return ImageSets(train, plain, held_out, {"split": split, "train": len(train), "held_out": len(held_out)})
+    identity = {"split": split, **count_samples(len(train), len(held_out), len(test))}
+    if VIEWS in pairs.identity:
+        identity[VIEW] = pairs.identity[VIEWS]["optical"]
+    return ImageSets(train, plain, held_out, identity, test)
 
 
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
     data = VaeTileSettings(
-        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0
-    )
+        data_dir=settings.data.data_dir, image_size=settings.data.image_size, flip=settings.data.flip, jitter=0.0,
+        test_fraction=0.0,  # the pairs are divided by the settings of the denoiser
+        bands=settings.data.bands, range=settings.data.range, fill=settings.data.fill,
+    )  # fmt: skip
     own = autoencoder_options(settings.autoencoder, settings.loss.vgg_weights)
     checkpointing = settings.denoiser.gradient_checkpointing
     return stage_settings(settings.autoencoder, own, settings.run, data, settings.loop.mixed_precision, checkpointing)
@@ -91,14 +98,16 @@ def stage_settings(
             save_every=max(1, options.epochs),
             sample_every=max(1, options.epochs // 5),
         ),
-        optim=OptimSettings(learning_rate=options.learning_rate),
+        optim=OptimSettings(learning_rate=options.learning_rate, lr_scheduler="cosine"),
     )
 
 
 def autoencoder_options(options: FirstAutoencoderSettings, vgg_weights: Path | None = None) -> AutoencoderSettings:
     """The autoencoder as ``vae train`` would be told of it."""
     own = options.model_dump(include={"latent_channels", "channels", "layers_per_block", "kl_weight", "perceptual"})
-    return AutoencoderSettings.model_validate({"latent": "map", **own, "vgg_weights": vgg_weights})
+    # Without a linear path, which the folders of diffusers have no place for.
+    given = {"latent": "map", "linear_path": False, **own, "vgg_weights": vgg_weights}
+    return AutoencoderSettings.model_validate(given)
 
 
 def train_first(settings: SarTrainSettings, console: Console) -> Path:

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +15,42 @@ from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
 from rsforge.metrics.gaussian_denoiser import count_bytes
+from rsforge.models.gaussian_path import GaussianPath
 from rsforge.models.interfaces import Autoencoder, Denoiser
-from rsforge.models.latent_mlp import GROUPS, LatentMlp
-from rsforge.models.recompute import use_checkpointing
-from rsforge.models.resnet import group_count
-from rsforge.models.unet import UNet
 from rsforge.noise.schedules import table_of
-from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.load import REQUIRED
+from rsforge.recipes.diffusion.networks import build, describe_schedule
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
-from rsforge.recipes.tracking.loss_plots import Curves, closed_rows
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
+from rsforge.recipes.judging.validation_figures import FigureJudge
+from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.inherit import check_same_images
 from rsforge.recipes.vae.load import load_autoencoder
-from rsforge.samplers.timesteps import StepGrid, default_spacing
-from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings, NoiseSettings
+from rsforge.samplers.timesteps import StepGrid
+from rsforge.settings.diffusion import DiffusionTrainSettings, NoiseSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
-from rsforge.tasks.diffusion import DiffusionTask
+from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
 SHOWN = 4
-VALIDATED = {"val/loss", "val/gaussian"}
 CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
+CLOSED_FORMS = {
+    encode_latents.GAUSSIAN: name_by_quarter(encode_latents.GAUSSIAN),
+    "standard_normal": name_by_quarter("linear"),
+}
+"""Denoisers without a network, and what the validation calls their losses: of all noise levels and of each quarter."""
 PREVIEW_SAMPLER = "ddim"
-NARROWEST = 2 * GROUPS  # of --hidden: two values in each group of a norm
 SIGNAL_LEFT = 0.1  # amplitude at the last timestep that is no reason to warn; 1000 steps of scaled_linear leave 0.07
 
 
@@ -75,6 +76,11 @@ class DiffusionData:
 
 def check(settings: DiffusionTrainSettings, console: Console) -> None:
     encode_latents.check_augmentation(settings)
+    if settings.denoiser.gaussian_path and not settings.denoiser.latent_cache:
+        raise RsforgeError(
+            "RSF-U005", "the closed form of normally distributed latents is fitted to stored latents",
+            where="--gaussian-path", found="--no-latent-cache", fix="leave out --no-latent-cache or --gaussian-path",
+        )  # fmt: skip
     if holds_pair_folders(Path(settings.data.data_dir)):
         raise RsforgeError(
             "RSF-U005", "the folder holds pairs of SAR and optical images, and this command draws single images",
@@ -121,48 +127,6 @@ def check_size(image_size: int, vae: LoadedModel) -> None:
         )
 
 
-def build(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> Denoiser:
-    """An MLP for vector latents, a U-Net for maps; RSF-U005 when the settings do not fit the latent."""
-    try:
-        return mlp(options, latent_shape[0]) if len(latent_shape) == 1 else unet(options, latent_shape)
-    except ValueError as error:
-        raise RsforgeError("RSF-U005", str(error), where="--channels, --hidden, --head-width") from error
-
-
-def mlp(options: DenoiserSettings, latent_dim: int) -> LatentMlp:
-    """The network for vectors of ``latent_dim`` values."""
-    if min(options.hidden) < NARROWEST:
-        raise ValueError(
-            f"--hidden {min(options.hidden)} leaves one value in each of {GROUPS} groups, and normalising "
-            f"a single value removes it: the narrowest width is {NARROWEST}"
-        )
-    return LatentMlp(latent_dim=latent_dim, hidden=options.hidden, time_dim=options.time_dim, dropout=options.dropout)
-
-
-def unet(options: DenoiserSettings, latent_shape: tuple[int, ...]) -> UNet:
-    """Attention on every level but the first and finest, as deep as the latent can be halved."""
-    levels = len(options.channels)
-    if latent_shape[-1] % 2 ** (levels - 1):
-        raise ValueError(
-            f"{levels} --channels halve a latent of {latent_shape[-1]} pixels {levels - 1} times: too often"
-        )
-    down = ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1)
-    up = ("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",)
-    network = UNet(
-        in_channels=latent_shape[0],
-        out_channels=latent_shape[0],
-        block_out_channels=options.channels,
-        layers_per_block=options.layers_per_block,
-        down_block_types=down,
-        up_block_types=up,
-        cross_attention_dim=None,
-        head_width=options.head_width,
-        norm_num_groups=group_count(options.channels),
-    )
-    use_checkpointing(network, options.gradient_checkpointing)
-    return network
-
-
 def spec(
     settings: DiffusionTrainSettings, data: DiffusionData, network: Denoiser, compute: Compute, console: Console
 ) -> TrainingSpec:
@@ -172,6 +136,8 @@ def spec(
     schedule = describe_schedule(options)
     table = table_of(schedule)
     shape = data.autoencoder.latent_shape(settings.data.image_size)
+    if isinstance(network, GaussianPath) and encode_latents.GAUSSIAN in latents.closed_forms:
+        network.take(latents.closed_forms[encode_latents.GAUSSIAN])
     task = DiffusionTask(
         network.to(compute.device),
         alphas_cumprod=table,
@@ -208,36 +174,11 @@ def describe_gaussian(latents: Latents) -> dict[str, Any]:
     return {name: asdict(closed_form) for name, closed_form in latents.closed_forms.items()}
 
 
-def compare_with_gaussian(
-    settings: DiffusionTrainSettings, data: DiffusionData, best: Path, console: Console
-) -> dict[str, Any]:
-    """The held-out loss of the closed form, beside that of the best epoch; a warning where that is no better.
-
-    Both are of the same latents at the same timesteps, with the same noise.
-    """
-    journal = settings.run.output_dir / output_names.JOURNAL
-    rows = [row for row in closed_rows(journal) if row.keys() >= VALIDATED] if journal.is_file() else []
-    if not rows:
-        return {}
-    row = min(rows, key=itemgetter("val/loss"))
-    own, closed_form = row["val/loss"], row["val/gaussian"]
-    if own >= closed_form:
-        console.warn(
-            f"the denoiser is no better than the closed form that takes latents as normally distributed: val/loss "
-            f"{own:.4g}, {closed_form:.4g}; train longer, or a larger network"
-        )
-    return {"gaussian": closed_form}
-
-
-def describe_schedule(options: NoiseSettings) -> dict[str, Any]:
-    """The noise levels of training and where a walk visits them, as a checkpoint says it."""
-    spacing = default_spacing(options.prediction, zero_terminal_snr=options.zero_terminal_snr)
-    return {
-        "kind": options.schedule,
-        "timesteps": options.timesteps,
-        "zero_terminal_snr": options.zero_terminal_snr,
-        **StepGrid(spacing).as_dict(),
-    }
+def choose_judging(data: DiffusionData) -> JudgedSide | None:
+    """The images that judge, each with its moments: they are encoded where they are asked for."""
+    images = data.images
+    side = choose_side(images.held_out, images.test, images.scenes)
+    return None if side is None else side.of(encode_latents.EncodedImages(side.samples, data.autoencoder))
 
 
 def warn_of_signal_left(options: NoiseSettings, console: Console) -> None:
@@ -293,6 +234,6 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
-    finish=compare_with_gaussian,
+    judge=FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging),
     next_command=next_command,
 )

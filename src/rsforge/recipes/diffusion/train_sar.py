@@ -24,17 +24,17 @@ from rsforge.models.recompute import use_checkpointing
 from rsforge.noise.schedules import table_of
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.diffusion import encode_pairs
+from rsforge.recipes.diffusion import encode_pairs, evaluate
 from rsforge.recipes.diffusion.encode_latents import Store
 from rsforge.recipes.diffusion.encode_pairs import MEASURED, PairLatents, Standard
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, train_first
-from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED
+from rsforge.recipes.diffusion.load_sar import KIND, REQUIRED, ModelFiles
+from rsforge.recipes.diffusion.networks import Networks, build_sar_networks, conditioning_of, describe_schedule
 from rsforge.recipes.diffusion.output_names import DIFFUSION_SAR
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.diffusion.sar_data import SarData, read_data
-from rsforge.recipes.diffusion.sar_networks import Networks, build_networks, conditioning_of
 from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Request, SarPipeline
-from rsforge.recipes.diffusion.train import describe_schedule, warn_of_signal_left
+from rsforge.recipes.diffusion.train import warn_of_signal_left
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.evaluation.learned_metrics import build_lpips
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
@@ -80,7 +80,7 @@ def check(settings: SarTrainSettings, console: Console) -> None:
         )  # fmt: skip
     with torch.device("meta"):
         vae.build(autoencoder_options(settings.autoencoder), settings.data.image_size, channels="--vae-channels")
-        build_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
+        build_sar_networks(settings, settings.autoencoder.latent_channels, settings.unet.context_dim or ANY_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def store_latents(settings: SarTrainSettings, encoded: EncodedData, compute: Com
 def make_networks(settings: SarTrainSettings, encoded: EncodedData, compute: Compute) -> Networks:
     data = encoded.data
     channels = data.autoencoder.latent_shape(settings.data.image_size)[0]
-    return build_networks(settings, channels, data.reader.encoder.width)
+    return build_sar_networks(settings, channels, data.reader.encoder.width)
 
 
 def spec(
@@ -254,6 +254,15 @@ def preview(settings: SarTrainSettings, pipeline: SarPipeline, data: SarData, mo
     return {"SAR": sar[:, :1], "generated": drawn, "optical": optical}
 
 
+def judge(
+    settings: SarTrainSettings, encoded: EncodedData, spec: TrainingSpec, path: Path, compute: Compute, console: Console
+) -> dict[str, Any]:
+    """The mean of a few draws of the checkpoint ``path``, beside its baselines, on what chose nothing."""
+    data = encoded.data
+    files = ModelFiles(path, data.partners["vae"].path, data.partners["clip"].path)
+    return evaluate.judge(settings, data.pairs, data.template, files, compute.device)
+
+
 def next_command(settings: SarTrainSettings, checkpoint: Path) -> str:
     words = ["--model-checkpoint", str(checkpoint), "--dataset-path", settings.data.data_dir]
     return shlex.join(["rsforge", "sample", "dataset", *words])
@@ -269,5 +278,6 @@ METHOD: Method[SarTrainSettings, EncodedData, Networks] = Method(
     networks=make_networks,
     spec=spec,
     prepare=store_latents,
+    judge=judge,
     next_command=next_command,
 )

@@ -28,6 +28,7 @@ def fit_baselines(
     image_of: Callable[[Any], Tensor] = lambda item: item,
     latent_shape: Sequence[int] | None = None,
     sar_of: Callable[[Any], Tensor] | None = None,
+    mirrored: bool = False,
 ) -> Fitted:
     """The constant images of training ``samples`` as they are, and what methods compare themselves with beside them.
 
@@ -35,8 +36,9 @@ def fit_baselines(
 
     ``image_of`` takes an item to its image ``(C, S, S)`` in [-1, 1], kept in 8 bits while fitting, and ``sar_of`` to
     the SAR image of its pair. ``latent_shape`` is that of the autoencoder: components as many as its vector has
-    numbers, or of the patches that its map has cells for, as many as it has channels. At most ``MOST_IMAGES`` evenly
-    spread images are used, fewer of more than 128 KiB; the same samples give the same numbers.
+    numbers, or of the patches that its map has cells for, as many as it has channels. With ``mirrored``
+    those of whole images are of their mirrored views too. At most ``MOST_IMAGES`` evenly spread images are used, fewer
+    of more than 128 KiB; the same samples give the same numbers.
 
     Plain numbers, strings and tensors: ``images`` used ``of`` so many, ``mean_image`` and ``median_image``
     ``(C, S, S)``, ``mean_colour`` ``(C,)``, and ``pca`` with its ``mean``, ``components`` and ``patch`` (0 for whole
@@ -51,7 +53,7 @@ def fit_baselines(
         "mean_colour": mean_colour(images),
     }
     if latent_shape is not None:
-        fitted["pca"] = _fit_components(images, tuple(latent_shape))
+        fitted["pca"] = _fit_components(images, tuple(latent_shape), mirrored=mirrored)
     if sar_of is not None:
         fitted[NAME] = fit_linear_sar(samples, sar_of=sar_of, image_of=image_of)
     return fitted
@@ -68,7 +70,8 @@ def fitted_bytes(
     if len(latent_shape) > 1:
         return constant + 4 * (1 + latent_shape[0]) * channels * (size // latent_shape[-1]) ** 2
     components = 2 * latent_shape[0] * channels * size**2
-    return constant + (0 if components > _MOST_PCA_BYTES else constant // 2 + components)
+    variances = 4 * latent_shape[0]
+    return constant + (0 if components > _MOST_PCA_BYTES else constant // 2 + components + variances)
 
 
 def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -> Tensor:
@@ -82,11 +85,14 @@ def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -
     return images
 
 
-def _fit_components(images: Tensor, latent_shape: tuple[int, ...]) -> Fitted:
+def _fit_components(images: Tensor, latent_shape: tuple[int, ...], *, mirrored: bool) -> Fitted:
     if len(latent_shape) > 1:
         patch = images.shape[-1] // latent_shape[-1]
         return {"patch": patch, **fit_patch_pca(images, patch, latent_shape[0])}
     needed = 2 * latent_shape[0] * images[0].numel()
     if needed > _MOST_PCA_BYTES:
         return {"absent": f"{latent_shape[0]} components of such images would take {needed >> 20} MiB"}
+    if mirrored:
+        images = images[:: -(-2 * len(images) // MOST_IMAGES)]
+        images = torch.cat([images, images.flip(-1)])
     return {"patch": 0, **fit_pca(images, latent_shape[0])}

@@ -82,7 +82,8 @@ class Evaluation:
 
     ``batch_of`` makes a batch of items of a dataset; ``panels(batch, prediction)`` shows the only sample of a batch and
     what the model gave for it; examples are the best, the median and the worst sample by the figure ``ranked_by``.
-    ``page`` makes ``report.html`` of a result.
+    The model is judged by the figure ``judged_by``, or without one by that. ``page`` makes ``report.html`` of a result.
+    ``task`` is what published figures are of: sar-to-optical, text-to-image or autoencoder; empty for none.
     """
 
     model: Predict
@@ -93,6 +94,8 @@ class Evaluation:
     ranked_by: str
     of_set: Sequence[SetFigures] = field(default_factory=tuple)
     page: Callable[[Mapping[str, Any]], str] | None = None
+    judged_by: str = ""
+    task: str = ""
 
     @property
     def measured(self) -> list[Figure]:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.sar.local_statistics import FEATURES, local_statistics
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.least_absolute import fit_least_absolute, predict_linear
+from rsforge.models.local_statistics import FEATURES, local_statistics
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Prediction
 from rsforge.recipes.evaluation.image_figures import IMAGE
 

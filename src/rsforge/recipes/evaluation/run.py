@@ -17,6 +17,10 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Evaluation, Figure, Values
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups, rank_examples, summarize
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import compare_published
+from rsforge.recipes.published.definitions import define_figures
+from rsforge.recipes.verdict import KEY, compare_with_best, require_better
 from rsforge.seeds import derive
 from rsforge.settings.evaluation import MeasuringSettings
 
@@ -49,7 +53,8 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """``facts`` and the figures of every predictor with intervals; written where the settings name a folder.
 
-    ``absent`` says why figures are not measured, by name.
+    ``absent`` says why figures are not measured, by name. RSF-T005 where the settings ask for it and the model is not
+    better than its baselines.
     """
     values = measure(evaluation, data.samples, console, batch_size=batch_size, device=device)
     result = {**facts, **_describe(evaluation), **_summarize(evaluation, values, data, settings, console)}
@@ -61,9 +66,22 @@ def run_evaluation(
             console.warn(warning)
         doubts += warnings
     result["doubts"] = doubts
+    result[KEY] = judge(evaluation, result)
+    if settings.compare_published is not None:
+        names = [data.samples.name(k) for k in range(len(data.samples))]
+        own = result["figures"][MODEL]
+        result[PUBLISHED] = compare_published(settings.compare_published, evaluation.task, result, own, names=names)
     if settings.output_dir is not None:
         _write(evaluation, values, data, result, settings, device)
+    require_better(result, wanted=settings.fail_below_baseline)
     return result
+
+
+def judge(evaluation: Evaluation, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The verdict on the figure by which the model is judged; none where no baseline has it."""
+    by = evaluation.judged_by or evaluation.ranked_by
+    like = next(figure.like for figure in evaluation.figures if figure.name == by)
+    return compare_with_best(result["figures"], result["gain"], by, like=like)
 
 
 def measure(
@@ -108,6 +126,7 @@ def _describe(evaluation: Evaluation) -> dict[str, Any]:
         "baselines": {baseline.name: baseline.meaning for baseline in evaluation.baselines},
         "units": {figure.name: figure.unit for figure in figures},
         "directions": {figure.name: "higher" if figure.higher_is_better else "lower" for figure in figures},
+        "definitions": define_figures(figure.name for figure in figures),
     }
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import list_comparison
+from rsforge.recipes.verdict import list_sentences
 
 _HEAD = (
     "checkpoint", "stage1_checkpoint", "stage2_checkpoint", "data_dir", "side", "chosen_on", "images", "patches",
@@ -19,7 +22,9 @@ def table(result: Mapping[str, Any]) -> str:
     """Means with intervals by predictor and figure, with what must be known to read them; empty for a plan."""
     if "figures" not in result:
         return ""
-    return "\n".join([*list_head(result), "", *list_rows(result), "", *list_notes(result)])
+    published = list(list_comparison(result.get(PUBLISHED)))
+    parts = [*list_head(result), "", *list_rows(result), "", *([*published, ""] if published else [])]
+    return "\n".join([*parts, *list_notes(result)])
 
 
 def list_head(result: Mapping[str, Any]) -> Iterator[str]:
@@ -67,3 +72,4 @@ def list_notes(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{sentence}." for sentence in result.get(FINDINGS, ()))
     yield from (f"Mind: {doubt}." for doubt in result["doubts"])
     yield from (f"Not measured: {name}: {reason}." for name, reason in result["absent"].items())
+    yield from list_sentences(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,8 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets, find_patch_sets
+from rsforge.recipes.datasets.named_samples import NoSamples
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi import SpectralDataSettings, SpectralTrainSettings
 
@@ -30,22 +32,11 @@ NO_WAVELENGTHS = (
 OWN, ENLARGED = "the pixels of Landsat", "the pixels of the enlarged landsat"
 
 
-class NoPatches:
-    """A dataset without a sample, where nothing is held out."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:
-        raise IndexError(key)
-
-    def name(self, index: int) -> str:
-        raise IndexError(index)
-
-
 @dataclass(frozen=True)
 class SpectralSets:
-    """Both sides, what was fitted to the training side, and the file that says what all of them have in common.
+    """What trains and chooses, what was fitted to the former, and the file that says what all have in common.
+
+    ``test`` judges, where there is any.
 
     ``trained`` are short digests of the contents of the training patches.
     ``response (K, B)`` is the weight of each band in each of Landsat's, None where no term of the loss needs it;
@@ -59,6 +50,7 @@ class SpectralSets:
     identity: dict[str, Any]
     trained: list[str]
     response: F64 | None
+    test: IndexedDataset = field(default_factory=NoSamples)
     compared: str = ""
 
 
@@ -94,8 +86,18 @@ def load_patches(
         step=factor.numerator if factor else 1,
         factor=factor,
     )
-    held_out = _hold_out(sets.val, fits, data, seed, factor)
-    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response, compared)
+    held_out, test = (_hold_out(side, fits, data, seed, factor) for side in (sets.val, sets.test))
+    return SpectralSets(train, held_out, fits, file, sets.identity, sets.trained, response, test, compared)
+
+
+def name_scenes(samples: IndexedDataset) -> list[str]:
+    """The file of each patch, which stands for its scene."""
+    return [samples.name(index).rpartition("#")[0] for index in range(len(samples))]
+
+
+def choose_judging(data: SpectralSets) -> JudgedSide | None:
+    """The patches that judge."""
+    return choose_side(data.held_out, data.test, name_scenes, noun="patch")
 
 
 def _choose_compared(
@@ -184,6 +186,7 @@ def divide_patches(data: SpectralDataSettings, seed: int, console: Console) -> P
         split=data.split,
         by=data.divide_by,
         val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
         seed=seed,
         allow_leak=data.allow_leak,
     )
@@ -220,7 +223,7 @@ def _hold_out(
 ) -> IndexedDataset:
     """Whole patches where all are of one size, so that every held-out pixel counts; else crops of their centres."""
     if not patches:
-        return NoPatches()
+        return NoSamples()
     sizes = {(patch.file.height, patch.file.width) for patch in patches}
     size = data.crop_size if data.crop_size and len(sizes) > 1 else None
     return SpectralPairs(

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from rsforge import __version__, durable, leftovers
+from rsforge import __version__, leftovers
 from rsforge.data.cubes.cube import F64
 from rsforge.data.cubes.cube_output import CubeHeader, geotiff_cube_writer
 from rsforge.data.cubes.envi_output import SUFFIXES as ENVI
 from rsforge.data.cubes.envi_output import envi_writer
+from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.scenes.core_tiles import CoreTiles
 from rsforge.data.scenes.inputs import InputImage
 from rsforge.data.scenes.landsat_scene import BandRequest, LandsatScene, open_landsat
@@ -87,7 +88,7 @@ def _find_files(settings: HsiPredictSettings) -> list[InputImage]:
         raise RsforgeError("RSF-D001", what, where="--input", fix=fix)
     output = settings.output.resolve()
     every = sorted(path for path in place.rglob("*") if path.suffix.lower() in known and path.is_file())
-    files = [path for path in every if not durable.is_temporary(path) and output not in path.resolve().parents]
+    files = [path for path in every if not lies_in_left_behind(place, path) and output not in path.resolve().parents]
     if not files:
         raise RsforgeError("RSF-D001", f"No scenes or patches found in {place}", where="--input", fix=fix)
     return [InputImage(path, path.relative_to(place).as_posix()) for path in files]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from rsforge.errors import RsforgeError
 from rsforge.models.spectral.resize import resize
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.cube_patches import PatchSets
+from rsforge.recipes.datasets.named_samples import NoSamples
 from rsforge.recipes.hsi.first_stage import (
     ROLE,
     FirstStage,
@@ -36,7 +38,8 @@ from rsforge.recipes.hsi.first_stage import (
     load_first_stage,
 )
 from rsforge.recipes.hsi.networks import LEAST_ERROR
-from rsforge.recipes.hsi.patch_pairs import NoPatches, divide_patches, measure
+from rsforge.recipes.hsi.patch_pairs import divide_patches, measure, name_scenes
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
 from rsforge.recipes.training import partners
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.hsi_spatial import SpatialDataSettings, SpatialTrainSettings
@@ -64,8 +67,8 @@ class SpatialSets:
     """Both sides as pairs of true spectra, and what was measured on the training side.
 
     ``start`` is None for a run that goes on, and ``corrections`` those of its network, None for one that begins.
-    ``inputs`` are the datasets to train on and to measure, ``trained`` are short digests of the contents of the
-    training patches.
+    ``inputs`` are the datasets to train on and to measure, ``judged`` the one of ``test``. ``trained`` are short
+    digests of the contents of the training patches.
     """
 
     train: SpatialPairs
@@ -80,6 +83,8 @@ class SpatialSets:
     identity: dict[str, Any]
     trained: list[str]
     corrections: int | None = None
+    test: SpatialPairs | None = None
+    judged: IndexedDataset = field(default_factory=NoSamples)
 
 
 def load_spatial_pairs(
@@ -110,15 +115,18 @@ def load_spatial_pairs(
     if stage1:
         scalings = stage1.model.landsat, stage1.model.spectra
     train = _pair(sets.train, scalings, low, scale, data, seed)
-    held_out = _pair(sets.val, scalings, find_low_size(sets.val, 0, scale), scale, data, seed) if sets.val else None
-    plain = held_out.plain() if held_out else None
+    plain, test = (
+        _pair(side, scalings, find_low_size(side, 0, scale), scale, data, seed).plain() if side else None
+        for side in (sets.val, sets.test)
+    )
     start = None
     if pixels is not None:
         start = Start(pixels, compute.world.make_once(partial(measure_bicubic_error, train, console)))
-    inputs = (train, plain or NoPatches())
+    inputs = (train, plain or NoSamples())
     corrections = int(state["architecture"].get("corrections", 0)) if state else None
     identity, trained = sets.identity, sets.trained
-    return SpatialSets(train, plain, inputs, file, *scalings, start, scale, stage1, identity, trained, corrections)
+    return SpatialSets(train, plain, inputs, file, *scalings, start, scale, stage1, identity, trained, corrections,
+                       test, test or NoSamples())  # fmt: skip
 
 
 def _find_stored_scalings(state: Mapping[str, Any] | None) -> tuple[Scaling, Scaling] | None:
@@ -219,8 +227,18 @@ def use_predictions(
     share = MIXED_SHARE if settings.data.source == "mix" else 1.0
     predicted = store.predictions(sets.train.pairs.patches, "training", split)
     train: IndexedDataset = PredictedPairs(sets.train, predicted, share=share)
-    held_out: IndexedDataset = NoPatches()
+    held_out: IndexedDataset = NoSamples()
     if sets.held_out:
         predicted = store.predictions(sets.held_out.pairs.patches, "held-out", split)
         held_out = PredictedPairs(sets.held_out, predicted)
-    return replace(sets, inputs=(train, held_out))
+    judged: IndexedDataset = NoSamples()
+    if sets.test:
+        # The division is known by what trains and chooses: the patches that judge are told apart by their names.
+        names = hashlib.sha256(repr([sets.test.name(k) for k in range(len(sets.test))]).encode()).hexdigest()
+        judged = PredictedPairs(sets.test, store.predictions(sets.test.pairs.patches, f"judging {names}", split))
+    return replace(sets, inputs=(train, held_out), judged=judged)
+
+
+def choose_judging(data: SpatialSets) -> JudgedSide | None:
+    """The patches that judge."""
+    return choose_side(data.inputs[1], data.judged, name_scenes, noun="patch")

@@ -15,8 +15,9 @@ from rsforge.recipes.hsi.load import SPATIAL_KIND, SPATIAL_REQUIRED
 from rsforge.recipes.hsi.networks import as_tensor, set_range
 from rsforge.recipes.hsi.output_names import HSI
 from rsforge.recipes.hsi.patch_pairs import describe_bands
-from rsforge.recipes.hsi.spatial_pairs import SpatialSets, load_spatial_pairs, use_predictions
+from rsforge.recipes.hsi.spatial_pairs import SpatialSets, choose_judging, load_spatial_pairs, use_predictions
 from rsforge.recipes.hsi.train_spectral import ANY_BANDS, warn_of_unused
+from rsforge.recipes.judging.validation_figures import FigureJudge
 from rsforge.recipes.output_names import PREDICTIONS
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -172,5 +173,6 @@ METHOD: Method[SpatialTrainSettings, SpatialSets, Network] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_predictions,
+    judge=FigureJudge(("sam_deg", "rmse"), {"corrected_bicubic": ("bicubic_sam_deg", "bicubic_rmse")}, choose_judging),
     next_command=next_command,
 )

@@ -16,7 +16,8 @@ from rsforge.recipes.console import Console, is_given
 from rsforge.recipes.hsi.load import REQUIRED, SPECTRAL_KIND
 from rsforge.recipes.hsi.networks import as_tensor, build, fit_pixel_baselines, normalised_ridge, start_from
 from rsforge.recipes.hsi.output_names import HSI
-from rsforge.recipes.hsi.patch_pairs import SpectralSets, describe_bands, load_patches
+from rsforge.recipes.hsi.patch_pairs import SpectralSets, choose_judging, describe_bands, load_patches
+from rsforge.recipes.judging.validation_figures import FigureJudge
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
@@ -144,5 +145,6 @@ METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
     resumed_datasets=load_patches,
     networks=build_network,
     spec=spec,
+    judge=FigureJudge(("sam_deg", "rmse"), {"ridge": ("ridge_sam_deg", "ridge_rmse")}, choose_judging),
     next_command=next_command,
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rsforge import durable, leftovers
-from rsforge.data.cubes.cube import F64
 from rsforge.data.spectra.negative_values import NegativeValues
 from rsforge.data.spectra.patch_files import PatchFile, PatchRef
 from rsforge.data.spectra.patch_reader import PairedPixels, PatchReader
@@ -31,28 +29,25 @@ from rsforge.recipes.hsi.load_stages import allow_projection
 from rsforge.recipes.hsi.patch_pairs import state_response
 from rsforge.recipes.hsi.prediction import Stages
 from rsforge.recipes.hsi_evaluation.measured_patches import MeasuredPatches, open_patches
-from rsforge.recipes.hsi_evaluation.shown_patches import (
-    ShownPatch,
-    chart_band_errors,
-    chart_spectra,
-    choose_examples,
-    view_patch,
-)
+from rsforge.recipes.hsi_evaluation.report import FILES, write_report
 from rsforge.recipes.hsi_evaluation.stage_figures import (
+    MAIN,
     StageSums,
     find_response,
-    patch_figures,
     sum_stages,
     summarize_stage,
 )
 from rsforge.recipes.hsi_evaluation.stages import Stage, build_stages
-from rsforge.recipes.html.spectral_page import SpectralReport, StageView, render_page
+from rsforge.recipes.published.benchmarks import read_benchmarks
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import compare_published, list_comparison
 from rsforge.recipes.training import output_dir
+from rsforge.recipes.verdict import KEY, compare_with_best, require_better
 from rsforge.seeds import derive
 from rsforge.settings.hsi_evaluate import SpectralEvaluateSettings
 
-FILES = ("metrics.json", "per_patch.csv", "report.html")
-CARDS = ("sam_deg", "rmse")
+INPUTS = {"stage2": "area means of the truth"}
+"""What a stage is given, where published figures are of other inputs."""
 
 
 def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, Any]:
@@ -79,10 +74,30 @@ def evaluate(settings: SpectralEvaluateSettings, console: Console) -> dict[str, 
         output_dir.make(own.output_dir)
     figures, sums = measure(settings, build_stages(stages), stage1, measured, file, doubts, console)
     result = facts | figures
+    result[KEY] = [
+        verdict
+        for stage in result["stages"].values()
+        for name in MAIN
+        for verdict in compare_with_best(stage["figures"], stage["gain"], name, subject=stage["title"])
+    ]
+    if own.compare_published is not None:
+        add_published(own.compare_published, result)
     if own.output_dir is not None:
         result["output_dir"] = str(own.output_dir)
-        write(settings, sums, result, measured)
+        write_report(settings, sums, result, measured)
+    require_better(result, wanted=own.fail_below_baseline)
     return result
+
+
+def add_published(name: str, result: dict[str, Any]) -> None:
+    """Set published figures beside those of every stage that they are of, as its section ``published``."""
+    stages = result["stages"].items()
+    tasks = {"stage1": "spectral", "stage2": "spatial"}
+    fitting = [key for key, _ in stages if tasks.get(key) == read_benchmarks()[name].task]
+    for key, stage in stages:
+        if key in (fitting or ["stage1"]):
+            facts = {**result, "scale": stage["scale"], "input": INPUTS.get(key)}
+            stage[PUBLISHED] = compare_published(name, tasks.get(key, ""), facts, stage["figures"][MODEL])
 
 
 def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
@@ -211,74 +226,6 @@ def check_pixels(
         console.warn(note)
 
 
-def write(
-    settings: SpectralEvaluateSettings, sums: Sequence[StageSums], result: dict[str, Any], measured: MeasuredPatches
-) -> None:
-    """The report and the table, ``metrics.json`` last: where it is there, the others belong to it."""
-    place, overwrite = settings.evaluation.output_dir, settings.evaluation.overwrite
-    assert place is not None
-    figures = {one.stage.name: patch_figures(one) for one in sums}
-    views = [view_stage(one.stage, result, figures[one.stage.name], measured) for one in sums]
-    page = render_page(make_report(result, views))
-    columns = {f"{stage}_{name}": column for stage, own in figures.items() for name, column in own.items()}
-    text = files.csv_of([patch.name for patch in measured.patches], measured.scenes, columns)
-    with durable.lock_folder(place):
-        leftovers.sweep_for(place / name for name in FILES)
-        files.check_output(place, overwrite=overwrite, names=FILES)
-        for name in FILES:
-            (place / name).unlink(missing_ok=True)
-        durable.write_text(place / "report.html", page)
-        durable.write_text(place / "per_patch.csv", text)
-        durable.write_json(place / "metrics.json", result)
-
-
-def view_stage(
-    stage: Stage, result: Mapping[str, Any], figures: Mapping[str, F64], measured: MeasuredPatches
-) -> StageView:
-    """The best, the median and the worst patch of a stage, spectra of the median one, and errors by band."""
-    own, reader, views, spectra = result["stages"][stage.name], PatchReader(), [], []
-    for label, index in choose_examples(figures["sam_deg"]).items():
-        patch = measured.patches[index]
-        shown = ShownPatch.predict(stage, stage.prepare(reader.read(patch)))
-        title = f"The {label} patch: {patch.name}, {figures['sam_deg'][index]:.2f}°"
-        views.append(view_patch(shown, title, patch.file))
-        if label == "median" or len(measured.patches) < 3:
-            spectra = chart_spectra(shown, patch.name, patch.file)
-    return StageView(own, views, spectra, chart_band_errors(own, measured.patches[0].file))
-
-
-def make_report(result: Mapping[str, Any], views: Sequence[StageView]) -> SpectralReport:
-    """The page of a result."""
-    hidden = {"stages", "doubts", "wavelength_nm", "interval_warning"}
-    facts = {name: value for name, value in result.items() if name not in hidden and not isinstance(value, dict)}
-    return SpectralReport(
-        title="Evaluation of predicted spectra",
-        lead=f"{result['patches']} patches of {result['bands']} bands, the subset {result['side']} of "
-        f"{result['data_dir']}. Figures are over all valid pixels together, not means of patches.",
-        cards=[card for stage in result["stages"].values() for card in make_cards(stage)],
-        stages=views,
-        doubts=result["doubts"],
-        facts=facts | {f"{name} of {stage}": value for name in ("weights", "chosen_on", "trained_on")
-                       for stage, value in result[name].items()},
-    )  # fmt: skip
-
-
-def make_cards(stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Angle and error of a stage beside those of its best baseline."""
-    for name in CARDS:
-        row, gain = stage["figures"][MODEL][name], stage["gain"][name]
-        if row["mean"] is None or gain["mean"] is None:
-            continue
-        other = stage["figures"][gain["over"]][name]["mean"]
-        unit = stage["units"][name]
-        over = gain["over"].replace("_", " ")
-        interval = "" if gain["low"] is None else f" [{gain['low']:.3g}, {gain['high']:.3g}]"
-        yield (
-            f"{row['mean']:.3g} {unit}",
-            f"{stage['title']}, {name}; {over} {other:.3g}; gain {gain['mean']:.3g}{interval}",
-        )
-
-
 def table(result: Mapping[str, Any]) -> str:
     """Means with intervals by stage, predictor and figure, with what must be known to read them; empty for a plan."""
     if "stages" not in result:
@@ -287,11 +234,13 @@ def table(result: Mapping[str, Any]) -> str:
     lines = list(list_head({**result, "chosen_on": None}))
     for stage in stages.values():
         lines += ["", f"{stage['title']}: {stage['reading']}", *list_rows(stage)]
+        lines += list_comparison(stage.get(PUBLISHED))
     merged = {
         "directions": {name: way for stage in stages.values() for name, way in stage["directions"].items()},
         "baselines": {name: text for stage in stages.values() for name, text in stage["baselines"].items()},
         "absent": {name: text for stage in stages.values() for name, text in stage["absent"].items()},
         "doubts": result["doubts"]
         + [f"{stage['title']}: {note}" for stage in stages.values() for note in stage["notes"]],
+        KEY: result[KEY],
     }
     return "\n".join([*lines, "", *list_notes(merged)])

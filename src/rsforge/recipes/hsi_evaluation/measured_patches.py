@@ -69,7 +69,8 @@ def open_patches(root: Path, split: str, choice: str, console: Console, state: M
 def _choose(root: Path, split: str, choice: str, console: Console, state: Mapping[str, Any]) -> MeasuredPatches:
     if choice == "all":
         return _take_all(root, console)
-    if choice == "test" or stored_split.find_split_file(split, root) is not None:
+    made = choice == "test" and not measured_subset.count_test(state)
+    if made or stored_split.find_split_file(split, root) is not None:
         return _choose_by_split(root, split, choice, console, state)
     if choice == "auto":
         return _choose_held_out(root, console, state)
@@ -97,7 +98,7 @@ def _choose_by_split(
 
 
 def _choose_of_training(root: Path, choice: str, console: Console, state: Mapping[str, Any]) -> MeasuredPatches:
-    """``train`` or ``val`` of the division that the training made for itself."""
+    """A subset of the division that the training made for itself."""
     measured_subset.check_known(choice, state)
     try:
         sets = _divide_again(root, console, state)
@@ -106,8 +107,9 @@ def _choose_of_training(root: Path, choice: str, console: Console, state: Mappin
             error.where, error.fix = f"--side {choice}", "measure all patches by --side all"
         raise
     same = sets.identity["split"] == trained_digest(state)
-    measured_subset.check_divided(choice, same=same, held_out=len(sets.val), noun="patches")
-    return MeasuredPatches(sets.train if choice == "train" else sets.val, sets, choice, "", own=True)
+    patches = sets.sides.by_name()[choice]
+    measured_subset.check_divided(choice, same=same, count=len(patches), noun="patches")
+    return MeasuredPatches(patches, sets, choice, "", own=True)
 
 
 def _choose_held_out(root: Path, console: Console, state: Mapping[str, Any]) -> MeasuredPatches:
@@ -118,7 +120,8 @@ def _choose_held_out(root: Path, console: Console, state: Mapping[str, Any]) -> 
     with suppress(RsforgeError):  # other patches may be too few to be divided so, which is no fault of theirs
         sets = _divide_again(root, SilentConsole(), state)
         if sets.identity["split"] == trained_digest(state):
-            return MeasuredPatches(sets.val, sets, "val", measured_subset.HELD_OUT, own=True)
+            patches, subset, reason = measured_subset.choose_of_division(sets.sides)
+            return MeasuredPatches(patches, sets, subset, reason, own=True)
     return _take_all(root, console, measured_subset.OTHER_DATA.format(noun="patches"))
 
 
@@ -130,6 +133,7 @@ def _divide_again(root: Path, console: Console, state: Mapping[str, Any]) -> Pat
         split="none",
         by=data.get("divide_by", "auto"),
         val_fraction=float(data.get("val_fraction", 0)),
+        test_fraction=data.get("test_fraction", 0.0),
         seed=int(settings_of(state, "run").get("seed", 0)),
         allow_leak=bool(data.get("allow_leak")),
     )

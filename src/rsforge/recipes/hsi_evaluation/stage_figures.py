@@ -29,6 +29,7 @@ from rsforge.recipes.evaluation.summary import to_number
 from rsforge.recipes.hsi.patch_pairs import weights_of_patches
 from rsforge.recipes.hsi.prediction import SAME
 from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
+from rsforge.recipes.published.definitions import define_figures
 
 TRUTH = "truth"
 HIGHER = {"psnr_db", "ssim"}
@@ -108,6 +109,7 @@ def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missi
         "pixels": int(stacked[MODEL]["pixels"].sum()),
         "units": {name: UNITS[name] or (unit if name.endswith("rmse") else "") for name in names},
         "directions": {name: "higher" if name in HIGHER else "lower" for name in names},
+        "definitions": define_figures(names, spectral=True),
         "baselines": dict(stage.meanings),
         "figures": {who: {name: _as_row(paired.estimate(who, name)) for name in names} for who in stacked},
         "gain": {name: _find_gain(paired, stage.meanings, name) for name in names},

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.audit.faults import KINDS, DataFault
+from rsforge.data.audit.inspect_items import read_as_audited
 from rsforge.data.audit.thumbnails import encode_png, make_thumbnail, overlay_pair
 from rsforge.data.io.image_reader import SUFFIXES, Pixels, UnreadableError
-from rsforge.data.io.rasters import read_centre
 from rsforge.data.splits.items import DatasetContents, Item
 from rsforge.recipes.html.document import render_document, render_image, render_table
 from rsforge.recipes.html.histogram import render_histogram
@@ -196,9 +196,9 @@ def _read_images(item: Item, contents: DatasetContents) -> dict[str, npt.NDArray
     """The middle of each image of an item that can be read, by modality where there are several."""
     names = contents.modalities if len(item.paths) > 1 else ("",)
     images = {}
-    for name, path in zip(names, item.paths, strict=True):
+    for place, name in enumerate(names):
         with contextlib.suppress(UnreadableError):
-            images[name] = read_centre(path).values
+            images[name] = read_as_audited(item, place, contents.modalities[place]).values
     return images
 
 

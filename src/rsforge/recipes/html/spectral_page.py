@@ -48,12 +48,13 @@ class LineChart:
 
 @dataclass(frozen=True)
 class StageView:
-    """A stage: its part of the result, patches, spectra of pixels, and errors by band."""
+    """A stage: its part of the result, patches, spectra of pixels, errors by band, and published figures as HTML."""
 
     result: Mapping[str, Any]
     patches: Sequence[PatchView]
     spectra: Sequence[LineChart]
     bands: LineChart
+    published: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class SpectralReport:
     stages: Sequence[StageView]
     doubts: Sequence[str]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    verdicts: Sequence[str] = ()
 
 
 def render_page(report: SpectralReport) -> str:
@@ -81,6 +83,7 @@ def render_page(report: SpectralReport) -> str:
     for stage in report.stages:
         body += _render_stage(stage)
     body += ["<h2>What was measured</h2>", render_table(report.facts.items())]
+    body += [f"<p>{escape(sentence)}</p>" for sentence in report.verdicts]
     return render_document(report.title, body, _STYLE)
 
 
@@ -94,6 +97,7 @@ def _render_stage(stage: StageView) -> Iterable[str]:
     yield "".join(f'<p class="soft">{escape(note[:1].upper() + note[1:])}.</p>' for note in result["notes"])
     for name, reason in result["absent"].items():
         yield f'<p class="soft">Not measured: {escape(name)}: {escape(reason)}.</p>'
+    yield from stage.published
     yield '<div class="rows">'
     yield from map(_render_patch, stage.patches)
     yield "</div>"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.io.band_choice import describe_bands
-from rsforge.data.io.georeference import BandMetadata, Mask, RasterInfo
+from rsforge.data.io.georeference import Mask, RasterInfo
 from rsforge.data.pairs.reading import rgb_to_grey
 from rsforge.data.sar.radiometry import Radiometry, Unit, check_values, declare_radiometry
 from rsforge.errors import RsforgeError
@@ -49,7 +49,7 @@ class NetworkInput:
         """RSF-D010 for values that cannot be in the unit."""
         check_values(self.radiometry, values, where=where, fix=fix)
 
-    def check_bands(self, info: RasterInfo, metadata: BandMetadata | None, *, chosen: bool, taker: str) -> None:
+    def check_bands(self, info: RasterInfo, *, chosen: bool, taker: str) -> None:
         """RSF-D003 for an image of another number of bands; one channel is made of 8-bit colours too.
 
         ``chosen`` says whether ``--bands`` named them, and ``taker`` is what takes them.
@@ -63,7 +63,7 @@ class NetworkInput:
             first = ",".join(str(k) for k in range(1, self.channels + 1))
             fix = f"name the {wanted} of the training with --bands, for example --bands {first}"
         what = f"--bands names {there} of {info.path}" if chosen else f"{info.path} has {there}"
-        names = describe_bands(metadata.descriptions if metadata else [None] * info.bands)
+        names = describe_bands(info.meanings)
         raise RsforgeError(
             "RSF-D003", what, where=str(info.path), found=f"{names}; {taker} takes {self.channels}", fix=fix
         )

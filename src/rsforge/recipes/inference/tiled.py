@@ -18,9 +18,10 @@ from torch import Tensor
 from rsforge.data.io.georeference import BandMetadata, Mask, OpenRaster, RasterInfo
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.io.raster_writer import raster_writer
-from rsforge.data.io.rasters import open_raster
 from rsforge.data.scenes.blend_weights import Floats
 from rsforge.data.scenes.tiling import TileGrid, TileWindow, scale_mask
+from rsforge.data.views.view import PLAIN, BandsError, Modality, View, open_view
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Meter
 from rsforge.recipes.inference.skipped_images import SkippedImages
 
@@ -33,14 +34,15 @@ TileNetwork = Callable[[Tensor, Sequence[TileWindow]], Tensor]
 class ImageJob:
     """An image, the one that is made of it, what to say in that, and the tiles between them.
 
-    ``target`` is of the size that the grid's result has; of ``source`` only ``bands`` are read where there are any.
+    ``target`` is of the size that the grid's result has; ``source``, of ``modality``, is read by ``view``.
     """
 
     source: RasterInfo
     target: RasterInfo
     notes: BandMetadata | None
     grid: TileGrid
-    bands: tuple[str, ...] = ()
+    view: View = PLAIN
+    modality: Modality = "sar"
 
 
 class _Tile(NamedTuple):
@@ -52,14 +54,18 @@ class _Tile(NamedTuple):
 
 
 @contextmanager
-def readable(path: Path, bands: Sequence[str] = ()) -> Iterator[OpenRaster]:
-    """The raster of ``path``, or its ``bands`` alone.
+def readable(path: Path, view: View, modality: Modality) -> Iterator[OpenRaster]:
+    """The raster of ``path`` as ``view`` reads it.
 
-    RSF-D002 when it, or a window of it, cannot be read; RSF-D003 for a band that it does not have.
+    RSF-D002 when it, or a window of it, cannot be read; RSF-D003 for bands that it does not have.
     """
     try:
-        with open_raster(path, bands) as raster:
+        with open_view(path, view, modality) as raster:
             yield raster
+    except BandsError as reason:
+        fix = "name the bands of the training, in its order, with --bands"
+        error = reason.error or RsforgeError("RSF-D003", f"{path}: {reason}", where=str(path), fix=fix)
+        raise error from None
     except UnreadableError as reason:
         raise unreadable_error(path, str(reason)) from None
 
@@ -87,14 +93,17 @@ class Tiled:
                 yield from self._run_alone(group[0], skipped, meter)
 
     def _run_alone(self, job: ImageJob, skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
-        with skipped.skip_unusable(str(job.source.path)), readable(job.source.path, job.bands) as raster:
+        with skipped.skip_unusable(str(job.source.path)), readable(job.source.path, job.view, job.modality) as raster:
             self._write(job, self._predict(self._read_tiles(job, raster), meter), skipped)
             yield job
 
     def _run_together(self, jobs: list[ImageJob], skipped: SkippedImages, meter: Meter) -> Iterator[ImageJob]:
         read: list[tuple[ImageJob, list[_Tile]]] = []
         for job in jobs:
-            with skipped.skip_unusable(str(job.source.path)), readable(job.source.path, job.bands) as raster:
+            with (
+                skipped.skip_unusable(str(job.source.path)),
+                readable(job.source.path, job.view, job.modality) as raster,
+            ):
                 read.append((job, list(self._read_tiles(job, raster))))
         made = self._predict(chain.from_iterable(tiles for _, tiles in read), meter)
         for job, _ in read:

@@ -40,7 +40,7 @@ def draw(settings: SampleBatchSettings, console: Console) -> dict[str, Any]:
     template, cropped = complete_template(artist.model.template, console), list[str]()
     skipped = SkippedImages(console, "skip")
     with console.progress("image", len(jobs)) as meter:
-        orders = read_orders(jobs, artist, radiometry, template, skipped, meter, cropped)
+        orders = read_orders(jobs, artist, radiometry, template, skipped, meter, cropped, settings.fill)
         records = write_all(artist, orders, settings.output_dir, lambda _: {})
     skipped.check_any(records)
     if cropped:
@@ -86,6 +86,7 @@ def read_orders(
     skipped: SkippedImages,
     meter: Meter,
     cropped: list[str],
+    fill: float | None = None,
 ) -> Iterator[Order]:
     """An order for each image that can be read; a file that fails takes its turn too.
 
@@ -95,7 +96,7 @@ def read_orders(
     for number, (image, facts, target) in enumerate(jobs):
         view = None
         with skipped.skip_unusable(image.name):
-            view = read_sar(image.path, artist, radiometry)
+            view = read_sar(image.path, artist, radiometry, fill)
         if view is not None:
             if view.height != view.width:
                 cropped.append(image.name)

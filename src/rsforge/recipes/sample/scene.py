@@ -21,6 +21,7 @@ from rsforge.recipes.sample.sar_prompts import write_prompt
 from rsforge.recipes.sample.scene_files import SceneFiles, check_name
 from rsforge.recipes.sample.scene_latents import SceneDrawing, SceneGrids, ScenePainter, count_tiles, tile_multiple
 from rsforge.recipes.training import output_dir
+from rsforge.recipes.views import choose_of, views_of
 from rsforge.samplers.image_to_image import remaining_steps
 from rsforge.settings.sample_sar import SampleSceneSettings
 
@@ -34,8 +35,9 @@ def draw(settings: SampleSceneSettings, console: Console) -> dict[str, Any]:
     artist = open_artist(settings, console)
     radiometry = choose_radiometry(artist.model.radiometry, settings.radiometry, settings.clip)
     takes = NetworkInput(radiometry, artist.model.state["sar_channels"])
-    with readable(settings.input, settings.bands) as raster:
-        takes.check_bands(raster.info, raster.metadata, chosen=bool(settings.bands), taker="the model")
+    view = choose_of(views_of(artist.model.state).sar, settings.bands, settings.fill)
+    with readable(settings.input, view, "sar") as raster:
+        takes.check_bands(raster.info, chosen=bool(settings.bands), taker="the model")
         words = {"region": settings.region, "season": settings.season}
         prompt = write_prompt(artist.model.template, settings.prompt, words, console)
         scene = Scene(settings, artist, raster, takes, plan_grids(settings, artist, raster), prompt)

@@ -16,6 +16,7 @@ from rsforge.recipes.output_checks import check_writable
 from rsforge.recipes.sample.sar_images import Artist, Order, check_apart, describe, draw_files, open_artist, write_drawn
 from rsforge.recipes.sample.sar_prompts import write_prompt
 from rsforge.recipes.training import output_dir
+from rsforge.recipes.views import choose_of, views_of
 from rsforge.settings.sample_sar import SampleSingleSettings
 
 
@@ -30,7 +31,7 @@ def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
     words = {"region": settings.region, "season": settings.season}
     prompt = write_prompt(artist.model.template, settings.prompt, words, console)
     facts = words if settings.prompt is None else {}
-    view = read_sar(settings.input_image, artist, radiometry)
+    view = read_sar(settings.input_image, artist, radiometry, settings.fill)
     if view.height != view.width:
         console.warn(
             f"the centre square of the {view.height} x {view.width} pixels is drawn; `rsforge sample scene` draws all"
@@ -47,12 +48,18 @@ def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
     return result
 
 
-def read_sar(path: Path, artist: Artist, radiometry: Radiometry) -> SarView:
+def read_sar(path: Path, artist: Artist, radiometry: Radiometry, fill: float | None = None) -> SarView:
     """The centre square of a SAR image as the model takes it.
 
     RSF-D009 for another number of bands, RSF-D002 for a square without a value that the drawing could go by.
     """
-    view = read_sar_view(path, radiometry, artist.model.image_size)
+    own = choose_of(views_of(artist.model.state).sar, (), fill)
+    try:
+        view = read_sar_view(path, radiometry, artist.model.image_size, own)
+    except RsforgeError as error:
+        if "--sar-bands" in error.fix:
+            error.fix = "give an image with the bands of the training; `rsforge sample scene --bands` chooses some"
+        raise
     wanted = artist.model.state["sar_channels"]
     if len(view.values) != wanted:
         what = f"{path.name} has {len(view.values)} bands, and the model takes {wanted}"

@@ -21,11 +21,11 @@ from rsforge.recipes.datasets.images_of_checkpoint import (
     ImageFolder,
     choose_images,
     divide_as_trained,
-    find_scenes,
     scan_images,
 )
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
-from rsforge.recipes.text_to_image.captioned_images import Captions, match_captions
+from rsforge.recipes.datasets.stored_split import find_scenes
+from rsforge.recipes.text_to_image.captioned_images import Captions, match_captions, read_captions
 from rsforge.seeds import derive
 from rsforge.settings.text_evaluate import TextEvaluateSettings
 
@@ -76,16 +76,16 @@ def open_captioned(
     place = Path(data.data_dir)
     if own.output_dir is not None:
         refuse_shared_folder(place, own.output_dir)
-    index = scan_images(place, settings.on_bad, _find_excluded(settings, place), console)
-    table = find_metadata(place)
-    captions = match_captions(index, table, read_metadata(table, data.caption_column), settings.on_bad, console)
+    index = scan_images(place, settings.on_bad, _find_excluded(settings, place), console, state, data)
+    tables = find_metadata(place)
+    captions, _ = read_captions(index, tables, data.caption_column, settings.on_bad, console)
     folder = ImageFolder(index, data.split, state, console, captions.keys())
     images = choose_images(folder, own.side)
     measured_subset.say_choice(images.subset, images.reason, console)
     if not images.tiles:
         raise RsforgeError("RSF-D004", "no image with a caption is left to measure", where="--side, --data-dir")
     tiles = limit_tiles(images.tiles, data.max_images, own.seed)
-    classes = _read_classes(settings, index, table, captions)
+    classes = _read_classes(settings, index, tables, captions)
     measured_subset.warn_trained(images.trained, len(images.tiles), images.subset, "images", console)
     others = _find_others(folder, images.tiles)
     opened, rest = (_open(part, captions, classes, image_size) for part in (tiles, others))
@@ -145,17 +145,21 @@ def name_class(name: str) -> str:
     return (own or path.parent.name).lower()
 
 
-def _read_classes(settings: TextEvaluateSettings, index: TileIndex, table: Path, captions: Captions) -> dict[str, str]:
+def _read_classes(
+    settings: TextEvaluateSettings, index: TileIndex, tables: Sequence[Path], captions: Captions
+) -> dict[str, str]:
     column = settings.data.class_column
     try:
-        rows = read_metadata(table, column or SOURCE)
+        rows = [(table, read_metadata(table, column or SOURCE)) for table in tables]
     except RsforgeError as error:
         if column is None:
             return {name: name_class(name) for name in captions}
         error.fix = error.fix.replace("--caption-column", "--class-column")
         raise
-    named = [row for row in rows if not row.reason]
-    found = match_captions(index, table, named, settings.on_bad, SilentConsole())
+    found: dict[str, list[str]] = {}
+    for table, own in rows:
+        named = [row for row in own if not row.reason]
+        found |= match_captions(index, table, named, settings.on_bad, SilentConsole())
     return {name: _read_class(texts[0]) for name, texts in found.items()}
 
 

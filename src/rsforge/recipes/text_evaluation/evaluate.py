@@ -146,6 +146,7 @@ def measure(
             *compared,
         ],
         page=lambda result: render_report(result, show_pairs(measured.images, drawn)),
+        task="text-to-image",
     )
     data = EvaluationSet(samples, subset.chosen.scenes, list_doubts(measured))
     absent |= judges.absent

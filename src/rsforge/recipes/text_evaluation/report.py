@@ -13,7 +13,10 @@ from torch import Tensor
 from rsforge.data.io.image_writer import encode_image, to_uint8
 from rsforge.recipes.evaluation.draw_spread import FINDINGS
 from rsforge.recipes.html.document import render_document, render_image, render_table
+from rsforge.recipes.published.comparison import SECTION as PUBLISHED
+from rsforge.recipes.published.comparison import render_comparison
 from rsforge.recipes.text_evaluation.protocol import PROTOCOL
+from rsforge.recipes.verdict import list_sentences
 
 SHOWN = 12
 TITLE = "Evaluation of a text-to-image model"
@@ -51,7 +54,9 @@ def render_report(result: Mapping[str, Any], pairs: Sequence[ShownPair]) -> str:
         body.append("<h2>Mind</h2>")
         body += [f"<p>{escape(doubt[:1].upper() + doubt[1:])}.</p>" for doubt in result["doubts"]]
     body += ["<h2>True and drawn</h2>", '<div class="pairs">', *map(_render_pair, pairs), "</div>"]
+    body += render_comparison(result.get(PUBLISHED))
     body += ["<h2>How it was measured</h2>", render_table(_list_facts(result))]
+    body += [f"<p>{escape(sentence)}</p>" for sentence in list_sentences(result)]
     return render_document(TITLE, body, _STYLE)
 
 

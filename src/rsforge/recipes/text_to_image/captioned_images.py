@@ -13,14 +13,33 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rsforge.data.captions.metadata import CaptionRow, find_metadata, name_below, read_metadata
-from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
-from rsforge.data.io.image_reader import find_images
+from rsforge.data.captions.metadata import CaptionRow, describe_table, find_metadata, name_below, read_metadata
+from rsforge.data.captions.webdataset import refuse_tars
+from rsforge.data.files.walk import find_images
+from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan
+from rsforge.data.io.image_reader import READ
+from rsforge.data.names.sides import side_of_path
+from rsforge.data.splits.split_file import SUBSETS, Sides
+from rsforge.data.tables.characters import compose
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.recipes import views
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.image_folder import KEEP_BYTES, ImageSets, divide_by_content, refuse_shared_folder
-from rsforge.recipes.datasets.stored_split import follow_split
+from rsforge.recipes.datasets.image_folder import (
+    KEEP_BYTES,
+    ImageSets,
+    divide_by_content,
+    identify_sides,
+    refuse_shared_folder,
+)
+from rsforge.recipes.datasets.named_samples import name_scenes
+from rsforge.recipes.datasets.stored_split import (
+    find_scenes,
+    follow_split,
+    refuse_mixture,
+    report_missing_test,
+    report_sides,
+)
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
@@ -33,17 +52,17 @@ FLIPPED = 0.5
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """Images, all distinct ``texts``, and of each training and held-out image the numbers of its captions."""
+    """Images, all distinct ``texts``, and by side (train, val, test) of each image the numbers of its captions."""
 
     images: ImageSets
     texts: list[str]
-    numbers: tuple[list[list[int]], list[list[int]]]
+    numbers: Sides[list[int]]
     identity: dict[str, Any]
 
     @property
     def trained_texts(self) -> list[str]:
         """The distinct captions of the training images, in the order of ``texts``."""
-        used = {number for numbers in self.numbers[0] for number in numbers}
+        used = {number for numbers in self.numbers.train for number in numbers}
         return [text for number, text in enumerate(self.texts) if number in used]
 
 
@@ -79,19 +98,22 @@ def load_captioned(
     """Check, caption and divide the images of a folder; they are kept in memory where they fit and ``keep`` is on."""
     folder = Path(data.data_dir)
     refuse_shared_folder(folder, run.output_dir)
+    refuse_tars(folder)
     if not folder.is_dir():
         find_images(folder)  # which says what is there instead
-    table = find_metadata(folder)
-    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir)
+    tables = find_metadata(folder)
+    view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
+    index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
-    captions = match_captions(index, table, read_metadata(table, data.caption_column), run.on_bad, console)
-    console.say(f"captions   {_describe(index, captions)}, from {table}")
-    train, held_out = _divide(index, captions, data, run, console)
-    small = sum(min(tile.width, tile.height) < data.image_size for tile in (*train, *held_out))
+    views.warn_of_unread(index.unread, console)
+    captions, stated = read_captions(index, tables, data.caption_column, run.on_bad, console)
+    console.say(f"captions   {_describe(index, captions)}, from {', '.join(map(str, tables))}")
+    sides = _divide(index, captions, stated, data, run, console)
+    small = sum(min(tile.width, tile.height) < data.image_size for side in sides for tile in side)
     if small:
         console.warn(f"{count_noun(small, 'image')} smaller than --image-size {data.image_size}: enlarged")
-    return _assemble(train, held_out, captions, data, run, keep_bytes=KEEP_BYTES if keep and not console.dry_run else 0)
+    return _assemble(sides, captions, data, run, keep_bytes=KEEP_BYTES if keep and not console.dry_run else 0)
 
 
 def _describe(index: TileIndex, captions: Captions) -> str:
@@ -100,6 +122,21 @@ def _describe(index: TileIndex, captions: Captions) -> str:
     parts += [f"{several} with several, one of which is drawn in each epoch"] if several else []
     without = len(index.tiles) - len(captions)
     return ", ".join([*parts, *([f"{without} without a caption left out"] if without else [])])
+
+
+def read_captions(
+    index: TileIndex, tables: Sequence[Path], column: str, on_bad: str, console: Console
+) -> tuple[dict[str, list[str]], set[str]]:
+    """The captions of each image in all ``tables``, as ``match_captions`` has them, and the sides that are stated."""
+    captions: dict[str, list[str]] = {}
+    sides = {side_of_path(tile.name) for tile in index.tiles}
+    for table in tables:
+        if sentence := describe_table(table):
+            console.say(f"table      {sentence}")
+        rows = read_metadata(table, column)
+        sides |= {row.side for row in rows}
+        captions |= match_captions(index, table, rows, on_bad, console)
+    return dict(sorted(captions.items())), sides
 
 
 def match_captions(
@@ -112,16 +149,18 @@ def match_captions(
     """
     first = dict(index.duplicates)
     names, unreadable = {tile.name for tile in index.tiles}, {name for name, _ in index.bad}
+    as_written = {compose(name): name for name in (*names, *unreadable, *first)}
     captions: dict[str, list[str]] = {}
     problems = []
     for row in rows:
         where, reason = f"{table.name}:{row.number}", row.reason
         name = "" if reason else name_below(index.root, table, row.name, where=where)
+        name = as_written.get(compose(name), name)
         name = first.get(name, name)
         if name in unreadable:
             continue  # it was named before
         if not reason and name not in names:
-            reason = f"{row.name} is no PNG, JPEG, BMP or TIFF image below {index.root}"
+            reason = f"{row.name} is no {READ} image below {index.root}"
         if reason:
             problems.append(f"{where}: {reason}")
         else:
@@ -152,23 +191,34 @@ def _find_elsewhere(root: Path, problems: list[str]) -> str:
 
 
 def _divide(
-    index: TileIndex, captions: Captions, data: CaptionedImageSettings, run: RunSettings, console: Console
-) -> tuple[list[Tile], list[Tile]]:
-    """(train, held out) of the images that have captions: by the stored split if one is followed, else by content."""
+    index: TileIndex,
+    captions: Captions,
+    stated: set[str],
+    data: CaptionedImageSettings,
+    run: RunSettings,
+    console: Console,
+) -> Sides[Tile]:
+    """The images that have captions: by the stored split if one is followed, else by content.
+
+    ``stated`` are the subsets that the source of the captions states.
+    """
     subsets = follow_split(data.split, index, console)
     if subsets is None:
+        refuse_mixture(stated, data.split, index.root)
         own = TileIndex(index.root, [tile for tile in index.tiles if tile.name in captions])
-        wanted = data.overlap_by_content
-        return divide_by_content(own, data.val_fraction, run.seed, console, overlap_by_content=wanted)
-    train, held_out = ([t for t in subsets[name] if t.name in captions] for name in ("train", "val"))
-    if not train:
+        shares, wanted = (data.val_fraction, data.test_fraction), data.overlap_by_content
+        sides = divide_by_content(own, shares, run.seed, console, overlap_by_content=wanted)
+        report_sides(sides, console)
+        return sides
+    sides = Sides(*([tile for tile in subsets[name] if tile.name in captions] for name in SUBSETS))
+    if not sides.train:
         raise RsforgeError("RSF-D004", "the split leaves no image with a caption to train on", where="--split")
-    return train, held_out
+    report_missing_test(sides.by_name(), console)
+    return sides
 
 
 def _assemble(
-    train: list[Tile],
-    held_out: list[Tile],
+    sides: Sides[Tile],
     captions: Captions,
     data: CaptionedImageSettings,
     run: RunSettings,
@@ -177,16 +227,21 @@ def _assemble(
 ) -> CaptionedImages:
     common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
     flip = FLIPPED if data.random_flip else 0.0
+    train, held_out, test = sides
     augmented = TileDataset(train, **common, flip=flip, random_crop=not data.center_crop)
-    split = split_digest(train, held_out)
     images = ImageSets(
         train=augmented,
         plain=augmented.plain() if data.center_crop else TileDataset(train, **common, flip=0.0),
         held_out=TileDataset(held_out, **common, flip=0.0),
-        identity={"split": split, "train": len(train), "held_out": len(held_out)},
+        identity=identify_sides(sides) | views.describe_view(train[0].view),
+        test=TileDataset(test, **common, flip=0.0),
+        scenes=lambda samples: name_scenes(find_scenes(Path(data.data_dir)), samples),
     )
     texts = list(dict.fromkeys(text for tile in (*train, *held_out) for text in captions[tile.name]))
+    trained = len(texts)
+    texts = list(dict.fromkeys([*texts, *(text for tile in test for text in captions[tile.name])]))
     number = {text: k for k, text in enumerate(texts)}
-    numbers = [[[number[text] for text in captions[tile.name]] for tile in side] for side in (train, held_out)]
-    digest = hashlib.sha256(repr((texts, numbers)).encode()).hexdigest()
-    return CaptionedImages(images, texts, (numbers[0], numbers[1]), {**images.identity, "captions": digest})
+    numbers = [[[number[text] for text in captions[tile.name]] for tile in side] for side in sides]
+    # What only judges has no part in what a run is known by.
+    digest = hashlib.sha256(repr((texts[:trained], numbers[:2])).encode()).hexdigest()
+    return CaptionedImages(images, texts, Sides(*numbers), {**images.identity, "captions": digest})

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from rsforge.data.latent_cache import LatentDataset
+from rsforge.data.latent_cache import LatentDataset, draw_latents
 from rsforge.engine import checkpoint
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.diffusion.encode_latents import Encoder, Latents, Store
+from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, fit_closed_forms
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image.captioned_images import CaptionedImages
 from rsforge.recipes.training.job import Compute
@@ -37,14 +37,15 @@ def load_or_encode(
     """Moments of every image on disk; mirrored views are stored too."""
     digest = checkpoint.digest_weights(model.autoencoder.state_dict())
     store = Store(folder, settings.data.image_size, model.autoencoder, digest, compute, console)
-    split, seed = data.identity["split"], settings.run.seed
+    split, seed, scaling = data.identity["split"], settings.run.seed, _scaling(model, compute.device)
     train, names = store.moments(data.images.plain, "train", split, mirrored=settings.data.random_flip)
     held_out, held_names = store.moments(data.images.held_out, "held out", split, mirrored=False)
     return Latents(
         LatentDataset({LATENTS: train}, names, seed=seed),
         LatentDataset({LATENTS: held_out}, held_names, seed=seed),
         already_encoded,
-        *_scaling(model, compute.device),
+        *scaling,
+        fit_closed_forms(draw_latents(train, FITTED, seed=seed), *scaling),
     )
 
 

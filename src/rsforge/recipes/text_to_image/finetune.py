@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ import torch
 
 from rsforge.engine.checkpoint_writer import nothing
 from rsforge.errors import RsforgeError
+from rsforge.metrics.gaussian_denoiser import count_bytes
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.interfaces import Denoiser
 from rsforge.models.recompute import use_checkpointing
@@ -20,10 +22,13 @@ from rsforge.models.text_denoiser import TextDenoiser
 from rsforge.noise.schedules import table_of
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
-from rsforge.recipes.diffusion.encode_latents import Latents
+from rsforge.recipes.diffusion.encode_latents import EncodedImages, Latents
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options
-from rsforge.recipes.diffusion.sar_networks import build_unet
+from rsforge.recipes.diffusion.networks import build_unet
 from rsforge.recipes.diffusion.sar_pipeline import TEXT
+from rsforge.recipes.diffusion.train import CLOSED_FORMS, describe_gaussian
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
+from rsforge.recipes.judging.validation_figures import FigureJudge
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.hub_upload import check_push
 from rsforge.recipes.pretrained.model import PretrainedModel
@@ -43,11 +48,11 @@ from rsforge.recipes.vae import train as vae
 from rsforge.settings.finetune import AdapterSettings, FinetuneSettings
 from rsforge.settings.sections import DEFAULT
 from rsforge.tasks.denoising_figures import draws_per_latent
-from rsforge.tasks.diffusion import DiffusionTask
+from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
 ADAPTER_RATE = 1e-4
 """The learning rate with which the literature and the programs around Stable Diffusion train adapters."""
-CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear"]}
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
 
 
 def train(settings: FinetuneSettings, console: Console) -> dict[str, Any]:
@@ -185,8 +190,9 @@ def spec(
     options, model, latents = settings.denoiser, data.model, data.latents
     train, held_out = (
         CaptionedSamples(samples, numbers, data.rows, seed=settings.run.seed)
-        for samples, numbers in zip((latents.train, latents.held_out), data.captioned.numbers, strict=True)
+        for samples, numbers in zip((latents.train, latents.held_out), data.captioned.numbers[:2], strict=True)
     )
+    shape = model.autoencoder.latent_shape(settings.data.image_size)
     draws = options.validation_draws or draws_per_latent(len(held_out), len(train))
     conditioning = _conditioning(settings, data)
     task = DiffusionTask(
@@ -203,6 +209,7 @@ def spec(
         trained=networks,
         moments_of=latents.moments_of,
         inputs_of=partial(read_inputs, data),
+        closed_forms=latents.closed_forms,
     )
     frozen: dict[str, torch.nn.Module] = {"autoencoder": model.autoencoder, "text_encoder": model.text_encoder}
     beside = ADAPTER in networks
@@ -217,7 +224,20 @@ def spec(
         frozen=frozen,
         partners=data.base.partners,
         accompany=partial(finish.accompany_checkpoints, settings.run.output_dir) if beside else nothing,
+        baselines=partial(describe_gaussian, latents),
+        fitted_bytes=count_bytes(len(latents.train), math.prod(shape)),
     )
+
+
+def choose_judging(data: TextData) -> JudgedSide | None:
+    """The images that judge, each with its moments and one of its captions."""
+    images, numbers = data.captioned.images, data.captioned.numbers
+    side = choose_side(images.held_out, images.test, images.scenes)
+    if side is None:
+        return None
+    encoded = EncodedImages(side.samples, data.model.autoencoder)
+    own = numbers.by_name()[side.subset]
+    return side.of(CaptionedSamples(encoded, [own[index] for index in side.indices], data.rows, seed=0))
 
 
 def read_inputs(data: TextData, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -274,6 +294,7 @@ METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     networks=choose_networks,
     spec=spec,
     prepare=store_data,
+    judge=FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging),
     finish=write_product,
     next_command=finish.next_command,
 )

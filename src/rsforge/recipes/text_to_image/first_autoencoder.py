@@ -17,7 +17,11 @@ def settings_of(settings: FinetuneSettings) -> VaeTrainSettings:
     """The training of the autoencoder, in a folder of its own below the run's; it goes on where it was interrupted."""
     data, options = settings.data, settings.autoencoder
     flip = FLIPPED if data.random_flip else 0.0
-    tiles = VaeTileSettings(data_dir=data.data_dir, image_size=data.image_size, flip=flip, jitter=0.0)
+    tiles = VaeTileSettings(
+        data_dir=data.data_dir, image_size=data.image_size, flip=flip, jitter=0.0,
+        test_fraction=0.0,  # the images are divided by the settings of the denoiser
+        bands=data.bands, range=data.range, fill=data.fill,
+    )  # fmt: skip
     own = autoencoder_options(options, settings.vgg_weights)
     checkpointing = settings.denoiser.gradient_checkpointing
     return stage_settings(options, own, settings.run, tiles, settings.loop.mixed_precision, checkpointing)

@@ -20,7 +20,7 @@ from rsforge.models.text_encoder import TextEncoder
 from rsforge.noise.process import Prediction
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.first_autoencoder import FOLDER, autoencoder_options
-from rsforge.recipes.diffusion.sar_networks import build_unet
+from rsforge.recipes.diffusion.networks import build_unet
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image.base_model import BaseModel

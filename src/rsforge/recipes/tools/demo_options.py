@@ -118,7 +118,8 @@ class DemoOptions:
         return {**self._training(self.plan.translator, "cyclegan_models", steps), "data_dir": SYNTHETIC}
 
     def _training(self, own: Options, folder: str, steps: int) -> dict[str, Any]:
-        run = {"data_dir": str(self.output / "tiles"), "output_dir": self.output / folder}
+        # The demo judges by scenes of another series: none of those that it trains on are held back for that.
+        run = {"data_dir": str(self.output / "tiles"), "output_dir": self.output / folder, "test_fraction": 0.0}
         loop = {"max_train_steps": steps, "save_every_steps": steps, "sample_every_steps": steps, "seed": self.seed}
         return {**run, "image_size": self.plan.image_size, **loop, **own, **self.device}
 

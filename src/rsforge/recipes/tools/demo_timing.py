@@ -11,8 +11,9 @@ import torch
 from rsforge.engine.task import StepContext, Task
 from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
+from rsforge.recipes.cyclegan import networks as cyclegan_networks
 from rsforge.recipes.cyclegan import train as cyclegan_train
-from rsforge.recipes.diffusion import train as diffusion_train
+from rsforge.recipes.diffusion import networks as diffusion_networks
 from rsforge.recipes.tools.demo_console import compose_settings
 from rsforge.recipes.tools.demo_options import DemoOptions
 from rsforge.recipes.vae import train as vae_train
@@ -47,7 +48,7 @@ def time_diffusion_step(options: DemoOptions, device: torch.device) -> float:
     vae_settings = compose_settings(VaeTrainSettings, options.vae(1))
     size = options.plan.image_size
     shape = vae_train.build(vae_settings.autoencoder, size).latent_shape(size)
-    network = diffusion_train.build(trial.denoiser, shape).to(device)
+    network = diffusion_networks.build(trial.denoiser, shape).to(device)
     table = alphas_cumprod(trial.denoiser.schedule, trial.denoiser.timesteps)
     mean, std = torch.zeros((), device=device), torch.ones((), device=device)
     task = DiffusionTask(network, alphas_cumprod=table, mean=mean, std=std, prediction=trial.denoiser.prediction)
@@ -59,7 +60,7 @@ def time_translator_step(options: DemoOptions, device: torch.device) -> float:
     """The duration of a step of the translator's training in seconds."""
     trial = compose_settings(CycleGanTrainSettings, options.translator(1))
     size, count = trial.data.image_size, trial.loop.batch_size
-    nets = {name: net.to(device) for name, net in cyclegan_train.build(trial, 1).items()}
+    nets = {name: net.to(device) for name, net in cyclegan_networks.build(trial, 1).items()}
     weights, pools = cyclegan_train.weights_of(trial), ImagePools(trial.gan.pool_size)
     task = CycleGanTask(nets, pools=pools, gan_loss=trial.loss.gan_loss, weights=weights)
     channels = {"sar": 1, "optical": 3}

@@ -16,8 +16,7 @@ from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.word_tokenizer import WordTokenizer
 from rsforge.engine import checkpoint, devices
 from rsforge.errors import RsforgeError
-from rsforge.models.interfaces import Autoencoder
-from rsforge.models.pix2pix import Pix2PixUNet
+from rsforge.models.interfaces import Autoencoder, Translator
 from rsforge.models.text_encoder import TextEncoder
 from rsforge.recipes.clip.load import load_text_encoder, stored_template
 from rsforge.recipes.cyclegan.load import load_generator
@@ -84,8 +83,8 @@ class LoadedSampler(LoadedModel):
 class LoadedTranslator(LoadedModel):
     """The two generators of a CycleGAN; ``radiometry`` maps SAR values of the training's unit to [-1, 1] and back."""
 
-    gen_ab: Pix2PixUNet
-    gen_ba: Pix2PixUNet
+    gen_ab: Translator
+    gen_ba: Translator
     radiometry: Radiometry
 
     @torch.no_grad()
@@ -144,7 +143,7 @@ def load(
     return made[1](place, state, devices.choose(device))
 
 
-def _translate(network: Pix2PixUNet, x: Tensor, device: torch.device) -> Tensor:
+def _translate(network: Translator, x: Tensor, device: torch.device) -> Tensor:
     if x.shape[-1] % network.factor or x.shape[-2] % network.factor:
         raise ValueError(f"the sides of {tuple(x.shape)} are no multiples of {network.factor}")
     made: Tensor = network(x.to(device))

@@ -61,7 +61,7 @@ def check_same(state: Mapping[str, Any], settings: TrainSettings, images: Mappin
     if refused:
         found = "; ".join(str(change) for change in refused[:5])
         raise RsforgeError("RSF-C008", "settings differ from the run to resume", where=str(folder), found=found)
-    if state["images"] != dict(images):
+    if state["images"] != {name: images.get(name) for name in state["images"]}:  # older runs know no third side
         found = f"{count_noun(state['images']['train'], 'training image')} then, {images['train']} now, or others"
         raise RsforgeError("RSF-C008", "the images are not those of the run to resume", where=str(folder), found=found)
     for change in lowered:

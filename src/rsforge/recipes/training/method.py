@@ -52,10 +52,12 @@ class Method(Generic[S, D, N]):
     ``resumed_datasets(settings, compute, console, state)`` is in the place of ``datasets`` where a run goes on: what
     was measured on the data is in ``state``, its checkpoint. ``finish(settings, datasets, checkpoint, console)`` makes
     what else the trained model is wanted as, in the process that writes, and returns what the result says of it.
+    ``judge(settings, datasets, spec, checkpoint, compute, console)`` measures the best model beside its baselines on
+    what chose nothing, after that and in the same process, and returns what ``judged.json`` and the result say of it.
 
-    ``check``, ``prepare`` and ``finish`` may be left out. ``kind`` is that of its checkpoints and ``required`` what
-    they must say; ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is what a user runs
-    with the trained model.
+    ``check``, ``prepare``, ``judge`` and ``finish`` may be left out. ``kind`` is that of its checkpoints,
+    ``required`` what they must say; ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is
+    what a user runs with the trained model.
     """
 
     kind: str
@@ -68,6 +70,9 @@ class Method(Generic[S, D, N]):
     check: Callable[[S, Console], None] = lambda settings, console: None
     prepare: Callable[[S, D, Compute, Console], D] = lambda settings, datasets, compute, console: datasets
     finish: Callable[[S, D, Path, Console], dict[str, Any]] = lambda settings, datasets, checkpoint, console: {}
+    judge: Callable[[S, D, TrainingSpec, Path, Compute, Console], dict[str, Any]] = (
+        lambda settings, datasets, spec, checkpoint, compute, console: {}
+    )
     next_command: Callable[[S, Path], str] = info_command
     resumed_datasets: Callable[[S, Compute, Console, Mapping[str, Any]], D] | None = None
     decide: Callable[[S, Mapping[str, Any], Compute, Console], dict[str, Decision]] = (

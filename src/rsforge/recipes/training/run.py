@@ -15,6 +15,7 @@ from rsforge.engine import devices, distributed, optimizers
 from rsforge.engine.distributed import PlannedProcesses
 from rsforge.engine.early_stopping import Best
 from rsforge.engine.trainer import Trainer
+from rsforge.errors import RsforgeError, Terminated
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_names import OutputLayout
@@ -42,6 +43,8 @@ S = TypeVar("S", bound=TrainSettings)
 D = TypeVar("D", bound=HasIdentity)
 N = TypeVar("N")
 State = dict[str, Any] | None
+VERDICT = "verdict"
+"""What a result ends with: whether the model is better than its baselines."""
 
 
 def fit(method: Method[S, D, N], settings: S, console: Console, *, more_follows: bool = False) -> dict[str, Any]:
@@ -99,12 +102,13 @@ def _fit_here(
         partners.check_same(state, spec.partners)
     if console.dry_run:
         left_open = decisions.describe_decisions(decided, state)
-        return plan(spec, settings, method.outputs, compute, console) | (
-            {decisions.KEY: left_open} if left_open else {}
-        )
+        planned = plan(spec, settings, method.outputs, compute, console)
+        planned |= {"test_images": datasets.identity["test"]} if datasets.identity.get("test") else {}
+        return planned | ({decisions.KEY: left_open} if left_open else {})
     with locked_output_dir(run, compute):
         if compute.world.writes:
             output_dir.prepare(run, method.outputs, as_model(settings), console, fresh=state is None)
+            (run.output_dir / output_names.JUDGED).unlink(missing_ok=True)  # another model may be the best soon
         prepared = method.prepare(settings, datasets, compute, console)
         if prepared is not datasets:
             spec = method.spec(settings, prepared, networks, compute, console)
@@ -113,7 +117,40 @@ def _fit_here(
         result = _train(method, settings, spec, identity, compute, console, point)
         usable = _usable(result, run.output_dir, method.outputs)
         made = method.finish(settings, prepared, usable, console) if compute.world.writes else {}
-        return result | made | {"next": method.next_command(settings, usable)}
+        told = _judge(method, settings, prepared, spec, usable, compute, console)
+        verdict = {name: told.pop(name) for name in (VERDICT,) if name in told}
+        return result | made | told | {"next": method.next_command(settings, usable)} | verdict
+
+
+def _judge(
+    method: Method[S, D, N],
+    settings: S,
+    datasets: D,
+    spec: TrainingSpec,
+    usable: Path,
+    compute: Compute,
+    console: Console,
+) -> dict[str, Any]:
+    """What the method says of its trained model on what chose nothing; also in a file of its own.
+
+    A run that is ended here has its model: where it goes on it has nothing to do but this. One whose memory is too
+    small for it ends well, and is not judged.
+    """
+    if not compute.world.writes or not usable.is_file():
+        return {}
+    try:
+        told = method.judge(settings, datasets, spec, usable, compute, console)
+    except KeyboardInterrupt as error:
+        code = "RSF-I143" if isinstance(error, Terminated) else "RSF-I130"
+        hint = output_dir.resume_hint(console)
+        raise RsforgeError(code, "stopped while the best model was judged", kept=str(usable), fix=hint) from error
+    except (MemoryError, torch.cuda.OutOfMemoryError):
+        console.warn("the best model is not judged: out of memory beside what it was trained with; evaluate it alone")
+        return {}
+    if told:
+        durable.write_json(settings.run.output_dir / output_names.JUDGED, told)
+        console.say(f"judged     {told[VERDICT]}")
+    return told
 
 
 def _usable(result: dict[str, Any], output: Path, outputs: OutputLayout) -> Path:

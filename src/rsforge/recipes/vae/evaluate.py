@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from rsforge.engine import devices
+from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
-from rsforge.metrics.image import active_units
+from rsforge.metrics.image import active_units, chroma_share
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.images_of_checkpoint import open_subset
@@ -36,19 +37,23 @@ from rsforge.recipes.evaluation.evaluation import (
     Panel,
     Predict,
     Prediction,
+    SetFigures,
     Values,
 )
-from rsforge.recipes.evaluation.image_figures import IMAGE, error_panel, image_figures, mse
-from rsforge.recipes.evaluation.learned_metrics import load_learned_metrics
+from rsforge.recipes.evaluation.image_figures import IMAGE, compare_images, error_panel, image_figures, mse
+from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics, load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.training import output_dir
+from rsforge.recipes.vae.linear_channel import add_channel, measure_nats
 from rsforge.recipes.vae.load import load_autoencoder
+from rsforge.recipes.vae.thumbnail import thumbnail_baseline
 from rsforge.settings.vae import VaeEvaluateSettings
 
 TARGET = "target"
+CHROMA = Figure("chroma_share", "of 1", True, compare_images(chroma_share, TARGET))
 
 
 class LatentUse:
@@ -103,23 +108,31 @@ def evaluate(settings: VaeEvaluateSettings, console: Console) -> dict[str, Any]:
         return plan_evaluation(facts, learned.absent, own)
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    baselines, absent, doubts = _baselines(restored.state, measured, size, device, console)
+    baselines, absent, doubts = list_baselines(network, restored.state, measured.samples, size, device, console)
     distances = SetDistances(learned.inception, TARGET, count=len(measured.samples), seed=own.seed, device=device)
-    evaluation = Evaluation(
-        model=_predict_with(network),
-        figures=[*image_figures(TARGET, learned, error="mse"), *_latent_figures()],
-        baselines=baselines,
-        panels=_panels,
-        batch_of=_batch_of,
-        ranked_by="mse",
-        of_set=[distances, LatentUse()],
-    )
+    evaluation = build_evaluation(network, learned, baselines, [distances, LatentUse()])
     doubts += measured.list_caveats("images") + list_selection_caveats(
         restored.state, measured.subset, own=measured.own
     )
     data = EvaluationSet(measured.samples, measured.scenes, doubts)
     absent |= learned.absent
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
+
+
+def build_evaluation(
+    network: Autoencoder, learned: LearnedMetrics, baselines: Sequence[Baseline], of_set: Sequence[SetFigures] = ()
+) -> Evaluation:
+    """How reconstructions are measured beside those of ``baselines``."""
+    return Evaluation(
+        model=_predict_with(network),
+        figures=[*image_figures(TARGET, learned, error="mse"), CHROMA, *_latent_figures()],
+        baselines=baselines,
+        panels=_panels,
+        batch_of=_batch_of,
+        ranked_by="mse",
+        of_set=of_set,
+        task="autoencoder",
+    )
 
 
 def _check_size(network: Autoencoder, size: int) -> None:
@@ -140,21 +153,34 @@ def _open(settings: VaeEvaluateSettings, size: int, state: Mapping[str, Any], co
         on_bad=settings.on_bad,
         state=state,
         exclude=settings.checkpoint.parent,
+        data=settings,
     )
 
 
-def _baselines(
-    state: Mapping[str, Any], measured: MeasuredSubset, size: int, device: torch.device, console: Console
+def list_baselines(
+    network: Autoencoder,
+    state: Mapping[str, Any],
+    samples: IndexedDataset,
+    size: int,
+    device: torch.device,
+    console: Console,
 ) -> tuple[list[Baseline], dict[str, str], list[str]]:
-    """Those that the checkpoint stores, why others are absent, and doubts to tell."""
-    stored = state.get(KEY)
+    """Those that the checkpoint stores, why others are absent, and doubts to tell.
+
+    A vector's channel is of as many nats as ``network`` spends on ``samples``.
+    """
+    stored, thumbnail = state.get(KEY), thumbnail_baseline(TARGET, network.latent_shape(size))
     if stored:
         components, absent = component_baselines(stored, TARGET, size, device)
-        return [*constant_baselines(stored, size, device), *components], absent, []
+        found = [*constant_baselines(stored, size, device), *components]
+        if len(network.latent_shape(size)) == 1:
+            nats = measure_nats(network, samples, device)
+            found, absent = add_channel(found, absent, stored, nats, TARGET, device)
+        return [*found, thumbnail], absent, []
     console.warn(NOT_STORED)
-    with console.progress("mean image", len(measured.samples)) as meter:
-        mean_image, _ = measured_means(measured.samples, lambda item: item, meter.step)
-    return [measured_baseline("mean_image", mean_image, size, device)], {}, [NOT_STORED]
+    with console.progress("mean image", len(samples)) as meter:
+        mean_image, _ = measured_means(samples, lambda item: item, meter.step)
+    return [measured_baseline("mean_image", mean_image, size, device), thumbnail], {}, [NOT_STORED]
 
 
 def _predict_with(network: Autoencoder) -> Predict:

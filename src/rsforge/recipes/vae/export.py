@@ -13,6 +13,7 @@ from torch import Tensor
 from rsforge import durable, leftovers
 from rsforge.errors import RsforgeError
 from rsforge.models.autoencoder_kl import AutoencoderKL
+from rsforge.models.pretrained.autoencoder_config import check_expressible
 from rsforge.recipes.console import Console
 from rsforge.recipes.output_checks import check_makeable
 from rsforge.recipes.training import output_dir
@@ -32,6 +33,7 @@ def export(settings: VaeExportSettings, console: Console) -> dict[str, Any]:
     if not isinstance(network, AutoencoderKL):
         what = "diffusers has no autoencoder with a vector latent"
         raise RsforgeError("RSF-C004", what, where=str(settings.checkpoint), fix="train one with --latent map")
+    check_expressible(network.architecture, where=str(settings.checkpoint))
     result = {"output_dir": str(folder), "weights": str(folder / WEIGHTS), "config": str(folder / CONFIG)}
     if console.dry_run:
         return result
@@ -47,7 +49,7 @@ def export(settings: VaeExportSettings, console: Console) -> dict[str, Any]:
 
 def describe_config(network: AutoencoderKL, image_size: int, statistics: dict[str, Tensor]) -> dict[str, Any]:
     """The configuration of ``diffusers.AutoencoderKL``; its scaling factor makes the measured latents of unit size."""
-    options = {name: value for name, value in network.architecture.items() if name != "name"}
+    options = {name: value for name, value in network.architecture.items() if name not in ("name", "linear_path")}
     levels = len(options["block_out_channels"])
     config: dict[str, Any] = {
         "_class_name": "AutoencoderKL",

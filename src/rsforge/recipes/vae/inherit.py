@@ -14,7 +14,9 @@ from rsforge.settings.sections import DEFAULT
 from rsforge.wording import count_noun
 
 DIVISION = ("data_dir", "val_fraction", "split")
-OVERLAP = "overlap_by_content"
+FORMER = {"overlap_by_content": False, "test_fraction": 0.0}
+"""What divides too, and what checkpoints of before mean that do not say it."""
+READING = ("bands", "range", "fill")
 INHERITED = (
     "image_size", "settings/run/seed", *(f"settings/data/{name}" for name in DIVISION),
 )  # fmt: skip
@@ -24,7 +26,7 @@ WORDS = ("synthetic", "auto", "none")
 
 
 def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Image size, folder of images and what divides it, by flat name; and the checkpoint that says so.
+    """Image size, folder of images, how they are read and divided, by flat name; and the checkpoint that says so.
 
     ``given`` are the values that somebody gave. The division goes with its folder: of another one only the size is
     taken. RSF-C001 where the folder is wanted and there is no checkpoint to name it.
@@ -39,11 +41,21 @@ def inherit(given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     settings, values = state["settings"], {"image_size": state["image_size"]}
     if _same_folder(given, settings["data"]["data_dir"]):
         division = {name: settings["data"][name] for name in DIVISION}
-        division[OVERLAP] = settings["data"].get(OVERLAP, False)  # older checkpoints did not look for it
+        division |= {name: settings["data"].get(name, before) for name, before in FORMER.items()}
+        division |= find_reading(state)
         values |= division | {"seed": settings["run"]["seed"]}
     if "base_dir" in given:
         values |= {name: _absolute(values[name]) for name in ("data_dir", "split") if name in values}
     return values, f"{TAKEN_FROM} {path}"
+
+
+def find_reading(state: Mapping[str, Any]) -> dict[str, Any]:
+    """How the images were read, by flat name, as far as it was said; percentiles as the numbers that they were."""
+    data, view = state["settings"]["data"], state.get("images", {}).get("view", {})
+    chosen = {name: data.get(name) for name in READING}
+    if chosen["range"]:
+        chosen["range"] = view.get("span", chosen["range"])
+    return {name: value for name, value in chosen.items() if value not in (None, [], ())}
 
 
 def check_same_images(state: Mapping[str, Any], images: Mapping[str, Any], console: Console) -> None:

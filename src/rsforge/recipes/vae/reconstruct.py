@@ -28,7 +28,7 @@ def reconstruct(settings: VaeReconstructSettings, console: Console) -> dict[str,
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
     network, restored = load_autoencoder(settings.checkpoint, device)
-    samples = open_images(settings.data_dir, restored.state["image_size"], console)
+    samples = open_images(settings.data_dir, restored.state["image_size"], console, state=restored.state, data=settings)
     count = min(settings.num_images, len(samples))
     result = {"output": str(settings.output), "images": count, "device": str(device)}
     if console.dry_run:

@@ -34,7 +34,9 @@ from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import Partners, load_features
+from rsforge.recipes.vae.judge import judge
 from rsforge.recipes.vae.latent_statistics import SHOWN, LatentStatistics
+from rsforge.recipes.vae.linear_start import start_linear
 from rsforge.recipes.vae.load import REQUIRED
 from rsforge.recipes.vae.output_names import VAE
 from rsforge.settings.vae import AutoencoderSettings, VaeTrainSettings
@@ -71,6 +73,13 @@ def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute)
     return build(settings.autoencoder, settings.data.image_size)
 
 
+def start_network(settings: VaeTrainSettings, data: ImageSets, network: Autoencoder, console: Console) -> None:
+    """Fit the linear path of a network to the training images, unless a checkpoint has what it became since."""
+    if settings.autoencoder.linear_path and settings.run.resume is None and not console.dry_run:
+        start_linear(network, data.plain, nats=settings.autoencoder.kl_target)
+        console.say("start      a linear code, fitted to the training images; the network learns the rest")
+
+
 def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--channels") -> Autoencoder:
     """The autoencoder that the settings describe; RSF-U005 when it cannot take images of this size.
 
@@ -79,13 +88,15 @@ def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--c
     try:
         if options.latent == "vector":
             widths = options.channels or (64, 128, 256, 512)
-            return VectorVae(image_size=image_size, latent_dim=options.latent_dim, channels=widths)
+            dim, linear = options.latent_dim, options.linear_path
+            return VectorVae(image_size=image_size, latent_dim=dim, channels=widths, linear_path=linear)
         widths = options.channels or (128, 256, 512, 512)
         network = AutoencoderKL(
             block_out_channels=widths,
             layers_per_block=options.layers_per_block,
             latent_channels=options.latent_channels,
             norm_num_groups=group_count(widths),
+            linear_path=options.linear_path,
         )
         network.latent_shape(image_size)
         use_checkpointing(network, options.gradient_checkpointing)
@@ -139,6 +150,7 @@ def spec(
     """The task, its monitor, and what checkpoints say of the model."""
     options = settings.autoencoder
     _check_batch_statistics(network, settings, len(data.train))
+    start_network(settings, data, network, console)
     distance, partners = perceptual_of(settings, compute.device)
     task = VaeTask(
         network,
@@ -146,6 +158,7 @@ def spec(
         kl_warmup=options.kl_warmup,
         kl_target=options.kl_target,
         kl_mode=options.kl_mode,
+        kl_per_pixel=options.kl_per_pixel,
         perceptual=distance,
         perceptual_weight=options.perceptual_weight,
     )
@@ -162,14 +175,15 @@ def spec(
             "image_size": size,
             "normalisation": {"low": -1.0, "high": 1.0},
         },
-        monitor="val/neg_elbo",
+        # Weighed by pixel the KL is next to nothing, and the bound would prefer noisy latents to sharp images.
+        monitor="val/mse" if options.kl_per_pixel else "val/neg_elbo",
         objective_warmup=options.kl_warmup,
         preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
         partners=partners,
         parts={"latents": statistics},
         marks={KL_PANEL: options.kl_target} if options.kl_target else {},
-        baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape),
+        baselines=partial(fit_baselines, data.plain, latent_shape=latent_shape, mirrored=settings.data.flip > 0),
         fitted_bytes=fitted_bytes(data.plain[0, 0].shape, latent_shape),
     )
 
@@ -207,4 +221,5 @@ METHOD: Method[VaeTrainSettings, ImageSets, Autoencoder] = Method(
     spec=spec,
     next_command=next_command,
     decide=decide,
+    judge=judge,
 )

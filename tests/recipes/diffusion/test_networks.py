@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rsforge.recipes.diffusion.sar_networks import build_unet
+from rsforge.recipes.diffusion.networks import build_unet
 from rsforge.settings.diffusion_sar import SarUNetSettings
 
 CPU = torch.device("cpu")

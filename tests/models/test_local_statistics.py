@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rsforge.data.sar.local_statistics import BOXES, FEATURES, box_mean, local_statistics
+from rsforge.models.local_statistics import BOXES, FEATURES, box_mean, local_statistics
 
 
 def count_by_hand(band: np.ndarray, row: int, column: int) -> list[float]:

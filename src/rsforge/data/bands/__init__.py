@@ -1,0 +1,1 @@
+"""What the bands of a raster mean, as its metadata says it."""

@@ -1,0 +1,71 @@
+"""What GDAL's metadata say of the bands of a raster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from rsforge.data.bands.meaning import COLOURS, BandMeaning, find_roles
+
+COLOUR_MEANINGS = tuple(BandMeaning(role=role) for role in COLOURS)
+_WAVELENGTHS = ("wavelength", "wavelength_nm", "central_wavelength", "CENTRAL_WAVELENGTH_NM")
+_LONGEST_UM = 30.0  # larger numbers are nm
+_HARMONISED = ("HARMONIZED", "HARMONISED", "BOA_OFFSET_APPLIED", "EARTHSEARCH:BOA_OFFSET_APPLIED")
+_BASELINE = re.compile(r"N?(\d{1,2})\.?\d{2}")
+_OFFSET_FROM = 4  # processing baseline of Sentinel-2 from which digital numbers are 1000 larger
+_ROLES = {"gray": "grey", "undefined": "", "alpha": ""}
+
+
+def find_meanings(dataset: Any, bands: Sequence[int]) -> tuple[BandMeaning, ...]:
+    """The meanings of the ``bands``, by number from 1, of a dataset open in rasterio."""
+    offset = _find_baseline_offset(dataset)
+    columns = zip(
+        dataset.descriptions, dataset.colorinterp, dataset.units, dataset.scales, dataset.offsets,
+        dataset.nodatavals, strict=True,
+    )  # fmt: skip
+    rows = list(columns)
+    meanings = []
+    for number in bands:
+        name, colour, unit, scale, declared, fill = rows[number - 1]
+        tags = dataset.tags(number)
+        meaning = BandMeaning(
+            name=(name or "").strip(),
+            role=_ROLES.get(colour.name, colour.name),
+            wavelength_nm=_find_wavelength(tags, dataset.tags(number, ns="IMAGERY")),
+            unit=(unit or "").strip(),
+            scale=scale,
+            offset=declared if (scale, declared) != (1.0, 0.0) else offset,
+            good=tags.get("bbl", "1") not in ("0", "0.0", "false"),
+            fill=fill,
+        )
+        meanings.append(meaning)
+    return find_roles(meanings)
+
+
+def _find_wavelength(tags: Mapping[str, str], imagery: Mapping[str, str]) -> float | None:
+    """The central wavelength of a band in nm, from its own tags or GDAL's domain IMAGERY; None where none is given."""
+    with suppress(KeyError, ValueError):
+        return float(imagery["CENTRAL_WAVELENGTH_UM"]) * 1000
+    for name in _WAVELENGTHS:
+        with suppress(KeyError, ValueError):
+            length = float(tags[name].split()[0])
+            return length * 1000 if length < _LONGEST_UM else length
+    return None
+
+
+def _find_baseline_offset(dataset: Any) -> float:
+    """-1000 for digital numbers of Sentinel-2 from processing baseline 04.00 on, as its tag says; else 0.
+
+    Tags that say that the offset was taken off already are heeded.
+    """
+    tags = {name.upper(): value for name, value in dataset.tags().items()}
+    harmonised = any(tags.get(name, "").lower() in ("true", "yes", "1") for name in _HARMONISED)
+    if dataset.dtypes[0] != "uint16" or harmonised:
+        return 0.0
+    with suppress(KeyError, ValueError):
+        return float(tags["BOA_ADD_OFFSET"])
+    # 04.00 in the metadata of a product, N0400 in its name.
+    digits = _BASELINE.fullmatch(tags.get("PROCESSING_BASELINE", "").strip())
+    return -1000.0 if digits and int(digits[1]) >= _OFFSET_FROM else 0.0

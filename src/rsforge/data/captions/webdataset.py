@@ -1,0 +1,147 @@
+"""Tars of WebDataset: members of one name are one sample, ``000.jpg`` beside ``000.txt`` or ``000.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rsforge.data.captions.tables import SIDE, collect_texts, expand_lists
+from rsforge.data.io.image_reader import MAX_BYTES, SUFFIXES
+from rsforge.data.names.sides import side_of_word
+from rsforge.data.tables.characters import CharacterError, decode_text
+from rsforge.errors import RsforgeError
+
+_IMAGES = {suffix.removeprefix(".") for suffix in SUFFIXES} | {"webp", "img"}
+_TEXTS = ("txt", "text", "caption", "captions")
+_MOST_TEXT = 1 << 24
+EXTRACT = "extract it: `rsforge data parquet-to-jsonl --parquet-path {path} --output-dir OUT`, and use OUT/rsicd_images"
+
+
+@dataclass
+class TarSample:
+    """A sample: its ``key``, image and captions; ``reason`` says why it cannot be used, and is else empty."""
+
+    key: str
+    image: bytes = b""
+    captions: list[str] = field(default_factory=list)
+    side: str = ""
+    reason: str = ""
+
+
+def is_tar(path: Path) -> bool:
+    """Whether ``path`` is called a tar."""
+    return path.suffix.lower() == ".tar"
+
+
+def refuse_tars(folder: Path) -> None:
+    """RSF-D001 for a tar, or a folder of tars, where a folder of images is expected: it says how to extract them."""
+    tars = [folder] if is_tar(folder) and folder.is_file() else []
+    with suppress(OSError):  # reported by whoever enters the folder
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        if not any(path.is_dir() or path.suffix.lower() in SUFFIXES for path in entries):
+            tars += [path for path in entries if is_tar(path)]
+    if tars:
+        what = f"No images found in {folder}: {tars[0].name} is a tar, whose images are not read in place"
+        raise RsforgeError("RSF-D001", what, where=str(folder), fix=EXTRACT.format(path=shlex.quote(str(folder))))
+
+
+def measure_tar(path: Path) -> tuple[int, str]:
+    """The number of samples, and a digest of names, sizes and times of all members; RSF-D006 for a damaged tar."""
+    digest = hashlib.sha256(f"{path.stat().st_size} ".encode())
+    count = 0
+    with _open_tar(path) as tar:
+        for _, members in groupby(_list_members(tar), key=_key_of):
+            count += 1
+            for member in members:
+                digest.update(f"{member.name}\0{member.size}\0{member.mtime}\n".encode(errors="surrogateescape"))
+    if not count:
+        raise _tar_error(path, "it holds no samples")
+    return count, digest.hexdigest()
+
+
+def read_samples(path: Path) -> Iterator[TarSample]:
+    """The samples of a tar in its order, one in memory at a time; no member is written to disk."""
+    with _open_tar(path) as tar:
+        for key, members in groupby(_list_members(tar), key=_key_of):
+            yield _read_sample(tar, key, list(members))
+
+
+def _list_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Regular members with a suffix; hidden ones are what other systems leave behind."""
+    for member in tar:
+        name = PurePosixPath(member.name).name
+        if member.isreg() and not name.startswith(".") and "." in name:
+            yield member
+
+
+def _key_of(member: tarfile.TarInfo) -> str:
+    folder, _, name = member.name.rpartition("/")
+    stem = name.split(".")[0]
+    return f"{folder}/{stem}" if folder else stem
+
+
+def _read_sample(tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo]) -> TarSample:
+    sample = TarSample(key)
+    images = [member for member in members if _suffix_of(member) in _IMAGES]
+    if len(images) != 1:
+        sample.reason = f"it has {len(images)} images where one is expected" if images else "it has no image"
+    elif images[0].size > MAX_BYTES:
+        sample.reason = f"its image has {images[0].size} bytes, more than {MAX_BYTES}"
+    else:
+        sample.image = _read_member(tar, images[0])
+    try:
+        for member in members:
+            _add_texts(tar, member, sample)
+    except (CharacterError, ValueError, RecursionError):
+        sample.reason = sample.reason or "its text cannot be read"
+    return sample
+
+
+def _add_texts(tar: tarfile.TarFile, member: tarfile.TarInfo, sample: TarSample) -> None:
+    suffix = _suffix_of(member)
+    if member.size > _MOST_TEXT or (suffix != "json" and suffix not in _TEXTS):
+        return
+    text = decode_text(_read_member(tar, member)).text
+    if suffix != "json":
+        sample.captions += expand_lists([text.strip()])
+        return
+    record: Any = json.loads(text)
+    sample.captions = sample.captions or expand_lists(collect_texts(record))
+    if isinstance(record, dict):
+        sample.side = side_of_word(record.get(SIDE))
+
+
+def _suffix_of(member: tarfile.TarInfo) -> str:
+    return PurePosixPath(member.name).name.split(".", 1)[1].lower()
+
+
+def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    data = file.read() if file else b""
+    if len(data) < member.size:
+        raise tarfile.ReadError(f"{member.name} ends early")
+    return data
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    if not path.is_file():  # opening a pipe would block for ever
+        raise _tar_error(path, "it is not a regular file")
+    try:
+        with tarfile.open(path, "r:") as tar:  # compressed ones could expand without end
+            yield tar
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise _tar_error(path, "it is damaged or compressed", str(error)[:200]) from None
+
+
+def _tar_error(path: Path, reason: str, found: str = "") -> RsforgeError:
+    fix = "give an uncompressed tar whose members are 000.jpg with 000.txt"
+    return RsforgeError("RSF-D006", f"cannot use {path.name}: {reason}", where=str(path), found=found, fix=fix)

@@ -1,0 +1,60 @@
+"""Folders of SAR and of optical images that belong together, and what lies in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsforge.data.io.safe_paths import find_stray
+from rsforge.data.pairs.names import list_entries, scan_names
+
+Problems = list[tuple[str, str]]
+"""Folder, and the reason why it is named."""
+DEPTH = 4
+"""So many folders below the root are looked into."""
+
+
+@dataclass(frozen=True)
+class FolderPair:
+    """A folder of SAR images and one of optical images; ``name`` is their common folder below the root, or empty.
+
+    Both are one folder where names alone tell the modality.
+    """
+
+    name: str
+    sar: Path
+    optical: Path
+
+
+def list_folders(folder: Path, problems: Problems) -> list[Path]:
+    """The folders in ``folder``; links that lead out of it are left out."""
+    folders = []
+    try:
+        for path in list_entries(folder, folders=True):
+            if stray := find_stray(folder, path):
+                problems.append((path.name, stray))
+            else:
+                folders.append(path)
+    except OSError as error:
+        problems.append((folder.name, error.strerror or "it cannot be entered"))
+        return []
+    return folders
+
+
+def has_image(folder: Path, problems: Problems) -> bool:
+    """Whether an image lies directly in ``folder``."""
+    try:
+        return next(scan_names(folder, folders=False), None) is not None
+    except OSError as error:
+        problems.append((folder.name, error.strerror or "it cannot be entered"))
+        return False
+
+
+def walk_folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """``root`` and the folders below it that hold images themselves, at most ``depth`` deep."""
+    if has_image(root, []):
+        yield root
+    if depth:
+        for folder in list_folders(root, []):
+            yield from walk_folders(folder, depth - 1)

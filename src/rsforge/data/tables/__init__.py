@@ -1,0 +1,1 @@
+"""Tables as programs save them: characters, columns, headings and lists in cells."""

@@ -1,0 +1,108 @@
+"""The judging of a model by the figures of its validation, taken of one sample after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from rsforge.engine import checkpoint
+from rsforge.engine.devices import seed_draws
+from rsforge.engine.distributed import SingleProcess
+from rsforge.engine.ema import NoEma, averaged_weights
+from rsforge.engine.loader import collate_named, to_device
+from rsforge.engine.task import Task
+from rsforge.engine.validation import evaluating
+from rsforge.recipes.console import Console
+from rsforge.recipes.evaluation.evaluation import MODEL, Figure, Values
+from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups, summarize
+from rsforge.recipes.judging.judged_side import JudgedSide, describe_judging
+from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
+from rsforge.recipes.verdict import KEY, compare_with_best
+from rsforge.seeds import derive
+from rsforge.settings.evaluation import MeasuringSettings
+
+S = TypeVar("S", bound=TrainSettings)
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class FigureJudge:
+    """Judges by ``figures`` of ``Task.validation()``, of which less is better; those that are not there are left out.
+
+    ``baselines`` are the names that the same figures of each baseline have there, in their order; baselines that are
+    not there are left out. ``side_of`` chooses the samples of the data sets of a training.
+    """
+
+    figures: Sequence[str]
+    baselines: Mapping[str, Sequence[str]]
+    side_of: Callable[[Any], JudgedSide | None]
+
+    def __call__(
+        self, settings: S, data: D, spec: TrainingSpec, path: Path, compute: Compute, console: Console
+    ) -> dict[str, Any]:
+        """What ``describe_judging`` says of the checkpoint ``path``; its weights stay in the networks of the task."""
+        side = self.side_of(data)
+        if side is None:
+            return {}
+        load_best(spec.task, path)
+        rows = measure_samples(spec.task, side, compute.device, settings.run.seed, console)
+        values = self.arrange(rows)
+        own = MeasuringSettings(seed=settings.run.seed)
+        groups, what, _ = bootstrap_groups(side.scenes)
+        bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
+        names = list(values.by_predictor[MODEL])
+        kinds = [Figure(name, "", False, None) for name in names]
+        groups = [groups[row] for row in values.kept]
+        figures, gain = summarize(values.by_predictor, kinds, groups, bootstrap)
+        verdicts = [one for name in names for one in compare_with_best(figures, gain, name)]
+        return describe_judging({"figures": figures, "interval": bootstrap.describe(what), KEY: verdicts}, side)
+
+    def arrange(self, rows: Sequence[Mapping[str, float]]) -> ArrangedValues:
+        """The figures by predictor, of the samples of which baselines have all: others have nothing to be judged by."""
+        there = [k for k, name in enumerate(self.figures) if name in rows[0]]
+        figures = [self.figures[k] for k in there]
+        names = {who: [own[k] for k in there] for who, own in self.baselines.items()}
+        names = {who: own for who, own in names.items() if all(name in rows[0] for name in own)}
+        others = [name for own in names.values() for name in own]
+        kept = [k for k, row in enumerate(rows) if all(np.isfinite(row[name]) for name in others)]
+        columns = {
+            who: {kind: np.array([rows[k][name] for k in kept]) for kind, name in zip(figures, own, strict=True)}
+            for who, own in {MODEL: figures, **names}.items()
+        }
+        return ArrangedValues(columns, kept)
+
+
+@dataclass(frozen=True)
+class ArrangedValues:
+    """Figures by predictor, and the numbers of the samples that they are of."""
+
+    by_predictor: Values
+    kept: list[int]
+
+
+def load_best(task: Task, path: Path) -> None:
+    """Put the weights of a checkpoint, averaged where it has an average, into the networks of ``task``."""
+    state = checkpoint.load(path)
+    for name, module in task.modules().items():
+        weights = dict(state["nets"].get(name, {})) | averaged_weights(state["parts"].get("ema", {}), name)
+        checkpoint.load_weights(module, weights, where=str(path))
+
+
+def measure_samples(
+    task: Task, side: JudgedSide, device: torch.device, seed: int, console: Console
+) -> list[dict[str, float]]:
+    """The figures of the validation of each sample alone; the noise of each depends on the seed and its number."""
+    rows, alone = [], SingleProcess()
+    with evaluating(task.modules().values(), NoEma()), console.progress("judged", len(side.samples)) as meter:
+        for index in range(len(side.samples)):
+            accumulator = task.validation()
+            seed_draws(derive(seed, "judging", index), device)
+            accumulator.update(to_device(collate_named([side.samples[0, index]]), device), 1)
+            rows.append(dict(accumulator.compute(alone)))
+            meter.step()
+    return rows

@@ -1,0 +1,145 @@
+"""Remedies are followed as they stand in errors, and then the command works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from rsforge.cli.main import run
+from tests.worlds import published_layouts as worlds
+from tests.worlds.commands import command
+from tests.worlds.rasters import NORTH_UP, ramp, write
+
+
+@pytest.fixture
+def follow(capsys, tmp_path, monkeypatch):
+    """Run a command that fails, then what its remedy says in backticks."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(line: str, *paths: object) -> str:
+        assert run(command(f"{line} --json", *paths)) == 3
+        fix = json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+        for words in map(shlex.split, re.findall(r"`([^`]+)`", fix)):
+            execute(words)
+        capsys.readouterr()
+        return fix
+
+    return call
+
+
+def execute(words: list[str]) -> None:
+    if words[0] == "rsforge":
+        assert run(words[1:]) == 0
+        return
+    scripts = sysconfig.get_path("scripts")
+    program = shutil.which(
+        words[0], path=f"{scripts}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
+    if program is None:
+        pytest.skip(f"no {words[0]} here")
+    subprocess.run([program, *words[1:]], check=True, capture_output=True, timeout=60)
+
+
+AUDIT = "data audit --data-dir {} --output-dir {}"
+
+
+def test_links_are_copied(tmp_path, follow):
+    for n in range(3):
+        worlds.save_pairs(tmp_path / "store", (f"a{n}.png", f"b{n}.png"))
+        for side, name in (("s1", f"a{n}"), ("s2", f"b{n}")):
+            (tmp_path / "set" / side).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / side / f"{n}.png").symlink_to(tmp_path / "store" / f"{name}.png")
+    assert "cp -rL" in follow(AUDIT, "set", "out")
+    assert run(command(AUDIT, "set_files", "out")) == 0
+
+
+def test_single_bands_are_stacked(tmp_path, follow):
+    (tmp_path / "s1").mkdir()
+    for band in ("VV", "VH"):
+        write(tmp_path / "s1" / f"x_{band}.tif", ramp(16, 16, 1, "float32") - 20, transform=NORTH_UP, crs="EPSG:32632")
+    (tmp_path / "s2").mkdir()
+    write(tmp_path / "s2" / "x.tif", ramp(16, 16, 3, "uint8"), transform=NORTH_UP, crs="EPSG:32632")
+    assert "move the files of single bands away" in follow(AUDIT, tmp_path, "out")
+    for band in ("VV", "VH"):
+        (tmp_path / "s1" / f"x_{band}.tif").unlink()
+    told = run(command("data stats --data-dir {}", tmp_path))
+    assert told == 0 and (tmp_path / "s1" / "x.tif").is_file()
+
+
+def test_tars_are_extracted(tmp_path, follow):
+    worlds.webdataset(tmp_path / "set" / "a.tar")
+    follow(AUDIT, "set", "out")
+    assert run(command(AUDIT, "OUT/rsicd_images", "out")) == 0
+
+
+def test_sides_that_are_stated_become_a_split(tmp_path, follow):
+    for k, side in enumerate(("train", "test")):
+        for n in range(2):
+            worlds.save(tmp_path / "my set" / side / f"{n}.png", 10 * k + n)
+    line = "vae train --data-dir {} --dry-run --image-size 16"
+    assert "--by stated" in follow(line, tmp_path / "my set") and run(command(line, tmp_path / "my set")) == 0
+
+
+def test_names_are_made_alike(tmp_path, follow):
+    worlds.save_pairs(tmp_path / "set", *((f"s1/Field_{n}.png", f"s2/field_{n}.png") for n in range(3)))
+    assert "the same capital letters" in follow(AUDIT, "set", "out")
+    for path in list((tmp_path / "set" / "s1").iterdir()):
+        path.rename(path.with_name(path.name.lower()))
+    assert run(command(AUDIT, "set", "out")) == 0
+
+
+def test_encodings_are_converted(tmp_path, follow):
+    text = "a.png\t机场 机场 港口\n"
+    (tmp_path / "c.txt").write_bytes(text.encode("gbk"))
+    line = "data captions-to-jsonl --caption-file {} --output-file {} --json"
+    assert run(command(line, "c.txt", "m.jsonl")) == 3
+    (tmp_path / "n.txt").write_bytes((tmp_path / "c.txt").read_bytes().decode("gbk").encode())
+    assert run(command(line, "n.txt", "m.jsonl")) == 0
+    assert json.loads((tmp_path / "m.jsonl").read_text())["text"] == "机场 机场 港口"
+
+
+def test_the_other_way_of_dividing_works(tmp_path, capsys):
+    for k, folder in enumerate("abcd"):
+        worlds.save_pairs(tmp_path / folder, *((f"s1/{k}{n}.png", f"s2/{k}{n}.png") for n in range(2)), first=9 * k)
+    line = "data split --data-dir {} --val 0.3 --json"
+    assert run(command(line, tmp_path)) == 3
+    fix = json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    ways = re.findall(r"--[a-z-]+(?: region)?", fix)
+    assert ways == ["--by region", "--allow-leak"]
+    for way in ways:
+        assert run(command(f"{line} {way} --output {{}}", tmp_path, tmp_path / f"{len(way)}.json")) == 0
+
+
+@pytest.mark.parametrize(("name", "way"), [("{row}_{col}", "--by patch --allow-leak"), ("x{x}_y{y}", "--by block")])
+def test_one_scene_is_divided_in_the_way_that_is_named(tmp_path, capsys, name, way):
+    for row in range(3):
+        for col in range(3):
+            stem = name.format(row=row, col=col, x=32 * col, y=32 * row)
+            worlds.save(tmp_path / f"north_{stem}.png", 10 * row + col)
+    line = "data split --data-dir {} --val 0.3 --json"
+    assert run(command(line, tmp_path)) == 3
+    assert f"such as {way}, or" in json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    assert run(command(f"{line} {way}" + (" --block-size 32" if "block" in way else ""), tmp_path)) == 0
+
+
+def test_grids_are_warped_alike(tmp_path, capsys):
+    for side, bands, moved in (("s1", 1, 0.0), ("s2", 3, 2.0)):
+        (tmp_path / side).mkdir()
+        values = ramp(16, 16, bands, "uint8") if bands == 3 else ramp(16, 16, 1, "float32") - 20
+        place = NORTH_UP.translation(moved, 0) @ NORTH_UP if moved else NORTH_UP
+        write(tmp_path / side / "x.tif", values, transform=place, crs="EPSG:32632")
+    assert run(command(AUDIT + " --json", tmp_path, tmp_path / "out")) == 3
+    fix = json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    assert "rio warp IMAGE NEW --like OTHER" in fix
+    execute(["rio", "warp", str(tmp_path / "s2/x.tif"), str(tmp_path / "y.tif"), "--like", str(tmp_path / "s1/x.tif")])
+    (tmp_path / "y.tif").replace(tmp_path / "s2" / "x.tif")
+    assert run(command("data stats --data-dir {}", tmp_path)) == 0

@@ -1,0 +1,37 @@
+"""What judges the best model of a training, and what is said of it."""
+
+from __future__ import annotations
+
+from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
+from rsforge.recipes.judging.judged_side import choose_side, describe_judging
+from rsforge.recipes.verdict import KEY, compare_with_best
+from tests.worlds.items import Named
+
+
+def test_what_chose_nothing_judges_else_what_chose():
+    side = choose_side(Named("ab"), Named("cde"), unknown_scenes)
+    assert (side.subset, side.samples.name(0), side.scenes) == ("test", "c", ["", "", ""])
+    side = choose_side(Named("ab"), NoSamples(), lambda samples: name_scenes({"a": "one"}, samples))
+    assert (side.subset, side.scenes) == ("val", ["one", ""])
+    assert choose_side(NoSamples(), NoSamples(), unknown_scenes) is None
+
+
+def test_of_many_samples_some_are_taken_evenly_spread():
+    side = choose_side(NoSamples(), Named("abcdefgh"), unknown_scenes, most=4)
+    assert list(side.indices) == [0, 2, 4, 6] and [side.samples.name(k) for k in range(4)] == list("aceg")
+    assert len(side.of(Named("wxyz")).samples) == 4 and side.of(Named("wxyz")).scenes == side.scenes
+
+
+def test_the_figure_stands_beside_every_baseline_and_the_sentence_says_of_what():
+    row = {"mean": 0.2, "low": 0.1, "high": 0.3}
+    figures = {"model": {"mse": row}, "pca": {"mse": row | {"mean": 0.1}}, "odd": {}}
+    gain = {"mse": {"over": "pca", "mean": -0.1, "low": -0.2, "high": 0.0}}
+    result = {"figures": figures, "interval": "of 2", KEY: compare_with_best(figures, gain, "mse")}
+    told = describe_judging(result, choose_side(NoSamples(), Named("ab"), unknown_scenes))
+    assert told["judged"] == {
+        "side": "test", "images": 2, "interval": "of 2", "better": False,
+        "mse": {"model": 0.2, "low": 0.1, "high": 0.3, "pca": 0.1},
+    }  # fmt: skip
+    assert told["verdict"].endswith("baseline pca (mse 0.2, 0.1), on 2 images that chose nothing.")
+    told = describe_judging(result, choose_side(Named("ab"), NoSamples(), unknown_scenes, noun="pair"))
+    assert told["verdict"].endswith("on 2 pairs that chose it.")
