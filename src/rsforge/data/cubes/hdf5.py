@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from rsforge.data.bands.keys import find_misspelling, understand
 from rsforge.data.cube_headers import prisma
-from rsforge.data.cube_headers.keys import find_misspelling, understand
 from rsforge.data.cube_headers.meaning import BandMeanings, name_concerning, parse_numbers, read_meanings
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import Cube, WindowData, band_axis_last, require_shape, require_stored

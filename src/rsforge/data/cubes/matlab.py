@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.cube_headers.keys import find_misspelling, understand
+from rsforge.data.bands.keys import find_misspelling, understand
 from rsforge.data.cube_headers.meaning import BandMeanings, read_meanings
 from rsforge.data.cubes.cube import Cube, band_axis_last, require_shape
 from rsforge.data.cubes.hdf5_file import NUMBERS, translate_errors
