@@ -131,3 +131,9 @@ def test_attributes_that_nobody_understands_are_named(file):
     made.attrs["radiometric_gain_mode"], made.attrs["history"], made.attrs["CLASS"] = 3, "made", "X"
     with opened(file) as cube:
         assert cube.notes[1] == "its header also says radiometric_gain_mode, which is not used"
+
+
+def test_an_array_whose_name_is_nearly_right_is_refused(file):
+    file["cube"], file["wavelenths"] = VALUES, np.arange(9.0)
+    with pytest.raises(UnreadableError, match="'wavelenths', which is not understood: it is spelled 'wavelengths'"):
+        opened(file)
