@@ -83,7 +83,14 @@ def several_pictures(root: Path) -> None:
         picture(root / f"{k}.jpg", colours(k), format="MPO", save_all=True, append_images=[small], quality=98)
 
 
-TILES = [nir_as_alpha, extra_band, notebook_copies, webp_among, jpeg_2000, several_pictures]
+def infrared_composite(root: Path) -> None:
+    """Bands that are read in their order, although their names say other colours: told, and a warning of the audit."""
+    for k in range(COUNT):
+        geotiff(root / f"{k}.tif", colours(k), names=("NIR", "Red", "Green"))
+
+
+TILES = [nir_as_alpha, extra_band, notebook_copies, webp_among, jpeg_2000, several_pictures, infrared_composite]
+WARNINGS = {several_pictures: {"several": COUNT}, infrared_composite: {"names": COUNT}}
 
 
 def train(root: Path, console, **options) -> np.ndarray:
@@ -115,7 +122,7 @@ def test_audit_statistics_and_training_read_the_same_values(tmp_path, console, d
     assert means == pytest.approx(images.mean((0, 1, 2)), rel=1e-4)
     assert rsforge("data audit --data-dir {} --output-dir {} -q", root, tmp_path / "out") == 0
     counts = json.loads((tmp_path / "out" / "audit.json").read_text())["counts"]
-    assert counts == ({"several": COUNT} if draw is several_pictures else {})
+    assert counts == WARNINGS.get(draw, {})
 
 
 def test_16_bits_are_refused_until_a_range_is_given(tmp_path, console):

@@ -79,7 +79,7 @@ def total_correlation(mu: Tensor) -> float | None:
     not vary are left out. Watanabe 1960 (IBM J. Res. Dev. 4, 66). None for fewer than ``4 d`` samples, of which the
     correlations of a sample alone would say something.
     """
-    varying = mu[:, mu.var(dim=0, correction=0) > 1e-12].double()
+    varying = mu[:, mu.double().std(dim=0, correction=0) > 1e-6].double()
     if len(mu) < LEAST_SAMPLES * mu.shape[1]:
         return None
     if varying.shape[1] < 2:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.bands.meaning import NO_BACKSCATTER, BandMeaning, find_role, find_roles, find_wavelength, role_of_name
+from rsforge.data.bands.meaning import (
+    NO_BACKSCATTER,
+    BandMeaning,
+    find_role,
+    find_roles,
+    find_wavelength,
+    role_of_name,
+    says_something,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +21,7 @@ from rsforge.data.bands.meaning import NO_BACKSCATTER, BandMeaning, find_role, f
         ("Red", "red"), ("r", "red"), ("B04 (red)", "red"), ("SR red", "red"), ("green", "green"), ("BLUE", "blue"),
         ("near infrared", "nir"), ("NIR", "nir"), ("red edge 1", ""), ("green_i", ""), ("coastal_blue", ""),
         ("Band 3", ""), ("B04", ""), ("", ""), ("altered", ""),
+        ("Grün", "green"), ("Nahes Infrarot", "nir"), ("rouge", "red"), ("Bande 1 (bleu)", "blue"), ("rojo", "red"),
         ("VV", "vv"), ("Sigma0_VH_db", "vh"), ("gamma0-hv", "hv"), ("savvy", ""),
         ("VV/VH", NO_BACKSCATTER), ("localIncidenceAngle", NO_BACKSCATTER), ("angle", NO_BACKSCATTER),
         ("layover mask", NO_BACKSCATTER),
@@ -20,6 +29,11 @@ from rsforge.data.bands.meaning import NO_BACKSCATTER, BandMeaning, find_role, f
 )  # fmt: skip
 def test_a_name_says_its_role_or_nothing(name, role):
     assert role_of_name(name) == role
+
+
+def test_numbers_and_designations_say_nothing():
+    assert not any(map(says_something, ("", "Band 3", "B04", "SR_B4", "665 nm")))
+    assert all(map(says_something, ("NDVI", "NIR", "red edge")))
 
 
 def roles(*names: str, colours: tuple[str, ...] = ()) -> list[str]:

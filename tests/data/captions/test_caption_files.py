@@ -34,13 +34,26 @@ def captions_of(path):
 def test_the_captions_are_the_same_however_they_were_saved(tmp_path, text, encoding):
     path = tmp_path / "captions.txt"
     path.write_bytes(text.encode(encoding))
-    assert captions_of(path) == WANTED or (text.startswith("a.jpg#") and "#" in captions_of(path)[0][0])
+    assert captions_of(path) == WANTED
 
 
 def test_numbered_names_are_the_names_of_images_where_columns_are_cut(tmp_path):
     path = tmp_path / "captions.txt"
     path.write_text("image,caption\na.jpg#0,x\na.jpg#1,y\n")
     assert captions_of(path) == [("a.jpg", "x"), ("a.jpg", "y")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["image,caption1,caption2\na.jpg,x,y\nb.jpg,z,\n",
+     "image_name| comment_number| comment\na.jpg| 0| x\na.jpg| 1| y\nb.jpg| 0| z\n",
+     '{"image": "a.jpg", "captions": ["x", "y"]}\n{"image": "b.jpg", "caption": "z"}\n'],
+    ids=["columns", "bars", "json lines"],
+)  # fmt: skip
+def test_several_captions_of_an_image_in_columns_rows_and_lines_of_json(tmp_path, text):
+    path = tmp_path / "captions.txt"
+    path.write_text(text)
+    assert captions_of(path) == [("a.jpg", "x"), ("a.jpg", "y"), ("b.jpg", "z")]
 
 
 def test_the_reading_is_said_and_sides_are_kept(tmp_path):

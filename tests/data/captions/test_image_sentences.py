@@ -52,7 +52,8 @@ def test_other_json_is_refused_with_the_form_that_is_read(tmp_path):
         assert caught.value.code == "RSF-D006"
 
 
-def test_lines_of_json_are_not_one_json(tmp_path):
+def test_lines_of_json_that_name_no_images_are_none(tmp_path):
     path = karpathy(tmp_path / "d.json")
     assert looks_like_json(path.read_text()) and looks_like_json('{"images": [{"filename')
-    assert not looks_like_json('{"file_name": "a"}\n{"file_name": "b"}\n') and not looks_like_json("a.jpg\tx")
+    assert looks_like_json('{"file_name": "a"}\n{"file_name": "b"}\n')
+    assert not looks_like_json('{"a": 1}\n{"a": 2}\n') and not looks_like_json("a.jpg\tx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsforge.data.captions import parquet
-from rsforge.data.captions.parquet import find_shards, open_shard, read_rows
+from rsforge.data.captions.parquet import find_shards, find_unknown_sides, open_shard, read_rows
 from tests.worlds.parquet_tables import IMAGE, assert_refused, shard_rows, structs, write_table
 
 
@@ -58,6 +59,21 @@ def test_an_image_may_lie_beside_the_table_but_not_outside(tmp_path):
     assert "No such file" in read[4].reason and read[4].code == "RSF-D007"
     path = write_table(tmp_path / "data" / "y.parquet", file=["images/a.jpg"], text=["a"])
     assert shard_rows(path, image="file", captions="text")[0].image == b"inside"
+    path = write_table(tmp_path / "data" / "z.parquet", file_name=["images/a.jpg"], text=["a"])
+    assert shard_rows(path)[0].image == b"inside"
+
+
+def test_images_may_stand_as_base64_in_a_text(tmp_path):
+    data = bytes(range(256)) * 3
+    path = write_table(tmp_path / "x.parquet", image=[base64.b64encode(data).decode()], text=["a"])
+    assert shard_rows(path)[0].image == data
+
+
+def test_a_column_of_sides_that_nobody_understands_is_named(tmp_path):
+    for told, unknown in ((["fold1", "fold2"], True), ([0, 1], True), (["train", "x"], False)):
+        path = write_table(tmp_path / "x.parquet", image=structs(b"1", b"2"), text=["a", "b"], split=told)
+        expected = ("split", [str(value) for value in told]) if unknown else ("", [])
+        assert find_unknown_sides(path) == expected
 
 
 def test_files_are_found_sorted(tmp_path):

@@ -19,6 +19,7 @@ from tests.worlds.parquet_tables import assert_refused, shard_rows, structs, wri
         {"jpg": pa.array([b"1", b"2"]), "meta": pa.array([b"m", b"m"]), "prompt": pa.array([["a", "b"], ["c"]])},
         {"image": structs(b"1", b"2"), "sentences": pa.array([[{"raw": "a"}, {"raw": "b"}], [{"raw": "c"}]])},
         {"only": pa.array([b"1", b"2"]), "words": pa.array([["a", "b"], ["c"]])},
+        {"image": pa.array(["data:image/png;base64,MQ==", "data:;base64,Mg=="]), "text": pa.array([["a", "b"], ["c"]])},
     ],
 )
 def test_usual_layouts_are_known(tmp_path, columns):

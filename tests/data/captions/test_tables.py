@@ -14,6 +14,7 @@ from rsforge.data.captions.tables import (
     escape,
     json_line,
     read_lines,
+    split_captions,
     table_line,
     unescape,
 )
@@ -94,10 +95,25 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path
         (["a", None, "b"], ["a", "", "b"]),
         ([{"raw": "a", "tokens": ["a"]}, {"tokens": []}], ["a", ""]),
         ("['not', 'a list']", ["['not', 'a list']"]),
+        ([{"tokens": ["many", "houses"]}], ["many houses"]),
     ],
 )
 def test_captions_in_any_cell(cell, found):
     assert collect_texts(cell) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[{"raw": "a ."}, {"raw": "b ."}]', ["a .", "b ."]),
+        ('{"captions": ["a", "b"]}', ["a", "b"]),
+        ('{"area": 3}', []),
+        ("[a] river", []),
+        ("{broken", []),
+    ],
+)
+def test_captions_that_stand_as_json_in_a_text(text, found):
+    assert split_captions(text) == found
 
 
 def test_the_choice_among_captions():

@@ -56,12 +56,31 @@ def test_every_format_that_says_the_same_gives_the_same_cube(tmp_path, name, wha
         ({"data gain values": "{0.5, 0.5, 0.5}"}, 0.5),
         ({"gain": "0.5", "reflectance scale factor": "100"}, 0.005),
         ({"scale_factor": np.array([1.0])}, None),
+        ({"data reflectance gain values": "{0.01, 0.01, 0.01}"}, 0.01),
+        ({"slope": 0.5}, 0.5),
+        ({"units": "percent"}, 0.01),
+        ({"units": "%", "scale factor": 100}, 0.0001),
     ],
 )
 def test_factors_of_all_spellings(said, factor):
     found = read_meanings(said, 3)
     assert found.scale is None if factor is None else found.scale == pytest.approx([factor] * 3)
     assert found.offset is None and bool(found.notes) == (factor is not None)
+
+
+def test_gains_of_reflectance_stand_back_where_there_are_others():
+    said = {"data gain values": [2.0, 2.0], "data reflectance gain values": [0.1, 0.1], "data reflectance offset": 5}
+    found = read_meanings(said, 2)
+    assert found.scale == pytest.approx([2, 2]) and found.offset is None
+    assert "also says data reflectance gain values, data reflectance offset, which is not used" in found.notes[-1]
+    said.pop("data gain values")
+    assert read_meanings(said, 2).offset == pytest.approx([5, 5])
+
+
+def test_a_list_of_bad_bands_of_another_length_is_refused_with_a_remedy():
+    with pytest.raises(UnreadableError, match="marks 2 bands") as caught:
+        read_meanings({"bad bands": "{6, 7}"}, 105)
+    assert "--drop-nm" in caught.value.fix
 
 
 def test_an_offset_stands_behind_the_gain_and_before_the_scale_of_reflectance():

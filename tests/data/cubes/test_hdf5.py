@@ -137,3 +137,11 @@ def test_an_array_whose_name_is_nearly_right_is_refused(file):
     file["cube"], file["wavelenths"] = VALUES, np.arange(9.0)
     with pytest.raises(UnreadableError, match="'wavelenths', which is not understood: it is spelled 'wavelengths'"):
         opened(file)
+
+
+def test_truth_values_mark_good_bands_and_are_no_cube(file):
+    file["values"], file["wavelength"] = VALUES, np.linspace(400, 480, 9)
+    file["good_bands"] = np.arange(9) != 3
+    file["measured"] = np.ones((60, 40, 9), bool)
+    with opened(file) as cube:
+        assert cube.read(ALL)[0].shape == VALUES.shape and np.flatnonzero(~cube.good_bands).tolist() == [3]

@@ -14,7 +14,7 @@ TEXT = "a.jpg\tune forêt près d’un fleuve — 5 €\r\nb.jpg\tStraße\r\n"
 @pytest.mark.parametrize(
     ("encoding", "name"),
     [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16"),
-     ("cp1252", "Windows-1252")],
+     ("utf-32", "UTF-32"), ("cp1252", "Windows-1252")],
 )  # fmt: skip
 def test_a_text_is_the_same_in_every_usual_encoding(encoding, name):
     assert decode_text(TEXT.encode(encoding)) == (TEXT, name)

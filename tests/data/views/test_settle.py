@@ -63,3 +63,15 @@ def test_scales_several_pictures_and_undeclared_fill_are_told(tmp_path):
     assert "scale 0.0001 and offset -0.1 in 1" in settle_view([scaled], Request(), "optical").notes[0]
     picture(tmp_path / "c.tif", colours(0), save_all=True, append_images=[Image.fromarray(colours(1))])
     assert "several pictures" in settle_view([tmp_path / "c.tif"], Request(), "optical").notes[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(("NIR", "Red", "Green"), True), (("a", "b", "c"), True), (("Rot", "Grün", "Blau"), False),
+     (("Band 1", "Band 2", "Band 3"), False), (("B04", "B03", "B02"), False)],
+)  # fmt: skip
+def test_names_that_say_no_colours_are_told(tmp_path, names, told):
+    path = geotiff(tmp_path / "a.tif", colours(0), names=names)
+    warnings = settle_view([path], Request(), "optical").warnings
+    assert [f"are called {', '.join(names)} (1 of 1" in one for one in warnings] == [True] * told
+    assert settle_view([path], Request(bands=("1", "2", "3")), "optical").warnings == []

@@ -99,6 +99,11 @@ KINDS: dict[str, FaultKind] = {
         "Black or white areas at the border",
         "Nothing, where they show water, snow or cloud; else leave them out with --fill VALUE.",
     ),
+    "names": FaultKind(
+        "warning",
+        "Bands whose names say no colours",
+        "Nothing, if these are the colours that you want; else name others with --bands.",
+    ),
     "several": FaultKind("warning", "Several pictures in a file", "Nothing, if the first of them is the one you want."),
     "nodata": FaultKind("warning", "Mostly without data", "Leave the item out."),
 }

@@ -22,7 +22,7 @@ from rsforge.data.io.threads import map_in_threads
 from rsforge.data.sar.matching_scale import scale_for_matching
 from rsforge.data.sar.radiometry import Radiometry, find_contradiction
 from rsforge.data.splits.items import DatasetContents, Item
-from rsforge.data.views.view import BandsError, Modality, RangeError, View, check_span, open_view
+from rsforge.data.views.view import BandsError, Modality, RangeError, View, check_span, find_other_names, open_view
 
 STORED = View(as_stored=True)
 
@@ -71,6 +71,7 @@ def _read_and_measure(inspection: Inspection, modality: str, place: int) -> Rast
         else:
             if kind == "optical":
                 _add_span_fault(inspection, raster, view, modality)
+                _add_names_fault(inspection, raster, view, modality)
     except UnreadableError as reason:
         inspection.stats.append(None)
         inspection.faults.append(DataFault("corrupt", item.name, str(reason), modality))
@@ -101,6 +102,12 @@ def _add_span_fault(inspection: Inspection, raster: Raster, view: View, modality
         check_span(raster.info, view)
     except RangeError as reason:
         inspection.faults.append(DataFault("range", inspection.item.name, str(reason), modality))
+
+
+def _add_names_fault(inspection: Inspection, raster: Raster, view: View, modality: str) -> None:
+    if names := find_other_names(raster.info, view):
+        reason = f"its bands are called {names}, and are read as red, green and blue in this order"
+        inspection.faults.append(DataFault("names", inspection.item.name, reason, modality))
 
 
 def _add_image_faults(inspection: Inspection, modality: str, *, gray_is_fault: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,9 +18,20 @@ _BESIDE_RADAR = re.compile(
 )
 _ANGLE = re.compile(r"incidence ?angle|angle$", re.IGNORECASE)
 _DESIGNATION = re.compile(r"(?:.*[^a-z0-9])?b(?:and)?[ _-]?(\d{1,2}a?)", re.IGNORECASE)
-_WORDS = {"red": RED, "green": GREEN, "blue": BLUE, "nir": "nir", "infrared": "nir", "pan": "pan"}
+# English, German, French, Spanish, Italian, Portuguese and Dutch, without accents.
+_COLOUR_WORDS = {
+    RED: "red rot rouge rojo rosso vermelho rood",
+    GREEN: "green grun gruen vert verde groen",
+    BLUE: "blue blau bleu azul blu blauw",
+    "nir": "nir pir infrared infrarot infrarouge infrarrojo infrarosso infravermelho infrarood",
+}
+_WORDS = {word: role for role, words in _COLOUR_WORDS.items() for word in words.split()} | {"pan": "pan"}
 _LETTERS = {"r": RED, "g": GREEN, "b": BLUE, "n": "nir"}
-_FILLERS = {"band", "sr", "toa", "boa", "surface", "reflectance", "radiance", "near", "channel", "msi", "oli", "s2"}
+_FILLERS = {
+    "band", "sr", "toa", "boa", "surface", "reflectance", "radiance", "near", "channel", "msi", "oli", "s2",
+    "nahes", "proche", "cercano", "vicino", "proximo", "nabij", "bande", "banda", "kanal", "canal", "gray", "grey",
+    "nm", "um",
+}  # fmt: skip
 # Central wavelengths in nm: Sentinel-2 MSI (document S2-PDGS-TAS-DI-PSD), and OLI of Landsat 8 and 9.
 _MSI = {
     "1": 443, "2": 490, "3": 560, "4": 665, "5": 705, "6": 740, "7": 783, "8": 842, "8A": 865, "9": 945, "10": 1375,
@@ -77,10 +89,26 @@ def role_of_name(name: str) -> str:
         return polarisations.pop()
     if text in _LETTERS:
         return _LETTERS[text]
-    words = [word for word in re.split(r"[^a-z0-9]+", text.replace("nearinfrared", "nir")) if word]
+    words = _split_words(text)
     roles = {_WORDS[word] for word in words if word in _WORDS}
-    known = all(word in _WORDS or word in _FILLERS or re.fullmatch(r"b?\d{1,2}", word) for word in words)
+    known = all(word in _WORDS or _says_nothing(word) for word in words)
     return roles.pop() if known and len(roles) == 1 else ""
+
+
+def _split_words(text: str) -> list[str]:
+    """The words of a text in small letters, without accents."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return [word for word in re.split(r"[^a-z0-9]+", plain.replace("nearinfrared", "nir")) if word]
+
+
+def _says_nothing(word: str) -> bool:
+    """Whether a word of a description is a number, a designation, or one that any band may have."""
+    return word in _FILLERS or re.fullmatch(r"b?\d{1,3}[a-z]?|band\d+|layer|sample|value", word) is not None
+
+
+def says_something(name: str) -> bool:
+    """Whether a description holds more than numbers, designations and words that any band may have."""
+    return not all(_says_nothing(word) for word in _split_words(name.strip().lower()))
 
 
 def _role_of_wavelength(wavelength_nm: float | None) -> str:

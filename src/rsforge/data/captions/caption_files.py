@@ -20,6 +20,7 @@ NAMES = ("file_name", "filename", "file", "image", "image_name", "image_path", "
 """Headings of a column of image names, the surest first."""
 SIDES = ("split", "subset", "set", "partition", "side")
 _NUMBERED = re.compile(r"(.+)#\d+")  # several captions of one image, as Flickr8k numbers them
+_CAPTION = re.compile(rf"({'|'.join(KEYS)})[_ ]?\d+", re.IGNORECASE)  # caption_1 to caption_5
 _IMAGES = (*SUFFIXES, ".webp", ".gif", ".jp2")
 NumberedLines = Sequence[tuple[int, str]]
 
@@ -61,9 +62,9 @@ def read_caption_file(path: Path) -> CaptionFile:
         return _read_columns(path, text, encoding, separator, heading)
     if separator == "\t" or not _begin_with_images(filled, separator):
         if not encoding:
-            return CaptionFile(list(read_lines(path)))
+            return CaptionFile(_without_numbers(list(read_lines(path))))
         parsed = [parse_line(number, line) for number, line in filled]
-        return CaptionFile(parsed, describe_reading(path.name, encoding, "\t"))
+        return CaptionFile(_without_numbers(parsed), describe_reading(path.name, encoding, "\t"))
     parsed = [_parse_separated(number, line, separator) for number, line in filled]
     return CaptionFile(_expand(_without_numbers(parsed)), describe_reading(path.name, encoding, separator) or _COMMAS)
 
@@ -75,18 +76,21 @@ def _cut(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
 
-def _find_heading(lines: NumberedLines, separator: str) -> tuple[int, int, int | None] | None:
-    """The places of name, caption and side in the first line; None where it is no heading.
+def _find_heading(lines: NumberedLines, separator: str) -> tuple[int, list[int], int | None] | None:
+    """The places of name, captions and side in the first line; None where it is no heading.
 
     A line of two words that name no image, above lines that all do, is a heading whatever its words.
     """
     columns = [cell.strip() for cell in _cut(lines[0][1], separator)]
     name, text, side = (find_column(columns, names) for names in (NAMES, KEYS, SIDES))
     if name is not None and text is not None and name != text:
-        return columns.index(name), columns.index(text), columns.index(side) if side else None
+        return columns.index(name), [columns.index(text)], columns.index(side) if side else None
+    numbered = [k for k, column in enumerate(columns) if _CAPTION.fullmatch(column)]
+    if name is not None and numbered:
+        return columns.index(name), numbered, columns.index(side) if side else None
     has_image = _strip_number(columns[0]).lower().endswith(_IMAGES) if columns else True
     if len(columns) == 2 and not has_image and len(lines) > 1 and _begin_with_images(lines[1:], separator):
-        return 0, 1, None
+        return 0, [1], None
     return None
 
 
@@ -119,9 +123,9 @@ def _judge(number: int, name: str, text: str) -> Line:
 
 
 def _read_columns(
-    path: Path, text: str, encoding: str, separator: str, heading: tuple[int, int, int | None]
+    path: Path, text: str, encoding: str, separator: str, heading: tuple[int, list[int], int | None]
 ) -> CaptionFile:
-    name_at, text_at, side_at = heading
+    name_at, texts_at, side_at = heading
     try:
         (_, columns), *rows = split_rows(text, separator)
         if len(rows) < 0.5 * text.count("\n"):  # quotes that never close swallow the lines after them
@@ -132,10 +136,10 @@ def _read_columns(
     for number, cells in rows:
         filled = [*cells, *[""] * (len(columns) - len(cells))]
         name = filled[name_at].strip()
-        lines.append(_judge(number, name, filled[text_at]))
+        lines += [_judge(number, name, filled[k]) for k in texts_at if filled[k].strip() or len(texts_at) == 1]
         if side_at is not None and (side := side_of_word(filled[side_at])):
             sides[name] = side
-    told = f"heading {columns[name_at].strip()}, {columns[text_at].strip()}"
+    told = f"heading {', '.join(columns[k].strip() for k in (name_at, *texts_at))}"
     kind = f"{encoding} with " if encoding else ""
     sentence = f"{path.name} is read as {kind}columns separated by {SEPARATORS[separator]}, {told}"
     return CaptionFile(_expand(_without_numbers(lines)), sentence, sides)

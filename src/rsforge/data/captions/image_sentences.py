@@ -21,13 +21,16 @@ _SENTENCES = ("sentences", "captions", "caption", "text", "raw")
 
 
 def looks_like_json(text: str) -> bool:
-    """Whether a text is one JSON object or list, and not lines of JSON."""
+    """Whether a text is one JSON object or list, or lines of objects that name images."""
     start = text[: 1 << 16].lstrip()
     if not start.startswith(("{", "[")):
         return False
     with suppress(ValueError, RecursionError):
         json.loads(text)
         return True
+    with suppress(ValueError, RecursionError):
+        first = json.loads(start.partition("\n")[0])
+        return isinstance(first, dict) and bool(set(_NAMES) & first.keys())
     return start.startswith('{"images"')
 
 
@@ -60,9 +63,20 @@ def _collect(image: dict[str, Any]) -> list[str]:
     return collect_texts(next((image[key] for key in _SENTENCES if image.get(key)), None))
 
 
+def _load(text: str) -> Any:
+    """One JSON value, or a list of those that stand a line each."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if not all(line.lstrip().startswith("{") for line in lines):
+            raise error from None
+        return [json.loads(line) for line in lines]
+
+
 def _find_images(path: Path, text: str) -> list[dict[str, Any]]:
     try:
-        record = json.loads(text)
+        record = _load(text)
     except (ValueError, RecursionError) as error:
         raise RsforgeError(
             "RSF-D006", f"{path.name} is damaged JSON", where=str(path), found=str(error)[:200]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rsforge.data.captions.parquet_columns import (
+    SIDES,
     choose_column,
     find_caption_columns,
     find_image_columns,
@@ -32,6 +34,7 @@ from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
 BUFFER = 1 << 20
+_LONGEST_PATH = 512  # characters
 MOST_AT_ONCE = 64 << 20  # bytes of rows in memory at once
 SMALL_GROUP, MOST_EXPANSION = 64 << 20, 50  # bytes of a row group in memory, for each stored one where it is larger
 
@@ -126,6 +129,19 @@ def open_shard(path: Path, *, image: str | None = None, captions: str | None = N
     return Shard(path, metadata.num_rows, image, captions, needed, digest, name or "", side_column, side, more)
 
 
+def find_unknown_sides(path: Path) -> tuple[str, list[str]]:
+    """The column of sides of which no value is one that is understood, and its first values; empty for none."""
+    if is_tar(path):
+        return "", []
+    with _translate_errors(path), _open_parquet(path) as file:
+        column = next((name for name in file.schema_arrow.names if name.lower() in SIDES), "")
+        if not column:
+            return "", []
+        values = file.read(columns=[column], use_threads=False).column(column).unique().to_pylist()
+    told = [str(value) for value in values if value is not None]
+    return ("", []) if not told or any(map(side_of_word, told)) else (column, told)
+
+
 def _open_tar(path: Path, side: str) -> Shard:
     count, digest = measure_tar(path)
     return Shard(path, count, "image", "text", (), digest, side=side)
@@ -212,10 +228,24 @@ def _read_image(path: Path, cell: Any, place: str) -> bytes:
         cell = items[0]
     value = _read_struct(cell) if pa.types.is_struct(cell.type) else cell.as_py()
     if isinstance(value, str):
+        if decoded := _decode_base64(value):
+            return decoded
         return read_bytes(resolve_inside(path.parent, value, where=place))
     if not value:
         raise UnreadableError("it has no image")
     return bytes(value)
+
+
+def _decode_base64(text: str) -> bytes:
+    """The bytes of an image that stands as text in a cell; none for a path."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    elif len(text) < _LONGEST_PATH:
+        return b""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def _read_struct(cell: Any) -> Any:

@@ -13,16 +13,22 @@ from rsforge.data.captions.tables import KEYS
 from rsforge.errors import RsforgeError
 
 _IMAGES = ("image", "img", "images", "jpg", "jpeg", "png", "tif", "picture", "bytes", "image_bytes", "image.bytes")
+_PATHS = (*_IMAGES, "image_path", "img_path", "filepath", "file_path", "file_name", "filename", "path")
+SIDES = ("split", "subset", "partition", "fold")
+"""Names of columns that say on which side a row stands."""
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 _TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _LIST = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
 
 
 def find_image_columns(schema: pa.Schema) -> list[str]:
-    """The columns that may hold images: structures with ``bytes``, else binary ones; by name if several."""
+    """The columns that may hold images: structures with ``bytes``, else binary ones, else names of files.
+
+    Of several those whose names say images.
+    """
     binary = [f.name for f in schema if _is_any_of(f.type, _BINARY) and f.name not in KEYS]
     structs = [f.name for f in schema if _is_image_struct(f.type) or _is_image_list(f.type)]
-    found = structs or binary
+    found = structs or binary or [f.name for f in schema if _is_any_of(f.type, _TEXT) and f.name.lower() in _PATHS]
     return found if len(found) == 1 else [name for name in found if name.lower() in _IMAGES]
 
 
@@ -53,7 +59,7 @@ def find_more_captions(schema: pa.Schema, column: str) -> list[str]:
 def find_side_column(schema: pa.Schema) -> str:
     """The column that says on which side of a split a row stands; empty for none."""
     texts = {f.name.lower(): f.name for f in schema if _is_any_of(f.type, _TEXT)}
-    return next((texts[name] for name in ("split", "subset", "partition") if name in texts), "")
+    return next((texts[name] for name in SIDES if name in texts), "")
 
 
 def _is_caption(kind: pa.DataType) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rsforge.data.tables.lists import split_list
+from rsforge.data.tables.lists import MAX_TEXT, split_list
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
@@ -20,7 +20,19 @@ SOURCE = "source"
 """The key of the name that an image had before it was numbered."""
 SIDE = "split"
 """The key of the side (train, val or test) that the source of an image states."""
-KEYS = ("captions", "caption", "text", "texts", "sentences", "sentence", "raw", "description", "prompt", "txt")
+KEYS = (
+    "captions",
+    "caption",
+    "text",
+    "texts",
+    "sentences",
+    "sentence",
+    "raw",
+    "description",
+    "prompt",
+    "txt",
+    "comment",
+)
 
 # The escape character: U+241B does not occur in captions, while backslashes occur in code and paths.
 ESCAPE = "\u241b"
@@ -65,20 +77,31 @@ def json_line(name: str, text: str | Sequence[str], source: str = "", side: str 
 
 
 def collect_texts(value: Any) -> list[str]:
-    """All captions in a cell of a table: text, bytes, a record with one of ``KEYS``, or a list of these."""
+    """All captions in a cell of a table: text, bytes, a record with one of ``KEYS`` or tokens, or a list of these."""
     if isinstance(value, bytes):
         return [value.decode("utf-8")]
     if isinstance(value, dict):
         given = (value[key] for key in KEYS if value.get(key) is not None)
-        return collect_texts(next(given, None))
+        words = value.get("tokens")
+        return collect_texts(next(given, " ".join(map(str, words)) if isinstance(words, list) else None))
     if isinstance(value, list):
         return [text for item in value for text in collect_texts(item) or [""]]
     return [] if value is None else [str(value)]
 
 
 def split_captions(text: str) -> list[str]:
-    """The captions in a text that is a list of them, as some programs save it; none for any other text."""
-    return split_list(text) or []
+    """The captions in a text that is a list or JSON of them, as some programs save it; none for any other text."""
+    return split_list(text) or _split_records(text)
+
+
+def _split_records(text: str) -> list[str]:
+    """The captions of JSON such as ``[{"raw": "a bridge ."}]``."""
+    if len(text) > MAX_TEXT or not text.lstrip().startswith(("[", "{")):
+        return []
+    try:
+        return [one for one in collect_texts(json.loads(text)) if one.strip()]
+    except (ValueError, RecursionError, UnicodeDecodeError):
+        return []
 
 
 def expand_lists(captions: Sequence[str]) -> list[str]:

@@ -28,6 +28,7 @@ F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _MOST_NAMED = 6
+_PERCENT = {"%", "percent", "per cent", "pct", "percentage", "reflectance (%)", "percent reflectance"}
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single answer to ==
@@ -189,6 +190,7 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
 
 def _read_scaling(header: _Header, notes: list[str]) -> tuple[F64 | None, F64 | None]:
     """The factor and the summand of each band: gain and offset first, then a division by the scale of reflectance."""
+    _choose_gains(header)
     gain, offset = header.per_band("gain"), header.per_band("offset")
     factor, divisor = header.per_band("scale"), header.per_band("divisor")
     for name, values in (("scale", factor), ("divisor", divisor)):
@@ -202,6 +204,11 @@ def _read_scaling(header: _Header, notes: list[str]) -> tuple[F64 | None, F64 | 
     if divisor is not None:
         scale = (1.0 if scale is None else scale) / divisor
         offset = None if offset is None else offset / divisor
+    if _shorten(header.values.get("unit", "")).strip().lower() in _PERCENT:
+        scale = (np.ones(header.bands) if scale is None else scale) / 100
+        offset = None if offset is None else offset / 100
+        header.names.setdefault("divisor", header.quote("unit"))
+        header.values["unit"] = "1"
     scale = None if scale is None or (scale == 1).all() else scale
     offset = None if offset is None or not offset.any() else offset
     if scale is not None or offset is not None:
@@ -210,6 +217,17 @@ def _read_scaling(header: _Header, notes: list[str]) -> tuple[F64 | None, F64 | 
         plus = "" if offset is None else f" plus {_show(offset)}"
         notes.append(f"values are the stored ones{by}{plus}, by its {' and '.join(said)}")
     return scale, offset
+
+
+def _choose_gains(header: _Header) -> None:
+    """Let gains that make reflectance stand for those of the header where it has no others."""
+    both = [("reflectance gain", "gain"), ("reflectance offset", "offset")]
+    free = not {meaning for _, meaning in both} & header.values.keys()
+    for own, meaning in both:
+        if own in header.values and free:
+            header.values[meaning], header.names[meaning] = header.values[own], header.names[own]
+        elif own in header.values:
+            header.unknown.append(header.names[own])
 
 
 def _read_valid_range(header: _Header) -> tuple[float, float] | None:
@@ -241,7 +259,8 @@ def _read_good(header: _Header) -> Mask:
         if marks is None:
             raise UnreadableError(f"its {name} is {_shorten(header.values[meaning])!r}, not 1 or 0 for each band")
         if len(marks) != header.bands:
-            raise UnreadableError(f"its {name} marks {len(marks)} bands, and there are {header.bands}")
+            reason = f"its {name} marks {len(marks)} bands, and there are {header.bands}"
+            raise UnreadableError(reason, fix=f"correct {name}, or remove it and leave bands out by --drop-nm")
         good &= (marks != 0) == value_of_good
     return good
 

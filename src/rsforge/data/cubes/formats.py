@@ -120,7 +120,9 @@ def _translate_errors(path: Path) -> Iterator[None]:
     except WavelengthError as reason:
         raise wavelength_error(path, reason) from None
     except UnreadableError as reason:
-        raise RsforgeError("RSF-D008", f"cannot use the cube {path}: {reason}", where=str(path)) from None
+        raise RsforgeError(
+            "RSF-D008", f"cannot use the cube {path}: {reason}", where=str(path), fix=reason.fix
+        ) from None
     except OSError as error:
         raise from_os_error(error) from error
 

@@ -86,7 +86,7 @@ def open_hdf5(
 
 
 def _find_largest(arrays: Arrays) -> h5py.Dataset:
-    cubes = [array for array in arrays.values() if array.ndim == 3 and array.size]
+    cubes = [array for array in arrays.values() if array.ndim == 3 and array.size and array.dtype.kind != "b"]
     if not cubes:
         raise UnreadableError("it holds no numeric array of three axes; a matrix is named by --variable")
     return max(cubes, key=lambda array: array.size)

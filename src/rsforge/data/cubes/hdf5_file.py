@@ -23,6 +23,7 @@ MAX_SLAB = 256 << 20
 MAX_OBJECTS = 100_000
 MAX_LINKS = 16
 NUMBERS = "iuf"
+_WITH_TRUTHS = NUMBERS + "b"
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def translate_errors(what: str) -> Iterator[None]:
 
 @translate_errors("it is a damaged HDF5 file")
 def list_numeric_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """All data sets of real numbers by path, sorted; soft and external links are not followed."""
+    """All data sets of real numbers and of truth values by path, sorted; soft and external links are not followed."""
     found: dict[str, h5py.Dataset] = {}
     seen: set[int] = set()
     pending: list[tuple[str, h5py.Group]] = [("", file)]
@@ -75,7 +76,7 @@ def list_numeric_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
                 raise UnreadableError(f"it holds more than {MAX_OBJECTS:,} objects")
             if isinstance(thing, h5py.Group):
                 pending.append((f"{prefix}/{key}", thing))
-            elif isinstance(thing, h5py.Dataset) and _numpy_kind(thing) in NUMBERS:
+            elif isinstance(thing, h5py.Dataset) and _numpy_kind(thing) in _WITH_TRUTHS:
                 found[f"{prefix}/{key}"] = thing
     return dict(sorted(found.items()))
 
@@ -120,10 +121,10 @@ def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
 
 
 @translate_errors("it is a damaged HDF5 file")
-def check_dataset(dataset: h5py.Dataset) -> h5py.Dataset:
+def check_dataset(dataset: h5py.Dataset, kinds: str = NUMBERS) -> h5py.Dataset:
     """Return ``dataset`` if its values are real numbers stored in this file and can be decoded; ``UnreadableError``."""
     name = dataset.name
-    if _numpy_kind(dataset) not in NUMBERS:
+    if _numpy_kind(dataset) not in kinds:
         shown = dataset.dtype if _numpy_kind(dataset) != "?" else "of a type without equal"
         raise UnreadableError(f"{name} holds no real numbers ({shown})")
     if dataset.shape is None:
@@ -161,7 +162,7 @@ def find_attribute(thing: h5py.HLObject, names: tuple[str, ...]) -> object:
 
 def read_small(dataset: h5py.Dataset, most: int = 1 << 20) -> Array:
     """All values of a checked data set of at most ``most`` numbers."""
-    check_dataset(dataset)
+    check_dataset(dataset, _WITH_TRUTHS)
     if dataset.size > most:
         raise UnreadableError(f"{dataset.name} has {dataset.size:,} values, more than {most:,}")
     with translate_errors(f"{dataset.name} cannot be read"):

@@ -74,7 +74,7 @@ def select_said(metadata: Mapping[str, Array], shape: tuple[int, ...]) -> dict[s
     said = {
         "scale factor" if key == "scale_factor" else key: value.ravel()
         for key, value in metadata.items()
-        if value.dtype.kind in NUMBERS
+        if value.dtype.kind in NUMBERS or (value.dtype.kind == "b" and understand(key)[0])
     }
     fitting = {key: value for key, value in said.items() if value.size == 1 or value.size in shape}
     # One wavelength is that of no cube, and a list of another length is refused where there is none that fits.

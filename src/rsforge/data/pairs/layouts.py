@@ -171,6 +171,7 @@ def _find_mixed(root: Path, notes: list[str], problems: Problems) -> list[Folder
     return find_mixed(root)
 
 
+_DEEPEST = 6  # a product of Sentinel-2 has its bands in GRANULE/PRODUCT/IMG_DATA/R10m
 _BAND = re.compile(r"(?P<base>.+)[_\-.](?P<band>VV|VH|HH|HV|B0?[1-9]|B1[0-2]|B8A)(?:_\d+m)?", re.IGNORECASE)
 
 
@@ -181,7 +182,7 @@ def _find_single_bands(root: Path, notes: list[str], problems: Problems) -> list
 
 def refuse_single_bands(root: Path) -> None:
     """RSF-D009 for a folder of one file a band or polarisation, with the command that stacks the first of them."""
-    for folder in walk_folders(root):
+    for folder in walk_folders(root, _DEEPEST):
         names = list(scan_names(folder, folders=False))
         by_base: dict[str, list[Path]] = {}
         for name in names:

@@ -17,7 +17,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import find_centre, open_raster
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.views.undeclared_fill import find_fill
-from rsforge.data.views.view import PLAIN, Modality, View, choose_positions, open_view
+from rsforge.data.views.view import PLAIN, Modality, View, choose_positions, find_other_names, open_view
 from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun
 
@@ -67,7 +67,9 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
     settled = Settled(request.view())
     infos = _read_infos(_spread(files, SAMPLED))
     _settle_alpha(settled, infos)
-    if modality == "sar" and not settled.view.bands:
+    if modality == "optical":
+        _warn_of_names(settled, infos)
+    elif not settled.view.bands:
         _settle_polarisations(settled, infos)
     _note_order(settled, infos, modality)
     _note_scales(settled, infos, modality)
@@ -123,6 +125,18 @@ def _settle_polarisations(settled: Settled, infos: Sequence[RasterInfo]) -> None
         settled.warnings.append(
             f"{len(without)} of {count_noun(len(infos), 'sampled file')} do not name their bands, those of others are "
             f"{_join_roles(settled.view.bands)} ({without[0].path.name})"
+        )
+
+
+def _warn_of_names(settled: Settled, infos: Sequence[RasterInfo]) -> None:
+    """Warn of three bands that are read as colours although their names say no colours, as infrared composites."""
+    others = [(info, names) for info in infos if (names := find_other_names(info, settled.view))]
+    if others:
+        info, names = others[0]
+        settled.warnings.append(
+            f"the bands of {info.path.name} are called {names} ({len(others)} of "
+            f"{count_noun(len(infos), 'sampled file')}), and are read as red, green and blue in this order: --bands "
+            "names others"
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.bands.meaning import COLOURS, NO_BACKSCATTER, POLARISATIONS, find_role
+from rsforge.data.bands.meaning import COLOURS, NO_BACKSCATTER, POLARISATIONS, find_role, role_of_name, says_something
 from rsforge.data.io.band_choice import describe_bands, find_bands, pick_bands
 from rsforge.data.io.georeference import Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.geotiff import Alpha
@@ -161,6 +161,18 @@ def _choose_colours(info: RasterInfo, wanted: Sequence[str]) -> list[int]:
         return stored
     reason = f"it has {describe_bands(info.meanings)}, and red, green and blue are not known among them"
     raise BandsError(reason, fix=NAME_BANDS)
+
+
+def find_other_names(info: RasterInfo, view: View) -> str:
+    """What three bands are called that are read as colours although their names say otherwise; empty for no such."""
+    if view.bands or view.as_stored or info.bands - info.spare_alpha != len(COLOURS):
+        return ""
+    meanings = info.meanings[: len(COLOURS)]
+    if {meaning.role for meaning in meanings} == set(COLOURS) and all(one.wavelength_nm for one in meanings):
+        return ""  # designations that are those of a sensor's colours
+    names = [meaning.name for meaning in meanings]
+    others = any(says_something(name) and role_of_name(name) not in COLOURS for name in names)
+    return ", ".join(name or "-" for name in names) if others else ""
 
 
 def _choose_backscatter(info: RasterInfo, wanted: Sequence[str]) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from rsforge import durable, leftovers
 from rsforge.data.captions import resize
 from rsforge.data.captions.image_folder import ELSEWHERE, METADATA, STATE, CaptionFolder, Summary
-from rsforge.data.captions.parquet import Shard, find_shards, open_shard
+from rsforge.data.captions.parquet import Shard, find_shards, find_unknown_sides, open_shard
 from rsforge.data.captions.token_counts import make_counter
 from rsforge.data.clip_tokenizer import LIMIT
 from rsforge.errors import RsforgeError
@@ -16,7 +16,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.data.parquet_extraction import Extraction, Progress
 from rsforge.recipes.data.stated_sides import write_sides
 from rsforge.settings.data_captions import ParquetSettings
-from rsforge.wording import agree, count_noun
+from rsforge.wording import agree, count_noun, join_first
 
 SHAPING = ("resolution", "resize_mode", "format", "quality", "captions", "seed", "clip", "images_dir", "caption_file")
 """The options that determine the contents of the output."""
@@ -38,6 +38,11 @@ def extract(settings: ParquetSettings, console: Console) -> dict[str, Any]:
     _check_apart(folder, settings, shards)
     counts = f"{count_noun(len(shards), 'file')}, {count_noun(total, 'row')}"
     console.say(f"source     {counts}, columns {shards[0].image} and {shards[0].captions}")
+    column, told = find_unknown_sides(shards[0].path)
+    if column:
+        console.warn(
+            f"column {column} holds {join_first(told, 3)}, which are no sides: it is not kept; train, val and test are"
+        )
     if console.dry_run:
         state = _find_state(folder, settings)
         return {"files": [str(s.path) for s in shards], "rows": total, "images": str(folder.images), "state": state}
