@@ -141,7 +141,7 @@ PARTS = (
         ),
         (42,),
         (),
-        ("| | model | SAR as grey | mean colour of the training images |",),
+        ("| | model | gain over the linear model | linear model |",),
         (),
         read_pairs,
     ),
