@@ -10,7 +10,8 @@ from rsforge.wording import agree, count_noun, join_first, join_start
 @pytest.mark.parametrize(("number", "text"), [(0, "0 pairs"), (1, "1 pair"), (2, "2 pairs")])
 def test_nouns_follow_their_number(number, text):
     assert count_noun(number, "pair") == text
-    assert count_noun(number, "match", "matches") == text.replace("pair", "match").replace("hs", "hes")
+    assert count_noun(number, "match") == text.replace("pair", "match").replace("hs", "hes")
+    assert count_noun(number, "foot", "feet") == text.replace("pairs", "feet").replace("pair", "foot")
     assert agree(number, "is", "are") == ("is" if number == 1 else "are")
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 
 def count_noun(number: int, noun: str, plural: str = "") -> str:
-    """``1 pair``, ``2 pairs``; ``plural`` where it is not the noun with an s."""
-    return f"{number} {agree(number, noun, plural or f'{noun}s')}"
+    """``1 pair``, ``2 pairs``, ``2 patches``; ``plural`` where it is another."""
+    ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+    return f"{number} {agree(number, noun, plural or noun + ending)}"
 
 
 def agree(number: int, singular: str, plural: str) -> str:

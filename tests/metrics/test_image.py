@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.signal import convolve
 
-from rsforge.metrics.image import active_units, chroma_share, psnr, ssim
+from rsforge.metrics.image import active_units, chroma_share, psnr, ssim, total_correlation
 
 
 @pytest.fixture
@@ -98,3 +100,14 @@ def test_the_share_of_the_chroma_is_that_of_colours_and_not_of_light():
         chroma_share(made, x.repeat(4, 1, 1, 1)).view(4, 4)[:, 0], torch.tensor([1, 0, 0.5, 0.5])
     )
     assert chroma_share(x, grey).tolist() == [1] * 4, "what is grey has no chroma to lose"
+
+
+def test_total_correlation_is_what_normal_numbers_say_of_each_other() -> None:
+    draw = torch.randn(20_000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rho = 0.8
+    mixed = torch.stack([draw[:, 0], rho * draw[:, 0] + (1 - rho**2) ** 0.5 * draw[:, 1], 5 * draw[:, 2] + 1], 1)
+    assert total_correlation(mixed) == pytest.approx(-0.5 * math.log(1 - rho**2), abs=0.02)
+    assert total_correlation(draw) == pytest.approx(0, abs=0.01)
+    collapsed = torch.cat([mixed, torch.ones(len(mixed), 1, dtype=torch.float64)], 1)
+    assert total_correlation(collapsed) == pytest.approx(total_correlation(mixed))
+    assert total_correlation(mixed[:11]) is None and total_correlation(torch.ones(9, 2)) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.verdict import KEY, compare_with_best, list_sentences, require_better
+from rsforge.recipes.verdict import KEY, Verdict, compare_with_best, list_sentences, require_better
 
 
 def summary(model: float | None, other: float, mean: float | None, low: float | None = None) -> list[dict]:
@@ -57,3 +57,9 @@ def test_the_exit_is_only_where_it_is_asked_for_and_carries_the_result():
 def test_nothing_to_compare_with_is_no_success():
     with pytest.raises(RsforgeError, match="no baseline to compare"):
         require_better({KEY: []}, wanted=True)
+
+
+def test_several_are_spoken_of_in_the_plural() -> None:
+    gain = {"mean": -1.0, "low": -2.0, "high": 0.5}
+    said = Verdict("rmse", 3.0, "ridge", 2.0, gain, "both stages").describe()
+    assert said == "Both stages are not better than their baseline ridge (rmse 3, 2)"

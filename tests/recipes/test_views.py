@@ -129,7 +129,7 @@ def test_16_bits_are_refused_until_a_range_is_given(tmp_path, console):
     root = tmp_path / "data"
     for k in range(COUNT):
         geotiff(root / "colour" / f"{k}.tif", deep(k))
-        picture(root / "grey" / f"{k + 20}.png", deep(k)[..., 0])
+        picture(root / "grey" / f"grey{k}.png", deep(k)[..., 0])
     with pytest.raises(RsforgeError, match="12 images cannot be read") as refused:
         train(root, console)
     assert "--range LOW HIGH, or --range percentile" in refused.value.fix

@@ -20,11 +20,12 @@ def test_activations_of_map_autoencoders_alone_can_be_recomputed():
         AutoencoderSettings(gradient_checkpointing=True)
 
 
-def test_patches_of_map_autoencoders_alone_can_be_coded_linearly():
+def test_a_vector_begins_as_the_linear_code_of_a_target() -> None:
     assert not AutoencoderSettings(latent="map", linear_path=False).linear_path
-    with pytest.raises(ValidationError, match="--linear-path needs --latent map"):
-        AutoencoderSettings(linear_path=True)
+    assert AutoencoderSettings(linear_path=True).linear_path
+    with pytest.raises(ValidationError, match="--linear-path needs --kl-target"):
+        AutoencoderSettings(linear_path=True, kl_target=0)
 
 
 def test_runs_of_before_go_on_as_they_began():
-    assert VaeTrainSettings.former == {"linear_path": False, "kl_per_pixel": False}
+    assert VaeTrainSettings.former == {"test_fraction": 0.0, "linear_path": False, "kl_per_pixel": False}

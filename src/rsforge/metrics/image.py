@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from rsforge.compat import ensure_torchvision
@@ -14,6 +15,8 @@ LEAST_CHROMA = 1e-5
 
 EDGE = 5
 """Pixels from the centre of a window to its side."""
+
+LEAST_SAMPLES = 4  # of each dimension, to tell their correlations
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
@@ -67,3 +70,18 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> int:
     The rest have collapsed to the prior. Burda et al. 2016 (arXiv 1509.00519).
     """
     return int((mu.var(dim=0, correction=0) > threshold).sum())
+
+
+def total_correlation(mu: Tensor) -> float | None:
+    """What the dimensions of ``mu`` ``(N, d)`` say of each other in nats, were they normally distributed together.
+
+    Minus half of the logarithm of the determinant of their correlations, 0 for uncorrelated ones; dimensions that do
+    not vary are left out. Watanabe 1960 (IBM J. Res. Dev. 4, 66). None for fewer than ``4 d`` samples, of which the
+    correlations of a sample alone would say something.
+    """
+    varying = mu[:, mu.double().std(dim=0, correction=0) > 1e-6].double()
+    if len(mu) < LEAST_SAMPLES * mu.shape[1]:
+        return None
+    if varying.shape[1] < 2:
+        return 0.0
+    return -0.5 * float(torch.linalg.slogdet(torch.corrcoef(varying.T))[1])

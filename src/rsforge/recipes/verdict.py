@@ -36,11 +36,12 @@ class Verdict:
     def describe(self) -> str:
         """The sentence, without its full stop."""
         subject = self.subject[:1].upper() + self.subject[1:]
+        verb, their = ("are", "their") if subject.endswith("s") else ("is", "its")
         figures = f"{self.over} ({self.figure} {_spell(self.model)}, {_spell(self.other)})"
         if not self.better:
-            return f"{subject} is not better than its baseline {figures}"
+            return f"{subject} {verb} not better than {their} baseline {figures}"
         low, high = self.gain["low"], self.gain["high"]
-        sentence = f"{subject} is better than the best of its baselines, {figures}"
+        sentence = f"{subject} {verb} better than the best of {their} baselines, {figures}"
         if low is not None and low <= 0:
             sentence += f", by no more than chance may give (gain {self.gain['mean']:.3g} [{low:.3g}, {high:.3g}])"
         return sentence

@@ -20,6 +20,8 @@ BGR = (ColorInterp.blue, ColorInterp.green, ColorInterp.red)
         {"names": ("Blue", "Green", "Red")},
         {"tags": [{"wavelength": "490"}, {"wavelength": "560"}, {"wavelength": "665"}]},
         {"tags": [{"wavelength": "0.49"}, {"wavelength": "0.56"}, {"wavelength": "0.665"}]},
+        {"tags": [{"Wavelengths (um)": text} for text in ("0.49", "0.56", "0.665")]},
+        {"tags": [{"center_wavelength": text, "wavelength_units": "Nanometers"} for text in ("490", "560", "665")]},
     ],
 )
 def test_colours_are_told_by_interpretation_name_or_wavelength(tmp_path, said):
@@ -35,7 +37,9 @@ def test_the_imagery_domain_is_heeded(tmp_path):
 
 
 def test_scale_offset_unit_fill_and_bad_bands_are_read(tmp_path):
-    path = geotiff(tmp_path / "a.tif", colours(0).astype("int16"), scale=(0.0001, -0.1), nodata=-9, tags=[{"bbl": "0"}])
+    path = geotiff(
+        tmp_path / "a.tif", colours(0).astype("int16"), scale=(0.0001, -0.1), nodata=-9, tags=[{"good_band": "False"}]
+    )
     with rasterio.open(path, "r+") as target:
         target.units = ("dB", "", "")
     first, second, _ = read_info(path).meanings

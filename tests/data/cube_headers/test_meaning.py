@@ -9,6 +9,7 @@ from rsforge.data.cube_headers.meaning import parse_numbers, read_meanings
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
+from rsforge.errors import RsforgeError
 from tests.worlds.cube_formats import FORMATS, Stored
 
 NM = np.arange(400.0, 600, 20)
@@ -143,3 +144,25 @@ def test_names_of_bands_are_wavelengths_where_they_are_rising_numbers():
     assert read_meanings({"band names": "400.5, 410.25"}, 2).wavelength_nm.tolist() == [400.5, 410.25]
     for names in ("1, 2", "500, 400", "400, b"):
         assert read_meanings({"band names": names}, 2).wavelength_nm is None
+
+
+@pytest.mark.parametrize("name", ["envi", "file_tags", "attributes", "netcdf", "matlab", "matlab_73"])
+def test_lists_of_another_length_are_refused_in_every_format(tmp_path, name):
+    for number, facts in enumerate(({"waves": NM[:-1]}, {"bad": (1,)})):
+        stored = Stored(VALUES, **({"waves": NM} | facts))
+        if "bad" in facts:
+            stored = Shortened(**vars(stored))
+        with pytest.raises(RsforgeError, match=r"there are 9 for|and there are 10"):
+            open_cube(FORMATS[name](tmp_path / str(number), stored))
+
+
+class Shortened(Stored):
+    """A cube with one mark of its bands too few."""
+
+    @property
+    def good(self):
+        return super().good[:-1]
+
+
+def test_wavelengths_with_a_unit_each_are_read():
+    assert read_meanings({"wavelength": ["400 nm", "0.5 um"]}, 2).wavelength_nm.tolist() == [400, 500]

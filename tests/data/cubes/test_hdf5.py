@@ -133,6 +133,12 @@ def test_attributes_that_nobody_understands_are_named(file):
         assert cube.notes[1] == "its header also says radiometric_gain_mode, which is not used"
 
 
+def test_an_array_whose_name_is_nearly_right_is_refused(file):
+    file["cube"], file["wavelenths"] = VALUES, np.arange(9.0)
+    with pytest.raises(UnreadableError, match="'wavelenths', which is not understood: it is spelled 'wavelengths'"):
+        opened(file)
+
+
 def test_truth_values_mark_good_bands_and_are_no_cube(file):
     file["values"], file["wavelength"] = VALUES, np.linspace(400, 480, 9)
     file["good_bands"] = np.arange(9) != 3

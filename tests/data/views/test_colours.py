@@ -59,3 +59,24 @@ def test_many_bands_without_a_meaning_are_refused_by_name(tmp_path):
         read_colours(path)
     assert "--bands" in refused.value.fix
     assert np.array_equal(read_colours(path, View(bands=("1", "3", "5"))), colours(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "plain"),
+    [
+        ({}, True),
+        ({"compress": "lzw", "predictor": 2}, True),
+        ({"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}, True),
+        ({"nodata": 9}, False),
+        ({"photometric": "MINISBLACK"}, False),
+        ({"interleave": "band"}, False),
+        ({"compress": "zstd"}, False),
+    ],
+)
+def test_a_tiff_of_nothing_but_colours_is_decoded_without_gdal_and_alike(tmp_path, monkeypatch, options, plain):
+    path = geotiff(tmp_path / "a.tif", colours(0), **options)
+    raster = read_view(path, PLAIN, "optical")
+    through = to_bytes(raster, PLAIN)
+    calls = []
+    monkeypatch.setattr("rsforge.data.views.colours.decode_rgb", lambda data: calls.append(1) or decode_rgb(data))
+    assert np.array_equal(read_colours(path), through) and bool(calls) == plain

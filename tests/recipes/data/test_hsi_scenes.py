@@ -168,6 +168,13 @@ def test_what_metadata_say_wrongly_is_refused(tmp_path, capsys, draw, why):
     assert why in " ".join(capsys.readouterr().err.split()) and not (tmp_path / "out").exists()
 
 
+def test_wavelengths_of_a_table_help_where_the_unit_contradicts(tmp_path):
+    awkward_cubes.other_unit(tmp_path / "in")
+    table = tmp_path / "w.txt"
+    table.write_text("\n".join(f"{nm:g}" for nm in awkward_cubes.NM))
+    assert rsforge(f"{AWKWARD} --wavelengths {{}}", tmp_path / "in", tmp_path / "out", table) == 0
+
+
 def test_equal_axes_are_asked_about(tmp_path, capsys):
     awkward_cubes.equal_axes(tmp_path / "in")
     line = f"{AWKWARD} --sensor {{}}"

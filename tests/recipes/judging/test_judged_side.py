@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
-from rsforge.recipes.judging.judged_side import choose_side, describe_judging
+from rsforge.recipes.judging.judged_side import JudgedSide, choose_side, describe_judging
 from rsforge.recipes.verdict import KEY, compare_with_best
 from tests.worlds.items import Named
 
@@ -35,3 +35,17 @@ def test_the_figure_stands_beside_every_baseline_and_the_sentence_says_of_what()
     assert told["verdict"].endswith("baseline pca (mse 0.2, 0.1), on 2 images that chose nothing.")
     told = describe_judging(result, choose_side(Named("ab"), NoSamples(), unknown_scenes, noun="pair"))
     assert told["verdict"].endswith("on 2 pairs that chose it.")
+
+
+def test_of_many_figures_those_that_are_better_share_a_sentence() -> None:
+    def verdict(figure: str, better: bool) -> dict:
+        return {"figure": figure, "better": better, "sentence": f"{figure} {better}"}
+
+    row = {"mean": 1.0, "low": 0.5, "high": 2.0}
+    names = {"loss": True, "q1": True, "q2": False, "q3": True, "q4": True}
+    figures = {"model": dict.fromkeys(names, row), "gaussian": dict.fromkeys(names, row)}
+    verdicts = [verdict(name, better) for name, better in names.items()]
+    side = JudgedSide("test", NoSamples(), [], [])
+    told = describe_judging({"figures": figures, "interval": "", KEY: verdicts}, side)["verdict"]
+    on = "on 0 images that chose nothing."
+    assert told == f"loss True, {on} q1 True, {on} q2 False, {on} It is better in q3, q4 too, {on}"

@@ -20,6 +20,7 @@ from tests.worlds.commands import VAE, rsforge
 LINE = "vae evaluate --checkpoint {} --data-dir {} --device cpu --batch-size 8 --resamples 100"
 LANDED = {
     "images", "psnr_db", "ssim", "mse", "kl_nats", "neg_elbo", "mean_image_mse", "active_units", "latent_numbers",
+    "total_correlation_nats",
 }  # fmt: skip
 
 

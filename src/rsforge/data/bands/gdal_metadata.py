@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from rsforge.data.bands.keys import is_good, understand
 from rsforge.data.bands.meaning import COLOURS, BandMeaning, find_roles
 
 COLOUR_MEANINGS = tuple(BandMeaning(role=role) for role in COLOURS)
-_WAVELENGTHS = ("wavelength", "wavelength_nm", "central_wavelength", "CENTRAL_WAVELENGTH_NM")
 _LONGEST_UM = 30.0  # larger numbers are nm
 _HARMONISED = ("HARMONIZED", "HARMONISED", "BOA_OFFSET_APPLIED", "EARTHSEARCH:BOA_OFFSET_APPLIED")
 _BASELINE = re.compile(r"N?(\d{1,2})\.?\d{2}")
@@ -37,7 +37,7 @@ def find_meanings(dataset: Any, bands: Sequence[int]) -> tuple[BandMeaning, ...]
             unit=(unit or "").strip(),
             scale=scale,
             offset=declared if (scale, declared) != (1.0, 0.0) else offset,
-            good=tags.get("bbl", "1") not in ("0", "0.0", "false"),
+            good=all(is_good(text) for name, text in tags.items() if understand(name)[0] == "good"),
             fill=fill,
         )
         meanings.append(meaning)
@@ -45,13 +45,20 @@ def find_meanings(dataset: Any, bands: Sequence[int]) -> tuple[BandMeaning, ...]
 
 
 def _find_wavelength(tags: Mapping[str, str], imagery: Mapping[str, str]) -> float | None:
-    """The central wavelength of a band in nm, from its own tags or GDAL's domain IMAGERY; None where none is given."""
-    with suppress(KeyError, ValueError):
-        return float(imagery["CENTRAL_WAVELENGTH_UM"]) * 1000
-    for name in _WAVELENGTHS:
-        with suppress(KeyError, ValueError):
-            length = float(tags[name].split()[0])
-            return length * 1000 if length < _LONGEST_UM else length
+    """The central wavelength of a band in nm, from its own tags or GDAL's domain IMAGERY; None where none is given.
+
+    Its unit is said by the name of the tag or a tag of its own, else by its magnitude.
+    """
+    said = {**imagery, **tags}
+    stated = next((text.strip().lower() for name, text in said.items() if understand(name)[0] == "wavelength unit"), "")
+    for name, text in said.items():
+        meaning, unit = understand(name)
+        with suppress(ValueError, IndexError):
+            if meaning == "wavelength":
+                length = float(text.split()[0])
+                micrometres = (unit or stated).startswith(("um", "µm", "μm", "micro"))
+                known = micrometres or (unit or stated).startswith(("nm", "nano"))
+                return length * 1000 if micrometres or (not known and length < _LONGEST_UM) else length
     return None
 
 

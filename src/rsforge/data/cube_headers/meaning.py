@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.cube_headers.keys import Said, concerns_values, find_misspelling, simplify, understand
+from rsforge.data.bands.keys import WORDS, Said, find_misspelling, simplify, understand
 from rsforge.data.cube_headers.wavelengths import (
     MAX_TEXT,
     WavelengthError,
@@ -27,7 +27,6 @@ from rsforge.wording import count_noun
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_WORDS = {"true": 1.0, "good": 1.0, "yes": 1.0, "t": 1.0, "false": 0.0, "bad": 0.0, "no": 0.0, "f": 0.0}
 _MOST_NAMED = 6
 _PERCENT = {"%", "percent", "per cent", "pct", "percentage", "reflectance (%)", "percent reflectance"}
 
@@ -162,6 +161,9 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
         return named, None
     stated = header.values.get("wavelength")
     values = parse_numbers(stated)
+    each = parse_names([str(text) for text in stated]) if values is None and isinstance(stated, list) else None
+    if each is not None and len(each) == header.bands:
+        return each, None  # every one with its unit
     if values is None:
         raise WavelengthError(f"{_shorten(stated)!r} are no numbers")
     if len(values) != header.bands:
@@ -254,7 +256,7 @@ def _read_good(header: _Header) -> Mask:
     for meaning, value_of_good in (("good", True), ("bad", False)):
         if meaning not in header.values:
             continue
-        marks = parse_numbers(header.values[meaning], _WORDS)
+        marks = parse_numbers(header.values[meaning], WORDS)
         name = header.names[meaning]
         if marks is None:
             raise UnreadableError(f"its {name} is {_shorten(header.values[meaning])!r}, not 1 or 0 for each band")
@@ -293,8 +295,3 @@ def _shorten(value: Any, most: int = 40) -> str:
 
 def _show(values: F64) -> str:
     return f"{values[0]:g}" if (values == values[0]).all() else f"{values.min():g} to {values.max():g}"
-
-
-def name_concerning(keys: Sequence[str]) -> list[str]:
-    """Of names that are not understood those that sound as if they changed values or bands."""
-    return [key for key in keys if not understand(key)[0] and concerns_values(key)]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from rsforge.data.bands.keys import name_concerning, understand
 from rsforge.data.cube_headers.enmap import read_enmap_metadata
-from rsforge.data.cube_headers.keys import understand
-from rsforge.data.cube_headers.meaning import BandMeanings, name_concerning, read_meanings
+from rsforge.data.cube_headers.meaning import BandMeanings, read_meanings
 from rsforge.data.cube_headers.wavelengths import WavelengthError
 from rsforge.data.cubes.cube import Cube, WindowData, require_shape, require_stored
 from rsforge.data.cubes.envi import find_data_file, find_header, read_envi_meanings, read_header

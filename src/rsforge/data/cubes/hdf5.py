@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from rsforge.data.bands.keys import find_misspelling, name_concerning, understand
 from rsforge.data.cube_headers import prisma
-from rsforge.data.cube_headers.keys import understand
-from rsforge.data.cube_headers.meaning import BandMeanings, name_concerning, parse_numbers, read_meanings
+from rsforge.data.cube_headers.meaning import BandMeanings, parse_numbers, read_meanings
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import Cube, WindowData, band_axis_last, require_shape, require_stored
 from rsforge.data.cubes.envi import read_map_info
@@ -138,23 +138,42 @@ def _collect(dataset: h5py.Dataset, arrays: Arrays) -> dict[str, Any]:
     the one next to the cube. Names that nobody understands are kept where they sound as if they concerned values.
     """
     said = _collect_attributes(dataset)
-    near = sorted(arrays.items(), key=lambda item: -_count_common(item[0], str(dataset.name)))
     small: dict[str, npt.NDArray[Any]] = {}
-    for path, array in near:
-        key = path.rsplit("/", 1)[-1]
-        if array.ndim == 1 and _is_coordinate(array):
-            key = "wavelength"  # a coordinate may be called as its axis is
-        meaning = understand(key)[0]
-        known = {understand(name)[0] for name in (*said, *small)}
-        beside = meaning in PER_BAND or (meaning and meaning != "unit" and array.parent == dataset.parent)
-        listed = array.size in (1, *dataset.shape) and array.size in (1, *array.shape)
-        if not beside or not listed or meaning in known:
-            continue
-        small[key] = hdf5_file.read_small(array)
-        unit = _as_text(hdf5_file.find_attribute(array, ("units", "unit")))
-        if meaning in ("wavelength", "fwhm") and unit:
-            said[f"{meaning} units"] = unit
+    near = sorted(arrays.items(), key=lambda item: -_count_common(item[0], str(dataset.name)))
+    # First those that fit: of two cubes in a file each has its own.
+    for fits in (True, False):
+        for path, array in near:
+            key = _name_array(path, array)
+            known = {understand(name)[0] for name in (*said, *small)}
+            if not _concerns_bands(array, dataset, fits=fits) or (meaning := understand(key)[0]) in known:
+                continue
+            if not meaning and not find_misspelling(key, known):
+                continue
+            small[key] = hdf5_file.read_small(array)
+            unit = _as_text(hdf5_file.find_attribute(array, ("units", "unit")))
+            if meaning in ("wavelength", "fwhm") and unit:
+                said[f"{meaning} units"] = unit
     return said | select_said(small, dataset.shape)
+
+
+def _concerns_bands(array: h5py.Dataset, dataset: h5py.Dataset, *, fits: bool) -> bool:
+    """Whether an array beside a cube may say something of its bands: by its name, and by its length where it ``fits``.
+
+    What has one value for each band may lie anywhere, single values beside the cube.
+    """
+    meaning = understand(_name_array(str(array.name), array))[0]
+    if array.size not in array.shape and array.size != 1:
+        return False
+    if array.size == 1:
+        return fits and array.parent == dataset.parent and meaning not in ("", "unit", *PER_BAND)
+    if meaning not in PER_BAND and not (meaning != "unit" and array.parent == dataset.parent):
+        return False
+    return (array.size in dataset.shape) == fits and (fits or meaning in PER_BAND)
+
+
+def _name_array(path: str, array: h5py.Dataset) -> str:
+    """What an array is called; a coordinate of wavelengths may be called as its axis is."""
+    return "wavelength" if array.ndim == 1 and _is_coordinate(array) else path.rsplit("/", 1)[-1]
 
 
 def _is_coordinate(array: h5py.Dataset) -> bool:

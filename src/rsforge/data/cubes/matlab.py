@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.cube_headers.keys import understand
+from rsforge.data.bands.keys import find_misspelling, understand
 from rsforge.data.cube_headers.meaning import BandMeanings, read_meanings
 from rsforge.data.cubes.cube import Cube, band_axis_last, require_shape
 from rsforge.data.cubes.hdf5_file import NUMBERS, translate_errors
@@ -60,27 +60,34 @@ def open_matlab(
 
 def _is_metadata(name: str, shape: tuple[int, ...]) -> bool:
     """Whether a variable is a size, or says something of bands."""
-    return name.lower() in SIZES or (bool(understand(name)[0]) and sum(side > 1 for side in shape) <= 1)
+    if name.lower() in SIZES:
+        return True
+    return sum(side > 1 for side in shape) <= 1 and bool(understand(name)[0] or find_misspelling(name, ()))
 
 
 def select_said(metadata: Mapping[str, Array], shape: tuple[int, ...]) -> dict[str, Array]:
-    """What the variables beside a cube of ``shape`` say of its bands: those with one value, or one a band.
+    """What the variables beside a cube of ``shape`` say of its bands: those with one value, or one a band, if any is.
 
     The attribute of netCDF with the name ``scale_factor`` is a factor whatever its size; of variables large ones
     divide.
     """
-    fitting = {
+    said = {
         "scale factor" if key == "scale_factor" else key: value.ravel()
         for key, value in metadata.items()
-        if value.dtype.kind in (*NUMBERS, "b") and understand(key)[0] and (value.size == 1 or value.size in shape)
+        if value.dtype.kind in NUMBERS or (value.dtype.kind == "b" and understand(key)[0])
     }
-    # One wavelength is that of no cube.
-    return {key: value for key, value in fitting.items() if value.size > 1 or understand(key)[0] not in PER_BAND}
+    fitting = {key: value for key, value in said.items() if value.size == 1 or value.size in shape}
+    # One wavelength is that of no cube, and a list of another length is refused where there is none that fits.
+    fitting = {key: value for key, value in fitting.items() if value.size > 1 or understand(key)[0] not in PER_BAND}
+    known = {understand(key)[0] for key in fitting}
+    others = {key: value for key, value in said.items() if value.size > 1 and understand(key)[0] in PER_BAND}
+    return fitting | {key: value for key, value in others.items() if understand(key)[0] not in known}
 
 
 def _count_wavelengths(said: Mapping[str, Array], shape: tuple[int, ...]) -> int | None:
     """How many bands there are by what has one value for each; None where nothing has."""
-    return next((value.size for key, value in said.items() if understand(key)[0] == "wavelength"), None)
+    known = (value.size for key, value in said.items() if understand(key)[0] == "wavelength")
+    return next((size for size in known if size in shape), None)
 
 
 def _choose_variable(numeric: Mapping[str, tuple[int, ...]], variable: str | None) -> str:

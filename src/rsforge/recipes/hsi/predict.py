@@ -261,7 +261,7 @@ def describe(result: Mapping[str, Any]) -> str:
 
 def _describe_file(file: Mapping[str, Any]) -> str:
     if "patches" in file:
-        parts = [count_noun(file["patches"], "patch", "patches")]
+        parts = [count_noun(file["patches"], "patch")]
     else:
         _, height, width = file["size"]
         parts = [f"{height} x {width} pixels in {count_noun(file['tiles'], 'tile')}"]

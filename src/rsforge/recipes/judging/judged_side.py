@@ -12,6 +12,7 @@ from rsforge.recipes.evaluation.evaluation import MODEL
 from rsforge.recipes.verdict import KEY
 from rsforge.wording import count_noun
 
+SAID = 2  # figures that have a sentence of their own
 MOST = 256
 """More samples are not judged by at the end of a training: an evaluation takes all."""
 
@@ -66,5 +67,11 @@ def describe_judging(result: Mapping[str, Any], side: JudgedSide) -> dict[str, A
     told["better"] = bool(result[KEY]) and all(verdict["better"] for verdict in result[KEY])
     what = "chose nothing" if side.subset == "test" else "chose it"
     on = f"on {count_noun(len(side.samples), side.noun)} that {what}"
-    sentences = [f"{verdict['sentence']}, {on}." for verdict in result[KEY]]
-    return {"judged": told, "verdict": " ".join(sentences)}
+    return {"judged": told, "verdict": " ".join(f"{sentence}, {on}." for sentence in _shorten(result[KEY]))}
+
+
+def _shorten(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences on the first two figures, on each that is not better, and one that names all others."""
+    said = [verdict["sentence"] for place, verdict in enumerate(verdicts) if place < SAID or not verdict["better"]]
+    others = [verdict["figure"] for place, verdict in enumerate(verdicts) if place >= SAID and verdict["better"]]
+    return [*said, f"It is better in {', '.join(others)} too"] if others else said

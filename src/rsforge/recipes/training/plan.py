@@ -21,6 +21,8 @@ from rsforge.recipes.training.job import Compute, TrainingSpec, TrainSettings
 
 COPIES_OF_WEIGHTS = 4  # the weights, their gradient, and AdamW's two moments
 BYTES = 4
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
+ENTRY_BYTES = 300  # that a tensor takes in a checkpoint beside its numbers
 MICROS = 4  # micro-batches whose memory is found step by step
 
 
@@ -46,7 +48,10 @@ def plan(
     loader = build_loader(spec.train, settings, compute, training=True, even=spec.even)
     cadences = build_cadences(settings.loop, loader.steps_per_epoch)
     copies = COPIES_OF_WEIGHTS + settings.average.ema
-    saved = (count * BYTES * (copies - 1) + spec.remembered * loader.per_step + spec.fitted_bytes) / 2**20
+    tensors = sum(len(module.state_dict()) for module in spec.task.modules().values())
+    tensors += len(trained) * (len(MOMENTS) + settings.average.ema)
+    kept_bytes = count * BYTES * (copies - 1) + tensors * ENTRY_BYTES
+    saved = (kept_bytes + spec.remembered * loader.per_step + spec.fitted_bytes) / 2**20
     periodic = _times(cadences.save, cadences.goal, loader.steps_per_epoch)
     kept = 2 + min(periodic, settings.loop.keep_checkpoints or periodic)
     weights_only = count * BYTES / 2**20 if outputs.names.weights_only else 0.0

@@ -13,7 +13,7 @@ from rsforge.engine import devices
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
-from rsforge.metrics.image import active_units, chroma_share
+from rsforge.metrics.image import active_units, chroma_share, total_correlation
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.images_of_checkpoint import open_subset
@@ -69,11 +69,12 @@ class LatentUse:
         self.mu.append(predictions[MODEL]["mu"].flatten(1).cpu())
 
     def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
-        """``active_units`` and ``latent_numbers``, and the means of all figures by their names alone."""
+        """``active_units``, ``latent_numbers``, ``total_correlation_nats``, and means of figures by their names."""
         result |= {name: _rounded_mean(column) for name, column in values[MODEL].items()}
         result["mean_image_mse"] = _rounded_mean(values["mean_image"]["mse"])
         mu = torch.cat(self.mu)
         result |= {"active_units": active_units(mu), "latent_numbers": mu.shape[1]}
+        result["total_correlation_nats"] = total_correlation(mu)
         return []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.cube_headers.keys import concerns_values, find_misspelling, simplify, understand
+from rsforge.data.bands.keys import concerns_values, find_misspelling, simplify, understand
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""The names under which files say something of the bands of a cube, as many programs spell them."""
+"""The names under which files say something of their bands, as many programs spell them."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Said = Mapping[str, Any]
@@ -23,8 +23,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     ),
     "fwhm unit": ("fwhm units", "fwhm unit"),
     "good": (
-        "bbl", "bad band list", "bad bands list", "good bands", "good band", "good wavelengths", "good bands list",
-        "good band list", "good band mask", "good bands mask",
+        "bbl", "bad band list", "bad bands list", "good", "good bands", "good band", "good wavelengths",
+        "good bands list", "good band list", "good band mask", "good bands mask",
     ),
     "bad": ("bad band mask", "bad bands mask", "bad bands", "bad band", "is bad", "bad wavelengths"),
     "gain": ("data gain values", "data gain", "gain", "gains", "gain values", "slope"),
@@ -43,6 +43,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "unit": ("data units", "data unit", "units", "unit", "z units"),
     "band names": ("band names",),
 }  # fmt: skip
+WORDS = {"true": 1.0, "good": 1.0, "yes": 1.0, "t": 1.0, "false": 0.0, "bad": 0.0, "no": 0.0, "f": 0.0}
+"""Words for the numbers that mark good and bad bands."""
+
 SUFFIXES = {"nm": "nm", "nanometers": "nm", "nanometres": "nm", "um": "um", "micrometers": "um", "micrometres": "um"}
 _WITH_UNIT = ("wavelength", "fwhm")
 _STEMS = (
@@ -71,6 +74,11 @@ def understand(key: str) -> tuple[str, str]:
     return (meaning, SUFFIXES[found[1]]) if found and meaning in _WITH_UNIT else ("", "")
 
 
+def is_good(text: str) -> bool:
+    """Whether the mark of a band calls it good, in numbers or words."""
+    return WORDS.get(text.strip().lower(), text.strip() not in ("0", "0.0")) != 0
+
+
 def find_misspelling(key: str, known: Iterable[str]) -> str:
     """The spelling that a name is nearly, of a meaning that none of the ``known`` ones is; "" for none."""
     open_names = {name: meaning for name, meaning in _MEANINGS.items() if meaning not in set(known)}
@@ -84,3 +92,8 @@ def concerns_values(key: str) -> bool:
     """Whether a name sounds as if what it says changed the values or the bands."""
     text = simplify(key)
     return any(stem in text for stem in _STEMS)
+
+
+def name_concerning(keys: Sequence[str]) -> list[str]:
+    """Of names that are not understood those that sound as if they changed values or bands."""
+    return [key for key in keys if not understand(key)[0] and concerns_values(key)]
