@@ -14,7 +14,7 @@ from rsforge.cli.leaves import leaves
 from rsforge.cli.tree import COMMANDS
 
 # Values in the unit of the user's own files, which may be of any size and sign; only NaN and infinity are refused.
-UNBOUNDED = {"clip", "scale_offset", "valid_range"}
+UNBOUNDED = {"clip", "fill", "scale_offset", "valid_range"}
 
 NUMBERS = (int, float)
 
