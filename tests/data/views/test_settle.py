@@ -75,7 +75,7 @@ def test_a_range_in_another_unit_than_the_values_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("names", "told"),
     [(("NIR", "Red", "Green"), True), (("a", "b", "c"), True), (("Rot", "Grün", "Blau"), False),
-     (("Band 1", "Band 2", "Band 3"), False), (("B04", "B03", "B02"), False)],
+     (("Band 1", "Band 2", "Band 3"), False), (("bands", "bands", "bands"), False), (("B04", "B03", "B02"), False)],
 )  # fmt: skip
 def test_names_that_say_no_colours_are_told(tmp_path, names, told):
     path = geotiff(tmp_path / "a.tif", colours(0), names=names)

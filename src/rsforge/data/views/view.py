@@ -171,7 +171,8 @@ def find_other_names(info: RasterInfo, view: View) -> str:
     if {meaning.role for meaning in meanings} == set(COLOURS) and all(one.wavelength_nm for one in meanings):
         return ""  # designations that are those of a sensor's colours
     names = [meaning.name for meaning in meanings]
-    others = any(says_something(name) and role_of_name(name) not in COLOURS for name in names)
+    # One name for all of them tells none from another.
+    others = len(set(names)) > 1 and any(says_something(name) and role_of_name(name) not in COLOURS for name in names)
     return ", ".join(name or "-" for name in names) if others else ""
 
 
