@@ -48,3 +48,14 @@ def test_the_same_images_give_the_same_code_and_uniform_ones_a_short_one(images,
     uniform = torch.arange(8, dtype=torch.uint8).view(8, 1, 1, 1).expand(8, 3, 8, 8)
     assert len(fit_lapped_code(uniform.contiguous(), 4, 4)["encoder"]) == 1
     assert len(fit_lapped_code(uniform[:1].contiguous(), 4, 4)["encoder"]) == 0
+
+
+def test_images_of_one_colour_show_no_grid_of_patches():
+    generator = torch.Generator().manual_seed(3)
+    drawn = F.interpolate(torch.rand(40, 3, 5, 5, generator=generator), size=(32, 32), mode="bicubic")
+    images = (drawn.clamp(0, 1) * torch.tensor([1.0, 0.6, 0.3]).view(3, 1, 1) * 255).to(torch.uint8)
+    code = fit_lapped_code(images, 4, 4)
+    for colour in ((0.9, -0.3, -0.7), (-0.5, -0.2, -0.4), (0.0, 0.0, 0.0)):
+        flat = torch.tensor(colour).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+        made = decode(encode(flat, code), code)[..., 8:-8, 8:-8]
+        assert float(made.std((2, 3)).max()) < 1e-4

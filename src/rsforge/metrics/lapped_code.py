@@ -16,19 +16,22 @@ _SCALE = 100.0
 def fit_lapped_code(images: Tensor, patch: int, channels: int) -> dict[str, Tensor]:
     """Two convolutions of 3 x 3 patches that lose least of images, uint8 ``(N, C, H, W)``, through ``channels`` maps.
 
-    ``mean`` ``(C * patch**2,)`` is that of patches, in the order of ``torch.pixel_unshuffle``; ``encoder``
+    ``mean`` ``(C * patch**2,)`` is that of each colour, in the order of ``torch.pixel_unshuffle``; ``encoder``
     ``(k, C * patch**2, 3, 3)`` makes codes of patches less the mean, uncorrelated and of deviation 1, and ``decoder``
     ``(C * patch**2, k, 3, 3)`` makes them patches again; beyond edges both see zeros. k is ``channels``, or less where
-    patches vary in fewer directions. Least squares by L-BFGS from the principal components of single patches.
+    patches vary in fewer directions. Least squares by L-BFGS from the principal components of single patches, and then
+    the least change that makes images of one colour again, without a grid of patches, where k is at least C.
     """
     start = fit_patch_pca(images, patch, channels)
-    mean, components = start["mean"], start["components"]
+    mean = start["mean"].view(-1, patch**2).mean(1).repeat_interleave(patch**2)
+    components = start["components"]
     patches = F.pixel_unshuffle(images.float() / 127.5 - 1, patch) - mean.view(-1, 1, 1)
     encoder = F.pad(components[:, :, None, None], (1, 1, 1, 1))
     decoder = F.pad(components.T[:, :, None, None], (1, 1, 1, 1))
     if len(components):
         encoder, decoder = _descend(patches, *_whiten(patches, encoder, decoder))
         encoder, decoder = _whiten(patches, encoder, decoder)
+        decoder = _even_out(encoder, decoder, patch)
     return {"mean": mean, "encoder": encoder, "decoder": decoder}
 
 
@@ -56,3 +59,18 @@ def _whiten(patches: Tensor, encoder: Tensor, decoder: Tensor) -> tuple[Tensor, 
     into, out_of = (vectors / scale).T.float().flip(0), (vectors * scale).float().flip(1)
     whitened = torch.einsum("jk,kchw->jchw", into, encoder), torch.einsum("ckhw,kj->cjhw", decoder, out_of)
     return whitened[0].contiguous(), whitened[1].contiguous()
+
+
+def _even_out(encoder: Tensor, decoder: Tensor, patch: int) -> Tensor:
+    """A decoder that gives all pixels of a patch alike what it gave them on average of an image of one colour.
+
+    With ``A`` the codes ``(k, C)`` of images of one colour and ``B`` the sum of the decoder over the neighbours, pixels
+    differ by ``E``, that is ``B A`` less its mean over the pixels of a patch: ``E`` times the pseudo-inverse of ``A``
+    is taken from the weights of the patch itself.
+    """
+    codes = encoder.sum((2, 3)).view(len(encoder), -1, patch**2).sum(2)
+    made = (decoder.sum((2, 3)) @ codes).view(-1, patch**2, codes.shape[1])
+    uneven = (made - made.mean(1, keepdim=True)).flatten(0, 1)
+    even = decoder.clone()
+    even[:, :, 1, 1] -= uneven @ torch.linalg.pinv(codes)
+    return even
