@@ -20,7 +20,7 @@ def test_a_preview_that_fails_is_warned_of_once_and_the_plot_is_drawn_anyway():
         raise OSError(28, "No space left on device", "samples/epoch_1.png")
 
     preview = Preview(draw, lambda: plotted.append(1), console)
-    assert preview(Moment("epoch", 1)) == preview(Moment("epoch", 2)) == {}
+    assert preview(Moment(1)) == preview(Moment(2)) == {}
     (line,) = console.warned
     assert "sample pictures" in line and "No space left" in line and len(plotted) == 2
 
@@ -30,7 +30,7 @@ def test_an_interruption_is_no_failure_of_a_preview():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Preview(draw, lambda: None, RecordingConsole())(Moment("epoch", 1))
+        Preview(draw, lambda: None, RecordingConsole())(Moment(1))
 
 
 def test_a_training_goes_on_when_its_pictures_fail(tmp_path, monkeypatch, capsys):
