@@ -116,7 +116,7 @@ PARTS = (
         "tiny",
         1.2,
         (
-            f"rsforge vae train --config vae-tiny --data-dir {{tiles}} --epochs 10 --lr 3e-4 --test-fraction 0 "
+            f"rsforge vae train --config vae-tiny --data-dir {{tiles}} --epochs 10 --lr 3e-4 "
             f"--output-dir {{folder}}/vae-{{seed}} --seed {{seed}} {QUIET}",
             f"rsforge diffusion train --config diffusion-tiny --vae {{folder}}/vae-{{seed}}/best_model.pt "
             f"--data-dir {{tiles}} --epochs 60 --lr 1e-3 "
