@@ -62,19 +62,6 @@ def test_links_are_copied(tmp_path, follow):
     assert run(command(AUDIT, "set_files", "out")) == 0
 
 
-def test_single_bands_are_stacked(tmp_path, follow):
-    (tmp_path / "s1").mkdir()
-    for band in ("VV", "VH"):
-        write(tmp_path / "s1" / f"x_{band}.tif", ramp(16, 16, 1, "float32") - 20, transform=NORTH_UP, crs="EPSG:32632")
-    (tmp_path / "s2").mkdir()
-    write(tmp_path / "s2" / "x.tif", ramp(16, 16, 3, "uint8"), transform=NORTH_UP, crs="EPSG:32632")
-    assert "move the files of single bands away" in follow(AUDIT, tmp_path, "out")
-    for band in ("VV", "VH"):
-        (tmp_path / "s1" / f"x_{band}.tif").unlink()
-    told = run(command("data stats --data-dir {}", tmp_path))
-    assert told == 0 and (tmp_path / "s1" / "x.tif").is_file()
-
-
 def test_tars_are_extracted(tmp_path, follow):
     worlds.webdataset(tmp_path / "set" / "a.tar")
     follow(AUDIT, "set", "out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rsforge.data.bands.meaning import COLOURS, BandMeaning
+from rsforge.data.files.stack_paths import find_members, name_bands
 from rsforge.data.io import geotiff
 from rsforge.data.io.band_choice import choose_bands
 from rsforge.data.io.georeference import Grid, Mask, OpenRaster, Raster, RasterInfo
@@ -34,6 +35,7 @@ from rsforge.data.io.image_reader import (
     rotate_upright,
 )
 from rsforge.data.io.native_output import first_line, silence_libraries
+from rsforge.data.io.stacked_raster import stack_rasters
 from rsforge.data.io.windows import Window
 
 __all__ = [
@@ -104,6 +106,11 @@ def open_raster(
     window. ``alpha`` says what a band called alpha is, and ``onto`` an image onto whose grid it is resampled, as in
     ``open_with_gdal``.
     """
+    if members := find_members(path):
+        with ExitStack() as stack:
+            opened = [stack.enter_context(open_raster(one, alpha=alpha, onto=onto)) for one in members]
+            yield choose_bands(stack_rasters(path, name_bands(path), opened), bands)
+        return
     driver, orientation = _choose_decoder(path)
     if driver is None:
         yield choose_bands(_open_with_pillow(path, alpha), bands)
