@@ -70,7 +70,8 @@ def find_scene_pairs(sar: Path, optical: Path, *, warp: bool = False) -> tuple[l
 
     With ``warp`` an image that is placed by control points alone is to be resampled onto the grid of the other.
 
-    In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Only headers are read. RSF-D001
+    In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Where each of two folders holds
+    one georeferenced image, these are a scene whatever their names. Only headers are read. RSF-D001
     when a path does not exist, RSF-D002 for an unreadable header, RSF-D009 when nothing pairs, two scenes have one
     name, or sizes or grids differ.
     """
@@ -87,11 +88,24 @@ def find_scene_pairs(sar: Path, optical: Path, *, warp: bool = False) -> tuple[l
         found.pairs += _find_in_one_folder(sar)
     else:
         found = match_names(sar, sar, optical)
+        if not found.pairs and (lone := _find_lone_scene(sar, optical)):
+            found = Match(pairs=[lone])
     if not found.pairs:
         fix = "looked for SCENE/s1.* with SCENE/s2.*, SCENE_s1.* with SCENE_s2.*, and equal names in two folders"
         raise RsforgeError("RSF-D009", f"no scenes found in {sar}", where="--sar, --optical", fix=fix)
     scenes = _read_scenes(found.pairs, warp)
     return scenes, [(path.name, reason) for path, reason in found.orphans]
+
+
+def _find_lone_scene(sar: Path, optical: Path) -> tuple[str, Path, Path] | None:
+    """The one image of each of two folders, where both say their place on the ground: their names need not agree."""
+    images = [list_entries(folder, folders=False) for folder in (sar, optical)]
+    if not all(len(own) == 1 for own in images):
+        return None
+    infos = [_read_header(own[0]) for own in images]
+    if not all(info.grid is not None or info.control is not None for info in infos):
+        return None
+    return name_stem(images[1][0]), images[0][0], images[1][0]
 
 
 def holds_scene(folder: Path) -> bool:
