@@ -148,7 +148,7 @@ class RasterInfo:
 
     ``meanings`` are those of the bands; ``spare_alpha`` says that a band called alpha is no mask, and is left aside;
     ``pictures`` is the number of pictures in the file, of which the first is read; ``left_out`` are bands of a set of
-    files that lie on another grid.
+    files that lie on another grid; ``mask_beside`` says that a file beside it tells where it holds data.
     """
 
     path: Path
@@ -165,6 +165,7 @@ class RasterInfo:
     spare_alpha: bool = False
     pictures: int = 1
     left_out: tuple[str, ...] = ()
+    mask_beside: bool = False
 
     @property
     def whole(self) -> Window:

@@ -34,6 +34,7 @@ from rsforge.data.io.image_reader import (
     read_tiff_directory,
     rotate_upright,
 )
+from rsforge.data.io.mask_files import apply_mask, find_mask
 from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.stacked_raster import stack_rasters
 from rsforge.data.io.windows import Window
@@ -116,14 +117,20 @@ def open_raster(
         yield choose_bands(_open_with_pillow(path, alpha), bands)
         return
     with geotiff.open_with_gdal(path, driver=driver, bands=bands, alpha=alpha, onto=onto) as raster:
-        yield raster if orientation == 1 else _rotate_raster(raster, orientation)
+        if driver != "GTiff":
+            yield raster if orientation == 1 else _rotate_raster(raster, orientation)
+            return
+        if onto is not None and find_mask(path):
+            raise UnreadableError("the mask in a file beside it is not resampled with it")
+        with apply_mask(raster, geotiff.SAFE) as masked:
+            yield masked if orientation == 1 else _rotate_raster(masked, orientation)
 
 
 def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
     """The GDAL driver to read with, None for Pillow; and the EXIF orientation, which GDAL does not apply."""
     with _open_regular_file(path) as file:
         if is_tiff(file):
-            return _choose_tiff_decoder(file)
+            return _choose_tiff_decoder(file, find_mask(path) is None)
         file.seek(0)
         header = file.read(26)
         if header.startswith(_JPEG_2000):
@@ -135,11 +142,11 @@ def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
     return None, 1
 
 
-def _choose_tiff_decoder(file: BinaryIO) -> tuple[geotiff.Driver | None, int]:
+def _choose_tiff_decoder(file: BinaryIO, may_be_plain: bool) -> tuple[geotiff.Driver | None, int]:
     try:
         with silence_libraries():
             tags = read_tiff_directory(file)
-            if _is_plain(tags):
+            if may_be_plain and _is_plain(tags):
                 return None, 1
             # The transform of a georeferenced raster is that of its pixels as stored.
             return "GTiff", 1 if _GEO & tags.keys() else int(_first_value(tags.get(ORIENTATION, 1)))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rsforge.data.files.safe_paths import find_stray
 from rsforge.data.files.stack_paths import find_members
-from rsforge.data.io.safe_paths import find_stray
 from rsforge.data.pairs.names import list_entries, scan_names
 
 Problems = list[tuple[str, str]]

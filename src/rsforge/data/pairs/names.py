@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rsforge.data.files.safe_paths import find_stray
 from rsforge.data.files.stack_paths import POLARISATIONS, find_members, is_radar, is_stack, name_whole
 from rsforge.data.files.stacks import stack_files
 from rsforge.data.files.walk import is_image, is_left_behind
-from rsforge.data.io.safe_paths import find_stray
 from rsforge.data.names.modality_words import OPTICAL, SAR, strip_folder, strip_word
 from rsforge.data.names.near_names import describe_nearest
 from rsforge.data.tables.characters import compose

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge.data.files.digests import file_digest
+from rsforge.data.files.safe_paths import is_inside
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
-from rsforge.data.io.safe_paths import is_inside
 from rsforge.data.pairs.dataset import mirror_pair
 from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season

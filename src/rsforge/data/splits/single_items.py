@@ -13,11 +13,11 @@ from typing import Any
 
 from rsforge.data.captions.metadata import describe_table, find_inner_tables, find_tables, read_names
 from rsforge.data.cubes import hdf5_file
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.files.walk import find_images, lies_in_left_behind
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
 from rsforge.data.names.scene_names import NamedPlace, find_places, find_window

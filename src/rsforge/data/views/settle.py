@@ -81,6 +81,10 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
         some = f"{len(pictures)} of {count_noun(len(infos), 'sampled file')} {agree(len(pictures), 'holds', 'hold')}"
         settled.notes.append(f"{some} several pictures, of which the first is read: {pictures[0].path.name}")
     settled.notes += _describe_stacks(infos)
+    if beside := [info for info in infos if info.mask_beside]:
+        name = f"{beside[0].path.name}.msk"
+        some = f"{len(beside)} of {count_noun(len(infos), 'sampled file')}"
+        settled.notes.append(f"masks in files beside {some} say where they hold data: {name}")
     if settled.view.fill is None:
         _warn_of_fill(settled, _spread(files, SAMPLED), modality)
     if settled.view.span is not None:
@@ -175,7 +179,7 @@ def _note_order(settled: Settled, infos: Sequence[RasterInfo], modality: Modalit
 
 
 def _note_scales(settled: Settled, infos: Sequence[RasterInfo], modality: Modality) -> None:
-    """Say which scales and offsets of the metadata are applied."""
+    """Say which scales and offsets are applied."""
     found: Counter[tuple[float, float]] = Counter()
     for info in infos:
         if info.dtype == "uint8" and modality == "optical" and settled.view.span is None:
@@ -183,7 +187,8 @@ def _note_scales(settled: Settled, infos: Sequence[RasterInfo], modality: Modali
         found.update({(meaning.scale, meaning.offset) for meaning in info.meanings} - {(1.0, 0.0)})
     if found:
         parts = [f"scale {scale:g} and offset {offset:g} in {count}" for (scale, offset), count in found.most_common(3)]
-        settled.notes.append(f"values are scaled as metadata say: {', '.join(parts)} of {len(infos)} sampled files")
+        said = f"values are scaled as metadata or the names of products say: {', '.join(parts)}"
+        settled.notes.append(f"{said} of {len(infos)} sampled files")
 
 
 def _describe_stacks(infos: Sequence[RasterInfo]) -> list[str]:

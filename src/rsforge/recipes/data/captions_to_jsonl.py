@@ -13,7 +13,7 @@ from rsforge.data.captions.caption_files import CaptionFile, read_caption_file
 from rsforge.data.captions.tables import EXTRACT, Line, json_line
 from rsforge.data.captions.token_counts import make_counter
 from rsforge.data.clip_tokenizer import LIMIT
-from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.names.sides import are_several
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
