@@ -68,6 +68,21 @@ def test_tars_are_extracted(tmp_path, follow):
     assert run(command(AUDIT, "OUT/rsicd_images", "out")) == 0
 
 
+@pytest.mark.parametrize("place", ["my set", "my set/a.tar.gz"])
+def test_compressed_tars_are_unpacked(tmp_path, follow, place):
+    worlds.webdataset(tmp_path / "my set" / "a.tar")
+    subprocess.run(["gzip", tmp_path / "my set" / "a.tar"], check=True)
+    line = "data parquet-to-jsonl --output-dir out --parquet-path {}"
+    assert "gunzip -k" in follow(line, tmp_path / place)
+    assert run(command(line, tmp_path / "my set" / "a.tar")) == 0
+
+
+def test_folders_of_compressed_tars_say_so(tmp_path, follow):
+    worlds.webdataset(tmp_path / "set" / "a.tar")
+    subprocess.run(["gzip", tmp_path / "set" / "a.tar"], check=True)
+    assert "gunzip -k" in follow(AUDIT, "set", "out")
+
+
 def test_sides_that_are_stated_become_a_split(tmp_path, follow):
     for k, side in enumerate(("train", "test")):
         for n in range(2):
