@@ -49,6 +49,7 @@ def test_what_belongs_to_a_set_and_is_no_band_lies_beside_it():
 
 def test_the_other_side_of_a_pair_does_not_lie_beside():
     assert stack("P_VV.tif", "P_VH.tif", "P_s2.tif")[0] == ["P_{VV,VH}.tif", "P_s2.tif"]
+    assert stack("VV_P.tif", "VH_P.tif", "rgb_P.tif")[0] == ["{VV,VH}_P.tif", "rgb_P.tif"]
     assert stack("P_VV.tif", "P_VH.tif", "P_B02.tif", "P_B03.tif")[0] == ["P_{VV,VH}.tif", "P_{B02,B03}.tif"]
 
 

@@ -28,11 +28,12 @@ class Stacked:
 
 @dataclass(frozen=True)
 class _BandFile:
-    """A file of one band: what is left of its path, with marks where words stood, and where it lies."""
+    """A file of one band: what is left of its path, with marks where ``words`` stood, and where it lies."""
 
     path: Path
     band: str
     metres: int
+    words: tuple[str, ...]
     template: str
     place: Path
 
@@ -90,7 +91,8 @@ def _read_name(path: Path) -> _BandFile | None:
     place = path.parent.parent if varied else path.parent
     parent = place / "\0" if varied else place
     metres = next((int(word["metres"]) for word in words if word["metres"]), 0)
-    return _BandFile(path, band, metres, str(parent / (stem + path.suffix)), place)
+    taken = [path.parent.name] * varied + [word[0] for word in words] + ([safe[2]] if safe else [])
+    return _BandFile(path, band, metres, tuple(taken), str(parent / (stem + path.suffix)), place)
 
 
 def _find_beside(
@@ -102,21 +104,26 @@ def _find_beside(
     for one in (one for own in several.values() for one in own):
         folder = one.path.parent
         if folder.name.upper() not in POLARISATIONS:
-            prefix = _LEVEL.sub("", Path(one.template).name.split("\0")[0].rstrip(SEPARATORS))
-            prefixes[folder][prefix].add(one.band)
-            places[folder] = one.place
+            stem = Path(one.template).stem
+            prefix = _LEVEL.sub("", stem.split("\0")[0].rstrip(SEPARATORS))
+            if prefix or stem == "\0":  # where names begin with bands, others need not belong to sets
+                prefixes[folder][prefix].add(one.band)
+                places[folder] = one.place
     beside = {}
     for path in paths:
         found = read.get(path)
         if path.parent not in prefixes or (found and found.key in several):
             continue
-        for prefix, bands in prefixes[path.parent].items():
-            rest = path.stem.removeprefix(prefix) if path.stem.startswith(prefix) else ""
-            named = bool(rest) and (not prefix or rest[0] in SEPARATORS)
-            own_side = not _OTHER_SIDE.match(rest.lstrip(SEPARATORS))
-            if named and own_side and not (found and found.band in bands):
+        for prefix in _list_beginnings(path.stem) & prefixes[path.parent].keys():
+            own_side = not _OTHER_SIDE.match(path.stem[len(prefix) :].lstrip(SEPARATORS))
+            if own_side and not (found and found.band in prefixes[path.parent][prefix]):
                 beside[path] = places[path.parent]
     return beside
+
+
+def _list_beginnings(stem: str) -> set[str]:
+    """What stands before each separator of a name, and nothing."""
+    return {stem[:k].rstrip(SEPARATORS) for k, sign in enumerate(stem) if sign in SEPARATORS} | {""}
 
 
 def _choose_folders(
@@ -154,12 +161,7 @@ def _order(band: str) -> tuple[int, int, str]:
 
 def _write_braces(chosen: Sequence[_BandFile]) -> Path:
     """The path of a set: where the templates have marks, the words of the files in their order."""
-    names = [str(one.path) for one in chosen]
-    pieces = chosen[0].template.split("\0")
-    pattern = re.compile("(.*?)".join(map(re.escape, pieces)), re.DOTALL)
-    found = [pattern.fullmatch(name) for name in names]
-    columns = zip(*(match.groups() for match in found if match), strict=True)
-    text = pieces[0]
-    for words, piece in zip(columns, pieces[1:], strict=True):
-        text += "{" + ",".join(words) + "}" + piece
-    return Path(text)
+    first, *pieces = chosen[0].template.split("\0")
+    columns = zip(*(one.words for one in chosen), strict=True)
+    braces = ("{" + ",".join(words) + "}" + piece for words, piece in zip(columns, pieces, strict=True))
+    return Path(first + "".join(braces))
