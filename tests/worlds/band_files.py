@@ -12,6 +12,7 @@ from affine import Affine
 from tests.worlds.rasters import NORTH_UP, write
 
 BANDS = ("B02", "B03", "B04", "B05")
+PRODUCT = "LC08_L2SP_190024_20200518_20200820_02_T1"
 _COARSE = ("B05", "B8A")
 
 
@@ -56,3 +57,15 @@ def bigearthnet(root: Path, *, count: int = 2) -> Path:
             path = root / f"BigEarthNet-{folder}"
             (path / f"{path.name}_labels_metadata.json").write_text(json.dumps({"labels": [], **facts}))
     return root
+
+
+def write_product(
+    root: Path, bands: Sequence[str] = ("SR_B2", "SR_B3", "SR_B4"), product: str = PRODUCT, **profile
+) -> Path:
+    """The path of a set of Landsat: 8000 and 1000 times its number in each band, and 0 in the first row."""
+    root.mkdir(exist_ok=True)
+    for band in bands:
+        values = np.full((4, 4, 1), 8000 + 1000 * int(band[-1]), np.uint16)
+        values[0] = 0
+        write(root / f"{product}_{band}.TIF", values, **profile)
+    return root / f"{product}_SR_{{{','.join(band[3:] for band in bands)}}}.TIF"

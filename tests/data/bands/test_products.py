@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from rsforge.data.bands.products import find_central_wavelength, find_scale, is_collection2, is_surface_band
 from rsforge.data.io.rasters import open_raster, read_info
 from rsforge.data.views.settle import Request, settle_view
 from rsforge.data.views.view import View, read_view
-from tests.worlds.rasters import write
-
-PRODUCT = "LC08_L2SP_190024_20200518_20200820_02_T1"
-
-
-def write_product(root, bands=("SR_B2", "SR_B3", "SR_B4"), product=PRODUCT, **profile):
-    root.mkdir(exist_ok=True)
-    for band in bands:
-        values = np.full((4, 4, 1), 8000 + 1000 * int(band[-1]), np.uint16)
-        values[0] = 0
-        write(root / f"{product}_{band}.TIF", values, **profile)
-    return root / f"{product}_SR_{{{','.join(band[3:] for band in bands)}}}.TIF"
+from tests.worlds.band_files import PRODUCT, write_product
 
 
 @pytest.mark.parametrize(

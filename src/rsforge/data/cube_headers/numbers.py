@@ -29,6 +29,7 @@ def parse_numbers(value: Any, words: Mapping[str, float] = {}) -> F64 | None:
 
 
 def as_text(value: object) -> str:
+    """A value of a header as text, where it may be bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 

@@ -116,7 +116,8 @@ def _read_numbers(info: RasterInfo, metadata: BandMetadata, request: BandRequest
         raise RsforgeError("RSF-D010", what, where=str(info.path), fix="leave --values out")
     guessed = request.values == "auto" and not stated and whole and _is_product(info, metadata)
     if request.values == "collection2" or own or guessed:
-        note = "its numbers are read as those of Landsat Collection 2 Level 2" if guessed else ""
+        said = guessed or (own and is_collection2(info.path.name))
+        note = "its numbers are read as those of Landsat Collection 2 Level 2" if said else ""
         return _Numbers(ones * COLLECTION2[0], ones * COLLECTION2[1], "reflectance", (*fills, 0.0), note)
     if whole and not stated and request.values == "auto":
         what = f"{info.path.name} holds whole numbers ({info.dtype}) and states no scale"
