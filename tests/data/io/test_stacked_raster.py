@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from rsforge.data.files.digests import file_digest
+from rsforge.data.files.walk import find_images
 from rsforge.data.io.image_reader import UnreadableError, read_bytes
 from rsforge.data.io.rasters import open_raster, read_info, read_raster
 from rsforge.data.io.windows import Window
@@ -65,6 +67,28 @@ def test_what_is_no_band_of_the_set_is_named(tmp_path, fault):
     reasons = {"missing": "No such file", "bands": "one band VH of a set and has 2 bands", "name": "that it holds VV"}
     with pytest.raises(UnreadableError, match=reasons[fault]):
         read_info(tmp_path / "p_{VV,VH}.tif")
+
+
+def test_pictures_of_polarisations_in_colours_are_grey(tmp_path):
+    for k, band in enumerate(("vv", "vh")):
+        (tmp_path / band).mkdir()
+        grey = ramp(16, 16, 1, "uint8") // 2 + 50 * k
+        Image.fromarray(np.repeat(grey, 3, axis=2)).save(tmp_path / band / f"a_{band}.png")
+    (path,) = find_images(tmp_path)
+    read = read_raster(path)
+    assert read.values.shape == (16, 16, 2) and [meaning.role for meaning in read.info.meanings] == ["vv", "vh"]
+    assert np.array_equal(read.values[..., 1], read.values[..., 0] + 50)
+
+
+def test_a_band_alone_is_told_from_its_set(tmp_path):
+    band_files.radar(tmp_path)
+    with pytest.raises(BandsError) as refused, open_view(tmp_path / "p_VV.tif", View(("vv", "vh")), "sar"):
+        pass
+    assert "p_{VV,VH}.tif' in quotes" in refused.value.fix and refused.value.error.fix == refused.value.fix
+    band_files.radar(tmp_path / "alone", bands=("VV",))
+    with pytest.raises(BandsError) as refused, open_view(tmp_path / "alone/p_VV.tif", View(("vv", "vh")), "sar"):
+        pass
+    assert "set" not in refused.value.fix
 
 
 def test_a_pixel_holds_data_where_any_band_does(tmp_path):

@@ -72,6 +72,15 @@ def stack_files(paths: Iterable[Path]) -> Stacked:
     return result
 
 
+def find_set(path: Path) -> Path | None:
+    """The set that a file belongs to with others of its folder; None for a file by itself."""
+    own = _read_name(path)
+    if own is None or not path.parent.is_dir():
+        return None
+    alike = [one for one in map(_read_name, path.parent.iterdir()) if one and one.key == own.key]
+    return _write_braces(_choose_finest(alike)) if len({one.band for one in alike}) > 1 else None
+
+
 def _read_name(path: Path) -> _BandFile | None:
     """What the name of a file of one band says, or that of its folder for polarisations; None for any other file."""
     words = list(WORD.finditer(path.stem))

@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from rsforge.data.bands.meaning import POLARISATIONS, BandMeaning, find_roles, role_of_name
+from rsforge.data.bands.meaning import COLOURS, POLARISATIONS, BandMeaning, find_roles, role_of_name
 from rsforge.data.io.georeference import BandMetadata, OpenRaster, Raster, RasterInfo, find_difference
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 from rsforge.wording import count_noun
+
+_RADAR = {role.upper() for role in POLARISATIONS}
 
 
 def stack_rasters(path: Path, names: Sequence[str], rasters: Sequence[OpenRaster]) -> OpenRaster:
@@ -21,6 +24,7 @@ def stack_rasters(path: Path, names: Sequence[str], rasters: Sequence[OpenRaster
     Bands lie on the grid of the smallest pixels; those of other sizes or grids are left out and named, not resampled.
     ``UnreadableError`` where a file holds several bands, or says that it holds another polarisation than its name.
     """
+    rasters = [_take_grey(raster) if name in _RADAR else raster for name, raster in zip(names, rasters, strict=True)]
     for name, raster in zip(names, rasters, strict=True):
         _check_band(name, raster.info)
     finest = max(rasters, key=lambda raster: raster.info.height * raster.info.width)
@@ -28,6 +32,20 @@ def stack_rasters(path: Path, names: Sequence[str], rasters: Sequence[OpenRaster
     left_out = tuple(name for k, name in enumerate(names) if k not in kept)
     meanings = find_roles([replace(rasters[k].info.meanings[0], name=names[k], role="") for k in kept])
     return _join(path, [rasters[k] for k in kept], meanings, left_out)
+
+
+def _take_grey(raster: OpenRaster) -> OpenRaster:
+    """A picture of a polarisation in colours as grey, by ITU-R BT.601 luma; others as they are."""
+    if tuple(meaning.role for meaning in raster.info.meanings) != COLOURS or raster.info.dtype != "uint8":
+        return raster
+    info = replace(raster.info, bands=1, mode="L", meanings=(BandMeaning(role="grey"),))
+
+    def read(window: Window) -> Raster:
+        colours = raster.read(window)
+        grey = np.asarray(Image.fromarray(colours.values).convert("L"))
+        return Raster(grey[..., None], colours.valid, info)
+
+    return OpenRaster(info, read)
 
 
 def _check_band(name: str, info: RasterInfo) -> None:
