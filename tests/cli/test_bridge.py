@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rsforge.cli.leaves import leaves
+from rsforge.settings.cyclegan import CycleGanTranslateSettings
+
 TRAIN = ("vae", "train", "--data-dir", "x")
 
 
@@ -192,3 +195,9 @@ def test_base_dir_joins_what_the_recipe_receives(shell, kitchen):
     assert (s.data.data_dir, s.run.resume, s.run.output_dir) == ("/w/x", "/w/last.pt", Path("/abs"))
     assert shell("vae", "train", "--data-dir", "synthetic", "--base-dir", "/w", "--resume").code == 0
     assert (kitchen.settings.data.data_dir, kitchen.settings.run.resume) == ("synthetic", "auto")
+
+
+def test_commas_in_braces_are_of_one_name():
+    leaf = leaves(CycleGanTranslateSettings)["input"]
+    assert leaf.read("a/P_{VV,VH}.tif,b.tif, c.tif") == ["a/P_{VV,VH}.tif", "b.tif", "c.tif"]
+    assert leaf.read(["{a,b}_{1,2}.tif", "x{,y"]) == ["{a,b}_{1,2}.tif", "x{", "y"]

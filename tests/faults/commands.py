@@ -73,6 +73,12 @@ def table(place: Path) -> None:
     (place / "captions.txt").write_text("".join(lines))
 
 
+def table_with_images(place: Path) -> None:
+    shutil.copytree(FORMER / "tiles", place / "images")
+    names = sorted(path.name for path in (place / "images").iterdir() if path.suffix == ".png")
+    (place / "images" / "captions.txt").write_text("".join(f"{name}\ta field\n" for name in names))
+
+
 def classes(place: Path) -> None:
     shutil.copytree(FORMER / "tiles", place / "given")
 
@@ -176,6 +182,8 @@ COMMANDS = (
             "--resolution 16 --num-workers 2", f"{DATA}.parquet_to_jsonl", rows),
     Command("data captions-to-jsonl", "data captions-to-jsonl --caption-file captions.txt --output-file out.jsonl",
             f"{DATA}.captions_to_jsonl", table, 8),
+    Command("data captions-to-jsonl, tar", "data captions-to-jsonl --caption-file images/captions.txt --images-dir "
+            "images --output-file out.tar", f"{DATA}.captions_to_jsonl", table_with_images, 8),
     Command("data prepare-classes", "data prepare-classes --data-dir given --output-dir out --figs-dir figs",
             f"{DATA}.prepare_classes", classes),
     Command("data tile", "data tile --sar given --optical given --size 16 --output-dir out", f"{DATA}.tile",

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from rsforge.cli.main import run
+from rsforge.data.files.stack_paths import find_members
 from rsforge.data.io.rasters import read_info, read_raster
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.reading import find_radiometry, open_pair
@@ -38,9 +40,18 @@ def test_real_sets_pair_without_orphans(real_data, name, layout, count, scenes, 
             open_pair(index.pairs[0], radiometry)
 
 
-def test_one_file_a_band_is_refused_by_name(real_data):
-    with pytest.raises(RsforgeError, match="BigEarthNet"):
-        find_pairs(real_data / "sar_optical" / "bigearthnet_pairs")
+def test_patches_of_bigearthnet_are_the_bands_of_their_files(real_data):
+    index = find_pairs(real_data / "sar_optical" / "bigearthnet_pairs")
+    assert (index.layout, len(index.pairs)) == ("bigearthnet", 6) and index.orphans == index.problems == []
+    for pair in index.pairs:
+        sar, optical = read_raster(pair.sar), read_raster(pair.optical)
+        assert [meaning.role for meaning in sar.info.meanings] == ["vv", "vh"]
+        assert [meaning.name for meaning in optical.info.meanings] == ["B02", "B03", "B04", "B08"]
+        for image in (sar, optical):
+            for k, meaning in enumerate(image.info.meanings):
+                file = next(one for one in find_members(image.info.path) if one.stem.endswith(meaning.name))
+                with rasterio.open(file) as source:
+                    assert np.array_equal(image.values[..., k], source.read(1)) and source.crs is not None
 
 
 def test_real_scenes_are_cut(real_data, tmp_path):

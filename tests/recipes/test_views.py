@@ -25,6 +25,7 @@ from rsforge.settings.data_pairs import StatsSettings
 from rsforge.settings.images import TileSettings
 from rsforge.settings.pairs import PairTrainingSettings
 from rsforge.settings.views import ViewSettings
+from tests.worlds import band_files
 from tests.worlds.awkward_images import colours, decibels, geotiff, picture, tag_file, write_pair
 from tests.worlds.commands import rsforge
 from tests.worlds.consoles import RecordingConsole
@@ -310,3 +311,28 @@ def test_declared_colours_of_8_bits_survive_the_cut(tmp_path, console):
     assert rsforge(line, scene / "s1.tif", scene / "s2.tif", tmp_path / "cut") == 0
     red, green, blue = load(tmp_path / "cut", console).plain[0, 0][1].mean((1, 2)).tolist()
     assert red > green > blue
+
+
+def test_files_of_one_band_are_read_as_one_image_and_said(tmp_path, console):
+    band_files.pairs(tmp_path)
+    sets = load(tmp_path, console, range=("0", "500"))
+    assert sets.train[0, 0][0].shape[0] == 2 and sets.identity["views"]["sar"] == {"bands": ["vv", "vh"]}
+    assert console.has_line("read as one image: VV, VH in 3 of 3")
+    assert console.has_line("B05 is left out: the pixels lie on another grid")
+
+
+def test_a_set_that_lacks_a_band_is_named_with_it(tmp_path, console):
+    band_files.pairs(tmp_path)
+    (tmp_path / "s1" / "p1_VH.tif").unlink()
+    with pytest.raises(RsforgeError) as refused:
+        load(tmp_path, console, range=("0", "500"))
+    assert "p1_{VV}.tif" in refused.value.found and "no band 'vh'" in refused.value.found
+    assert refused.value.fix.startswith("add the file of the band to its set, or name with --sar-bands")
+    assert load(tmp_path, console, range=("0", "500"), sar_bands=("vv",)).identity["train"] == 3
+
+
+def test_the_audit_names_what_lies_beside_bands(tmp_path, console):
+    band_files.pairs(tmp_path)
+    band_files.radar(tmp_path / "s1", "{stem}_{band}_map.tif", stem="p1", bands=("inc",))
+    contents = find_contents(tmp_path)
+    assert contents.unclaimed_files == ["s1/p1_inc_map.tif"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -28,6 +29,9 @@ def canonical(name: str) -> str:
 def nearest(name: str, names: Iterator[str] | list[str]) -> str:
     """The one of ``names`` most like ``name``, or nothing."""
     return next(iter(get_close_matches(name, list(names), 1, 0.6)), "")
+
+
+_COMMA = re.compile(r",(?![^{}]*\})")
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,8 @@ def _marks(annotation: Any) -> list[Any]:
 
 
 def _parts(item: Any) -> list[Any]:
-    return [p.strip() for p in item.split(",") if p.strip()] if isinstance(item, str) else [item]
+    """The parts of a text between commas; those in braces are of one name, ``P_{VV,VH}.tif``."""
+    return [p.strip() for p in _COMMA.split(item) if p.strip()] if isinstance(item, str) else [item]
 
 
 @lru_cache

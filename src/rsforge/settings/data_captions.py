@@ -68,7 +68,10 @@ class CaptionsSettings(Section):
     """Settings of ``rsforge data captions-to-jsonl``."""
 
     caption_file: Path = Field(description="Table of file name, tab, caption.")
-    output_file: Path = Field(Path("metadata.jsonl"), description="File of JSON lines to write.")
+    output_file: Path = Field(
+        Path("metadata.jsonl"),
+        description="File of JSON lines to write; a name in .tar becomes a shard of WebDataset, with the images.",
+    )
     base_dir: Path = Field(Path(), description=BASE_DIR)
     images_dir: Path | None = Field(None, description="Folder of the images: every one named must be there.")
     tokenizer: Path | None = Field(None, description=TOKENIZER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rsforge.data.cube_headers.meaning import parse_numbers, read_meanings
+from rsforge.data.cube_headers.meaning import read_meanings
 from rsforge.data.cubes.formats import open_cube
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
@@ -130,11 +130,6 @@ def test_bands_are_chosen_with_all_that_is_said_of_them():
     assert turned.scale.tolist() == [3, 1] and turned.fwhm_nm is None
 
 
-def test_numbers_in_texts_and_arrays():
-    assert parse_numbers("{1; 2,3 4}").tolist() == [1, 2, 3, 4] and parse_numbers(b"5").tolist() == [5]
-    assert parse_numbers("a") is None and parse_numbers("") is None and parse_numbers(np.int8(3)).tolist() == [3]
-
-
 def test_what_is_said_twice_is_named():
     found = read_meanings({"wavelength": [400, 500], "wavelengths": [1, 2], "wavelength units": "nm"}, 2)
     assert found.wavelength_nm.tolist() == [400, 500] and "also says wavelengths, which is not used" in found.notes[0]
@@ -166,3 +161,18 @@ class Shortened(Stored):
 
 def test_wavelengths_with_a_unit_each_are_read():
     assert read_meanings({"wavelength": ["400 nm", "0.5 um"]}, 2).wavelength_nm.tolist() == [400, 500]
+
+
+def test_commas_are_decimals_where_the_numbers_are_too_many_otherwise():
+    said = {
+        "wavelength": "400,5, 410,25; 420", "fwhm": "9,5, 9,5, 10", "wavelength units": "nm",
+        "reflectance scale factor": "10000,0", "data ignore value": "-9999,0", "data gain values": "0,5, 1, 2",
+        "valid range": "0,5; 9999,0",
+    }  # fmt: skip
+    meanings = read_meanings(said, 3)
+    assert meanings.wavelength_nm.tolist() == [400.5, 410.25, 420] and meanings.fwhm_nm.tolist() == [9.5, 9.5, 10]
+    assert meanings.scale == pytest.approx([5e-5, 1e-4, 2e-4]) and meanings.fill == -9999
+    assert meanings.valid_range == (0.5, 9999)
+    assert read_meanings({"wavelength": "400,500,600"}, 3).wavelength_nm.tolist() == [400, 500, 600]
+    with pytest.raises(UnreadableError, match="there are 6 for 3 bands"):
+        read_meanings({"wavelength": "400,5,410,5,420,5"}, 3)  # which commas separate is not to be seen

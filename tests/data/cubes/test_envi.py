@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from rasterio.crs import CRS
 
-from rsforge.data.cubes.envi import open_envi, read_header
+from rsforge.data.cubes.envi import open_envi, read_header, read_map_info
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
 
@@ -205,3 +205,16 @@ def test_fields_of_the_format_may_have_underscores(tmp_path):
     for name in ("data type", "header offset", "byte order"):
         header.write_text(header.read_text().replace(name, name.replace(" ", "_")))
     assert open_envi(path).read(Window(0, 0, 5, 7))[0] == pytest.approx(VALUES / 10, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UTM, 1,0, 1,0, 500000,5, 5500000,0, 10,0, 20,5, 32, North, WGS-84",
+        "UTM; 1; 1; 500000,5; 5500000; 10; 20,5; 32; North; WGS-84",
+        "UTM,1,1,500000.5,5500000,10,20.5,32,North,WGS-84",
+    ],
+)
+def test_places_with_commas_for_decimals(text):
+    grid = read_map_info(text, "")
+    assert grid.transform == (10, 0, 500000.5, 0, -20.5, 5500000) and grid.crs

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rsforge.data.files.stack_paths import name_bands
 from rsforge.data.pairs.index import find_pairs
-from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
-from rsforge.errors import RsforgeError
+from rsforge.data.pairs.layouts import find_layout, holds_pair_folders
+from tests.worlds import band_files
 from tests.worlds.pair_folders import (
     find_refused,
     pair_names,
@@ -53,21 +54,37 @@ def test_nothing_to_pair_is_said_with_what_was_looked_for(tmp_path):
     find_refused("RSF-U005", tmp_path, layout="captions")
 
 
-def test_one_file_a_band_is_refused_by_name(tmp_path):
-    touch(tmp_path, "S1/P1/P1_labels_metadata.json", "S1/P1/P1_VV.tif", "S2/Q1/Q1_labels_metadata.json")
-    assert "BigEarthNet" in find_refused("RSF-D009", tmp_path).what
-
-
 def test_a_declared_layout_is_not_looked_for(tmp_path):
     touch(tmp_path, "r_000/s1_000/1.png", "r_000/s2_000/1.png", "sar/1.png", "rgb/1.png")
     assert find_layout(tmp_path, "names").groups[0].sar.name == "sar"
     assert find_layout(tmp_path, "auto").name == "regions"
 
 
-def test_the_bands_of_a_product_of_sentinel_2_are_no_plain_images(tmp_path):
-    folder = tmp_path / "S2A.SAFE" / "GRANULE" / "L2A_T33" / "IMG_DATA" / "R10m"
-    touch(folder, *(f"T33UXP_20240101_{band}_10m.jp2" for band in ("B02", "B03", "B04", "B08")))
-    with pytest.raises(RsforgeError, match="one file a band") as refused:
-        refuse_single_bands(tmp_path)
-    order = [refused.value.fix.index(f"_{band}_10m") for band in ("B04", "B03", "B02")]
-    assert order == sorted(order) and "--driver GTiff" in refused.value.fix  # else JPEG 2000 again, which loses
+@pytest.mark.parametrize(
+    ("sar", "optical"),
+    [
+        ("s1/{stem}_{band}.tif", "s2/{stem}_{band}.tif"),
+        ("{stem}_{band}.tif", "{stem}_{band}.tif"),
+        ("SAR/{band}/{stem}.tif", "PS-RGB/{stem}_{band}.tif"),
+        ("{band}/{stem}.tif", "optical/{stem}_{band}.tif"),
+        ("S/s1/s1_{stem}_{band}.tif", "S/s2/s2_{stem}_{band}.tif"),
+    ],
+)
+def test_sets_of_bands_pair_as_images_do(tmp_path, sar, optical):
+    for n in range(4):
+        band_files.radar(tmp_path, sar, stem=f"p{n}")
+        band_files.optical(tmp_path, optical, stem=f"p{n}")
+    index = find_pairs(tmp_path)
+    assert len(index.pairs) == 4 and index.orphans == index.problems == []
+    assert name_bands(index.pairs[0].sar) == ["VV", "VH"] and name_bands(index.pairs[0].optical) == [
+        "B02",
+        "B03",
+        "B04",
+        "B05",
+    ]
+    assert holds_pair_folders(tmp_path) or sar.startswith("{band}")
+
+
+def test_folders_of_polarisations_of_other_images_stay_apart(tmp_path):
+    touch(tmp_path, "VV/1.png", "VH/2.png", "s2/1.png")
+    assert "VH, VV" in find_refused("RSF-D009", tmp_path, layout="names").found

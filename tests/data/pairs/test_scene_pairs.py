@@ -10,6 +10,7 @@ from rasterio.rpc import RPC
 from rsforge.data.io.native_output import silence_libraries
 from rsforge.data.pairs.scene_pairs import find_scene_pairs, holds_scene, safe_name
 from rsforge.errors import RsforgeError
+from tests.worlds import band_files
 from tests.worlds.awkward_images import write_upside_down
 from tests.worlds.pair_folders import touch
 from tests.worlds.rasters import NORTH_UP, ramp, write
@@ -115,3 +116,25 @@ def test_numbered_images_are_no_scene(tmp_path):
     assert not holds_scene(tmp_path)
     touch(tmp_path / "scene", "s1.tif", "s2.tif")
     assert holds_scene(tmp_path / "scene")
+
+
+def test_sets_of_bands_are_scenes(tmp_path):
+    for name in ("lake", "town"):
+        band_files.radar(tmp_path, stem=name)
+        band_files.optical(tmp_path, stem=name)
+    scenes, _ = find_scene_pairs(tmp_path, tmp_path)
+    assert [(scene.name, scene.sar.bands, scene.optical.bands) for scene in scenes] == [("lake", 2, 3), ("town", 2, 3)]
+    ((scene,), _) = find_scene_pairs(tmp_path / "lake_{VV,VH}.tif", tmp_path / "lake_{B02,B03,B04}.tif")
+    assert scene.name == "lake" and scene.sar.bands == 2
+    band_files.radar(tmp_path / "s", "sea/{band}.tif")
+    band_files.optical(tmp_path / "s", "sea/{band}.tif")
+    assert [scene.name for scene in find_scene_pairs(tmp_path / "s", tmp_path / "s")[0]] == ["sea"]
+
+
+def test_the_one_image_of_each_of_two_folders_is_a_scene_where_both_say_their_place(tmp_path):
+    band_files.radar(tmp_path / "rtc", stem="S1A_IW_2020")
+    band_files.optical(tmp_path / "msi", stem="T32UPU_2020")
+    ((scene,), orphans) = find_scene_pairs(tmp_path / "rtc", tmp_path / "msi")
+    assert scene.name == "T32UPU_2020" and orphans == []
+    write_gray(tmp_path, "one/x.png", "other/y.png")
+    scenes_refused("RSF-D009", tmp_path / "one", tmp_path / "other")

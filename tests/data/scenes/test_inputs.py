@@ -7,6 +7,7 @@ import pytest
 
 from rsforge.data.scenes.inputs import InputImage, find_inputs
 from rsforge.errors import RsforgeError
+from tests.worlds import band_files
 from tests.worlds.pairs import save, write_pairs
 
 
@@ -72,3 +73,12 @@ def test_of_pairs_only_the_wanted_modality_is_taken(tmp_path):
     for path in (tmp_path / "urban" / "s1").iterdir():
         path.unlink()
     assert "on the side sar" in refused(tmp_path).what
+
+
+def test_sets_of_bands_are_images_with_the_names_that_their_files_share(tmp_path):
+    for stem in ("a", "b"):
+        band_files.radar(tmp_path / "x", stem=stem)
+    (tmp_path / "list.txt").write_text("x/a_{VV,VH}.tif\nx/a_{VV,HH}.tif\n")
+    assert names(tmp_path) == ["x/a.tif", "x/b.tif"] and names(tmp_path / "x" / "b_{VV,VH}.tif") == ["b.tif"]
+    found = find_inputs([tmp_path / "list.txt"], modality="sar")
+    assert [image.name for image in found.images] == ["x/a.tif"] and "no such file" in found.missing[0][1]

@@ -9,6 +9,7 @@ import rasterio
 from rsforge.data.io.windows import Window
 from rsforge.data.scenes.landsat_scene import BandRequest, open_landsat
 from rsforge.errors import RsforgeError
+from tests.worlds.band_files import write_product
 from tests.worlds.spectral_checkpoints import draw_landsat, write_landsat
 
 
@@ -103,3 +104,13 @@ def test_a_file_that_is_no_raster_is_refused(tmp_path):
     with pytest.raises(RsforgeError) as caught:
         read(tmp_path / "a.tif")
     assert caught.value.code == "RSF-D002"
+
+
+def test_a_folder_as_downloaded_is_one_scene_of_reflectance(tmp_path):
+    path = write_product(tmp_path, tuple(f"SR_B{k}" for k in range(1, 8)))
+    names = ("blue", "green", "red", "nir")
+    with open_landsat(path, BandRequest(4, "landsat8", names)) as scene:
+        assert scene.unit == "reflectance" and any("Collection 2" in note for note in scene.notes)
+        values = scene.read(scene.info.whole)
+        assert values[:, 1, 0] == pytest.approx([0.075, 0.1025, 0.13, 0.1575], abs=1e-6)
+        assert np.isnan(values[:, 0]).all()

@@ -8,7 +8,9 @@ import pytest
 
 from rsforge.data.io.windows import Window
 from rsforge.data.splits.contents import find_contents
+from rsforge.data.splits.single_items import image_items, name_scenes
 from rsforge.errors import RsforgeError
+from tests.worlds import band_files
 from tests.worlds.cube_patches import write_patches
 
 
@@ -44,3 +46,14 @@ def test_a_broken_file_of_patches_is_named(tmp_path):
     with pytest.raises(RsforgeError, match=r"a\.h5") as caught:
         find_contents(tmp_path)
     assert caught.value.code == "RSF-D008"
+
+
+def test_sets_of_bands_are_of_the_scene_that_their_names_tell(tmp_path):
+    for scene in ("lake", "town"):
+        for col in (0, 16):
+            band_files.optical(tmp_path, stem=f"{scene}_r00000_c{col:05}")
+            band_files.optical(tmp_path / "cut", "{stem}_{band}.tif", stem=f"{scene}_x{col}_y0")
+    items, titles = name_scenes(image_items(tmp_path / "cut"))
+    assert [item.scene for item in items] == ["lake", "lake", "town", "town"] and titles == ["SCENE_xN_yN"]
+    found = {item.scene: item.window for item in image_items(tmp_path) if "cut/" not in item.name}
+    assert found.keys() == {"lake", "town"} and found["lake"] == (0, 16, 16, 16)

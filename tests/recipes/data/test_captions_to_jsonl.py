@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from rsforge.cli.main import run
+from rsforge.data.captions.webdataset import read_samples
 from tests.worlds.commands import command
+from tests.worlds.published_layouts import save
 
 LINE = "data captions-to-jsonl --caption_file {} --output_file {} --json"
 
@@ -108,3 +110,32 @@ def test_long_captions_are_counted_and_a_plan_writes_nothing(convert, tmp_path):
     told = convert(b"a.jpg\t" + b"word " * 90 + b"\nb.jpg\tshort\n", " --dry-run")["plan"]
     assert told["over_77_tokens"] == 1 and told["captions"] == 2
     assert not (tmp_path / "metadata.jsonl").exists()
+
+
+def test_a_shard_of_webdataset_holds_the_images_too(tmp_path, capsys):
+    for n in range(3):
+        save(tmp_path / "in" / f"{n}.png", n)
+    (tmp_path / "c.txt").write_text("0.png\ta bay\n1.png\ta port\n0.png\ta beach\n2.png\ta field\n")
+    line = "data captions-to-jsonl --caption-file {} --output-file {} --images-dir {} --json"
+    paths = tmp_path / "c.txt", tmp_path / "shard.tar", tmp_path / "in"
+    told = [json.loads(capsys.readouterr().out) for _ in range(2) if run(command(line, *paths)) == 0]
+    assert [one["state"] for one in told] == ["written", "unchanged"] and told[0]["captions"] == 4
+    assert [(sample.key, sample.captions) for sample in read_samples(tmp_path / "shard.tar")] == [
+        ("0", ["a bay", "a beach"]), ("1", ["a port"]), ("2", ["a field"]),
+    ]  # fmt: skip
+    back = "data parquet-to-jsonl --parquet-path {} --output-dir {} --resolution 0 --format png --captions all"
+    assert run(command(back, tmp_path / "shard.tar", tmp_path / "back")) == 0
+    assert len(list((tmp_path / "back" / "rsicd_images").glob("*.png"))) == 3
+    (tmp_path / "in" / "1.png").write_bytes(b"another")
+    assert run(command(line, *paths)) == 2
+    assert "holds something else" in capsys.readouterr().err
+
+
+def test_a_shard_is_not_written_without_an_image(tmp_path, capsys):
+    save(tmp_path / "0.png", 0)
+    (tmp_path / "c.txt").write_text("0.png\ta bay\n1.png\ta port\n")
+    line = "data captions-to-jsonl --caption-file {} --output-file {} --json"
+    assert run(command(line, tmp_path / "c.txt", tmp_path / "s.tar")) == 3
+    assert "there is no image '1.png'" in capsys.readouterr().err and not (tmp_path / "s.tar").exists()
+    assert run(command(f"{line} --on-bad skip", tmp_path / "c.txt", tmp_path / "s.tar")) == 0
+    assert [sample.key for sample in read_samples(tmp_path / "s.tar")] == ["0"]

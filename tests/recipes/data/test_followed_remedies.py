@@ -62,23 +62,25 @@ def test_links_are_copied(tmp_path, follow):
     assert run(command(AUDIT, "set_files", "out")) == 0
 
 
-def test_single_bands_are_stacked(tmp_path, follow):
-    (tmp_path / "s1").mkdir()
-    for band in ("VV", "VH"):
-        write(tmp_path / "s1" / f"x_{band}.tif", ramp(16, 16, 1, "float32") - 20, transform=NORTH_UP, crs="EPSG:32632")
-    (tmp_path / "s2").mkdir()
-    write(tmp_path / "s2" / "x.tif", ramp(16, 16, 3, "uint8"), transform=NORTH_UP, crs="EPSG:32632")
-    assert "move the files of single bands away" in follow(AUDIT, tmp_path, "out")
-    for band in ("VV", "VH"):
-        (tmp_path / "s1" / f"x_{band}.tif").unlink()
-    told = run(command("data stats --data-dir {}", tmp_path))
-    assert told == 0 and (tmp_path / "s1" / "x.tif").is_file()
-
-
 def test_tars_are_extracted(tmp_path, follow):
     worlds.webdataset(tmp_path / "set" / "a.tar")
     follow(AUDIT, "set", "out")
     assert run(command(AUDIT, "OUT/rsicd_images", "out")) == 0
+
+
+@pytest.mark.parametrize("place", ["my set", "my set/a.tar.gz"])
+def test_compressed_tars_are_unpacked(tmp_path, follow, place):
+    worlds.webdataset(tmp_path / "my set" / "a.tar")
+    subprocess.run(["gzip", tmp_path / "my set" / "a.tar"], check=True)
+    line = "data parquet-to-jsonl --output-dir out --parquet-path {}"
+    assert "gunzip -k" in follow(line, tmp_path / place)
+    assert run(command(line, tmp_path / "my set" / "a.tar")) == 0
+
+
+def test_folders_of_compressed_tars_say_so(tmp_path, follow):
+    worlds.webdataset(tmp_path / "set" / "a.tar")
+    subprocess.run(["gzip", tmp_path / "set" / "a.tar"], check=True)
+    assert "gunzip -k" in follow(AUDIT, "set", "out")
 
 
 def test_sides_that_are_stated_become_a_split(tmp_path, follow):

@@ -20,6 +20,7 @@ from rsforge.recipes.datasets.image_folder import (
 )
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
+from tests.worlds import band_files
 from tests.worlds.consoles import RecordingConsole
 from tests.worlds.cut_patches import write_overlapping_pairs
 from tests.worlds.pair_training import sample_names
@@ -128,12 +129,20 @@ def test_tiles_of_a_scene_stay_together_by_their_names(tmp_path, console):
     assert divide_by_content(scan(unknown), (0, None), 1, console, overlap_by_content=True)[1] == []
 
 
+def test_bands_in_files_of_their_own_are_images_together(tmp_path, console):
+    for n in range(4):
+        band_files.optical(tmp_path, stem=f"T33_{n}")
+        band_files.optical(tmp_path, "{stem}_SCL.tif", stem=f"T33_{n}", bands=("B02",))
+    sets = load(tmp_path, console, image_size=16, val_fraction=0.25, range=("0", "500"))
+    assert len(sets.train) == 3
+    assert all(name.endswith("_{B02,B03,B04,B05}.tif") for name in sample_names(sets.held_out))
+    assert any("left out 4 files beside" in line and "T33_0_SCL.tif" in line for line in console.warned)
+    colours = (sets.plain[0, 0] + 1) * 250  # of the numbers of the bands: red is B04
+    assert [round(float(one)) for one in colours.mean(dim=(1, 2)) / 100] == [4, 3, 2]
+
+
 def test_what_is_taken_for_plain_images_is_said(tmp_path, console):
     for n in range(4):
-        for band in ("B02", "B03"):
-            save(tmp_path / "bands" / f"T33_{n}_{band}.png", 10 * n + len(band) + int(band[2]))
         save(tmp_path / "sides" / "sar" / f"{n}.png", n)
-    load(tmp_path / "bands", console)
-    assert any("one file a band" in line and "image of its own" in line for line in console.warned)
     load(tmp_path / "sides", console)
     assert any("its name says SAR" in line for line in console.warned)

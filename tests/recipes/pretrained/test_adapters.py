@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.errors import RsforgeError
 from rsforge.models.adapter import attach_adapter, make_adapter
 from rsforge.models.pretrained.read_adapter import read_adapter

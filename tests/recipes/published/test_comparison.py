@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rsforge.data.io.digests import json_digest
+from rsforge.data.files.digests import json_digest
 from rsforge.recipes.published import comparison
 from rsforge.recipes.published.benchmarks import Benchmark, Metric
 from rsforge.recipes.published.comparison import compare_published, list_comparison, render_comparison

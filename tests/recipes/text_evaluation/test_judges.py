@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.errors import RsforgeError
 from rsforge.models import resnet18
 from rsforge.recipes.text_evaluation.judges import load_judges

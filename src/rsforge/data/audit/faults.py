@@ -59,7 +59,8 @@ KINDS: dict[str, FaultKind] = {
     "fill": FaultKind(
         "error",
         "One value where nothing was measured",
-        "Leave it out with --fill VALUE, or declare it as nodata in the files.",
+        "Leave it out with --fill VALUE, or declare it as nodata in the files; of patches of cubes leave it out where "
+        "they are cut, by `rsforge data hsi-patches --fill VALUE`.",
     ),
     "baseline": FaultKind(
         "error",

@@ -9,6 +9,7 @@ from typing import Any
 
 from rsforge.data.bands.keys import is_good, understand
 from rsforge.data.bands.meaning import COLOURS, BandMeaning, find_roles
+from rsforge.data.bands.products import COLLECTION2, find_central_wavelength, find_scale
 
 COLOUR_MEANINGS = tuple(BandMeaning(role=role) for role in COLOURS)
 _LONGEST_UM = 30.0  # larger numbers are nm
@@ -27,21 +28,39 @@ def find_meanings(dataset: Any, bands: Sequence[int]) -> tuple[BandMeaning, ...]
     )  # fmt: skip
     rows = list(columns)
     meanings = []
+    by_name = find_central_wavelength(dataset.name) if dataset.count == 1 else None
     for number in bands:
         name, colour, unit, scale, declared, fill = rows[number - 1]
         tags = dataset.tags(number)
+        if (scale, declared) == (1.0, 0.0):
+            scale, declared = find_scale(dataset.name, name, dataset.dtypes[number - 1]) or (1.0, offset)
         meaning = BandMeaning(
             name=(name or "").strip(),
             role=_ROLES.get(colour.name, colour.name),
-            wavelength_nm=_find_wavelength(tags, dataset.tags(number, ns="IMAGERY")),
+            wavelength_nm=_find_wavelength(tags, dataset.tags(number, ns="IMAGERY")) or by_name,
             unit=(unit or "").strip(),
             scale=scale,
-            offset=declared if (scale, declared) != (1.0, 0.0) else offset,
+            offset=declared,
             good=all(is_good(text) for name, text in tags.items() if understand(name)[0] == "good"),
             fill=fill,
         )
         meanings.append(meaning)
     return find_roles(meanings)
+
+
+def find_nodata(dataset: Any, meanings: Sequence[BandMeaning]) -> float | None:
+    """The value without data that a file declares, else 0 where its numbers are known to be those of Landsat."""
+    named = any((meaning.scale, meaning.offset) == COLLECTION2 for meaning in meanings)
+    return 0.0 if dataset.nodata is None and named else dataset.nodata
+
+
+def list_factors(dataset: Any, bands: Sequence[int], meanings: Sequence[BandMeaning]) -> list[tuple[float, float]]:
+    """Scale and offset of each band as declared, else as the name says, which is lost with the name."""
+    declared = [(dataset.scales[number - 1], dataset.offsets[number - 1]) for number in bands]
+    return [
+        (meaning.scale, meaning.offset) if one == (1.0, 0.0) and meaning.scale != 1 else one
+        for one, meaning in zip(declared, meanings, strict=False)
+    ]
 
 
 def _find_wavelength(tags: Mapping[str, str], imagery: Mapping[str, str]) -> float | None:

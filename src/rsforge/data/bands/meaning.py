@@ -37,8 +37,8 @@ _MSI = {
     "1": 443, "2": 490, "3": 560, "4": 665, "5": 705, "6": 740, "7": 783, "8": 842, "8A": 865, "9": 945, "10": 1375,
     "11": 1610, "12": 2190,
 }  # fmt: skip
-_OLI = {"1": 443, "2": 482, "3": 561, "4": 655, "5": 865, "6": 1609, "7": 2201, "9": 1373}
-_TM = {"1": 485, "2": 560, "3": 660, "4": 830, "5": 1650, "7": 2215}
+OLI = {"1": 443, "2": 482, "3": 561, "4": 655, "5": 865, "6": 1609, "7": 2201, "9": 1373}
+TM = {"1": 485, "2": 560, "3": 660, "4": 830, "5": 1650, "7": 2215}
 _ROLES_NM = {BLUE: 490.0, GREEN: 560.0, RED: 660.0, "nir": 850.0}
 _NEAR_NM = 40.0
 
@@ -141,8 +141,8 @@ def _sensor_table(designations: Sequence[str]) -> dict[str, int]:
     if padded or ({"2", "3", "4"} <= plain and "1" not in plain):
         return {key: _MSI[key] for key in ("2", "3", "4")}  # Harmonized Landsat Sentinel-2 pads its numbers, too
     if {"1", "2", "3", "4", "5", "7"} == plain:
-        return _TM
-    return _OLI if {"1", "2", "3", "4", "5", "6", "7"} <= plain and plain & {"9", "10", "11"} else {}
+        return TM
+    return OLI if {"1", "2", "3", "4", "5", "6", "7"} <= plain and plain & {"9", "10", "11"} else {}
 
 
 def find_role(role: str, meanings: Sequence[BandMeaning]) -> list[int]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.image_reader import UnreadableError, read_bytes
-from rsforge.data.io.safe_paths import resolve_inside
 
 _LONGEST_PATH = 512  # characters
 

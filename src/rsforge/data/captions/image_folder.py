@@ -21,9 +21,9 @@ import numpy as np
 from rsforge import durable
 from rsforge.data.captions.tables import Mode, json_line, table_line
 from rsforge.data.clip_tokenizer import LIMIT
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.image_reader import SUFFIXES
-from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
 

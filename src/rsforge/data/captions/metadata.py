@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from rsforge.data.captions.image_folder import METADATA
 from rsforge.data.captions.tables import KEYS, SIDE, collect_texts, expand_lists
-from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.names.sides import side_of_word
 from rsforge.data.tables.table import find_column, read_table
 from rsforge.errors import RsforgeError

@@ -24,7 +24,7 @@ from rsforge.data.captions.parquet_columns import (
     unusable_error,
 )
 from rsforge.data.captions.tables import collect_texts, expand_lists
-from rsforge.data.captions.webdataset import is_tar, measure_tar, read_samples
+from rsforge.data.captions.webdataset import find_packed, is_tar, measure_tar, read_samples, unpack_first
 from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError
 from rsforge.data.io.native_output import first_line
@@ -88,10 +88,13 @@ def find_shards(place: str) -> list[Path]:
         found = [path]
     else:
         found = sorted(p for p in _expand_glob(path) if p.is_file())
+    if packed := [one for one in found if find_packed(one)]:
+        what = f"{packed[0].name} is a compressed tar"
+        raise RsforgeError("RSF-D006", what, where="--parquet-path", found=str(packed[0]), fix=unpack_first(packed))
     if not found:
         fix = "give a file, a folder of them, or a glob in quotes: --parquet-path 'data/train-*.parquet'"
-        packed = [p.name for p in path.glob("*") if p.name.lower().endswith((".tar.gz", ".tgz"))]
-        fix = f"unpack {packed[0]} first: `gunzip {packed[0]}` leaves a tar, which is read" if packed else fix
+        packed = find_packed(path)
+        fix = unpack_first(packed) if packed else fix
         raise RsforgeError("RSF-D006", f"no Parquet file found at {place}", where="--parquet-path", fix=fix)
     return found
 

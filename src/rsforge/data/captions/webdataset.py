@@ -41,6 +41,19 @@ def is_tar(path: Path) -> bool:
     return path.suffix.lower() == ".tar"
 
 
+def find_packed(place: Path) -> list[Path]:
+    """The compressed tars that a path or the entries of a folder are by their names, sorted."""
+    entries = sorted(place.iterdir()) if place.is_dir() else [place]
+    return [path for path in entries if path.name.lower().endswith((".tar.gz", ".tgz")) and path.is_file()]
+
+
+def unpack_first(packed: list[Path]) -> str:
+    """How to make tars of compressed ones, which could expand without end and are not read."""
+    names = " ".join(shlex.quote(str(path)) for path in packed[:4])
+    rest = " and so on" if len(packed) > 4 else ""
+    return f"unpack first: `gunzip -k {names}`{rest} leaves tars, which are read"
+
+
 def refuse_tars(folder: Path) -> None:
     """RSF-D001 for a tar, or a folder of tars, where a folder of images is expected: it says how to extract them."""
     tars = [folder] if is_tar(folder) and folder.is_file() else []
@@ -48,6 +61,10 @@ def refuse_tars(folder: Path) -> None:
         entries = sorted(folder.iterdir()) if folder.is_dir() else []
         if not any(path.is_dir() or path.suffix.lower() in SUFFIXES for path in entries):
             tars += [path for path in entries if is_tar(path)]
+            packed = find_packed(folder)
+            if packed and not tars:
+                what = f"No images found in {folder}: {packed[0].name} is a compressed tar"
+                raise RsforgeError("RSF-D001", what, where=str(folder), fix=unpack_first(packed))
     if tars:
         what = f"No images found in {folder}: {tars[0].name} is a tar, whose images are not read in place"
         raise RsforgeError("RSF-D001", what, where=str(folder), fix=EXTRACT.format(path=shlex.quote(str(folder))))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.bands.keys import WORDS, Said, find_misspelling, simplify, understand
+from rsforge.data.cube_headers.numbers import as_text, parse_numbers, parse_so_many
 from rsforge.data.cube_headers.wavelengths import (
     MAX_TEXT,
     WavelengthError,
@@ -81,7 +81,7 @@ class _Header:
         """One number; ``UnreadableError`` for other values."""
         if meaning not in self.values:
             return None
-        numbers = parse_numbers(self.values[meaning])
+        numbers = parse_so_many(self.values[meaning], (1,))
         if numbers is None or len(numbers) != 1:
             raise UnreadableError(f"its header says {self.quote(meaning)}, no number")
         return float(numbers[0])
@@ -90,7 +90,7 @@ class _Header:
         """A finite number a band, one for all repeated; ``UnreadableError`` for other values."""
         if meaning not in self.values:
             return None
-        numbers = parse_numbers(self.values[meaning])
+        numbers = parse_so_many(self.values[meaning], (1, self.bands))
         if numbers is None or len(numbers) not in (1, self.bands) or not np.isfinite(numbers).all():
             raise UnreadableError(f"its header says {self.quote(meaning)}, not {count_noun(self.bands, 'number')}")
         return np.broadcast_to(numbers, self.bands).copy()
@@ -160,7 +160,7 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
         notes.append("wavelengths come from the names of the bands")
         return named, None
     stated = header.values.get("wavelength")
-    values = parse_numbers(stated)
+    values = parse_so_many(stated, (header.bands,))
     each = parse_names([str(text) for text in stated]) if values is None and isinstance(stated, list) else None
     if each is not None and len(each) == header.bands:
         return each, None  # every one with its unit
@@ -171,7 +171,7 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
     unit = header.units.get("wavelength") or _shorten(header.values.get("wavelength unit", ""))
     wavelength_nm, note = to_nanometres(require_valid(values), unit)
     notes.extend(filter(None, [note]))
-    widths = parse_numbers(header.values["fwhm"]) if "fwhm" in header.values else None
+    widths = parse_so_many(header.values["fwhm"], (header.bands,)) if "fwhm" in header.values else None
     if "fwhm" in header.values and (widths is None or not are_valid_widths(widths, header.bands)):
         notes.append(f"{header.names['fwhm']} holds no width of each band, and is not used")
         widths = None
@@ -235,7 +235,7 @@ def _choose_gains(header: _Header) -> None:
 def _read_valid_range(header: _Header) -> tuple[float, float] | None:
     """The least and the greatest stored value of a measurement; None where nothing is said of them."""
     if "valid range" in header.values:
-        both = parse_numbers(header.values["valid range"])
+        both = parse_so_many(header.values["valid range"], (2,))
         if both is None or len(both) != 2:
             raise UnreadableError(f"its header says {header.quote('valid range')}, not two numbers")
         return float(both[0]), float(both[1])
@@ -267,29 +267,9 @@ def _read_good(header: _Header) -> Mask:
     return good
 
 
-def parse_numbers(value: Any, words: Mapping[str, float] = {}) -> F64 | None:
-    """Numbers ``(n,)`` of an array, a number or a text in which they are separated; None where something is none.
-
-    ``words`` are those that stand for numbers.
-    """
-    array = np.asarray(value)
-    if array.dtype.kind in "iufb":
-        return array.astype(float).ravel()
-    text = " ".join(_as_text(part) for part in array.ravel().tolist())
-    found = [word for word in re.split(r"[\s,;{}\[\]()'\"]+", text) if word]
-    try:
-        return np.array([words[w.lower()] if w.lower() in words else float(w) for w in found]) if found else None
-    except ValueError:
-        return None
-
-
-def _as_text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
 def _shorten(value: Any, most: int = 40) -> str:
     array = np.asarray(value)
-    text = _as_text(array.item()) if array.size == 1 else ", ".join(_as_text(v) for v in array.ravel()[:most].tolist())
+    text = as_text(array.item()) if array.size == 1 else ", ".join(as_text(v) for v in array.ravel()[:most].tolist())
     return text[:most]
 
 

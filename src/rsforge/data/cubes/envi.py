@@ -13,6 +13,7 @@ import numpy as np
 from rasterio.crs import CRS
 
 from rsforge.data.cube_headers.meaning import BandMeanings, read_meanings
+from rsforge.data.cube_headers.numbers import write_points
 from rsforge.data.cube_headers.wavelengths import MAX_TEXT
 from rsforge.data.cubes.cube import MAX_PACKED, Cube, WindowData, require_shape, require_stored
 from rsforge.data.io.georeference import Grid
@@ -172,7 +173,9 @@ def _read_dtype(fields: dict[str, str]) -> np.dtype[Any]:
 def read_map_info(text: str, crs: str) -> Grid | None:
     """The grid of ``map info``: coordinates of a reference pixel (counted from 1), pixel size, rotation; its coordinate
     system is ``crs`` (WKT), else that of the text. None where it is none."""
-    words = [word.strip() for word in text.split(",")]
+    if re.search(r"\d,\d", text) and re.search(r"[,;]\s", text):  # blanks separate: commas between digits are decimals
+        text = re.sub(r"[,;]\s+", ";", write_points(text))
+    words = [word.strip() for word in re.split(";" if ";" in text else ",", text)]
     try:
         x, y, east, north, wide, high = map(float, words[1:7])
         turned = next((float(w.split("=")[1]) for w in words if w.lower().startswith("rotation")), 0.0)

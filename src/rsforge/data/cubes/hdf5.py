@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from rsforge.data.bands.keys import find_misspelling, name_concerning, understand
 from rsforge.data.cube_headers import prisma
-from rsforge.data.cube_headers.meaning import BandMeanings, parse_numbers, read_meanings
+from rsforge.data.cube_headers.meaning import BandMeanings, read_meanings
+from rsforge.data.cube_headers.numbers import parse_numbers
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import Cube, WindowData, band_axis_last, require_shape, require_stored
 from rsforge.data.cubes.envi import read_map_info

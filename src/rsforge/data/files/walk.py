@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rsforge import durable
+from rsforge.data.files.stack_paths import is_stack, list_files
+from rsforge.data.files.stacks import stack_files
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.wording import count_noun, join_first
 
@@ -46,7 +48,7 @@ def is_unread_image(path: Path) -> bool:
 
 
 def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
-    """All images under ``folder`` that are read, by relative path.
+    """All images under ``folder`` that are read, by relative path; files of one band each by the path of their set.
 
     Linked folders are entered, each real folder once, ``exclude`` never. RSF-D001 when there is no such folder or it
     holds no image.
@@ -58,7 +60,14 @@ def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
     images = [path for path in files if is_image(path)]
     if not images:
         raise _no_images_error(folder, [path for path in files if is_unread_image(path)])
-    return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(stack_files(images).images, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def find_beside(folder: Path, images: Iterable[Path]) -> list[str]:
+    """The names of the files that belong to the sets among ``images`` below ``folder`` and are no bands, sorted."""
+    places = {file.parent for path in images if is_stack(path) for file in list_files(path)}
+    files = [path for place in places for path in place.iterdir() if is_image(path)]
+    return sorted(path.relative_to(folder).as_posix() for path in stack_files(files).beside)
 
 
 def find_unread(folder: Path, *, exclude: Path | None = None) -> list[str]:

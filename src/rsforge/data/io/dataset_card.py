@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable
-from rsforge.data.io.digests import json_digest
+from rsforge.data.files.digests import json_digest
 from rsforge.errors import RsforgeError
 
 CARD = "dataset.json"

@@ -147,7 +147,8 @@ class RasterInfo:
     """The header of a raster: bands and dtype as ``read`` returns them; ``note`` says why there is no grid.
 
     ``meanings`` are those of the bands; ``spare_alpha`` says that a band called alpha is no mask, and is left aside;
-    ``pictures`` is the number of pictures in the file, of which the first is read.
+    ``pictures`` is the number of pictures in the file, of which the first is read; ``left_out`` are bands of a set of
+    files that lie on another grid; ``mask_beside`` says that a file beside it tells where it holds data.
     """
 
     path: Path
@@ -163,6 +164,8 @@ class RasterInfo:
     meanings: tuple[BandMeaning, ...] = ()
     spare_alpha: bool = False
     pictures: int = 1
+    left_out: tuple[str, ...] = ()
+    mask_beside: bool = False
 
     @property
     def whole(self) -> Window:

@@ -19,7 +19,7 @@ from rasterio.warp import reproject
 from rasterio.warp import transform as reproject_points
 from rasterio.windows import Window as Frame
 
-from rsforge.data.bands.gdal_metadata import COLOUR_MEANINGS, find_meanings
+from rsforge.data.bands.gdal_metadata import COLOUR_MEANINGS, find_meanings, find_nodata, list_factors
 from rsforge.data.bands.meaning import name_mode
 from rsforge.data.io.band_choice import choose_bands
 from rsforge.data.io.georeference import (
@@ -132,7 +132,7 @@ class _GdalDataset:
             width=dataset.width,
             bands=bands,
             dtype=dtype,
-            nodata=dataset.nodata,
+            nodata=find_nodata(dataset, meanings),
             grid=grid,
             mode=name_mode(dtype, meanings),
             note=note,
@@ -191,13 +191,14 @@ class _GdalDataset:
         # GDAL reports Area for every file; beside Point it would write ground control points a pixel off.
         if tags.get("AREA_OR_POINT") != "Point" or dataset.gcps[0]:
             tags.pop("AREA_OR_POINT", None)
+        factors = list_factors(dataset, self.bands, self.info.meanings)
         return BandMetadata(
             tags=tags,
             band_tags=[dataset.tags(n) for n in self.bands],
             descriptions=[dataset.descriptions[n - 1] for n in self.bands],
             units=[dataset.units[n - 1] for n in self.bands],
-            scales=[dataset.scales[n - 1] for n in self.bands],
-            offsets=[dataset.offsets[n - 1] for n in self.bands],
+            scales=[one[0] for one in factors],
+            offsets=[one[1] for one in factors],
             colours=self._list_colours(),
             imagery=tuple(dataset.tags(n, ns="IMAGERY") for n in self.bands),
         )

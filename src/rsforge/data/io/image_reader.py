@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from rsforge.data.files.stack_paths import find_members
 from rsforge.data.files.walk import SUFFIXES as SUFFIXES
 from rsforge.data.files.walk import find_images as find_images
 from rsforge.data.io.native_output import first_line, silence_libraries
@@ -59,7 +60,12 @@ def unreadable_error(path: Path, reason: str, fix: str = "") -> RsforgeError:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file of at most ``MAX_BYTES``; ``UnreadableError`` otherwise."""
+    """The bytes of a regular file of at most ``MAX_BYTES``; ``UnreadableError`` otherwise.
+
+    Those of a set of files stand one after the other, each with its length before it.
+    """
+    if members := find_members(path):
+        return b"".join(len(data).to_bytes(8, "big") + data for data in map(read_bytes, members))
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would block for ever

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rsforge.data.bands.meaning import COLOURS, BandMeaning
+from rsforge.data.files.stack_paths import find_members, name_bands
 from rsforge.data.io import geotiff
 from rsforge.data.io.band_choice import choose_bands
 from rsforge.data.io.georeference import Grid, Mask, OpenRaster, Raster, RasterInfo
@@ -33,7 +34,9 @@ from rsforge.data.io.image_reader import (
     read_tiff_directory,
     rotate_upright,
 )
+from rsforge.data.io.mask_files import apply_mask, find_mask
 from rsforge.data.io.native_output import first_line, silence_libraries
+from rsforge.data.io.stacked_raster import stack_rasters
 from rsforge.data.io.windows import Window
 
 __all__ = [
@@ -104,19 +107,30 @@ def open_raster(
     window. ``alpha`` says what a band called alpha is, and ``onto`` an image onto whose grid it is resampled, as in
     ``open_with_gdal``.
     """
+    if members := find_members(path):
+        with ExitStack() as stack:
+            opened = [stack.enter_context(open_raster(one, alpha=alpha, onto=onto)) for one in members]
+            yield choose_bands(stack_rasters(path, name_bands(path), opened), bands)
+        return
     driver, orientation = _choose_decoder(path)
     if driver is None:
         yield choose_bands(_open_with_pillow(path, alpha), bands)
         return
     with geotiff.open_with_gdal(path, driver=driver, bands=bands, alpha=alpha, onto=onto) as raster:
-        yield raster if orientation == 1 else _rotate_raster(raster, orientation)
+        if driver != "GTiff":
+            yield raster if orientation == 1 else _rotate_raster(raster, orientation)
+            return
+        if onto is not None and find_mask(path):
+            raise UnreadableError("the mask in a file beside it is not resampled with it")
+        with apply_mask(raster, geotiff.SAFE) as masked:
+            yield masked if orientation == 1 else _rotate_raster(masked, orientation)
 
 
 def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
     """The GDAL driver to read with, None for Pillow; and the EXIF orientation, which GDAL does not apply."""
     with _open_regular_file(path) as file:
         if is_tiff(file):
-            return _choose_tiff_decoder(file)
+            return _choose_tiff_decoder(file, find_mask(path) is None)
         file.seek(0)
         header = file.read(26)
         if header.startswith(_JPEG_2000):
@@ -128,11 +142,11 @@ def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
     return None, 1
 
 
-def _choose_tiff_decoder(file: BinaryIO) -> tuple[geotiff.Driver | None, int]:
+def _choose_tiff_decoder(file: BinaryIO, may_be_plain: bool) -> tuple[geotiff.Driver | None, int]:
     try:
         with silence_libraries():
             tags = read_tiff_directory(file)
-            if _is_plain(tags):
+            if may_be_plain and _is_plain(tags):
                 return None, 1
             # The transform of a georeferenced raster is that of its pixels as stored.
             return "GTiff", 1 if _GEO & tags.keys() else int(_first_value(tags.get(ORIENTATION, 1)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rsforge.data.files.stack_paths import is_radar, is_stack
+
 SAR = 1
 OPTICAL = 2
 
@@ -23,6 +25,8 @@ _LETTERED = re.compile(r"(train|test|val|valid|validation|)[_-]?([AB])")
 
 def modality_of_folder(name: str) -> int | None:
     """1 for a folder of SAR images by its name, 2 for one of optical images, None for another or both."""
+    if is_stack(name):
+        return SAR if is_radar(name) else OPTICAL
     found = [m for m in (SAR, OPTICAL) if _NUMBERED[m].fullmatch(name) or strip_word(name, m) is not None]
     return found[0] if len(found) == 1 else None
 
@@ -32,6 +36,8 @@ def key_of_folder(name: str) -> str:
     modality = modality_of_folder(name)
     if modality is None:
         return name
+    if is_stack(name):
+        return ""
     numbered = _NUMBERED[modality].fullmatch(name)
     if numbered:
         return numbered[1] or ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from rsforge.data.files.stack_paths import name_whole
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
 from rsforge.data.io.windows import Window
@@ -146,7 +147,7 @@ def _match_names(grammar: Grammar, names: Sequence[str]) -> dict[str, re.Match[s
     found: dict[str, re.Match[str]] = {}
     others = 0
     for name in names:
-        match = grammar.pattern.fullmatch(PurePosixPath(name).stem)
+        match = grammar.pattern.fullmatch(PurePosixPath(name_whole(name)).stem)
         if match:
             found[name] = match
             continue

@@ -16,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rsforge.data.files.digests import file_digest
+from rsforge.data.files.stack_paths import is_file
 from rsforge.data.images.augment import crop_centre, to_square
-from rsforge.data.io.digests import file_digest
 from rsforge.data.io.image_reader import unreadable_error
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.pairs.pair import PLAIN_PAIR, Pair
@@ -159,7 +160,7 @@ class SquareImages:
     def _load(self, index: int) -> Tensor:
         path, digest = self.files[index]
         try:
-            if not path.is_file() or file_digest(path) != digest:
+            if not is_file(path) or file_digest(path) != digest:
                 raise unreadable_error(path, "the file changed since it was first read")
             return self.read(path)
         except RsforgeError as error:

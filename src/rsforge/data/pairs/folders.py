@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsforge.data.io.safe_paths import find_stray
+from rsforge.data.files.safe_paths import find_stray
+from rsforge.data.files.stack_paths import find_members
 from rsforge.data.pairs.names import list_entries, scan_names
 
 Problems = list[tuple[str, str]]
@@ -19,12 +20,14 @@ DEPTH = 4
 class FolderPair:
     """A folder of SAR images and one of optical images; ``name`` is their common folder below the root, or empty.
 
-    Both are one folder where names alone tell the modality.
+    Both are one folder where names alone tell the modality. ``partners`` are the folders of the two images of each
+    pair, where metadata say which these are.
     """
 
     name: str
     sar: Path
     optical: Path
+    partners: tuple[tuple[Path, Path], ...] = ()
 
 
 def list_folders(folder: Path, problems: Problems) -> list[Path]:
@@ -45,7 +48,8 @@ def list_folders(folder: Path, problems: Problems) -> list[Path]:
 def has_image(folder: Path, problems: Problems) -> bool:
     """Whether an image lies directly in ``folder``."""
     try:
-        return next(scan_names(folder, folders=False), None) is not None
+        folders = find_members(folder) or [folder]
+        return any(next(scan_names(one, folders=False), None) is not None for one in folders)
     except OSError as error:
         problems.append((folder.name, error.strerror or "it cannot be entered"))
         return False

@@ -13,8 +13,9 @@ from rsforge.data.names.near_names import describe_nearest
 from rsforge.data.names.pairing_remedies import choose_remedy
 from rsforge.data.names.scene_names import find_places, find_window
 from rsforge.data.names.sides import side_of_word
+from rsforge.data.pairs.bigearthnet import match_partners, name_scene
 from rsforge.data.pairs.folders import FolderPair
-from rsforge.data.pairs.layouts import find_layout, refuse_single_bands
+from rsforge.data.pairs.layouts import find_layout
 from rsforge.data.pairs.names import MOST_EXPLAINED, SEN12, match_names, scan_stems
 from rsforge.data.pairs.pair import Pair, locate_pair
 from rsforge.data.pairs.tables import TableRow, name_season, read_table, table_path
@@ -82,7 +83,6 @@ def find_pairs(
 
 def _no_pairs_error(index: PairIndex) -> RsforgeError:
     """RSF-D009 with the empty folders, or else the first few reasons, and the remedy of the commonest."""
-    refuse_single_bands(index.root)
     reasons = [*index.orphans, *index.problems]
     fix = choose_remedy(index.root, reasons)
     found = "; ".join(f"{name}: {reason}" for name, reason in reasons[:3])
@@ -119,7 +119,7 @@ def _find_unusable_tables(rows_of_table: dict[Path, int]) -> list[Finding]:
 def _match_group(index: PairIndex, group: FolderPair, rows: dict[Path, TableRow]) -> list[Pair]:
     root = index.root
     try:
-        matched = match_names(root, group.sar, group.optical)
+        matched = match_partners(root, group) if group.partners else match_names(root, group.sar, group.optical)
     except OSError as error:
         index.problems.append((group.name, error.strerror or "it cannot be read"))
         return []
@@ -239,6 +239,8 @@ def parse_scene_and_season(layout: str, folder: str, name: str) -> tuple[str, st
     if parsed is not None:
         season = name_season(parsed["season"])
         return f"ROIs{parsed['roi']}_{season}_{parsed['scene']}", season
+    if layout == "bigearthnet":
+        return name_scene(name), ""
     if layout == "terrain" and folder.lower().startswith("scene"):
         return folder, ""
     return "", ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
 from rsforge.data.names.modality_words import OPTICAL, SAR, modality_of_folder
-from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders, walk_folders
-from rsforge.data.pairs.names import list_entries, scan_names
+from rsforge.data.pairs.bigearthnet import find_bigearthnet
+from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders
+from rsforge.data.pairs.names import list_entries
 from rsforge.data.pairs.nested_layouts import find_mixed, find_nested
 from rsforge.data.pairs.scene_pairs import holds_scene
 from rsforge.errors import RsforgeError
@@ -60,7 +60,7 @@ def find_layout(root: Path, requested: str) -> PairLayout:
 def holds_pair_folders(root: Path) -> bool:
     """Whether ``root`` has SAR images beside optical ones, in folders or by words in names."""
     with suppress(RsforgeError):  # several folders of SAR images are for commands that pair
-        return root.is_dir() and any(_FINDERS[name](root, [], []) for name in ("regions", "terrain", "nested", "mixed"))
+        return root.is_dir() and any(_FINDERS[name](root, [], []) for name in _TOLD_BY_FOLDERS)
     return True
 
 
@@ -149,18 +149,8 @@ def _count_bands(folder: Path) -> int:
     return info.bands
 
 
-def _refuse_bigearthnet(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
-    """RSF-D009 for a folder of BigEarthNet; no groups for any other."""
-    for folder in [root, *list_folders(root, problems)]:
-        for patch in list_folders(folder, [])[:3]:
-            if (patch / f"{patch.name}_labels_metadata.json").is_file():
-                raise RsforgeError(
-                    "RSF-D009",
-                    "the folder has the layout of BigEarthNet with one file a band, which is not read",
-                    where=str(patch),
-                    fix="stack VV, and B04, B03, B02, into one GeoTIFF a patch, in folders s1 and s2",
-                )
-    return []
+def _find_bigearthnet(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
+    return find_bigearthnet(root, problems)
 
 
 def _find_nested(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
@@ -171,52 +161,13 @@ def _find_mixed(root: Path, notes: list[str], problems: Problems) -> list[Folder
     return find_mixed(root)
 
 
-_DEEPEST = 6  # a product of Sentinel-2 has its bands in GRANULE/PRODUCT/IMG_DATA/R10m
-_BAND = re.compile(r"(?P<base>.+)[_\-.](?P<band>VV|VH|HH|HV|B0?[1-9]|B1[0-2]|B8A)(?:_\d+m)?", re.IGNORECASE)
-
-
-def _find_single_bands(root: Path, notes: list[str], problems: Problems) -> list[FolderPair]:
-    refuse_single_bands(root)
-    return []
-
-
-def refuse_single_bands(root: Path) -> None:
-    """RSF-D009 for a folder of one file a band or polarisation, with the command that stacks the first of them."""
-    for folder in walk_folders(root, _DEEPEST):
-        names = list(scan_names(folder, folders=False))
-        by_base: dict[str, list[Path]] = {}
-        for name in names:
-            if found := _BAND.fullmatch(name.rpartition(".")[0]):
-                by_base.setdefault(found["base"], []).append(folder / name)
-        several = {base: paths for base, paths in by_base.items() if len(paths) > 1}
-        if several and 2 * sum(map(len, several.values())) > len(names):
-            base = min(several)
-            raise _single_bands_error(folder, base, sorted(several[base]))
-
-
-def _single_bands_error(folder: Path, base: str, paths: list[Path]) -> RsforgeError:
-    names = {found["band"].upper(): path for path in paths if (found := _BAND.fullmatch(path.stem))}
-    colours = [names[band] for band in ("B04", "B03", "B02") if band in names]
-    chosen = colours if len(colours) == 3 else [names[band] for band in ("VV", "VH", "HH", "HV") if band in names]
-    stacked = " ".join(shlex.quote(str(path)) for path in chosen or paths)
-    target = shlex.quote(str(folder / f"{base}.tif"))
-    return RsforgeError(
-        "RSF-D009",
-        "there is one file a band, and bands are not stacked",
-        where=str(folder),
-        found=", ".join(path.name for path in paths[:4]),
-        fix=f"stack each image, as by `rio stack {stacked} --driver GTiff -o {target}`, and move the files of single "
-        "bands away",
-    )
-
-
+_TOLD_BY_FOLDERS = ("regions", "terrain", "bigearthnet", "nested", "mixed")
 _Finder = Callable[[Path, list[str], Problems], list[FolderPair]]
 _FINDERS: dict[str, _Finder] = {
     "regions": _find_regions,
     "terrain": _find_terrains,
     "names": _find_by_names,
-    "bigearthnet": _refuse_bigearthnet,
-    "bands": _find_single_bands,
+    "bigearthnet": _find_bigearthnet,
     "nested": _find_nested,
     "mixed": _find_mixed,
 }
@@ -224,8 +175,7 @@ _PATTERNS = {
     "regions": "r_XXX/s1_XXX and r_XXX/s2_XXX",
     "terrain": "TERRAIN/s1 and TERRAIN/s2",
     "names": "a SAR folder (s1, sar) beside an optical one (s2, optical, rgb)",
-    "bigearthnet": "PATCH/PATCH_labels_metadata.json",
-    "bands": "IMAGE_VV.tif beside IMAGE_VH.tif, or IMAGE_B02.tif beside IMAGE_B03.tif",
+    "bigearthnet": "folders of patches of BigEarthNet, whose metadata name their partners",
     "nested": "folders at any depth that differ in a word for SAR or optical (s1_30 and s2_30, trainA and trainB)",
     "mixed": "IMAGE_sar and IMAGE_opt in one folder",
 }

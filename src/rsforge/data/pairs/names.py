@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rsforge.data.files.safe_paths import find_stray
+from rsforge.data.files.stack_paths import POLARISATIONS, find_members, is_radar, is_stack, name_whole
+from rsforge.data.files.stacks import stack_files
 from rsforge.data.files.walk import is_image, is_left_behind
-from rsforge.data.io.safe_paths import find_stray
-from rsforge.data.names.modality_words import strip_folder, strip_word
+from rsforge.data.names.modality_words import OPTICAL, SAR, strip_folder, strip_word
 from rsforge.data.names.near_names import describe_nearest
 from rsforge.data.tables.characters import compose
 
@@ -35,14 +37,27 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def list_entries(folder: Path, *, folders: bool) -> list[Path]:
-    """The folders in ``folder``, or its image files, in natural order, without hidden ones and those left behind."""
-    return sorted(
-        (folder / name for name in scan_names(folder, folders=folders)), key=lambda path: natural_key(path.name)
-    )
+    """The folders in ``folder``, or its images, in natural order, without hidden ones and those left behind.
+
+    Files of one band each are listed by the path of their set, and so are folders VV and VH of equal names.
+    """
+    roots = find_members(folder) or [folder]
+    entries = _scan_paths(roots, folders=folders)
+    listed = _stack_folders(entries) if folders else stack_files(entries).images
+    return sorted(listed, key=lambda path: natural_key(path.name))
+
+
+def _stack_folders(folders: list[Path]) -> list[Path]:
+    """``folders``, those of polarisations whose images have equal names as one."""
+    several = [path for path in folders if path.name.upper() in POLARISATIONS]
+    together = {path.parent for path in stack_files(_scan_paths(several, folders=False)).images}
+    together = {path for path in together if is_stack(path.name)}
+    members = {member for path in together for member in find_members(path)}
+    return [path for path in folders if path not in members] + sorted(together)
 
 
 def scan_names(folder: Path, *, folders: bool) -> Iterator[str]:
-    """The names that ``list_entries`` has, in no order, one by one: large folders are not sorted to be looked into."""
+    """The names of single entries, in no order, one by one: large folders are not sorted to be looked into."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if is_left_behind(entry.name) or _is_folder(entry, folders) != folders:
@@ -53,7 +68,12 @@ def scan_names(folder: Path, *, folders: bool) -> Iterator[str]:
 
 def scan_stems(folder: Path) -> list[str]:
     """The names of the images in ``folder`` without suffixes, in no order."""
-    return [name.rpartition(".")[0] for name in scan_names(folder, folders=False)]
+    roots = find_members(folder) or [folder]
+    return [path.stem for path in stack_files(_scan_paths(roots, folders=False)).images]
+
+
+def _scan_paths(roots: Iterable[Path], *, folders: bool) -> list[Path]:
+    return [root / name for root in roots for name in scan_names(root, folders=folders)]
 
 
 def _is_folder(entry: os.DirEntry[str], presumed: bool) -> bool:
@@ -79,7 +99,9 @@ def match_names(root: Path, sar: Path, optical: Path) -> Match:
     if sar == optical:
         sar_files, optical_files = _part_folder(root, sar, result)
     else:
-        sar_files, optical_files = _index_by_stem(root, sar, result), _index_by_stem(root, optical, result)
+        sar_files, optical_files = (
+            _index_by_stem(root, list_entries(folder, folders=False), result) for folder in (sar, optical)
+        )
     _take_pairs(sar_files, optical_files, result)
     sar_files, optical_files = _index_by_key(sar_files, 1, result), _index_by_key(optical_files, 2, result)
     _take_pairs(sar_files, optical_files, result)
@@ -92,18 +114,25 @@ def match_names(root: Path, sar: Path, optical: Path) -> Match:
 
 def _part_folder(root: Path, folder: Path, result: Match) -> tuple[dict[str, Path], dict[str, Path]]:
     """The SAR and the optical images of one folder by stem; those without a word for either are orphans."""
-    parts: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
-    for stem, path in _index_by_stem(root, folder, result).items():
-        modality = modality_of_stem(stem)
+    parts: tuple[list[Path], list[Path]] = ([], [])
+    for path in list_entries(folder, folders=False):
+        modality = modality_of_stem(path.stem)
         if modality is None:
             result.orphans.append((path, "its name says neither SAR nor optical"))
         else:
-            parts[modality - 1][stem] = path
-    return parts
+            parts[modality - 1].append(path)
+    return _index_by_stem(root, parts[0], result), _index_by_stem(root, parts[1], result)
+
+
+def name_stem(path: Path) -> str:
+    """The name of an image without its suffix, and of a set of files without its bands."""
+    return Path(name_whole(str(path))).stem
 
 
 def modality_of_stem(stem: str) -> int | None:
-    """1 or 2 where a name has a word for SAR or for optical images, and not for both."""
+    """1 or 2 where a name has a word for SAR or for optical images, and not for both; bands of sets tell it, too."""
+    if is_stack(stem):
+        return SAR if is_radar(stem) else OPTICAL
     found = [modality for modality in (1, 2) if strip_word(stem, modality) is not None]
     return found[0] if len(found) == 1 else None
 
@@ -132,9 +161,9 @@ def _index_by_word(files: dict[str, Path], modality: int) -> dict[str, str]:
 
 
 def _explain_orphans(own: dict[str, Path], others: dict[str, Path], folder: Path) -> Iterator[tuple[Path, str]]:
-    candidates = [path.stem for path in others.values()]
+    candidates = [name_stem(path) for path in others.values()]
     for number, path in enumerate(own.values()):
-        near = describe_nearest(path.stem, candidates) if number < MOST_EXPLAINED and candidates else ""
+        near = describe_nearest(name_stem(path), candidates) if number < MOST_EXPLAINED and candidates else ""
         yield path, f"{folder.name} has no partner of it{f': {near}' if near else ''}"
 
 
@@ -144,10 +173,10 @@ def _take_pairs(sar_files: dict[str, Path], optical_files: dict[str, Path], resu
         result.pairs.append((key, sar_files.pop(key), optical_files.pop(key)))
 
 
-def _index_by_stem(root: Path, folder: Path, result: Match) -> dict[str, Path]:
+def _index_by_stem(root: Path, images: Iterable[Path], result: Match) -> dict[str, Path]:
     stems: dict[str, Path] = {}
-    for path in list_entries(folder, folders=False):
-        stem = compose(path.stem)
+    for path in images:
+        stem = compose(name_stem(path))
         if stray := find_stray(root, path):
             result.orphans.append((path, stray))
         elif stem in stems:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rsforge.data.files.stack_paths import is_stack
 from rsforge.data.io.image_reader import read_rgb
 from rsforge.data.names.modality_words import (
     OPTICAL,
@@ -19,7 +20,7 @@ from rsforge.data.names.modality_words import (
     strip_word,
 )
 from rsforge.data.pairs.folders import FolderPair, Problems, walk_folders
-from rsforge.data.pairs.names import list_entries, modality_of_stem, natural_key, scan_stems
+from rsforge.data.pairs.names import list_entries, modality_of_stem, name_stem, natural_key, scan_stems
 from rsforge.errors import RsforgeError
 
 _GREY = 8  # of 255: what compression may make of equal bands
@@ -99,7 +100,7 @@ def find_mixed(root: Path) -> list[FolderPair]:
         for stem in stems:
             modality = modality_of_stem(stem)
             if modality:
-                keys[modality].add(strip_word(stem, modality) or "")
+                keys[modality].add(name_stem(Path(f"{stem}.")) if is_stack(stem) else strip_word(stem, modality) or "")
         shared = (keys[SAR] & keys[OPTICAL]) - {""}
         if shared and 4 * len(shared) >= len(stems):
             name = folder.relative_to(root).as_posix()

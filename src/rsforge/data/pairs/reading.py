@@ -18,6 +18,7 @@ from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, Unit, check_values, settle_radiometry, value_extent
 from rsforge.data.views.view import (
+    MEND_SET,
     NAME_BANDS,
     PLAIN,
     BandsError,
@@ -115,7 +116,9 @@ def _read_image(path: Path, view: View, modality: Modality) -> rasters.Raster:
     try:
         return read_view(path, view, modality)
     except BandsError as reason:
-        fix = reason.fix if modality == "optical" else "name the bands of SAR images with --sar-bands"
+        fix = "name the bands of SAR images with --sar-bands"
+        if modality == "optical" or reason.fix == MEND_SET:
+            fix = reason.fix.replace("--bands", "--bands" if modality == "optical" else "--sar-bands")
         what = f"the bands of the {_MODALITY_NAMES[modality]} image {path.name} cannot be told: {reason}"
         raise RsforgeError("RSF-D009", what, where=str(path), fix=fix) from None
     except UnreadableError as reason:

@@ -7,10 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rsforge.data.files.stack_paths import is_file, is_stack
 from rsforge.data.io.georeference import RasterInfo, find_difference
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.io.rasters import read_info
-from rsforge.data.pairs.names import Match, list_entries, match_names, natural_key, strip_token
+from rsforge.data.pairs.names import (
+    Match,
+    list_entries,
+    match_names,
+    modality_of_stem,
+    name_stem,
+    natural_key,
+    strip_token,
+)
 from rsforge.data.pairs.pair import PLAIN_PAIR
 from rsforge.data.views.view import PairViews
 from rsforge.errors import RsforgeError
@@ -61,23 +70,26 @@ def find_scene_pairs(sar: Path, optical: Path, *, warp: bool = False) -> tuple[l
 
     With ``warp`` an image that is placed by control points alone is to be resampled onto the grid of the other.
 
-    In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Only headers are read. RSF-D001
+    In one folder a scene is SCENE/s1.* with SCENE/s2.*, or SCENE_s1.* with SCENE_s2.*. Where each of two folders holds
+    one georeferenced image, these are a scene whatever their names. Only headers are read. RSF-D001
     when a path does not exist, RSF-D002 for an unreadable header, RSF-D009 when nothing pairs, two scenes have one
     name, or sizes or grids differ.
     """
     for path in (sar, optical):
-        if not path.exists():
+        if not path.exists() and not is_file(path):
             raise RsforgeError("RSF-D001", f"there is no file or folder {path}", where=str(path))
     if sar.is_dir() != optical.is_dir():
         raise RsforgeError("RSF-U005", "one is a folder and the other a file", where="--sar, --optical")
     found = Match()
-    if sar.is_file():
-        name = sar.parent.name if _has_generic_name(sar) else strip_token(sar.stem, 1)
+    if not sar.is_dir():
+        name = sar.parent.name if _find_modality(sar) else strip_token(name_stem(sar), 1)
         found.pairs.append((name, sar, optical))
     elif sar.resolve() == optical.resolve():
         found.pairs += _find_in_one_folder(sar)
     else:
         found = match_names(sar, sar, optical)
+        if not found.pairs and (lone := _find_lone_scene(sar, optical)):
+            found = Match(pairs=[lone])
     if not found.pairs:
         fix = "looked for SCENE/s1.* with SCENE/s2.*, SCENE_s1.* with SCENE_s2.*, and equal names in two folders"
         raise RsforgeError("RSF-D009", f"no scenes found in {sar}", where="--sar, --optical", fix=fix)
@@ -85,38 +97,60 @@ def find_scene_pairs(sar: Path, optical: Path, *, warp: bool = False) -> tuple[l
     return scenes, [(path.name, reason) for path, reason in found.orphans]
 
 
+def _find_lone_scene(sar: Path, optical: Path) -> tuple[str, Path, Path] | None:
+    """The one image of each of two folders, where both say their place on the ground: their names need not agree."""
+    images = [list_entries(folder, folders=False) for folder in (sar, optical)]
+    if not all(len(own) == 1 for own in images):
+        return None
+    infos = [_read_header(own[0]) for own in images]
+    if not all(info.grid is not None or info.control is not None for info in infos):
+        return None
+    return name_stem(images[1][0]), images[0][0], images[1][0]
+
+
 def holds_scene(folder: Path) -> bool:
     """Whether ``folder`` holds an image s1 and an image s2."""
     try:
-        stems = {path.stem.lower() for path in list_entries(folder, folders=False)}
+        stems = {name_stem(path).lower() for path in list_entries(folder, folders=False)}
     except OSError:
         return False
     # Numbered images, s0 to s7, are no SAR and optical images.
     return {"s1", "s2"} <= stems and not any(re.fullmatch(r"s(0|[3-9]|\d\d+)", stem) for stem in stems)
 
 
-def _has_generic_name(path: Path) -> bool:
-    """Whether a file is named by its modality alone, so that its folder names the scene."""
-    return path.stem.lower() in _MODALITIES
+def _find_modality(path: Path) -> int:
+    """1 or 2 for a file or a set that is named by its modality alone, so that its folder names the scene; 0 else."""
+    stem = name_stem(path)
+    if is_stack(path.name) and stem == path.parent.name:
+        return modality_of_stem(path.stem) or 0
+    return _MODALITIES.get(stem.lower(), 0)
 
 
 def _find_in_one_folder(folder: Path) -> Iterator[tuple[str, Path, Path]]:
     for inner in [folder, *list_entries(folder, folders=True)]:
-        generic = [path for path in list_entries(inner, folders=False) if _has_generic_name(path)]
-        sar = [path for path in generic if _MODALITIES[path.stem.lower()] == 1]
-        optical = [path for path in generic if _MODALITIES[path.stem.lower()] == 2]
+        generic = [path for path in list_entries(inner, folders=False) if _find_modality(path)]
+        sar, optical = ([path for path in generic if _find_modality(path) == modality] for modality in (1, 2))
         if len(sar) == 1 and len(optical) == 1:
             yield inner.resolve().name, sar[0], optical[0]
         elif generic:
             found = ", ".join(path.name for path in sar + optical)
             what = f"the scene {inner.name} needs one SAR and one optical image"
             raise RsforgeError("RSF-D009", what, where=str(inner), found=found)
-    named = {path.stem: path for path in list_entries(folder, folders=False) if not _has_generic_name(path)}
-    optical_of = {strip_token(stem, 2): path for stem, path in named.items() if strip_token(stem, 2) != stem}
-    for stem, path in named.items():
-        key = strip_token(stem, 1)
-        if key != stem and key in optical_of:
-            yield key, path, optical_of[key]
+    named = [path for path in list_entries(folder, folders=False) if not _find_modality(path)]
+    sar_of, optical_of = (_index_by_token(named, modality) for modality in (1, 2))
+    for key in sar_of.keys() & optical_of.keys():
+        yield key, sar_of[key], optical_of[key]
+
+
+def _index_by_token(paths: list[Path], modality: int) -> dict[str, Path]:
+    """The images of a modality, by what is left of their names without its token; sets of bands need none."""
+    keys = {}
+    for path in paths:
+        stem = name_stem(path)
+        key = strip_token(stem, modality)
+        if modality_of_stem(path.stem) == modality if is_stack(path.name) else key != stem:
+            keys[key] = path
+    return keys
 
 
 def _read_scenes(pairs: list[tuple[str, Path, Path]], warp: bool) -> list[ScenePair]:

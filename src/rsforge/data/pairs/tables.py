@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable
-from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.windows import Window
 from rsforge.data.tables import table as text_tables
 from rsforge.errors import RsforgeError

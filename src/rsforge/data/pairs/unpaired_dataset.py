@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
+from rsforge.data.files.safe_paths import is_inside
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
-from rsforge.data.io.safe_paths import is_inside
 from rsforge.data.pairs.dataset import mirror_pair
 from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season
-from rsforge.data.pairs.names import list_entries, modality_of_stem, strip_token
+from rsforge.data.pairs.names import list_entries, modality_of_stem, name_stem, strip_token
 from rsforge.data.pairs.pair import TIFF, Pair
 from rsforge.data.pairs.reading import open_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
@@ -72,7 +72,7 @@ def list_unpaired_images(root: Path, layout: str, group: FolderPair) -> list[Unp
             word = modality_of_stem(path.stem) if group.sar == group.optical else modality
             if not is_inside(root, path) or word != modality:
                 continue
-            stem = compose(path.stem)
+            stem = compose(name_stem(path))
             key = strip_token(stem, modality)
             scene, _ = parse_scene_and_season(layout, group.name, key)
             pairs = (prefix + stem, prefix + key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rsforge.data.files.stack_paths import is_file, name_whole
 from rsforge.data.io.image_reader import find_images
 from rsforge.data.pairs.layouts import PairLayout, find_layout
 from rsforge.data.pairs.names import list_entries
@@ -44,12 +45,12 @@ def find_inputs(places: Sequence[Path], *, modality: Modality, exclude: Path | N
     for place in places:
         if place.is_dir():
             found.images += _in_folder(place, modality, exclude, found.notes)
-        elif not place.exists():
+        elif not place.exists() and not is_file(place):
             raise RsforgeError("RSF-D001", f"No images found: there is no file or folder {place}", where=str(place))
         elif is_list(place):
             found.images += _read_list(place, found.missing)
         else:
-            found.images.append(InputImage(place, place.name))
+            found.images.append(InputImage(place, name_whole(place.name)))
     found.images = list({(image.path.resolve(), image.name): image for image in found.images}.values())
     return found
 
@@ -85,7 +86,7 @@ def _find_pair_layout(root: Path) -> PairLayout | None:
 
 
 def _named_below(root: Path, path: Path) -> InputImage:
-    return InputImage(path, path.relative_to(root).as_posix())
+    return InputImage(path, name_whole(path.relative_to(root).as_posix()))
 
 
 def _read_list(file: Path, missing: list[tuple[str, str]]) -> Iterator[InputImage]:
@@ -93,7 +94,7 @@ def _read_list(file: Path, missing: list[tuple[str, str]]) -> Iterator[InputImag
     for number, line in _read_lines(file):
         count += 1
         path = file.parent / line
-        if path.is_file():
+        if is_file(path):
             yield InputImage(path, _list_name(file.parent, path))
         else:
             reason = "it is no file" if path.exists() else "there is no such file"
@@ -114,5 +115,5 @@ def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _list_name(folder: Path, path: Path) -> str:
     """The path below the list's folder, or for an image elsewhere its name."""
-    relative = os.path.relpath(path, folder)
-    return path.name if relative.startswith("..") else Path(relative).as_posix()
+    relative = name_whole(os.path.relpath(path, folder))
+    return name_whole(path.name) if relative.startswith("..") else Path(relative).as_posix()

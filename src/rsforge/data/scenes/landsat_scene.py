@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rsforge.data.bands.products import COLLECTION2, is_collection2, is_surface_band
 from rsforge.data.cubes.cube import F32, F64, FILLS
 from rsforge.data.io.georeference import BandMetadata, OpenRaster, RasterInfo
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
@@ -19,12 +19,7 @@ from rsforge.data.io.windows import Window
 from rsforge.data.scenes.landsat_bands import choose_landsat_bands
 from rsforge.errors import RsforgeError
 
-COLLECTION2 = (0.0000275, -0.2)
-"""Scale and offset of the reflectance in Landsat Collection 2 Level-2 products (USGS); 0 is no data there."""
-
 Values = Literal["auto", "collection2", "training"]
-_PRODUCT = re.compile(r"L[CEOT]0\d_L2S[PR]_\d{6}_\d{8}_\d{8}_02_", re.IGNORECASE)
-_SURFACE = re.compile(r"SR_B\d", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,8 @@ def _read_numbers(info: RasterInfo, metadata: BandMetadata, request: BandRequest
         raise RsforgeError("RSF-D010", what, where=str(info.path), fix="leave --values out")
     guessed = request.values == "auto" and not stated and whole and _is_product(info, metadata)
     if request.values == "collection2" or own or guessed:
-        note = "its numbers are read as those of Landsat Collection 2 Level 2" if guessed else ""
+        said = guessed or (own and is_collection2(info.path.name))
+        note = "its numbers are read as those of Landsat Collection 2 Level 2" if said else ""
         return _Numbers(ones * COLLECTION2[0], ones * COLLECTION2[1], "reflectance", (*fills, 0.0), note)
     if whole and not stated and request.values == "auto":
         what = f"{info.path.name} holds whole numbers ({info.dtype}) and states no scale"
@@ -133,8 +129,7 @@ def _read_numbers(info: RasterInfo, metadata: BandMetadata, request: BandRequest
 
 def _is_product(info: RasterInfo, metadata: BandMetadata) -> bool:
     """Whether a raster is named as a Collection 2 Level 2 product, or all its bands are as those of one."""
-    named = _PRODUCT.match(info.path.name) is not None
-    return named or all(_SURFACE.fullmatch(description or "") for description in metadata.descriptions)
+    return is_collection2(info.path.name) or all(map(is_surface_band, metadata.descriptions))
 
 
 def _find_unit(metadata: BandMetadata) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rsforge.data.captions.webdataset import refuse_tars
+from rsforge.data.files.stack_paths import list_files
 from rsforge.data.files.walk import is_image, is_left_behind, is_unread_image
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.names.sides import side_of_path
@@ -179,6 +180,7 @@ def _find_unclaimed(contents: DatasetContents) -> list[str]:
     root = contents.root
     known = {path for item in contents.items for path in item.paths}
     known |= {root / name for name, _ in (*contents.orphans, *contents.problems)}
+    known = {file for path in known for file in list_files(path)}
     unclaimed = []
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not is_left_behind(name)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from rsforge.data.cubes import hdf5_file
+from rsforge.data.files.digests import file_digest
 from rsforge.data.io import rasters
-from rsforge.data.io.digests import file_digest
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.splits.items import Item

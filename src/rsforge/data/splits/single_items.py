@@ -13,11 +13,12 @@ from typing import Any
 
 from rsforge.data.captions.metadata import describe_table, find_inner_tables, find_tables, read_names
 from rsforge.data.cubes import hdf5_file
+from rsforge.data.files.safe_paths import resolve_inside
+from rsforge.data.files.stack_paths import name_whole
 from rsforge.data.files.walk import find_images, lies_in_left_behind
 from rsforge.data.io import rasters
 from rsforge.data.io.dataset_card import read_card
 from rsforge.data.io.image_reader import UnreadableError
-from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import Window
 from rsforge.data.names.scene_names import NamedPlace, find_places, find_window
@@ -79,7 +80,7 @@ def _find_cut_pairs(root: Path) -> dict[Path, Pair]:
 def _image_item(root: Path, path: Path) -> Item:
     name = path.relative_to(root).as_posix()
     item = Item(name, (path,), scene=name, terrain=name.split("/")[0] if "/" in name else "")
-    patch = _PATCH.fullmatch(path.stem)
+    patch = _PATCH.fullmatch(Path(name_whole(name)).stem)
     if patch is None and path.suffix.lower() not in (".tif", ".tiff"):
         return item
     try:

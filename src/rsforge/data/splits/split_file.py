@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from rsforge import durable
-from rsforge.data.io.digests import json_digest
+from rsforge.data.files.digests import json_digest
 from rsforge.errors import RsforgeError
 from rsforge.wording import join_start
 

@@ -15,6 +15,7 @@ from rsforge.data.io.image_reader import (
     read_bytes,
     read_tiff_directory,
 )
+from rsforge.data.io.mask_files import find_mask
 from rsforge.data.views.view import PLAIN, View, check_span, open_view, to_bytes
 
 _PICTURES = (b"\xff\xd8\xff", b"BM", b"RIFF")
@@ -42,7 +43,7 @@ def read_colours(path: Path, view: View = PLAIN) -> Pixels:
 
 def decode_colours(path: Path, data: bytes, view: View = PLAIN) -> Pixels:
     """``read_colours`` where the bytes of the file have been read already."""
-    if view in (PLAIN, View(as_stored=True)) and (_is_picture(data) or _is_plain_tiff(data)):
+    if view in (PLAIN, View(as_stored=True)) and (_is_picture(data) or (_is_plain_tiff(data) and not find_mask(path))):
         return decode_rgb(data)  # the same pixels as by the view, without opening the file again
     with open_view(path, view, "optical") as raster:
         info = raster.info
@@ -65,7 +66,7 @@ def _is_picture(data: bytes) -> bool:
 def _is_plain_tiff(data: bytes) -> bool:
     """Whether a TIFF holds red, green and blue of 8 bits in one image, and says no more of them.
 
-    GDAL, which understands all that others say, takes five times as long to open one. Files beside are not read.
+    GDAL, which understands all that others say, takes five times as long to open one.
     """
     if not data.startswith(_TIFF):
         return False

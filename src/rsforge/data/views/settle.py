@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.bands.meaning import COLOURS, POLARISATIONS
+from rsforge.data.files.stack_paths import is_stack
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import find_centre, open_raster
@@ -79,6 +80,11 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
     if pictures:
         some = f"{len(pictures)} of {count_noun(len(infos), 'sampled file')} {agree(len(pictures), 'holds', 'hold')}"
         settled.notes.append(f"{some} several pictures, of which the first is read: {pictures[0].path.name}")
+    settled.notes += _describe_stacks(infos)
+    if beside := [info for info in infos if info.mask_beside]:
+        name = f"{beside[0].path.name}.msk"
+        some = f"{len(beside)} of {count_noun(len(infos), 'sampled file')}"
+        settled.notes.append(f"masks in files beside {some} say where they hold data: {name}")
     if settled.view.fill is None:
         _warn_of_fill(settled, _spread(files, SAMPLED), modality)
     if settled.view.span is not None:
@@ -173,7 +179,7 @@ def _note_order(settled: Settled, infos: Sequence[RasterInfo], modality: Modalit
 
 
 def _note_scales(settled: Settled, infos: Sequence[RasterInfo], modality: Modality) -> None:
-    """Say which scales and offsets of the metadata are applied."""
+    """Say which scales and offsets are applied."""
     found: Counter[tuple[float, float]] = Counter()
     for info in infos:
         if info.dtype == "uint8" and modality == "optical" and settled.view.span is None:
@@ -181,7 +187,23 @@ def _note_scales(settled: Settled, infos: Sequence[RasterInfo], modality: Modali
         found.update({(meaning.scale, meaning.offset) for meaning in info.meanings} - {(1.0, 0.0)})
     if found:
         parts = [f"scale {scale:g} and offset {offset:g} in {count}" for (scale, offset), count in found.most_common(3)]
-        settled.notes.append(f"values are scaled as metadata say: {', '.join(parts)} of {len(infos)} sampled files")
+        said = f"values are scaled as metadata or the names of products say: {', '.join(parts)}"
+        settled.notes.append(f"{said} of {len(infos)} sampled files")
+
+
+def _describe_stacks(infos: Sequence[RasterInfo]) -> list[str]:
+    """Say which files are taken as bands of one image, and which are left out for their grid."""
+    stacks = [info for info in infos if is_stack(info.path)]
+    if not stacks:
+        return []
+    bands, count = Counter(tuple(meaning.name for meaning in info.meanings) for info in stacks).most_common(1)[0]
+    said = f"files of one band are read as one image: {', '.join(bands)} in {count}"
+    notes = [f"{said} of {count_noun(len(infos), 'sampled image')}"]
+    left_out = list(dict.fromkeys(name for info in stacks for name in info.left_out))
+    if left_out:
+        are = agree(len(left_out), "is", "are")
+        notes.append(f"{', '.join(left_out)} {are} left out: the pixels lie on another grid than those of these bands")
+    return notes
 
 
 def _join_roles(roles: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.bands.meaning import COLOURS, NO_BACKSCATTER, POLARISATIONS, find_role, role_of_name, says_something
+from rsforge.data.files.stack_paths import is_stack
+from rsforge.data.files.stacks import find_set
 from rsforge.data.io.band_choice import describe_bands, find_bands, pick_bands
 from rsforge.data.io.georeference import Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.geotiff import Alpha
@@ -28,6 +30,7 @@ from rsforge.wording import count_noun
 Modality = Literal["sar", "optical"]
 
 NAME_BANDS = "name three bands with --bands: by role, name, number or wavelength"
+MEND_SET = "add the file of the band to its set, or name with --bands those that all sets have"
 GIVE_RANGE = "give the values that become black and white with --range LOW HIGH, or --range percentile"
 
 
@@ -143,7 +146,12 @@ def choose_positions(info: RasterInfo, view: View, modality: Modality) -> list[i
         return choose(info, view.bands)
     except RsforgeError as error:
         reason = f"{error.what.replace(str(info.path), 'it')} ({error.found})"
-        raise BandsError(reason, fix=NAME_BANDS, error=error) from None
+        if info.left_out:
+            reason += f"; {', '.join(info.left_out)} of its files lie on another grid"
+        fix = MEND_SET if is_stack(info.path) else NAME_BANDS
+        if whole := find_set(info.path):
+            fix = error.fix = f"it is one band of a set: give all of them, '{whole}' in quotes"
+        raise BandsError(reason, fix=fix, error=error) from None
 
 
 def _choose_colours(info: RasterInfo, wanted: Sequence[str]) -> list[int]:

@@ -1,19 +1,20 @@
-"""``rsforge data captions-to-jsonl``: a table of captions is converted to JSON lines."""
+"""``rsforge data captions-to-jsonl``: a table of captions is converted to JSON lines, or with its images to a tar."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
 from rsforge.data.captions.caption_files import CaptionFile, read_caption_file
 from rsforge.data.captions.tables import EXTRACT, Line, json_line
 from rsforge.data.captions.token_counts import make_counter
+from rsforge.data.captions.webdataset import is_tar
+from rsforge.data.captions.webdataset_output import CaptionedFile, holds_shard, write_shard
 from rsforge.data.clip_tokenizer import LIMIT
-from rsforge.data.io.safe_paths import resolve_inside
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.names.sides import are_several
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
@@ -35,8 +36,10 @@ def convert(settings: CaptionsSettings, console: Console) -> dict[str, Any]:
         settings.output_file.parent.mkdir(parents=True, exist_ok=True)
         leftovers.sweep_for([settings.output_file])
         with durable.open_atomic(settings.output_file) as file:
-            for line in _make_lines(settings, table):
-                file.write(line)
+            if is_tar(settings.output_file):
+                write_shard(file, _list_images(settings, table))
+            else:
+                file.writelines(_make_lines(settings, table))
     if are_several(table.sides.values()):
         console.say(f"sides      {_describe_sides(table)}: `rsforge data split --by stated` keeps them")
     if state == "unchanged":
@@ -110,7 +113,8 @@ def _find_reason(settings: CaptionsSettings, line: Line) -> str:
         if settings.on_bad == "error":
             raise
         return f"the name {line.name!r} leads out of {folder}"
-    if settings.images_dir is not None and not path.is_file():
+    needed = settings.images_dir is not None or is_tar(settings.output_file)
+    if needed and not path.is_file():
         return f"there is no image {line.name!r} in {folder}"
     return ""
 
@@ -122,17 +126,33 @@ def _make_lines(settings: CaptionsSettings, table: CaptionFile) -> Iterator[byte
             yield json_line(line.name, line.text, side=sides.get(line.name, "")).encode()
 
 
+def _list_images(settings: CaptionsSettings, table: CaptionFile) -> Iterator[CaptionedFile]:
+    """The images in the order in which the table names them, each with all its captions."""
+    sides = table.sides if are_several(table.sides.values()) else {}
+    folder = settings.images_dir or settings.output_file.parent
+    captions: dict[str, list[str]] = {}
+    for line in _judge_images(settings, table):
+        if not line.reason:
+            captions.setdefault(line.name, []).append(line.text.strip())
+    for name, texts in captions.items():
+        path = resolve_inside(folder, name, where=settings.caption_file.name)
+        yield CaptionedFile(name, path, list(dict.fromkeys(texts)), sides.get(name, ""))
+
+
 def _find_state(settings: CaptionsSettings, table: CaptionFile) -> str:
     """``written`` when the output has to be written, ``unchanged`` when it exists; RSF-U004 when another one exists."""
     output = settings.output_file
     if settings.overwrite or not output.exists():
         return "written"
-    if _holds_same(output, _make_lines(settings, table)):
+    if _holds_same(settings, table):
         return "unchanged"
     fix = "replace it with --overwrite, or name another --output-file"
     raise RsforgeError("RSF-U004", f"{output.name} holds something else", where=str(output), fix=fix)
 
 
-def _holds_same(path: Path, lines: Iterator[bytes]) -> bool:
+def _holds_same(settings: CaptionsSettings, table: CaptionFile) -> bool:
+    path = settings.output_file
+    if is_tar(path):
+        return holds_shard(path, _list_images(settings, table))
     with path.open("rb") as file:
-        return all(old == new for old, new in zip_longest(file, lines))
+        return all(old == new for old, new in zip_longest(file, _make_lines(settings, table)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsforge.data.captions.image_folder import SPLIT, CaptionFolder, Summary
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.data.io.threads import map_in_threads
 from rsforge.recipes.console import Console
 from rsforge.wording import count_noun

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
+from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.dataset_card import CARD, read_card, write_card
-from rsforge.data.io.safe_paths import resolve_inside
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.data.synthetic import write_captions, write_cube, write_pairs, write_scene, write_tiles
 from rsforge.errors import RsforgeError

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rsforge.data.captions.webdataset import refuse_tars
-from rsforge.data.files.walk import find_images
+from rsforge.data.files.walk import find_beside, find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.names.sides import side_of_path
-from rsforge.data.pairs.layouts import holds_pair_folders, refuse_single_bands
+from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.data.pairs.nested_layouts import find_unread_sides
 from rsforge.data.splits import single_items
 from rsforge.data.splits.items import Item
@@ -34,7 +34,7 @@ from rsforge.recipes.datasets.stored_split import (
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
-from rsforge.wording import agree, count_noun
+from rsforge.wording import agree, count_noun, join_first
 
 SYNTHETIC = "synthetic"
 SYNTHETIC_COUNT = 512
@@ -93,7 +93,10 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
         console.say(f"images     {folder} holds pairs: SAR and optical images are trained on alike")
     else:
         _warn_of_layout(folder, console)
-    view = views.settle_single(folder, find_images(folder, exclude=run.output_dir), data, console)
+    files = find_images(folder, exclude=run.output_dir)
+    if beside := find_beside(folder, files):
+        console.warn(f"left out {count_noun(len(beside), 'file')} beside the bands of sets: {join_first(beside, 3)}")
+    view = views.settle_single(folder, files, data, console)
     index = scan(folder, on_bad=run.on_bad, exclude=run.output_dir, view=view)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")
@@ -117,13 +120,9 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
 
 
 def _warn_of_layout(folder: Path, console: Console) -> None:
-    """Warn of what looks like sides of pairs, or like one file a band, and is trained on as plain images."""
+    """Warn of what looks like sides of pairs and is trained on as plain images."""
     for name, reason in find_unread_sides(folder)[:1]:
         console.warn(f"{name}: {reason}")
-    try:
-        refuse_single_bands(folder)
-    except RsforgeError as error:
-        console.warn(f"{error.what} ({error.found}): each is taken for an image of its own")
 
 
 def identify_sides(sides: Sides[Any]) -> dict[str, Any]:

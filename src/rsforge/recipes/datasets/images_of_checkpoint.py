@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rsforge.data.files.stack_paths import is_file
 from rsforge.data.files.walk import find_images
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, scan_one, split_digest
 from rsforge.data.splits.split_file import SUBSETS, Sides
@@ -136,9 +137,9 @@ def scan_images(
     Pictures below the folder ``exclude`` are none.
     """
     below = _below(exclude, place)
-    files = [place] if place.is_file() else find_images(place, exclude=below)
+    files = [place] if is_file(place) else find_images(place, exclude=below)
     view = views.settle_as_trained(state, files, data, console)
-    index = scan_one(place, view) if place.is_file() else scan(place, on_bad=on_bad, exclude=below, view=view)
+    index = scan_one(place, view) if is_file(place) else scan(place, on_bad=on_bad, exclude=below, view=view)
     views.warn_of_unread(index.unread, console)
     for name, reason in index.bad:
         console.warn(f"left out {name}: {reason}")

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rsforge.data.files.digests import file_digest
 from rsforge.data.images.tile_dataset import Tile, TileIndex, split_digest
-from rsforge.data.io.digests import file_digest
 from rsforge.data.names.sides import are_several
 from rsforge.data.splits.contents import find_contents
 from rsforge.data.splits.duplicates import Digests, data_digest, shorten_digests

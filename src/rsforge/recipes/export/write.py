@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rsforge import durable
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console

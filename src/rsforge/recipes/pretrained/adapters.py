@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.models.low_rank import merge_updates
 from rsforge.models.pretrained.adapter_names import Part
 from rsforge.models.pretrained.read_adapter import find_file, read_adapter

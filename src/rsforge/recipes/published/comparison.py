@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from rsforge.data.io.digests import json_digest
+from rsforge.data.files.digests import json_digest
 from rsforge.recipes.published.benchmarks import Benchmark, Metric, read_benchmarks
 
 SECTION = "published"

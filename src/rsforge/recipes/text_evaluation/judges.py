@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation.learned_metrics import find_inception, load_inception
 from rsforge.recipes.text_evaluation.class_accuracy import NAME as ACCURACY

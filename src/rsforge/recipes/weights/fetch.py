@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import leftovers
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 from rsforge.errors import RsforgeError
 from rsforge.models.published_weights import PUBLISHED, PublishedWeights
 from rsforge.recipes.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rsforge.data.io.safe_paths import LEAVES, find_stray, is_inside, resolve_inside
+from rsforge.data.files.safe_paths import LEAVES, find_stray, is_inside, resolve_inside
 from rsforge.errors import RsforgeError
 
 OUTSIDE = [

@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.files.stack_paths import find_members
 from rsforge.errors import from_os_error
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of the bytes of a file."""
+    """SHA-256 of the bytes of a file; of a set of files that of theirs."""
+    if members := find_members(path):
+        return json_digest([file_digest(member) for member in members])
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from rsforge.data.files.stack_paths import find_members
 from rsforge.errors import RsforgeError
 
 LEAVES = "it is a link that leaves the data folder"
@@ -29,6 +30,8 @@ def is_inside(root: Path, path: Path) -> bool:
 
     The cache of a hub has CACHE/snapshots/REVISION with links to CACHE/blobs, which hold this repository alone.
     """
+    if members := find_members(path):
+        return all(is_inside(root, member) for member in members)
     real, own = path.resolve(), root.resolve()
     if real.is_relative_to(own):
         return True
@@ -38,6 +41,8 @@ def is_inside(root: Path, path: Path) -> bool:
 
 def find_stray(root: Path, path: Path) -> str:
     """Why a link may not be followed: it leads out of ``root``, or to itself; empty for what is no such link."""
+    if members := find_members(path):
+        return next((stray for member in members if (stray := find_stray(root, member))), "")
     if not path.is_symlink():
         return ""
     try:

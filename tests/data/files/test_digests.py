@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 
-from rsforge.data.io.digests import file_digest
+from rsforge.data.files.digests import file_digest
 
 
 def test_a_file_is_known_by_the_sha256_of_its_bytes(tmp_path):

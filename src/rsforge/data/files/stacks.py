@@ -1,0 +1,176 @@
+"""Images of one file a band: which files belong together by their names."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rsforge.data.files.stack_paths import POLARISATIONS, SEPARATORS, WORD
+
+_SAFE = re.compile(r"(s1[a-d]-.*-)(\d{3})")
+_NO_PICTURES = (".tif", ".tiff", ".jp2")
+"""Suffixes of files of numbered bands: others with such words are pictures, as of blocks."""
+_OTHER_SIDE = re.compile(r"(s[12]|sar|op|opt|optical|eo|sentinel-?[12])(?![a-z])", re.IGNORECASE)
+_RESOLUTION = re.compile(r"R\d+m")  # folders of products of Sentinel-2
+_LEVEL = re.compile(r"[_\-. ](SR|ST|TOA|RT)$", re.IGNORECASE)
+
+
+@dataclass
+class Stacked:
+    """Images, of which some are sets of files, and the files ``beside`` that belong to sets and are no bands."""
+
+    images: list[Path] = field(default_factory=list)
+    beside: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _BandFile:
+    """A file of one band: what is left of its path, with marks where ``words`` stood, and where it lies."""
+
+    path: Path
+    band: str
+    metres: int
+    words: tuple[str, ...]
+    template: str
+    place: Path
+
+    @property
+    def key(self) -> tuple[str, bool]:
+        return self.template, self.band in POLARISATIONS
+
+
+def stack_files(paths: Iterable[Path]) -> Stacked:
+    """The images of ``paths``: files that differ in a word for a band alone become the path of their set.
+
+    That is done in folders most of whose images are such files. There a single one is a set, too, so that it is missed
+    which band is not there.
+    """
+    paths = list(paths)
+    read = {path: found for path in paths if (found := _read_name(path))}
+    sets: dict[tuple[str, bool], list[_BandFile]] = defaultdict(list)
+    for one in read.values():
+        sets[one.key].append(one)
+    several = {key: own for key, own in sets.items() if len({one.band for one in own}) > 1}
+    if not several:
+        return Stacked(paths)
+    beside = _find_beside(paths, read, several)
+    folders = _choose_folders(paths, read, several, beside)
+    result = Stacked()
+    for path in paths:
+        found = read.get(path)
+        if path in beside and beside[path] in folders:
+            result.beside.append(path)
+        elif found is None or found.place not in folders:
+            result.images.append(path)
+        elif found == (own := sets[found.key])[0]:
+            chosen = _choose_finest(own)
+            result.images.append(_write_braces(chosen))
+            result.beside += [one.path for one in own if one not in chosen]
+    return result
+
+
+def find_set(path: Path) -> Path | None:
+    """The set that a file belongs to with others of its folder; None for a file by itself."""
+    own = _read_name(path)
+    if own is None or not path.parent.is_dir():
+        return None
+    alike = [one for one in map(_read_name, path.parent.iterdir()) if one and one.key == own.key]
+    return _write_braces(_choose_finest(alike)) if len({one.band for one in alike}) > 1 else None
+
+
+def _read_name(path: Path) -> _BandFile | None:
+    """What the name of a file of one band says, or that of its folder for polarisations; None for any other file."""
+    words = list(WORD.finditer(path.stem))
+    bands = {word["band"].upper() for word in words}
+    folder = path.parent.name.upper()
+    if not bands and folder in POLARISATIONS:
+        bands = {folder}
+    if len(bands) != 1:
+        return None  # a file of several polarisations has words for all
+    band = bands.pop()
+    if band not in POLARISATIONS and path.suffix.lower() not in _NO_PICTURES:
+        return None
+    stem = WORD.sub("\0", path.stem)
+    if safe := _SAFE.fullmatch(stem):
+        stem = f"{safe[1]}\0"
+    varied = folder == band or (band not in POLARISATIONS and _RESOLUTION.fullmatch(path.parent.name) is not None)
+    place = path.parent.parent if varied else path.parent
+    parent = place / "\0" if varied else place
+    metres = next((int(word["metres"]) for word in words if word["metres"]), 0)
+    taken = [path.parent.name] * varied + [word[0] for word in words] + ([safe[2]] if safe else [])
+    return _BandFile(path, band, metres, tuple(taken), str(parent / (stem + path.suffix)), place)
+
+
+def _find_beside(
+    paths: Sequence[Path], read: dict[Path, _BandFile], several: dict[tuple[str, bool], list[_BandFile]]
+) -> dict[Path, Path]:
+    """Files that are named as a set is and hold none of its bands (angles, masks, true colours), with its folder."""
+    prefixes: dict[Path, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    places = {}
+    for one in (one for own in several.values() for one in own):
+        folder = one.path.parent
+        if folder.name.upper() not in POLARISATIONS:
+            stem = Path(one.template).stem
+            prefix = _LEVEL.sub("", stem.split("\0")[0].rstrip(SEPARATORS))
+            if prefix or stem == "\0":  # where names begin with bands, others need not belong to sets
+                prefixes[folder][prefix].add(one.band)
+                places[folder] = one.place
+    beside = {}
+    for path in paths:
+        found = read.get(path)
+        if path.parent not in prefixes or (found and found.key in several):
+            continue
+        for prefix in _list_beginnings(path.stem) & prefixes[path.parent].keys():
+            own_side = not _OTHER_SIDE.match(path.stem[len(prefix) :].lstrip(SEPARATORS))
+            if own_side and not (found and found.band in prefixes[path.parent][prefix]):
+                beside[path] = places[path.parent]
+    return beside
+
+
+def _list_beginnings(stem: str) -> set[str]:
+    """What stands before each separator of a name, and nothing."""
+    return {stem[:k].rstrip(SEPARATORS) for k, sign in enumerate(stem) if sign in SEPARATORS} | {""}
+
+
+def _choose_folders(
+    paths: Sequence[Path],
+    read: dict[Path, _BandFile],
+    several: dict[tuple[str, bool], list[_BandFile]],
+    beside: dict[Path, Path],
+) -> set[Path]:
+    """The folders most of whose images are bands of sets or lie beside them."""
+    total: dict[Path, int] = defaultdict(int)
+    known: dict[Path, int] = defaultdict(int)
+    for path in paths:
+        found = read.get(path)
+        place = beside.get(path) or (found.place if found else path.parent)
+        total[place] += 1
+        known[place] += path in beside or (found is not None and found.key in several)
+    return {place for place in total if 2 * known[place] > total[place]}
+
+
+def _choose_finest(own: Sequence[_BandFile]) -> list[_BandFile]:
+    """One file a band, of several the one of the smallest pixels, in the order of the bands."""
+    finest: dict[str, _BandFile] = {}
+    for one in own:
+        if one.band not in finest or one.metres < finest[one.band].metres:
+            finest[one.band] = one
+    return sorted(finest.values(), key=lambda one: _order(one.band))
+
+
+def _order(band: str) -> tuple[int, int, str]:
+    if band in POLARISATIONS:
+        return 0, POLARISATIONS.index(band), ""
+    digits = band[1:].rstrip("A")
+    return 1, int(digits), band[1 + len(digits) :]
+
+
+def _write_braces(chosen: Sequence[_BandFile]) -> Path:
+    """The path of a set: where the templates have marks, the words of the files in their order."""
+    first, *pieces = chosen[0].template.split("\0")
+    columns = zip(*(one.words for one in chosen), strict=True)
+    braces = ("{" + ",".join(words) + "}" + piece for words, piece in zip(columns, pieces, strict=True))
+    return Path(first + "".join(braces))

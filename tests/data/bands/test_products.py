@@ -1,0 +1,57 @@
+"""Bands of products mean what the names of their files say."""
+
+from __future__ import annotations
+
+import pytest
+
+from rsforge.data.bands.products import find_central_wavelength, find_scale, is_collection2, is_surface_band
+from rsforge.data.io.rasters import open_raster, read_info
+from rsforge.data.views.settle import Request, settle_view
+from rsforge.data.views.view import View, read_view
+from tests.worlds.band_files import PRODUCT, write_product
+
+
+@pytest.mark.parametrize(
+    ("file", "description", "dtype", "scale"),
+    [
+        (f"x/{PRODUCT}_SR_B2.TIF", None, "uint16", (0.0000275, -0.2)),
+        (f"{PRODUCT}.tif", "SR_B2", "uint16", (0.0000275, -0.2)),
+        (f"{PRODUCT}_ST_B10.TIF", None, "uint16", None),  # a temperature
+        (f"{PRODUCT}_QA_PIXEL.TIF", None, "uint16", None),
+        (f"{PRODUCT}_SR_B2.TIF", None, "float32", None),  # scaled by somebody already
+        ("LC08_L1TP_190024_20200518_20200820_02_T1_B2.TIF", None, "uint16", None),
+        ("SR_B2.tif", None, "uint16", None),
+    ],
+)
+def test_only_surface_reflectance_of_collection_2_has_its_scale(file, description, dtype, scale):
+    assert find_scale(file, description, dtype) == scale
+
+
+def test_names_tell_the_sensor():
+    assert find_central_wavelength(f"a/{PRODUCT}_SR_B4.TIF") == 655
+    assert find_central_wavelength("LE07_L1TP_190024_20000518_20200820_02_T1_B4.TIF") == 830
+    assert find_central_wavelength("LC08_L1TP_224077_20200518_20200518_01_RT_B2_60m.TIF") == 482
+    assert find_central_wavelength("scene_B4.TIF") is None
+    assert is_collection2(f"{PRODUCT}.tif") and is_surface_band("SR_B7") and not is_surface_band("ST_B10")
+
+
+def test_numbers_are_reflectance_and_0_is_no_data(tmp_path):
+    path = write_product(tmp_path)
+    read = read_view(path, View(), "optical")
+    assert read.values[1, 0] == pytest.approx([0.13, 0.1025, 0.075], abs=1e-6)  # red, green, blue
+    assert not read.valid[0].any() and read.valid[1:].all() and read.info.nodata == 0
+    (said, *_) = (note for note in settle_view([path], Request(), "optical").notes if "scale" in note)
+    assert said.startswith("values are scaled as metadata or the names of products say: scale 2.75e-05 and offset -0.2")
+
+
+def test_what_a_file_declares_counts(tmp_path):
+    path = write_product(tmp_path, nodata=7)
+    assert read_info(path).nodata == 7
+    with open_raster(path) as raster:  # patches that are cut from it have other names
+        assert raster.metadata.scales == [0.0000275] * 3 and raster.metadata.offsets == [-0.2] * 3
+
+
+def test_seven_bands_of_landsat_8_have_colours(tmp_path):
+    path = write_product(tmp_path, tuple(f"SR_B{k}" for k in range(1, 8)))
+    roles = [meaning.role for meaning in read_info(path).meanings]
+    assert roles[1:4] == ["blue", "green", "red"] and roles.count("red") == 1
