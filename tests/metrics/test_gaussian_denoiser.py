@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rsforge.metrics import gaussian_denoiser
-from rsforge.metrics.gaussian_denoiser import count_bytes, denoiser_of
+from rsforge.metrics.gaussian_denoiser import SCALES, count_bytes, denoiser_of, mix_scales
 from rsforge.metrics.shrunk_gaussian import fit_shrunk
 
 SHAPE = (2, 3, 2)
@@ -59,3 +59,26 @@ def test_directions_beyond_the_kept_ones_share_what_is_left_of_the_variance(monk
 def test_its_size_is_counted():
     made = denoiser_of(fit_shrunk(draw(400)))
     assert 4 * sum(t.numel() for t in (made.mean, made.basis, made.variances)) == count_bytes(400, 12)
+
+
+def test_scales_are_found_as_often_as_latents_have_them():
+    small, samples = SCALES[4], draw(900) - 0.3
+    factors = torch.where(torch.arange(900) % 3 == 0, small, 1.0)[:, None].sqrt()
+    plain = denoiser_of(fit_shrunk(samples))
+    mixture = mix_scales(plain, 0.3 + (samples * factors))
+    near = abs(mixture.scales / small).log().abs() < 0.6
+    assert float(mixture.weights.sum()) == pytest.approx(1)
+    assert float(mixture.weights[near].sum()) == pytest.approx(1 / 3, abs=0.06)
+    alpha_bar = torch.full((900,), 0.5)
+    eps = torch.randn(samples.shape, generator=torch.Generator().manual_seed(3))
+    x_0 = 0.3 + factors * samples
+    x_t = alpha_bar[:, None].sqrt() * (x_0 + eps)
+    mixed, alone = ((made(x_t, alpha_bar)[0] - x_0).square().mean() for made in (mixture, plain))
+    assert mixed < 0.97 * alone
+
+
+def test_of_normal_latents_the_scale_is_one():
+    samples = draw(900)
+    mixture = mix_scales(denoiser_of(fit_shrunk(samples)), samples)
+    assert float((mixture.weights * mixture.scales).sum()) == pytest.approx(1, abs=0.15)
+    assert float(mixture.weights[(mixture.scales > 0.5) & (mixture.scales < 2)].sum()) > 0.9

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import denoiser_of
+from rsforge.metrics.gaussian_denoiser import SCALES, denoiser_of, mix_scales
 from rsforge.metrics.shrunk_gaussian import fit_shrunk
 from rsforge.models.catalogue import build
-from rsforge.models.gaussian_path import GaussianPath
+from rsforge.models.gaussian_path import GAINS, GaussianPath
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.unet import UNet
 from rsforge.noise.process import target
@@ -60,6 +60,29 @@ def test_the_network_learns_what_is_left_and_the_closed_form_stays() -> None:
     torch.testing.assert_close(apart, torch.ones_like(apart))
     network(x_t, t).square().mean().backward()
     assert float(network.network.conv_out.weight.grad.abs().max()) > 0 and torch.equal(network.basis, before)
+
+
+def test_in_training_all_counts_that_the_network_adds_and_after_it_the_gain_of_its_part_of_the_timesteps() -> None:
+    network, x_t, t = make(), torch.randn(3, *SHAPE), torch.tensor([0, 25, 49])
+    torch.nn.init.ones_(network.network.conv_out.bias)
+    network.gain.copy_(torch.linspace(0, 0.9, GAINS))
+    closed_form, added = network.eval().split(x_t, t)
+    torch.testing.assert_close(added, torch.ones_like(added))
+    for row, gain in enumerate((0.0, 0.6, 0.9)):
+        torch.testing.assert_close(network(x_t, t)[row], closed_form[row] + gain)
+        torch.testing.assert_close(network(x_t, int(t[row]))[row], closed_form[row] + gain)
+    torch.testing.assert_close(network.train()(x_t, t), closed_form + 1)
+
+
+def test_it_takes_a_mixture_of_scales() -> None:
+    samples, t = draw(20), torch.tensor([0, 20, 49])
+    samples *= torch.where(torch.arange(20) % 2 == 0, 0.2, 1.0)[:, None]
+    plain = denoiser_of(fit_shrunk(samples))
+    mixture, network, x_t = mix_scales(plain, samples), make(scales=len(SCALES)), 0.3 * torch.randn(3, *SHAPE)
+    network.take(mixture)
+    alpha_bar = table_of(COSINE)[t]
+    torch.testing.assert_close(network(x_t, t), target("v", *mixture(x_t, alpha_bar), alpha_bar), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(network(x_t, t), target("v", *plain(x_t, alpha_bar), alpha_bar), atol=1e-2)
 
 
 def make_closed(network: GaussianPath) -> GaussianPath:

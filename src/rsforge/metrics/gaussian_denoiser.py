@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from torch import Tensor
 
 from rsforge.metrics.shrunk_gaussian import ShrunkGaussian
 from rsforge.noise.gaussian_denoiser import GaussianDenoiser
 
 MOST_DIRECTIONS = 256
+SCALES = tuple(10 ** (k / 4) for k in range(-8, 5))
+"""Of the variance, the factors that a latent may have."""
+ROUNDS = 100
 
 
 def count_directions(samples: int, size: int) -> int:
@@ -37,3 +43,18 @@ def denoiser_of(gaussian: ShrunkGaussian) -> GaussianDenoiser:
     left = size - len(values)
     rest = (size * gaussian.variance - float(variances.sum())) / left if left else floor
     return GaussianDenoiser(gaussian.mean.float(), basis.float(), variances.float(), max(rest, 1e-8))
+
+
+def mix_scales(gaussian: GaussianDenoiser, samples: Tensor) -> GaussianDenoiser:
+    """The denoiser of latents that have the covariance of ``gaussian`` times one of ``SCALES`` each.
+
+    The probabilities of these are the likeliest of ``samples`` ``(n, *latent)`` and one more of scale 1, by expectation
+    and maximisation: Dempster et al. 1977.
+    """
+    mixture = replace(gaussian, scales=torch.tensor(SCALES).to(samples), weights=torch.ones(len(SCALES)).to(samples))
+    likelihoods = mixture.log_likelihoods(samples, torch.ones(len(samples)).to(samples)).double()
+    plain = (mixture.scales == 1).double()
+    weights = torch.full_like(plain, 1 / len(plain))
+    for _ in range(ROUNDS):
+        weights = ((likelihoods + weights.log()).softmax(1).sum(0) + plain) / (len(samples) + 1)
+    return replace(mixture, weights=weights.float())
