@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import SCALES, denoiser_of, mix_scales
-from rsforge.metrics.shrunk_gaussian import fit_shrunk
+from rsforge.metrics.gaussian_denoiser import SCALES, fit_denoiser, mix_scales
 from rsforge.models.catalogue import build
 from rsforge.models.gaussian_path import GAINS, GaussianPath
 from rsforge.models.latent_mlp import LatentMlp
@@ -40,7 +39,7 @@ def make(prediction: str = "v", *, directions: int = 32, **other: object) -> Gau
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "x_0", "flow"])
 def test_untrained_it_gives_what_the_closed_form_gives(prediction) -> None:
-    closed_form, t = denoiser_of(fit_shrunk(draw(20))), torch.tensor([0, 20, 49])
+    closed_form, t = fit_denoiser(draw(20)), torch.tensor([0, 20, 49])
     network, x_t = make(prediction), torch.randn(3, *SHAPE)
     network.take(closed_form)
     alpha_bar = table_of(COSINE)[t]
@@ -51,7 +50,7 @@ def test_untrained_it_gives_what_the_closed_form_gives(prediction) -> None:
 
 def test_the_network_learns_what_is_left_and_the_closed_form_stays() -> None:
     network = make()
-    network.take(denoiser_of(fit_shrunk(draw(20))))
+    network.take(fit_denoiser(draw(20)))
     assert all(name.startswith("network.") for name, _ in network.named_parameters())
     before = network.basis.clone()
     torch.nn.init.ones_(network.network.conv_out.bias)
@@ -77,7 +76,7 @@ def test_in_training_all_counts_that_the_network_adds_and_after_it_the_gain_of_i
 def test_it_takes_a_mixture_of_scales() -> None:
     samples, t = draw(20), torch.tensor([0, 20, 49])
     samples *= torch.where(torch.arange(20) % 2 == 0, 0.2, 1.0)[:, None]
-    plain = denoiser_of(fit_shrunk(samples))
+    plain = fit_denoiser(samples)
     mixture, network, x_t = mix_scales(plain, samples), make(scales=len(SCALES)), 0.3 * torch.randn(3, *SHAPE)
     network.take(mixture)
     alpha_bar = table_of(COSINE)[t]
@@ -98,14 +97,14 @@ def test_vectors_have_it_too_and_another_may_be_taken() -> None:
     network, x_t = make(network=mlp, latent_shape=(32,)), torch.randn(2, 32)
     answers = []
     for count in (20, 6):  # the second has fewer directions
-        network.take(denoiser_of(fit_shrunk(draw(count))))
+        network.take(fit_denoiser(draw(count)))
         answers.append(network(x_t, 10))
         fresh = make(network=mlp, latent_shape=(32,))
-        fresh.take(denoiser_of(fit_shrunk(draw(count))))
+        fresh.take(fit_denoiser(draw(count)))
         torch.testing.assert_close(fresh(x_t, 10), answers[-1])
     assert not torch.allclose(*answers)
     with pytest.raises(ValueError, match="19 directions do not fit into 4"):
-        make(directions=4).take(denoiser_of(fit_shrunk(draw(20))))
+        make(directions=4).take(fit_denoiser(draw(20)))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import denoiser_of, mix_scales
-from rsforge.metrics.shrunk_gaussian import fit_shrunk
+from rsforge.metrics.gaussian_denoiser import fit_denoiser, mix_scales
 from rsforge.models.interfaces import Autoencoder
 from rsforge.noise.gaussian_denoiser import GaussianDenoiser
 from rsforge.recipes import output_names
@@ -131,7 +130,7 @@ def fit_closed_forms(latents: Tensor, mean: Tensor, std: Tensor) -> dict[str, Ga
     if len(latents) < 2:
         return {}
     standard = ((latents.to(mean.device) - mean) / std).flatten(1).cpu()
-    gaussian = denoiser_of(fit_shrunk(standard))
+    gaussian = fit_denoiser(standard)
     return {GAUSSIAN: gaussian.to(mean.device), SCALE_MIXTURE: mix_scales(gaussian, standard).to(mean.device)}
 
 
