@@ -4,7 +4,7 @@ Usage: ``python -m tests.learning.samples --checkpoint FILE [--beside FILE ...] 
 [--count N] [--draws N]``. Both are of the images that chose nothing. The loss stands beside those of the closed forms:
 a normal distribution, a mixture of scales, and normal distributions shrunk towards independent numbers, of which the
 shrinkage that is best in each column is chosen on the judged images themselves. Kernel distances (the kernel of KID, on
-means of relu3_3 of VGG16, times 1/1000) are those to the held-out images and to their reconstructions, with standard
+means of relu3_3 of VGG16) are those to the held-out images and to their reconstructions, with standard
 errors over images: of drawn images, of decoded draws of each closed form and of independent noise, and of as many
 training images and their reconstructions. Models ``--beside`` have the same autoencoder; flow models draw in 4 steps,
 others in 50. Writes samples.json and samples.png, and exits with 1 where the model is worse than a normal distribution
@@ -48,7 +48,7 @@ from tests.learning.figures import Distance, compare_distances, kernel_distance
 
 CPU = torch.device("cpu")
 SHRINKAGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-FLOW_STEPS, STEPS, SHOWN, SCALE = 4, 50, 8, 1e-3
+FLOW_STEPS, STEPS, SHOWN = 4, 50, 8
 NAMES = name_by_quarter("loss")
 Table = dict[str, dict[str, Any]]
 
@@ -188,17 +188,17 @@ def measure_distances(made: Mapping[str, Tensor], vgg: torch.nn.Module) -> dict[
 def print_distances(distances: Mapping[str, Mapping[str, Distance]], noise: Sequence[str], drawn: str) -> Table:
     """The table of distances, and how much farther each kind of decoded noise is than the samples."""
     targets = list(distances)
-    print("\n| kernel distance, in 1000 | " + " | ".join(f"to {name}" for name in targets) + " |\n|---|---|---|")
+    print("\n| kernel distance | " + " | ".join(f"to {name}" for name in targets) + " |\n|---|---|---|")
     told: Table = {}
     for name in dict.fromkeys(name for own in distances.values() for name in own):
         there = [own.get(name) for own in distances.values()]
-        told[name] = {t: [SCALE * d.value, SCALE * d.error] for t, d in zip(targets, there, strict=True) if d}
-        cells = ["" if d is None else f"{SCALE * d.value:.2f} ± {SCALE * d.error:.2f}" for d in there]
+        told[name] = {t: [d.value, d.error] for t, d in zip(targets, there, strict=True) if d}
+        cells = ["" if d is None else f"{d.value:.2f} ± {d.error:.2f}" for d in there]
         print(f"| {name} | " + " | ".join(cells) + " |")
     for name in noise:
         pairs = [compare_distances(own[drawn], own[name]) for own in distances.values()]
-        told[name]["farther"] = {t: [SCALE * part for part in pair] for t, pair in zip(targets, pairs, strict=True)}
-        print(f"| {name}, farther by | " + " | ".join(f"{SCALE * a:.2f} ± {SCALE * b:.2f}" for a, b in pairs) + " |")
+        told[name]["farther"] = {t: list(pair) for t, pair in zip(targets, pairs, strict=True)}
+        print(f"| {name}, farther by | " + " | ".join(f"{a:.2f} ± {b:.2f}" for a, b in pairs) + " |")
     return told
 
 
