@@ -94,13 +94,13 @@ def make_closed(network: GaussianPath) -> GaussianPath:
 
 def test_vectors_have_it_too_and_another_may_be_taken() -> None:
     mlp = LatentMlp(latent_dim=32, hidden=(16,), time_dim=8).architecture
-    network, x_t = make(network=mlp, latent_shape=(32,)), torch.randn(2, 32)
+    network, x_t = make(network=mlp, latent_shape=(32,), scales=len(SCALES)), torch.randn(2, 32)
     answers = []
     for count in (20, 6):  # the second has fewer directions
-        network.take(fit_denoiser(draw(count)))
+        network.take(mix_scales(fit_denoiser(draw(count)), draw(count)))
         answers.append(network(x_t, 10))
-        fresh = make(network=mlp, latent_shape=(32,))
-        fresh.take(fit_denoiser(draw(count)))
+        fresh = make(network=mlp, latent_shape=(32,), scales=len(SCALES))
+        fresh.take(mix_scales(fit_denoiser(draw(count)), draw(count)))
         torch.testing.assert_close(fresh(x_t, 10), answers[-1])
     assert not torch.allclose(*answers)
     with pytest.raises(ValueError, match="19 directions do not fit into 4"):
