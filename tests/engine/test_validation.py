@@ -9,7 +9,7 @@ from torch import nn
 from rsforge.engine.ema import ExponentialMovingAverage, NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.validation import Validation, evaluating
-from tests.engine.toys import CPU, Points, Quiet
+from tests.engine.toys import CPU, Noisy, Points, Quiet, trainer
 
 
 class Drawing(Quiet):
@@ -70,3 +70,16 @@ def test_evaluation_leaves_the_random_state_alone(fails):
     except KeyError:
         pass
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_what_a_run_measures_is_measured_before_it_validates(tmp_path):
+    """Figures of held-out samples are those of the model that is then stored."""
+    order = []
+
+    class Ordered(Noisy):
+        def evaluate(self, batch):
+            order.append("validation")
+            return super().evaluate(batch)
+
+    trainer(tmp_path, task=Ordered(), epochs=1, measure=lambda: order.append("measure")).run()
+    assert order == ["measure", "validation", "validation"]

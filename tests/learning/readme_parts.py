@@ -111,6 +111,11 @@ def split_row(line: str) -> list[str]:
 
 
 QUIET = "--report-to none --quiet --overwrite"
+MAP = "--image-size 64 --channels 32,64,64 --layers-per-block 1"
+MAP_DENOISER = (
+    "--config diffusion-tiny --image-size 64 --channels 32,64 --layers-per-block 1 --head-width 16 --timesteps 1000 "
+    "--epochs 40 --lr 1e-3 --batch-size 16"
+)
 PARTS = (
     Part(
         "tiny",
@@ -227,6 +232,23 @@ PARTS = (
             for path in sorted(folder.glob("*/map_autoencoder.json"))
             for row in list_numbers(json.loads(path.read_text()))
         ],
+    ),
+    Part(
+        "map-denoiser",
+        14,
+        (
+            f"rsforge vae train --latent map {MAP} --latent-channels 4 --data-dir {{tiles}} --batch-size 4 "
+            f"--max-train-steps 494 --lr 1e-3 --no-perceptual --num-workers 0 --output-dir {{folder}}/vae-{{seed}} "
+            f"--seed {{seed}} {QUIET}",
+            f"rsforge diffusion train {MAP_DENOISER} --data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
+            f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
+            "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}",
+        ),
+        (1,),
+        ("tiles", "vgg"),
+        ("| v-loss, map latents |", "| kernel distance |"),
+        (),
+        read_lines("said.txt"),
     ),
     Part(
         "trials",

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import denoiser_of
-from rsforge.metrics.shrunk_gaussian import fit_shrunk
+from rsforge.metrics.gaussian_denoiser import SCALES, fit_denoiser, mix_scales
 from rsforge.models.catalogue import build
-from rsforge.models.gaussian_path import GaussianPath
+from rsforge.models.gaussian_path import GAINS, GaussianPath
 from rsforge.models.latent_mlp import LatentMlp
 from rsforge.models.unet import UNet
 from rsforge.noise.process import target
@@ -40,7 +39,7 @@ def make(prediction: str = "v", *, directions: int = 32, **other: object) -> Gau
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "x_0", "flow"])
 def test_untrained_it_gives_what_the_closed_form_gives(prediction) -> None:
-    closed_form, t = denoiser_of(fit_shrunk(draw(20))), torch.tensor([0, 20, 49])
+    closed_form, t = fit_denoiser(draw(20)), torch.tensor([0, 20, 49])
     network, x_t = make(prediction), torch.randn(3, *SHAPE)
     network.take(closed_form)
     alpha_bar = table_of(COSINE)[t]
@@ -51,7 +50,7 @@ def test_untrained_it_gives_what_the_closed_form_gives(prediction) -> None:
 
 def test_the_network_learns_what_is_left_and_the_closed_form_stays() -> None:
     network = make()
-    network.take(denoiser_of(fit_shrunk(draw(20))))
+    network.take(fit_denoiser(draw(20)))
     assert all(name.startswith("network.") for name, _ in network.named_parameters())
     before = network.basis.clone()
     torch.nn.init.ones_(network.network.conv_out.bias)
@@ -60,6 +59,29 @@ def test_the_network_learns_what_is_left_and_the_closed_form_stays() -> None:
     torch.testing.assert_close(apart, torch.ones_like(apart))
     network(x_t, t).square().mean().backward()
     assert float(network.network.conv_out.weight.grad.abs().max()) > 0 and torch.equal(network.basis, before)
+
+
+def test_in_training_all_counts_that_the_network_adds_and_after_it_the_gain_of_its_part_of_the_timesteps() -> None:
+    network, x_t, t = make(), torch.randn(3, *SHAPE), torch.tensor([0, 25, 49])
+    torch.nn.init.ones_(network.network.conv_out.bias)
+    network.gain.copy_(torch.linspace(0, 0.9, GAINS))
+    closed_form, added = network.eval().split(x_t, t)
+    torch.testing.assert_close(added, torch.ones_like(added))
+    for row, gain in enumerate((0.0, 0.6, 0.9)):
+        torch.testing.assert_close(network(x_t, t)[row], closed_form[row] + gain)
+        torch.testing.assert_close(network(x_t, int(t[row]))[row], closed_form[row] + gain)
+    torch.testing.assert_close(network.train()(x_t, t), closed_form + 1)
+
+
+def test_it_takes_a_mixture_of_scales() -> None:
+    samples, t = draw(20), torch.tensor([0, 20, 49])
+    samples *= torch.where(torch.arange(20) % 2 == 0, 0.2, 1.0)[:, None]
+    plain = fit_denoiser(samples)
+    mixture, network, x_t = mix_scales(plain, samples), make(scales=len(SCALES)), 0.3 * torch.randn(3, *SHAPE)
+    network.take(mixture)
+    alpha_bar = table_of(COSINE)[t]
+    torch.testing.assert_close(network(x_t, t), target("v", *mixture(x_t, alpha_bar), alpha_bar), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(network(x_t, t), target("v", *plain(x_t, alpha_bar), alpha_bar), atol=1e-2)
 
 
 def make_closed(network: GaussianPath) -> GaussianPath:
@@ -72,17 +94,17 @@ def make_closed(network: GaussianPath) -> GaussianPath:
 
 def test_vectors_have_it_too_and_another_may_be_taken() -> None:
     mlp = LatentMlp(latent_dim=32, hidden=(16,), time_dim=8).architecture
-    network, x_t = make(network=mlp, latent_shape=(32,)), torch.randn(2, 32)
+    network, x_t = make(network=mlp, latent_shape=(32,), scales=len(SCALES)), torch.randn(2, 32)
     answers = []
     for count in (20, 6):  # the second has fewer directions
-        network.take(denoiser_of(fit_shrunk(draw(count))))
+        network.take(mix_scales(fit_denoiser(draw(count)), draw(count)))
         answers.append(network(x_t, 10))
-        fresh = make(network=mlp, latent_shape=(32,))
-        fresh.take(denoiser_of(fit_shrunk(draw(count))))
+        fresh = make(network=mlp, latent_shape=(32,), scales=len(SCALES))
+        fresh.take(mix_scales(fit_denoiser(draw(count)), draw(count)))
         torch.testing.assert_close(fresh(x_t, 10), answers[-1])
     assert not torch.allclose(*answers)
     with pytest.raises(ValueError, match="19 directions do not fit into 4"):
-        make(directions=4).take(denoiser_of(fit_shrunk(draw(20))))
+        make(directions=4).take(fit_denoiser(draw(20)))
 
 
 @pytest.mark.parametrize(

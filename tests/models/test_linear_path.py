@@ -13,6 +13,7 @@ from rsforge.metrics.pca import fit_pca
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.linear_path import VectorPath
 from rsforge.models.vector_vae import VectorVae
+from tests.worlds.noisy_channel import send
 
 OPTIONS = {"block_out_channels": (8, 8, 16), "layers_per_block": 1, "latent_channels": 5, "norm_num_groups": 4}
 
@@ -106,7 +107,7 @@ def test_a_vector_begins_as_the_linear_channel_of_so_many_nats():
     channel = fit_channel(fitted["mean"], fitted["components"], fitted["variances"], nats)
     torch.testing.assert_close(network.decode(mu).clamp(-1, 1), channel.expect(x), atol=2e-3, rtol=0)
     noisy = [float((network.decode(sample_latent(mu, logvar)).clamp(-1, 1) - x).square().mean()) for _ in range(40)]
-    sent = float((channel.send(x) - x).square().mean())
+    sent = float((send(channel, fitted["variances"], x) - x).square().mean())
     assert sum(noisy) / 40 == pytest.approx(sent, rel=0.08)
 
 

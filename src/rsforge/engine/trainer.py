@@ -39,8 +39,8 @@ class Trainer:
 
     ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good; they do
     so after ``comparable_after`` steps, when objective and learning rate have their final form. Under evaluation with
-    averaged weights, ``preview(moment)`` is called where one is due, and ``measure()`` before each commit of an epoch
-    or validation, to fill registered parts. ``resume_hint`` is the command shown after an interruption. Figures are
+    averaged weights, ``preview(moment)`` is called where one is due, and ``measure()`` after each epoch and before each
+    validation, to fill registered parts. ``resume_hint`` is the command shown after an interruption. Figures are
     read from the device ``lag`` steps late, so that it never waits for the host.
     """
 
@@ -185,9 +185,9 @@ class Trainer:
         state = self.progress
         figures = {name: total / state.counted for name, total in state.sums.items()}
         with evaluating(self.task.modules().values(), self.update.average):
+            self.measure()
             if validates:
                 figures |= self.validation()
-            self.measure()
         better = validates and self._is_best(monitored_value(figures, self.monitor))
         state.sums, state.counted = {}, 0
         row: Row = {"step": state.step, "epoch": (state.step - 1) // self.loader.steps_per_epoch + 1}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import torch
 from torch import nn
 
+from rsforge.engine.accumulator import Accumulator
 from rsforge.engine.devices import seed_draws
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import BatchLoader, to_device
-from rsforge.engine.task import Task
 from rsforge.seeds import derive
 
 
@@ -30,12 +31,18 @@ def evaluating(modules: Iterable[nn.Module], average: Ema) -> Iterator[None]:
                 module.train()
 
 
+class Validated(Protocol):
+    """What has figures of held-out samples, as a task has."""
+
+    def validation(self) -> Accumulator: ...
+
+
 class Validation:
     """Figures of ``task.validation()`` over a loader that never shuffles; its noise is the same every time."""
 
     def __init__(
         self,
-        task: Task,
+        task: Validated,
         loader: BatchLoader,
         *,
         device: torch.device,

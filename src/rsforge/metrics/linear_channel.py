@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from rsforge.seeds import derive
 
 
 def allot_distortion(variances: Tensor, nats: float) -> Tensor:
@@ -28,35 +25,25 @@ def allot_distortion(variances: Tensor, nats: float) -> Tensor:
 
 @dataclass(frozen=True)
 class LinearChannel:
-    """Images through principal components, each of which is told with noise.
+    """Images through principal components, each of which is told with noise: what is expected to arrive.
 
     ``mean`` is ``(C, H, W)``, ``components`` orthonormal ``(k, C, H, W)``, ``kept`` ``(k,)`` the share of each number
-    that arrives, and ``noise`` ``(k,)`` the deviation of what is added to it.
+    that arrives.
     """
 
     mean: Tensor
     components: Tensor
     kept: Tensor
-    noise: Tensor
-
-    def send(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` as they arrive, in [-1, 1]; the noise of each depends on its values alone."""
-        drawn = torch.stack([_draw_noise(image, len(self.noise)) for image in images]).to(images.device)
-        return self._arrive(images, drawn * self.noise)
 
     def expect(self, images: Tensor) -> Tensor:
         """The means of what arrives of images ``(B, C, H, W)``, over the noise, in [-1, 1]."""
-        return self._arrive(images, torch.zeros(len(self.noise), device=images.device))
-
-    def _arrive(self, images: Tensor, noise: Tensor) -> Tensor:
         rows, centre = self.components.float().flatten(1), self.mean.flatten()
         codes = (images.flatten(1) - centre) @ rows.T
-        return ((codes * self.kept + noise) @ rows + centre).clamp(-1, 1).view_as(images)
+        return ((codes * self.kept) @ rows + centre).clamp(-1, 1).view_as(images)
 
     def to(self, device: torch.device) -> LinearChannel:
         """The same on ``device``."""
-        parts = (self.mean, self.components, self.kept, self.noise)
-        return LinearChannel(*(part.to(device) for part in parts))
+        return LinearChannel(self.mean.to(device), self.components.to(device), self.kept.to(device))
 
 
 def fit_channel(mean: Tensor, components: Tensor, variances: Tensor, nats: float) -> LinearChannel:
@@ -66,10 +53,4 @@ def fit_channel(mean: Tensor, components: Tensor, variances: Tensor, nats: float
     D (1 - D / V): Cover & Thomas 2006, section 10.3.2.
     """
     distortion = allot_distortion(variances, nats)
-    kept = 1 - distortion / variances.double()
-    return LinearChannel(mean, components, kept.float(), (distortion * kept).clamp(min=0).sqrt().float())
-
-
-def _draw_noise(image: Tensor, count: int) -> Tensor:
-    digest = hashlib.sha256(image.detach().cpu().float().numpy().tobytes()).hexdigest()
-    return torch.randn(count, generator=torch.Generator().manual_seed(derive("linear channel", digest)))
+    return LinearChannel(mean, components, (1 - distortion / variances.double()).float())

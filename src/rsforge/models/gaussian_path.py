@@ -12,10 +12,12 @@ from torch import Tensor
 from rsforge.models.catalogue import build
 from rsforge.models.interfaces import Denoiser, describe
 from rsforge.noise.gaussian_denoiser import GaussianDenoiser
-from rsforge.noise.process import Prediction, target
+from rsforge.noise.process import Prediction, broadcast, target
 from rsforge.noise.schedules import table_of
 
 MOST_TIMESTEPS = 100_000
+GAINS = 4
+"""How many equal parts of the timesteps have a gain of their own."""
 
 
 class GaussianPath(Denoiser):
@@ -23,13 +25,18 @@ class GaussianPath(Denoiser):
 
     The closed form is fitted and not trained: standardised latents of ``latent_shape``, at timesteps of ``schedule``,
     to ``prediction``. At first it is that of independent standard normal numbers (``take`` replaces it), along up to
-    ``directions`` directions, and the last layer of the network is zero. ``ValueError`` for what is no denoiser.
+    ``directions`` directions and of so many ``scales``, and the last layer of the network is zero. ``gain`` is how much
+    of the network's answer counts in each of ``GAINS`` equal parts of the timesteps, outside of training alone.
+    ``ValueError`` for what is no denoiser.
     """
 
     mean: Tensor
     basis: Tensor
     variances: Tensor
     rest: Tensor
+    scales: Tensor
+    weights: Tensor
+    gain: Tensor
     table: Tensor
 
     def __init__(
@@ -40,6 +47,7 @@ class GaussianPath(Denoiser):
         schedule: Mapping[str, Any],
         latent_shape: Sequence[int],
         directions: int,
+        scales: int = 1,
     ) -> None:
         super().__init__()
         self.architecture = describe("gaussian_path", locals())
@@ -56,6 +64,9 @@ class GaussianPath(Denoiser):
         self.register_buffer("basis", torch.zeros(size, directions))
         self.register_buffer("variances", torch.ones(directions))
         self.register_buffer("rest", torch.ones(()))
+        self.register_buffer("scales", torch.ones(scales))
+        self.register_buffer("weights", torch.full((scales,), 1 / scales))
+        self.register_buffer("gain", torch.ones(GAINS))
         self.register_buffer("table", table_of(schedule).float(), persistent=False)
 
     def take(self, closed_form: GaussianDenoiser) -> None:
@@ -65,9 +76,11 @@ class GaussianPath(Denoiser):
             raise ValueError(f"{found} directions do not fit into {len(self.variances)}")
         self.mean.copy_(closed_form.mean)
         self.basis.zero_()[:, :found].copy_(closed_form.basis)
-        # Along what is no direction it does not matter which variance that has.
-        self.variances.fill_(1.0)[:found].copy_(closed_form.variances)
+        # What is no direction has the variance of all others.
+        self.variances.fill_(closed_form.rest)[:found].copy_(closed_form.variances)
         self.rest.fill_(closed_form.rest)
+        self.scales.copy_(closed_form.scales)
+        self.weights.copy_(closed_form.weights)
 
     def forward(
         self,
@@ -78,11 +91,20 @@ class GaussianPath(Denoiser):
         context_mask: Tensor | None = None,
         vector: Tensor | None = None,
     ) -> Tensor:
+        answer, remainder = self.split(x_t, t, context, condition, context_mask, vector)
+        # All of the remainder is trained; of that, as much is answered as held-out latents bear out.
+        if self.training:
+            return answer + remainder
+        part = torch.as_tensor(t, device=self.gain.device) * GAINS // len(self.table)
+        return answer + broadcast(self.gain[part], remainder) * remainder
+
+    def split(self, x_t: Tensor, t: Tensor | int, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The answer of the closed form, and what the network adds to it, both as ``forward`` takes its inputs."""
         alpha_bar = self.table[t]
         with torch.autocast(x_t.device.type, enabled=False):
-            closed_form = GaussianDenoiser(self.mean, self.basis, self.variances, self.rest)
+            closed_form = GaussianDenoiser(self.mean, self.basis, self.variances, self.rest, self.scales, self.weights)
             answer = target(self.prediction, *closed_form(x_t.float(), alpha_bar), alpha_bar)
-        return answer + self.network(x_t, t, context, condition, context_mask, vector)
+        return answer, self.network(x_t, t, *inputs)
 
     def start_at_zero(self) -> None:
         self.network.start_at_zero()

@@ -8,6 +8,8 @@ from typing import Any
 
 from rsforge.errors import RsforgeError
 
+ROUNDING = 1e-6
+"""The share of a value that single precision leaves of the difference of equal ones."""
 KEY = "verdicts"
 """Where a result holds what ``Verdict.as_dict`` returns, for each figure that judges."""
 
@@ -29,9 +31,9 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """Whether the mean gain is above 0."""
+        """Whether the mean gain is above 0, and above what rounding leaves between equal values."""
         mean = self.gain["mean"]
-        return mean is not None and mean > 0
+        return mean is not None and mean > ROUNDING * abs(self.other or 0.0)
 
     def describe(self) -> str:
         """The sentence, without its full stop."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -123,8 +123,7 @@ class DiffusionTask:
         moments, inputs = self.moments_of(batch), self.conditioning.select(self.inputs_of(batch))
         losses: list[Tensor] = []
         others: dict[str, list[Tensor]] = {name: [] for name in self.closed_forms}
-        for draw in range(self.validation_draws):
-            noisy = self._diffuse(moments, self._validation_timesteps(draw))
+        for noisy in self.draw_noisy(moments):
             losses.append(weighted_mse(self._predict(noisy, inputs), noisy.wanted))
             for name, closed_form in self.closed_forms.items():
                 answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
@@ -135,6 +134,11 @@ class DiffusionTask:
         if self.validation_draws > 1:
             figures["loss_variance"] = variance_of_mean(torch.stack(losses)).mean()
         return figures
+
+    def draw_noisy(self, moments: Tensor) -> Iterator[Noisy]:
+        """Latents of ``moments`` ``(B, 2, *latent)`` at the timesteps of each draw of the validation."""
+        for draw in range(self.validation_draws):
+            yield self._diffuse(moments, self._validation_timesteps(draw))
 
     def _validation_timesteps(self, draw: int) -> DrawTimesteps:
         if self.validation_draws == 1:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from types import SimpleNamespace
 
+import pytest
 import torch
 
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
@@ -41,9 +41,9 @@ def test_only_optical_images_of_pairs_start_from_a_linear_model() -> None:
     assert type(make()["gen_AB"]) is Pix2PixUNet
 
 
-def test_the_linear_model_is_that_of_the_training_pairs() -> None:
+def test_the_generator_takes_the_linear_model() -> None:
     samples = SyntheticPairs(8, image_size=32, seed=0, flip=0.0, keep_bytes=1 << 20)
     nets, fitted = make(linear_path=True), fit_linear_sar(samples, sar_of=itemgetter(0), image_of=itemgetter(1))
-    fit_linear_path(nets, SimpleNamespace(plain=samples))
+    fit_linear_path(nets, lambda: fitted)
     assert torch.equal(nets["gen_AB"].linear.coefficients, fitted["coefficients"])
-    fit_linear_path(make(), SimpleNamespace(plain=None))
+    fit_linear_path(make(), lambda: pytest.fail("there is no place for a linear model"))

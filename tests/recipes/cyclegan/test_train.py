@@ -16,6 +16,7 @@ from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.console import SilentConsole
+from rsforge.recipes.cyclegan import train
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
@@ -341,6 +342,23 @@ def test_checkpoints_hold_the_linear_model_of_the_training_pairs(world, run, tmp
     assert stored["pairs"] == len(pairs.plain) and torch.equal(stored["coefficients"], fitted["coefficients"])
     assert rsforge(LINE + "--unpaired --lambda-l1 0 --max-train-steps 1", world, tmp_path / "unpaired") == 0
     assert "linear_sar" not in checkpoint.load(tmp_path / "unpaired" / "latest_model.pt")["baselines"]
+
+
+def test_the_linear_model_is_fitted_once_and_comes_from_the_checkpoint_of_a_run_that_goes_on(
+    world, tmp_path, monkeypatch
+):
+    fits = []
+    monkeypatch.setattr(
+        train, "fit_linear_sar", lambda *given, **named: fits.append(1) or fit_linear_sar(*given, **named)
+    )
+    assert rsforge(LINE + "--linear-path --max-train-steps 1", world, tmp_path / "run") == 0
+    first = checkpoint.load(tmp_path / "run" / "latest_model.pt")
+    linear = {name: value for name, value in first["nets"]["gen_AB"].items() if name.startswith("linear.")}
+    assert fits == [1] and torch.equal(linear["linear.coefficients"], first["baselines"]["linear_sar"]["coefficients"])
+    assert rsforge(LINE + "--linear-path --max-train-steps 2 --resume", world, tmp_path / "run") == 0
+    second = checkpoint.load(tmp_path / "run" / "latest_model.pt")
+    assert fits == [1] and second["progress"]["step"] == 2
+    assert all(torch.equal(value, second["nets"]["gen_AB"][name]) for name, value in linear.items())
 
 
 def test_a_linear_path_starts_where_the_linear_baseline_ends(world, tmp_path, capsys):

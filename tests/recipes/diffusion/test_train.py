@@ -67,24 +67,46 @@ def test_the_closed_form_is_measured_beside_the_network_and_stored(job):
     assert len(measured) == 1 and measured != {row["val/linear"] for row in rows}
 
 
+OVER = f"{LINE} --gaussian-path --prediction v --schedule cosine --validation-draws 8"
+
+
 def test_over_the_closed_form_the_first_validation_is_that_of_the_closed_form(job, tmp_path, capfd):
     where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
-    line = f"{LINE} --gaussian-path --prediction v --schedule cosine --validation-draws 8 --lr 1e-9 --epochs 1"
+    line = f"{OVER} --lr 1e-9 --epochs 1"
     assert rsforge(line, *where) == 0
     (row,) = closed_rows(where[2] / "journal.jsonl")
     for figure in ("", "_q1", "_q2", "_q3", "_q4"):
-        assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/gaussian{figure}"], rel=1e-3)
+        assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/scale_mixture{figure}"], rel=1e-4)
+    assert row["val/gaussian"] != row["val/scale_mixture"]
     judged = json.loads((where[2] / "judged.json").read_text())["judged"]
-    assert {"loss", "loss_q1", "loss_q2", "loss_q3", "loss_q4"} <= judged.keys() and "gaussian" in judged["loss_q4"]
+    assert {"loss", "loss_q1", "loss_q2", "loss_q3", "loss_q4"} <= judged.keys()
+    assert {"gaussian", "scale_mixture"} <= judged["loss_q4"].keys() and judged["better"] is False
     line += " --overwrite --no-latent-cache"
     assert rsforge(line, *where) == 2
     assert "leave out --no-latent-cache or --gaussian-path" in capfd.readouterr().err
+
+
+def test_what_the_network_adds_counts_as_much_as_held_out_images_bear_out(job, tmp_path):
+    """The gain is stored with the weights that it is of, and a run goes on to the bit."""
+    ends = []
+    for name, parts in (("whole", ["--epochs 3"]), ("halves", ["--epochs 1", "--epochs 3 --resume"])):
+        for part in parts:
+            where = (job.vae / "best_model.pt", job.tiles, tmp_path / name)
+            assert rsforge(f"{OVER} --lr 3e-3 {part}", *where) == 0
+        ends.append(checkpoint.load(tmp_path / name / "latest_model.pt"))
+    gain = ends[0]["nets"]["denoiser"]["gain"]
+    assert not torch.equal(gain, torch.ones(4)) and 0 <= gain.min() <= gain.max() <= 1
+    for name, weights in ends[0]["nets"]["denoiser"].items():
+        assert torch.equal(weights, ends[1]["nets"]["denoiser"][name]), name
+    rows = closed_rows(tmp_path / "whole" / "journal.jsonl")
+    assert rows == closed_rows(tmp_path / "halves" / "journal.jsonl")
+    assert all(row["val/loss"] < 1.02 * row["val/scale_mixture"] for row in rows)
 
 
 def test_the_best_model_is_judged_beside_the_closed_forms(job):
     last = json.loads((job.diffusion / "judged.json").read_text())
     told = last["judged"]
     assert told["side"] == "val" and {"model", "gaussian", "standard_normal", "low", "high"} <= told["loss"].keys()
-    names = ("gaussian", "standard_normal")
+    names = ("gaussian", "scale_mixture", "standard_normal")
     assert told["better"] == (told["loss"]["model"] < min(told["loss"][name] for name in names))
     assert "on 3 images that chose it." in last["verdict"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 from torch import nn
@@ -13,7 +12,6 @@ from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet, depth_for
 from rsforge.models.statistics_translator import StatisticsUNet
 from rsforge.recipes.datasets.pair_split import PairSets
-from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.cyclegan import CycleGanTrainSettings
 
@@ -45,11 +43,8 @@ def has_linear_path(settings: CycleGanTrainSettings) -> bool:
     return settings.gan.linear_path and not settings.data.unpaired
 
 
-def fit_linear_path(nets: Mapping[str, nn.Module], pairs: PairSets) -> None:
-    """Fit the linear model of the generator of optical images, where it has one.
-
-    In a run that goes on its checkpoint replaces the model.
-    """
+def fit_linear_path(nets: Mapping[str, nn.Module], fit: Callable[[], Mapping[str, Any]]) -> None:
+    """Give the generator of optical images the linear model that ``fit`` makes, where it has a place for one."""
     generator = nets["gen_AB"]
     if isinstance(generator, StatisticsUNet):
-        generator.linear.take(fit_linear_sar(pairs.plain, sar_of=itemgetter(0), image_of=itemgetter(1)))
+        generator.linear.take(fit())

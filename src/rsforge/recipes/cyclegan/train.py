@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
+from rsforge.recipes.evaluation.linear_sar import NAME as LINEAR_SAR
+from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
@@ -37,7 +39,6 @@ from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.training.vgg_weights import Partners, load_features
 from rsforge.settings.cyclegan import CycleGanTrainSettings, GanLossSettings
-from rsforge.settings.pairs import PairTrainingSettings
 from rsforge.tasks.cyclegan import UNWEIGHTED, CycleGanTask, Weights
 from rsforge.tasks.image_pool import ImagePools
 from rsforge.wording import count_noun
@@ -153,8 +154,9 @@ def spec(
     loss, weights, data = settings.loss, weights_of(settings), settings.data
     content, partners = content_of(settings, compute.device)
     pools = ImagePools(settings.gan.pool_size)
-    if not console.dry_run:
-        fit_linear_path(nets, pairs)
+    linear = cache(partial(fit_linear_sar, pairs.plain, sar_of=itemgetter(0), image_of=itemgetter(1)))
+    if not console.dry_run and settings.run.resume is None:  # the checkpoint of a run that goes on has the model
+        fit_linear_path(nets, linear)
     task = CycleGanTask(
         {name: net.to(compute.device) for name, net in nets.items()},
         pools=pools,
@@ -180,14 +182,14 @@ def spec(
         remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,
         config=config(settings, compute.device),
-        baselines=partial(fit_baselines, pairs.plain, image_of=itemgetter(1), sar_of=_sar_of(data)),
+        baselines=partial(describe_baselines, pairs, None if data.unpaired else linear),
         fitted_bytes=fitted_bytes((COLOURS, data.image_size, data.image_size), sar_channels=pairs.sar_channels),
     )
 
 
-def _sar_of(data: PairTrainingSettings) -> Callable[[tuple[Tensor, Tensor]], Tensor] | None:
-    """The SAR image of a training pair; None where training images are no pairs."""
-    return None if data.unpaired else itemgetter(0)
+def describe_baselines(pairs: PairSets, linear: Callable[[], dict[str, Any]] | None) -> dict[str, Any]:
+    """What checkpoints hold of predictors without a network; ``linear`` gives the linear model, None without pairs."""
+    return fit_baselines(pairs.plain, image_of=itemgetter(1)) | ({} if linear is None else {LINEAR_SAR: linear()})
 
 
 def _pool_bytes(settings: CycleGanTrainSettings, sar_channels: int) -> int:

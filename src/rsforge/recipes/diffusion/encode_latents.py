@@ -16,8 +16,7 @@ from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import denoiser_of
-from rsforge.metrics.shrunk_gaussian import fit_shrunk
+from rsforge.metrics.gaussian_denoiser import fit_denoiser, mix_scales
 from rsforge.models.interfaces import Autoencoder
 from rsforge.noise.gaussian_denoiser import GaussianDenoiser
 from rsforge.recipes import output_names
@@ -35,7 +34,7 @@ ENCODED_AT_ONCE, ENCODED_PIXELS = 32, 1 << 20
 """The most images, and the most pixels: an autoencoder of f8 takes about 3 GiB for these."""
 FITTED = 1024
 """The most latents that a closed form is fitted to."""
-GAUSSIAN = "gaussian"
+GAUSSIAN, SCALE_MIXTURE = "gaussian", "scale_mixture"
 ANOTHER_VAE = "train the autoencoder anew, or use another of its checkpoints with --vae"
 
 
@@ -124,11 +123,15 @@ def load_or_encode(
 
 
 def fit_closed_forms(latents: Tensor, mean: Tensor, std: Tensor) -> dict[str, GaussianDenoiser]:
-    """The best denoiser of normally distributed ``latents`` ``(n, *latent)``, standardised; none of a single one."""
+    """The best denoiser of normally distributed ``latents`` ``(n, *latent)``, standardised, and of a mixture of scales.
+
+    None of a single latent.
+    """
     if len(latents) < 2:
         return {}
-    standard = (latents.to(mean.device) - mean) / std
-    return {GAUSSIAN: denoiser_of(fit_shrunk(standard.flatten(1).cpu())).to(mean.device)}
+    standard = ((latents.to(mean.device) - mean) / std).flatten(1).cpu()
+    gaussian = fit_denoiser(standard)
+    return {GAUSSIAN: gaussian.to(mean.device), SCALE_MIXTURE: mix_scales(gaussian, standard).to(mean.device)}
 
 
 def to_standardise(mean: Tensor, std: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:

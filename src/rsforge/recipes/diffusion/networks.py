@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rsforge.errors import RsforgeError
-from rsforge.metrics.gaussian_denoiser import count_directions
+from rsforge.metrics.gaussian_denoiser import SCALES, count_directions
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.gaussian_path import GaussianPath
 from rsforge.models.interfaces import Denoiser
@@ -82,6 +82,7 @@ def over_gaussian(options: DenoiserSettings, network: Denoiser, latent_shape: tu
         schedule=describe_schedule(options),
         latent_shape=latent_shape,
         directions=count_directions(math.prod(latent_shape), math.prod(latent_shape)),
+        scales=len(SCALES),
     )
 
 

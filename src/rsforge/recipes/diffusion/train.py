@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
+from rsforge.engine.validation import Validation
 from rsforge.errors import RsforgeError
 from rsforge.metrics.gaussian_denoiser import count_bytes
-from rsforge.models.gaussian_path import GaussianPath
+from rsforge.models.gaussian_path import GAINS, GaussianPath
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.console import Console
@@ -33,20 +36,24 @@ from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
 from rsforge.recipes.judging.validation_figures import FigureJudge
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import partners
+from rsforge.recipes.training.build import build_loader
 from rsforge.recipes.training.job import Compute, Partner, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae.inherit import check_same_images
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid
+from rsforge.seeds import derive
 from rsforge.settings.diffusion import DiffusionTrainSettings, NoiseSettings
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
+from rsforge.tasks.remainder_gain import RemainderGain
 
 SHOWN = 4
-CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian", "val/scale_mixture"]}
 CLOSED_FORMS = {
     encode_latents.GAUSSIAN: name_by_quarter(encode_latents.GAUSSIAN),
+    encode_latents.SCALE_MIXTURE: name_by_quarter(encode_latents.SCALE_MIXTURE),
     "standard_normal": name_by_quarter("linear"),
 }
 """Denoisers without a network, and what the validation calls their losses: of all noise levels and of each quarter."""
@@ -136,8 +143,8 @@ def spec(
     schedule = describe_schedule(options)
     table = table_of(schedule)
     shape = data.autoencoder.latent_shape(settings.data.image_size)
-    if isinstance(network, GaussianPath) and encode_latents.GAUSSIAN in latents.closed_forms:
-        network.take(latents.closed_forms[encode_latents.GAUSSIAN])
+    if isinstance(network, GaussianPath) and encode_latents.SCALE_MIXTURE in latents.closed_forms:
+        network.take(latents.closed_forms[encode_latents.SCALE_MIXTURE])
     task = DiffusionTask(
         network.to(compute.device),
         alphas_cumprod=table,
@@ -162,6 +169,7 @@ def spec(
         identity=_identity(settings, network, latents, shape) | {"validation_draws": draws},
         monitor="val/loss",
         preview=partial(preview, settings, pipeline),
+        measure=partial(fit_gains, settings, task, latents, compute),
         frozen={"autoencoder": data.autoencoder},
         partners={"vae": Partner(data.vae_path, data.vae.digest)},
         baselines=partial(describe_gaussian, latents),
@@ -169,9 +177,26 @@ def spec(
     )
 
 
+def fit_gains(settings: DiffusionTrainSettings, task: DiffusionTask, latents: Latents, compute: Compute) -> None:
+    """Let a network over a closed form add as much to that as the held-out latents bear out."""
+    if not isinstance(task.denoiser, GaussianPath) or not len(latents.held_out):
+        return
+    loader = build_loader(latents.held_out, settings, compute, training=False)
+    gain, seed = RemainderGain(task, task.denoiser), derive(settings.run.seed, "gains")
+    fitted = Validation(gain, loader, device=compute.device, seed=seed, world=compute.world)("")
+    task.denoiser.gain.copy_(torch.tensor([fitted[str(k)] for k in range(GAINS)]))
+
+
 def describe_gaussian(latents: Latents) -> dict[str, Any]:
-    """The fitted closed form, for checkpoints to hold; nothing where images are encoded anew at each step."""
-    return {name: asdict(closed_form) for name, closed_form in latents.closed_forms.items()}
+    """The fitted closed forms, for checkpoints to hold: of the mixture what it has beside the normal distribution.
+
+    Nothing where images are encoded anew at each step.
+    """
+    if not latents.closed_forms:
+        return {}
+    gaussian, mixture = (latents.closed_forms[name] for name in (encode_latents.GAUSSIAN, encode_latents.SCALE_MIXTURE))
+    scales = {"scales": mixture.scales, "weights": mixture.weights}
+    return {encode_latents.GAUSSIAN: asdict(gaussian), encode_latents.SCALE_MIXTURE: scales}
 
 
 def choose_judging(data: DiffusionData) -> JudgedSide | None:

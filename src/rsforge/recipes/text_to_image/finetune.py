@@ -52,7 +52,7 @@ from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
 ADAPTER_RATE = 1e-4
 """The learning rate with which the literature and the programs around Stable Diffusion train adapters."""
-CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian"]}
+CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian", "val/scale_mixture"]}
 
 
 def train(settings: FinetuneSettings, console: Console) -> dict[str, Any]:

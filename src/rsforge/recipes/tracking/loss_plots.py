@@ -16,7 +16,11 @@ Curves = Mapping[str, Sequence[str]]
 
 COLOURS = ("#2a6f97", "#d1495b", "#8d99ae", "#3a7d44", "#e09f3e", "#6d597a")
 LINES = ("-", "--", ":", "-.")
-LABELS = {"val/linear": "mean and variance alone", "val/gaussian": "Gaussian baseline"}
+LABELS = {
+    "val/linear": "mean and variance alone",
+    "val/gaussian": "Gaussian baseline",
+    "val/scale_mixture": "Gaussian scales",
+}
 
 
 class LossPlot:
