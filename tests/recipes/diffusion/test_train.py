@@ -71,7 +71,7 @@ def test_over_the_closed_form_the_first_validation_is_that_of_the_closed_form(jo
     where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
     line = f"{LINE} --gaussian-path --prediction v --schedule cosine --validation-draws 8 --lr 1e-9 --epochs 1"
     assert rsforge(line, *where) == 0
-    (row,) = closed_rows(where[2] / "journal.jsonl")
+    row, _ = closed_rows(where[2] / "journal.jsonl")  # of the start, and of the epoch
     for figure in ("", "_q1", "_q2", "_q3", "_q4"):
         assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/gaussian{figure}"], rel=1e-3)
     judged = json.loads((where[2] / "judged.json").read_text())["judged"]

@@ -161,6 +161,7 @@ def spec(
         latents.held_out,
         identity=_identity(settings, network, latents, shape) | {"validation_draws": draws},
         monitor="val/loss",
+        fitted_start=options.gaussian_path,
         preview=partial(preview, settings, pipeline),
         frozen={"autoencoder": data.autoencoder},
         partners={"vae": Partner(data.vae_path, data.vae.digest)},
