@@ -38,11 +38,12 @@ class Trainer:
     """Runs ``loader`` through ``update`` to the goal of ``cadences`` and keeps everything that a resume needs.
 
     ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good; they do
-    so after ``comparable_after`` steps, when objective and learning rate have their final form, and look at a validated
-    start only where that is from the first step on. Under evaluation with
+    so after ``comparable_after`` steps, when objective and learning rate have their final form. Under evaluation with
     averaged weights, ``preview(moment)`` is called where one is due, and ``measure()`` before each commit of an epoch
     or validation, to fill registered parts. ``resume_hint`` is the command shown after an interruption. Figures are
     read from the device ``lag`` steps late, so that it never waits for the host.
+
+    A start that is validated counts for the monitor only where ``comparable_after`` is 0.
     """
 
     def __init__(
