@@ -29,7 +29,7 @@ def train(folder: Path, workers: int) -> None:
     folder.mkdir(exist_ok=True)
     with durable.lock_folder(folder):
         leftovers.sweep(folder)
-        run = trainer(folder, workers=workers)
+        run = trainer(folder, workers=workers, cadences={"validate_start": True})
         latest = folder / "latest_model.pt"
         if latest.exists():
             run.load(checkpoint.load(latest))

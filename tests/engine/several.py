@@ -47,9 +47,11 @@ def run(folder: Path, task: str, world, epochs: int, accumulate: int) -> None:
     if world.writes:
         writer = CheckpointWriter(folder, NAMES, identity={"kind": "toy"})
     gathers = task == "contrastive"
+    plan = {"validate_start": task in ("regress", "noisy")}
     made = trainer(
-        folder, task=TASKS[task](), epochs=epochs, accumulate=accumulate, world=world, even=gathers, writer=writer
-    )
+        folder, task=TASKS[task](), epochs=epochs, accumulate=accumulate, world=world, even=gathers, writer=writer,
+        cadences=plan,
+    )  # fmt: skip
     made.journal = Journal(folder / "journal.jsonl") if world.writes else NoJournal(folder)
     latest = folder / "latest_model.pt"
     if latest.exists():

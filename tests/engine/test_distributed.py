@@ -90,6 +90,13 @@ def test_two_processes_resume_to_the_bit(two, task):
         assert (two / task / "whole" / name).read_bytes() == (two / task / "cut" / name).read_bytes()
 
 
+def test_two_processes_validate_the_start_together(two, tmp_path):
+    run(tmp_path, "regress", SingleProcess(), 1, 2)
+    alone, together = (read(folder / "journal.jsonl")[0] for folder in (tmp_path, two / "regress" / "whole"))
+    assert (together["step"], together["best"]) == (0, True)
+    assert together["val/error"] == pytest.approx(alone["val/error"], rel=1e-5)
+
+
 def test_three_processes_resume_to_the_bit(groups):
     """Buckets that never change their order: with DistributedDataParallel this fails from three processes on."""
     three = groups / "3"

@@ -119,7 +119,7 @@ class Trial:
     def _count_steps_of_an_epoch(self) -> int:
         """What a kill may cost: these trainings write a checkpoint after every epoch."""
         rows = journal.read(self.place / "run" / output_names.JOURNAL)
-        return -(-rows[-1]["step"] // sum(bool(row.get("closed")) for row in rows))
+        return -(-rows[-1]["step"] // sum(row["step"] > 0 for row in rows if row.get("closed")))
 
     def _count_lost(self, steps: int) -> None:
         self.tally.lost.append(steps)

@@ -193,6 +193,9 @@ def test_map_latents_go_the_whole_way(job, tmp_path, capsys):
         "--no-perceptual --epochs 1 --num-workers 0 --report-to none"
     )
     assert rsforge(line, job.tiles, tmp_path / "vae") == 0
+    first, other = (read(run / "journal.jsonl")[0] for run in (tmp_path / "vae", job.vae))
+    assert (first["step"], first["epoch"], first["best"]) == (0, 0, True), "it begins as a linear code"
+    assert other["step"] > 0
     line = (
         "diffusion train --vae {} --data-dir {} --output-dir {} --channels 32,32 --layers-per-block 1 --image-size 16 "
         "--epochs 1 --sample-every 1 --num-workers 0 --prediction v --schedule cosine --zero-terminal-snr "

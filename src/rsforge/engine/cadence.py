@@ -36,7 +36,7 @@ class Cadence:
     def due(self, step: int, steps_per_epoch: int) -> bool:
         """Whether it is due after ``step`` optimizer steps."""
         period = self.steps or self.epochs * steps_per_epoch
-        return period > 0 and step % period == 0
+        return period > 0 and step > 0 and step % period == 0
 
     def moment(self, step: int, steps_per_epoch: int) -> Moment:
         """What is written after ``step`` steps is numbered by: epochs only where one has just ended."""
@@ -54,7 +54,8 @@ class Cadences:
 
     ``goal`` is the step at which it ends, also inside an epoch. Validation, previews and kept checkpoints also come at
     the goal. A checkpoint is written after at most ``save_seconds`` of training as well (0 is never), under the name
-    of the latest alone: where it falls changes nothing of the run.
+    of the latest alone: where it falls changes nothing of the run. With ``validate_start`` the model that a fresh run
+    begins with is validated too, as step 0 of epoch 0: it may be the best.
     """
 
     goal: int
@@ -62,6 +63,7 @@ class Cadences:
     preview: Cadence = NEVER
     save: Cadence = NEVER
     save_seconds: float = 0.0
+    validate_start: bool = False
 
     def kept_moment(self, step: int, steps_per_epoch: int, *, last: bool) -> Moment | None:
         """By what the periodic checkpoint after ``step`` is numbered; None where none is due."""

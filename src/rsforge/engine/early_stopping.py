@@ -27,7 +27,8 @@ def monitored_value(figures: Mapping[str, float], monitor: str) -> float:
 class Best:
     """The lowest of the figures that can be compared; before the first of them, the newest model is the best.
 
-    ``step`` is the number of optimizer steps after which the best model was found, 0 where there is none yet.
+    ``step`` is the number of optimizer steps after which the best model was found, and ``epoch``, from 0, that of the
+    last of them: 0 and -1 are the model that the run began with, where the figure is finite, and else none yet.
     """
 
     def __init__(self, *, delta: float = 0.0) -> None:
@@ -47,6 +48,11 @@ class Best:
         self.figure, self.epoch, self.step, self.comparable = figure, epoch, step, comparable
         return True
 
+    @property
+    def exists(self) -> bool:
+        """Whether a model is the best; earlier versions kept no figure of one that could not be compared."""
+        return self.epoch >= 0 or math.isfinite(self.figure)
+
     def state_dict(self) -> dict[str, Any]:
         return {"figure": self.figure, "epoch": self.epoch, "step": self.step, "comparable": self.comparable}
 
@@ -54,6 +60,12 @@ class Best:
         """Take up ``state``; that of earlier versions knows no step, and no figure where none was comparable."""
         self.figure, self.epoch, self.step = state["figure"], state["epoch"], state.get("step", 0)
         self.comparable = state.get("comparable", math.isfinite(self.figure))
+
+
+def find_best_step(state: Mapping[str, Any]) -> int | None:
+    """The step of a saved best, 0 for the model that its run began with; None where earlier versions knew none."""
+    step: int = state.get("step", 0)
+    return step if step or state["epoch"] < 0 else None
 
 
 class Stopping:

@@ -13,9 +13,9 @@ FORMER_ORDER = "randperm"
 class Progress:
     """Optimizer steps, whole epochs, and the running sums since the last row of figures.
 
-    ``closed`` is the step up to which everything due was done. ``shape`` is what makes a step the same step:
-    micro-batches in it, and steps in an epoch; ``order`` names the shuffle. ``skipped`` counts the steps that were
-    left out because something in them was not finite.
+    ``closed`` is the step up to which everything due was done, -1 where the start is still to be validated. ``shape``
+    is what makes a step the same step: micro-batches in it, and steps in an epoch; ``order`` names the shuffle.
+    ``skipped`` counts the steps that were left out because something in them was not finite.
     """
 
     step: int = 0

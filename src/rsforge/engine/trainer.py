@@ -42,6 +42,8 @@ class Trainer:
     averaged weights, ``preview(moment)`` is called where one is due, and ``measure()`` after each epoch and before each
     validation, to fill registered parts. ``resume_hint`` is the command shown after an interruption. Figures are
     read from the device ``lag`` steps late, so that it never waits for the host.
+
+    A start that is validated counts for the monitor only where ``comparable_after`` is 0.
     """
 
     def __init__(
@@ -71,7 +73,11 @@ class Trainer:
         self.comparable_after, self.preview, self.measure = comparable_after, preview, measure
         self.listeners, self.resume_hint = listeners, resume_hint
         self.task, self.world = update.task, update.world
-        self.progress = Progress(shape=[loader.per_step, loader.steps_per_epoch], order=loader.order)
+        self.progress = Progress(
+            shape=[loader.per_step, loader.steps_per_epoch],
+            order=loader.order,
+            closed=-1 if cadences.validate_start else 0,
+        )
         self.lag = 0 if update.checks_first else 1
         self.unread: list[tuple[Row, StepFigures, float]] = []
         self.clock = time.monotonic
@@ -91,7 +97,7 @@ class Trainer:
         for module in self.task.modules().values():
             module.train()
         self.world.same_weights(self.task.modules().values())
-        if not self.progress.step:
+        if not (self.progress.step or self.progress.journal_lines):
             self.journal.open_at(0)
         self.committed_at = self.clock()
         with (
@@ -164,8 +170,8 @@ class Trainer:
         self._read()
         state, began = self.progress, self.clock()
         step, per_epoch, plan = state.step, self.loader.steps_per_epoch, self.cadences
-        epoch_ends = step % per_epoch == 0
-        validates = plan.validate.due(step, per_epoch) or step >= plan.goal
+        epoch_ends = step > 0 and step % per_epoch == 0
+        validates = step == 0 or plan.validate.due(step, per_epoch) or step >= plan.goal
         row: Row = {}
         if epoch_ends or validates:
             row = self._figures(validates=validates)
@@ -191,19 +197,20 @@ class Trainer:
         better = validates and self._is_best(monitored_value(figures, self.monitor))
         state.sums, state.counted = {}, 0
         row: Row = {"step": state.step, "epoch": (state.step - 1) // self.loader.steps_per_epoch + 1}
-        row |= {"lr": self.rate.at(state.step - 1), **figures, "best": better}
+        row |= {"lr": self.rate.at(max(state.step - 1, 0)), **figures, "best": better}
         self.journal.write_closed(row)
         return row
 
     def _is_best(self, monitored: float) -> bool:
         """Whether this is the best model so far; also what plateau and early stopping learn of it."""
         state = self.progress
-        comparable = state.step > self.comparable_after
+        comparable = not self.comparable_after or state.step > self.comparable_after
         epoch = (state.step - 1) // self.loader.steps_per_epoch
         better = self.best.update_best(monitored, epoch, step=state.step, comparable=comparable)
         if comparable:
             self.rate.observe(monitored)
-            state.finished = self.stopping.reason(monitored)
+            reason = self.stopping.reason(monitored)
+            state.finished = reason if state.step else ""  # nothing ends a run before its first step
         return better
 
     def _show_preview(self, *, last: bool) -> None:

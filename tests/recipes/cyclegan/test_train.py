@@ -365,6 +365,8 @@ def test_a_linear_path_starts_where_the_linear_baseline_ends(world, tmp_path, ca
     line = LINE + "--linear-path --max-train-steps 1 --lr 1e-12 --lr-disc 1e-12 --report-to none --quiet"
     assert rsforge(line, world, tmp_path / "run") == 0
     capsys.readouterr()
+    start, last = (row for row in read(tmp_path / "run" / "journal.jsonl") if row.get("closed"))
+    assert start["step"] == 0 and start["best"] and start["val/l1"] == pytest.approx(last["val/l1"], abs=1e-4)
     model = tmp_path / "run" / "latest_model.pt"
     assert rsforge("cyclegan evaluate --checkpoint {} --data-dir {} --json", model, world) == 0
     figures = json.loads(capsys.readouterr().out)["figures"]

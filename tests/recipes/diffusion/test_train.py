@@ -74,7 +74,7 @@ def test_over_the_closed_form_the_first_validation_is_that_of_the_closed_form(jo
     where = (job.vae / "best_model.pt", job.tiles, tmp_path / "models")
     line = f"{OVER} --lr 1e-9 --epochs 1"
     assert rsforge(line, *where) == 0
-    (row,) = closed_rows(where[2] / "journal.jsonl")
+    row, _ = closed_rows(where[2] / "journal.jsonl")  # of the start, and of the epoch
     for figure in ("", "_q1", "_q2", "_q3", "_q4"):
         assert row[f"val/loss{figure}"] == pytest.approx(row[f"val/scale_mixture{figure}"], rel=1e-4)
     assert row["val/gaussian"] != row["val/scale_mixture"]

@@ -25,6 +25,14 @@ def test_a_best_inside_an_epoch_is_known_by_its_step(step, expected):
     assert chosen_on(checkpoint) == expected
 
 
+@pytest.mark.parametrize(("step", "expected"), [(0, "val"), (2, None)])
+def test_a_best_that_is_the_start_is_no_checkpoint_of_the_first_epoch(step, expected):
+    """Neither epoch has ended."""
+    checkpoint = state(best=-1, epoch=0)
+    checkpoint["parts"]["best"]["step"], checkpoint["progress"]["step"] = 0, step
+    assert chosen_on(checkpoint) == expected
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "subset", "own", "has_caveat"),
     [

@@ -294,7 +294,9 @@ def test_options_that_do_nothing_are_said(scenes, stage1, tmp_path, capsys):
 def test_the_tiny_preset_trains_in_seconds(scenes, stage1, tmp_path):
     line = "hsi train-spatial --data-dir {} --stage1-checkpoint {} --output-dir {} --config hsi-spatial-tiny "
     assert rsforge(line + "--report-to none --epochs 2", scenes, stage1, tmp_path / "run") == 0
-    assert len([row for row in read(tmp_path / "run/journal.jsonl") if row.get("closed")]) == 2
+    start, *rows = (row for row in read(tmp_path / "run/journal.jsonl") if row.get("closed"))
+    assert start["step"] == 0 and [row["epoch"] for row in rows] == [1, 2]
+    assert start["val/rmse"] == start["val/bicubic_rmse"] and start["val/sam_deg"] == start["val/bicubic_sam_deg"]
 
 
 def test_nothing_held_out_and_no_wavelengths(tmp_path, capsys):

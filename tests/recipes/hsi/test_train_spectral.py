@@ -151,22 +151,27 @@ def test_a_run_resumed_at_any_step_is_one_never_interrupted(kept_at_every_step, 
 
 
 def test_a_resumed_run_keeps_its_best_and_stops_early(scenes, tmp_path):
-    """At a rate that only harms, the first epoch is the best: the document's runs forgot it and wrote over it."""
-    line = f"{TRAIN} --lr 1 --lr-scheduler constant --no-augment --early-stopping-patience 2 --epochs"
+    """At a rate that only harms, the start is the best: the document's runs forgot their best and wrote over it."""
+    line = f"{TRAIN} --lr 1 --lr-scheduler constant --no-augment --early-stopping-patience 3 --epochs"
     assert rsforge(f"{line} 2", scenes, tmp_path) == 0
     best = (tmp_path / "best_model.pth").read_bytes()
-    assert checkpoint.load(tmp_path / "best_model.pth")["progress"]["epoch"] == 1
+    assert checkpoint.load(tmp_path / "best_model.pth")["progress"]["step"] == 0
     assert rsforge(f"{line} 9 --resume", scenes, tmp_path) == 0
     rows = [row for row in read(tmp_path / "journal.jsonl") if row.get("closed")]
-    assert rows[0]["val/loss"] < rows[2]["val/loss"] < float("inf") and len(rows) == 3
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3] and [row["best"] for row in rows] == [True] + [False] * 3
+    assert rows[0]["val/loss"] < rows[3]["val/loss"] < float("inf")
+    assert rows[0]["val/rmse"] == pytest.approx(rows[0]["val/ridge_rmse"], rel=1e-4)
     assert (tmp_path / "best_model.pth").read_bytes() == best
+    told = json.loads((tmp_path / "judged.json").read_text())
+    assert told["verdict"].endswith("The best model is the start: no later validation was better.")
+    assert told["judged"]["better"] is False
 
 
 def test_terms_without_weight_are_neither_needed_nor_told(scenes, tmp_path):
     assert rsforge(f"{TRAIN} --l1-weight 0 --sam-weight 0 --epochs 1", scenes, tmp_path) == 0
-    (row,) = (row for row in read(tmp_path / "journal.jsonl") if row.get("closed"))
+    start, row = (row for row in read(tmp_path / "journal.jsonl") if row.get("closed"))
     assert row["val/loss"] == pytest.approx(0.1 * row["val/spectral_grad"]) and row["loss"] > 0
-    assert not {"l1", "sam", "val/l1", "val/sam"} & row.keys()
+    assert not {"l1", "sam", "val/l1", "val/sam"} & (row.keys() | start.keys())
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -341,6 +346,7 @@ def test_nothing_held_out_and_no_wavelengths(tmp_path, capsys):
     write_plain(tmp_path / "set" / "x.h5", 2)
     assert rsforge(f"{TRAIN} --val-fraction 0 --epochs 2", tmp_path / "set", tmp_path / "run") == 0
     assert "no wavelengths" in capsys.readouterr().err
+    assert all(row["step"] > 0 for row in read(tmp_path / "run/journal.jsonl"))  # a start has nothing to compete by
     state = checkpoint.load(tmp_path / "run/best_model.pth")
     assert state["wavelength_nm"] == [] and state["bands"] == 12 and state["landsat_bands"] == 7
 
@@ -361,7 +367,7 @@ def test_samples_are_not_written_and_a_resumed_run_did_not_ask_for_them(scenes, 
 def test_the_tiny_preset_trains_in_seconds(scenes, tmp_path):
     line = "hsi train-spectral --data-dir {} --output-dir {} --config hsi-tiny --report-to none --epochs 2"
     assert rsforge(line, scenes, tmp_path / "run") == 0
-    assert len([row for row in read(tmp_path / "run/journal.jsonl") if row.get("closed")]) == 2
+    assert [row["epoch"] for row in read(tmp_path / "run/journal.jsonl") if row.get("closed")] == [0, 1, 2]
 
 
 def test_info_says_what_it_is(spectral_run, capsys):

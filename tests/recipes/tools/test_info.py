@@ -118,6 +118,11 @@ def test_an_autoencoder(vae):
     assert not found.keys() & {"partners", "prediction", "schedule", "latent_shape", "stopped", "made_by"}
 
 
+def test_a_best_model_that_is_the_start_is_of_step_0(tmp_path):
+    state, _ = vae_state(best={"figure": 0.5, "epoch": -1, "step": 0, "comparable": True})
+    assert told(saved(tmp_path / "vae.pt", state))["best"] == {"epoch": 0, "step": 0, "figure": 0.5}
+
+
 def test_a_denoiser(diffusion, vae):
     found = told(diffusion)
     assert json.loads(json.dumps(found)) == found

@@ -38,11 +38,21 @@ def test_settings_are_hyperparameters_and_a_table(tmp_path):
 
 
 def test_a_new_run_in_the_same_folder_hides_the_one_before(tmp_path):
-    for step, loss in ((0, 1.0), (0, 2.0), (1, 3.0)):
+    for step, loss in ((None, 1.0), (None, 2.0), (1, 3.0)):
         board = TensorBoard(tmp_path, step=step, log_every=1, names={})
-        board.on_step({"step": step + 1, "epoch": 1, "loss": loss}, 0.1)
+        board.on_step({"step": (step or 0) + 1, "epoch": 1, "loss": loss}, 0.1)
         board.close(0)
     assert [(row.step, row.value) for row in events(tmp_path).Scalars("Batch/loss")] == [(1, 2.0), (2, 3.0)]
+
+
+def test_a_run_that_goes_on_from_its_start_keeps_the_figures_of_the_start(tmp_path):
+    for step, row in ((None, {"step": 0, "epoch": 0}), (0, {"step": 1, "epoch": 1})):
+        board = TensorBoard(tmp_path, step=step, log_every=1, names={})
+        board.on_epoch({**row, "val/loss": 1.0}, 0.1)
+        board.close(0)
+        (path,) = tmp_path.glob("events*.*")
+        path.rename(tmp_path / f"{row['step']}.tfevents.{path.name.rpartition('tfevents.')[2]}")  # read in this order
+    assert [row.step for row in events(tmp_path).Scalars("Epoch/val/loss")] == [0, 1]
 
 
 def test_a_tracker_that_cannot_begin_is_said():

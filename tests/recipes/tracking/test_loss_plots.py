@@ -86,7 +86,11 @@ def test_a_plot_names_its_run_its_figures_and_the_best_epoch(tmp_path, monkeypat
     )
     given = [{**row, "best": row["epoch"] in (1, 2)} for row in rows(4)]
     draw(given, {"first": ["a", "val/a"], "second": ["unweighted/b"]}, tmp_path / "my run" / "a.png", marks={})
-    (figure,) = figures
+    start = [{"step": 0, "epoch": 0, "val/a": 0.5, "best": True}, *({**row, "best": False} for row in given)]
+    draw(start, {"first": ["a", "val/a"]}, tmp_path / "start" / "a.png", marks={})
+    figure, of_start = figures
+    assert "best (the start)" in of_start.axes[0].get_legend_handles_labels()[1]
+    assert of_start.axes[0].get_xlabel() == "epoch"
     assert figure.get_suptitle() == "my run"
     assert [axes.get_ylabel() for axes in figure.axes] == ["a", "b"]
     assert "best (epoch 2)" in figure.axes[0].get_legend_handles_labels()[1]

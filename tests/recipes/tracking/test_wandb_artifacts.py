@@ -46,6 +46,18 @@ def test_versions_are_the_periodic_epochs_and_the_best(tmp_path, monkeypatch, of
     assert staged.read_bytes().endswith(b"3"), "a later best must not change what waits to be sent"
 
 
+def test_the_start_is_a_version_where_it_is_the_best(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
+    run = FakeRun(offline=True)
+    names = CheckpointNames("c_{}.pt", weights_only=("a", "b"))
+    versions = Versions(run, tmp_path, names, steps_per_epoch=10, name="m")
+    for epoch in (0, 1):
+        weights(tmp_path, epoch, best=epoch == 0, periodic=epoch == 1)
+        versions.add({"epoch": epoch, "step": 10 * epoch, "best": epoch == 0})
+    versions.publish()
+    assert [aliases for _, aliases, _ in run.artifacts] == [["epoch-0", "best"], ["epoch-1"]]
+
+
 def test_the_last_epochs_weights_are_a_version_whenever_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
     run = FakeRun(offline=True)

@@ -22,7 +22,7 @@ from rsforge.models.pix2pix import depth_for
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.judge import judge
 from rsforge.recipes.cyclegan.load import REQUIRED
-from rsforge.recipes.cyclegan.networks import COLOURS, build_networks, fit_linear_path
+from rsforge.recipes.cyclegan.networks import COLOURS, build_networks, fit_linear_path, has_linear_path
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
@@ -175,6 +175,7 @@ def spec(
         NamedSamples(pairs.held_out, MODALITIES),
         identity=_identity(settings, nets, pairs),
         monitor=monitor,
+        fitted_start=has_linear_path(settings),
         preview=partial(preview, settings, nets["gen_AB"], shown, compute.device),
         lr_scale={"critics": settings.optim.lr_disc / settings.optim.learning_rate},
         partners=partners,

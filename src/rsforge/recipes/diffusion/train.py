@@ -168,6 +168,7 @@ def spec(
         latents.held_out,
         identity=_identity(settings, network, latents, shape) | {"validation_draws": draws},
         monitor="val/loss",
+        fitted_start=options.gaussian_path,
         preview=partial(preview, settings, pipeline),
         measure=partial(fit_gains, settings, task, latents, compute),
         frozen={"autoencoder": data.autoencoder},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rsforge.engine.early_stopping import find_best_step
+
 
 def chosen_on(state: Mapping[str, Any]) -> str | None:
     """The subset whose figure made this model the best: ``val``, or ``train`` where nothing was held out.
@@ -12,8 +14,9 @@ def chosen_on(state: Mapping[str, Any]) -> str | None:
     None where the checkpoint is of another step than the best one so far; those of earlier versions know the epoch.
     """
     best, progress = state.get("parts", {}).get("best"), state.get("progress", {})
-    if best and best.get("step"):
-        is_best = best["step"] == progress.get("step")
+    step = find_best_step(best) if best else None
+    if step is not None:
+        is_best = step == progress.get("step")
     else:
         is_best = not best or best["epoch"] + 1 == progress.get("epoch")
     if not is_best:

@@ -147,6 +147,7 @@ def spec(
             "normalisation": {"landsat": data.landsat.as_dict(), "spectra": data.spectra.as_dict()},
         },
         monitor="val/loss",
+        fitted_start=True,
         frozen={ROLE: data.stage1.model.network} if data.stage1 else {},
         partners={ROLE: data.stage1.partner} if data.stage1 else {},
         tracked=TRACKED,

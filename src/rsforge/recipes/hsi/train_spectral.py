@@ -96,6 +96,7 @@ def spec(
             "compared": data.compared,
         },
         monitor="val/loss",
+        fitted_start=True,
         tracked=TRACKED,
         baselines=lambda: fit_pixel_baselines(data.fits, settings.network, seed=settings.run.seed),
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rsforge.engine import checkpoint
+from rsforge.engine.early_stopping import find_best_step
 from rsforge.engine.ema import averaged_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.catalogue import build
@@ -79,8 +80,9 @@ def _describe_progress(state: Mapping[str, Any]) -> dict[str, Any]:
     }
     # Until the objective has its final form the newest epoch is stored as the best, without a figure.
     if math.isfinite(best.get("figure", math.inf)):
-        step = {"step": best["step"]} if best.get("step") else {}
-        description["best"] = {"epoch": best["epoch"] + 1, **step, "figure": best["figure"]}
+        step = find_best_step(best)
+        known = {} if step is None else {"step": step}
+        description["best"] = {"epoch": best["epoch"] + 1, **known, "figure": best["figure"]}
     return description
 
 

@@ -74,14 +74,17 @@ def _report_thread(failure: threading.ExceptHookArgs) -> None:
 
 
 class TensorBoard(Tracker):
-    """Scalars of every logged step and epoch, and pictures; what stood in ``folder`` from its step on is hidden."""
+    """Scalars of every logged step and epoch, and pictures of a run that goes on after ``step``; None is a fresh one.
 
-    def __init__(self, folder: Path, *, step: int, log_every: int, names: Mapping[str, str]) -> None:
+    What stood in ``folder`` of later steps is hidden.
+    """
+
+    def __init__(self, folder: Path, *, step: int | None, log_every: int, names: Mapping[str, str]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         threading.excepthook = _report_thread
-        self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=step + 1 if step else 0)
-        self.step, self.log_every, self.names = step, log_every, names
+        self.writer: Any = SummaryWriter(log_dir=str(folder), purge_step=0 if step is None else step + 1)
+        self.step, self.log_every, self.names = step or 0, log_every, names
 
     def describe_run(self, settings: Mapping[str, Any], monitor: str) -> None:
         """Write the settings by name: as hyperparameters beside the epochs' figure ``monitor``, and as a table."""

@@ -68,14 +68,14 @@ def draw(rows: Sequence[Mapping[str, Any]], curves: Curves, path: Path, *, marks
     figure = Figure(figsize=(5.5 * columns, 3.6 * lines), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(path.parent.resolve().name)
-    best = next((row[axis] for row in reversed(rows) if row.get("best")), None)
+    best = next((row for row in reversed(rows) if row.get("best")), None)
     for i, (title, names) in enumerate(curves.items(), 1):
         axes = figure.add_subplot(lines, columns, i)
         _panel(axes, rows, names, axis)
         if title in marks:
             axes.axhline(marks[title], color="grey", linestyle="--", label=f"target {marks[title]:g}")
         if best is not None:
-            axes.axvline(best, color="grey", linestyle=":", label=f"best ({axis} {best})")
+            axes.axvline(best[axis], color="grey", linestyle=":", label=_label_best(best, axis))
         axes.set(title=title, xlabel=axis, ylabel=_label_axis(names))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
@@ -105,6 +105,10 @@ def _panel(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], a
         marker = "." if len(points) < 30 else ""
         style = {"color": COLOURS[colour], "linestyle": LINES[turn % len(LINES)], "marker": marker}
         axes.plot(*zip(*points, strict=True), label=_label(name, names), **style)
+
+
+def _label_best(row: Mapping[str, Any], axis: str) -> str:
+    return "best (the start)" if row["step"] == 0 else f"best ({axis} {row[axis]})"
 
 
 def _label_axis(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -182,6 +183,7 @@ def build_trainer(
     run, loop, writes = settings.run, settings.loop, compute.world.writes
     loader = build_loader(spec.train, settings, compute, training=True, even=spec.even)
     cadences = build_cadences(loop, loader.steps_per_epoch)
+    cadences = replace(cadences, validate_start=spec.fitted_start and len(spec.held_out) > 0)
     writer = CheckpointWriter(
         run.output_dir, outputs.names, identity=identity, keep=loop.keep_checkpoints, accompany=spec.accompany
     )

@@ -71,7 +71,8 @@ class Partner:
 class TrainingSpec:
     """What a method brings to its training: task, samples, what its checkpoints say, and the figure to judge by.
 
-    Figures can be compared after ``objective_warmup`` epochs, when the objective has its final form. ``even`` is for
+    Figures can be compared after ``objective_warmup`` epochs, when the objective has its final form. The networks begin
+    as what was fitted to the training samples where there is a ``fitted_start``, which may be the best. ``even`` is for
     tasks that gather from all processes. ``frozen`` are networks that the task uses and does not train, ``partners``
     the checkpoints they come from, by role. ``parts`` are saved with the run, and ``remembered`` is how many bytes they
     grow to for each slot of a step; entries that a part names as ``nonfinite`` may be infinite or undefined.
@@ -87,6 +88,7 @@ class TrainingSpec:
     identity: Mapping[str, Any]
     monitor: str
     objective_warmup: int = 0
+    fitted_start: bool = False
     preview: Callable[[Moment], Pictures] = no_pictures
     measure: Callable[[], None] = lambda: None
     lr_scale: Mapping[str, float] = field(default_factory=dict)

@@ -46,7 +46,7 @@ def check_outcome(trainer: Trainer, output: Path, outputs: OutputLayout, monitor
     progress = trainer.progress
     if progress.skipped and progress.skipped >= progress.step:
         what = f"no step of {progress.step} changed the model: no loss was finite"
-    elif trainer.best.epoch < 0:
+    elif not trainer.best.exists:
         what = f"{monitored.removeprefix('-')} was finite in no validation: no model is the best"
     else:
         return

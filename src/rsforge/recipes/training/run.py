@@ -45,6 +45,7 @@ N = TypeVar("N")
 State = dict[str, Any] | None
 VERDICT = "verdict"
 """What a result ends with: whether the model is better than its baselines."""
+START_IS_BEST = "The best model is the start: no later validation was better."
 
 
 def fit(method: Method[S, D, N], settings: S, console: Console, *, more_follows: bool = False) -> dict[str, Any]:
@@ -118,6 +119,7 @@ def _fit_here(
         usable = _usable(result, run.output_dir, method.outputs)
         made = method.finish(settings, prepared, usable, console) if compute.world.writes else {}
         told = _judge(method, settings, prepared, spec, usable, compute, console)
+        told = _keep_judged(told, settings.run, console, start_is_best=result.get("best_epoch") == 0)
         verdict = {name: told.pop(name) for name in (VERDICT,) if name in told}
         return result | made | told | {"next": method.next_command(settings, usable)} | verdict
 
@@ -131,7 +133,7 @@ def _judge(
     compute: Compute,
     console: Console,
 ) -> dict[str, Any]:
-    """What the method says of its trained model on what chose nothing; also in a file of its own.
+    """What the method says of its trained model on what chose nothing.
 
     A run that is ended here has its model: where it goes on it has nothing to do but this. One whose memory is too
     small for it ends well, and is not judged.
@@ -139,7 +141,7 @@ def _judge(
     if not compute.world.writes or not usable.is_file():
         return {}
     try:
-        told = method.judge(settings, datasets, spec, usable, compute, console)
+        return method.judge(settings, datasets, spec, usable, compute, console)
     except KeyboardInterrupt as error:
         code = "RSF-I143" if isinstance(error, Terminated) else "RSF-I130"
         hint = output_dir.resume_hint(console)
@@ -147,9 +149,15 @@ def _judge(
     except (MemoryError, torch.cuda.OutOfMemoryError):
         console.warn("the best model is not judged: out of memory beside what it was trained with; evaluate it alone")
         return {}
-    if told:
-        durable.write_json(settings.run.output_dir / output_names.JUDGED, told)
-        console.say(f"judged     {told[VERDICT]}")
+
+
+def _keep_judged(told: dict[str, Any], run: RunSettings, console: Console, *, start_is_best: bool) -> dict[str, Any]:
+    """Write what is ``told`` of the best model into a file of its own, and say the verdict."""
+    if not told:
+        return {}
+    told |= {VERDICT: f"{told[VERDICT]} {START_IS_BEST}"} if start_is_best else {}
+    durable.write_json(run.output_dir / output_names.JUDGED, told)
+    console.say(f"judged     {told[VERDICT]}")
     return told
 
 
@@ -220,7 +228,8 @@ def _train(
         if compute.world.writes:
             if settings.run.copy_partners:
                 partners.copy(spec.partners, output)
-            step, per_epoch = trainer.progress.step, trainer.loader.steps_per_epoch
+            step = None if point is None else trainer.progress.step
+            per_epoch = trainer.loader.steps_per_epoch
             followers = trackers.open_trackers(spec, settings, outputs, console, step=step, steps_per_epoch=per_epoch)
             trainer.listeners = stack.enter_context(followers)
             stack.callback(plot)
@@ -255,7 +264,7 @@ def _go_on(trainer: Trainer, point: ResumePoint, outputs: OutputLayout, compute:
     if compute.world.writes:
         trainer.checkpoint_writer.accompany()
     compute.world.barrier()
-    if trainer.best.epoch >= 0 and not (folder / outputs.names.best).exists():
+    if trainer.best.exists and not (folder / outputs.names.best).exists():
         console.warn(f"{outputs.names.best} is not there: the best model is looked for anew from here on")
         trainer.best.load_state_dict(Best().state_dict())
     return damaged

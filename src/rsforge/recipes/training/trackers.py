@@ -33,10 +33,10 @@ def open_trackers(
     outputs: OutputLayout,
     console: Console,
     *,
-    step: int,
+    step: int | None,
     steps_per_epoch: int,
 ) -> Iterator[tuple[Listener, ...]]:
-    """Listeners of a training that goes on from ``step``; at its end they learn how it ended."""
+    """Listeners of a training that goes on from ``step``, None of a fresh one; at its end they learn how it ended."""
     run = settings.run
     with wandb_run.environment(run.output_dir):
         timing = run.output_dir / output_names.TIMING
@@ -60,7 +60,7 @@ def open_trackers(
                 tracker.close(code)
 
 
-def _tensorboard(spec: TrainingSpec, settings: TrainSettings, folder: Path, step: int) -> Tracker:
+def _tensorboard(spec: TrainingSpec, settings: TrainSettings, folder: Path, step: int | None) -> Tracker:
     run, model = settings.run, as_model(settings)
     board = TensorBoard(folder, step=step, log_every=run.log_every, names=spec.tracked)
     board.describe_run(flatten(model, type(model)), spec.monitored.removeprefix("-"))

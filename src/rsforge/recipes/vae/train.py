@@ -178,6 +178,7 @@ def spec(
         # Weighed by pixel the KL is next to nothing, and the bound would prefer noisy latents to sharp images.
         monitor="val/mse" if options.kl_per_pixel else "val/neg_elbo",
         objective_warmup=options.kl_warmup,
+        fitted_start=options.linear_path,
         preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
         partners=partners,
