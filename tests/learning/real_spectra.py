@@ -21,9 +21,11 @@ import numpy as np
 
 from rsforge.cli.main import run
 
-PLAIN = "--report-to none --device cpu --quiet --overwrite --validate-every 5"
-STAGE1 = "--config hsi-tiny --epochs 20"
-STAGE2 = "--config hsi-spatial-tiny --source truth --num-features 16 --learning-rate 1e-3 --epochs 40"
+PLAIN = "--report-to none --device cpu --quiet --overwrite"
+STAGE1 = "--config hsi-tiny --epochs 100 --validate-every 5"
+STAGE2 = (
+    "--config hsi-spatial-tiny --source truth --num-features 16 --learning-rate 3e-4 --epochs 40 --validate-every 1"
+)
 MODELS = {
     "spectral_sr": "",
     "spectral_transformer": "--transformer-width 32 --heads 4 --blocks 2 --learning-rate 3e-3",
