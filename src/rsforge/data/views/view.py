@@ -147,7 +147,7 @@ def choose_positions(info: RasterInfo, view: View, modality: Modality) -> list[i
     except RsforgeError as error:
         reason = f"{error.what.replace(str(info.path), 'it')} ({error.found})"
         if info.left_out:
-            reason += f"; {', '.join(info.left_out)} of its files lie on another grid"
+            reason += f"; {', '.join(info.left_out)} of its files lie on another grid: resample them to use them"
         fix = MEND_SET if is_stack(info.path) else NAME_BANDS
         if whole := find_set(info.path):
             fix = error.fix = f"it is one band of a set: give all of them, '{whole}' in quotes"
