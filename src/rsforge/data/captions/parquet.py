@@ -143,6 +143,12 @@ def find_unknown_sides(path: Path) -> tuple[str, list[str]]:
     return ("", []) if not told or any(map(side_of_word, told)) else (column, told)
 
 
+def list_columns(path: Path) -> list[str]:
+    """The names of the columns of a table; RSF-D006 for a damaged one."""
+    with _translate_errors(path), _open_parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
 def read_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[int, dict[str, Any]]]]:
     """The columns of a table that hold no images, and (row from 1, cells by column) of its rows; RSF-D006."""
     with _translate_errors(path), _open_parquet(path) as file:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsforge.data.files.safe_paths import find_stray
@@ -21,13 +21,14 @@ class FolderPair:
     """A folder of SAR images and one of optical images; ``name`` is their common folder below the root, or empty.
 
     Both are one folder where names alone tell the modality. ``partners`` are the folders of the two images of each
-    pair, where metadata say which these are.
+    pair, where metadata say which these are, and ``facts`` what a table says of pairs, by name of the optical folder.
     """
 
     name: str
     sar: Path
     optical: Path
     partners: tuple[tuple[Path, Path], ...] = ()
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def list_folders(folder: Path, problems: Problems) -> list[Path]:
