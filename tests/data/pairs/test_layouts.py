@@ -54,6 +54,11 @@ def test_nothing_to_pair_is_said_with_what_was_looked_for(tmp_path):
     find_refused("RSF-U005", tmp_path, layout="captions")
 
 
+def test_the_folder_above_a_set_is_refused_with_the_set(tmp_path):
+    touch(tmp_path, "AOI_11/SAR-Intensity/a_SAR-Intensity_1.tif", "AOI_11/PS-RGB/a_PS-RGB_1.tif")
+    assert find_refused("RSF-D009", tmp_path).fix.endswith(str(tmp_path / "AOI_11"))
+
+
 def test_a_declared_layout_is_not_looked_for(tmp_path):
     touch(tmp_path, "r_000/s1_000/1.png", "r_000/s2_000/1.png", "sar/1.png", "rgb/1.png")
     assert find_layout(tmp_path, "names").groups[0].sar.name == "sar"

@@ -28,7 +28,7 @@ from rsforge.data.captions.webdataset import find_packed, is_tar, measure_tar, r
 from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError
 from rsforge.data.io.native_output import first_line
-from rsforge.data.names.sides import side_of_shard, side_of_word
+from rsforge.data.names.sides import side_of_path, side_of_shard, side_of_word
 from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
@@ -169,7 +169,7 @@ def _read_tar(shard: Shard, first: int, start: int) -> Iterator[ParquetRow]:
         if index >= start:
             place = f"{shard.path.name} {sample.key}"
             reason = sample.reason or ("" if any(text.strip() for text in sample.captions) else "it has no caption")
-            side = sample.side or shard.side
+            side = sample.side or side_of_path(sample.key) or shard.side
             yield ParquetRow(first + index, place, sample.image, sample.captions, reason, source=sample.key, side=side)
 
 

@@ -71,11 +71,22 @@ def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> Rsforg
     if any(holds_scene(path) for path in [root, *folders]):
         fix = "these are whole scenes: cut them by `rsforge data tile --sar DIR --optical DIR --output-dir OUT`"
         return RsforgeError(code, f"no folders of SAR and optical patches in {root}", where=str(root), fix=fix)
+    if sets := [path for path in folders if _is_set(path)]:
+        fix = f"these are sets of pairs themselves: give one of them, such as {sets[0]}"
+        found = join_start([path.name for path in sets], 6)
+        return RsforgeError(code, f"no SAR and optical folders found in {root}", where=str(root), found=found, fix=fix)
     found = join_start(names, 6)
     if problems:
         found += f"; {problems[0][0]}: {problems[0][1]}"
     fix = "looked for " + "; ".join(f"{name}: {_PATTERNS[name]}" for name in tried)
     return RsforgeError(code, f"no SAR and optical folders found in {root}", where=str(root), found=found, fix=fix)
+
+
+def _is_set(folder: Path) -> bool:
+    """Whether a folder has a layout of its own."""
+    with suppress(RsforgeError):  # one with several folders of a side is for whoever is given it
+        return any(finder(folder, [], []) for finder in _FINDERS.values())
+    return False
 
 
 def _find_folder_pair(folder: Path, sar: str, optical: str, problems: Problems, name: str) -> list[FolderPair]:
