@@ -34,6 +34,9 @@ def stack(*names: str) -> tuple[list[str], list[str]]:
         (["lc09_l2sp_1_sr_b2.tif", "lc09_l2sp_1_sr_b3.tif"], "lc09_l2sp_1_sr_{b2,b3}.tif"),
         (["t33uxp_20230601t100031_b8a.tif", "t33uxp_20230601t100031_b04.tif"], "t33uxp_20230601t100031_{b04,b8a}.tif"),
         (["HLS.v2.0.B04.tif", "HLS.v2.0.B03.tif"], "HLS.v2.0.{B03,B04}.tif"),
+        (["s_blue.tif", "s_nir.tif", "s_red.tif", "s_green.tif"], "s_{red,green,blue,nir}.tif"),
+        (["s_band10.tif", "s_band2.tif"], "s_{band2,band10}.tif"),
+        (["Red_Sea_B02.tif", "Red_Sea_B03.tif"], "Red_Sea_{B02,B03}.tif"),
         (["a_hh_x.tif", "a_hv_x.tif"], "a_{hh,hv}_x.tif"),
     ],
 )
@@ -84,6 +87,8 @@ def test_a_single_file_among_sets_is_a_set_that_lacks_a_band():
         ["P_VV.tif", "Q_VV.tif"],  # one polarisation of each scene
         ["town_B1.png", "town_B2.png"],  # blocks of a picture
         ["P_b1.tif", "P_b2.tif"],
+        ["roof_red.tif", "roof_blue.tif"],
+        ["s_red.png", "s_green.png", "s_blue.png"],
         ["P_b09.tif", "P_b10.tif"],
         ["P_VV_VH.tif", "Q_VV_VH.tif"],
         ["a.tif", "b.tif", "c.tif", "d.tif", "e_B1.tif", "e_B2.tif"],

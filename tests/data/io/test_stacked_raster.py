@@ -54,6 +54,16 @@ def test_finer_pixels_of_one_band_alone_do_not_choose_the_grid(tmp_path):
     assert (info.left_out, info.height) == (("B02",), 32)
 
 
+def test_three_files_have_no_order_in_which_they_could_be_colours(tmp_path):
+    for band in ("band1", "band2", "band3"):
+        write(tmp_path / f"p_{band}.tif", ramp(4, 4, 1, "uint8") + int(band[-1]))
+    path = tmp_path / "p_{band1,band2,band3}.tif"
+    with pytest.raises(BandsError, match="red, green and blue are not known"), open_view(path, View(), "optical"):
+        pass
+    with open_view(path, View(("3", "2", "1")), "optical") as raster:
+        assert raster.read(raster.info.whole).values[0, 0].tolist() == [3, 2, 1]
+
+
 def test_bands_that_are_not_read_are_not_decoded(tmp_path):
     band_files.radar(tmp_path)
     data = (tmp_path / "p_VH.tif").read_bytes()

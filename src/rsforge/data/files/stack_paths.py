@@ -15,6 +15,11 @@ _POLARISATION = r"(?:[Vv][Vv]|[Vv][Hh]|[Hh][Hh]|[Hh][Vv])"
 _NUMBER = r"[Bb](?:0?[1-9]|1[0-2]|8[Aa])"
 WORD = re.compile(rf"(?<![A-Za-z0-9])(?P<band>{_POLARISATION}|{_NUMBER})(?:_(?P<metres>\d+)m)?(?![A-Za-z0-9])")
 """The word for a band in a name, with the pixel size that products of Sentinel-2 have behind it."""
+COLOURS = ("RED", "GREEN", "BLUE")
+SPELLED = re.compile(
+    r"(?<![A-Za-z0-9])(?P<band>red|green|blue|nir|band_?\d{1,2}a?)(?:_(?P<metres>\d+)m)?(?![A-Za-z0-9])", re.IGNORECASE
+)
+"""A word for a band that is spelt out; names may hold one for anything else, beside words of ``WORD``."""
 SEPARATORS = "_-. "
 _BRACES = re.compile(r"\{([^{}/]*)\}")
 
@@ -67,9 +72,13 @@ def name_whole(name: str) -> str:
 
 
 def _match(word: str) -> re.Match[str]:
-    found = WORD.fullmatch(word)
+    found = _read_word(word)
     assert found is not None  # braces hold nothing else
     return found
+
+
+def _read_word(word: str) -> re.Match[str] | None:
+    return WORD.fullmatch(word) or SPELLED.fullmatch(word)
 
 
 def _split_braces(text: str) -> list[list[str]]:
@@ -80,7 +89,7 @@ def _split_braces(text: str) -> list[list[str]]:
 
 def _find_bands(groups: Sequence[list[str]]) -> list[str]:
     """The first alternatives that are words for bands: before them may be folders of pixel sizes."""
-    return next((group for group in groups if all(WORD.fullmatch(word) for word in group)), [])
+    return next((group for group in groups if all(_read_word(word) for word in group)), [])
 
 
 def _expand(text: str) -> list[str]:

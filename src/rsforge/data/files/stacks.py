@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rsforge.data.files.stack_paths import POLARISATIONS, SEPARATORS, WORD
+from rsforge.data.files.stack_paths import COLOURS, POLARISATIONS, SEPARATORS, SPELLED, WORD
 from rsforge.errors import RsforgeError
 
 _SAFE = re.compile(r"(s1[a-d]-.*-)(\d{3})(-cog)?")
 _PRODUCT = re.compile(r"l[cetom]0\d_l\d|s2[a-d]_|t\d{2}[a-z]{3}_\d{8}t|hls\.", re.IGNORECASE)
 """How the names of products of Landsat and Sentinel-2 begin: in others b1 and b2 are blocks or anything."""
+_COLOURS = (*COLOURS, "NIR")
 _NO_PICTURES = (".tif", ".tiff", ".jp2")
 """Suffixes of files of numbered bands: others with such words are pictures, as of blocks."""
 _OTHER_SIDE = re.compile(r"(s[12]|sar|op|opt|optical|eo|sentinel-?[12])(?![a-z])", re.IGNORECASE)
@@ -57,7 +58,7 @@ def stack_files(paths: Iterable[Path]) -> Stacked:
     for one in read.values():
         sets[one.key].append(one)
     _refuse_mixed_suffixes(sets.values())
-    several = {key: own for key, own in sets.items() if len({one.band for one in own}) > 1}
+    several = {key: own for key, own in sets.items() if _are_bands(own)}
     if not several:
         return Stacked(paths)
     beside = _find_beside(paths, read, several)
@@ -82,14 +83,21 @@ def find_set(path: Path) -> Path | None:
     if own is None or not path.parent.is_dir():
         return None
     alike = [one for one in map(_read_name, path.parent.iterdir()) if one and one.key == own.key]
-    return _write_braces(_choose_finest(alike)) if len({one.band for one in alike}) > 1 else None
+    return _write_braces(_choose_finest(alike)) if _are_bands(alike) else None
+
+
+def _are_bands(own: Sequence[_BandFile]) -> bool:
+    """Whether files are the bands of one image: several, and of colours all three, which may be those of anything."""
+    bands = {one.band for one in own}
+    return len(bands) > 1 and (bands.isdisjoint(_COLOURS) or bands.issuperset(COLOURS))
 
 
 def _read_name(path: Path) -> _BandFile | None:
     """What the name of a file of one band says, or that of its folder for polarisations; None for any other file."""
-    words = list(WORD.finditer(path.stem))
-    bands = {word["band"].upper() for word in words}
     folder = path.parent.name.upper()
+    pattern = WORD if WORD.search(path.stem) or folder in POLARISATIONS else SPELLED
+    words = list(pattern.finditer(path.stem))
+    bands = {word["band"].upper() for word in words}
     if not bands and folder in POLARISATIONS:
         bands = {folder}
     if len(bands) != 1:
@@ -97,7 +105,7 @@ def _read_name(path: Path) -> _BandFile | None:
     band = bands.pop()
     if band not in POLARISATIONS and not _may_be_numbered(path, words[0]["band"]):
         return None
-    stem = WORD.sub("\0", path.stem)
+    stem = pattern.sub("\0", path.stem)
     if safe := _SAFE.fullmatch(stem):
         stem = f"{safe[1]}\0{safe[3] or ''}"
     varied = folder == band or (band not in POLARISATIONS and _RESOLUTION.fullmatch(path.parent.name) is not None)
@@ -124,7 +132,7 @@ def _refuse_mixed_suffixes(sets: Iterable[Sequence[_BandFile]]) -> None:
 
 def _may_be_numbered(path: Path, word: str) -> bool:
     """Whether the word in the name of a file may be for a numbered band, in small letters of products alone."""
-    known = word.startswith("B") or _PRODUCT.match(path.stem) is not None
+    known = word.startswith("B") or any((SPELLED.fullmatch(word), _PRODUCT.match(path.stem)))
     return known and path.suffix.lower() in _NO_PICTURES
 
 
@@ -194,8 +202,10 @@ def _choose_finest(own: Sequence[_BandFile]) -> list[_BandFile]:
 def _order(band: str) -> tuple[int, int, str]:
     if band in POLARISATIONS:
         return 0, POLARISATIONS.index(band), ""
-    digits = band[1:].rstrip("A")
-    return 1, int(digits), band[1 + len(digits) :]
+    if band in _COLOURS:
+        return 2, _COLOURS.index(band), ""
+    digits = re.sub(r"\D", "", band)
+    return 1, int(digits), "A" if band.endswith("A") else ""
 
 
 def _write_braces(chosen: Sequence[_BandFile]) -> Path:

@@ -165,7 +165,7 @@ def _choose_colours(info: RasterInfo, wanted: Sequence[str]) -> list[int]:
     if all(len(positions) == 1 for positions in found):
         return [positions[0] for positions in found]
     stored = list(range(info.bands - info.spare_alpha))
-    if len(stored) in (1, 3):
+    if len(stored) == 1 or (len(stored) == len(COLOURS) and not is_stack(info.path)):  # files have no order
         return stored
     reason = f"it has {describe_bands(info.meanings)}, and red, green and blue are not known among them"
     raise BandsError(reason, fix=NAME_BANDS)
