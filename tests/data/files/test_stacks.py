@@ -35,6 +35,7 @@ def stack(*names: str) -> tuple[list[str], list[str]]:
         (["t33uxp_20230601t100031_b8a.tif", "t33uxp_20230601t100031_b04.tif"], "t33uxp_20230601t100031_{b04,b8a}.tif"),
         (["HLS.v2.0.B04.tif", "HLS.v2.0.B03.tif"], "HLS.v2.0.{B03,B04}.tif"),
         (["s_blue.tif", "s_nir.tif", "s_red.tif", "s_green.tif"], "s_{red,green,blue,nir}.tif"),
+        ([f"a_{c}/{c}_1.TIF" for c in ("red", "blue", "green")], "a_{red,green,blue}/{red,green,blue}_1.TIF"),
         (["s_band10.tif", "s_band2.tif"], "s_{band2,band10}.tif"),
         (["Red_Sea_B02.tif", "Red_Sea_B03.tif"], "Red_Sea_{B02,B03}.tif"),
         (["a_hh_x.tif", "a_hv_x.tif"], "a_{hh,hv}_x.tif"),

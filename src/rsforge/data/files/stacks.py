@@ -108,12 +108,23 @@ def _read_name(path: Path) -> _BandFile | None:
     stem = pattern.sub("\0", path.stem)
     if safe := _SAFE.fullmatch(stem):
         stem = f"{safe[1]}\0{safe[3] or ''}"
-    varied = folder == band or (band not in POLARISATIONS and _RESOLUTION.fullmatch(path.parent.name) is not None)
-    place = path.parent.parent if varied else path.parent
-    parent = place / "\0" if varied else place
+    place, parent, before = _read_folder(path.parent, band, pattern)
     metres = next((int(word["metres"]) for word in words if word["metres"]), 0)
-    taken = [path.parent.name] * varied + [word[0] for word in words] + ([safe[2]] if safe else [])
+    taken = [*before, *(word[0] for word in words), *([safe[2]] if safe else [])]
     return _BandFile(path, band, metres, tuple(taken), str(parent / (stem + path.suffix)), place)
+
+
+def _read_folder(folder: Path, band: str, pattern: re.Pattern[str]) -> tuple[Path, Path, list[str]]:
+    """Where the files of all bands lie, the folder of one with marks, and the words that stood in their place.
+
+    Folders may be named by the band (``VV``, ``train_red``) or by the size of pixels (``R10m``).
+    """
+    if folder.name.upper() == band or (band not in POLARISATIONS and _RESOLUTION.fullmatch(folder.name)):
+        return folder.parent, folder.parent / "\0", [folder.name]
+    words = list(pattern.finditer(folder.name)) if pattern is SPELLED else []
+    if {word["band"].upper() for word in words} != {band}:
+        return folder, folder, []
+    return folder.parent, folder.parent / pattern.sub("\0", folder.name), [word[0] for word in words]
 
 
 def _refuse_mixed_suffixes(sets: Iterable[Sequence[_BandFile]]) -> None:

@@ -13,7 +13,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
 from rsforge.data.names.modality_words import OPTICAL, SAR, modality_of_folder
 from rsforge.data.pairs.bigearthnet import find_bigearthnet
-from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders
+from rsforge.data.pairs.folders import ONE_SAR, FolderPair, Problems, enter_bands, has_image, list_folders
 from rsforge.data.pairs.names import list_entries
 from rsforge.data.pairs.nested_layouts import find_mixed, find_nested
 from rsforge.data.pairs.scene_pairs import holds_scene
@@ -94,7 +94,7 @@ def _find_folder_pair(folder: Path, sar: str, optical: str, problems: Problems, 
     inner = {path.name.lower(): path for path in list_folders(folder, problems)}
     sar_folder, optical_folder = inner.get(sar), inner.get(optical)
     if sar_folder and optical_folder:
-        return [FolderPair(name, sar_folder, optical_folder)]
+        return [FolderPair(name, enter_bands(sar_folder), enter_bands(optical_folder))]
     for path, missing in ((sar_folder, optical), (optical_folder, sar)):
         if path is not None:
             problems.append((f"{folder.name}/{path.name}", f"there is no {missing} beside it"))
@@ -128,8 +128,7 @@ def _find_by_names(root: Path, notes: list[str], problems: Problems) -> list[Fol
         return []
     if len(sar) > 1:
         found = ", ".join(folder.name for folder in sar)
-        fix = "keep one SAR folder beside the optical one"
-        raise RsforgeError("RSF-D009", "several folders hold SAR images", where=str(root), found=found, fix=fix)
+        raise RsforgeError("RSF-D009", "several folders hold SAR images", where=str(root), found=found, fix=ONE_SAR)
     if len(optical) > 1:
         optical = [_choose_optical(root, optical, notes)]
     return [FolderPair("", sar[0], optical[0])]
