@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from rsforge.data.bands.products import find_central_wavelength, find_scale, is_collection2, is_surface_band
+from rsforge.data.bands.products import (
+    find_baseline,
+    find_central_wavelength,
+    find_scale,
+    is_collection2,
+    is_surface_band,
+)
 from rsforge.data.io.rasters import open_raster, read_info
 from rsforge.data.views.settle import Request, settle_view
 from rsforge.data.views.view import View, read_view
 from tests.worlds.band_files import PRODUCT, write_product
+from tests.worlds.rasters import write
 
 
 @pytest.mark.parametrize(
@@ -55,3 +63,37 @@ def test_seven_bands_of_landsat_8_have_colours(tmp_path):
     path = write_product(tmp_path, tuple(f"SR_B{k}" for k in range(1, 8)))
     roles = [meaning.role for meaning in read_info(path).meanings]
     assert roles[1:4] == ["blue", "green", "red"] and roles.count("red") == 1
+
+
+_GRANULE = "S2B_MSIL2A_20230601T100029_{baseline}_R122_T33UXP_20230601T132310.SAFE/GRANULE/L2A/IMG_DATA"
+_JPEG = {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}
+
+
+@pytest.mark.parametrize(
+    ("file", "baseline"),
+    [
+        (f"{_GRANULE.format(baseline='N0509')}/R10m/T33UXP_20230601T100029_B04_10m.jp2", 5),
+        (f"{_GRANULE.format(baseline='N0214')}/T33UXP_20230601T100029_B8A.jp2", 2),
+        (f"{_GRANULE.format(baseline='N0509')}/T33UXP_20230601T100029_B04.tif", None),  # what somebody made of it
+        (f"{_GRANULE.format(baseline='N0509')}/T33UXP_20230601T100029_SCL_20m.jp2", None),
+        ("R10m/T33UXP_20230601T100029_B04_10m.jp2", None),
+    ],
+)
+def test_bands_in_the_folders_of_a_product_have_its_baseline(file, baseline):
+    assert find_baseline(file) == baseline
+
+
+def test_numbers_of_sentinel_2_lose_1000_where_the_product_says_so_and_0_is_no_data(tmp_path):
+    for baseline, offset in (("N0509", -1000), ("N0214", 0)):
+        folder = tmp_path / _GRANULE.format(baseline=baseline) / "R10m"
+        folder.mkdir(parents=True)
+        for band in ("B02", "B03", "B04"):
+            values = np.full((16, 16, 1), 1000 + 100 * int(band[1:]), np.uint16)
+            values[0] = 0
+            write(folder / f"T33UXP_20230601T100029_{band}_10m.jp2", values, **_JPEG)
+        path = folder / "T33UXP_20230601T100029_{B02_10m,B03_10m,B04_10m}.jp2"
+        read = read_view(path, View(), "optical")
+        assert read.values[5, 5].tolist() == [1400 + offset, 1300 + offset, 1200 + offset]
+        assert not read.valid[0].any() and read.valid[1:].all()
+        with open_raster(path) as raster:
+            assert raster.metadata.offsets == [offset] * 3  # which patches keep

@@ -41,6 +41,26 @@ def test_texts_may_stand_in_json_with_a_side(tmp_path):
     assert reasons[:2] == ["", "it has no caption"]
 
 
+def test_names_with_more_dots_are_read_where_they_leave_no_doubt(tmp_path):
+    dotted = {f"a/scene_1.5m.{n}.{kind}": data for n in (1, 2) for kind, data in (("jpg", encode(n)), ("txt", b"t"))}
+    path = write_tar(tmp_path / "a.tar", dotted | {
+        "7.input.png": encode(3), "7.caption.txt": b"in two words", "8.jpg": encode(4), "8.mask.png": encode(5),
+        "8.txt": b"plain", "8.negative.txt": b"no caption", "9.image.png": encode(6), "9.mask.png": encode(7),
+        "9.txt": b"t",
+    })  # fmt: skip
+    found = {s.key: (s.captions, s.image, s.reason) for s in read_samples(path)}
+    assert found["a/scene_1.5m.1"] == (["t"], encode(1), "") and found["a/scene_1.5m.2"][1] == encode(2)
+    assert found["7"] == (["in two words"], encode(3), "") and found["8"] == (["plain"], encode(4), "")
+    assert "2 images" in found["9"][2] and len(found) == measure_tar(path)[0] == 5
+
+
+def test_folders_of_members_state_their_sides(tmp_path):
+    members = {f"{side}/{n}.{kind}": data for side in ("train", "test") for n in (1, 2)
+               for kind, data in (("jpg", encode(n)), ("txt", b"t"))}  # fmt: skip
+    rows = list(read_rows([open_shard(write_tar(tmp_path / "a.tar", members))]))
+    assert [row.side for row in rows] == ["train", "train", "test", "test"]
+
+
 def test_damaged_compressed_and_empty_tars_are_refused(tmp_path):
     path = webdataset(tmp_path / "a.tar")
     whole = path.read_bytes()

@@ -16,6 +16,8 @@ def test_a_path_names_its_files_and_their_bands():
         "a/s1a-iw-grd-vh-2020-002.tiff",
     ]
     assert name_bands(path) == ["VV", "VH"] and is_radar(path) and is_stack(path.name)
+    sizes = Path("{R10m,R20m}/T_{B04_10m,B8A_20m}.jp2")
+    assert name_bands(sizes) == ["B04", "B8A"] and not is_radar(sizes) and name_whole(str(sizes)) == "T.jp2"
     assert name_bands(Path("T_{B04_10m,B8A_20m}.jp2")) == ["B04", "B8A"] and not is_radar("T_{B04,B8A}.tif")
 
 

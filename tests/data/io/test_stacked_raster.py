@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from PIL import Image
 
 from rsforge.data.files.digests import file_digest
@@ -14,7 +15,7 @@ from rsforge.data.io.rasters import open_raster, read_info, read_raster
 from rsforge.data.io.windows import Window
 from rsforge.data.views.view import BandsError, View, open_view
 from tests.worlds import band_files
-from tests.worlds.rasters import UTM, ramp, write
+from tests.worlds.rasters import NORTH_UP, UTM, ramp, write
 
 
 def test_values_are_those_of_the_files_in_the_order_of_the_bands(tmp_path):
@@ -42,6 +43,25 @@ def test_bands_of_other_pixels_are_left_out_and_refused_when_asked_for(tmp_path)
     with pytest.raises(BandsError, match="B05 of its files lie") as refused, open_view(path, View(("B05",)), "optical"):
         pass
     assert "add the file" in refused.value.fix
+
+
+def test_finer_pixels_of_one_band_alone_do_not_choose_the_grid(tmp_path):
+    band_files.optical(tmp_path, bands=("B02", "B03"), transform=NORTH_UP)
+    write(tmp_path / "p_B08.tif", ramp(32, 32, 1, "uint16"), transform=NORTH_UP @ Affine.scale(0.5))
+    info = read_info(tmp_path / "p_{B02,B03,B08}.tif")
+    assert (info.bands, info.left_out, info.height) == (2, ("B08",), 16)
+    info = read_info(tmp_path / "p_{B02,B08}.tif")
+    assert (info.left_out, info.height) == (("B02",), 32)
+
+
+def test_three_files_have_no_order_in_which_they_could_be_colours(tmp_path):
+    for band in ("band1", "band2", "band3"):
+        write(tmp_path / f"p_{band}.tif", ramp(4, 4, 1, "uint8") + int(band[-1]))
+    path = tmp_path / "p_{band1,band2,band3}.tif"
+    with pytest.raises(BandsError, match="red, green and blue are not known"), open_view(path, View(), "optical"):
+        pass
+    with open_view(path, View(("3", "2", "1")), "optical") as raster:
+        assert raster.read(raster.info.whole).values[0, 0].tolist() == [3, 2, 1]
 
 
 def test_bands_that_are_not_read_are_not_decoded(tmp_path):

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.reading import find_radiometry, open_pair
+from rsforge.data.splits.contents import find_contents
 from rsforge.data.views.view import PairViews, View
 from tests.worlds import band_files
 from tests.worlds.pair_folders import find_refused, touch
@@ -28,9 +29,12 @@ def test_patches_are_paired_by_the_table_of_all(tmp_path):
     band_files.radar(tmp_path / "BigEarthNet-S1" / sar[:-4] / sar, stem=sar)
     band_files.optical(tmp_path / "BigEarthNet-S2" / optical[:-4] / optical, stem=optical)
     assert "no metadata name its partner" in find_refused("RSF-D009", tmp_path).found
-    pq.write_table(pa.table({"patch_id": [optical], "s1_name": [sar]}), tmp_path / "metadata.parquet")
+    table = {"patch_id": [optical], "s1_name": [sar], "split": ["validation"], "country": ["Austria"]}
+    pq.write_table(pa.table(table), tmp_path / "metadata.parquet")
     index = find_pairs(tmp_path)
-    assert [(pair.name, pair.scene) for pair in index.pairs] == [(optical, optical[:-4])]
+    assert [(pair.name, pair.scene, pair.country) for pair in index.pairs] == [(optical, optical[:-4], "Austria")]
+    contents = find_contents(tmp_path)
+    assert contents.kind == "pairs" and [item.side for item in contents.items] == ["val"]
 
 
 def test_patches_without_a_partner_are_named(tmp_path):

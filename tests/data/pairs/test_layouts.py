@@ -54,6 +54,11 @@ def test_nothing_to_pair_is_said_with_what_was_looked_for(tmp_path):
     find_refused("RSF-U005", tmp_path, layout="captions")
 
 
+def test_the_folder_above_a_set_is_refused_with_the_set(tmp_path):
+    touch(tmp_path, "AOI_11/SAR-Intensity/a_SAR-Intensity_1.tif", "AOI_11/PS-RGB/a_PS-RGB_1.tif")
+    assert find_refused("RSF-D009", tmp_path).fix.endswith(str(tmp_path / "AOI_11"))
+
+
 def test_a_declared_layout_is_not_looked_for(tmp_path):
     touch(tmp_path, "r_000/s1_000/1.png", "r_000/s2_000/1.png", "sar/1.png", "rgb/1.png")
     assert find_layout(tmp_path, "names").groups[0].sar.name == "sar"
@@ -67,6 +72,7 @@ def test_a_declared_layout_is_not_looked_for(tmp_path):
         ("{stem}_{band}.tif", "{stem}_{band}.tif"),
         ("SAR/{band}/{stem}.tif", "PS-RGB/{stem}_{band}.tif"),
         ("{band}/{stem}.tif", "optical/{stem}_{band}.tif"),
+        ("T/s1/{band}/{stem}.tif", "T/s2/{stem}_{band}.tif"),
         ("S/s1/s1_{stem}_{band}.tif", "S/s2/s2_{stem}_{band}.tif"),
     ],
 )
@@ -83,6 +89,14 @@ def test_sets_of_bands_pair_as_images_do(tmp_path, sar, optical):
         "B05",
     ]
     assert holds_pair_folders(tmp_path) or sar.startswith("{band}")
+
+
+def test_folders_of_one_polarisation_are_read_as_the_remedy_says(tmp_path):
+    touch(tmp_path, "s1_vv/1.png", "s1_vh/1.png", "s2/1.png")
+    assert "called VV and VH" in find_refused("RSF-D009", tmp_path).fix
+    for band in ("vv", "vh"):
+        (tmp_path / f"s1_{band}").rename(tmp_path / band.upper())
+    assert [name_bands(pair.sar) for pair in find_pairs(tmp_path).pairs] == [["VV", "VH"]]
 
 
 def test_folders_of_polarisations_of_other_images_stay_apart(tmp_path):

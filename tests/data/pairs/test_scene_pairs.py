@@ -64,7 +64,8 @@ def test_what_is_no_scene_is_refused(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"x")
     scenes_refused("RSF-D001", tmp_path / "none", tmp_path)
     scenes_refused("RSF-U005", tmp_path, tmp_path / "one/s2.png")
-    assert "SCENE/s1" in scenes_refused("RSF-D009", tmp_path / "a", tmp_path / "b").fix
+    fix = scenes_refused("RSF-D009", tmp_path / "a", tmp_path / "b").fix
+    assert "SCENE/s1" in fix and "as two files" in fix
     assert scenes_refused("RSF-D009", tmp_path / "c", tmp_path / "c").found == "s1.png"
     scenes_refused("RSF-D009", tmp_path / "d", tmp_path / "d")
     assert "12 x 17" in scenes_refused("RSF-D009", tmp_path / "e", tmp_path / "e").what

@@ -9,7 +9,7 @@ from typing import Any
 
 from rsforge.data.bands.keys import is_good, understand
 from rsforge.data.bands.meaning import COLOURS, BandMeaning, find_roles
-from rsforge.data.bands.products import COLLECTION2, find_central_wavelength, find_scale
+from rsforge.data.bands.products import COLLECTION2, find_baseline, find_central_wavelength, find_scale
 
 COLOUR_MEANINGS = tuple(BandMeaning(role=role) for role in COLOURS)
 _LONGEST_UM = 30.0  # larger numbers are nm
@@ -49,8 +49,9 @@ def find_meanings(dataset: Any, bands: Sequence[int]) -> tuple[BandMeaning, ...]
 
 
 def find_nodata(dataset: Any, meanings: Sequence[BandMeaning]) -> float | None:
-    """The value without data that a file declares, else 0 where its numbers are known to be those of Landsat."""
+    """The value without data that a file declares, else 0 where its numbers are known to be those of a product."""
     named = any((meaning.scale, meaning.offset) == COLLECTION2 for meaning in meanings)
+    named = named or find_baseline(dataset.name) is not None
     return 0.0 if dataset.nodata is None and named else dataset.nodata
 
 
@@ -58,7 +59,7 @@ def list_factors(dataset: Any, bands: Sequence[int], meanings: Sequence[BandMean
     """Scale and offset of each band as declared, else as the name says, which is lost with the name."""
     declared = [(dataset.scales[number - 1], dataset.offsets[number - 1]) for number in bands]
     return [
-        (meaning.scale, meaning.offset) if one == (1.0, 0.0) and meaning.scale != 1 else one
+        (meaning.scale, meaning.offset) if one == (1.0, 0.0) else one
         for one, meaning in zip(declared, meanings, strict=False)
     ]
 
@@ -82,7 +83,7 @@ def _find_wavelength(tags: Mapping[str, str], imagery: Mapping[str, str]) -> flo
 
 
 def _find_baseline_offset(dataset: Any) -> float:
-    """-1000 for digital numbers of Sentinel-2 from processing baseline 04.00 on, as its tag says; else 0.
+    """-1000 for digital numbers of Sentinel-2 from processing baseline 04.00 on, as a tag or its product says; else 0.
 
     Tags that say that the offset was taken off already are heeded.
     """
@@ -94,4 +95,5 @@ def _find_baseline_offset(dataset: Any) -> float:
         return float(tags["BOA_ADD_OFFSET"])
     # 04.00 in the metadata of a product, N0400 in its name.
     digits = _BASELINE.fullmatch(tags.get("PROCESSING_BASELINE", "").strip())
-    return -1000.0 if digits and int(digits[1]) >= _OFFSET_FROM else 0.0
+    baseline = int(digits[1]) if digits else find_baseline(dataset.name)
+    return -1000.0 if baseline is not None and baseline >= _OFFSET_FROM else 0.0

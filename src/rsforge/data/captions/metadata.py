@@ -19,6 +19,7 @@ from rsforge.errors import RsforgeError
 TABLES = (METADATA, "metadata.csv", "metadata.tsv", "metadata.parquet")
 """The names of tables of captions, as the library ``datasets`` reads them beside images; the first that is there."""
 MAX_LINE = 1 << 24
+_PARTNERS = {"patch_id", "s1_name"}
 WRITE = "`rsforge data parquet-to-jsonl` and `rsforge data captions-to-jsonl` write one"
 
 
@@ -47,7 +48,18 @@ def find_metadata(folder: Path) -> list[Path]:
 def find_tables(folder: Path) -> list[Path]:
     """The table of ``folder``, as a list of one; none where it has none."""
     present = [folder / name for name in TABLES if (folder / name).is_file()]
-    return present[:1]
+    return [path for path in present if not _lists_partners(path)][:1]
+
+
+def _lists_partners(path: Path) -> bool:
+    """Whether a table is that of BigEarthNet, which pairs patches and names no images."""
+    if path.suffix.lower() != ".parquet":
+        return False
+    from rsforge.data.captions.parquet import list_columns  # tables of text need no pyarrow
+
+    with suppress(RsforgeError, OSError):  # reported by whoever reads the table
+        return set(list_columns(path)) >= _PARTNERS
+    return False
 
 
 def find_inner_tables(folder: Path) -> list[Path]:

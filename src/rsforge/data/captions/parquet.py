@@ -28,7 +28,7 @@ from rsforge.data.captions.webdataset import find_packed, is_tar, measure_tar, r
 from rsforge.data.files.walk import lies_in_left_behind
 from rsforge.data.io.image_reader import MAX_BYTES, UnreadableError
 from rsforge.data.io.native_output import first_line
-from rsforge.data.names.sides import side_of_shard, side_of_word
+from rsforge.data.names.sides import side_of_path, side_of_shard, side_of_word
 from rsforge.errors import RsforgeError
 
 BATCH = 8  # rows in memory at once
@@ -143,6 +143,12 @@ def find_unknown_sides(path: Path) -> tuple[str, list[str]]:
     return ("", []) if not told or any(map(side_of_word, told)) else (column, told)
 
 
+def list_columns(path: Path) -> list[str]:
+    """The names of the columns of a table; RSF-D006 for a damaged one."""
+    with _translate_errors(path), _open_parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
 def read_texts(path: Path) -> tuple[tuple[str, ...], Iterator[tuple[int, dict[str, Any]]]]:
     """The columns of a table that hold no images, and (row from 1, cells by column) of its rows; RSF-D006."""
     with _translate_errors(path), _open_parquet(path) as file:
@@ -163,7 +169,7 @@ def _read_tar(shard: Shard, first: int, start: int) -> Iterator[ParquetRow]:
         if index >= start:
             place = f"{shard.path.name} {sample.key}"
             reason = sample.reason or ("" if any(text.strip() for text in sample.captions) else "it has no caption")
-            side = sample.side or shard.side
+            side = sample.side or side_of_path(sample.key) or shard.side
             yield ParquetRow(first + index, place, sample.image, sample.captions, reason, source=sample.key, side=side)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 import tarfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ def measure_tar(path: Path) -> tuple[int, str]:
     digest = hashlib.sha256(f"{path.stat().st_size} ".encode())
     count = 0
     with _open_tar(path) as tar:
-        for _, members in groupby(_list_members(tar), key=_key_of):
+        for _, members in _group_members(tar):
             count += 1
             for member in members:
                 digest.update(f"{member.name}\0{member.size}\0{member.mtime}\n".encode(errors="surrogateescape"))
@@ -87,8 +88,8 @@ def measure_tar(path: Path) -> tuple[int, str]:
 def read_samples(path: Path) -> Iterator[TarSample]:
     """The samples of a tar in its order, one in memory at a time; no member is written to disk."""
     with _open_tar(path) as tar:
-        for key, members in groupby(_list_members(tar), key=_key_of):
-            yield _read_sample(tar, key, list(members))
+        for key, members in _group_members(tar):
+            yield _read_sample(tar, key, members)
 
 
 def _list_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -99,15 +100,47 @@ def _list_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             yield member
 
 
+def _group_members(tar: tarfile.TarFile) -> Iterator[tuple[str, list[tarfile.TarInfo]]]:
+    """The members of each sample by its key: the name to its first dot, as WebDataset has it.
+
+    Names that hold more dots (``scene_1.5.jpg``) end at their last where each image then has a text of its own.
+    """
+    for key, members in groupby(_list_members(tar), key=_key_of):
+        together = list(members)
+        apart: dict[str, list[tarfile.TarInfo]] = defaultdict(list)
+        for member in together:
+            apart[member.name.rpartition(".")[0]].append(member)
+        whole = len(_find_images(together)) > 1 and all(_is_whole(own) for own in apart.values())
+        yield from apart.items() if whole else [(key, together)]
+
+
+def _is_whole(members: list[tarfile.TarInfo]) -> bool:
+    kinds = {_last_suffix(member) for member in members}
+    return bool(kinds & _IMAGES) and bool(kinds & {*_TEXTS, "json"})
+
+
 def _key_of(member: tarfile.TarInfo) -> str:
     folder, _, name = member.name.rpartition("/")
     stem = name.split(".")[0]
     return f"{folder}/{stem}" if folder else stem
 
 
+def _find_images(members: list[tarfile.TarInfo]) -> list[tarfile.TarInfo]:
+    """``KEY.jpg``, or where no member is called so ``KEY.input.jpg``."""
+    plain = [member for member in members if _suffix_of(member) in _IMAGES]
+    return plain or [member for member in members if _last_suffix(member) in _IMAGES]
+
+
+def _find_texts(members: list[tarfile.TarInfo]) -> list[tarfile.TarInfo]:
+    """``KEY.txt`` and ``KEY.json``, or where no member is called so ``KEY.caption.txt``."""
+    kinds = {*_TEXTS, "json"}
+    plain = [member for member in members if _suffix_of(member) in kinds]
+    return plain or [member for member in members if _last_suffix(member) in kinds]
+
+
 def _read_sample(tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo]) -> TarSample:
     sample = TarSample(key)
-    images = [member for member in members if _suffix_of(member) in _IMAGES]
+    images = _find_images(members)
     if len(images) != 1:
         sample.reason = f"it has {len(images)} images where one is expected" if images else "it has no image"
     elif images[0].size > MAX_BYTES:
@@ -115,7 +148,7 @@ def _read_sample(tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo])
     else:
         sample.image = _read_member(tar, images[0])
     try:
-        for member in members:
+        for member in _find_texts(members):
             _add_texts(tar, member, sample)
     except (CharacterError, ValueError, RecursionError):
         sample.reason = sample.reason or "its text cannot be read"
@@ -123,11 +156,10 @@ def _read_sample(tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo])
 
 
 def _add_texts(tar: tarfile.TarFile, member: tarfile.TarInfo, sample: TarSample) -> None:
-    suffix = _suffix_of(member)
-    if member.size > _MOST_TEXT or (suffix != "json" and suffix not in _TEXTS):
+    if member.size > _MOST_TEXT:
         return
     text = decode_text(_read_member(tar, member)).text
-    if suffix != "json":
+    if _last_suffix(member) != "json":
         sample.captions += expand_lists([text.strip()])
         return
     record: Any = json.loads(text)
@@ -138,6 +170,10 @@ def _add_texts(tar: tarfile.TarFile, member: tarfile.TarInfo, sample: TarSample)
 
 def _suffix_of(member: tarfile.TarInfo) -> str:
     return PurePosixPath(member.name).name.split(".", 1)[1].lower()
+
+
+def _last_suffix(member: tarfile.TarInfo) -> str:
+    return member.name.rpartition(".")[2].lower()
 
 
 def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

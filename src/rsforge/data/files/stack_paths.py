@@ -7,13 +7,19 @@ P_VH.tif. Where several braces are, the first alternatives of all belong togethe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 _POLARISATION = r"(?:[Vv][Vv]|[Vv][Hh]|[Hh][Hh]|[Hh][Vv])"
-_NUMBER = r"B(?:0?[1-9]|1[0-2]|8A)"
+_NUMBER = r"[Bb](?:0?[1-9]|1[0-2]|8[Aa])"
 WORD = re.compile(rf"(?<![A-Za-z0-9])(?P<band>{_POLARISATION}|{_NUMBER})(?:_(?P<metres>\d+)m)?(?![A-Za-z0-9])")
 """The word for a band in a name, with the pixel size that products of Sentinel-2 have behind it."""
+COLOURS = ("RED", "GREEN", "BLUE")
+SPELLED = re.compile(
+    r"(?<![A-Za-z0-9])(?P<band>red|green|blue|nir|band_?\d{1,2}a?)(?:_(?P<metres>\d+)m)?(?![A-Za-z0-9])", re.IGNORECASE
+)
+"""A word for a band that is spelt out; names may hold one for anything else, beside words of ``WORD``."""
 SEPARATORS = "_-. "
 _BRACES = re.compile(r"\{([^{}/]*)\}")
 
@@ -40,13 +46,13 @@ def is_file(path: Path) -> bool:
 
 def name_bands(path: Path) -> list[str]:
     """The words for the bands of a set in their order, in capital letters: VV, B04; none for a single file."""
-    return [word["band"].upper() for alternatives in _split_braces(str(path))[:1] for word in map(_match, alternatives)]
+    return [_match(word)["band"].upper() for word in _find_bands(_split_braces(str(path)))]
 
 
 def is_radar(path: Path | str) -> bool:
     """Whether a set holds polarisations."""
     groups = _split_braces(str(path))
-    return bool(groups) and _match(groups[0][0])["band"].upper() in POLARISATIONS
+    return bool(groups) and _match(_find_bands(groups)[0])["band"].upper() in POLARISATIONS
 
 
 def name_whole(name: str) -> str:
@@ -66,17 +72,24 @@ def name_whole(name: str) -> str:
 
 
 def _match(word: str) -> re.Match[str]:
-    found = WORD.fullmatch(word)
+    found = _read_word(word)
     assert found is not None  # braces hold nothing else
     return found
 
 
+def _read_word(word: str) -> re.Match[str] | None:
+    return WORD.fullmatch(word) or SPELLED.fullmatch(word)
+
+
 def _split_braces(text: str) -> list[list[str]]:
-    """The alternatives of each pair of braces; none unless the first hold words for bands and all are as many."""
+    """The alternatives of each pair of braces; none unless some hold words for bands and all are as many."""
     groups = [group.split(",") for group in _BRACES.findall(text)]
-    if not groups or not all(WORD.fullmatch(word) for word in groups[0]):
-        return []
-    return groups if len({len(group) for group in groups}) == 1 else []
+    return groups if _find_bands(groups) and len({len(group) for group in groups}) == 1 else []
+
+
+def _find_bands(groups: Sequence[list[str]]) -> list[str]:
+    """The first alternatives that are words for bands: before them may be folders of pixel sizes."""
+    return next((group for group in groups if all(_read_word(word) for word in group)), [])
 
 
 def _expand(text: str) -> list[str]:

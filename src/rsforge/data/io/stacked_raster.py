@@ -21,14 +21,14 @@ _RADAR = {role.upper() for role in POLARISATIONS}
 def stack_rasters(path: Path, names: Sequence[str], rasters: Sequence[OpenRaster]) -> OpenRaster:
     """The raster of the set ``path``, whose bands ``names`` are the only ones of ``rasters``.
 
-    Bands lie on the grid of the smallest pixels; those of other sizes or grids are left out and named, not resampled.
+    Bands lie on the grid of the smallest pixels that several share: a panchromatic band alone does not choose it. Those
+    of other sizes or grids are left out and named, not resampled.
     ``UnreadableError`` where a file holds several bands, or says that it holds another polarisation than its name.
     """
     rasters = [_take_grey(raster) if name in _RADAR else raster for name, raster in zip(names, rasters, strict=True)]
     for name, raster in zip(names, rasters, strict=True):
         _check_band(name, raster.info)
-    finest = max(rasters, key=lambda raster: raster.info.height * raster.info.width)
-    kept = [k for k, raster in enumerate(rasters) if _is_on_grid(finest.info, raster.info)]
+    kept = _choose_grid([raster.info for raster in rasters])
     left_out = tuple(name for k, name in enumerate(names) if k not in kept)
     meanings = find_roles([replace(rasters[k].info.meanings[0], name=names[k], role="") for k in kept])
     return _join(path, [rasters[k] for k in kept], meanings, left_out)
@@ -56,6 +56,19 @@ def _check_band(name: str, info: RasterInfo) -> None:
     role = role_of_name(info.meanings[0].name)
     if role in POLARISATIONS and role != name.lower():
         raise UnreadableError(f"{info.path.name} is named {name} and says in itself that it holds {role.upper()}")
+
+
+def _choose_grid(infos: Sequence[RasterInfo]) -> list[int]:
+    """The positions of the bands on one grid."""
+    grids: list[list[int]] = []
+    for k, info in enumerate(infos):
+        own = next((grid for grid in grids if _is_on_grid(infos[grid[0]], info)), None)
+        if own is None:
+            grids.append([k])
+        else:
+            own.append(k)
+    several = [grid for grid in grids if len(grid) > 1]
+    return max(several or grids, key=lambda grid: infos[grid[0]].height * infos[grid[0]].width)
 
 
 def _is_on_grid(finest: RasterInfo, info: RasterInfo) -> bool:

@@ -19,6 +19,7 @@ _PATCH = re.compile(r"S(?P<modality>[12])[A-D]_\w+_\d{1,3}_\d{1,3}")
 _SCENE = re.compile(r"(S2[A-D]_MSIL\d[AC]_\w+?)_\d{1,3}_\d{1,3}")
 _DEPTH = 3  # BigEarthNet-S2/TILE/PATCH
 _MOST_BYTES = 1 << 20
+_FACTS = ("split", "country")
 
 
 def find_bigearthnet(root: Path, problems: Problems) -> list[FolderPair]:
@@ -35,14 +36,18 @@ def find_bigearthnet(root: Path, problems: Problems) -> list[FolderPair]:
     table = _read_table(root, problems)
     partners = []
     for name, folder in sar.items():
-        partner = table.get(name) or _read_partner(folder)
+        partner = table[name]["patch_id"] if name in table else _read_partner(folder)
         if partner in optical:
             partners.append((folder, optical[partner]))
         else:
             reason = f"its partner {partner} is not there" if partner else "no metadata name its partner"
             problems.append((folder.relative_to(root).as_posix(), reason))
     partners.sort(key=lambda pair: natural_key(pair[1].name))
-    return [FolderPair("", partners[0][0].parent, partners[0][1].parent, tuple(partners))] if partners else []
+    if not partners:
+        return []
+    rows = (table.get(folder.name, {}) for folder, _ in partners)
+    facts = {row["patch_id"]: {key: row[key] for key in _FACTS if key in row} for row in rows if row}
+    return [FolderPair("", partners[0][0].parent, partners[0][1].parent, tuple(partners), facts)]
 
 
 def match_partners(root: Path, group: FolderPair) -> Match:
@@ -75,17 +80,20 @@ def _walk_patches(folder: Path, depth: int) -> Iterator[tuple[str, Path]]:
             yield from _walk_patches(inner, depth - 1)
 
 
-def _read_table(root: Path, problems: Problems) -> Mapping[str, str]:
-    """The patch of Sentinel-2 by that of Sentinel-1; nothing without a table."""
+def _read_table(root: Path, problems: Problems) -> Mapping[str, Mapping[str, str]]:
+    """What the table says of each patch of Sentinel-1, with that of Sentinel-2; nothing without a table."""
     path = root / TABLE
     if not path.is_file():
         return {}
     try:
-        columns = pq.read_table(path, columns=["s1_name", "patch_id"]).to_pydict()
+        known = pq.read_schema(path).names
+        columns = ["s1_name", "patch_id", *(name for name in _FACTS if name in known)]
+        rows = pq.read_table(path, columns=columns).to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:
         problems.append((TABLE, f"it cannot be read ({str(error).splitlines()[0][:120]})"))
         return {}
-    return dict(zip(map(str, columns["s1_name"]), map(str, columns["patch_id"]), strict=True))
+    named = (row for row in rows if row["s1_name"] and row["patch_id"])
+    return {str(row["s1_name"]): {key: str(cell) for key, cell in row.items() if cell} for row in named}
 
 
 def _read_partner(folder: Path) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsforge.data.files.safe_paths import find_stray
-from rsforge.data.files.stack_paths import find_members
+from rsforge.data.files.stack_paths import find_members, is_stack
 from rsforge.data.pairs.names import list_entries, scan_names
 
 Problems = list[tuple[str, str]]
 """Folder, and the reason why it is named."""
+ONE_SAR = (
+    "keep one SAR folder beside the optical one; two of one polarisation each, whose files have equal names, are read "
+    "as one where they are called VV and VH"
+)
 DEPTH = 4
 """So many folders below the root are looked into."""
 
@@ -21,13 +25,14 @@ class FolderPair:
     """A folder of SAR images and one of optical images; ``name`` is their common folder below the root, or empty.
 
     Both are one folder where names alone tell the modality. ``partners`` are the folders of the two images of each
-    pair, where metadata say which these are.
+    pair, where metadata say which these are, and ``facts`` what a table says of pairs, by name of the optical folder.
     """
 
     name: str
     sar: Path
     optical: Path
     partners: tuple[tuple[Path, Path], ...] = ()
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def list_folders(folder: Path, problems: Problems) -> list[Path]:
@@ -53,6 +58,12 @@ def has_image(folder: Path, problems: Problems) -> bool:
     except OSError as error:
         problems.append((folder.name, error.strerror or "it cannot be entered"))
         return False
+
+
+def enter_bands(folder: Path) -> Path:
+    """The folders VV and VH in a folder that holds nothing else, as one; any other folder itself."""
+    inner = [] if has_image(folder, []) else list_folders(folder, [])
+    return inner[0] if len(inner) == 1 and is_stack(inner[0].name) else folder
 
 
 def walk_folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:

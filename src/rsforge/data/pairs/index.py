@@ -200,7 +200,9 @@ def _describe_pair(
         row = None
     if row is not None:
         pair = _add_row(pair, group, row)
-    return replace(pair, metadata={**pair.metadata, **{name: getattr(pair, name) for name in FACTS}})
+    facts = group.facts.get(name, {})
+    pair = replace(pair, country=facts.get("country") or pair.country)
+    return replace(pair, metadata={**facts, **pair.metadata, **{name: getattr(pair, name) for name in FACTS}})
 
 
 def _name_scenes(index: PairIndex, group: FolderPair, pairs: list[Pair]) -> list[Pair]:

@@ -13,7 +13,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import read_info
 from rsforge.data.names.modality_words import OPTICAL, SAR, modality_of_folder
 from rsforge.data.pairs.bigearthnet import find_bigearthnet
-from rsforge.data.pairs.folders import FolderPair, Problems, has_image, list_folders
+from rsforge.data.pairs.folders import ONE_SAR, FolderPair, Problems, enter_bands, has_image, list_folders
 from rsforge.data.pairs.names import list_entries
 from rsforge.data.pairs.nested_layouts import find_mixed, find_nested
 from rsforge.data.pairs.scene_pairs import holds_scene
@@ -71,6 +71,10 @@ def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> Rsforg
     if any(holds_scene(path) for path in [root, *folders]):
         fix = "these are whole scenes: cut them by `rsforge data tile --sar DIR --optical DIR --output-dir OUT`"
         return RsforgeError(code, f"no folders of SAR and optical patches in {root}", where=str(root), fix=fix)
+    if sets := [path for path in folders if _is_set(path)]:
+        fix = f"these are sets of pairs themselves: give one of them, such as {sets[0]}"
+        found = join_start([path.name for path in sets], 6)
+        return RsforgeError(code, f"no SAR and optical folders found in {root}", where=str(root), found=found, fix=fix)
     found = join_start(names, 6)
     if problems:
         found += f"; {problems[0][0]}: {problems[0][1]}"
@@ -78,12 +82,19 @@ def _no_layout_error(root: Path, tried: list[str], problems: Problems) -> Rsforg
     return RsforgeError(code, f"no SAR and optical folders found in {root}", where=str(root), found=found, fix=fix)
 
 
+def _is_set(folder: Path) -> bool:
+    """Whether a folder has a layout of its own."""
+    with suppress(RsforgeError):  # one with several folders of a side is for whoever is given it
+        return any(finder(folder, [], []) for finder in _FINDERS.values())
+    return False
+
+
 def _find_folder_pair(folder: Path, sar: str, optical: str, problems: Problems, name: str) -> list[FolderPair]:
     """The folders ``sar`` and ``optical`` in ``folder``, as a list of one or none; a single one is a problem."""
     inner = {path.name.lower(): path for path in list_folders(folder, problems)}
     sar_folder, optical_folder = inner.get(sar), inner.get(optical)
     if sar_folder and optical_folder:
-        return [FolderPair(name, sar_folder, optical_folder)]
+        return [FolderPair(name, enter_bands(sar_folder), enter_bands(optical_folder))]
     for path, missing in ((sar_folder, optical), (optical_folder, sar)):
         if path is not None:
             problems.append((f"{folder.name}/{path.name}", f"there is no {missing} beside it"))
@@ -117,8 +128,7 @@ def _find_by_names(root: Path, notes: list[str], problems: Problems) -> list[Fol
         return []
     if len(sar) > 1:
         found = ", ".join(folder.name for folder in sar)
-        fix = "keep one SAR folder beside the optical one"
-        raise RsforgeError("RSF-D009", "several folders hold SAR images", where=str(root), found=found, fix=fix)
+        raise RsforgeError("RSF-D009", "several folders hold SAR images", where=str(root), found=found, fix=ONE_SAR)
     if len(optical) > 1:
         optical = [_choose_optical(root, optical, notes)]
     return [FolderPair("", sar[0], optical[0])]

@@ -19,7 +19,7 @@ from rsforge.data.names.modality_words import (
     modality_of_folder,
     strip_word,
 )
-from rsforge.data.pairs.folders import FolderPair, Problems, walk_folders
+from rsforge.data.pairs.folders import ONE_SAR, FolderPair, Problems, walk_folders
 from rsforge.data.pairs.names import list_entries, modality_of_stem, name_stem, natural_key, scan_stems
 from rsforge.errors import RsforgeError
 
@@ -39,8 +39,8 @@ def find_nested(root: Path, notes: list[str], choose_optical: ChooseOptical) -> 
         if own[SAR] and own[OPTICAL]:
             if len(own[SAR]) > 1:
                 found = ", ".join(path.relative_to(root).as_posix() for path in own[SAR])
-                fix = "keep one SAR folder beside the optical one"
-                raise RsforgeError("RSF-D009", "several folders hold SAR images", where=str(root), found=found, fix=fix)
+                what = "several folders hold SAR images"
+                raise RsforgeError("RSF-D009", what, where=str(root), found=found, fix=ONE_SAR)
             optical = own[OPTICAL][0] if len(own[OPTICAL]) == 1 else choose_optical(root, own[OPTICAL], notes)
             groups.append(FolderPair(key, own[SAR][0], optical))
     return sorted(groups or _find_lettered(root, folders, notes), key=lambda group: natural_key(group.name))

@@ -91,7 +91,10 @@ def find_scene_pairs(sar: Path, optical: Path, *, warp: bool = False) -> tuple[l
         if not found.pairs and (lone := _find_lone_scene(sar, optical)):
             found = Match(pairs=[lone])
     if not found.pairs:
-        fix = "looked for SCENE/s1.* with SCENE/s2.*, SCENE_s1.* with SCENE_s2.*, and equal names in two folders"
+        fix = (
+            "looked for SCENE/s1.* with SCENE/s2.*, SCENE_s1.* with SCENE_s2.*, and equal names in two folders; give "
+            "images of other names as two files, or as two folders of one image each"
+        )
         raise RsforgeError("RSF-D009", f"no scenes found in {sar}", where="--sar, --optical", fix=fix)
     scenes = _read_scenes(found.pairs, warp)
     return scenes, [(path.name, reason) for path, reason in found.orphans]

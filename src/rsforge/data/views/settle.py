@@ -196,8 +196,9 @@ def _describe_stacks(infos: Sequence[RasterInfo]) -> list[str]:
     stacks = [info for info in infos if is_stack(info.path)]
     if not stacks:
         return []
-    bands, count = Counter(tuple(meaning.name for meaning in info.meanings) for info in stacks).most_common(1)[0]
-    said = f"files of one band are read as one image: {', '.join(bands)} in {count}"
+    sets = Counter(tuple(meaning.name for meaning in info.meanings) for info in stacks)
+    parts = [f"{', '.join(bands)} in {count}" for bands, count in sets.most_common(3)]
+    said = f"files of one band are read as one image: {' and '.join(parts)}"
     notes = [f"{said} of {count_noun(len(infos), 'sampled image')}"]
     left_out = list(dict.fromkeys(name for info in stacks for name in info.left_out))
     if left_out:

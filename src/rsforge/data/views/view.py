@@ -147,7 +147,7 @@ def choose_positions(info: RasterInfo, view: View, modality: Modality) -> list[i
     except RsforgeError as error:
         reason = f"{error.what.replace(str(info.path), 'it')} ({error.found})"
         if info.left_out:
-            reason += f"; {', '.join(info.left_out)} of its files lie on another grid"
+            reason += f"; {', '.join(info.left_out)} of its files lie on another grid: resample them to use them"
         fix = MEND_SET if is_stack(info.path) else NAME_BANDS
         if whole := find_set(info.path):
             fix = error.fix = f"it is one band of a set: give all of them, '{whole}' in quotes"
@@ -165,7 +165,7 @@ def _choose_colours(info: RasterInfo, wanted: Sequence[str]) -> list[int]:
     if all(len(positions) == 1 for positions in found):
         return [positions[0] for positions in found]
     stored = list(range(info.bands - info.spare_alpha))
-    if len(stored) in (1, 3):
+    if len(stored) == 1 or (len(stored) == len(COLOURS) and not is_stack(info.path)):  # files have no order
         return stored
     reason = f"it has {describe_bands(info.meanings)}, and red, green and blue are not known among them"
     raise BandsError(reason, fix=NAME_BANDS)
