@@ -11,16 +11,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rsforge.data.bands.meaning import COLOURS, POLARISATIONS
-from rsforge.data.files.stack_paths import is_stack
+from rsforge.data.bands.meaning import POLARISATIONS
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import find_centre, open_raster
 from rsforge.data.io.threads import map_in_threads
+from rsforge.data.views.band_notes import (
+    describe_masks,
+    describe_order,
+    describe_pictures,
+    describe_scales,
+    describe_stacks,
+    join_roles,
+    warn_of_mixed_roles,
+    warn_of_names,
+)
 from rsforge.data.views.undeclared_fill import find_fill
-from rsforge.data.views.view import PLAIN, Modality, View, choose_positions, find_other_names, open_view
+from rsforge.data.views.view import PLAIN, Modality, View, choose_positions, open_view
 from rsforge.errors import RsforgeError
-from rsforge.wording import agree, count_noun
+from rsforge.wording import count_noun
 
 Span = tuple[float, float] | Literal["percentile"] | None
 """The values that become black and white; ``percentile`` takes them from the data."""
@@ -71,20 +80,13 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
     infos = _read_infos(_spread(files, SAMPLED))
     _settle_alpha(settled, infos)
     if modality == "optical":
-        _warn_of_names(settled, infos)
+        settled.warnings += warn_of_names(settled.view, infos)
     elif not settled.view.bands:
         _settle_polarisations(settled, infos)
-    _note_order(settled, infos, modality)
-    _note_scales(settled, infos, modality)
-    pictures = [info for info in infos if info.pictures > 1]
-    if pictures:
-        some = f"{len(pictures)} of {count_noun(len(infos), 'sampled file')} {agree(len(pictures), 'holds', 'hold')}"
-        settled.notes.append(f"{some} several pictures, of which the first is read: {pictures[0].path.name}")
-    settled.notes += _describe_stacks(infos)
-    if beside := [info for info in infos if info.mask_beside]:
-        name = f"{beside[0].path.name}.msk"
-        some = f"{len(beside)} of {count_noun(len(infos), 'sampled file')}"
-        settled.notes.append(f"masks in files beside {some} say where they hold data: {name}")
+    settled.warnings += warn_of_mixed_roles(settled.view, infos, modality)
+    settled.notes += describe_order(settled.view, infos, modality)
+    settled.notes += describe_scales(settled.view, infos, modality)
+    settled.notes += [*describe_pictures(infos), *describe_stacks(infos), *describe_masks(infos)]
     if settled.view.fill is None:
         _warn_of_fill(settled, _spread(files, SAMPLED), modality)
     if settled.view.span is not None:
@@ -134,19 +136,7 @@ def _settle_polarisations(settled: Settled, infos: Sequence[RasterInfo]) -> None
     if without:
         settled.warnings.append(
             f"{len(without)} of {count_noun(len(infos), 'sampled file')} do not name their bands, those of others are "
-            f"{_join_roles(settled.view.bands)} ({without[0].path.name})"
-        )
-
-
-def _warn_of_names(settled: Settled, infos: Sequence[RasterInfo]) -> None:
-    """Warn of three bands that are read as colours although their names say no colours, as infrared composites."""
-    others = [(info, names) for info in infos if (names := find_other_names(info, settled.view))]
-    if others:
-        info, names = others[0]
-        settled.warnings.append(
-            f"the bands of {info.path.name} are called {names} ({len(others)} of "
-            f"{count_noun(len(infos), 'sampled file')}), and are read as red, green and blue in this order: --bands "
-            "names others"
+            f"{join_roles(settled.view.bands)} ({without[0].path.name})"
         )
 
 
@@ -157,58 +147,6 @@ def _polarisations(info: RasterInfo, view: View) -> tuple[str, ...]:
     except UnreadableError:
         return ()
     return tuple(roles) if roles and len(set(roles)) == len(roles) and set(roles) <= set(POLARISATIONS) else ()
-
-
-def _note_order(settled: Settled, infos: Sequence[RasterInfo], modality: Modality) -> None:
-    """Say where bands are read in another order than they are stored in, or some are left aside."""
-    orders: Counter[tuple[int, ...]] = Counter()
-    for info in infos:
-        try:
-            positions = tuple(choose_positions(info, settled.view, modality))
-        except UnreadableError:
-            continue
-        if positions != tuple(range(info.bands)):
-            orders[positions] += 1
-    if not orders:
-        return
-    named = settled.view.bands or (COLOURS if modality == "optical" else ())
-    what = "the bands" if any(band.isdecimal() for band in named) else _join_roles(named) or "the bands"
-    parts = [f"{','.join(str(k + 1) for k in order)} in {count}" for order, count in orders.most_common(3)]
-    are = "is band" if len(orders.most_common(1)[0][0]) == 1 else "are the bands"
-    settled.notes.append(f"{what} {are} {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}")
-
-
-def _note_scales(settled: Settled, infos: Sequence[RasterInfo], modality: Modality) -> None:
-    """Say which scales and offsets are applied."""
-    found: Counter[tuple[float, float]] = Counter()
-    for info in infos:
-        if info.dtype == "uint8" and modality == "optical" and settled.view.span is None:
-            continue
-        found.update({(meaning.scale, meaning.offset) for meaning in info.meanings} - {(1.0, 0.0)})
-    if found:
-        parts = [f"scale {scale:g} and offset {offset:g} in {count}" for (scale, offset), count in found.most_common(3)]
-        said = f"values are scaled as metadata or the names of products say: {', '.join(parts)}"
-        settled.notes.append(f"{said} of {len(infos)} sampled files")
-
-
-def _describe_stacks(infos: Sequence[RasterInfo]) -> list[str]:
-    """Say which files are taken as bands of one image, and which are left out for their grid."""
-    stacks = [info for info in infos if is_stack(info.path)]
-    if not stacks:
-        return []
-    sets = Counter(tuple(meaning.name for meaning in info.meanings) for info in stacks)
-    parts = [f"{', '.join(bands)} in {count}" for bands, count in sets.most_common(3)]
-    said = f"files of one band are read as one image: {' and '.join(parts)}"
-    notes = [f"{said} of {count_noun(len(infos), 'sampled image')}"]
-    left_out = list(dict.fromkeys(name for info in stacks for name in info.left_out))
-    if left_out:
-        are = agree(len(left_out), "is", "are")
-        notes.append(f"{', '.join(left_out)} {are} left out: the pixels lie on another grid than those of these bands")
-    return notes
-
-
-def _join_roles(roles: Sequence[str]) -> str:
-    return ", ".join(role.upper() if role in POLARISATIONS else role for role in roles)
 
 
 def _warn_of_fill(settled: Settled, files: Sequence[Path], modality: Modality) -> None:
