@@ -90,9 +90,11 @@ def test_overlapping_or_unknown_neighbours_are_not_split(real_data, tmp_path, ca
 
 def test_sets_side_by_side_are_judged_by_their_own_kind(real_data, tmp_path):
     line = "data audit --data-dir {} --output-dir {} --allow-gray-optical -q"
-    assert rsforge(line, real_data / "sar_optical", tmp_path) == 0
+    assert rsforge(line, real_data / "sar_optical", tmp_path) == 3
     told = json.loads((tmp_path / "audit.json").read_text())
-    assert told["items"] == 125 and told["counts"].pop("overlap") == 20
+    assert told["items"] == 131 and told["counts"].pop("overlap") == 20
+    # The patches of BigEarthNet have 16 bits and no declared range, and one of them is measured as shifted.
+    assert (told["counts"].pop("range"), told["counts"].pop("misregistered")) == (6, 1)
     assert set(told["counts"]) <= {"saturated", "blank", "stray"}
 
 

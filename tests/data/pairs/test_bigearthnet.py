@@ -53,3 +53,11 @@ def test_patches_without_a_partner_are_named(tmp_path):
 def test_folders_of_one_side_alone_are_no_pairs(tmp_path):
     touch(tmp_path, "S1/S1A_x_1_1/S1A_x_1_1_VV.tif", "S1/S1A_x_1_1/S1A_x_1_1_VH.tif")
     find_refused("RSF-D009", tmp_path, layout="bigearthnet")
+
+
+def test_a_set_beside_others_is_one_of_several(tmp_path):
+    band_files.bigearthnet(tmp_path / "bigearthnet")
+    touch(tmp_path, "terrains/grass/s1/a_s1_p1.png", "terrains/grass/s2/a_s2_p1.png")
+    contents = find_contents(tmp_path)
+    assert [folder.name for folder in contents.sets] == ["bigearthnet", "terrains"]
+    assert len(contents.items) == 3 and not contents.unclaimed_files

@@ -25,13 +25,15 @@ _FACTS = ("split", "country")
 def find_bigearthnet(root: Path, problems: Problems) -> list[FolderPair]:
     """The patches of Sentinel-1 below ``root`` with their partners of Sentinel-2, as a list of one pair of folders.
 
-    None without patches of both. Patches whose partner is not known or not there are problems.
+    None without patches of both, or where all lie in one folder of ``root``: that is the set then, beside others.
+    Patches whose partner is not known or not there are problems.
     """
     patches: dict[str, dict[str, Path]] = {"1": {}, "2": {}}
     for modality, folder in _walk_patches(root, _DEPTH):
         patches[modality][folder.name] = folder
     sar, optical = patches["1"], patches["2"]
-    if not sar or not optical:
+    first = {folder.relative_to(root).parts[0] for own in (sar, optical) for folder in own.values()}
+    if not sar or not optical or len(first) == 1:
         return []
     table = _read_table(root, problems)
     partners = []
