@@ -190,9 +190,9 @@ PARTS = (
     ),
     Part(
         "samson",
-        8,
+        12,
         ("real_spectra --cubes {cubes} --cube samson --folder {folder} --seeds {seeds}",),
-        (0, 1),
+        (0, 1, 2),
         ("cubes",),
         ("| seed | stage 1 | stage 2 | both |",),
         (),
