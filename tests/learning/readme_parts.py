@@ -235,14 +235,21 @@ PARTS = (
     ),
     Part(
         "map-denoiser",
-        14,
+        26,
         (
             f"rsforge vae train --latent map {MAP} --latent-channels 4 --data-dir {{tiles}} --batch-size 4 "
             f"--max-train-steps 494 --lr 1e-3 --no-perceptual --num-workers 0 --output-dir {{folder}}/vae-{{seed}} "
             f"--seed {{seed}} {QUIET}",
             f"rsforge diffusion train {MAP_DENOISER} --data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
             f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
-            "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}",
+            *(
+                f"rsforge diffusion train {MAP_DENOISER} --prediction {kind} --schedule {schedule} "
+                f"--data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
+                f"--output-dir {{folder}}/{kind}-{{seed}} --seed {{seed}} {QUIET}"
+                for kind, schedule in (("eps", "linear"), ("flow", "flow"))
+            ),
+            "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --beside {folder}/eps-{seed}/best_model.pt "
+            "{folder}/flow-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}",
         ),
         (1, 2, 3),
         ("tiles", "vgg"),
