@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 
@@ -84,3 +86,13 @@ def test_what_holds_no_patches_is_refused(tmp_path, capsys):
     write_pairs(tmp_path, ("agri",), 2, 32)
     assert rsforge("data stats --data-dir {} --layout patches", tmp_path) == 3
     assert "RSF-D001" in capsys.readouterr().err
+
+
+def test_commands_that_look_at_data_do_not_load_torch():
+    """It takes longer to import than most folders to be looked at."""
+    names = ("audit", "split", "stats", "tile", "parquet_to_jsonl", "captions_to_jsonl", "prepare_classes")
+    code = "import sys; " + "; ".join(f"import rsforge.recipes.data.{name}" for name in names)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

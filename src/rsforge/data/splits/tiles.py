@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rsforge.data.images.tile_dataset import Tile, TileIndex
 from rsforge.data.splits.groups import choose_groups
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.leaks import find_overlaps
@@ -14,6 +14,9 @@ from rsforge.data.splits.split_request import DuplicateGroups
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 from rsforge.wording import count_noun
+
+if TYPE_CHECKING:  # torch takes more than a second to import, which no command of data needs
+    from rsforge.data.images.tile_dataset import Tile, TileIndex
 
 MOST_OVERLAPPING = 0.5
 """Share of images of unknown scenes that overlap others, from which on they are the tiles of a cut."""
