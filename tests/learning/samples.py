@@ -239,7 +239,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     drawn = next(iter(made))
     distances = print_distances(measure_distances(made, load_vgg16(own.vgg_weights).eval()), noise, drawn)
     rows = torch.stack([images[:SHOWN] for images in made.values()]).flatten(0, 1)
-    save_labelled_grid(folder / "samples.png", rows, nrow=SHOWN, rows=list(made))
+    labels = [name.removeprefix("decoded ").removesuffix(" images").replace("reconstructed", "rec.") for name in made]
+    save_labelled_grid(folder / "samples.png", rows, nrow=SHOWN, rows=labels)
     (folder / "samples.json").write_text(json.dumps({"losses": losses, "distances": distances}, indent=1))
     worse = [one for one in NAMES if losses[f"gain over {GAUSSIAN}"][one]["mean"] <= 0]
     nearer = all(farther[0] > 0 for name in noise for farther in distances[name]["farther"].values())

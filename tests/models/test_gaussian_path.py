@@ -122,3 +122,11 @@ def test_what_is_no_denoiser_is_refused(other) -> None:
     architecture = make().architecture | other
     with pytest.raises(RsforgeError, match="cannot be built"):
         build(architecture)
+
+
+def test_what_earlier_versions_stored_is_read_as_it_was() -> None:
+    former = make()
+    assert not {"scales", "weights", "gain"} & former.state_dict().keys()
+    architecture = {name: value for name, value in former.architecture.items() if name != "scales"}
+    assert build(architecture).state_dict().keys() == former.state_dict().keys()
+    assert {"scales", "weights", "gain"} < make(scales=len(SCALES)).state_dict().keys()

@@ -26,8 +26,9 @@ class GaussianPath(Denoiser):
     The closed form is fitted and not trained: standardised latents of ``latent_shape``, at timesteps of ``schedule``,
     to ``prediction``. At first it is that of independent standard normal numbers (``take`` replaces it), along up to
     ``directions`` directions and of so many ``scales``, and the last layer of the network is zero. ``gain`` is how much
-    of the network's answer counts in each of ``GAINS`` equal parts of the timesteps, outside of training alone.
-    ``ValueError`` for what is no denoiser.
+    of the network's answer counts in each of ``GAINS`` equal parts of the timesteps, outside of training alone. Without
+    ``scales`` there is one, and all of the answer counts: so were the checkpoints of earlier versions, which store
+    neither. ``ValueError`` for what is no denoiser.
     """
 
     mean: Tensor
@@ -47,7 +48,7 @@ class GaussianPath(Denoiser):
         schedule: Mapping[str, Any],
         latent_shape: Sequence[int],
         directions: int,
-        scales: int = 1,
+        scales: int | None = None,
     ) -> None:
         super().__init__()
         self.architecture = describe("gaussian_path", locals())
@@ -64,9 +65,10 @@ class GaussianPath(Denoiser):
         self.register_buffer("basis", torch.zeros(size, directions))
         self.register_buffer("variances", torch.ones(directions))
         self.register_buffer("rest", torch.ones(()))
-        self.register_buffer("scales", torch.ones(scales))
-        self.register_buffer("weights", torch.full((scales,), 1 / scales))
-        self.register_buffer("gain", torch.ones(GAINS))
+        count, stored = scales or 1, scales is not None
+        self.register_buffer("scales", torch.ones(count), persistent=stored)
+        self.register_buffer("weights", torch.full((count,), 1 / count), persistent=stored)
+        self.register_buffer("gain", torch.ones(GAINS), persistent=stored)
         self.register_buffer("table", table_of(schedule).float(), persistent=False)
 
     def take(self, closed_form: GaussianDenoiser) -> None:
