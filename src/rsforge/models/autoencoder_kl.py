@@ -134,7 +134,7 @@ class AutoencoderKL(Autoencoder):
         self.decoder = _Decoder(latent_channels, out_channels, widths, layers_per_block, norm_num_groups)
         self.quant_conv = nn.Conv2d(moments, moments, 1)
         self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
-        self._narrow_posterior()
+        self.narrow_posterior()
         self.linear_path = LinearPath(in_channels, self.factor, latent_channels) if linear_path else None
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,10 +159,10 @@ class AutoencoderKL(Autoencoder):
         assert self.quant_conv.bias is not None
         for last in (*self.encoder.conv_out.parameters(), *self.decoder.conv_out.parameters(), self.quant_conv.bias):
             last.zero_()
-        self._narrow_posterior()
+        self.narrow_posterior()
 
     @torch.no_grad()
-    def _narrow_posterior(self) -> None:
+    def narrow_posterior(self) -> None:
         """Let the decoder see the latent at first, and not its noise."""
         assert self.quant_conv.bias is not None
         self.quant_conv.bias[self.latent_channels :] = FIRST_LOGVAR

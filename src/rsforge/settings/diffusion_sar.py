@@ -29,6 +29,7 @@ from rsforge.settings.file_keys import FileKey, FixedKey, level_widths
 from rsforge.settings.pairs import PromptedPairSettings
 from rsforge.settings.perceptual import DESCRIPTION, PERCEPTUAL, VGG_WEIGHTS, PerceptualChoice
 from rsforge.settings.sections import Prefix, Section, also
+from rsforge.settings.vae import LINEAR_START
 
 
 class SarDenoiserSettings(NoiseSettings):
@@ -79,6 +80,7 @@ class FirstAutoencoderSettings(Section):
     channels: Widths = Field((128, 256, 512, 512), description="Widths of the levels; each but the last halves.")
     layers_per_block: Layers = Field(2, description="Residual layers in each level.")
     latent_channels: Width = Field(4, description="Channels of the latent.")
+    linear_start: bool = Field(False, description=LINEAR_START)
     epochs: Count = Field(50, description="Passes over the images of both modalities.")
     batch_size: BatchSize = Field(8, description="Images per batch.")
     learning_rate: LearningRate = Field(1e-4, description="Learning rate of the autoencoder.")

@@ -47,6 +47,12 @@ from rsforge.settings.views import ViewSettings
 MAP_DEFAULTS = {"kl_weight": 1e-6, "kl_target": 0.0, "kl_warmup": 0, "kl_per_pixel": True, "linear_path": True}
 
 
+LINEAR_START = (
+    "Begin as the best linear code that the layers themselves can compute, fitted to the training images; diffusers "
+    "loads such an autoencoder. Narrow levels do not hold one: 32 48 do at half the size."
+)
+
+
 class VaeTileSettings(TileSettings):
     """Data"""
 
@@ -76,6 +82,7 @@ class AutoencoderSettings(Section):
         description="Begin as a linear code fitted to the training images, of patches for a map, of whole images at "
         "--kl-target nats for a vector: the network learns the remainder. diffusers has no such autoencoder.",
     )
+    linear_start: bool = Field(False, description=LINEAR_START)
     gradient_checkpointing: bool = Field(False, description=f"{RECOMPUTE} Map autoencoders alone.")
     kl_weight: Weight = Field(1.0, description="Weight of the KL term after warm-up.")
     kl_warmup: CountOrZero = Field(150, description="Epochs over which the KL weight rises from 0.")
@@ -100,6 +107,10 @@ class AutoencoderSettings(Section):
     def _check_what_the_latent_has(self) -> Self:
         if self.gradient_checkpointing and self.latent != "map":
             raise ValueError("--gradient-checkpointing needs --latent map: a vector autoencoder keeps its activations")
+        if self.linear_start and (self.linear_path or self.latent == "vector"):
+            raise ValueError(
+                "--linear-start needs --latent map and --no-linear-path: the layers themselves are the code"
+            )
         if self.linear_path and self.latent == "vector" and not self.kl_target:
             raise ValueError("--linear-path needs --kl-target: a vector begins as the linear code of so many nats")
         return self

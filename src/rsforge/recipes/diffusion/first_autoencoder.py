@@ -104,7 +104,8 @@ def stage_settings(
 
 def autoencoder_options(options: FirstAutoencoderSettings, vgg_weights: Path | None = None) -> AutoencoderSettings:
     """The autoencoder as ``vae train`` would be told of it."""
-    own = options.model_dump(include={"latent_channels", "channels", "layers_per_block", "kl_weight", "perceptual"})
+    shared = {"latent_channels", "channels", "layers_per_block", "linear_start", "kl_weight", "perceptual"}
+    own = options.model_dump(include=shared)
     # Without a linear path, which the folders of diffusers have no place for, and regularised as README's figures were.
     given = {"latent": "map", "linear_path": False, "kl_per_pixel": False, **own, "vgg_weights": vgg_weights}
     return AutoencoderSettings.model_validate(given)

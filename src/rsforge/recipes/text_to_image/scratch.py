@@ -106,12 +106,16 @@ def _open_autoencoder(
 
 
 def fold(autoencoder: Autoencoder, loaded: LoadedModel, *, where: str) -> AutoencoderKL:
-    """The autoencoder with latents of mean 0 and deviation 1, as its training measured them; RSF-C006 for vectors."""
+    """The autoencoder with latents of mean 0 and, all channels together, deviation 1; RSF-C006 for vectors.
+
+    Both are as its training measured them. One scale for all channels, as in Stable Diffusion, leaves them the weight
+    that they have in images: of latents whose channels were standardised one by one the captions are learnt late.
+    """
     if not isinstance(autoencoder, AutoencoderKL):
         what = "the autoencoder has vector latents, and a text-to-image model draws maps"
         raise RsforgeError("RSF-C006", what, where=where, fix="use one that was trained with --latent map")
     measured = loaded.state["parts"]["own/latents"]
-    return fold_latents(autoencoder, measured["mean"], measured["std"])
+    return fold_latents(autoencoder, measured["mean"], measured["std"].square().mean().sqrt())
 
 
 def describe_tokenizer(tokenizer: ClipTokenizer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The beginning of an autoencoder with a linear path: the best linear code of its training images."""
+"""The beginning of an autoencoder: the best linear code of its training images, on a path of its own or in layers."""
 
 from __future__ import annotations
 
@@ -9,25 +9,34 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.lapped_code import fit_lapped_code
 from rsforge.metrics.linear_channel import allot_distortion
 from rsforge.metrics.pca import fit_pca
+from rsforge.metrics.upsampled_code import fit_upsampled_code
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
+from rsforge.models.linear_layout import inner_width, write_linear_code
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.datasets.batches import stack_samples
 from rsforge.recipes.datasets.image_folder import SelectedItems
 
 _MOST_NUMBERS = 1 << 23
 """Of all images together: the fit takes half a minute for them."""
+_MOST_OF_LAYERS = 1 << 20
+"""The same for layers, whose fit is slower."""
 _MOST_WHOLE = 512
 """Images whose components are found, each in all orientations."""
 
 
 def start_linear(network: Autoencoder, samples: IndexedDataset, *, nats: float) -> None:
-    """Fit the linear path of ``network`` to training ``samples``, images as they are; evenly spread of many.
+    """Fit the linear path of ``network``, or its layers where it has none, to training ``samples``.
 
+    Images are taken as they are, of many some that are spread evenly.
     Patches for a map; for a vector whole images at ``nats`` each, seen from above and thus in all eight orientations.
     The same samples give the same weights. ``TypeError`` for another network.
     """
     match network:
+        case AutoencoderKL(linear_path=None):
+            images = _take_evenly(samples, max(1, _MOST_OF_LAYERS // samples[0, 0].numel()))
+            levels, channels = network.factor.bit_length() - 1, network.latent_channels
+            write_linear_code(network, *fit_upsampled_code(images, levels, channels, inner_width(network)))
         case AutoencoderKL():
             count = max(1, _MOST_NUMBERS // samples[0, 0].numel())
             images = _take_evenly(samples, count)

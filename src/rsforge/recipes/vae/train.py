@@ -17,6 +17,7 @@ from rsforge.errors import RsforgeError
 from rsforge.losses.perceptual import Distance, no_perceptual, perceptual
 from rsforge.models.autoencoder_kl import AutoencoderKL
 from rsforge.models.interfaces import Autoencoder
+from rsforge.models.linear_layout import check_room
 from rsforge.models.recompute import use_checkpointing
 from rsforge.models.resnet import group_count
 from rsforge.models.vector_vae import VectorVae
@@ -74,9 +75,10 @@ def build_network(settings: VaeTrainSettings, data: ImageSets, compute: Compute)
 
 
 def start_network(settings: VaeTrainSettings, data: ImageSets, network: Autoencoder, console: Console) -> None:
-    """Fit the linear path of a network to the training images, unless a checkpoint has what it became since."""
-    if settings.autoencoder.linear_path and settings.run.resume is None and not console.dry_run:
-        start_linear(network, data.plain, nats=settings.autoencoder.kl_target)
+    """Fit a network to the training images as a linear code, unless a checkpoint has what it became since."""
+    options = settings.autoencoder
+    if (options.linear_path or options.linear_start) and settings.run.resume is None and not console.dry_run:
+        start_linear(network, data.plain, nats=options.kl_target)
         console.say("start      a linear code, fitted to the training images; the network learns the rest")
 
 
@@ -99,6 +101,8 @@ def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--c
             linear_path=options.linear_path,
         )
         network.latent_shape(image_size)
+        if options.linear_start:
+            check_room(network)
         use_checkpointing(network, options.gradient_checkpointing)
         return network
     except ValueError as error:
@@ -178,7 +182,7 @@ def spec(
         # Weighed by pixel the KL is next to nothing, and the bound would prefer noisy latents to sharp images.
         monitor="val/mse" if options.kl_per_pixel else "val/neg_elbo",
         objective_warmup=options.kl_warmup,
-        fitted_start=options.linear_path,
+        fitted_start=options.linear_path or options.linear_start,
         preview=partial(preview, settings, network, stack_samples(shown, range(RECONSTRUCTED)), statistics),
         measure=statistics.measure,
         partners=partners,
