@@ -18,7 +18,7 @@ from rsforge.recipes.evaluation.table import table
 from rsforge.recipes.text_evaluation.evaluate import collect, compare_colours
 from tests.worlds.evaluation import Crumbs
 
-PREDICTORS = ["model", "other_real", "other_captions", "latent_gaussian"]
+PREDICTORS = ["model", "other_real", "other_captions", "latent_gaussian", "caption_gaussian"]
 
 
 @pytest.fixture
@@ -44,7 +44,10 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
         assert 0 <= figures["zero_shot_oa"]["mean"] <= 1 and figures["fid"] > 0 and "std" in figures["kid"]
     assert told["gain"]["clip_score"]["over"] in PREDICTORS[2:]  # real images are no baseline
     loss = told["validation_loss"]
-    assert loss["loss"] > 0 and loss["linear"] > 0 and loss["loss_se"] > 0 and loss["measured_by"]["draws"] == 4
+    assert (
+        all(loss[name] > 0 for name in ("loss", "linear", "gaussian", "caption_gaussian", "loss_se"))
+        and loss["measured_by"]["draws"] == 4
+    )
     assert "5 images is biased upwards" in told["fid_warning"] and "biased upwards" in said
     assert json.loads((out / "evaluation.json").read_text()) == told
     page = (out / "report.html").read_text()
@@ -55,7 +58,13 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
     assert rows[0] == "name,scene,clip_score,colour_l1" and len(rows) == 6 and (out / "examples.png").is_file()
     assert any("began with random weights" in doubt for doubt in told["doubts"])
     text = table(told)
-    for words in ("The validation loss is", "other_real is other real images", "guidance_scale  2"):
+    for words in (
+        "The validation loss is",
+        "linear in the words of captions",
+        "caption_gaussian is",
+        "other_real is other real images",
+        "guidance_scale  2",
+    ):
         assert words in text
 
 

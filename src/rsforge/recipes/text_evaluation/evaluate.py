@@ -22,16 +22,25 @@ from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.text_evaluation import baselines
-from rsforge.recipes.text_evaluation.baselines import GAUSSIAN, INDEX, OTHER_CAPTIONS, OTHER_REAL, OtherImages
+from rsforge.recipes.text_evaluation.baselines import INDEX, OTHER_CAPTIONS, OTHER_REAL, OtherImages
 from rsforge.recipes.text_evaluation.captioned_subset import Captioned, CaptionedSubset, open_captioned
 from rsforge.recipes.text_evaluation.class_accuracy import CLASS, AbsentAccuracy, ClassAccuracy, number_classes
 from rsforge.recipes.text_evaluation.clip_score import TOKENS, clip_figure
 from rsforge.recipes.text_evaluation.drawn_images import DrawnImages, check_drawn, draw_images
 from rsforge.recipes.text_evaluation.judges import Judges, load_judges
+from rsforge.recipes.text_evaluation.latent_gaussians import (
+    GAUSSIAN,
+    Asked,
+    OtherLatents,
+    caption_gaussian_baseline,
+    encode_latents,
+    gaussian_baseline,
+)
 from rsforge.recipes.text_evaluation.model import EvaluatedModel, open_evaluated
 from rsforge.recipes.text_evaluation.protocol import PROTOCOL, Comparison, read_earlier
 from rsforge.recipes.text_evaluation.report import ShownPair, choose_shown, render_report
-from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss
+from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss, fit_closed_forms
+from rsforge.recipes.text_to_image.encode_images import CAPTION_GAUSSIAN
 from rsforge.recipes.training import output_dir
 from rsforge.seeds import derive
 from rsforge.settings.text_evaluate import TextEvaluateSettings
@@ -126,7 +135,8 @@ def measure(
     _, labels, other_labels = number_classes(subset.measured.classes, subset.others.classes)
     tokens = None if judges.scorer is None else judges.scorer.encode(subset.measured.captions)
     samples = CaptionedItems(measured.images, labels, tokens)
-    found, absent = list_baselines(measured, drawn, other_labels, console)
+    latents = encode_others(measured, console)
+    found, absent = list_baselines(measured, drawn, latents, other_labels)
     bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
     accuracy: SetFigures = AbsentAccuracy()
     if judges.classifier is not None:
@@ -142,7 +152,7 @@ def measure(
         of_set=[
             SetDistances(judges.inception, TRUE, count=count, seed=own.seed, device=device),
             accuracy,
-            ValidationLoss(measured.model.model, measured.images, measured.losses, device),
+            ValidationLoss(measured.model.model, measured.images, measured.losses, device, fit_closed_forms(latents)),
             *compared,
         ],
         page=lambda result: render_report(result, show_pairs(measured.images, drawn)),
@@ -151,6 +161,15 @@ def measure(
     data = EvaluationSet(samples, subset.chosen.scenes, list_doubts(measured))
     absent |= judges.absent
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
+
+
+def encode_others(measured: Measured, console: Console) -> OtherLatents | None:
+    """What closed forms are fitted to; None where there are no two other real images."""
+    others, model, settings = measured.subset.others, measured.model, measured.settings
+    if len(others) < 2:
+        return None
+    tokenizer, seed, size = model.model.tokenizer, settings.evaluation.seed, settings.batch_size
+    return encode_latents(others, model.pipeline, tokenizer, seed, console, size=size)
 
 
 def list_doubts(measured: Measured) -> list[str]:
@@ -196,7 +215,7 @@ def compare_colours(prediction: Prediction, batch: Batch) -> Tensor:
 
 
 def list_baselines(
-    measured: Measured, drawn: DrawnImages, other_labels: Tensor, console: Console
+    measured: Measured, drawn: DrawnImages, latents: OtherLatents | None, other_labels: Tensor
 ) -> tuple[list[Baseline], dict[str, str]]:
     """What the model is compared with, and why others are absent, by name."""
     settings, others, scorer = measured.settings, measured.subset.others, measured.judges.scorer
@@ -205,21 +224,23 @@ def list_baselines(
     absent: dict[str, str] = {}
     tokens = None if scorer is None or not len(others) else scorer.encode(others.captions)
     rest = OtherImages(others, other_labels, tokens)
-    chosen = rest.choose(count, seed, classified=measured.judges.classifier is not None)
+    classified = measured.judges.classifier is not None
+    chosen = rest.choose(count, seed, classified=classified)
     if chosen is None:
-        absent[OTHER_REAL] = f"fewer other real images ({len(others)}) than measured ones"
+        absent[OTHER_REAL] = rest.explain_few(count, classified=classified)
     else:
         found.append(rest.baseline(chosen, device))
     if count > 1:
         found.append(baselines.caption_baseline(drawn, count, seed, device))
     else:
         absent[OTHER_CAPTIONS] = "one image is measured"
-    if len(others) > 1:
-        pipeline, size = measured.model.pipeline, settings.batch_size
-        gaussian = baselines.fit_latents(others, pipeline, seed, console, batch_size=size)
-        found.append(baselines.gaussian_baseline(gaussian, pipeline, seed))
-    else:
-        absent[GAUSSIAN] = "there are no other real images to fit it on"
+    if latents is None:
+        absent |= dict.fromkeys((GAUSSIAN, CAPTION_GAUSSIAN), "there are no other real images to fit it on")
+        return found, absent
+    model = measured.model
+    found.append(gaussian_baseline(latents, model.pipeline, seed))
+    asked = Asked.of(model.model.tokenizer, measured.images.captions, settings)
+    found.append(caption_gaussian_baseline(latents, model.pipeline, asked, seed))
     return found, absent
 
 

@@ -18,6 +18,8 @@ from rsforge.settings.finetune import FinetuneSettings
 from rsforge.tasks.diffusion import already_encoded
 
 IMAGES, LATENTS = "images", "latents"
+CAPTION_GAUSSIAN = "caption_gaussian"
+"""The name of the closed form whose mean is linear in the words of captions."""
 
 
 def encode_fresh(data: CaptionedImages, model: PretrainedModel, compute: Compute) -> Latents:
