@@ -45,6 +45,14 @@ def test_a_run_leaves_checkpoints_pictures_and_a_model_in_its_folder(text_world)
     assert (text_world.run / "samples" / "epoch_2.png").is_file()
 
 
+def test_a_closed_form_that_reads_captions_stands_beside_the_loss_and_judges_it(text_world):
+    rows = [row for row in read(text_world.run / "journal.jsonl") if "val/loss" in row]
+    assert len({row["val/caption_gaussian"] for row in rows}) == 1  # it learns nothing
+    assert rows[0]["val/caption_gaussian"] != rows[0]["val/gaussian"]
+    judged = json.loads((text_world.run / "judged.json").read_text())["judged"]["loss"]
+    assert judged["caption_gaussian"] > 0 and judged.keys() >= {"model", "gaussian", "scale_mixture"}
+
+
 def test_the_u_net_alone_has_changed(text_world):
     before, after = load_pretrained(text_world.model), load_pretrained(text_world.run)
     assert weights_of(before.unet) != weights_of(after.unet)
