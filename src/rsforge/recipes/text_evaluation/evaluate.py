@@ -13,8 +13,18 @@ from torch import Tensor
 from rsforge.engine import devices
 from rsforge.engine.loader import Key
 from rsforge.recipes.console import Console
+from rsforge.recipes.diffusion.sar_pipeline import TEXT
 from rsforge.recipes.evaluation import files
-from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Figure, Panel, Prediction, SetFigures
+from rsforge.recipes.evaluation.evaluation import (
+    Baseline,
+    Batch,
+    Evaluation,
+    Figure,
+    Panel,
+    Predict,
+    Prediction,
+    SetFigures,
+)
 from rsforge.recipes.evaluation.image_figures import IMAGE
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
@@ -38,7 +48,7 @@ from rsforge.recipes.text_evaluation.latent_gaussians import (
 )
 from rsforge.recipes.text_evaluation.model import EvaluatedModel, open_evaluated
 from rsforge.recipes.text_evaluation.protocol import PROTOCOL, Comparison, read_earlier
-from rsforge.recipes.text_evaluation.report import ShownPair, choose_shown, render_report
+from rsforge.recipes.text_evaluation.report import ShownCaption, choose_shown, render_report
 from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss, fit_closed_forms
 from rsforge.recipes.text_to_image.encode_images import CAPTION_GAUSSIAN
 from rsforge.recipes.training import output_dir
@@ -134,7 +144,7 @@ def measure(
     own, count = settings.evaluation, len(measured.images)
     _, labels, other_labels = number_classes(subset.measured.classes, subset.others.classes)
     tokens = None if judges.scorer is None else judges.scorer.encode(subset.measured.captions)
-    samples = CaptionedItems(measured.images, labels, tokens)
+    samples = CaptionedItems(measured.images, measured.images.captions, labels, tokens)
     latents = encode_others(measured, console)
     found, absent = list_baselines(measured, drawn, latents, other_labels)
     bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
@@ -142,11 +152,13 @@ def measure(
     if judges.classifier is not None:
         groups = bootstrap_groups(subset.chosen.scenes)[0]
         accuracy = ClassAccuracy(judges.classifier, TRUE, groups, bootstrap, console, reference=OTHER_REAL)
+    shown: dict[str, Predict] = {"drawn": lambda batch: {IMAGE: drawn.read(batch[INDEX]).to(device)}}
+    shown |= {one.name: one.predict for one in found if one.name == CAPTION_GAUSSIAN}
     evaluation = Evaluation(
-        model=lambda batch: {IMAGE: drawn.read(batch[INDEX]).to(device)},
+        model=shown["drawn"],
         figures=[clip_figure(judges.scorer), Figure(COLOUR, "of [-1, 1]", False, compare_colours)],
         baselines=found,
-        panels=lambda batch, prediction: [Panel("true", batch[TRUE][0]), Panel("drawn", prediction[IMAGE][0])],
+        panels=lambda batch, prediction: show_panels(shown, batch),
         batch_of=collect,
         ranked_by=COLOUR if judges.scorer is None else clip_figure(None).name,
         of_set=[
@@ -155,7 +167,7 @@ def measure(
             ValidationLoss(measured.model.model, measured.images, measured.losses, device, fit_closed_forms(latents)),
             *compared,
         ],
-        page=lambda result: render_report(result, show_pairs(measured.images, drawn)),
+        page=lambda result: render_report(result, show_captions(measured.images, shown)),
         task="text-to-image",
     )
     data = EvaluationSet(samples, subset.chosen.scenes, list_doubts(measured))
@@ -184,9 +196,10 @@ def list_doubts(measured: Measured) -> list[str]:
 
 @dataclass(frozen=True)
 class CaptionedItems:
-    """Images with their number, class and token ids: what batches are made of."""
+    """Images with their number, caption, class and token ids: what batches are made of."""
 
     images: Captioned
+    captions: list[str]
     labels: Tensor
     tokens: Tensor | None
 
@@ -198,14 +211,19 @@ class CaptionedItems:
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
         index = key[1]
-        item = {INDEX: index, TRUE: self.images.samples[0, index], CLASS: self.labels[index]}
+        item = {
+            INDEX: index,
+            TEXT: self.captions[index],
+            TRUE: self.images.samples[0, index],
+            CLASS: self.labels[index],
+        }
         return item if self.tokens is None else item | {TOKENS: self.tokens[index]}
 
 
 def collect(items: Sequence[dict[str, Any]]) -> Batch:
-    """A batch of ``CaptionedItems``; the numbers of the images are a list."""
+    """A batch of ``CaptionedItems``; the numbers of the images and their captions are lists."""
     columns = {name: [item[name] for item in items] for name in items[0]}
-    return {name: column if name == INDEX else torch.stack(column) for name, column in columns.items()}
+    return {name: column if name in (INDEX, TEXT) else torch.stack(column) for name, column in columns.items()}
 
 
 def compare_colours(prediction: Prediction, batch: Batch) -> Tensor:
@@ -244,7 +262,16 @@ def list_baselines(
     return found, absent
 
 
-def show_pairs(images: Captioned, drawn: DrawnImages) -> list[ShownPair]:
-    """Some of the captions with both images."""
-    captions = images.captions
-    return [ShownPair(captions[k], images.samples[0, k], drawn.read([k])[0]) for k in choose_shown(len(images))]
+def show_captions(images: Captioned, predictors: Mapping[str, Predict]) -> list[ShownCaption]:
+    """Some of the captions with their true image and that of each of ``predictors``."""
+    shown = []
+    for k in choose_shown(len(images)):
+        pictures = {name: predict({INDEX: [k]})[IMAGE][0].cpu() for name, predict in predictors.items()}
+        shown.append(ShownCaption(images.captions[k], {"true": images.samples[0, k], **pictures}))
+    return shown
+
+
+def show_panels(predictors: Mapping[str, Predict], batch: Batch) -> list[Panel]:
+    """The true image with its caption, and that of each of ``predictors``."""
+    pictures = {name: predict(batch)[IMAGE][0] for name, predict in predictors.items()}
+    return [Panel("true", batch[TRUE][0], note=batch[TEXT][0]), *(Panel(name, own) for name, own in pictures.items())]
