@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rsforge.engine import devices
 from rsforge.engine.loader import Key
+from rsforge.models.published_weights import RESNET18
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.sar_pipeline import TEXT
 from rsforge.recipes.evaluation import files
@@ -190,7 +191,8 @@ def list_doubts(measured: Measured) -> list[str]:
     doubts = chosen.list_caveats("images")
     doubts += list_selection_caveats(measured.model.state, chosen.subset, own=chosen.own)
     if classifier is not None and classifier.first is None:
-        doubts.append("the classifier began with random weights, where published accuracies began with ImageNet's")
+        what = "the classifier began with random weights, where published accuracies began with ImageNet's"
+        doubts.append(f"{what}: rsforge weights fetch {RESNET18.name}, or --resnet-weights")
     return doubts
 
 
