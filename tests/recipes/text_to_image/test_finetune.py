@@ -18,6 +18,7 @@ from rsforge.models.adapter import make_adapter
 from rsforge.models.pretrained.read_adapter import read_adapter
 from rsforge.models.pretrained.write_adapter import KOHYA_FILE
 from rsforge.models.pretrained.write_folder import list_files
+from rsforge.recipes.inference import broken_images
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.save import save_folder
 from rsforge.recipes.text_to_image import validation_images
@@ -264,7 +265,7 @@ def test_half_precision_without_the_hardware_is_said_and_not_taken(text_world, t
 
 
 def test_a_broken_validation_image_ends_the_run(text_world, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(validation_images, "FLAT", 9.0)
+    monkeypatch.setattr(broken_images, "FLAT", 9.0)
     line = LINE.replace("--max-train-steps 6", "--max-train-steps 1")
     assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 5
     told = capsys.readouterr().err
