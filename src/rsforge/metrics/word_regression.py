@@ -83,20 +83,22 @@ def _sum_up(latents: Tensor, captions: Captions, words: Tensor, images: Tensor, 
     mean, rates = (latents.mean(0), by_image.mean(0)) if about is None else (about.mean, about.rates)
     squares = (bags - rates).T @ (shares * (bags - rates))
     products = (by_image - rates).T @ (latents - mean)
-    return _Sums(mean, rates, squares.double(), products.double())
+    return _Sums(mean, rates, squares, products)
 
 
 def _solve(sums: _Sums, words: Tensor, strength: float) -> WordRegression:
     weight = torch.zeros_like(sums.products)
     if math.isfinite(strength):
         weight = torch.linalg.solve(sums.squares + strength * torch.eye(len(words)), sums.products)
-    return WordRegression(sums.mean, words, sums.rates, weight.float(), strength)
+    return WordRegression(sums.mean, words, sums.rates, weight, strength)
 
 
 def _measure_strengths(known: _Sums, others: _Sums) -> Tensor:
     """The squared error that the fit to ``known`` makes on ``others`` with each strength, but for what all share."""
-    values, vectors = torch.linalg.eigh(known.squares)
+    values, exact = torch.linalg.eigh(known.squares.double())
+    vectors = exact.float()
     told, true = vectors.T @ known.products, vectors.T @ others.products
     across, among = (told * true).sum(1), (vectors.T @ others.squares @ vectors) * (told @ told.T)
-    inverses = [1 / (values.clamp(min=0) + strength) for strength in STRENGTHS]
-    return torch.stack([inverse @ among @ inverse - 2 * inverse @ across for inverse in inverses])
+    inverses = torch.stack([1 / (values.clamp(min=0) + strength) for strength in STRENGTHS])
+    errors: Tensor = ((inverses @ among.double()) * inverses - 2 * inverses * across).sum(1)
+    return errors
