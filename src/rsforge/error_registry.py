@@ -189,7 +189,7 @@ REGISTRY: dict[str, ErrorKind] = {
     ),
     "RSF-T004": ErrorKind(
         _T,
-        "an image drawn at validation is broken",
+        "an image that the model made is broken",
         "The message names the cause; lower --learning-rate, use --mixed-precision no, or go on from an older checkpoint.",
     ),
     "RSF-E001": ErrorKind(

@@ -36,3 +36,17 @@ def test_paths_are_joined_to_the_base_folder_with_their_weights():
 def test_weights_have_bounds():
     with pytest.raises(ValidationError, match="the weight of a:101 must be from -100 to 100"):
         PretrainedModelSettings(lora=("a:101",))
+
+
+@pytest.mark.parametrize("name", ["main", "refs/pr/3", "v1.0-rc.2", "feature/a_b", "user@x/y=z+1", "0a1b2c"])
+def test_revisions_are_what_git_and_the_hub_call_branches_tags_and_requests(name):
+    assert PretrainedModelSettings(revision=name).revision == name
+
+
+UNSAFE = ["/main", "main/", "a//b", "../main", "a/../b", "a..b", ".a", "a/.b", "a.", "-a"]
+
+
+@pytest.mark.parametrize("name", ["", *UNSAFE, "a b", "a\nb", "main\n", "a\\b", "a:b", "a" * 201])
+def test_revisions_that_git_refuses_or_that_are_no_safe_paths_are_refused(name):
+    with pytest.raises(ValidationError, match="revision"):
+        PretrainedModelSettings(revision=name)

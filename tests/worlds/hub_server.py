@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 COMMIT = "c0ffee" + "0" * 34
+REQUEST = "refs%2Fpr%2F3"  # as the library writes refs/pr/3 into an address
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(f"{self.command} {path}")
         name, api = self.server.name, f"/api/models/{self.server.name}"
         files = {p.relative_to(self.server.folder).as_posix(): p for p in self.server.folder.rglob("*") if p.is_file()}
-        if path in (f"{api}/revision/main", f"{api}/revision/{COMMIT}"):
+        if path in [f"{api}/revision/{revision}" for revision in ("main", REQUEST, COMMIT)]:
             rows = [{"rfilename": file} for file in files]
             self._send(json.dumps({"id": name, "modelId": name, "sha": COMMIT, "siblings": rows}).encode(), body=body)
         elif path == f"{api}/tree/{COMMIT}":

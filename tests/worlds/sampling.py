@@ -1,4 +1,4 @@
-"""What walks are tried on: noise, a network that answers anything, and records of every step."""
+"""What walks are tried on: noise, a network that answers anything, records of every step, and broken images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import warnings
 import torch
 
 from rsforge.noise.schedules import alphas_cumprod, trained_alphas_cumprod
+from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.samplers.predict_x0 import x0_denoiser
 
 SHAPE = (2, 3, 2, 2)
 THEIR_NAME = {"eps": "epsilon", "v": "v_prediction", "x_0": "sample"}
 MEAN, DEVIATION = 0.7, 0.4
+
+
+def break_images(monkeypatch, value):
+    """From here on decoded images hold ``value`` everywhere."""
+    decode = LatentPipeline.decode
+    monkeypatch.setattr(LatentPipeline, "decode", lambda self, x_0: torch.full_like(decode(self, x_0), value))
 
 
 def noise(seed=0):

@@ -68,13 +68,17 @@ def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:
 
 def draw_latents(moments: Moments, most: int, *, seed: int) -> Tensor:
     """One draw each of at most ``most`` latents ``(n, *latent)``, evenly spread over images and views."""
-    images, views = moments.shape[:2]
-    count = min(most, images * views)
-    places = [number * images * views // count for number in range(count)]
-    chosen = torch.from_numpy(np.stack([moments[place // views, place % views] for place in places]))
+    chosen = torch.from_numpy(np.stack([moments[place] for place in spread_places(moments, most)]))
     mu, logvar = chosen.unbind(1)
     noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(derive(seed, "latents drawn")))
     return mu + torch.exp(0.5 * logvar) * noise
+
+
+def spread_places(moments: Moments, most: int) -> list[tuple[int, int]]:
+    """Image and view of at most ``most`` latents, evenly spread over both."""
+    images, views = moments.shape[:2]
+    count = min(most, images * views)
+    return [divmod(number * images * views // count, views) for number in range(count)]
 
 
 def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:

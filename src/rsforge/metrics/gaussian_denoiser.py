@@ -40,13 +40,18 @@ def fit_denoiser(samples: Tensor) -> GaussianDenoiser:
     if count < 2:
         raise ValueError("one sample has no covariance")
     mean, basis = _widest_directions(samples, min(MOST_DIRECTIONS, count - 1, size))
-    fold = torch.arange(count) // max(1, min(BLOCK, count // FOLDS)) % min(FOLDS, count)
+    fold = number_folds(count)
     held_out = [_measure_along(samples[fold != k], samples[fold == k], basis.shape[1]) for k in fold.unique()]
     energies, rests = (torch.stack(parts) for parts in zip(*held_out, strict=True))
     variances = energies.nanmean(0).clamp(min=LEAST)
     rest = float(rests.nanmean().nan_to_num(float(variances.nanmean())).clamp(min=LEAST))
     variances = sort_by_pooling(variances.nan_to_num(rest))
     return GaussianDenoiser(mean.float(), basis.float(), variances.float(), rest)
+
+
+def number_folds(count: int) -> Tensor:
+    """The number of the fold of each of ``count`` samples in their order ``(count,)``; neighbours stay together."""
+    return torch.arange(count) // max(1, min(BLOCK, count // FOLDS)) % min(FOLDS, count)
 
 
 def sort_by_pooling(values: Tensor) -> Tensor:

@@ -70,4 +70,14 @@ INCEPTION = PublishedWeights(
     licence="Apache-2.0 (TensorFlow's network, converted by pytorch-fid and torch-fidelity); trained on ImageNet",
     needed_by="FID and KID",
 )
-PUBLISHED = {weights.name: weights for weights in (VGG16, INCEPTION)}
+RESNET18 = PublishedWeights(
+    name="resnet18",
+    file="resnet18-f37072fd.pth",
+    pattern="resnet18-*.pth",
+    source="https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    size=46_830_571,
+    sha256="f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms allow research and education",
+    needed_by="the zero-shot accuracy of diffusion evaluate-text",
+)
+PUBLISHED = {weights.name: weights for weights in (VGG16, INCEPTION, RESNET18)}

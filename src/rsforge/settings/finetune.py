@@ -12,7 +12,6 @@ from rsforge.settings.base import (
     FORMER_SIDES,
     OVERLAP,
     RECOMPUTE,
-    SPLIT,
     TEST_FRACTION,
     AverageSettings,
     BatchSize,
@@ -24,45 +23,39 @@ from rsforge.settings.base import (
     RunSettings,
     Share,
     ShareBelowOne,
-    SplitChoice,
     StoppingSettings,
     Weight,
     Width,
 )
+from rsforge.settings.captioned import CaptionedFolderSettings
 from rsforge.settings.diffusion_sar import FirstAutoencoderSettings, SarUNetSettings
 from rsforge.settings.hub import PushSettings
 from rsforge.settings.perceptual import VGG_WEIGHTS
 from rsforge.settings.pretrained import ModelFormatSettings
-from rsforge.settings.sections import PathText, Prefix, Section, also
+from rsforge.settings.sections import Prefix, Section, also
 from rsforge.settings.views import ViewSettings
 
 ONLY_SCRATCH = "without --pretrained-model"
 
 
-class CaptionedFolderSettings(Section):
+class CaptionedTrainingSettings(CaptionedFolderSettings):
     """Data"""
 
-    data_dir: Annotated[str, PathText()] = Field(
-        description="Folder of images; it or its parent holds metadata.jsonl with their captions.",
-        json_schema_extra=also("--train-data-dir", "--image-dir", "--dataset-path", metavar="PATH", basic=True),
-    )
     image_size: ImageSize = Field(
         512,
         description="Width and height in pixels that images are scaled and cropped to.",
         json_schema_extra=also("--resolution", basic=True),
     )
-    caption_column: str = Field("text", description="Key of the captions in metadata.jsonl; a text or a list of texts.")
     center_crop: bool = Field(
         True, description="Crop at the centre; otherwise anew in each epoch, which needs --no-latent-cache."
     )
     random_flip: bool = Field(False, description="Mirror every second image left to right; both views are stored.")
     val_fraction: ShareBelowOne = Field(0.1, description="Share of the images held out for validation.")
     test_fraction: ShareBelowOne | None = TEST_FRACTION
-    split: SplitChoice = Field("auto", description=SPLIT)
     overlap_by_content: bool = Field(True, description=OVERLAP)
 
 
-class CaptionedImageSettings(ViewSettings, CaptionedFolderSettings):
+class CaptionedImageSettings(ViewSettings, CaptionedTrainingSettings):
     """Data"""
 
 

@@ -13,6 +13,8 @@ from rsforge.settings.sections import PathText, Section, also
 
 PIPELINE = "Model of Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
 MOST_WEIGHT = 100.0
+_REVISION = r"^\w(\.?[\w+@=-])*(/\w(\.?[\w+@=-])*)*$"
+"""Of the names that Git allows those that are safe as paths: no part is empty, begins with a dot or has two of them."""
 _WEIGHTED = re.compile(r"(.+):([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 
 
@@ -46,10 +48,10 @@ class ModelFormatSettings(Section):
     download: bool = Field(
         False, description="Download a model that is given by its id, or what the local cache lacks of it."
     )
-    revision: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=200)] = Field(
+    revision: Annotated[str, Field(pattern=_REVISION, max_length=200)] = Field(
         "main",
-        description="Branch, tag or commit of a model that is given by its id.",
-        json_schema_extra=also(form="a name of letters, digits, ., - and _"),
+        description="Branch, tag or commit of a model that is given by its id, or a request such as refs/pr/3.",
+        json_schema_extra=also(form="names of letters, digits, ., -, _, +, @ and =, with / between them"),
     )
 
 

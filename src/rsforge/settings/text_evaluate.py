@@ -12,37 +12,30 @@ from rsforge.settings.base import (
     DEVICE,
     DEVICES,
     ON_BAD,
-    SPLIT,
     BatchSize,
     Count,
     CountOrZero,
     Device,
     ImageSize,
     Seed,
-    SplitChoice,
 )
+from rsforge.settings.captioned import CaptionedFolderSettings
 from rsforge.settings.evaluation import MeasuringSettings
 from rsforge.settings.pretrained import PIPELINE, PretrainedModelSettings
-from rsforge.settings.sections import PathText, Section, also
+from rsforge.settings.sections import also
 from rsforge.settings.views import ViewSettings
 
 RECORD = "evaluation.json"
 
 
-class CaptionedSubsetSettings(Section):
+class CaptionedSubsetSettings(CaptionedFolderSettings):
     """Data"""
 
-    data_dir: Annotated[str, PathText()] = Field(
-        description="Folder of images; it or its parent holds metadata.jsonl with their captions.",
-        json_schema_extra=also("--train-data-dir", "--image-dir", "--dataset-path", metavar="PATH", basic=True),
-    )
-    caption_column: str = Field("text", description="Key of the captions in metadata.jsonl; a text or a list of texts.")
     class_column: str | None = Field(
         None,
         description="Key of the class of an image in metadata.jsonl, or of a file name that tells it.",
         json_schema_extra=also(absent="source where it is there, else the file's name: airport of airport_12.jpg"),
     )
-    split: SplitChoice = Field("auto", description=SPLIT)
     max_images: Count | None = Field(
         None,
         description="Most images to measure, chosen by the seed; all when absent.",

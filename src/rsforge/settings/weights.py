@@ -16,8 +16,9 @@ class WeightsListSettings(Section):
 class WeightsFetchSettings(Section):
     """Settings of ``rsforge weights fetch``."""
 
-    name: Literal["vgg16", "inception"] = Field(
-        description="Weights to download: vgg16 for perceptual losses and LPIPS, inception for FID and KID.",
+    name: Literal["vgg16", "inception", "resnet18"] = Field(
+        description="Weights to download: vgg16 for perceptual losses and LPIPS, inception for FID and KID, resnet18 "
+        "for the zero-shot accuracy of text-to-image models.",
         json_schema_extra=also(argument=True),
     )
     source: str | None = Field(

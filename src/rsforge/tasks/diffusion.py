@@ -47,6 +47,11 @@ def as_they_are(batch: Batch) -> Batch:
     return batch
 
 
+def know_nothing_more(batch: Batch) -> Mapping[str, ClosedForm]:
+    """No closed form of a batch of its own."""
+    return {}
+
+
 class DiffusionTask:
     """Denoising of standardised latents, drawn anew from their moments at each step.
 
@@ -55,9 +60,9 @@ class DiffusionTask:
     ``timestep_shift`` above 1 trains more on noise, and ``noise_offset`` shifts the noise of training by channel.
     ``inputs_of(batch)`` holds the inputs of ``conditioning`` by their names. ``trained`` are the networks that learn,
     under their names in checkpoints; without it the denoiser alone. ``closed_forms`` are denoisers without a network,
-    whose losses stand beside the network's under their names. Validation asks every latent at
-    ``validation_draws`` timesteps: one from the whole table, or two from each of half as many equal parts
-    (``ValueError`` for another odd number).
+    whose losses stand beside the network's under their names; ``closed_forms_of(batch)`` know more of a batch, such as
+    its captions. Validation asks every latent at ``validation_draws`` timesteps: one from the whole table, or two from
+    each of half as many equal parts (``ValueError`` for another odd number).
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class DiffusionTask:
         moments_of: Callable[[Batch], Tensor] = already_encoded,
         inputs_of: Callable[[Batch], Batch] = as_they_are,
         closed_forms: Mapping[str, ClosedForm] | None = None,
+        closed_forms_of: Callable[[Batch], Mapping[str, ClosedForm]] = know_nothing_more,
     ) -> None:
         if validation_draws < 1 or (validation_draws > 1 and validation_draws % 2):
             raise ValueError(f"validation draws must be 1 or an even number, not {validation_draws}")
@@ -89,6 +95,7 @@ class DiffusionTask:
         self.draw_timesteps = partial(sample_timesteps, timestep_sampling, len(alphas_cumprod), shift=timestep_shift)
         self.conditioning, self.validation_draws = conditioning, validation_draws
         self.closed_forms: dict[str, ClosedForm] = {"linear": denoise_standard, **(closed_forms or {})}
+        self.closed_forms_of = closed_forms_of
 
     def modules(self) -> Mapping[str, nn.Module]:
         return self.trained
@@ -122,10 +129,11 @@ class DiffusionTask:
         """
         moments, inputs = self.moments_of(batch), self.conditioning.select(self.inputs_of(batch))
         losses: list[Tensor] = []
-        others: dict[str, list[Tensor]] = {name: [] for name in self.closed_forms}
+        closed_forms = {**self.closed_forms, **self.closed_forms_of(batch)}
+        others: dict[str, list[Tensor]] = {name: [] for name in closed_forms}
         for noisy in self.draw_noisy(moments):
             losses.append(weighted_mse(self._predict(noisy, inputs), noisy.wanted))
-            for name, closed_form in self.closed_forms.items():
+            for name, closed_form in closed_forms.items():
                 answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
                 others[name].append(weighted_mse(answer, noisy.wanted))
         figures: dict[str, Tensor] = {}

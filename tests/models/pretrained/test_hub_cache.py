@@ -41,6 +41,25 @@ def test_what_is_no_id_finds_nothing(cache):
     assert find_snapshot("some/model") is None
 
 
+def test_revisions_may_have_slashes_but_do_not_lead_out_of_the_cache(cache, tmp_path):
+    for name in ("refs/pr/3", "feature/new+one"):
+        reference = cache / "refs" / name
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        reference.write_text("abc123")
+        assert find_snapshot("some/model", name) == cache / "snapshots" / "abc123"
+    (cache / "outside").write_text("abc123")
+    for name in (
+        "../outside",
+        "refs/../../outside",
+        "/refs/pr/3",
+        "refs//pr/3",
+        "refs/pr/4",
+        str(cache / "outside"),
+        "",
+    ):
+        assert find_snapshot("some/model", name) is None, name
+
+
 def test_a_model_that_is_not_there_is_named_with_where_was_looked(cache, tmp_path):
     with pytest.raises(RsforgeError, match="was not found") as caught:
         resolve_model("no/model")

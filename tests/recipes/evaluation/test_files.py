@@ -7,7 +7,7 @@ from PIL import Image
 
 from rsforge.errors import RsforgeError
 from rsforge.recipes.evaluation.evaluation import Panel
-from rsforge.recipes.evaluation.files import FILES, check_output, csv_of, draw_examples, write_files
+from rsforge.recipes.evaluation.files import FILES, check_output, csv_of, draw_examples, wrap_note, write_files
 
 
 def test_a_table_has_a_row_for_every_sample_and_blanks_for_what_is_not_measured():
@@ -20,6 +20,17 @@ def test_examples_stand_in_rows_with_a_scale_of_colours_for_maps(tmp_path):
     draw_examples(tmp_path / "e.png", [("best", panels), ("worst", panels)])
     with Image.open(tmp_path / "e.png") as picture:
         assert picture.size == (600, 620) and np.array(picture).std() > 20
+
+
+def test_what_is_said_of_a_picture_stands_below_it_as_plain_text_in_few_lines(tmp_path):
+    note = "a $river between fields " * 20
+    assert [len(line) <= 48 for line in wrap_note(note).splitlines()] == [True] * 3 and wrap_note("") == ""
+    sizes = {}
+    for name, own in (("without", ""), ("with", note)):
+        draw_examples(tmp_path / f"{name}.png", [("best", [Panel("true", torch.ones(3, 8, 8), note=own)])])
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            sizes[name] = int((np.array(picture.convert("L")) < 100).sum())
+    assert sizes["with"] > 1.5 * sizes["without"]  # so much is written
 
 
 def test_an_earlier_evaluation_is_only_replaced_when_it_may_be(tmp_path):

@@ -108,3 +108,11 @@ def test_images_are_read_as_those_of_the_training_were(tmp_path):
     with pytest.raises(RsforgeError, match="6 bands") as refused, readable(many, PLAIN, "optical"):
         pass
     assert refused.value.code == "RSF-D003" and "--bands" in refused.value.fix
+
+
+def test_what_is_no_number_is_refused_and_not_written(tmp_path):
+    job = job_of(write(tmp_path / "a.tif", np.ones((8, 8, 1), np.float32)), Fraction(1), tile=8, overlap=0)
+    with pytest.raises(RsforgeError) as raised:
+        run([job], lambda x, windows: x * math.nan)
+    assert raised.value.code == "RSF-T004" and "tile at 0, 0" in raised.value.where
+    assert not job.target.path.exists()

@@ -55,6 +55,14 @@ def test_what_is_needed_is_downloaded_once(hub, cache):
     assert not [call for call in hub.asked if "/resolve/" in call]
 
 
+def test_a_request_is_downloaded_and_found_again(hub):
+    asked = HubChoice(download=True, revision="refs/pr/3")
+    folder = find_model(NAME, asked, SilentConsole())
+    assert folder == find_snapshot(NAME, "refs/pr/3") and find_snapshot(NAME) is None
+    hub.asked.clear()
+    assert find_model(NAME, asked._replace(download=False), SilentConsole()) == folder and hub.asked == []
+
+
 def test_nothing_is_touched_unless_asked(hub, cache):
     with pytest.raises(RsforgeError, match="not found") as caught:
         find_model(NAME, HubChoice(), SilentConsole())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.worlds.commands import DIFFUSION, rsforge
+from tests.worlds.sampling import break_images
 
 
 def told(capfd, job, model, tmp_path, options=""):
@@ -58,3 +59,15 @@ def test_the_noise_of_ddim_does_not_fit_another_sampler(capfd, job, tmp_path):
 def test_more_steps_than_trained_are_refused(capfd, job, tmp_path):
     said, code = told(capfd, job, job.diffusion / "best_model.pt", tmp_path, "--sampler dpm++ --ddim-steps 41")
     assert code == 2 and "RSF-U005" in said and "1 to 40" in said
+
+
+def test_images_of_one_colour_are_warned_of_and_those_without_numbers_refused(capfd, job, tmp_path, monkeypatch):
+    line = "sample --diffusion-checkpoint {} --vae {} --num-images 2 --sampler euler --ddim-steps 2 --output {}"
+    paths = job.diffusion / "best_model.pt", job.vae / "best_model.pt", tmp_path / "drawn.png"
+    break_images(monkeypatch, -1.0)
+    assert rsforge(line, *paths) == 0
+    assert "2 images have one colour everywhere (image_000.png; image_001.png)" in capfd.readouterr().err
+    before = paths[2].read_bytes()
+    break_images(monkeypatch, torch.nan)
+    assert rsforge(line, *paths) == 5
+    assert "RSF-T004" in capfd.readouterr().err and paths[2].read_bytes() == before

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
+import pytest
 import torch
 
 from rsforge.engine import checkpoint
 from tests.worlds.commands import rsforge
+from tests.worlds.sampling import break_images
 from tests.worlds.sar_diffusion import first_image, write_text_encoder
 
 CPU = torch.device("cpu")
@@ -44,3 +48,28 @@ def test_a_plan_draws_nothing(sample, sar_world, tmp_path):
         result, _ = sample(command, f"{words} --dry-run", place[command])
         assert result["dry_run"] and result["plan"]["steps"] == 3
     assert not list(tmp_path.iterdir())
+
+
+COMMANDS = {
+    "single": "--input-image {} --output x.png",
+    "batch": "--input-dir {} --output-dir out",
+    "dataset": "--dataset-path {} --output-dir out --num-samples 1",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_images_of_one_colour_are_warned_of_and_those_without_numbers_refused(
+    sample, sar_world, tmp_path, monkeypatch, command
+):
+    (tmp_path / "in").mkdir()
+    image = Path(shutil.copy(first_image(sar_world), tmp_path / "in"))
+    place = {"single": image, "batch": image.parent, "dataset": sar_world.pairs}[command]
+    break_images(monkeypatch, 0.5)
+    _, said = sample(command, COMMANDS[command], place)
+    assert "1 image has one colour everywhere" in said
+    record = json.loads((tmp_path / ("x.json" if command == "single" else "out/manifest.json")).read_text())
+    assert record.get("images", [record])[0]["one_colour"] is True
+    break_images(monkeypatch, torch.nan)
+    again = COMMANDS[command].replace("x.png", "y.png").replace("-dir out", "-dir other")
+    error, _ = sample(command, again, place, code=5)
+    assert error["code"] == "RSF-T004" and not list(tmp_path.glob("y.*")) and not list(tmp_path.glob("other/*.png"))

@@ -15,7 +15,9 @@ from PIL import Image
 from rsforge.data.io.rasters import read_raster
 from rsforge.recipes.diffusion.load_sar import ModelFiles, load_sar_model
 from rsforge.recipes.diffusion.sar_pipeline import Request
+from rsforge.recipes.sample.scene_latents import ScenePainter
 from tests.worlds.rasters import write
+from tests.worlds.sampling import break_images
 from tests.worlds.sar_diffusion import first_image
 
 PLACE = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_800_000)}
@@ -106,3 +108,17 @@ def test_files_that_are_there_stay_unless_they_may_be_replaced(sample, sar, tmp_
 def test_without_a_place_it_is_said(sample, sar_world):
     said = sample("scene", "--input {}", first_image(sar_world))[1]
     assert "the result is not georeferenced: img_p1.png has no place on the earth" in said
+
+
+def test_a_scene_of_one_colour_is_warned_of_and_one_without_numbers_not_written(sample, sar, tmp_path, monkeypatch):
+    _, said = sample("scene", "--input {} --output fine.tif", sar)
+    assert "one colour" not in said
+    break_images(monkeypatch, 0.5)
+    _, said = sample("scene", "--input {} --output flat.tif", sar)
+    assert "1 image has one colour everywhere (flat.tif)" in said
+    break_images(monkeypatch, torch.nan)
+    error, _ = sample("scene", "--input {} --output broken.tif", sar, code=5)
+    assert error["code"] == "RSF-T004" and not list(tmp_path.glob("broken*"))
+    monkeypatch.setattr(ScenePainter, "walk", lambda self, drawing, *_, **more: torch.full_like(drawing.sar, torch.nan))
+    error, _ = sample("scene", "--input {} --output broken.tif", sar, code=5)
+    assert error["where"].startswith("draw 1 of") and not list(tmp_path.glob("broken*"))

@@ -15,6 +15,7 @@ from rsforge.models.pretrained.write_adapter import write_kohya
 from rsforge.recipes.pretrained.load import load_pretrained
 from tests.worlds.adapters import make_updates
 from tests.worlds.pretrained_model import make_model, write_model
+from tests.worlds.sampling import break_images
 from tests.worlds.stable_diffusion import edit_json
 
 
@@ -128,3 +129,12 @@ def test_adapters_change_the_image_and_are_recorded(draw, tmp_path):
     assert np.abs(drawn - expected).max() <= 1 and np.abs(drawn - pixels("plain_individual/image_000.png")).max() > 10
     error, _ = draw(*words, "--lora", "none.safetensors", code=4)
     assert error["code"] == "RSF-C001" and error["where"] == "none.safetensors"
+
+
+def test_images_of_one_colour_are_warned_of_and_those_without_numbers_refused(draw, tmp_path, monkeypatch):
+    break_images(monkeypatch, 0.5)
+    _, said = draw("--prompt", "a river", "--num-images", "2")
+    assert "2 images have one colour everywhere (image_000.png of a river; image_001.png of a river)" in said
+    break_images(monkeypatch, torch.nan)
+    error, _ = draw("--prompt", "a river", "--output", "other.png", code=5)
+    assert error["code"] == "RSF-T004" and not list(tmp_path.glob("other*"))

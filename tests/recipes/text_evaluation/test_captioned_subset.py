@@ -74,6 +74,13 @@ def test_fewer_images_are_chosen_by_seed_and_contents_in_their_order(world):
     assert (len(found.measured), found.left_out) == (3, 2)
 
 
+def test_images_that_were_left_out_are_other_real_ones_where_there_is_no_training_side(world):
+    found = open_captioned(settings(world.images, side="all", max_images=7), {}, 16, RecordingConsole())
+    assert (len(found.measured), len(found.others)) == (7, 9) and not names(found.measured) & names(found.others)
+    tested = open_captioned(settings(world.images, max_images=3), {}, 16, RecordingConsole())
+    assert len(tested.others) == 8  # of a split those of its train subset alone
+
+
 def test_classes_of_a_column_and_several_captions(world, tmp_path):
     images = shutil.copytree(world.images, tmp_path / "images")
     table = images / "metadata.jsonl"

@@ -61,3 +61,6 @@ def test_images_that_are_not_finite_are_named_and_not_kept(tmp_path):
     with pytest.raises(RsforgeError) as raised:
         draw(lambda numbers: torch.full((len(numbers), 3, 4, 4), torch.nan), tmp_path)
     assert raised.value.code == "RSF-T004" and not list((tmp_path / "drawn").glob("*.png"))
+    console = RecordingConsole()
+    draw(lambda numbers: torch.zeros(len(numbers), 3, 4, 4), tmp_path, console=console)
+    assert console.has_line("5 images have one colour everywhere (000000.png")

@@ -18,7 +18,7 @@ from rsforge.recipes.evaluation.table import table
 from rsforge.recipes.text_evaluation.evaluate import collect, compare_colours
 from tests.worlds.evaluation import Crumbs
 
-PREDICTORS = ["model", "other_real", "other_captions", "latent_gaussian"]
+PREDICTORS = ["model", "other_real", "other_captions", "latent_gaussian", "caption_gaussian"]
 
 
 @pytest.fixture
@@ -44,18 +44,21 @@ def test_every_figure_stands_beside_real_images_and_baselines_and_in_the_files(m
         assert 0 <= figures["zero_shot_oa"]["mean"] <= 1 and figures["fid"] > 0 and "std" in figures["kid"]
     assert told["gain"]["clip_score"]["over"] in PREDICTORS[2:]  # real images are no baseline
     loss = told["validation_loss"]
-    assert loss["loss"] > 0 and loss["linear"] > 0 and loss["loss_se"] > 0 and loss["measured_by"]["draws"] == 4
+    assert all(loss[name] > 0 for name in ("loss", "linear", "gaussian", "caption_gaussian", "loss_se"))
+    assert loss["measured_by"]["draws"] == 4
     assert "5 images is biased upwards" in told["fid_warning"] and "biased upwards" in said
     assert json.loads((out / "evaluation.json").read_text()) == told
     page = (out / "report.html").read_text()
-    assert page.count("<figure>") == 5 and "zero_shot_oa" in page and "protocol.clip.weights" in page
+    assert page.count("<figure>") == 5 and page.count(">caption_gaussian</span>") == 5
+    assert "zero_shot_oa" in page and "protocol.clip.weights" in page
     assert "images 5 here, 1093 there" in told["published"]["protocol"]
     assert "Published figures rsicd" in page and "trained on RSICD&#x27;s classes there" in page
     rows = (out / "per_image.csv").read_text().splitlines()
     assert rows[0] == "name,scene,clip_score,colour_l1" and len(rows) == 6 and (out / "examples.png").is_file()
     assert any("began with random weights" in doubt for doubt in told["doubts"])
     text = table(told)
-    for words in ("The validation loss is", "other_real is other real images", "guidance_scale  2"):
+    for words in ("The validation loss is", "linear in the words of captions", "caption_gaussian is the auto",
+                  "other_real is other real images", "guidance_scale  2"):  # fmt: skip
         assert words in text
 
 
@@ -119,8 +122,8 @@ def test_a_dry_run_writes_nothing_and_draws_nothing(measured, world, tmp_path):
 
 
 def test_batches_hold_numbers_and_stacked_tensors():
-    items = [{"index": 3, "true": torch.zeros(3, 2, 2)}, {"index": 5, "true": torch.ones(3, 2, 2)}]
+    items = [{"index": k, "text": f"{k}", "true": torch.full((3, 2, 2), float(k > 3))} for k in (3, 5)]
     batch = collect(items)
-    assert batch["index"] == [3, 5] and batch["true"].shape == (2, 3, 2, 2)
+    assert batch["index"] == [3, 5] and batch["text"] == ["3", "5"] and batch["true"].shape == (2, 3, 2, 2)
     prediction = {"image": torch.zeros(2, 3, 2, 2)}
     assert compare_colours(prediction, batch).tolist() == [0.0, 1.0]

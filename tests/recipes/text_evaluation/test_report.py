@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rsforge.recipes.text_evaluation.report import ShownPair, choose_shown, render_report
+from rsforge.recipes.text_evaluation.report import ShownCaption, choose_shown, render_report
 
 RESULT = {
     "images": 2, "side": "val", "data_dir": "a<b", "baselines": {"other_real": "other <real> images"},
@@ -21,7 +21,7 @@ RESULT = {
 
 def test_the_page_has_figures_pictures_doubts_and_the_protocol_in_plain_text():
     image = torch.zeros(3, 4, 4)
-    page = render_report(RESULT, [ShownPair("a <b>river</b>", image, image)])
+    page = render_report(RESULT, [ShownCaption("a <b>river</b>", {"true": image, "drawn": image})])
     for words in (
         "12.35", "0.5 [0.25, 0.75]", "0.1 ± 0.02", "fid (lower is better)", "Few images.", "The loss is 1.",
         "Not measured: clip_score: no --clip-model.", "a &lt;b&gt;river&lt;/b&gt;", "a&lt;b", "protocol.fid.weights",
@@ -30,6 +30,7 @@ def test_the_page_has_figures_pictures_doubts_and_the_protocol_in_plain_text():
         assert words in page, words
     assert page.count("data:image/png;base64,") == 2 and "<script" not in page
     assert page.count("<td>-</td>") == 3
+    assert ">true</span>" in page and ">drawn</span>" in page and 'alt="drawn: a &lt;b&gt;river' in page
 
 
 def test_shown_images_are_evenly_spread():

@@ -54,6 +54,11 @@ def test_it_begins_with_the_weights_of_a_file_and_a_last_layer_of_its_own(tmp_pa
     network = ClassifierPlan(2, 1, 0, first).build()
     assert torch.equal(network.conv1.weight, weights["conv1.weight"]) and network.fc.out_features == 2
     assert ClassifierPlan(2, 1, 0).build().conv1.weight.ne(weights["conv1.weight"]).any()
+    without = {name: value for name, value in weights.items() if not name.endswith("num_batches_tracked")}
+    torch.save(without, tmp_path / "early.pth")  # so are the files of torch before 0.4.1, and that which is published
+    early = ClassifierPlan(2, 1, 0, read_first_weights(tmp_path / "early.pth")).build()
+    assert torch.equal(early.layer4[1].bn2.running_var, network.layer4[1].bn2.running_var)
+    assert torch.equal(early.layer4[1].conv2.weight, weights["layer4.1.conv2.weight"])
     del weights["layer2.0.conv1.weight"]
     torch.save(weights, tmp_path / "resnet18.pth")
     with pytest.raises(RsforgeError) as raised:
@@ -67,6 +72,10 @@ def test_weights_are_looked_for_in_torchs_cache(tmp_path):
     path.parent.mkdir(parents=True)
     path.touch()
     assert find_first_weights(None) == path
+    published = path.with_name("resnet18-f37072fd.pth")
+    published.touch()
+    path.with_name("resnet18-z.pth").touch()
+    assert find_first_weights(None) == published
 
 
 def test_large_images_are_shrunk_and_small_ones_kept(monkeypatch):

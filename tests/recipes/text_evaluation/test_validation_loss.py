@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rsforge.recipes.text_evaluation.captioned_subset import Captioned
-from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss
+from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss, fit_closed_forms
+from tests.worlds.captioned_latents import make_other_latents
 from tests.worlds.pretrained_model import make_model
 
 CPU = torch.device("cpu")
@@ -48,3 +49,20 @@ def test_it_is_the_same_each_time_and_knows_the_captions():
     assert first == again and first["validation_loss"]["loss"] != other["validation_loss"]["loss"]
     assert first["validation_loss"]["linear"] == pytest.approx(other["validation_loss"]["linear"])
     assert first["findings"][0].startswith("The validation loss is") and "±" in first["findings"][0]
+
+
+def test_closed_forms_of_other_latents_stand_beside_the_loss_and_one_reads_captions():
+    model = make_model()
+    forms = fit_closed_forms(make_other_latents(model))
+
+    def measure(*captions):
+        images = Captioned(Samples(), [[caption] for caption in captions], ["", "", ""])
+        result = {}
+        ValidationLoss(model, images, LossPlan(4, 1, 2), CPU, forms).add_to(result, {})
+        return result["validation_loss"], result["findings"][0]
+
+    (one, text), (other, _) = measure("a river", "trees", "trees"), measure("an airport", "trees", "trees")
+    assert one["gaussian"] == pytest.approx(other["gaussian"])
+    assert one["caption_gaussian"] != pytest.approx(other["caption_gaussian"], rel=0.01)
+    assert f"of captions {one['caption_gaussian']:.4g}" in text and f"latents {one['gaussian']:.4g}" in text
+    assert fit_closed_forms(None) is None

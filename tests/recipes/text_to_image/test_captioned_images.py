@@ -76,6 +76,9 @@ def test_a_caption_is_drawn_by_seed_epoch_and_index_alone():
     assert drawn == [int(again[epoch, 0]["text"]) for epoch in range(40)]
     other = CaptionedSamples(Images(), [[0, 1, 2, 3], [4]], rows, seed=2)
     assert drawn != [int(other[epoch, 0]["text"]) for epoch in range(40)]
+    told = CaptionedSamples(Images(), [[0, 1, 2, 3], [4]], rows, seed=1, tokens=10 * rows)
+    assert all(told[epoch, 0]["tokens"] == 10 * told[epoch, 0]["text"] for epoch in range(5))
+    assert [int(told[epoch, 0]["text"]) for epoch in range(40)] == drawn and "tokens" not in samples[0, 0]
     with pytest.raises(ValueError, match="2 images and the captions of 1"):
         CaptionedSamples(Images(), [[0]], rows, seed=1)
 

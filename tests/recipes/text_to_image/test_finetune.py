@@ -18,6 +18,7 @@ from rsforge.models.adapter import make_adapter
 from rsforge.models.pretrained.read_adapter import read_adapter
 from rsforge.models.pretrained.write_adapter import KOHYA_FILE
 from rsforge.models.pretrained.write_folder import list_files
+from rsforge.recipes.inference import broken_images
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.save import save_folder
 from rsforge.recipes.text_to_image import validation_images
@@ -43,6 +44,14 @@ def test_a_run_leaves_checkpoints_pictures_and_a_model_in_its_folder(text_world)
     assert names >= {"best_model.pt", "latest_model.pt", "journal.jsonl", "samples", "model_index.json", *steps}
     assert all((text_world.run / name).is_file() for name in list_files())
     assert (text_world.run / "samples" / "epoch_2.png").is_file()
+
+
+def test_a_closed_form_that_reads_captions_stands_beside_the_loss_and_judges_it(text_world):
+    rows = [row for row in read(text_world.run / "journal.jsonl") if "val/loss" in row]
+    assert len({row["val/caption_gaussian"] for row in rows}) == 1  # it learns nothing
+    assert rows[0]["val/caption_gaussian"] != rows[0]["val/gaussian"]
+    judged = json.loads((text_world.run / "judged.json").read_text())["judged"]["loss"]
+    assert judged["caption_gaussian"] > 0 and judged.keys() >= {"model", "gaussian", "scale_mixture"}
 
 
 def test_the_u_net_alone_has_changed(text_world):
@@ -256,7 +265,7 @@ def test_half_precision_without_the_hardware_is_said_and_not_taken(text_world, t
 
 
 def test_a_broken_validation_image_ends_the_run(text_world, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(validation_images, "FLAT", 9.0)
+    monkeypatch.setattr(broken_images, "FLAT", 9.0)
     line = LINE.replace("--max-train-steps 6", "--max-train-steps 1")
     assert rsforge(line, text_world.model, text_world.images, tmp_path / "run") == 5
     told = capsys.readouterr().err

@@ -13,7 +13,6 @@ from rsforge.cli.main import run
 from rsforge.engine import checkpoint
 from rsforge.models.adapter import attach_adapter
 from rsforge.recipes.pretrained.adapters import merge_adapters
-from rsforge.recipes.pretrained.export_model import DOCUMENTS
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.text_to_image.finish import accompany_checkpoints, read_training
 from rsforge.recipes.text_to_image.load import load_model, rebuild_adapter
@@ -148,11 +147,36 @@ def test_a_finished_run_is_pushed_when_it_goes_on(hub, text_world, adapted_run, 
     assert hub.created[0].get("visibility") == "private" or hub.created[0].get("private") is True
     (commit,) = hub.commits
     assert set(commit) == set(PUSHED_ADAPTER)
-    # The card of what was sent is not that of what comes after; one that somebody wrote stays.
+    # The card of what was sent is not that of what comes after.
     line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
     assert rsforge(line, text_world.model, text_world.images, again) == 0
-    assert (again / ADAPTER_FILES[0]).is_file() and not [name for name in DOCUMENTS if (again / name).exists()]
+    assert (again / ADAPTER_FILES[0]).is_file() and (again / "README.md").read_bytes() != commit["README.md"]
+    assert '"steps": 7' in (again / "README.md").read_text()
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "adapters"])
+def test_a_card_lies_beside_what_was_trained_though_nobody_sends_it(text_world, adapted_run, whole):
+    folder = text_world.run if whole else adapted_run
+    card, told = (folder / "README.md").read_text(), json.loads((folder / "rsforge.json").read_text())
+    assert '"learning_rate"' in card and ('"lora"' in card) is not whole and ("trained_on" in told) is not whole
+    assert str(folder.parent) not in card + json.dumps(told)
+
+
+def test_the_card_of_a_training_that_was_overwritten_is_replaced(text_world, adapted_run, tmp_path):
+    again = shutil.copytree(adapted_run, tmp_path / "fields")
+    line = LORA.replace("--max-train-steps 6", "--max-train-steps 1") + "--overwrite"
+    assert rsforge(line, text_world.model, text_world.images, again) == 0
+    assert '"steps": 1' in (again / "README.md").read_text() and (again / "rsforge.json").is_file()
+
+
+def test_a_card_of_somebody_else_stays(text_world, adapted_run, tmp_path, capsys):
+    again = shutil.copytree(adapted_run, tmp_path / "fields")
+    (again / "rsforge.json").unlink()
     (again / "README.md").write_text("mine")
+    line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
+    assert rsforge(line, text_world.model, text_world.images, again) == 0
+    assert "is not of rsforge and stays" in capsys.readouterr().err
+    assert (again / "README.md").read_text() == "mine" and not (again / "rsforge.json").exists()
     FINETUNE.clear(again)
     assert {path.name for path in again.rglob("*") if path.is_file()} <= {"README.md", ".lock"}
 

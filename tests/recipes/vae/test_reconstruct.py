@@ -5,6 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
+from rsforge.models.vector_vae import VectorVae
 from tests.worlds.commands import rsforge
 
 LINE = "vae reconstruct --checkpoint {} --data-dir {} --output {} --num-images 11 --device cpu --json"
@@ -24,3 +25,9 @@ def test_images_stand_above_their_reconstructions_eight_in_a_row(job, tmp_path, 
 def test_a_dry_run_writes_nothing(job, tmp_path, capsys):
     assert rsforge(f"{LINE} --dry-run", job.vae / "best_model.pt", job.tiles, tmp_path / "r.png") == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reconstructions_without_numbers_are_refused(job, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(VectorVae, "forward", lambda self, x: x * float("nan"))
+    assert rsforge(LINE, job.vae / "best_model.pt", job.tiles, tmp_path / "r.png") == 5
+    assert "RSF-T004" in capsys.readouterr().err and not (tmp_path / "r.png").exists()

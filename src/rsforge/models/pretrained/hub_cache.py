@@ -9,6 +9,8 @@ from pathlib import Path
 from rsforge.errors import RsforgeError
 
 ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+REVISION = re.compile(r"\w[\w.+@=-]*(/\w[\w.+@=-]*)*")
+"""What stays below the folder of references as a path."""
 MAIN = "main"
 
 
@@ -24,9 +26,9 @@ def cache_folder() -> Path:
 def find_snapshot(model: str, revision: str = MAIN) -> Path | None:
     """The folder of the downloaded model with this id; None where there is none, and for what is no id.
 
-    ``revision`` is a branch, a tag or a commit.
+    ``revision`` is a branch, a tag, a commit or a request (``refs/pr/3``); one with slashes lies in folders of its own.
     """
-    if not ID.fullmatch(model) or not re.fullmatch(r"[\w.-]+", revision):
+    if not ID.fullmatch(model) or not REVISION.fullmatch(revision):
         return None
     home = cache_folder() / f"models--{model.replace('/', '--')}"
     reference = home / "refs" / revision

@@ -55,11 +55,15 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture ``(3, H, W)`` or ``(1, H, W)`` in [-1, 1], or with a ``limit`` a map ``(H, W)`` from 0 to it."""
+    """A picture ``(3, H, W)`` or ``(1, H, W)`` in [-1, 1], or with a ``limit`` a map ``(H, W)`` from 0 to it.
+
+    ``title`` stands above the column, ``note`` below this picture.
+    """
 
     title: str
     image: Tensor
     limit: float = 0.0
+    note: str = ""
 
 
 class SetFigures(Protocol):

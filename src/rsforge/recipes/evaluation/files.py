@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from rsforge import durable, leftovers
@@ -17,6 +18,7 @@ from rsforge.recipes.output_checks import check_makeable
 
 FILES = ("evaluation.json", "per_image.csv", "examples.png")
 REPORT = "report.html"
+NOTE_WIDTH, NOTE_LINES = 48, 3
 Rows = Sequence[tuple[str, Sequence[Panel]]]
 """Pictures of a sample from left to right, with what is written beside them."""
 
@@ -59,6 +61,11 @@ def csv_of(names: Sequence[str], scenes: Sequence[str], columns: Mapping[str, Co
     return text.getvalue()
 
 
+def wrap_note(note: str) -> str:
+    """The text in at most so many lines as fit below a picture."""
+    return "\n".join(wrap(note, NOTE_WIDTH, max_lines=NOTE_LINES, placeholder=" ..."))
+
+
 def draw_examples(path: Path, rows: Rows) -> None:
     """A row of panels for every example, with one scale of colours for the maps."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -73,6 +80,7 @@ def draw_examples(path: Path, rows: Rows) -> None:
         line[0].set_ylabel(label)
         for k, panel in enumerate(panels):
             line[k].set(xticks=[], yticks=[])
+            line[k].set_xlabel(wrap_note(panel.note), fontsize="small", parse_math=False)
             if panel.limit:
                 maps[k] = line[k].imshow(panel.image.cpu().numpy(), vmin=0, vmax=panel.limit, cmap="magma")
             else:

@@ -23,6 +23,7 @@ from rsforge.data.scenes.tiling import TileGrid, TileWindow, scale_mask
 from rsforge.data.views.view import PLAIN, BandsError, Modality, View, open_view
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Meter
+from rsforge.recipes.inference.broken_images import refuse_broken
 from rsforge.recipes.inference.skipped_images import SkippedImages
 
 Values = npt.NDArray[Any]
@@ -127,7 +128,9 @@ class Tiled:
         while batch := list(islice(source, self.batch_size)):
             x = torch.from_numpy(np.stack([tile.x for tile in batch]))
             # The network gets a view: kernels round by the strides of what they are given.
-            y = self.network(x[:, :-1], [tile.window for tile in batch]).float().cpu().numpy()
+            made = self.network(x[:, :-1], [tile.window for tile in batch]).float().cpu()
+            refuse_broken(made, [f"tile at {tile.window.source.row}, {tile.window.source.col}" for tile in batch])
+            y = made.numpy()
             meter.step(len(batch))
             for pixels, tile in zip(y, batch, strict=True):
                 valid = scale_mask(tile.x[-1] > 0, tile.scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.folder import INDEX
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.model import PretrainedModel
-from rsforge.recipes.pretrained.model_card import ModelFacts, write_card
+from rsforge.recipes.pretrained.model_card import WRITTEN_BY, ModelFacts, write_card
 from rsforge.recipes.pretrained.save import FILES, check_free, save_folder
 from rsforge.recipes.training import output_dir
 
@@ -58,10 +59,17 @@ def write_documents(folder: Path, card: str, provenance: Mapping[str, Any]) -> N
 
 
 def drop_documents(folder: Path) -> None:
-    """Remove the card and the provenance of a former model; a README.md without our provenance is somebody else's."""
-    if (folder / PROVENANCE).is_file():
+    """Remove the card and the provenance of a former model; a README.md that is not of rsforge is somebody else's."""
+    if (folder / PROVENANCE).is_file() or is_own_card(folder / CARD):
         for name in DOCUMENTS:
             (folder / name).unlink(missing_ok=True)
+
+
+def is_own_card(path: Path) -> bool:
+    """Whether a card says that rsforge has written it, as it does where its provenance was cleared away."""
+    with suppress(OSError, UnicodeDecodeError):
+        return WRITTEN_BY in path.read_text("utf-8")
+    return False
 
 
 def describe_provenance(model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:

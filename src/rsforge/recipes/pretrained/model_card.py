@@ -11,7 +11,7 @@ from rsforge import __version__
 from rsforge.models.pretrained.networks import PretrainedNetworks
 from rsforge.models.pretrained.write_adapter import KOHYA_FILE, PEFT_FILE
 
-UNKNOWN = "not stated"
+UNKNOWN, WRITTEN_BY = "not stated", "written by rsforge"
 TAGS = ("text-to-image", "stable-diffusion", "stable-diffusion-diffusers", "remote-sensing", "rsforge")
 MOST_FIGURES = 60
 
@@ -43,7 +43,7 @@ def write_adapter_card(facts: ModelFacts, rank: int) -> str:
     """The text of README.md beside adapters alone."""
     what = (
         f"Low-rank adapters (LoRA) of rank {rank} for the attention of the U-Net of "
-        f"{facts.base_model or 'the model that they were trained on'}, written by rsforge {__version__}: "
+        f"{facts.base_model or 'the model that they were trained on'}, {WRITTEN_BY} {__version__}: "
         f"`{PEFT_FILE}` for diffusers and peft, `{KOHYA_FILE}` for kohya's programs and the tools around them."
     )
     base = facts.base_model or "THE MODEL THAT THEY WERE TRAINED ON"
@@ -80,7 +80,7 @@ def _describe(networks: PretrainedNetworks) -> str:
     parts = {"U-Net": networks.unet, "autoencoder": networks.autoencoder, "text encoder": networks.text_encoder}
     counts = ", ".join(f"{name} {sum(p.numel() for p in net.parameters()):,}" for name, net in parts.items())
     return (
-        f"A text-to-image model in the layout of Stable Diffusion {family}, written by rsforge {__version__}. It draws "
+        f"A text-to-image model in the layout of Stable Diffusion {family}, {WRITTEN_BY} {__version__}. It draws "
         f"images of {networks.image_size} x {networks.image_size} pixels and predicts {networks.schedule.prediction}. "
         f"Parameters: {counts}."
     )

@@ -14,7 +14,15 @@ from rsforge.recipes.console import Console, Meter
 from rsforge.recipes.inference.output_paths import check_place, check_targets
 from rsforge.recipes.inference.sar_values import choose_radiometry
 from rsforge.recipes.inference.skipped_images import SkippedImages
-from rsforge.recipes.sample.sar_images import Artist, Order, describe, open_artist, write_all, write_manifest
+from rsforge.recipes.sample.sar_images import (
+    Artist,
+    Order,
+    describe,
+    open_artist,
+    warn_of_one_colour,
+    write_all,
+    write_manifest,
+)
 from rsforge.recipes.sample.sar_prompts import complete_template
 from rsforge.recipes.sample.single import read_sar
 from rsforge.recipes.training import output_dir
@@ -43,6 +51,7 @@ def draw(settings: SampleBatchSettings, console: Console) -> dict[str, Any]:
         orders = read_orders(jobs, artist, radiometry, template, skipped, meter, cropped, settings.fill)
         records = write_all(artist, orders, settings.output_dir, lambda _: {})
     skipped.check_any(records)
+    warn_of_one_colour(records, console)
     if cropped:
         console.warn(
             f"the centre square alone is drawn of {count_noun(len(cropped), 'image')} ({join_first(cropped, 3)}); "

@@ -16,7 +16,16 @@ from rsforge.recipes.evaluation.baseline_predictors import pair_baselines
 from rsforge.recipes.evaluation.evaluation import Baseline, Figure
 from rsforge.recipes.evaluation.image_figures import IMAGE, image_figures
 from rsforge.recipes.evaluation.learned_metrics import load_lpips
-from rsforge.recipes.sample.sar_images import Artist, Drawn, Order, describe, open_artist, write_all, write_manifest
+from rsforge.recipes.sample.sar_images import (
+    Artist,
+    Drawn,
+    Order,
+    describe,
+    open_artist,
+    warn_of_one_colour,
+    write_all,
+    write_manifest,
+)
 from rsforge.recipes.training import output_dir
 from rsforge.settings.sample_sar import SampleDatasetSettings
 
@@ -43,6 +52,7 @@ def draw(settings: SampleDatasetSettings, console: Console) -> dict[str, Any]:
     with console.progress("image", count) as meter:
         orders = list_orders(settings, pairs, artist, console, meter)
         records = write_all(artist, orders, settings.output_dir, judge.measure)
+    warn_of_one_colour(records, console)
     means = judge.summarize(records)
     warn_of_better_baseline(means, console)
     write_manifest(settings.output_dir, artist, records, side=pairs.subset, absent=learned.absent, **means)

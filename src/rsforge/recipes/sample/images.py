@@ -18,6 +18,7 @@ from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.diffusion.find_partner import AUTOENCODER, check_partner, find_autoencoder
 from rsforge.recipes.diffusion.load import load_denoiser, stored_pipeline
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
+from rsforge.recipes.inference.broken_images import check_images
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.sample import SampleSettings
@@ -41,6 +42,7 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
         return result
     output_dir.make(settings.output.parent)
     drawn = _draw(pipeline, settings, walk, seed, console)
+    check_images(drawn, [image_name(k) for k in range(len(drawn))], console)
     return result | write_images(settings.output, drawn, nrow=settings.nrow)
 
 

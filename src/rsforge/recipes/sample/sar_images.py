@@ -18,12 +18,13 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion.load_sar import SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import Request
+from rsforge.recipes.inference.broken_images import find_flat, refuse_broken, warn_of_flat
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.sample.scene_files import GREYS_PER_UNIT
 from rsforge.settings.sample_sar import DrawingSettings
 
 MANIFEST = "manifest.json"
-GRID = "grid.png"
+GRID, ONE_COLOUR = "grid.png", "one_colour"
 MOST_ROWS = 16
 EVERYWHERE = torch.ones(1, 1, dtype=torch.bool)
 
@@ -49,11 +50,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The draws of one order ``(K, 3, S, S)`` in [-1, 1], -1 in gaps, and the seed that repeats them."""
+    """The draws of one order ``(K, 3, S, S)`` in [-1, 1], -1 in gaps, and the seed that repeats them.
+
+    ``flat`` where the first has one colour everywhere.
+    """
 
     order: Order
     images: Tensor
     index: int
+    flat: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,10 @@ class Artist:
     settings: DrawingSettings
 
     def draw(self, order: Order) -> Drawn:
-        """An order's draws, which depend on its number and the seed, not on the other orders of a call."""
+        """An order's draws, which depend on its number and the seed, not on the other orders of a call.
+
+        RSF-T004 where they are not finite.
+        """
         settings, count = self.settings, self.settings.samples
         first = order.number * count
         sar, prompts = order.sar.expand(count, *order.sar.shape), [order.prompt] * count
@@ -74,7 +82,9 @@ class Artist:
         images = self.model.pipeline.draw_in_batches(
             request, range(first, first + count), self.walk, seed=self.seed, batch_size=settings.batch_size
         )
-        return Drawn(order, images.cpu().masked_fill(~order.valid, -1), first)
+        refuse_broken(images, [order.name] * count, kept="the images before it, if there are any")
+        flat = bool(find_flat(images[:1]))
+        return Drawn(order, images.cpu().masked_fill(~order.valid, -1), first, flat)
 
 
 def open_artist(settings: DrawingSettings, console: Console) -> Artist:
@@ -118,6 +128,7 @@ def write_drawn(drawn: Drawn, folder: Path) -> dict[str, Any]:
         **drawn.order.facts,
         "index": drawn.index,
         "valid_share": float(valid.float().mean()),
+        **({ONE_COLOUR: True} if drawn.flat else {}),
     }
     save_grid(target, images[:1], nrow=1)
     if len(images) > 1:
@@ -128,6 +139,11 @@ def write_drawn(drawn: Drawn, folder: Path) -> dict[str, Any]:
         record |= {name: path.relative_to(folder).as_posix() for name, path in files.items()}
         record["spread"] = float(spread[valid].mean())
     return record
+
+
+def warn_of_one_colour(records: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """A warning of the images whose records say so."""
+    warn_of_flat([record["file"] for record in records if record.get(ONE_COLOUR)], console)
 
 
 def write_all(

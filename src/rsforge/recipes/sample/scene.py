@@ -13,6 +13,7 @@ from rsforge.data.io.windows import Window
 from rsforge.data.scenes.blend_weights import Floats
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
+from rsforge.recipes.inference.broken_images import find_flat, refuse_broken, warn_of_flat
 from rsforge.recipes.inference.output_paths import ALL, check_free, check_place
 from rsforge.recipes.inference.sar_values import NetworkInput, choose_radiometry
 from rsforge.recipes.inference.tiled import readable
@@ -103,7 +104,9 @@ class Scene:
                 painter.walk(drawing, self.artist.walk, seed=self.artist.seed, number=number)
                 for number in range(settings.samples)
             ]
-            return self._write_strips(painter, torch.stack(draws))
+            names = [f"draw {number + 1} of {self.settings.input}" for number in range(settings.samples)]
+            refuse_broken(torch.stack(draws), names, kept="nothing was written")
+            return self._write_strips(painter, torch.stack(draws), console)
 
     def read(self, window: Window) -> Floats:
         """The SAR values of a window as the model takes them; RSF-D010 for values that cannot be in the unit."""
@@ -111,14 +114,20 @@ class Scene:
         self.takes.check_values(part.values[part.valid], str(self.settings.input))
         return self.takes.scale(part.values, part.valid)
 
-    def _write_strips(self, painter: ScenePainter, draws: torch.Tensor) -> int:
+    def _write_strips(self, painter: ScenePainter, draws: torch.Tensor, console: Console) -> int:
         row = holds = 0
+        flat, colours = True, list[torch.Tensor]()
         with self.files.open() as write:
             for strip in painter.decode(draws):
                 rows = min(strip.shape[2], self.grids.height - row)
                 valid = self.raster.read(Window(row, 0, rows, self.grids.width)).valid
+                pixels = torch.from_numpy(strip[:, :, :rows])
+                refuse_broken(pixels, [str(self.settings.input)] * len(pixels), kept="nothing was written")
+                flat, colours = flat and bool(find_flat(pixels[:1])), [*colours, pixels[0].mean((1, 2))]
                 write(strip[:, :, :rows], valid)
                 row, holds = row + rows, holds + int(valid.sum())
+        if flat and find_flat(torch.stack(colours, -1)[None, ..., None]):
+            warn_of_flat([str(self.files.image)], console)
         return holds
 
 

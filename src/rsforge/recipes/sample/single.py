@@ -13,7 +13,16 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.inference.sar_values import choose_radiometry
 from rsforge.recipes.output_checks import check_writable
-from rsforge.recipes.sample.sar_images import Artist, Order, check_apart, describe, draw_files, open_artist, write_drawn
+from rsforge.recipes.sample.sar_images import (
+    Artist,
+    Order,
+    check_apart,
+    describe,
+    draw_files,
+    open_artist,
+    warn_of_one_colour,
+    write_drawn,
+)
 from rsforge.recipes.sample.sar_prompts import write_prompt
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.views import choose_of, views_of
@@ -41,7 +50,9 @@ def draw(settings: SampleSingleSettings, console: Console) -> dict[str, Any]:
     if console.dry_run:
         return result
     output_dir.make(target.parent)
-    result |= write_drawn(artist.draw(order), target.parent)
+    drawn = write_drawn(artist.draw(order), target.parent)
+    warn_of_one_colour([drawn], console)
+    result |= drawn
     record = target.with_suffix(".json")
     leftovers.sweep_for([record])
     durable.write_json(record, result)

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from rsforge import durable, leftovers
-from rsforge.data.io.image_writer import check_picture_path
+from rsforge.data.io.image_writer import check_picture_path, image_name
 from rsforge.engine import devices
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
+from rsforge.recipes.inference.broken_images import check_images
 from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.open import open_pretrained
@@ -50,6 +51,7 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
     output_dir.make(settings.output.parent)
     every = [prompt for prompt in prompts for _ in range(settings.num_images)]
     drawn = draw_all(pipeline, model, every, walk, settings, console, seed=seed)
+    check_images(drawn, [f"{image_name(k)} of {prompt}" for k, prompt in enumerate(every)], console)
     result |= write_images(settings.output, drawn, nrow=settings.nrow)
     record = settings.output.with_suffix(".json")
     leftovers.sweep_for([record])

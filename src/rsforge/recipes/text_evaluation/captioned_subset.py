@@ -87,7 +87,7 @@ def open_captioned(
     tiles = limit_tiles(images.tiles, data.max_images, own.seed)
     classes = _read_classes(settings, index, tables, captions)
     measured_subset.warn_trained(images.trained, len(images.tiles), images.subset, "images", console)
-    others = _find_others(folder, images.tiles)
+    others = _find_others(folder, tiles)
     opened, rest = (_open(part, captions, classes, image_size) for part in (tiles, others))
     scenes = find_scenes(index.root)
     # Of all those that were trained on a share is measured, which is known where it is all or nothing.
@@ -114,14 +114,15 @@ def _count(tiles: Sequence[Tile], folder: ImageFolder) -> int | None:
 def _find_others(folder: ImageFolder, measured: Sequence[Tile]) -> list[Tile]:
     """Captioned images that are not measured: those of the training where they are known, else the train subset.
 
-    Where all of these are measured, what was held out stands in their place.
+    Where these are fewer than the measured ones, all that are not measured stand in their place.
     """
     names = {tile.name for tile in measured}
     divided = divide_as_trained(folder)
     known = divided[0] if divided else []
     if not known and folder.is_split:
         known = (folder.follow(SilentConsole()) or {}).get("train", [])
-    return _leave_out(known, names) or _leave_out(folder.tiles, names)
+    trained = _leave_out(known, names)
+    return trained if len(trained) >= len(measured) else _leave_out(folder.tiles, names)
 
 
 def _leave_out(tiles: Sequence[Tile], names: Collection[str]) -> list[Tile]:

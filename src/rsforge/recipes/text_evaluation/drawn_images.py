@@ -18,6 +18,7 @@ from rsforge.data.io.image_writer import encode_image, to_uint8
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
+from rsforge.recipes.inference.broken_images import find_flat, refuse_broken, warn_of_flat
 
 FOLDER, RECORD = "drawn", "drawn.json"
 Draw = Callable[[Sequence[int]], Tensor]
@@ -106,16 +107,17 @@ def _as_json(record: Mapping[str, Any]) -> Any:
 
 
 def _draw_missing(draw: Draw, images: DrawnImages, missing: Sequence[int], batch_size: int, console: Console) -> None:
+    flat: list[str] = []
     with console.progress("drawing", len(missing)) as meter:
         for indices in index_ranges(len(missing), batch_size):
             numbers = [missing[index] for index in indices]
             drawn = draw(numbers)
-            if not drawn.isfinite().all():
-                what = "the model draws images that are not finite"
-                raise RsforgeError("RSF-T004", what, where=f"images {numbers[0]} to {numbers[-1]}", kept="those before")
+            refuse_broken(drawn, [name_file(number) for number in numbers], kept="those before")
+            flat += [name_file(numbers[k]) for k in find_flat(drawn).nonzero().flatten().tolist()]
             for number, pixels in zip(numbers, to_uint8(drawn), strict=True):
                 if images.folder is None:
                     images.kept[number] = torch.from_numpy(pixels).permute(2, 0, 1)
                 else:
                     durable.write_bytes(images.folder / name_file(number), encode_image(pixels, ".png"))
             meter.step(len(numbers))
+    warn_of_flat(flat, console)

@@ -12,9 +12,20 @@ from torch import Tensor
 
 from rsforge.engine import devices
 from rsforge.engine.loader import Key
+from rsforge.models.published_weights import RESNET18
 from rsforge.recipes.console import Console
+from rsforge.recipes.diffusion.sar_pipeline import TEXT
 from rsforge.recipes.evaluation import files
-from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Evaluation, Figure, Panel, Prediction, SetFigures
+from rsforge.recipes.evaluation.evaluation import (
+    Baseline,
+    Batch,
+    Evaluation,
+    Figure,
+    Panel,
+    Predict,
+    Prediction,
+    SetFigures,
+)
 from rsforge.recipes.evaluation.image_figures import IMAGE
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
@@ -22,16 +33,25 @@ from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.text_evaluation import baselines
-from rsforge.recipes.text_evaluation.baselines import GAUSSIAN, INDEX, OTHER_CAPTIONS, OTHER_REAL, OtherImages
+from rsforge.recipes.text_evaluation.baselines import INDEX, OTHER_CAPTIONS, OTHER_REAL, OtherImages
 from rsforge.recipes.text_evaluation.captioned_subset import Captioned, CaptionedSubset, open_captioned
 from rsforge.recipes.text_evaluation.class_accuracy import CLASS, AbsentAccuracy, ClassAccuracy, number_classes
 from rsforge.recipes.text_evaluation.clip_score import TOKENS, clip_figure
 from rsforge.recipes.text_evaluation.drawn_images import DrawnImages, check_drawn, draw_images
 from rsforge.recipes.text_evaluation.judges import Judges, load_judges
+from rsforge.recipes.text_evaluation.latent_gaussians import (
+    GAUSSIAN,
+    Asked,
+    OtherLatents,
+    caption_gaussian_baseline,
+    encode_latents,
+    gaussian_baseline,
+)
 from rsforge.recipes.text_evaluation.model import EvaluatedModel, open_evaluated
 from rsforge.recipes.text_evaluation.protocol import PROTOCOL, Comparison, read_earlier
-from rsforge.recipes.text_evaluation.report import ShownPair, choose_shown, render_report
-from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss
+from rsforge.recipes.text_evaluation.report import ShownCaption, choose_shown, render_report
+from rsforge.recipes.text_evaluation.validation_loss import LossPlan, ValidationLoss, fit_closed_forms
+from rsforge.recipes.text_to_image.encode_images import CAPTION_GAUSSIAN
 from rsforge.recipes.training import output_dir
 from rsforge.seeds import derive
 from rsforge.settings.text_evaluate import TextEvaluateSettings
@@ -125,32 +145,44 @@ def measure(
     own, count = settings.evaluation, len(measured.images)
     _, labels, other_labels = number_classes(subset.measured.classes, subset.others.classes)
     tokens = None if judges.scorer is None else judges.scorer.encode(subset.measured.captions)
-    samples = CaptionedItems(measured.images, labels, tokens)
-    found, absent = list_baselines(measured, drawn, other_labels, console)
+    samples = CaptionedItems(measured.images, measured.images.captions, labels, tokens)
+    latents = encode_others(measured, console)
+    found, absent = list_baselines(measured, drawn, latents, other_labels)
     bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
     accuracy: SetFigures = AbsentAccuracy()
     if judges.classifier is not None:
         groups = bootstrap_groups(subset.chosen.scenes)[0]
         accuracy = ClassAccuracy(judges.classifier, TRUE, groups, bootstrap, console, reference=OTHER_REAL)
+    shown: dict[str, Predict] = {"drawn": lambda batch: {IMAGE: drawn.read(batch[INDEX]).to(device)}}
+    shown |= {one.name: one.predict for one in found if one.name == CAPTION_GAUSSIAN}
     evaluation = Evaluation(
-        model=lambda batch: {IMAGE: drawn.read(batch[INDEX]).to(device)},
+        model=shown["drawn"],
         figures=[clip_figure(judges.scorer), Figure(COLOUR, "of [-1, 1]", False, compare_colours)],
         baselines=found,
-        panels=lambda batch, prediction: [Panel("true", batch[TRUE][0]), Panel("drawn", prediction[IMAGE][0])],
+        panels=lambda batch, prediction: show_panels(shown, batch),
         batch_of=collect,
         ranked_by=COLOUR if judges.scorer is None else clip_figure(None).name,
         of_set=[
             SetDistances(judges.inception, TRUE, count=count, seed=own.seed, device=device),
             accuracy,
-            ValidationLoss(measured.model.model, measured.images, measured.losses, device),
+            ValidationLoss(measured.model.model, measured.images, measured.losses, device, fit_closed_forms(latents)),
             *compared,
         ],
-        page=lambda result: render_report(result, show_pairs(measured.images, drawn)),
+        page=lambda result: render_report(result, show_captions(measured.images, shown)),
         task="text-to-image",
     )
     data = EvaluationSet(samples, subset.chosen.scenes, list_doubts(measured))
     absent |= judges.absent
     return run_evaluation(evaluation, data, facts, absent, own, console, batch_size=settings.batch_size, device=device)
+
+
+def encode_others(measured: Measured, console: Console) -> OtherLatents | None:
+    """What closed forms are fitted to; None where there are no two other real images."""
+    others, model, settings = measured.subset.others, measured.model, measured.settings
+    if len(others) < 2:
+        return None
+    tokenizer, seed, size = model.model.tokenizer, settings.evaluation.seed, settings.batch_size
+    return encode_latents(others, model.pipeline, tokenizer, seed, console, size=size)
 
 
 def list_doubts(measured: Measured) -> list[str]:
@@ -159,15 +191,17 @@ def list_doubts(measured: Measured) -> list[str]:
     doubts = chosen.list_caveats("images")
     doubts += list_selection_caveats(measured.model.state, chosen.subset, own=chosen.own)
     if classifier is not None and classifier.first is None:
-        doubts.append("the classifier began with random weights, where published accuracies began with ImageNet's")
+        what = "the classifier began with random weights, where published accuracies began with ImageNet's"
+        doubts.append(f"{what}: rsforge weights fetch {RESNET18.name}, or --resnet-weights")
     return doubts
 
 
 @dataclass(frozen=True)
 class CaptionedItems:
-    """Images with their number, class and token ids: what batches are made of."""
+    """Images with their number, caption, class and token ids: what batches are made of."""
 
     images: Captioned
+    captions: list[str]
     labels: Tensor
     tokens: Tensor | None
 
@@ -179,14 +213,19 @@ class CaptionedItems:
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
         index = key[1]
-        item = {INDEX: index, TRUE: self.images.samples[0, index], CLASS: self.labels[index]}
+        item = {
+            INDEX: index,
+            TEXT: self.captions[index],
+            TRUE: self.images.samples[0, index],
+            CLASS: self.labels[index],
+        }
         return item if self.tokens is None else item | {TOKENS: self.tokens[index]}
 
 
 def collect(items: Sequence[dict[str, Any]]) -> Batch:
-    """A batch of ``CaptionedItems``; the numbers of the images are a list."""
+    """A batch of ``CaptionedItems``; the numbers of the images and their captions are lists."""
     columns = {name: [item[name] for item in items] for name in items[0]}
-    return {name: column if name == INDEX else torch.stack(column) for name, column in columns.items()}
+    return {name: column if name in (INDEX, TEXT) else torch.stack(column) for name, column in columns.items()}
 
 
 def compare_colours(prediction: Prediction, batch: Batch) -> Tensor:
@@ -196,7 +235,7 @@ def compare_colours(prediction: Prediction, batch: Batch) -> Tensor:
 
 
 def list_baselines(
-    measured: Measured, drawn: DrawnImages, other_labels: Tensor, console: Console
+    measured: Measured, drawn: DrawnImages, latents: OtherLatents | None, other_labels: Tensor
 ) -> tuple[list[Baseline], dict[str, str]]:
     """What the model is compared with, and why others are absent, by name."""
     settings, others, scorer = measured.settings, measured.subset.others, measured.judges.scorer
@@ -205,25 +244,36 @@ def list_baselines(
     absent: dict[str, str] = {}
     tokens = None if scorer is None or not len(others) else scorer.encode(others.captions)
     rest = OtherImages(others, other_labels, tokens)
-    chosen = rest.choose(count, seed, classified=measured.judges.classifier is not None)
+    classified = measured.judges.classifier is not None
+    chosen = rest.choose(count, seed, classified=classified)
     if chosen is None:
-        absent[OTHER_REAL] = f"fewer other real images ({len(others)}) than measured ones"
+        absent[OTHER_REAL] = rest.explain_few(count, classified=classified)
     else:
         found.append(rest.baseline(chosen, device))
     if count > 1:
         found.append(baselines.caption_baseline(drawn, count, seed, device))
     else:
         absent[OTHER_CAPTIONS] = "one image is measured"
-    if len(others) > 1:
-        pipeline, size = measured.model.pipeline, settings.batch_size
-        gaussian = baselines.fit_latents(others, pipeline, seed, console, batch_size=size)
-        found.append(baselines.gaussian_baseline(gaussian, pipeline, seed))
-    else:
-        absent[GAUSSIAN] = "there are no other real images to fit it on"
+    if latents is None:
+        absent |= dict.fromkeys((GAUSSIAN, CAPTION_GAUSSIAN), "there are no other real images to fit it on")
+        return found, absent
+    model = measured.model
+    found.append(gaussian_baseline(latents, model.pipeline, seed))
+    asked = Asked.of(model.model.tokenizer, measured.images.captions, settings)
+    found.append(caption_gaussian_baseline(latents, model.pipeline, asked, seed))
     return found, absent
 
 
-def show_pairs(images: Captioned, drawn: DrawnImages) -> list[ShownPair]:
-    """Some of the captions with both images."""
-    captions = images.captions
-    return [ShownPair(captions[k], images.samples[0, k], drawn.read([k])[0]) for k in choose_shown(len(images))]
+def show_captions(images: Captioned, predictors: Mapping[str, Predict]) -> list[ShownCaption]:
+    """Some of the captions with their true image and that of each of ``predictors``."""
+    shown = []
+    for k in choose_shown(len(images)):
+        pictures = {name: predict({INDEX: [k]})[IMAGE][0].cpu() for name, predict in predictors.items()}
+        shown.append(ShownCaption(images.captions[k], {"true": images.samples[0, k], **pictures}))
+    return shown
+
+
+def show_panels(predictors: Mapping[str, Predict], batch: Batch) -> list[Panel]:
+    """The true image with its caption, and that of each of ``predictors``."""
+    pictures = {name: predict(batch)[IMAGE][0] for name, predict in predictors.items()}
+    return [Panel("true", batch[TRUE][0], note=batch[TEXT][0]), *(Panel(name, own) for name, own in pictures.items())]

@@ -21,18 +21,18 @@ from rsforge.recipes.verdict import list_sentences
 SHOWN = 12
 TITLE = "Evaluation of a text-to-image model"
 _STYLE = """
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
-.pairs figure { margin: 0; } .pairs img { width: 49%; } .pairs figcaption { font-size: .85rem; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1.2rem; }
+.pairs .row { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: .3rem; }
+.pairs .row span { font-size: .75rem; color: var(--soft); text-align: center; }
 """
 
 
 @dataclass(frozen=True)
-class ShownPair:
-    """The true and the drawn image ``(3, H, W)`` in [-1, 1] of a caption."""
+class ShownCaption:
+    """Images ``(3, H, W)`` in [-1, 1] of a caption by what they are."""
 
     caption: str
-    true: Tensor
-    drawn: Tensor
+    images: Mapping[str, Tensor]
 
 
 def choose_shown(count: int) -> list[int]:
@@ -41,22 +41,22 @@ def choose_shown(count: int) -> list[int]:
     return [k * count // shown for k in range(shown)]
 
 
-def render_report(result: Mapping[str, Any], pairs: Sequence[ShownPair]) -> str:
+def render_report(result: Mapping[str, Any], shown: Sequence[ShownCaption]) -> str:
     """The page as text; it needs no network, no script and no other file."""
     lead = (
         f"{result['images']} images of the subset {result['side']} of {result['data_dir']}, one drawn for each caption."
     )
     body = [f"<h1>{TITLE}</h1>", f'<p class="lead">{escape(lead)}</p>', render_figures(result)]
+    body += [f"<p>{escape(sentence)}</p>" for sentence in list_sentences(result)]
     notes = [f"{name} is {meaning}" for name, meaning in result["baselines"].items()]
     notes += [f"Not measured: {name}: {reason}" for name, reason in result["absent"].items()]
     body += [f'<p class="soft">{escape(note)}.</p>' for note in (*result.get(FINDINGS, ()), *notes)]
     if result["doubts"]:
         body.append("<h2>Mind</h2>")
         body += [f"<p>{escape(doubt[:1].upper() + doubt[1:])}.</p>" for doubt in result["doubts"]]
-    body += ["<h2>True and drawn</h2>", '<div class="pairs">', *map(_render_pair, pairs), "</div>"]
+    body += ["<h2>True and drawn</h2>", '<div class="pairs">', *map(_render_shown, shown), "</div>"]
     body += render_comparison(result.get(PUBLISHED))
     body += ["<h2>How it was measured</h2>", render_table(_list_facts(result))]
-    body += [f"<p>{escape(sentence)}</p>" for sentence in list_sentences(result)]
     return render_document(TITLE, body, _STYLE)
 
 
@@ -81,12 +81,12 @@ def _format(value: Any) -> str:
     return f"{value['mean']:.4g}" + (f" ± {value['std']:.2g}" if value.get("std") is not None else "")
 
 
-def _render_pair(pair: ShownPair) -> str:
+def _render_shown(one: ShownCaption) -> str:
     pictures = "".join(
-        render_image(encode_image(to_uint8(image[None])[0], ".png"), f"{what}: {pair.caption}")
-        for what, image in (("true", pair.true), ("drawn", pair.drawn))
+        f"<span>{render_image(encode_image(to_uint8(image[None])[0], '.png'), f'{what}: {one.caption}')}{what}</span>"
+        for what, image in one.images.items()
     )
-    return f"<figure>{pictures}<figcaption>{escape(pair.caption)}</figcaption></figure>"
+    return f'<figure><div class="row">{pictures}</div><figcaption>{escape(one.caption)}</figcaption></figure>'
 
 
 def _list_facts(result: Mapping[str, Any]) -> Iterable[Sequence[Any]]:

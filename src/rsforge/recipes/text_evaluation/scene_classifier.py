@@ -11,14 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rsforge.models.published_weights import cache_folder
+from rsforge.models.published_weights import RESNET18
 from rsforge.models.resnet18 import CLASSIFIER, ResNet18
 from rsforge.models.weight_files import misfit, read_weights
 
 LEARNING_RATE, BATCH = 1e-4, 64
 LARGEST = 256
 """Side of the images that the classifier sees, of larger ones after scaling."""
-PATTERN = "resnet18-*.pth"
+COUNTER = "num_batches_tracked"
+"""What normalisation layers count beside their statistics; files that torchvision published early lack it."""
 NAME, FIX = "the weights of torchvision's ResNet-18", "name an undamaged file with --resnet-weights"
 
 
@@ -40,8 +41,8 @@ class ClassifierPlan:
 
 
 def find_first_weights(given: Path | None) -> Path | None:
-    """The file given, else the last by name in torch's cache; never downloads."""
-    return given or max(cache_folder().glob(PATTERN), default=None)
+    """The file given, else the published one in torch's cache, or the last by name there; never downloads."""
+    return given or RESNET18.find()
 
 
 def read_first_weights(path: Path) -> dict[str, Tensor]:
@@ -49,10 +50,11 @@ def read_first_weights(path: Path) -> dict[str, Tensor]:
     weights = {k: v for k, v in read_weights(path, name=NAME, fix=FIX).items() if k not in CLASSIFIER}
     with torch.device("meta"):
         needed = ResNet18(2).state_dict()
+    needed = {name: own for name, own in needed.items() if name not in CLASSIFIER and not name.endswith(COUNTER)}
     for name, own in needed.items():
-        if name not in CLASSIFIER and (name not in weights or weights[name].shape != own.shape):
+        if name not in weights or weights[name].shape != own.shape:
             raise misfit(path, KeyError(name), name=NAME, fix=FIX)
-    return {name: weights[name] for name in needed if name not in CLASSIFIER}
+    return {name: weights[name] for name in needed}
 
 
 def shrink(images: Tensor) -> Tensor:

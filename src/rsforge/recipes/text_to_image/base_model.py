@@ -33,6 +33,20 @@ class BaseModel:
     learns_texts: bool = False
 
 
+def check_pretrained(settings: FinetuneSettings, model: Path) -> None:
+    """RSF-U005 for a pretrained ``model`` that would be replaced, or copied."""
+    if model.exists() and model.resolve() == settings.run.output_dir.resolve():
+        raise RsforgeError(
+            "RSF-U005", "the pretrained model is the output folder, where the new one would take its place",
+            where="--pretrained-model, --output-dir", found=str(model), fix="name another --output-dir",
+        )  # fmt: skip
+    if settings.run.copy_partners:
+        raise RsforgeError(
+            "RSF-U005", "a pretrained model is not copied", where="--copy-partners",
+            fix="leave it out: the whole model is written into the output folder at the end",
+        )  # fmt: skip
+
+
 def open_pretrained(settings: FinetuneSettings, compute: Compute, console: Console) -> BaseModel:
     """The pretrained model of the settings, for images of their size; RSF-U005 for a size that it cannot take."""
     options, size = settings.model, settings.data.image_size

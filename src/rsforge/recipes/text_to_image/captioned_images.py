@@ -40,6 +40,7 @@ from rsforge.recipes.datasets.stored_split import (
     report_missing_test,
     report_sides,
 )
+from rsforge.recipes.diffusion.sar_pipeline import TEXT
 from rsforge.seeds import derive
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
@@ -48,6 +49,7 @@ from rsforge.wording import count_noun, join_first
 Captions = Mapping[str, Sequence[str]]
 """The captions of images, by the name of the image."""
 FLIPPED = 0.5
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,24 @@ class CaptionedImages:
 
 
 class CaptionedSamples:
-    """``samples`` with a caption each under ``text``: one of ``rows``.
+    """``samples`` with a caption each under ``text``: one of ``rows``, and its token ids under ``tokens`` where given.
 
     Of several captions one is drawn anew in each epoch, by (seed, epoch, index) alone.
     """
 
     def __init__(
-        self, samples: IndexedDataset, numbers: Sequence[Sequence[int]], rows: npt.NDArray[Any], *, seed: int
+        self,
+        samples: IndexedDataset,
+        numbers: Sequence[Sequence[int]],
+        rows: npt.NDArray[Any],
+        *,
+        seed: int,
+        tokens: npt.NDArray[Any] | None = None,
     ) -> None:
         if len(samples) != len(numbers):
             raise ValueError(f"{len(samples)} images and the captions of {len(numbers)}")
-        self.samples, self.numbers, self.rows, self.seed = samples, numbers, rows, seed
+        self.samples, self.numbers, self.seed = samples, numbers, seed
+        self.columns = {TEXT: rows} if tokens is None else {TEXT: rows, TOKENS: tokens}
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -89,7 +98,8 @@ class CaptionedSamples:
         epoch, index = key
         own = self.numbers[index]
         number = own[derive(self.seed, "caption", epoch, index) % len(own)]
-        return {**self.samples[key], "text": torch.from_numpy(np.array(self.rows[number]))}
+        text = {name: torch.from_numpy(np.array(rows[number])) for name, rows in self.columns.items()}
+        return {**self.samples[key], **text}
 
 
 def load_captioned(

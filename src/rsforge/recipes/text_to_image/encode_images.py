@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import torch
 
-from rsforge.data.latent_cache import LatentDataset, draw_latents
+from rsforge.data.latent_cache import LatentDataset, draw_latents, spread_places
 from rsforge.engine import checkpoint
+from rsforge.metrics.caption_gaussian import CaptionGaussian, fit_captions
+from rsforge.metrics.caption_words import gather_captions
+from rsforge.noise.gaussian_denoiser import ClosedForm
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, fit_closed_forms
 from rsforge.recipes.pretrained.model import PretrainedModel
-from rsforge.recipes.text_to_image.captioned_images import CaptionedImages
+from rsforge.recipes.text_to_image.captioned_images import TOKENS, CaptionedImages
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.finetune import FinetuneSettings
 from rsforge.tasks.diffusion import already_encoded
 
 IMAGES, LATENTS = "images", "latents"
+CAPTION_GAUSSIAN = "caption_gaussian"
+"""The name of the closed form whose mean is linear in the words of captions."""
 
 
 def encode_fresh(data: CaptionedImages, model: PretrainedModel, compute: Compute) -> Latents:
@@ -54,3 +62,22 @@ def _scaling(model: PretrainedModel, device: torch.device) -> tuple[torch.Tensor
     shape = (model.autoencoder.latent_channels, 1, 1)
     scale = torch.full(shape, 1 / model.networks.scaling_factor)
     return torch.zeros(shape, device=device), scale.to(device)
+
+
+def fit_to_captions(
+    latents: Latents, data: CaptionedImages, tokens: npt.NDArray[Any], seed: int
+) -> CaptionGaussian | None:
+    """The closed form of stored training latents that knows their captions ``tokens`` ``(D, N)``; None without two."""
+    moments = latents.train.arrays[LATENTS] if isinstance(latents.train, LatentDataset) else None
+    if moments is None or len(moments) < 2:
+        return None
+    drawn = draw_latents(moments, FITTED, seed=seed).to(latents.mean.device)
+    rows = torch.from_numpy(tokens)
+    images = [image for image, _ in spread_places(moments, FITTED)]
+    captions = gather_captions([rows[data.numbers.train[image]] for image in images])
+    return fit_captions(((drawn - latents.mean) / latents.std).flatten(1).cpu(), captions).to(latents.mean.device)
+
+
+def read_captions(form: CaptionGaussian | None, batch: Mapping[str, Any]) -> dict[str, ClosedForm]:
+    """The closed form that knows the captions of a batch, where there is one."""
+    return {} if form is None else {CAPTION_GAUSSIAN: form.read(batch[TOKENS])}

@@ -14,6 +14,7 @@ import torch
 
 from rsforge.engine.checkpoint_writer import nothing
 from rsforge.errors import RsforgeError
+from rsforge.metrics.caption_gaussian import CaptionGaussian
 from rsforge.metrics.gaussian_denoiser import count_bytes
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.interfaces import Denoiser
@@ -33,12 +34,19 @@ from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.hub_upload import check_push
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image import encode_images, encode_texts, finish, scratch, validation_images
-from rsforge.recipes.text_to_image.base_model import BaseModel, open_pretrained
+from rsforge.recipes.text_to_image.base_model import BaseModel, check_pretrained, open_pretrained
 from rsforge.recipes.text_to_image.captioned_images import CaptionedImages, CaptionedSamples, load_captioned
+from rsforge.recipes.text_to_image.encode_images import CAPTION_GAUSSIAN
 from rsforge.recipes.text_to_image.first_autoencoder import train_first
 from rsforge.recipes.text_to_image.load import KIND, REQUIRED
 from rsforge.recipes.text_to_image.output_names import FINETUNE
-from rsforge.recipes.text_to_image.trained_part import ADAPTER, TrainedPart, attach_trained, choose_trained
+from rsforge.recipes.text_to_image.trained_part import (
+    ADAPTER,
+    TrainedPart,
+    attach_trained,
+    check_adapter,
+    choose_trained,
+)
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import launch, output_dir
 from rsforge.recipes.training.job import Compute, TrainingSpec
@@ -46,13 +54,13 @@ from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
 from rsforge.recipes.vae import train as vae
 from rsforge.settings.finetune import AdapterSettings, FinetuneSettings
-from rsforge.settings.sections import DEFAULT
 from rsforge.tasks.denoising_figures import draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
-ADAPTER_RATE = 1e-4
-"""The learning rate with which the literature and the programs around Stable Diffusion train adapters."""
-CURVES: Curves = {"loss": ["loss", "val/loss", "val/linear", "val/gaussian", "val/scale_mixture"]}
+CURVES: Curves = {
+    "loss": ["loss", "val/loss", "val/linear", "val/gaussian", "val/scale_mixture", "val/caption_gaussian"]
+}
+BASELINES = CLOSED_FORMS | {CAPTION_GAUSSIAN: name_by_quarter(CAPTION_GAUSSIAN)}
 
 
 def train(settings: FinetuneSettings, console: Console) -> dict[str, Any]:
@@ -79,8 +87,8 @@ def check(settings: FinetuneSettings, console: Console) -> None:
     if settings.hub.push_to_hub is not None:
         check_push(settings.hub.push_to_hub)
     if options.pretrained_model is not None:
-        _check_pretrained(settings, options.pretrained_model)
-        _check_adapter(settings, console)
+        check_pretrained(settings, options.pretrained_model)
+        check_adapter(settings, console)
         return
     if settings.adapter.lora_rank is not None:
         raise RsforgeError(
@@ -94,43 +102,20 @@ def check(settings: FinetuneSettings, console: Console) -> None:
         scratch.build_tower(settings.text, settings.text.vocab_size)
 
 
-def _check_pretrained(settings: FinetuneSettings, model: Path) -> None:
-    if model.exists() and model.resolve() == settings.run.output_dir.resolve():
-        raise RsforgeError(
-            "RSF-U005", "the pretrained model is the output folder, where the new one would take its place",
-            where="--pretrained-model, --output-dir", found=str(model), fix="name another --output-dir",
-        )  # fmt: skip
-    if settings.run.copy_partners:
-        raise RsforgeError(
-            "RSF-U005", "a pretrained model is not copied", where="--copy-partners",
-            fix="leave it out: the whole model is written into the output folder at the end",
-        )  # fmt: skip
-
-
-def _check_adapter(settings: FinetuneSettings, console: Console) -> None:
-    rank, rate = settings.adapter.lora_rank, settings.optim.learning_rate
-    if rank is None:
-        return
-    if settings.loop.compile:
-        raise RsforgeError(
-            "RSF-U005", "--compile compiles the network that is trained, and adapters are none of their own",
-            where="--compile, --lora-rank", fix="leave --compile out",
-        )  # fmt: skip
-    if console.origins.get("learning_rate", DEFAULT).startswith(DEFAULT):
-        console.warn(
-            f"the learning rate {rate:g} is meant for the whole U-Net; adapters take about {ADAPTER_RATE:g} (--lr)"
-        )
-
-
 @dataclass(frozen=True)
 class TextData:
-    """The images and their captions, the model that learns, and both as it takes them."""
+    """The images and their captions, the model that learns, and both as it takes them.
+
+    ``tokens`` are the ids of the texts, and ``caption_gaussian`` is what they tell of stored latents without a network.
+    """
 
     captioned: CaptionedImages
     base: BaseModel
     latents: Latents
     rows: npt.NDArray[Any]
     reads_tokens: bool
+    tokens: npt.NDArray[Any]
+    caption_gaussian: CaptionGaussian | None = None
 
     @property
     def model(self) -> PretrainedModel:
@@ -151,9 +136,8 @@ def open_data(settings: FinetuneSettings, compute: Compute, console: Console) ->
     save.describe(base.model)  # what diffusers could not draw from is told before it is trained
     encode_texts.warn_of_long(base.model, captioned.texts, console)
     rows = encode_texts.number_tokens(base.model, captioned.texts)
-    return TextData(
-        captioned, base, encode_images.encode_fresh(captioned, base.model, compute), rows, reads_tokens=True
-    )
+    latents = encode_images.encode_fresh(captioned, base.model, compute)
+    return TextData(captioned, base, latents, rows, reads_tokens=True, tokens=rows)
 
 
 def store_data(settings: FinetuneSettings, data: TextData, compute: Compute, console: Console) -> TextData:
@@ -162,7 +146,8 @@ def store_data(settings: FinetuneSettings, data: TextData, compute: Compute, con
     folder = options.latent_cache_dir or folder
     if options.latent_cache:
         latents = encode_images.load_or_encode(settings, data.captioned, data.model, folder, compute, console)
-        data = replace(data, latents=latents)
+        told = encode_images.fit_to_captions(latents, data.captioned, data.tokens, settings.run.seed)
+        data = replace(data, latents=latents, caption_gaussian=told)
     if options.text_cache and not data.base.learns_texts:
         rows = encode_texts.load_or_encode(data.model, data.captioned.texts, folder, compute, console)
         data = replace(data, rows=rows, reads_tokens=False)
@@ -189,8 +174,10 @@ def spec(
     """The task, its monitor, and what checkpoints say of the model."""
     options, model, latents = settings.denoiser, data.model, data.latents
     train, held_out = (
-        CaptionedSamples(samples, numbers, data.rows, seed=settings.run.seed)
-        for samples, numbers in zip((latents.train, latents.held_out), data.captioned.numbers[:2], strict=True)
+        CaptionedSamples(samples, numbers, data.rows, seed=settings.run.seed, tokens=tokens)
+        for samples, numbers, tokens in zip(
+            (latents.train, latents.held_out), data.captioned.numbers[:2], (None, data.tokens), strict=True
+        )
     )
     shape = model.autoencoder.latent_shape(settings.data.image_size)
     draws = options.validation_draws or draws_per_latent(len(held_out), len(train))
@@ -210,6 +197,7 @@ def spec(
         moments_of=latents.moments_of,
         inputs_of=partial(read_inputs, data),
         closed_forms=latents.closed_forms,
+        closed_forms_of=partial(encode_images.read_captions, data.caption_gaussian),
     )
     frozen: dict[str, torch.nn.Module] = {"autoencoder": model.autoencoder, "text_encoder": model.text_encoder}
     beside = ADAPTER in networks
@@ -237,7 +225,9 @@ def choose_judging(data: TextData) -> JudgedSide | None:
         return None
     encoded = EncodedImages(side.samples, data.model.autoencoder)
     own = numbers.by_name()[side.subset]
-    return side.of(CaptionedSamples(encoded, [own[index] for index in side.indices], data.rows, seed=0))
+    return side.of(
+        CaptionedSamples(encoded, [own[index] for index in side.indices], data.rows, seed=0, tokens=data.tokens)
+    )
 
 
 def read_inputs(data: TextData, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -294,7 +284,7 @@ METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     networks=choose_networks,
     spec=spec,
     prepare=store_data,
-    judge=FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging),
+    judge=FigureJudge(name_by_quarter("loss"), BASELINES, choose_judging),
     finish=write_product,
     next_command=finish.next_command,
 )

@@ -17,6 +17,7 @@ from rsforge.recipes.console import Console
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.adapters import save_adapters
 from rsforge.recipes.pretrained.export_model import (
+    CARD,
     EXPORTED,
     describe_adapter,
     describe_provenance,
@@ -46,11 +47,10 @@ TOLD = ("adapter", "denoiser", "loop", "optim", "average")
 def write_model(
     model: PretrainedModel, best: Path, folder: Path, hub: PushSettings, console: Console, *, learns_texts: bool
 ) -> dict[str, Any]:
-    """Write ``model`` with the weights of ``best`` into ``folder``, as diffusers loads it; with a card to be sent."""
+    """Write ``model`` with the weights of ``best`` into ``folder``, as diffusers loads it, with its card."""
     state = checkpoint.load(best, kind=KIND)
     read_weights(choose_trained(model, text_encoder=learns_texts), state, best)
-    drop_documents(folder)
-    if hub.push_to_hub is not None:
+    if may_document(folder, hub, console):
         facts = describe_run(state, best, folder)
         write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
     save.write_files(model, folder)
@@ -61,17 +61,28 @@ def write_model(
 def write_adapter(
     model: PretrainedModel, best: Path, folder: Path, hub: PushSettings, console: Console
 ) -> dict[str, Any]:
-    """Write the adapters of ``best`` into ``folder``, for all programs; with a card to be sent."""
+    """Write the adapters of ``best`` into ``folder``, for all programs, with their card."""
     state = checkpoint.load(best, kind=KIND)
     adapter = rebuild_adapter(state, best)
     leftovers.sweep_for([folder / name for name in PUSHED_ADAPTER])
-    drop_documents(folder)
-    if hub.push_to_hub is not None:
+    if may_document(folder, hub, console):
         facts = describe_run(state, best, folder)
         write_documents(folder, write_adapter_card(facts, adapter.rank), describe_adapter(adapter, model, facts))
     files = save_adapters(folder, {UNET: adapter.updates()})
     console.say(f"adapters   {' and '.join(ADAPTER_FILES)} in {folder}, with the weights of {best.name}")
     return {"adapters": [str(file) for file in files]} | _push(folder, PUSHED_ADAPTER, hub, console)
+
+
+def may_document(folder: Path, hub: PushSettings, console: Console) -> bool:
+    """Whether ``folder`` may get a card: where it has none of somebody else, or where it is sent, which needs one.
+
+    The card of a former model is removed.
+    """
+    drop_documents(folder)
+    free = not (folder / CARD).exists()
+    if not free and hub.push_to_hub is None:
+        console.warn(f"{folder / CARD} is not of rsforge and stays: no card of the model is written")
+    return free or hub.push_to_hub is not None
 
 
 def _push(folder: Path, files: list[str], hub: PushSettings, console: Console) -> dict[str, Any]:

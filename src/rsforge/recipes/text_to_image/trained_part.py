@@ -10,11 +10,18 @@ from torch import nn
 
 from rsforge.engine import checkpoint
 from rsforge.engine.ema import averaged_weights
+from rsforge.errors import RsforgeError
 from rsforge.models.adapter import attach_adapter, make_adapter
+from rsforge.recipes.console import Console
 from rsforge.recipes.pretrained.model import PretrainedModel
+from rsforge.settings.finetune import FinetuneSettings
+from rsforge.settings.sections import DEFAULT
 
 TrainedPart = dict[str, nn.Module]
 DENOISER, TEXT_ENCODER, ADAPTER = "denoiser", "text_encoder", "adapter"
+
+ADAPTER_RATE = 1e-4
+"""The learning rate with which the literature and the programs around Stable Diffusion train adapters."""
 
 
 def freeze(model: PretrainedModel) -> None:
@@ -50,3 +57,19 @@ def read_weights(trained: TrainedPart, state: Mapping[str, Any], path: Path, *, 
         if averaged:
             weights |= averaged_weights(state["parts"].get("ema", {}), name)
         checkpoint.load_weights(network, weights, where=str(path))
+
+
+def check_adapter(settings: FinetuneSettings, console: Console) -> None:
+    """RSF-U005 for adapters that cannot be trained; a warning of a learning rate that is not theirs."""
+    rank, rate = settings.adapter.lora_rank, settings.optim.learning_rate
+    if rank is None:
+        return
+    if settings.loop.compile:
+        raise RsforgeError(
+            "RSF-U005", "--compile compiles the network that is trained, and adapters are none of their own",
+            where="--compile, --lora-rank", fix="leave --compile out",
+        )  # fmt: skip
+    if console.origins.get("learning_rate", DEFAULT).startswith(DEFAULT):
+        console.warn(
+            f"the learning rate {rate:g} is meant for the whole U-Net; adapters take about {ADAPTER_RATE:g} (--lr)"
+        )

@@ -8,13 +8,11 @@ from torch import Tensor
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
 from rsforge.errors import RsforgeError
+from rsforge.recipes.inference.broken_images import find_flat
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image.output_names import FINETUNE
 from rsforge.settings.finetune import FinetuneSettings, ValidationImageSettings
-
-FLAT = 1 / 255
-"""Deviation of an image in [-1, 1] below which it shows one colour."""
 
 
 def draw(model: PretrainedModel, options: ValidationImageSettings, *, seed: int, where: str) -> Tensor:
@@ -46,7 +44,7 @@ def check_image(latents: Tensor, image: Tensor, *, where: str) -> None:
         what = "the network's latents are not finite: its weights or its arithmetic overflowed"
     elif not image.isfinite().all():
         what = "the image is not finite though its latents are: the autoencoder overflowed"
-    elif image.std(dim=(-2, -1)).max() < FLAT:
+    elif find_flat(image).all():
         spread = float(latents.std())
         what = f"the image has one colour everywhere; its latents deviate by {spread:.3g}, where 1 is usual"
     else:

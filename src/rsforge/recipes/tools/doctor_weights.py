@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rsforge.models.published_weights import INCEPTION, PUBLISHED, VGG16, PublishedWeights, cache_folder
+from rsforge.models.published_weights import INCEPTION, PUBLISHED, RESNET18, VGG16, PublishedWeights, cache_folder
 from rsforge.recipes.console import Console
 from rsforge.recipes.tools.doctor_findings import (
     INSTALL,
@@ -37,6 +37,7 @@ def examine_weights() -> dict[str, Finding]:
         "vgg16": run_probe(partial(_examine_file, VGG16)),
         "lpips": run_probe(_examine_lpips),
         "inception": run_probe(partial(_examine_file, INCEPTION)),
+        "resnet18": run_probe(partial(_examine_file, RESNET18)),
     }
 
 

@@ -15,6 +15,7 @@ from rsforge.metrics.image import psnr
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges, stack_samples
 from rsforge.recipes.datasets.images_of_checkpoint import open_images
+from rsforge.recipes.inference.broken_images import refuse_broken
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.vae.load import load_autoencoder
@@ -40,6 +41,7 @@ def reconstruct(settings: VaeReconstructSettings, console: Console) -> dict[str,
         originals.append(x)
         reconstructions.append(network(x.to(device)).cpu())
     above, below = torch.cat(originals), torch.cat(reconstructions)
+    refuse_broken(below, [samples.name(k) for k in range(count)], kept="nothing was written")
     rows = [images[first : first + ROW] for first in range(0, count, ROW) for images in (above, below)]
     names = ("image", "reconstruction") * (len(rows) // 2)
     leftovers.sweep_for([settings.output])
