@@ -15,8 +15,9 @@ from rsforge.data.sar.composite import Composite, to_three_channels
 from rsforge.engine.loader import IndexedDataset
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
-from rsforge.recipes.diffusion.encode_latents import Encoder, Store, to_standardise
+from rsforge.recipes.diffusion.encode_latents import Encoder, Store, find_masks, to_standardise
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.tasks.diffusion import already_encoded
@@ -45,7 +46,10 @@ class OneModality:
 
 
 class PromptedPairs:
-    """``pairs`` as mappings of ``sar`` ``(3, S, S)``, ``optical`` ``(3, S, S)`` and the ``tokens`` of their prompts."""
+    """``pairs`` as mappings of ``sar`` ``(3, S, S)``, ``optical`` ``(3, S, S)`` and the ``tokens`` of their prompts.
+
+    Where some have gaps, ``valid`` ``(1, S, S)`` is among them.
+    """
 
     def __init__(self, pairs: IndexedDataset, tokens: Tensor, composite: Composite) -> None:
         self.pairs, self.tokens, self.composite = pairs, tokens, composite
@@ -57,8 +61,9 @@ class PromptedPairs:
         return self.pairs.name(index)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
-        sar, optical = self.pairs[key]
-        return {"sar": to_three_channels(sar, self.composite), "optical": optical, "tokens": self.tokens[key[1]]}
+        item = NamedSamples(self.pairs, ("sar", "optical"))[key]
+        item["sar"] = to_three_channels(item["sar"], self.composite)
+        return item | {"tokens": self.tokens[key[1]]}
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,8 @@ def load_or_encode(
             OneModality(samples, OPTICAL, composite), f"{side} optical", digest, mirrored=views
         )
         sar, _ = store.moments(OneModality(samples, SAR, composite), f"{side} SAR", digest, mirrored=views)
-        arrays.append({"latents": optical, "sar": sar, "tokens": _as_views(ids, 1 + views)})
+        masks = find_masks(samples, optical)
+        arrays.append({"latents": optical, "sar": sar, "tokens": _as_views(ids, 1 + views), **masks})
         names.append(in_order)
     standards = [
         Standard(*to_standardise(*latent_statistics(arrays[0][name]), store.device)) for name in ("latents", "sar")

@@ -10,7 +10,7 @@ from rsforge.data.latent_cache import LatentDataset, draw_latents
 from rsforge.engine import checkpoint
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, fit_closed_forms
+from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, find_masks, fit_closed_forms
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image.captioned_images import CaptionedImages
 from rsforge.recipes.training.job import Compute
@@ -41,8 +41,8 @@ def load_or_encode(
     train, names = store.moments(data.images.plain, "train", split, mirrored=settings.data.random_flip)
     held_out, held_names = store.moments(data.images.held_out, "held out", split, mirrored=False)
     return Latents(
-        LatentDataset({LATENTS: train}, names, seed=seed),
-        LatentDataset({LATENTS: held_out}, held_names, seed=seed),
+        LatentDataset({LATENTS: train, **find_masks(data.images.plain, train)}, names, seed=seed),
+        LatentDataset({LATENTS: held_out, **find_masks(data.images.held_out, held_out)}, held_names, seed=seed),
         already_encoded,
         *scaling,
         fit_closed_forms(draw_latents(train, FITTED, seed=seed), *scaling),
