@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rsforge.data.files.digests import image_digest
 from rsforge.data.files.walk import find_images, find_unread
 from rsforge.data.images.augment import CENTRE, augment, mirror_mask, to_square
 from rsforge.data.images.gaps import SquareMasks, mask_to_square
@@ -32,7 +33,7 @@ Bad = tuple[str, str]
 
 @dataclass(frozen=True)
 class Tile:
-    """A readable image; ``name`` is its path below the root, ``digest`` the SHA-256 of its bytes, read by ``view``.
+    """A readable image; ``name`` is its path below the root, ``digest`` that of its bytes, read by ``view``.
 
     Some pixels of one with ``gaps`` hold no data.
     """
@@ -136,7 +137,7 @@ def _judge_tile(root: Path, path: Path, view: View) -> Tile | _BadTile:
     except UnreadableError as reason:
         return _BadTile(name, str(reason), reason.fix)
     height, width = pixels.shape[:2]
-    return Tile(path, name, hashlib.sha256(data).hexdigest(), width, height, view, gaps=valid is not None)
+    return Tile(path, name, image_digest(path, data), width, height, view, gaps=valid is not None)
 
 
 def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
@@ -248,7 +249,7 @@ class TileDataset(Dataset[Tensor]):
         tile = self.tiles[index]
         try:
             data = read_bytes(tile.path)
-            if hashlib.sha256(data).hexdigest() != tile.digest:
+            if image_digest(tile.path, data) != tile.digest:
                 raise UnreadableError("the file changed since it was first read")
             return decode_with_mask(tile.path, data, tile.view)
         except UnreadableError as reason:

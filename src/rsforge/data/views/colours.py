@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rsforge.data.files.mask_paths import find_mask
 from rsforge.data.io.georeference import Mask
 from rsforge.data.io.image_reader import (
     MAX_PIXELS,
@@ -16,7 +17,6 @@ from rsforge.data.io.image_reader import (
     read_bytes,
     read_tiff_directory,
 )
-from rsforge.data.io.mask_files import find_mask
 from rsforge.data.views.view import PLAIN, View, check_span, open_view, to_bytes
 
 _PICTURES = (b"\xff\xd8\xff", b"BM", b"RIFF")
@@ -49,7 +49,7 @@ def decode_colours(path: Path, data: bytes, view: View = PLAIN) -> Pixels:
 
 def decode_with_mask(path: Path, data: bytes, view: View = PLAIN) -> tuple[Pixels, Mask | None]:
     """The image of ``decode_colours``, and where it holds data ``(H, W)``; None for everywhere."""
-    if view in (PLAIN, View(as_stored=True)) and (_is_picture(data) or (_is_plain_tiff(data) and not find_mask(path))):
+    if view in (PLAIN, View(as_stored=True)) and (_is_picture(data) or _is_plain_tiff(data)) and not find_mask(path):
         return decode_masked(data)  # the same pixels as by the view, without opening the file again
     with open_view(path, view, "optical") as raster:
         info = raster.info
