@@ -17,9 +17,8 @@ from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, Unit, check_values, settle_radiometry, value_extent
+from rsforge.data.views.advice import NAME_BANDS
 from rsforge.data.views.view import (
-    MEND_SET,
-    NAME_BANDS,
     PLAIN,
     BandsError,
     Modality,
@@ -136,11 +135,8 @@ def _read_image(path: Path, view: View, modality: Modality) -> rasters.Raster:
     try:
         return read_view(path, view, modality)
     except BandsError as reason:
-        fix = "name the bands of SAR images with --sar-bands"
-        if modality == "optical" or reason.fix == MEND_SET:
-            fix = reason.fix.replace("--bands", "--bands" if modality == "optical" else "--sar-bands")
         what = f"the bands of the {_MODALITY_NAMES[modality]} image {path.name} cannot be told: {reason}"
-        raise RsforgeError("RSF-D009", what, where=str(path), fix=fix) from None
+        raise RsforgeError("RSF-D009", what, where=str(path), fix=reason.fix) from None
     except UnreadableError as reason:
         raise unreadable_error(path, str(reason), reason.fix) from None
 

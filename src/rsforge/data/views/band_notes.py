@@ -39,7 +39,9 @@ def warn_of_mixed_roles(view: View, infos: Sequence[RasterInfo], modality: Modal
     parts = [f"{join_roles(roles)} in {count}" for roles, count in found.most_common(3)]
     several = len(view.bands)
     numbers = f"{agree(several, 'band', 'bands')} {', '.join(view.bands)} {agree(several, 'is', 'are')}"
-    return [f"{numbers} {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}: choose them by name"]
+    shared = set.intersection(*(set(roles) for roles in found))
+    then = "choose them by name" if shared else "they are taken for the same"
+    return [f"{numbers} {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}: {then}"]
 
 
 def describe_order(view: View, infos: Sequence[RasterInfo], modality: Modality) -> list[str]:
