@@ -21,7 +21,7 @@ def halves(count: int = 2, size: int = 32):
 def test_a_batch_without_gaps_pays_nothing():
     x, y, _ = halves()
     gaps = find_gaps({"images": x})
-    assert type(gaps) is NoGaps and gaps.fill(x, y) is x and gaps.valid is None and gaps.counted("share") == {}
+    assert type(gaps) is NoGaps and gaps.fill(x, y) is x and gaps.valid is None and gaps.name_share("share") == {}
     mean = x.mean()
     assert gaps.over_valid(mean) is mean and gaps.over_valid_of_each(mean) is mean
     assert torch.equal(gaps.average(x[:, 0, 0, 0]), x[:, 0, 0, 0].mean())
@@ -45,7 +45,7 @@ def test_means_are_over_the_pixels_that_hold_data():
     torch.testing.assert_close(gaps.over_valid(error.mean()), expected)
     each = gaps.over_valid_of_each(error.flatten(1).mean(1))
     torch.testing.assert_close(each[0], (x - y)[0, ..., 16:].abs().mean())
-    assert each.isfinite().all() and gaps.counted("share")["share"] == pytest.approx(0.5)
+    assert each.isfinite().all() and gaps.name_share("share")["share"] == pytest.approx(0.5)
     torch.testing.assert_close(gaps.average(each), expected)  # an image without data has no weight
 
 

@@ -37,7 +37,7 @@ class NoGaps:
         """The mean of numbers of images ``(..., B)``."""
         return values.mean()
 
-    def counted(self, name: str) -> dict[str, Tensor]:
+    def name_share(self, name: str) -> dict[str, Tensor]:
         """Nothing to say of what counts."""
         return {}
 
@@ -72,7 +72,7 @@ class Gaps(NoGaps):
         weighed = (values * self._shares).where(self._valid.flatten(1).any(1), 0)
         return weighed.mean() / self._shares.mean()
 
-    def counted(self, name: str) -> dict[str, Tensor]:
+    def name_share(self, name: str) -> dict[str, Tensor]:
         """The share of all pixels that holds data, under ``name``."""
         return {name: self._shares.mean()}
 

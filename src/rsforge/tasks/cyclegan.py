@@ -145,7 +145,7 @@ class CycleGanTask:
         ways = {"cycle_A": gaps.over_valid(F.l1_loss(back, x)), "cycle_B": gaps.over_valid(F.l1_loss(there, y))}
         figures = ways | {"cycle": (ways["cycle_A"] + ways["cycle_B"]) / 2}
         likeness = self._likeness(gaps.fill(fake_y, y), y, gaps) if self.matched else {}
-        return gaps.counted(COUNTED) | figures | likeness
+        return gaps.name_share(COUNTED) | figures | likeness
 
     def _likeness(self, fake_y: Tensor, y: Tensor, gaps: NoGaps) -> dict[str, Tensor]:
         figures = {"l1": gaps.over_valid(F.l1_loss(fake_y, y))}

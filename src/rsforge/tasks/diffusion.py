@@ -136,7 +136,7 @@ class DiffusionTask:
             for name, closed_form in self.closed_forms.items():
                 answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
                 others[name].append(compare(answer, noisy))
-        figures = gaps.counted(COUNTED)
+        figures = gaps.name_share(COUNTED)
         for name, own in {"loss": losses, **others}.items():
             figures |= {name: gaps.average(torch.stack(own)), **_by_quarter(name, own, gaps)}
         if self.validation_draws > 1:

@@ -94,4 +94,4 @@ class VaeTask:
         mse = gaps.over_valid_of_each(mse)
         bound = negative_elbo(mse, gaps.over_valid_of_each(kl), images[0].numel())
         means = {"neg_elbo": bound, "mse": mse, "kl": kl}
-        return gaps.counted(COUNTED) | {name: gaps.average(values) for name, values in means.items()}
+        return gaps.name_share(COUNTED) | {name: gaps.average(values) for name, values in means.items()}

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from rsforge.data.images.augment import to_square
-from rsforge.data.pairs.dataset import PairDataset, SquareImages, judge_pairs, read_optical_square, read_sar_square
+from rsforge.data.pairs.dataset import PairDataset, judge_pairs, read_optical_square, read_sar_square
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.reading import open_pair, rgb_to_grey
@@ -189,7 +189,6 @@ def test_sides_too_unequal_are_named(tmp_path):
 
 def test_squares_of_nothing_are_nothing(world):
     assert len(PairDataset([], radiometry=EIGHT_BIT, image_size=16, seed=0)) == 0
-    assert len(SquareImages([], torch.zeros, torch.zeros, size=1, keep=True)) == 0
 
 
 def test_one_image_alone_is_the_one_of_the_pair(world):

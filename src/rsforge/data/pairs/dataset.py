@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge.data.files.digests import file_digest
-from rsforge.data.files.stack_paths import is_file
 from rsforge.data.images.augment import crop_centre, to_square
-from rsforge.data.images.gaps import SquareMasks, mask_to_square
-from rsforge.data.io.image_reader import unreadable_error
+from rsforge.data.images.gaps import mask_to_square
+from rsforge.data.images.square_images import File, SquareImages
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.pairs.pair import PLAIN_PAIR, Pair
 from rsforge.data.pairs.reading import open_optical, open_pair, open_sar, open_valid
@@ -33,14 +32,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 Refusal = tuple[str, RsforgeError]
 """The name of an item that cannot be used, and why."""
-
-
-class File(NamedTuple):
-    """A file, the SHA-256 of its bytes, and whether some of its pixels hold no data."""
-
-    path: Path
-    digest: str
-    gaps: bool = False
 
 
 _REASONS = ("RSF-D002", "RSF-D009", "RSF-D010")
@@ -159,63 +150,6 @@ def read_optical_square(path: Path, size: int, allow_gray: bool, view: View = PL
 def read_valid_square(path: Path, size: int, view: View, modality: Modality) -> Tensor:
     """Where the centre square of an image, read by ``view``, holds data: bool ``(1, size, size)``."""
     return mask_to_square(open_valid(path, view, modality), size)
-
-
-class SquareImages:
-    """Square images from files, float32 in [-1, 1]: all read at once and shared with forked workers, or on access.
-
-    ``read`` makes a tensor of a file, and ``read_mask`` says where the image of one with gaps holds data: bool
-    ``(1, size, size)``. RSF-D002 for a file that vanished or changed since it was checked.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[File],
-        read: Callable[[Path], Tensor],
-        read_mask: Callable[[Path], Tensor],
-        *,
-        size: int,
-        keep: bool,
-    ) -> None:
-        self.files = list(files)
-        self.read, self.read_mask = read, read_mask
-        self.masks = SquareMasks([file.gaps for file in self.files], size, self._load_mask, keep=keep)
-        self.cached: Tensor | None = None
-        if keep:
-            for index, image in enumerate(map_in_threads(self._load, range(len(self.files)))):
-                if self.cached is None:
-                    self.cached = image.new_empty(len(self.files), *image.shape)
-                self.cached[index] = image
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """float32 in [-1, 1]."""
-        image = self._load(index) if self.cached is None else self.cached[index]
-        return image.clone() if image.is_floating_point() else image.float() / 255 * 2 - 1
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether some image holds no data somewhere."""
-        return bool(self.masks)
-
-    def valid(self, index: int) -> Tensor:
-        """Where an image holds data."""
-        return self.masks[index]
-
-    def _load_mask(self, index: int) -> Tensor:
-        return self.read_mask(self.files[index].path)
-
-    def _load(self, index: int) -> Tensor:
-        path, digest, _ = self.files[index]
-        try:
-            if not is_file(path) or file_digest(path) != digest:
-                raise unreadable_error(path, "the file changed since it was first read")
-            return self.read(path)
-        except RsforgeError as error:
-            error.where = error.where or str(path)
-            raise
 
 
 def open_squares(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.images.square_images import File
 from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.dataset import (
     File,
