@@ -17,6 +17,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import find_centre, open_raster
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.views.band_notes import (
+    describe_level1,
     describe_masks,
     describe_order,
     describe_pictures,
@@ -85,7 +86,7 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
         _settle_polarisations(settled, infos)
     settled.warnings += warn_of_mixed_roles(settled.view, infos, modality)
     settled.notes += describe_order(settled.view, infos, modality)
-    settled.notes += describe_scales(settled.view, infos, modality)
+    settled.notes += [*describe_scales(settled.view, infos, modality), *describe_level1(infos)]
     settled.notes += [*describe_pictures(infos), *describe_stacks(infos), *describe_masks(infos)]
     if settled.view.fill is None:
         _warn_of_fill(settled, _spread(files, SAMPLED), modality)

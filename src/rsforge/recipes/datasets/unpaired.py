@@ -11,7 +11,6 @@ from typing import Any
 from rsforge.data.images.square_images import File
 from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.dataset import (
-    File,
     JudgedPair,
     PairDataset,
     Refusal,
