@@ -82,3 +82,13 @@ def test_names_that_say_no_colours_are_told(tmp_path, names, told):
     warnings = settle_view([path], Request(), "optical").warnings
     assert [f"are called {', '.join(names)} (1 of 1" in one for one in warnings] == [True] * told
     assert settle_view([path], Request(bands=("1", "2", "3")), "optical").warnings == []
+
+
+def test_edges_of_images_in_eight_bits_are_told_and_dark_ground_is_not(tmp_path):
+    rows, cols = np.mgrid[:48, :48]
+    for name, dark in (("turned", rows + cols < 24), ("shore", cols < 12 + 4 * np.sin(rows / 3))):
+        values = colours(1, 48)
+        values[dark] = 0
+        geotiff(tmp_path / f"{name}.tif", values)
+    (said,) = settle_view(sorted(tmp_path.glob("*.tif")), Request(), "optical").warnings
+    assert "of turned.tif at its border" in said and "(1 of 2 sampled files): --fill 0 leaves it out" in said

@@ -151,18 +151,19 @@ def _polarisations(info: RasterInfo, view: View) -> tuple[str, ...]:
 
 
 def _warn_of_fill(settled: Settled, files: Sequence[Path], modality: Modality) -> None:
-    """Warn of a value that fills areas at the border of some of the files; 8-bit pictures have dark and white areas."""
+    """Warn of a value that fills areas at the border of some of the files.
+
+    8-bit pictures have dark and white areas: of them only such that straight edges bound.
+    """
     found: dict[float, list[tuple[Path, float]]] = {}
     for path in files:
         try:
             with open_view(path, settled.view, modality) as raster:
-                if raster.info.dtype == "uint8":
-                    continue
                 read = raster.read(find_centre(raster.info))
         except UnreadableError:
             continue
         fill = find_fill(read.values, read.valid)
-        if fill is not None:
+        if fill is not None and (fill.straight or read.info.dtype != "uint8"):
             found.setdefault(fill.value, []).append((path, fill.share))
     for value, places in found.items():
         path, share = places[0]
