@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from rsforge.data.images.gaps import stack_valid
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
 from rsforge.engine import checkpoint
 from rsforge.engine.distributed import SingleProcess
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.diffusion import train_sar
+from rsforge.recipes.diffusion import evaluate, train_sar
 from rsforge.recipes.diffusion.encode_pairs import PromptedPairs
 from rsforge.recipes.diffusion.first_autoencoder import BothModalities
 from rsforge.recipes.training.job import Compute
@@ -64,6 +65,7 @@ def test_masks_of_pairs_stand_beside_both_images():
     prompted = PromptedPairs(pairs, torch.zeros(3, 4), "repeat")
     assert torch.equal(prompted[0, 1]["valid"], pairs.valid((0, 1))) and prompted[0, 1].keys() >= {"sar", "tokens"}
     assert "valid" not in PromptedPairs(SyntheticPairs(3, image_size=16, seed=0), torch.zeros(3, 4), "repeat")[0, 1]
+    assert torch.equal(stack_valid(evaluate.PromptedPairs(pairs, ["a"] * 3), [1]), pairs.valid((0, 1))[None])
     both = NamedSamples(BothModalities(pairs, 1), ("images",))
     assert [not both[0, k]["valid"].all() for k in range(6)] == [False, True, False] * 2
 

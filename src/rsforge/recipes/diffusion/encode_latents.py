@@ -111,16 +111,17 @@ def load_or_encode(
     folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
     store = Store(folder, settings.data.image_size, autoencoder, vae.digest, where, console)
     train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
-    mean, std = to_standardise(*latent_statistics(train), where.device)
+    masks = find_masks(data.plain, train)
+    mean, std = to_standardise(*latent_statistics(train, masks.get(VALID)), where.device)
     held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
     seed = settings.run.seed
     return Latents(
-        LatentDataset({"latents": train, **find_masks(data.plain, train)}, names, seed=seed),
+        LatentDataset({"latents": train, **masks}, names, seed=seed),
         LatentDataset({"latents": held_out, **find_masks(data.held_out, held_out)}, held_names, seed=seed),
         already_encoded,
         mean,
         std,
-        fit_closed_forms(draw_latents(train, FITTED, seed=seed), mean, std),
+        fit_closed_forms(draw_latents(train, FITTED, seed=seed, valid=masks.get(VALID)), mean, std),
     )
 
 

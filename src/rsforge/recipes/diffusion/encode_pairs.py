@@ -13,8 +13,10 @@ from torch import Tensor
 from rsforge.data.latent_cache import LatentDataset, latent_statistics
 from rsforge.data.sar.composite import Composite, to_three_channels
 from rsforge.engine.loader import IndexedDataset
+from rsforge.losses.gaps import VALID
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.image_folder import SelectedItems
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.diffusion.encode_latents import Encoder, Store, find_masks, to_standardise
@@ -127,8 +129,9 @@ def encode_fresh(
     statistics = []
     for modality in (OPTICAL, SAR):
         images = OneModality(pairs.plain, modality, composite)
-        moments = [encode(images[0, index][None].to(where.device)).cpu().numpy() for index in first]
-        statistics.append(Standard(*to_standardise(*latent_statistics(np.stack(moments)), where.device)))
+        moments = np.stack([encode(images[0, index][None].to(where.device)).cpu().numpy() for index in first])
+        masks = find_masks(SelectedItems(pairs.plain, first), moments)
+        statistics.append(Standard(*to_standardise(*latent_statistics(moments, masks.get(VALID)), where.device)))
     encoder = PairEncoder(encode)
     return PairLatents(
         PromptedPairs(train, tokens[0], composite),
@@ -161,7 +164,8 @@ def load_or_encode(
         arrays.append({"latents": optical, "sar": sar, "tokens": _as_views(ids, 1 + views), **masks})
         names.append(in_order)
     standards = [
-        Standard(*to_standardise(*latent_statistics(arrays[0][name]), store.device)) for name in ("latents", "sar")
+        Standard(*to_standardise(*latent_statistics(arrays[0][name], arrays[0].get(VALID)), store.device))
+        for name in ("latents", "sar")
     ]
     train, held_out = (
         LatentDataset(values, rows, seed=settings.run.seed) for values, rows in zip(arrays, names, strict=True)

@@ -8,6 +8,7 @@ import torch
 
 from rsforge.data.latent_cache import LatentDataset, draw_latents
 from rsforge.engine import checkpoint
+from rsforge.losses.gaps import VALID
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, find_masks, fit_closed_forms
@@ -40,12 +41,13 @@ def load_or_encode(
     split, seed, scaling = data.identity["split"], settings.run.seed, _scaling(model, compute.device)
     train, names = store.moments(data.images.plain, "train", split, mirrored=settings.data.random_flip)
     held_out, held_names = store.moments(data.images.held_out, "held out", split, mirrored=False)
+    masks = find_masks(data.images.plain, train)
     return Latents(
-        LatentDataset({LATENTS: train, **find_masks(data.images.plain, train)}, names, seed=seed),
+        LatentDataset({LATENTS: train, **masks}, names, seed=seed),
         LatentDataset({LATENTS: held_out, **find_masks(data.images.held_out, held_out)}, held_names, seed=seed),
         already_encoded,
         *scaling,
-        fit_closed_forms(draw_latents(train, FITTED, seed=seed), *scaling),
+        fit_closed_forms(draw_latents(train, FITTED, seed=seed, valid=masks.get(VALID)), *scaling),
     )
 
 
