@@ -26,9 +26,9 @@ def rank_correlations(spread: Tensor, error: Tensor, valid: Tensor | None = None
     From -1 to 1; above 0 the error is larger where the spread is. NaN where either is the same at every pixel. With
     ``valid`` ``(B, 1, H, W)`` only the pixels count where it is True.
     """
-    rows = zip(spread, error, strict=True)
+    rows = list(zip(spread, error, strict=True))
     if valid is not None:
-        rows = ((x[mask[0]], y[mask[0]]) for (x, y), mask in zip(rows, valid, strict=True))
+        rows = [(x[mask[0]], y[mask[0]]) for (x, y), mask in zip(rows, valid, strict=True)]
     return np.array([_correlate_ranks(x.flatten().cpu().numpy(), y.flatten().cpu().numpy()) for x, y in rows])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rsforge.data.views import settle
 from rsforge.data.views.settle import PERCENTILES, Request, settle_view
 from rsforge.data.views.view import View
 from rsforge.errors import RsforgeError
@@ -92,3 +93,13 @@ def test_edges_of_images_in_eight_bits_are_told_and_dark_ground_is_not(tmp_path)
         geotiff(tmp_path / f"{name}.tif", values)
     (said,) = settle_view(sorted(tmp_path.glob("*.tif")), Request(), "optical").warnings
     assert "of turned.tif at its border" in said and "(1 of 2 sampled files): --fill 0 leaves it out" in said
+
+
+def test_of_large_images_in_eight_bits_only_a_few_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(settle, "_SMALL", 9)
+    values = colours(1)
+    for k in range(12):
+        values[:, :5] = 0 if k else 255
+        geotiff(tmp_path / f"{k:02}.tif", values)
+    warnings = settle_view(sorted(tmp_path.glob("*.tif")), Request(), "optical").warnings
+    assert len(warnings) == 2 and "(3 of 12 sampled files)" in warnings[1]

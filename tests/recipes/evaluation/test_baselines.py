@@ -134,3 +134,9 @@ def test_what_stands_in_gaps_changes_no_baseline(latent_shape):
     torch.testing.assert_close(one["mean_image"][..., :3], known)
     assert all(torch.equal(one[n], other[n]) for n in ("mean_image", "median_image", "mean_colour"))
     assert all(torch.equal(one["pca"][n], other["pca"][n]) for n in ("mean", "components"))
+
+
+def test_measured_means_are_of_pixels_with_data():
+    found = [measured_means(WithGaps(6, under), optical, lambda: None) for under in (0, 255)]
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+    torch.testing.assert_close(found[0][0][..., 3:], mean_image(WithGaps(6, 0).levels)[..., 3:])

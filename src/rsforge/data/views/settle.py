@@ -41,6 +41,7 @@ _COMPARED = 4  # files whose values are compared with the range
 _MOST_OUTSIDE = 0.9  # of the values of a file
 PERCENTILES = (2.0, 98.0)
 _PIXELS = 1 << 16  # of a file
+_SMALL = 1 << 20  # pixels
 
 
 @dataclass(frozen=True)
@@ -153,17 +154,21 @@ def _polarisations(info: RasterInfo, view: View) -> tuple[str, ...]:
 def _warn_of_fill(settled: Settled, files: Sequence[Path], modality: Modality) -> None:
     """Warn of a value that fills areas at the border of some of the files.
 
-    8-bit pictures have dark and white areas: of them only such that straight edges bound.
+    8-bit pictures have dark and white areas: of them only such that straight edges bound. Of large ones only a few are
+    looked at.
     """
     found: dict[float, list[tuple[Path, float]]] = {}
-    for path in files:
+    for number, path in enumerate(files):
         try:
             with open_view(path, settled.view, modality) as raster:
-                read = raster.read(find_centre(raster.info))
+                info = raster.info
+                if info.dtype == "uint8" and number >= _COMPARED and info.height * info.width > _SMALL:
+                    continue
+                read = raster.read(find_centre(info))
         except UnreadableError:
             continue
         fill = find_fill(read.values, read.valid)
-        if fill is not None and (fill.straight or read.info.dtype != "uint8"):
+        if fill is not None and (fill.straight or info.dtype != "uint8"):
             found.setdefault(fill.value, []).append((path, fill.share))
     for value, places in found.items():
         path, share = places[0]
