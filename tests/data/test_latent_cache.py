@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsforge.data import latent_cache
-from rsforge.data.latent_cache import LatentDataset, cache_key, latent_statistics
+from rsforge.data.latent_cache import LatentDataset, cache_key, draw_latents, latent_statistics
 from rsforge.data.stored_arrays import open_array, write_array
 
 SHAPE = (5, 2, 2, 3, 4, 4)
@@ -96,3 +96,24 @@ def test_a_far_mean_costs_no_precision_and_a_dead_channel_is_floored() -> None:
 def test_names_must_fit() -> None:
     with pytest.raises(ValueError, match="1 names"):
         LatentDataset({"latents": MOMENTS.numpy()}, ["a"], seed=0)
+
+
+def test_cells_without_data_have_no_part_in_statistics_and_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    valid = torch.rand(5, 2, 1, 4, 4, generator=torch.Generator().manual_seed(3)) > 0.4
+    other = MOMENTS.where(valid[:, :, None], 50)
+    mean, std = latent_statistics(MOMENTS.numpy(), valid.numpy())
+    mu, logvar = (part.double() for part in MOMENTS.unbind(2))
+    for channel in range(3):
+        known, spread = mu[:, :, channel][valid[:, :, 0]], logvar[:, :, channel][valid[:, :, 0]].exp()
+        assert float(mean[channel]) == pytest.approx(float(known.mean()), abs=1e-5)
+        expected = known.var(correction=0) + spread.mean()
+        assert float(std[channel]) == pytest.approx(float(expected.sqrt()), rel=1e-5)
+    monkeypatch.setattr(latent_cache, "_CHUNK", 1)
+    for found, known in zip(latent_statistics(other.numpy(), valid.numpy()), (mean, std), strict=True):
+        torch.testing.assert_close(found, known)
+    drawn, again = (draw_latents(m.numpy(), 7, seed=1, valid=valid.numpy()) for m in (MOMENTS, other))
+    torch.testing.assert_close(drawn, again)
+    places = [number * 10 // 7 for number in range(7)]
+    masks = torch.stack([valid[place // 2, place % 2] for place in places])
+    assert torch.equal(drawn.where(~masks, 0), mean.expand_as(drawn).where(~masks, 0))
+    assert torch.equal(drawn.where(masks, 0), draw_latents(MOMENTS.numpy(), 7, seed=1).where(masks, 0))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.accumulator import COUNTED, MeanOverSamples
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.validation import Validation
@@ -31,3 +31,17 @@ def test_a_figure_of_the_set_is_no_mean_of_batches():
     assert whole["val/error"] == pytest.approx(float((~found).float().mean()))
     alone = Validation(task, BatchLoader(Points(2), batch_size=2, shuffle=False), device=CPU)()
     assert alone["val/error"] < whole["val/error"]
+
+
+def test_batches_count_by_what_their_figures_are_means_over():
+    """Means over the valid rows of batches make the mean over all valid rows."""
+    values, valid = torch.randn(12), torch.arange(12) % 5 > 1
+
+    def evaluate(rows):
+        kept = valid[rows]
+        return {"mean": values[rows][kept].mean(), COUNTED: kept.float().mean()}
+
+    accumulator = MeanOverSamples(evaluate)
+    for rows in torch.arange(12).split([5, 5, 2]):  # of the last nothing counts
+        accumulator.update(rows, len(rows))
+    assert accumulator.compute(SingleProcess()) == pytest.approx({"mean": float(values[valid].mean())}, rel=1e-5)

@@ -33,7 +33,7 @@ def test_real_sets_pair_without_orphans(real_data, name, layout, count, scenes, 
     assert radiometry.unit == unit
     grey = name == "sen12_gray_terrain"
     for pair in index.pairs[::5]:
-        sar, optical = open_pair(pair, radiometry, allow_gray_optical=grey)
+        sar, optical, _ = open_pair(pair, radiometry, allow_gray_optical=grey)
         assert sar.shape[:2] == optical.shape[:2] and optical.shape[2] == 3 and np.ptp(optical) > 0
     if grey:
         with pytest.raises(RsforgeError, match="1 band"):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rsforge.compat import ensure_torchvision
+from rsforge.engine.accumulator import COUNTED
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import MicroBatch
 from rsforge.engine.task import StepContext
@@ -236,3 +237,48 @@ def test_channels_are_taken_as_they_are_or_averaged():
     x = torch.rand(1, 3, 2, 2)
     assert in_channels(x, 3) is x
     torch.testing.assert_close(in_channels(x, 2), x.mean(1, keepdim=True).expand(-1, 2, -1, -1))
+
+
+class Painting(nn.Module):
+    """A generator that gives one picture whatever it is shown."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.picture = nn.Parameter(torch.zeros(1, channels, SIZE, SIZE, dtype=torch.float64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.picture + 0 * x.mean()
+
+
+@pytest.mark.parametrize("gan_loss", ["bce", "wgan-gp"])
+def test_pixels_without_data_have_no_part_in_any_term(gan_loss):
+    """Generators learn nothing there, and critics see nothing to tell images apart by."""
+    pictures = {"gen_AB": Painting(3), "gen_BA": Painting(1)}
+    judges = nets(critic_norm="instance") | pictures
+    content = lambda fake, real: F.avg_pool2d((fake - real).abs(), 3, 1, 1).mean()  # noqa: E731
+    task = CycleGanTask(judges, pools=ImagePools(0), weights=Weights(identity=1.0), gan_loss=gan_loss, content=content)
+    valid = torch.ones(2, 1, SIZE, SIZE, dtype=torch.bool)
+    valid[..., :10] = False
+    (x, y), shown = batch(), []
+    given = named((x.where(valid, -1), y.where(valid, -1))) | {"valid": valid}
+    judges["disc_Y"].register_forward_pre_hook(lambda _, seen: shown.append(seen[0].detach()))
+    turns = task.step(given, StepContext())
+    next(turns).loss.backward()
+    for net in pictures.values():
+        assert not net.picture.grad[..., :10].any() and net.picture.grad[..., 10:].all()
+    next(turns)
+    assert all(torch.equal(seen[..., :10], torch.full_like(seen[..., :10], -1)) for seen in shown[:3])
+    figures = task.evaluate(given)
+    expected = (given["optical"] - pictures["gen_AB"].picture)[..., 10:].abs().mean()
+    torch.testing.assert_close(figures["l1"], expected)
+    assert float(figures[COUNTED]) == pytest.approx(22 / 32)
+
+
+def test_a_mask_of_nothing_gives_the_figures_of_none():
+    task = CycleGanTask(nets(), pools=ImagePools(0), weights=Weights(content=0.0))
+    given = named(batch())
+    task.nets["gen_AB"].eval(), task.nets["gen_BA"].eval()
+    plain = task.evaluate(given)
+    masked = task.evaluate(given | {"valid": torch.ones(2, 1, SIZE, SIZE, dtype=torch.bool)})
+    for name, figure in plain.items():
+        torch.testing.assert_close(masked[name], figure, rtol=1e-5, atol=1e-6)

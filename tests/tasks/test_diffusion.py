@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from rsforge.engine.accumulator import COUNTED
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
@@ -274,3 +275,50 @@ def test_what_is_trained_is_what_is_named():
     assert list(task(network).modules()) == ["denoiser"] and len(task(network).groups()["denoiser"]) == 2
     job = task(network, trained={"beside": beside})
     assert job.modules() == {"beside": beside} and job.groups()["denoiser"] == list(beside.parameters())
+
+
+class Sheet(nn.Module):
+    """A denoiser that answers with what it has learnt for each place, whatever it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.answer = nn.Parameter(torch.zeros(1, 2, 4, 4))
+
+    def forward(self, x_t, t, context=None, condition=None):
+        return self.answer.expand_as(x_t)
+
+
+def test_cells_without_data_have_no_part_in_losses_and_figures():
+    network = Sheet()
+    job = DiffusionTask(
+        network, alphas_cumprod=TABLE, mean=torch.zeros(2, 1, 1), std=torch.ones(2, 1, 1), validation_draws=2
+    )
+    moments = torch.stack([torch.randn(3, 2, 4, 4), torch.full((3, 2, 4, 4), -6.0)], 1)
+    valid = torch.ones(3, 1, 8, 8, dtype=torch.bool)
+    valid[0, ..., :4], valid[1:, ..., :2] = False, False
+    batch = {"latents": moments, "valid": valid}
+    torch.manual_seed(2)
+    next(job.step(batch, StepContext())).loss.backward()
+    assert not network.answer.grad[..., 0].any() and network.answer.grad[..., 1:].all()
+    other = moments.clone()
+    other[..., 0] = 9
+    results = []
+    for given in (batch, {**batch, "latents": other}):
+        torch.manual_seed(2)
+        results.append(job.evaluate(given))
+    assert results[0].keys() == results[1].keys() and float(results[0][COUNTED]) == pytest.approx((2 + 3 + 3) / 12)
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+
+
+def test_a_mask_of_nothing_gives_the_losses_of_none():
+    job = DiffusionTask(
+        Sheet(), alphas_cumprod=TABLE, mean=torch.zeros(2, 1, 1), std=torch.ones(2, 1, 1), validation_draws=8
+    )
+    plain = {"latents": torch.randn(3, 2, 2, 4, 4)}
+    results = []
+    for batch in (plain, plain | {"valid": torch.ones(3, 1, 8, 8, dtype=torch.bool)}):
+        torch.manual_seed(2)
+        results.append({name: value for name, value in job.evaluate(batch).items() if name != COUNTED})
+    assert results[0].keys() == results[1].keys() and "loss_q4" in results[0]
+    for name, value in results[0].items():
+        torch.testing.assert_close(results[1][name], value)

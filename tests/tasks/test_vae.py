@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
+from rsforge.engine.accumulator import COUNTED
 from rsforge.engine.ema import NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.task import StepContext
 from rsforge.engine.train_step import TrainStep
-from rsforge.losses.elbo import kl_to_standard_normal
+from rsforge.losses.elbo import kl_to_standard_normal, sample_latent
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.tasks.vae import VaeTask
@@ -99,3 +100,44 @@ def test_evaluation_counts_samples_and_changes_nothing():
         whole = job.evaluate({"images": batch()})
     assert set(whole) == {"neg_elbo", "mse", "kl"} and all(v.ndim == 0 for v in whole.values())
     assert all(torch.equal(v, before[k]) for k, v in job.autoencoder.state_dict().items())
+
+
+def with_gaps():
+    """A batch whose images hold no data in some columns, 2 of 16 on average."""
+    images, valid = batch()[:8], torch.ones(8, 1, 16, 16, dtype=torch.bool)
+    valid[::2, ..., :4] = False
+    return {"images": images.where(valid, -1), "valid": valid}
+
+
+def test_pixels_without_data_have_no_part_in_the_loss():
+    """What is restored there, and what stands there, changes no bit; the rest weighs as it does in whole images."""
+    job, given = task(), with_gaps()
+    decode, made = job.autoencoder.decode, []
+    job.autoencoder.decode = lambda z: made.append(decode(z)) or made[-1]
+    torch.manual_seed(1)
+    turn = next(job.step(given, StepContext()))
+    (slope,) = torch.autograd.grad(turn.report["recon"], made[0])
+    assert not slope[~given["valid"].expand_as(slope)].any() and slope[given["valid"].expand_as(slope)].all()
+    valid = given["valid"].expand_as(slope)
+    expected = ((made[0] - given["images"])[valid] ** 2).sum() / slope.numel()
+    assert turn.report["mse"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@torch.no_grad()
+def test_held_out_figures_are_of_pixels_with_data():
+    job, given = task(), with_gaps()
+    job.autoencoder.eval()
+    torch.manual_seed(1)
+    figures = job.evaluate(given)
+    torch.manual_seed(1)
+    mu, logvar = job.autoencoder.encode(given["images"])
+    error = (job.autoencoder.decode(sample_latent(mu, logvar)) - given["images"]).square()
+    assert float(figures["mse"]) == pytest.approx(float(error[given["valid"].expand_as(error)].mean()), rel=1e-5)
+    assert float(figures[COUNTED]) == pytest.approx(0.875)
+    torch.manual_seed(1)
+    whole = job.evaluate({**given, "valid": torch.ones_like(given["valid"])})
+    torch.manual_seed(1)
+    plain = job.evaluate({"images": given["images"]})
+    assert {n: float(v) for n, v in whole.items() if n != COUNTED} == pytest.approx(
+        {n: float(v) for n, v in plain.items()}
+    )

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from rsforge.seeds import derive
 
 Moments = npt.NDArray[np.float32]
+Cells = npt.NDArray[np.bool_]
 
 _LAYOUT = "latents 2"  # raise it when the order or meaning of the rows changes
 _CHUNK = 1 << 24  # values held in float64 at once
@@ -54,24 +55,33 @@ class LatentDataset(Dataset[dict[str, Tensor]]):
         return {name: torch.from_numpy(np.array(values[index, view])) for name, values in self.arrays.items()}
 
 
-def latent_statistics(moments: Moments) -> tuple[Tensor, Tensor]:
+def latent_statistics(moments: Moments, valid: Cells | None = None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the sampled latents over images and views, in closed form.
 
     E[mu] and sqrt(Var[mu] + E[exp(logvar)]) by the law of total variance: ``(C, 1, 1)`` each for maps
-    ``(N, V, 2, C, H, W)``, ``(D,)`` for vectors ``(N, V, 2, D)``. The deviation is at least 1e-6.
+    ``(N, V, 2, C, H, W)``, ``(D,)`` for vectors ``(N, V, 2, D)``. The deviation is at least 1e-6. Of maps only the
+    cells count where ``valid`` ``(N, V, 1, H, W)`` is True.
     """
-    mean = _average(mu for mu, _ in _chunks(moments))
-    variance = _average((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _chunks(moments))
+    mean = _average((mu for mu, _ in _chunks(moments)), valid)
+    variance = _average(((mu - mean) ** 2 + np.exp(logvar) for mu, logvar in _chunks(moments)), valid)
     std = np.sqrt(variance).clip(1e-6)
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
-def draw_latents(moments: Moments, most: int, *, seed: int) -> Tensor:
-    """One draw each of at most ``most`` latents ``(n, *latent)``, evenly spread over images and views."""
-    chosen = torch.from_numpy(np.stack([moments[place] for place in spread_places(moments, most)]))
+def draw_latents(moments: Moments, most: int, *, seed: int, valid: Cells | None = None) -> Tensor:
+    """One draw each of at most ``most`` latents ``(n, *latent)``, evenly spread over images and views.
+
+    Cells where ``valid`` ``(N, V, 1, H, W)`` is False are the mean of the others.
+    """
+    places = spread_places(moments, most)
+    chosen = torch.from_numpy(np.stack([moments[place] for place in places]))
     mu, logvar = chosen.unbind(1)
     noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(derive(seed, "latents drawn")))
-    return mu + torch.exp(0.5 * logvar) * noise
+    latents = mu + torch.exp(0.5 * logvar) * noise
+    if valid is None:
+        return latents
+    known = torch.from_numpy(np.stack([valid[place] for place in places]))
+    return latents.where(known, latent_statistics(moments, valid)[0])
 
 
 def spread_places(moments: Moments, most: int) -> list[tuple[int, int]]:
@@ -88,13 +98,17 @@ def _chunks(moments: Moments) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDA
         yield part[:, :, 0], part[:, :, 1]
 
 
-def _average(chunks: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def _average(chunks: Iterable[npt.NDArray[np.float64]], valid: Cells | None) -> npt.NDArray[np.float64]:
     """Per channel ``(C, 1, 1)`` of ``(n, V, C, H, W)``, per dimension ``(D,)`` of ``(n, V, D)``."""
     total = np.float64(0)
-    weight = 0
+    weight = row = 0
     for chunk in chunks:
         axes = (0, 1, *range(3, chunk.ndim))
-        total = total + chunk.sum(axis=axes)
-        weight += chunk.size // chunk.shape[2]
-    average: npt.NDArray[np.float64] = (total / weight).reshape(-1, *[1] * (chunk.ndim - 3))
+        if valid is None:
+            counted, weight = chunk, weight + chunk.size // chunk.shape[2]
+        else:
+            cells = valid[row : row + len(chunk)]
+            counted, weight = chunk * cells, weight + int(cells.sum())
+        total, row = total + counted.sum(axis=axes), row + len(chunk)
+    average: npt.NDArray[np.float64] = (total / max(weight, 1)).reshape(-1, *[1] * (chunk.ndim - 3))
     return average

@@ -20,15 +20,24 @@ def error_of_mean(draws: Tensor, truth: Tensor) -> Tensor:
     return (draws.mean(1) - truth).abs().mean(1)
 
 
-def rank_correlations(spread: Tensor, error: Tensor) -> Column:
+def rank_correlations(spread: Tensor, error: Tensor, valid: Tensor | None = None) -> Column:
     """Spearman's rank correlation of ``(B, H, W)`` and ``(B, H, W)`` over the pixels of each image: ``(B,)``.
 
-    From -1 to 1; above 0 the error is larger where the spread is. NaN where either is the same at every pixel.
+    From -1 to 1; above 0 the error is larger where the spread is. NaN where either is the same at every pixel. With
+    ``valid`` ``(B, 1, H, W)`` only the pixels count where it is True.
     """
+    rows = list(zip(spread, error, strict=True))
+    if valid is not None:
+        rows = [(x[mask[0]], y[mask[0]]) for (x, y), mask in zip(rows, valid, strict=True)]
+    return np.array([_correlate_ranks(x.flatten().cpu().numpy(), y.flatten().cpu().numpy()) for x, y in rows])
+
+
+def _correlate_ranks(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> float:
     from scipy.stats import spearmanr
 
-    rows = zip(spread.flatten(1).cpu().numpy(), error.flatten(1).cpu().numpy(), strict=True)
-    return np.array([np.nan if np.ptp(x) == 0 or np.ptp(y) == 0 else spearmanr(x, y).statistic for x, y in rows])
+    if not x.size or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return np.nan
+    return float(spearmanr(x, y).statistic)
 
 
 def spread_to_error(draws: Tensor, truth: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rsforge.compat import ensure_torchvision
@@ -19,25 +20,43 @@ EDGE = 5
 LEAST_SAMPLES = 4  # of each dimension, to tell their correlations
 
 
-def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of images ``(B, C, H, W)`` in [-1, 1]: ``(B,)``, inf when equal."""
+def psnr(x: Tensor, y: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Peak signal-to-noise ratio in dB of images ``(B, C, H, W)`` in [-1, 1]: ``(B,)``, inf when equal.
+
+    With ``valid`` ``(B, 1, H, W)`` images are alike where it is False, and only the pixels where it is True count.
+    """
     ensure_torchvision()
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
     ratio: Tensor = peak_signal_noise_ratio(x.float(), y.float(), data_range=WIDTH, reduction="none", dim=(1, 2, 3))
-    return ratio
+    return ratio if valid is None else ratio + 10 * valid.flatten(1).float().mean(1).log10()
 
 
-def ssim(x: Tensor, y: Tensor) -> Tensor:
+def ssim(x: Tensor, y: Tensor, valid: Tensor | None = None) -> Tensor:
     """Structural similarity of ``(B, C, H, W)`` in [-1, 1], 6 pixels a side or more: ``(B,)`` up to 1.
 
     Measured in [0, 1], as its luminance term asks for; Gaussian window of 11 pixels, sigma 1.5. The mean is over the
     pixels that have the whole window inside the image, as in the authors' reference; images below 11 pixels have none,
-    and are mirrored at their edges. Wang et al. 2004, Eq. 13.
+    and are mirrored at their edges. With ``valid`` ``(B, 1, H, W)`` it is over those whose whole window is True, and
+    over all that are True where no window is. Wang et al. 2004, Eq. 13.
     """
     local = local_ssim((x.float() + 1) / 2, (y.float() + 1) / 2)
-    whole = local[..., EDGE:-EDGE, EDGE:-EDGE] if min(x.shape[-2:]) > 2 * EDGE else local
-    return whole.flatten(1).mean(1)
+    if valid is not None:
+        return _mean_over_windows(local, valid)
+    return _take_inside(local).flatten(1).mean(1)
+
+
+def _take_inside(local: Tensor) -> Tensor:
+    """The pixels that have the whole window inside the image, or all where it is too small for one."""
+    return local[..., EDGE:-EDGE, EDGE:-EDGE] if min(local.shape[-2:]) > 2 * EDGE else local
+
+
+def _mean_over_windows(local: Tensor, valid: Tensor) -> Tensor:
+    gaps = (~valid).to(local)
+    whole = _take_inside(F.max_pool2d(gaps, 2 * EDGE + 1, stride=1, padding=EDGE) == 0)
+    inside = whole.where(whole.flatten(1).any(1)[:, None, None, None], _take_inside(valid))
+    kept = _take_inside(local).mean(1, keepdim=True) * inside
+    return kept.flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
 
 
 def local_ssim(x: Tensor, y: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from rsforge.data.views.settle import Request, Settled, settle_view
 from rsforge.data.views.view import PairViews, View
 from rsforge.recipes.console import Console
 from rsforge.settings.views import PERCENTILE, PairViewSettings, ViewSettings
+from rsforge.wording import agree, count_noun
 
 VIEW = "view"
 VIEWS = "views"
@@ -50,6 +51,13 @@ def settle_pairs(
     of_optical = settle_view(optical, _request(data, data.bands, stored.optical), "optical")
     _say(of_optical, "optical", console)
     return PairViews(of_sar.view, of_optical.view)
+
+
+def say_gaps(gaps: Sequence[bool], noun: str, console: Console) -> None:
+    """Say how many images or pairs hold no data in some pixels, and what that means."""
+    if count := sum(gaps):
+        some = f"{count} of {count_noun(len(gaps), noun)} {agree(count, 'holds', 'hold')} no data in some pixels"
+        console.say(f"gaps       {some}: black, and not counted by losses and figures of images")
 
 
 def _request(data: ViewSettings, bands: tuple[str, ...], stored: View) -> Request:

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.accumulator import COUNTED, MeanOverSamples
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.adversarial import GanLoss, critic_loss, generator_loss, gradient_penalty
+from rsforge.losses.gaps import NoGaps, find_gaps
 from rsforge.losses.perceptual import no_perceptual
 from rsforge.metrics.image import psnr, ssim
 from rsforge.tasks.image_pool import ImagePools
@@ -47,7 +48,8 @@ class CycleGanTask:
 
     A batch holds ``sar`` (x) ``(B, C, H, W)`` and ``optical`` (y) ``(B, 3, H, W)`` in [-1, 1]. Where it is
     ``paired``, critics see the source before the target, and L1 and ``content`` hold ``gen_AB(x)`` to y; where not,
-    none of the three.
+    none of the three. Where pixels of some images hold no data it holds ``valid`` ``(B, 1, H, W)``, False where either
+    image of an item has none: critics see the true image there on both sides, and no term tells images apart by it.
     ``matched`` says whether held-out images are true pairs, for all figures but ``cycle`` need them.
     Zhu et al. 2017, Eq. 3 and section 5.2; Isola et al. 2017, Eq. 4.
     """
@@ -74,9 +76,12 @@ class CycleGanTask:
         return {g: list(chain.from_iterable(self.nets[n].parameters() for n in names)) for g, names in GROUPS.items()}
 
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
-        pair = x, y = batch["sar"], batch["optical"]
-        fakes = fake_x, fake_y = self.nets["gen_BA"](y), self.nets["gen_AB"](x)
-        terms = self._adversarial(pair, fakes) | self._cycle(pair, fakes) | self._supervised_terms(pair, fake_y)
+        pair, gaps = (batch["sar"], batch["optical"]), find_gaps(batch)
+        x, y = pair
+        fakes = self.nets["gen_BA"](y), self.nets["gen_AB"](x)
+        shown = fake_x, fake_y = gaps.fill(fakes[0], x), gaps.fill(fakes[1], y)
+        terms = self._adversarial(pair, shown) | self._cycle(pair, fakes, gaps)
+        terms |= self._supervised_terms(pair, fake_y, gaps)
         total = sum((weight * term for weight, term in terms.values()), x.new_zeros(()))
         yield Turn("generators", total, _figures(terms) | {"Total_G_Loss": total})
         fake_x, fake_y = fake_x.detach(), fake_y.detach()
@@ -97,15 +102,15 @@ class CycleGanTask:
         }
         return {name: (1.0, generator_loss(self.gan_loss, fake)) for name, fake in logits.items()}
 
-    def _cycle(self, pair: Pair, fakes: Pair) -> Terms:
+    def _cycle(self, pair: Pair, fakes: Pair, gaps: NoGaps) -> Terms:
         (x, y), (fake_x, fake_y) = pair, fakes
         weight = self.weights.cycle
         if not weight:
             return {}
         back = {"G_Loss_Cycle_A": (self.nets["gen_BA"](fake_y), x), "G_Loss_Cycle_B": (self.nets["gen_AB"](fake_x), y)}
-        return {name: (weight, F.l1_loss(*both)) for name, both in back.items()}
+        return {name: (weight, F.l1_loss(gaps.fill(made, image), image)) for name, (made, image) in back.items()}
 
-    def _supervised_terms(self, pair: Pair, fake_y: Tensor) -> Terms:
+    def _supervised_terms(self, pair: Pair, fake_y: Tensor, gaps: NoGaps) -> Terms:
         """What holds the generators to images that are there."""
         x, y = pair
         weights, terms = self.weights, Terms()
@@ -116,7 +121,7 @@ class CycleGanTask:
         if weights.identity:
             for name, net, image, other in (("A", "gen_BA", x, y), ("B", "gen_AB", y, x)):
                 kept = self.nets[net](in_channels(image, other.shape[1]))
-                terms[f"G_Loss_Identity_{name}"] = weights.identity, F.l1_loss(kept, image)
+                terms[f"G_Loss_Identity_{name}"] = weights.identity, F.l1_loss(gaps.fill(kept, image), image)
         return terms
 
     def _critic_loss(self, name: str, source: Tensor, target: Tensor, fake: Tensor, slot: int) -> Tensor:
@@ -133,19 +138,22 @@ class CycleGanTask:
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
         """``cycle_A``, ``cycle_B`` and their mean ``cycle``; where images match, of ``gen_AB(x)``: ``l1``, ``psnr_db``,
         ``ssim``, ``content`` where it has a weight, and ``score``, L1 and content as they are weighted."""
-        x, y = batch["sar"], batch["optical"]
+        x, y, gaps = batch["sar"], batch["optical"], find_gaps(batch)
         fake_x, fake_y = self.nets["gen_BA"](y).to(y), self.nets["gen_AB"](x).to(x)
         there, back = self.nets["gen_AB"](fake_x), self.nets["gen_BA"](fake_y)
-        ways = {"cycle_A": F.l1_loss(back, x), "cycle_B": F.l1_loss(there, y)}
+        back, there = gaps.fill(back, x), gaps.fill(there, y)
+        ways = {"cycle_A": gaps.over_valid(F.l1_loss(back, x)), "cycle_B": gaps.over_valid(F.l1_loss(there, y))}
         figures = ways | {"cycle": (ways["cycle_A"] + ways["cycle_B"]) / 2}
-        return figures | (self._likeness(fake_y, y) if self.matched else {})
+        likeness = self._likeness(gaps.fill(fake_y, y), y, gaps) if self.matched else {}
+        return gaps.name_share(COUNTED) | figures | likeness
 
-    def _likeness(self, fake_y: Tensor, y: Tensor) -> dict[str, Tensor]:
-        figures = {"l1": F.l1_loss(fake_y, y)}
+    def _likeness(self, fake_y: Tensor, y: Tensor, gaps: NoGaps) -> dict[str, Tensor]:
+        figures = {"l1": gaps.over_valid(F.l1_loss(fake_y, y))}
         if self.weights.content:
-            figures["content"] = self.content(fake_y, y)
+            figures["content"] = gaps.over_valid(self.content(fake_y, y))
         score = sum((getattr(self.weights, name) * figure for name, figure in figures.items()), y.new_zeros(()))
-        return figures | {"score": score, "psnr_db": psnr(fake_y, y).mean(), "ssim": ssim(fake_y, y).mean()}
+        figures |= {"score": score, "psnr_db": gaps.average(psnr(fake_y, y, gaps.valid))}
+        return figures | {"ssim": gaps.average(ssim(fake_y, y, gaps.valid))}
 
 
 def _figures(terms: Terms) -> dict[str, Tensor]:

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rsforge.engine.accumulator import COUNTED
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.denoising import variance_of_mean, weighted_mse
 from rsforge.losses.elbo import sample_latent
+from rsforge.losses.gaps import NoGaps, find_latent_gaps
 from rsforge.models.conditioning import UNCONDITIONAL, Conditioning
 from rsforge.models.interfaces import Denoiser
 from rsforge.noise.gaussian_denoiser import ClosedForm, denoise_standard
@@ -62,7 +64,8 @@ class DiffusionTask:
     under their names in checkpoints; without it the denoiser alone. ``closed_forms`` are denoisers without a network,
     whose losses stand beside the network's under their names; ``closed_forms_of(batch)`` know more of a batch, such as
     its captions. Validation asks every latent at ``validation_draws`` timesteps: one from the whole table, or two from
-    each of half as many equal parts (``ValueError`` for another odd number).
+    each of half as many equal parts (``ValueError`` for another odd number). Where a batch holds ``valid``
+    ``(B, 1, H, W)``, cells of maps count whose pixels all hold data.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ class DiffusionTask:
         """Latents at random timesteps, and what the network says of them, some of its inputs left out."""
         noisy = self._diffuse(self.moments_of(batch), self.draw_timesteps, self.noise_offset)
         inputs = self.conditioning.drop(self.conditioning.select(self.inputs_of(batch)))
-        return noisy, self._predict(noisy, inputs)
+        return noisy, find_latent_gaps(batch, noisy.x_0).fill(self._predict(noisy, inputs), noisy.wanted)
 
     def loss(self, noisy: Noisy, output: Tensor) -> Tensor:
         """The weighted squared error of an answer, a scalar."""
@@ -128,19 +131,24 @@ class DiffusionTask:
         into quarters of the timesteps, from the least noise to the most, also the losses of each, ``_q1`` to ``_q4``.
         """
         moments, inputs = self.moments_of(batch), self.conditioning.select(self.inputs_of(batch))
+        gaps = find_latent_gaps(batch, moments[:, 0])
+
+        def compare(answer: Tensor, noisy: Noisy) -> Tensor:
+            return gaps.over_valid_of_each(weighted_mse(gaps.fill(answer, noisy.wanted), noisy.wanted))
+
         losses: list[Tensor] = []
         closed_forms = {**self.closed_forms, **self.closed_forms_of(batch)}
         others: dict[str, list[Tensor]] = {name: [] for name in closed_forms}
         for noisy in self.draw_noisy(moments):
-            losses.append(weighted_mse(self._predict(noisy, inputs), noisy.wanted))
+            losses.append(compare(self._predict(noisy, inputs), noisy))
             for name, closed_form in closed_forms.items():
                 answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
-                others[name].append(weighted_mse(answer, noisy.wanted))
-        figures: dict[str, Tensor] = {}
+                others[name].append(compare(answer, noisy))
+        figures = gaps.name_share(COUNTED)
         for name, own in {"loss": losses, **others}.items():
-            figures |= {name: torch.stack(own).mean(), **_by_quarter(name, own)}
+            figures |= {name: gaps.average(torch.stack(own)), **_by_quarter(name, own, gaps)}
         if self.validation_draws > 1:
-            figures["loss_variance"] = variance_of_mean(torch.stack(losses)).mean()
+            figures["loss_variance"] = gaps.average(variance_of_mean(torch.stack(losses)))
         return figures
 
     def draw_noisy(self, moments: Tensor) -> Iterator[Noisy]:
@@ -176,10 +184,10 @@ def name_by_quarter(name: str) -> tuple[str, ...]:
     return (name, *(f"{name}_q{k + 1}" for k in range(QUARTERS)))
 
 
-def _by_quarter(name: str, losses: list[Tensor]) -> dict[str, Tensor]:
+def _by_quarter(name: str, losses: list[Tensor], gaps: NoGaps) -> dict[str, Tensor]:
     """The mean of each quarter of losses that are in the order of timesteps, two of each part of the table."""
     if len(losses) % (2 * QUARTERS):
         return {}
     share = len(losses) // QUARTERS
-    parts = [torch.stack(losses[k * share : (k + 1) * share]).mean() for k in range(QUARTERS)]
+    parts = [gaps.average(torch.stack(losses[k * share : (k + 1) * share])) for k in range(QUARTERS)]
     return dict(zip(name_by_quarter(name)[1:], parts, strict=True))

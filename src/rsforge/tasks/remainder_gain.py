@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rsforge.engine.accumulator import MeanOverSamples
 from rsforge.engine.distributed import SingleProcess
+from rsforge.losses.gaps import find_latent_gaps
 from rsforge.models.gaussian_path import GAINS, GaussianPath
 from rsforge.tasks.diffusion import DiffusionTask
 
@@ -33,8 +34,10 @@ class RemainderGain:
         moments = self.task.moments_of(batch)
         sums = torch.zeros(2, len(moments), GAINS, device=moments.device)
         rows = torch.arange(len(moments), device=moments.device)
+        gaps = find_latent_gaps(batch, moments[:, 0])
         for noisy in self.task.draw_noisy(moments):
             closed_form, added = self.path.split(noisy.x_t, noisy.t)
+            closed_form, added = gaps.fill(closed_form, noisy.wanted), gaps.fill(added, torch.zeros_like(added))
             left, added = (noisy.wanted - closed_form).flatten(1).float(), added.flatten(1).float()
             part = noisy.t * GAINS // len(self.path.table)
             sums[:, rows, part] += torch.stack([(left * added).mean(1), added.square().mean(1)])

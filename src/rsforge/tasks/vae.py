@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from rsforge.engine.accumulator import MeanOverSamples
+from rsforge.engine.accumulator import COUNTED, MeanOverSamples
 from rsforge.engine.task import StepContext, Turn
 from rsforge.losses.elbo import (
     beta_at,
@@ -18,6 +18,7 @@ from rsforge.losses.elbo import (
     negative_elbo,
     sample_latent,
 )
+from rsforge.losses.gaps import find_gaps
 from rsforge.losses.perceptual import no_perceptual
 from rsforge.models.interfaces import Autoencoder
 
@@ -28,7 +29,8 @@ KlMode = Literal["capacity", "free_bits"]
 class VaeTask:
     """Reconstruction by mean squared error and a perceptual distance, plus the KL held at its target.
 
-    A batch holds ``images`` ``(B, C, H, W)`` in [-1, 1]. ``perceptual(x, y)`` is a scalar. ``kl_target`` nats (0 is
+    A batch holds ``images`` ``(B, C, H, W)`` in [-1, 1] and, where some pixels hold no data, ``valid``
+    ``(B, 1, H, W)``: those count as restored without error. ``perceptual(x, y)`` is a scalar. ``kl_target`` nats (0 is
     off) are kept by a capacity penalty or as free bits, with a weight that rises over ``kl_warmup`` epochs. With
     ``kl_per_pixel`` that weight is divided by the numbers of an image, over which the reconstruction is a mean.
     """
@@ -59,7 +61,7 @@ class VaeTask:
     def step(self, batch: Batch, context: StepContext) -> Generator[Turn]:
         images = batch["images"]
         mu, logvar = self.autoencoder.encode(images)
-        restored = self.autoencoder.decode(sample_latent(mu, logvar)).float()
+        restored = find_gaps(batch).fill(self.autoencoder.decode(sample_latent(mu, logvar)).float(), images)
         mse = (restored - images).square().mean()
         distance = self.perceptual(restored, images)
         recon = mse + self.perceptual_weight * distance
@@ -81,10 +83,15 @@ class VaeTask:
         return MeanOverSamples(self.evaluate)
 
     def evaluate(self, batch: Batch) -> Mapping[str, Tensor]:
-        """``neg_elbo`` in nats per dimension, whatever the weights; ``mse``; ``kl`` in nats per image."""
-        images = batch["images"]
+        """``neg_elbo`` in nats per dimension, whatever the weights; ``mse``; ``kl`` in nats per image.
+
+        Pixels without data are no dimensions, and images count by their pixels with data.
+        """
+        images, gaps = batch["images"], find_gaps(batch)
         mu, logvar = self.autoencoder.encode(images)
-        restored = self.autoencoder.decode(sample_latent(mu, logvar)).float()
+        restored = gaps.fill(self.autoencoder.decode(sample_latent(mu, logvar)).float(), images)
         mse, kl = (restored - images).square().flatten(1).mean(1), kl_to_standard_normal(mu, logvar)
-        bound = negative_elbo(mse, kl, images[0].numel())
-        return {"neg_elbo": bound.mean(), "mse": mse.mean(), "kl": kl.mean()}
+        mse = gaps.over_valid_of_each(mse)
+        bound = negative_elbo(mse, gaps.over_valid_of_each(kl), images[0].numel())
+        means = {"neg_elbo": bound, "mse": mse, "kl": kl}
+        return gaps.name_share(COUNTED) | {name: gaps.average(values) for name, values in means.items()}

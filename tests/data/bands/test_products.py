@@ -97,3 +97,37 @@ def test_numbers_of_sentinel_2_lose_1000_where_the_product_says_so_and_0_is_no_d
         assert not read.valid[0].any() and read.valid[1:].all()
         with open_raster(path) as raster:
             assert raster.metadata.offsets == [offset] * 3  # which patches keep
+
+
+LEVEL1 = "LC08_L1TP_190024_20200518_20200820_02_T1"
+
+
+def write_level1(folder, *, metadata=True):
+    """A set of three bands of numbers 10000 and 0, and its metadata."""
+    for band in (2, 3, 4):
+        write(folder / f"{LEVEL1}_B{band}.TIF", np.array([[0, 10000]] * 4, np.uint16)[..., None])
+    lines = [f"  REFLECTANCE_{what}_BAND_{band} = {value}" for band in (2, 3, 4)
+             for what, value in (("MULT", 1e-5 * band), ("ADD", -0.1))]  # fmt: skip
+    if metadata:
+        (folder / f"{LEVEL1}_MTL.txt").write_text("GROUP = LEVEL1\n" + "\n".join(lines) + "\nEND\n")
+    return folder / f"{LEVEL1}_{{B2,B3,B4}}.TIF"
+
+
+def test_numbers_of_level_1_are_reflectance_by_the_metadata_beside_them(tmp_path):
+    path = write_level1(tmp_path)
+    read = read_view(path, View(), "optical")
+    assert read.values[0, 1] == pytest.approx([0.3, 0.2, 0.1], abs=1e-6)  # red, green, blue
+    assert not read.valid[:, 0].any() and read.valid[:, 1].all()
+    notes = settle_view([path], Request(), "optical").notes
+    assert any("scale 2e-05 and offset -0.1" in note for note in notes) and not any("Level 1" in note for note in notes)
+    thermal = write(tmp_path / f"{LEVEL1}_B10.TIF", np.full((4, 4, 1), 9, np.uint16))
+    assert read_info(thermal).meanings[0].scale == 1 and read_info(thermal).nodata is None
+    (tmp_path / f"{LEVEL1}_MTL.txt").write_text("REFLECTANCE_MULT_BAND_2 = 2.0E-05\nREFLECTANCE_ADD_BAND_2 = much\n")
+    assert find_scale(str(tmp_path / f"{LEVEL1}_B2.TIF"), None, "uint16") is None
+
+
+def test_numbers_of_level_1_without_metadata_are_named(tmp_path):
+    path = write_level1(tmp_path, metadata=False)
+    assert read_info(path).meanings[0].scale == 1
+    (said,) = (note for note in settle_view([path], Request(), "optical").notes if "Level 1" in note)
+    assert said.endswith(f"not as reflectance: {LEVEL1}_MTL.txt is not beside them (1 product)")

@@ -174,5 +174,17 @@ def test_commas_are_decimals_where_the_numbers_are_too_many_otherwise():
     assert meanings.scale == pytest.approx([5e-5, 1e-4, 2e-4]) and meanings.fill == -9999
     assert meanings.valid_range == (0.5, 9999)
     assert read_meanings({"wavelength": "400,500,600"}, 3).wavelength_nm.tolist() == [400, 500, 600]
-    with pytest.raises(UnreadableError, match="there are 6 for 3 bands"):
-        read_meanings({"wavelength": "400,5,410,5,420,5"}, 3)  # which commas separate is not to be seen
+
+
+def test_commas_that_may_separate_or_not_are_refused_with_what_tells_them():
+    said = {"wavelength": "400,5,410,5,420,5"}  # which commas separate is not to be seen
+    with pytest.raises(UnreadableError, match="there are 6 for 3 bands; if half of its commas are decimals") as refused:
+        read_meanings(said, 3)
+    assert "write points for these (400.5,410.5), or blanks between the numbers" in str(refused.value)
+    for text in ("400.5,410.5,420.5", "400,5 410,5 420,5"):
+        assert read_meanings({"wavelength": text}, 3).wavelength_nm.tolist() == [400.5, 410.5, 420.5]
+    with pytest.raises(UnreadableError, match="2 numbers; if half"):
+        read_meanings({"data gain values": "0,5,0,7"}, 2)
+    for other in ("400,410,420,430", "1.5,2,3.5,4,5,6"):
+        with pytest.raises(UnreadableError, match=r"for 3 bands$"):
+            read_meanings({"wavelength": other}, 3)

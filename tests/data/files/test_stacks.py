@@ -27,6 +27,8 @@ def stack(*names: str) -> tuple[list[str], list[str]]:
         ([f"P_B{n}.tif" for n in ("11", "8A", "02", "08", "09")], "P_{B02,B08,B8A,B09,B11}.tif"),
         (["VH/a.tif", "VV/a.tif"], "{VV,VH}/a.tif"),
         (["vv/a_vv.png", "vh/a_vh.png"], "{vv,vh}/a_{vv,vh}.png"),
+        (["s1_vh/a.tif", "s1_vv/a.tif"], "s1_{vv,vh}/a.tif"),
+        (["hh_tiles/a_hh.tif", "hv_tiles/a_hv.tif"], "{hh,hv}_tiles/a_{hh,hv}.tif"),
         (["S/B02.tif", "S/B03.tif"], "S/{B02,B03}.tif"),
         (["s1a-iw-grd-vv-1-001-cog.tiff", "s1a-iw-grd-vh-1-002-cog.tiff"], "s1a-iw-grd-{vv,vh}-1-{001,002}-cog.tiff"),
         (["R10m/T_B04_10m.jp2", "R20m/T_B05_20m.jp2"], "{R10m,R20m}/T_{B04_10m,B05_20m}.jp2"),
@@ -98,3 +100,9 @@ def test_a_single_file_among_sets_is_a_set_that_lacks_a_band():
 )
 def test_names_that_only_look_like_bands_are_images(names):
     assert stack(*names) == (names, [])
+
+
+def test_folders_of_other_words_or_names_stay_apart():
+    for names in (["s1_vv/a.tif", "s2_vh/a.tif"], ["s1_vv/a.tif", "s1_vh/b.tif"], ["hh_vh_x/a.tif", "vv_vh_x/a.tif"]):
+        assert stack(*names) == (names, [])
+    assert stack("s1_vv/a_vv.tif", "s1_vv/a_hh.tif") == (["s1_vv/a_vv.tif", "s1_vv/a_hh.tif"], [])

@@ -1,16 +1,20 @@
-"""Masks in files beside GeoTIFFs are heeded as GDAL heeds them."""
+"""Masks in files beside rasters are heeded as GDAL heeds them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
+from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.data.io.native_output import silence_libraries
 from rsforge.data.io.rasters import open_raster, read_info, read_raster
 from rsforge.data.io.windows import Window
 from rsforge.data.views.colours import read_colours
 from rsforge.data.views.settle import Request, settle_view
+from rsforge.data.views.view import View
+from rsforge.errors import RsforgeError
 from tests.worlds.rasters import ramp, unreadable_reason, write
 
 
@@ -65,3 +69,54 @@ def test_masks_are_not_resampled(tmp_path):
     write_masked(tmp_path / "b.tif", gcps=points, transform=None)
     with pytest.raises(Exception, match="not resampled"), open_raster(tmp_path / "b.tif", onto=onto):
         pass
+
+
+def lay_mask(path, inside):
+    """A mask beside a picture, in the form of GDAL's."""
+    mask = write(path.with_name(f"{path.name}.msk"), inside[..., None].astype(np.uint8) * 255, crs=None, transform=None)
+    with silence_libraries(), rasterio.open(mask, "r+") as target:
+        target.update_tags(INTERNAL_MASK_FLAGS_1="2")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth"), [(".png", "uint8"), (".png", "uint16"), (".jpg", "uint8"), (".bmp", "uint8")]
+)
+def test_masks_beside_pictures_are_those_of_gdal(tmp_path, suffix, depth):
+    path, inside = tmp_path / f"a.{suffix}", np.arange(48).reshape(6, 8) % 7 > 1
+    if depth == "uint16":
+        with silence_libraries(), rasterio.open(path, "w", "PNG", 8, 6, 3, dtype=depth) as target:
+            target.write(np.moveaxis(ramp(6, 8, 3, depth) * 400, -1, 0))
+    else:
+        Image.fromarray(ramp(6, 8, 3, depth) + 1).save(path)
+    lay_mask(path, inside)
+    read = read_raster(path)
+    with silence_libraries(), rasterio.open(path) as source:
+        assert np.array_equal(read.valid, source.dataset_mask() > 0) and np.array_equal(read.valid, inside)
+    with open_raster(path) as raster:
+        assert np.array_equal(raster.read(Window(1, 2, 3, 5)).valid, inside[1:4, 2:7]) and raster.info.mask_beside
+    pixels = read_colours(path, View(span=(0, 65535)) if depth == "uint16" else View())
+    assert not pixels[~inside].any() and pixels[inside].any(axis=-1).sum() >= inside.sum() - 1
+
+
+def test_masks_beside_pictures_are_rotated_with_them(tmp_path):
+    exif, inside = Image.Exif(), np.arange(48).reshape(6, 8) % 7 > 1
+    exif[0x0112] = 6
+    Image.fromarray(ramp(6, 8, 3, "uint8") + 1).save(tmp_path / "a.png", exif=exif)
+    lay_mask(tmp_path / "a.png", inside)
+    read = read_raster(tmp_path / "a.png")
+    assert read.values.shape == (8, 6, 3) and np.array_equal(read.valid, np.rot90(inside, -1))
+    (tmp_path / "a.png.msk").write_bytes(b"no TIFF")
+    assert "its mask a.png.msk cannot be read" in unreadable_reason(tmp_path / "a.png")
+
+
+def test_a_tile_is_known_by_its_mask_too(tmp_path):
+    """Pictures that differ in their masks alone are no copies, and a changed mask is a changed image."""
+    for name in ("a.png", "b.png"):
+        Image.fromarray(ramp(6, 8, 3, "uint8")).save(tmp_path / name)
+    lay_mask(tmp_path / "b.png", np.arange(48).reshape(6, 8) % 7 > 1)
+    tiles = scan(tmp_path).tiles
+    assert [(tile.name, tile.gaps) for tile in tiles] == [("a.png", False), ("b.png", True)]
+    samples = TileDataset(tiles, image_size=6, seed=0, keep_bytes=0)
+    lay_mask(tmp_path / "b.png", np.ones((6, 8), bool))
+    with pytest.raises(RsforgeError, match="changed since"):
+        samples[0, 1]

@@ -20,7 +20,8 @@ from rsforge.data.names.modality_words import (
     [("s1", SAR, ""), ("s2_30", OPTICAL, "30"), ("S1_7", SAR, "7"), ("SAR-Intensity", SAR, "Intensity"),
      ("PS-RGB", OPTICAL, ""), ("sar_images", SAR, "images"), ("rgb_images", OPTICAL, "images"), ("opt", OPTICAL, ""),
      ("ROIs1158_spring_s1", SAR, "ROIs1158_spring"), ("Sentinel-2", OPTICAL, ""), ("labels", None, "labels"),
-     ("saratoga", None, "saratoga"), ("sar_rgb", None, "sar_rgb")],
+     ("saratoga", None, "saratoga"), ("sar_rgb", None, "sar_rgb"),
+     ("{VV,VH}", SAR, ""), ("s1_{vv,vh}", SAR, ""), ("s1_30_{vv,vh}", SAR, "30"), ("{vv,vh}_tiles", SAR, "tiles")],
 )  # fmt: skip
 def test_folders_tell_their_modality_by_whole_words(name, modality, key):
     assert modality_of_folder(name) == modality and key_of_folder(name) == key

@@ -87,3 +87,23 @@ def test_windows_are_of_the_size_that_name_or_header_says(tmp_path):
     assert find_window(NamedPlace("s", 64, 0), tmp_path / "a.png") == Window(64, 0, 32, 32)
     assert find_window(NamedPlace("s", 64, 0), tmp_path / "none.png") is None
     assert find_window(NamedPlace("s"), tmp_path / "a.png") is None
+
+
+@pytest.mark.parametrize("form", ["{s}_patch_{n}", "{s}_tile{n:04d}", "{s}-crop-{n}", "{s}_CHIP_{n}"])
+def test_counted_patches_of_several_scenes_tell_these(form):
+    names = [form.format(s=scene, n=n) + ".png" for scene in ("north", "2020_south") for n in range(4)]
+    places, titles = find_places(names)
+    assert titles == ["SCENE_patch_N"] and {place.scene for place in places.values()} == {"north", "2020_south"}
+    assert all(place.row is None for place in places.values())
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"dataset_patch_{n}.png" for n in range(8)],  # one word before all numbers
+        [f"scene{n}_patch_0.png" for n in range(8)],  # a patch of each
+        [f"class_patch_{n}.png" for n in range(4)] + [f"img_patch_{n}.png" for n in range(4)],
+    ],
+)
+def test_counted_patches_that_tell_no_scenes(names):
+    assert find_places(names) == ({}, [])

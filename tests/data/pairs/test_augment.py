@@ -66,3 +66,27 @@ def test_noise_has_the_deviation_that_is_asked_for():
     plain = torch.zeros(3, 200, 200)
     _, optical = augment_pair(plain[:1], plain, Strengths(noise=0.05), torch.Generator().manual_seed(0))
     assert optical.std().item() == pytest.approx(0.1, rel=0.02)  # of [-1, 1], which is two units wide
+
+
+class Masked(Pairs):
+    """The same, without data at the left and black there."""
+
+    has_gaps = True
+
+    def valid(self, key):
+        mask = torch.ones(1, 16, 16, dtype=torch.bool)
+        mask[..., :4] = False
+        return mask
+
+    def __getitem__(self, key):
+        return torch.ones(1, 16, 16).where(self.valid(key), -1), self.image
+
+
+def test_masks_turn_with_the_images_and_leave_out_what_was_mixed():
+    data = AugmentedPairs(Masked(), Strengths(rotate_deg=40), seed=1)
+    for epoch in range(3):
+        sar, mask = data[epoch, 0][0], data.valid((epoch, 0))
+        assert mask.dtype == torch.bool and torch.equal(mask, sar > 0.99) and 0 < mask.sum() < mask.numel()
+    still = AugmentedPairs(Masked(), Strengths(noise=0.1), seed=1)
+    assert torch.equal(still.valid((0, 0)), Masked().valid(0))
+    assert not AugmentedPairs(Pairs(), Strengths(rotate_deg=40), seed=1).has_gaps

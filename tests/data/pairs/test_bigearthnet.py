@@ -20,7 +20,7 @@ def test_patches_are_paired_by_the_file_of_each(tmp_path):
     assert {pair.scene for pair in index.pairs} == {"S2A_MSIL2A_20170613T101031"}
     index.pairs = [pair.__class__(**{**vars(pair), "views": PairViews(View(("vv", "vh")), View(span=(0, 500)))})
                    for pair in index.pairs]  # fmt: skip
-    sar, optical = open_pair(index.pairs[0], find_radiometry(index)[0])
+    sar, optical, _ = open_pair(index.pairs[0], find_radiometry(index)[0])
     assert sar.shape == (16, 16, 2) and optical.shape == (16, 16, 3)
 
 

@@ -12,11 +12,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from rsforge.data.images.augment import to_square
-from rsforge.data.pairs.dataset import PairDataset, SquareImages, judge_pairs, read_optical_square, read_sar_square
+from rsforge.data.pairs.dataset import PairDataset, judge_pairs, read_optical_square, read_sar_square
 from rsforge.data.pairs.index import find_pairs
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.pairs.reading import open_pair, rgb_to_grey
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
+from rsforge.data.views.view import PairViews, View
 from rsforge.errors import RsforgeError
 from tests.worlds.geotiff_pairs import geotiffs
 from tests.worlds.pairs import fields, save, write_pairs
@@ -69,7 +70,7 @@ def test_what_cannot_be_used_is_named_with_its_reason(world, tmp_path):
 def test_a_pair_of_the_right_size_stays_as_it_is(world):
     data = dataset(world)
     sar, optical = data[5, 1]
-    first, second = open_pair(world[1], EIGHT_BIT)
+    first, second, _ = open_pair(world[1], EIGHT_BIT)
     assert sar.dtype == optical.dtype == torch.float32 and sar.shape == (1, 24, 24) and optical.shape == (3, 24, 24)
     assert np.array_equal(sar.permute(1, 2, 0).numpy(), first)
     assert np.array_equal(optical.permute(1, 2, 0).numpy(), second)
@@ -188,7 +189,6 @@ def test_sides_too_unequal_are_named(tmp_path):
 
 def test_squares_of_nothing_are_nothing(world):
     assert len(PairDataset([], radiometry=EIGHT_BIT, image_size=16, seed=0)) == 0
-    assert len(SquareImages([], lambda path: torch.zeros(1), keep=True)) == 0
 
 
 def test_one_image_alone_is_the_one_of_the_pair(world):
@@ -206,3 +206,29 @@ def test_renamed_files_keep_their_digest(world, tmp_path):
             "".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in (moved.sar, moved.optical)).encode()
         ).hexdigest()
     )
+
+
+def test_pairs_say_where_both_images_hold_data(tmp_path):
+    """Gaps of SAR by a declared value, of optical images by another; masks are mirrored as the images are."""
+    decibel = Radiometry("db", -25, 0)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    values = np.full((16, 16, 1), -9.0, np.float32)
+    values[:4] = 99
+    colours = np.full((16, 16, 3), 100, np.uint8)
+    colours[:, :3] = 7
+    whole = geotiffs(tmp_path / "a", np.full((16, 16, 1), -9.0, np.float32), np.ones((16, 16, 3), np.uint8))
+    gaps = geotiffs(tmp_path / "b", values, colours, nodata=99)
+    gaps = replace(gaps, views=PairViews(optical=View(fill=7)))
+    found = [judge_pairs([pair], decibel)[0][0] for pair in (replace(whole, views=gaps.views), gaps)]
+    assert [one.gaps for one in found] == [(False, False), (True, True)]
+    for keep_bytes in (1 << 20, 0):
+        data = PairDataset(found, radiometry=decibel, image_size=16, seed=3, flip=0.5, keep_bytes=keep_bytes)
+        corners = set()
+        for epoch in range(6):
+            (sar, optical), mask = data[epoch, 1], data.valid((epoch, 1))
+            assert torch.equal(mask, (sar > -1) & (optical > -1).any(0, keepdim=True)) and mask.sum() == 12 * 13
+            assert data.valid((epoch, 0)).all()
+            corners.add(bool(mask[0, -1, 0]))
+        assert corners == {True, False}
+    assert not PairDataset(found[:1], radiometry=decibel, image_size=16, seed=3).has_gaps

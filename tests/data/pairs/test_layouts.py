@@ -73,6 +73,9 @@ def test_a_declared_layout_is_not_looked_for(tmp_path):
         ("SAR/{band}/{stem}.tif", "PS-RGB/{stem}_{band}.tif"),
         ("{band}/{stem}.tif", "optical/{stem}_{band}.tif"),
         ("T/s1/{band}/{stem}.tif", "T/s2/{stem}_{band}.tif"),
+        ("s1_{band}/{stem}.tif", "s2/{stem}_{band}.tif"),
+        ("{band}_tiles/{stem}.tif", "optical_tiles/{stem}_{band}.tif"),
+        ("a/s1_30_{band}/{stem}.tif", "a/s2_30/{stem}_{band}.tif"),
         ("S/s1/s1_{stem}_{band}.tif", "S/s2/s2_{stem}_{band}.tif"),
     ],
 )
@@ -92,11 +95,12 @@ def test_sets_of_bands_pair_as_images_do(tmp_path, sar, optical):
 
 
 def test_folders_of_one_polarisation_are_read_as_the_remedy_says(tmp_path):
-    touch(tmp_path, "s1_vv/1.png", "s1_vh/1.png", "s2/1.png")
-    assert "called VV and VH" in find_refused("RSF-D009", tmp_path).fix
-    for band in ("vv", "vh"):
-        (tmp_path / f"s1_{band}").rename(tmp_path / band.upper())
-    assert [name_bands(pair.sar) for pair in find_pairs(tmp_path).pairs] == [["VV", "VH"]]
+    touch(tmp_path, "s1_vv/1.png", "sar_vh/1.png", "s2/1.png")
+    assert "VV and VH, or alike but for these words (s1_vv, s1_vh)" in find_refused("RSF-D009", tmp_path).fix
+    for names in ({"sar_vh": "s1_vh"}, {"s1_vv": "VV", "s1_vh": "VH"}):
+        for before, after in names.items():
+            (tmp_path / before).rename(tmp_path / after)
+        assert [name_bands(pair.sar) for pair in find_pairs(tmp_path).pairs] == [["VV", "VH"]]
 
 
 def test_folders_of_polarisations_of_other_images_stay_apart(tmp_path):

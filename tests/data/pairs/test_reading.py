@@ -35,7 +35,7 @@ def refused(code: str, *args, **options) -> RsforgeError:
 
 def test_pictures_become_unit_floats(tmp_path):
     pair = pictures(tmp_path, np.full((4, 5), 51, np.uint8), np.full((4, 5, 3), 255, np.uint8))
-    sar, optical = open_pair(pair, EIGHT_BIT)
+    sar, optical, _ = open_pair(pair, EIGHT_BIT)
     assert sar.shape == (4, 5, 1) and optical.shape == (4, 5, 3) and sar.dtype == optical.dtype == np.float32
     assert np.allclose(sar, -0.6) and np.allclose(optical, 1)
 
@@ -43,14 +43,14 @@ def test_pictures_become_unit_floats(tmp_path):
 def test_decibels_keep_their_window_and_missing_pixels_are_lowest(tmp_path):
     values = np.full((8, 8, 2), -12.5, np.float32)
     values[0, 0] = 99
-    sar, _ = open_pair(geotiffs(tmp_path, values, ramp(8, 8, 3, "uint8"), nodata=99), DB)
+    sar, *_ = open_pair(geotiffs(tmp_path, values, ramp(8, 8, 3, "uint8"), nodata=99), DB)
     assert sar[0, 0].tolist() == [-1, -1] and np.allclose(sar[1:], 0)
 
 
 def test_grey_optical_images_are_taken_only_when_said_so(tmp_path):
     pair = pictures(tmp_path, np.zeros((4, 4), np.uint8), np.full((4, 4), 9, np.uint8))
     assert "--allow-gray-optical" in refused("RSF-D009", pair, EIGHT_BIT).fix
-    _, optical = open_pair(pair, EIGHT_BIT, allow_gray_optical=True)
+    _, optical, _ = open_pair(pair, EIGHT_BIT, allow_gray_optical=True)
     assert optical.shape == (4, 4, 3) and np.ptp(optical) == 0
 
 
@@ -68,7 +68,7 @@ def test_values_outside_their_unit_are_refused_on_either_side(tmp_path):
     error = refused("RSF-D010", pair, DB)
     assert error.where == str(pair.optical) and "--range" in error.fix
     pair = replace(pair, views=PairViews(optical=View(span=(0.0, 47.0))))
-    _, optical = open_pair(pair, DB)
+    _, optical, _ = open_pair(pair, DB)
     assert optical.min() == -1 and optical.max() == 1
 
 

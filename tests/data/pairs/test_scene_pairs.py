@@ -139,3 +139,13 @@ def test_the_one_image_of_each_of_two_folders_is_a_scene_where_both_say_their_pl
     assert scene.name == "T32UPU_2020" and orphans == []
     write_gray(tmp_path, "one/x.png", "other/y.png")
     scenes_refused("RSF-D009", tmp_path / "one", tmp_path / "other")
+
+
+@pytest.mark.parametrize("other", ["lake_s1.jpg", "s1_lake.png"])
+def test_two_images_of_one_scene_are_refused_until_one_is_taken_away(tmp_path, other):
+    write_gray(tmp_path, "lake_s1.png", "lake_s2.png", other)
+    refused = scenes_refused("RSF-D009", tmp_path, tmp_path)
+    assert "are the SAR image of the scene lake" in refused.what and other in refused.found
+    assert refused.fix.startswith("keep one of them")
+    (tmp_path / other).unlink()
+    assert [scene.name for scene in find_scene_pairs(tmp_path, tmp_path)[0]] == ["lake"]

@@ -126,3 +126,28 @@ def test_an_image_is_judged_by_its_side(tmp_path):
         == read_info(placed).footprint
         is not None
     )
+
+
+class Masked(Numbers):
+    """The same, of which odd ones hold no data on the left."""
+
+    has_gaps = True
+
+    def valid(self, index: int) -> torch.Tensor:
+        mask = torch.ones(1, 2, 2, dtype=torch.bool)
+        mask[..., 0] = index % 2 == 0
+        return mask
+
+
+def test_a_pixel_counts_where_both_images_of_an_item_hold_data():
+    names = [str(k) for k in range(4)]
+    data = UnpairedDataset(Masked(4, 1), Masked(6, 3), names, seed=7, flip=0.5)
+    one_side = UnpairedDataset(Masked(4, 1), Numbers(6, 3), names, seed=7)
+    assert data.has_gaps and one_side.has_gaps and not sets(4, 6).has_gaps
+    for epoch, index in ((e, k) for e in range(3) for k in range(6)):
+        x, y = data[epoch, index]
+        known = int(x.min()) // 10 % 2 == 0 and int(y.min()) // 10 % 2 == 0
+        left = torch.equal(x[0, 0], x[0, 0].sort().values)  # the left pixel is the smaller one
+        expected = torch.ones(2, dtype=torch.bool) if known else torch.tensor([False, True] if left else [True, False])
+        assert torch.equal(data.valid((epoch, index))[0, 0], expected)
+        assert one_side.valid((epoch, index))[0, 0, 0] == (int(one_side[epoch, index][0].min()) // 10 % 2 == 0)

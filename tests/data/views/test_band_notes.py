@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,9 @@ def infos(tmp_path):
 
 def test_numbers_that_are_other_bands_in_other_files_are_warned_of(infos):
     warnings = warn_of_mixed_roles(View(bands=("1", "2")), infos, "sar")
-    assert warnings == ["bands 1, 2 are VV, VH in 2 and HH, HV in 1 of 3 sampled files: choose them by name"]
+    assert warnings == ["bands 1, 2 are VV, VH in 2 and HH, HV in 1 of 3 sampled files: they are taken for the same"]
+    more = [replace(info, meanings=info.meanings[::-1]) for info in infos[:1]]
+    assert "choose them by name" in warn_of_mixed_roles(View(bands=("1", "2")), [*infos[:2], *more], "sar")[0]
     assert warn_of_mixed_roles(View(bands=("1",)), infos[:2], "sar") == []
     assert warn_of_mixed_roles(View(bands=("vv", "vh")), infos, "sar") == []
 

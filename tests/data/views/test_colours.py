@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rsforge.data.io.image_reader import UnreadableError, decode_rgb
+from rsforge.data.io.image_reader import UnreadableError, decode_masked, decode_rgb
 from rsforge.data.views.colours import decode_colours, read_colours
 from rsforge.data.views.view import PLAIN, View, read_view, to_bytes
 from tests.worlds.awkward_images import colours, geotiff, picture
@@ -78,5 +78,5 @@ def test_a_tiff_of_nothing_but_colours_is_decoded_without_gdal_and_alike(tmp_pat
     raster = read_view(path, PLAIN, "optical")
     through = to_bytes(raster, PLAIN)
     calls = []
-    monkeypatch.setattr("rsforge.data.views.colours.decode_rgb", lambda data: calls.append(1) or decode_rgb(data))
+    monkeypatch.setattr("rsforge.data.views.colours.decode_masked", lambda data: calls.append(1) or decode_masked(data))
     assert np.array_equal(read_colours(path), through) and bool(calls) == plain

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rsforge.data.views import settle
 from rsforge.data.views.settle import PERCENTILES, Request, settle_view
 from rsforge.data.views.view import View
 from rsforge.errors import RsforgeError
@@ -82,3 +83,23 @@ def test_names_that_say_no_colours_are_told(tmp_path, names, told):
     warnings = settle_view([path], Request(), "optical").warnings
     assert [f"are called {', '.join(names)} (1 of 1" in one for one in warnings] == [True] * told
     assert settle_view([path], Request(bands=("1", "2", "3")), "optical").warnings == []
+
+
+def test_edges_of_images_in_eight_bits_are_told_and_dark_ground_is_not(tmp_path):
+    rows, cols = np.mgrid[:48, :48]
+    for name, dark in (("turned", rows + cols < 24), ("shore", cols < 12 + 4 * np.sin(rows / 3))):
+        values = colours(1, 48)
+        values[dark] = 0
+        geotiff(tmp_path / f"{name}.tif", values)
+    (said,) = settle_view(sorted(tmp_path.glob("*.tif")), Request(), "optical").warnings
+    assert "of turned.tif at its border" in said and "(1 of 2 sampled files): --fill 0 leaves it out" in said
+
+
+def test_of_large_images_in_eight_bits_only_a_few_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(settle, "_SMALL", 9)
+    values = colours(1)
+    for k in range(12):
+        values[:, :5] = 0 if k else 255
+        geotiff(tmp_path / f"{k:02}.tif", values)
+    warnings = settle_view(sorted(tmp_path.glob("*.tif")), Request(), "optical").warnings
+    assert len(warnings) == 2 and "(3 of 12 sampled files)" in warnings[1]

@@ -51,3 +51,45 @@ def test_integers_in_the_middle_of_the_range_are_no_fill():
     values = grain(4, 48, 0, 1000).astype(np.uint16)[..., None]
     values[:, :16] = 500
     assert find_fill(values, everywhere(values)) is None
+
+
+def cut(name, rows, cols):
+    """Which pixels are outside an image, or on dark or white ground."""
+    return {
+        "columns": cols < 9,
+        "a corner": rows + cols < 40,
+        "a slant": 3 * rows + cols < 90,
+        "all corners": (rows + 3 * cols < 30) | (3 * rows - cols > 150) | (rows + 3 * cols > 220),
+        "a shore": cols < 20 + 5 * np.sin(rows / 4),
+        "a lake": (rows - 5) ** 2 + (cols - 30) ** 2 < 300,
+    }[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "straight"),
+    [
+        ("columns", True),
+        ("a corner", True),
+        ("a slant", True),
+        ("all corners", True),
+        ("a shore", False),
+        ("a lake", False),
+    ],
+)
+@pytest.mark.parametrize("turns", range(4))
+def test_edges_of_images_are_straight_and_those_of_waters_are_not(name, straight, turns):
+    values = np.clip(colours(1, 64), 1, 254)
+    values[cut(name, *np.mgrid[:64, :64])] = 0
+    values[30:32, 40] = 0  # a dark spot inside changes nothing
+    values = np.rot90(values, turns)
+    fill = find_fill(values, everywhere(values))
+    assert fill is not None and fill.straight == straight
+
+
+def test_straight_lines_of_any_direction_are_told():
+    rows, cols = np.mgrid[:96, :96]
+    for degrees in range(0, 360, 7):
+        angle = np.radians(degrees)
+        values = np.full((96, 96, 1), 9, np.uint8)
+        values[(rows - 48) * np.cos(angle) + (cols - 48) * np.sin(angle) > 30] = 0
+        assert find_fill(values, everywhere(values)).straight, degrees

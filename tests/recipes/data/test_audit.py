@@ -82,10 +82,24 @@ def test_every_other_fault_of_pairs(pairs):
 def test_warnings_alone_are_no_failure(pairs, capsys):
     path = sorted((pairs / "agri" / "s1").iterdir())[0]
     burnt = load(path).copy()
-    burnt[:, :30] = 255
+    rows, cols = np.mgrid[: burnt.shape[0], : burnt.shape[1]]
+    burnt[cols < 24 + 8 * np.sin(rows / 5)] = 255  # the bays of snow or cloud
     save(path, burnt)
     assert rsforge("data audit --data-dir {} --json", pairs) == 0
     assert json.loads(capsys.readouterr().out)["counts"] == {"blank": 1}
+
+
+def test_edges_of_an_image_in_eight_bits_are_an_error_until_their_value_is_given(pairs, capsys):
+    """What straight edges bound was not measured, and no dark or white ground."""
+    path = sorted((pairs / "agri" / "s2").iterdir())[0]
+    turned = load(path).copy()
+    rows, cols = np.mgrid[: turned.shape[0], : turned.shape[1]]
+    turned[3 * rows + cols < 60] = 0
+    save(path, turned)
+    assert rsforge("data audit --data-dir {} --json", pairs) == 3
+    result = json.loads(capsys.readouterr().out)
+    assert result["counts"] == {"fill": 1}
+    assert rsforge("data audit --data-dir {} --fill 0 --json", pairs) == 0
 
 
 def test_a_leaking_split_is_an_error(pairs):

@@ -11,7 +11,7 @@ import torch
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
 from rsforge.recipes.diffusion import encode_latents
-from rsforge.recipes.diffusion.encode_latents import Store, fresh
+from rsforge.recipes.diffusion.encode_latents import Store, find_masks, fresh
 from rsforge.recipes.training.job import Compute
 from tests.worlds.consoles import RecordingConsole
 
@@ -94,3 +94,22 @@ def test_latents_cannot_be_standardised_by_what_is_not_finite():
 
 def test_fewer_large_images_are_encoded_together():
     assert [encode_latents.count_at_once(size) for size in (16, 128, 256, 512, 4096)] == [32, 32, 16, 4, 1]
+
+
+class Masked(Images):
+    """The same, of which the second holds no data in a corner."""
+
+    has_gaps = True
+
+    def valid(self, key):
+        mask = torch.ones(1, 4, 4, dtype=torch.bool)
+        mask[0, 0, 3] = key[1] != 1
+        return mask
+
+
+def test_masks_of_stored_maps_are_those_of_their_cells_in_both_views():
+    masks = find_masks(Masked(), np.zeros((3, 2, 2, 8, 2, 2), np.float32))["valid"]
+    assert masks.shape == (3, 2, 1, 2, 2) and np.argwhere(~masks).tolist() == [[1, 0, 0, 0, 1], [1, 1, 0, 0, 0]]
+    assert find_masks(Masked(), np.zeros((3, 1, 2, 8, 2, 2), np.float32))["valid"].shape[1] == 1
+    assert find_masks(Masked(), np.zeros((3, 2, 2, 8), np.float32)) == {}  # vectors hold no places
+    assert find_masks(Images(), np.zeros((3, 2, 2, 8, 2, 2), np.float32)) == {}

@@ -109,3 +109,34 @@ def test_means_of_the_measured_images_are_named_as_such():
         made = baseline.predict({"target": torch.zeros(2, 3, 8, 8)})[IMAGE]
         assert made.shape == (2, 3, 8, 8) and "measured images" in baseline.meaning
         torch.testing.assert_close(made[0].mean((1, 2)), colour)
+
+
+class WithGaps(Drawn):
+    """Images whose first columns hold no data, over values that do not matter."""
+
+    has_gaps = True
+
+    def __init__(self, count: int, under: int) -> None:
+        super().__init__(count)
+        self.levels[::2, :, :, :3] = under
+
+    def valid(self, key: tuple[int, int]) -> torch.Tensor:
+        mask = torch.ones(1, 8, 8, dtype=torch.bool)
+        if key[1] % 2 == 0:
+            mask[..., :3] = False
+        return mask
+
+
+@pytest.mark.parametrize("latent_shape", [(4,), (2, 2, 2)])
+def test_what_stands_in_gaps_changes_no_baseline(latent_shape):
+    one, other = (fit_baselines(WithGaps(8, under), image_of=optical, latent_shape=latent_shape) for under in (0, 255))
+    known = Drawn(8).levels[1::2, :, :, :3].float().mean(0) / 127.5 - 1
+    torch.testing.assert_close(one["mean_image"][..., :3], known)
+    assert all(torch.equal(one[n], other[n]) for n in ("mean_image", "median_image", "mean_colour"))
+    assert all(torch.equal(one["pca"][n], other["pca"][n]) for n in ("mean", "components"))
+
+
+def test_measured_means_are_of_pixels_with_data():
+    found = [measured_means(WithGaps(6, under), optical, lambda: None) for under in (0, 255)]
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+    torch.testing.assert_close(found[0][0][..., 3:], mean_image(WithGaps(6, 0).levels)[..., 3:])

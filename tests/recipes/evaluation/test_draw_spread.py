@@ -62,3 +62,22 @@ def test_draws_that_are_all_alike_have_no_correlation():
 def test_images_without_a_correlation_are_left_out_of_the_mean():
     row = row_of(BOOTSTRAP, np.array([0.2, np.nan, 0.4]), ["a", "b", "c"])
     assert (row["mean"], row["images"]) == (pytest.approx(0.3), 2)
+
+
+def test_pixels_without_data_have_no_part():
+    generator = torch.Generator().manual_seed(0)
+    noise = RAMP * torch.randn(4, 9, 3, 16, 16, generator=generator)
+    valid = torch.ones(4, 1, 16, 16, dtype=torch.bool)
+    valid[..., :6] = False
+    results = []
+    for under in (0.0, 7.0):
+        truth, draws, part = noise[:, 0].where(valid, under), noise[:, 1:], DrawSpread("optical", range(4), BOOTSTRAP)
+        part.update({MODEL: {DRAWS: draws}}, {"optical": truth, "valid": valid})
+        results.append({})
+        part.add_to(results[-1], {})
+    assert results[0] == results[1]
+    part, alone = DrawSpread("optical", range(4), BOOTSTRAP), {}
+    part.update({MODEL: {DRAWS: noise[:, 1:, ..., 6:]}}, {"optical": noise[:, 0, ..., 6:]})
+    part.add_to(alone, {})
+    for name, figure in results[0]["calibration"].items():
+        assert figure == pytest.approx(alone["calibration"][name], rel=1e-5), name

@@ -39,3 +39,19 @@ def test_equal_images_are_as_near_as_eight_bits_tell():
 def test_errors_are_shown_as_a_map_of_one_scale():
     panel = error_panel(torch.full((3, 4, 4), 0.25), torch.zeros(3, 4, 4))
     assert panel.image.shape == (4, 4) and float(panel.image.max()) == 0.25 and panel.limit == 0.5
+
+
+def test_pixels_without_data_have_no_part_in_figures():
+    g = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(2, 3, 32, 32, generator=g) * 2 - 1 for _ in range(2))
+    valid = torch.ones(2, 1, 32, 32, dtype=torch.bool)
+    valid[..., :8] = False
+    learned = LearnedMetrics(lambda y, x: (y - x).abs().flatten(1).mean(1), None, {})
+    figures = {
+        f.name: f
+        for f in [*image_figures("optical", learned, error="l1"), *image_figures("optical", NONE, error="mse")[:1]]
+    }
+    part = {"l1": (y - x)[..., 8:].abs().mean((1, 2, 3)), "mse": (y - x)[..., 8:].square().mean((1, 2, 3))}
+    part |= {"psnr_db": psnr(y[..., 8:], x[..., 8:]), "ssim": ssim(y[..., 8:], x[..., 8:]), "lpips": part["l1"]}
+    for name, figure in figures.items():
+        torch.testing.assert_close(figure.of({IMAGE: y}, {"optical": x, "valid": valid}), part[name])

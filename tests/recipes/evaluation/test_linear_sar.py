@@ -87,3 +87,23 @@ def test_on_drawn_pairs_it_is_nearer_than_the_mean_and_the_median_image():
     made[NAME] = linear_baselines(fitted)[0][0].predict({"sar": x})[IMAGE]
     errors = {name: float((image - y).abs().mean()) for name, image in made.items()}
     assert errors[NAME] < 0.95 * min(errors["mean_image"], errors["median_image"])
+
+
+class WithGaps(Smoothed):
+    """The same pairs, whose first columns hold no data, over colours that do not matter."""
+
+    has_gaps = True
+
+    def __init__(self, count: int, under: float) -> None:
+        super().__init__(count)
+        self.optical[..., :6] = under
+
+    def valid(self, key: tuple[int, int]) -> Tensor:
+        mask = torch.ones(1, 24, 24, dtype=torch.bool)
+        mask[..., :6] = False
+        return mask
+
+
+def test_pixels_without_data_are_no_examples():
+    one, other = (fit_linear_sar(WithGaps(4, under), sar_of=sar, image_of=lambda item: item[1]) for under in (-1, 1))
+    assert all(torch.equal(one[name], other[name]) for name in ("mean", "scale", "coefficients", "intercept"))

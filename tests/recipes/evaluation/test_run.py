@@ -202,3 +202,22 @@ def test_published_figures_stand_in_the_result_and_its_table():
     assert "Not comparable: fid: features of torchvision's Inception v3 there" in text
     assert "published" not in run(evaluation, [1.0, 2.0])
     assert "[-1, 1]" in result["definitions"]["lpips"]
+
+
+class Masked(Items):
+    """Items of which the fourth holds no data."""
+
+    has_gaps = True
+
+    def valid(self, key: tuple[int, int]) -> torch.Tensor:
+        return torch.full((1, 1, 1), key[1] != 3)
+
+
+def test_batches_say_where_their_images_hold_data():
+    seen = []
+    evaluation = numbers()
+    watching = replace(evaluation, model=lambda batch: seen.append(batch) or evaluation.model(batch))
+    for kind in (Items, Masked):
+        measure(watching, kind([float(k) for k in range(5)]), SilentConsole(), batch_size=3, device=CPU)
+    assert [batch.get("valid") for batch in seen[:2]] == [None, None]
+    assert torch.cat([batch["valid"].flatten() for batch in seen[2:]]).tolist() == [True, True, True, False, True]

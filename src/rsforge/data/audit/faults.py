@@ -149,8 +149,8 @@ def find_image_faults(item: str, modality: str, stats: ImageStats, *, gray_is_fa
         share = 1 - stats.valid
         yield DataFault("nodata", item, f"{share:.0%} holds no data", modality, {"share": _round_share(share)})
     if stats.fill is not None:
-        value, share = stats.fill
-        kind = "blank" if stats.dtype == "uint8" else "fill"
+        value, share, straight = stats.fill
+        kind = "blank" if stats.dtype == "uint8" and not straight else "fill"
         reason = f"{value:g} stands in {share:.0%} of it, in areas at the border, and is not declared as no data"
         yield DataFault(kind, item, reason, modality, {"value": value, "share": _round_share(share)})
     if gray_is_fault and stats.gray:

@@ -9,7 +9,13 @@ from typing import Any
 
 from rsforge.data.bands.keys import is_good, understand
 from rsforge.data.bands.meaning import COLOURS, BandMeaning, find_roles
-from rsforge.data.bands.products import COLLECTION2, find_baseline, find_central_wavelength, find_scale
+from rsforge.data.bands.products import (
+    COLLECTION2,
+    find_baseline,
+    find_central_wavelength,
+    find_level1_scale,
+    find_scale,
+)
 
 COLOUR_MEANINGS = tuple(BandMeaning(role=role) for role in COLOURS)
 _LONGEST_UM = 30.0  # larger numbers are nm
@@ -51,7 +57,7 @@ def find_meanings(dataset: Any, bands: Sequence[int]) -> tuple[BandMeaning, ...]
 def find_nodata(dataset: Any, meanings: Sequence[BandMeaning]) -> float | None:
     """The value without data that a file declares, else 0 where its numbers are known to be those of a product."""
     named = any((meaning.scale, meaning.offset) == COLLECTION2 for meaning in meanings)
-    named = named or find_baseline(dataset.name) is not None
+    named = named or find_baseline(dataset.name) is not None or find_level1_scale(dataset.name) is not None
     return 0.0 if dataset.nodata is None and named else dataset.nodata
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from functools import lru_cache
+from pathlib import Path, PurePath
 
 from rsforge.data.bands.meaning import OLI, TM
 
@@ -15,6 +16,8 @@ _LANDSAT = re.compile(r"L(?P<sensor>[CEOT]0\d)_L\d\w{2}_\d{6}_.*_B(?P<band>\d{1,
 _SENSORS = {"C08": OLI, "O08": OLI, "C09": OLI, "O09": OLI, "E07": TM, "T04": TM, "T05": TM}
 _MSI_BAND = re.compile(r"T\d{2}[A-Z]{3}_\d{8}T\d{6}_B\d[\dA](_\d0m)?\.jp2", re.IGNORECASE)
 _MSI_PRODUCT = re.compile(r"S2[A-D]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{2})\d{2}_.*", re.IGNORECASE)
+_LEVEL1 = re.compile(r"(?P<product>L[CEOT]0\d_L1\w{2}_\d{6}_\d{8}_\d{8}_\d\d_\w\w)_B(?P<band>\d{1,2})\.tiff?", re.I)
+_MOST_BYTES = 1 << 20  # of metadata
 _SURFACE = re.compile(r"(.*_)?SR_B\d", re.IGNORECASE)
 
 
@@ -47,10 +50,46 @@ def find_baseline(file: str) -> int | None:
     return next((int(product[1]) for product in found if product), None)
 
 
+def find_level1_band(file: str) -> tuple[Path, str] | None:
+    """Where the metadata of the product of Landsat Level 1 belong of which a file is a band, and the band's number."""
+    path = Path(file)
+    found = _LEVEL1.fullmatch(path.name)
+    return (path.with_name(f"{found['product']}_MTL.txt"), found["band"]) if found else None
+
+
+def find_level1_scale(file: str) -> tuple[float, float] | None:
+    """Factor and summand that make top-of-atmosphere reflectance of a band of Landsat Level 1; None where not known.
+
+    They are those of its MTL.txt, if that lies beside it, and leave the elevation of the sun as it is (USGS, Landsat 8
+    Data Users Handbook, section 5.2). Thermal bands have none.
+    """
+    band = find_level1_band(file)
+    if band is None:
+        return None
+    try:
+        said = _read_metadata(band[0], band[0].stat().st_mtime_ns)
+        return float(said[f"REFLECTANCE_MULT_BAND_{band[1]}"]), float(said[f"REFLECTANCE_ADD_BAND_{band[1]}"])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def _read_metadata(path: Path, changed: int) -> dict[str, str]:
+    """The fields of an MTL.txt, which is read again where it ``changed``."""
+    if path.stat().st_size > _MOST_BYTES:
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    parts = (line.partition("=") for line in lines)
+    return {name.strip().upper(): value.strip().strip('"') for name, sign, value in parts if sign}
+
+
 def find_scale(file: str, description: str | None, dtype: str) -> tuple[float, float] | None:
     """Scale and offset of a band that declares none, by the name of its file; None where it says nothing.
 
-    Of the bands of Landsat products those of surface reflectance have this scale; temperatures have another.
+    Of the bands of Landsat Collection 2 Level 2 those of surface reflectance have one scale, temperatures have another;
+    those of Level 1 have what the metadata of their product say.
     """
+    if dtype == "uint16" and (known := find_level1_scale(file)):
+        return known
     surface = is_surface_band(PurePath(file).stem) or is_surface_band(description)
     return COLLECTION2 if dtype == "uint16" and surface and is_collection2(PurePath(file).name) else None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.bands.keys import WORDS, Said, find_misspelling, simplify, understand
-from rsforge.data.cube_headers.numbers import as_text, parse_numbers, parse_so_many
+from rsforge.data.cube_headers.numbers import as_text, doubt_commas, parse_numbers, parse_so_many
 from rsforge.data.cube_headers.wavelengths import (
     MAX_TEXT,
     WavelengthError,
@@ -92,7 +92,9 @@ class _Header:
             return None
         numbers = parse_so_many(self.values[meaning], (1, self.bands))
         if numbers is None or len(numbers) not in (1, self.bands) or not np.isfinite(numbers).all():
-            raise UnreadableError(f"its header says {self.quote(meaning)}, not {count_noun(self.bands, 'number')}")
+            doubt = doubt_commas(self.values[meaning], self.bands)
+            wanted = count_noun(self.bands, "number")
+            raise UnreadableError(f"its header says {self.quote(meaning)}, not {wanted}{doubt}")
         return np.broadcast_to(numbers, self.bands).copy()
 
     def quote(self, meaning: str) -> str:
@@ -167,7 +169,8 @@ def _read_spectrum(header: _Header, names: Sequence[str], notes: list[str]) -> t
     if values is None:
         raise WavelengthError(f"{_shorten(stated)!r} are no numbers")
     if len(values) != header.bands:
-        raise WavelengthError(f"there are {len(values)} for {count_noun(header.bands, 'band')}")
+        doubt = doubt_commas(stated, header.bands)
+        raise WavelengthError(f"there are {len(values)} for {count_noun(header.bands, 'band')}{doubt}")
     unit = header.units.get("wavelength") or _shorten(header.values.get("wavelength unit", ""))
     wavelength_nm, note = to_nanometres(require_valid(values), unit)
     notes.extend(filter(None, [note]))

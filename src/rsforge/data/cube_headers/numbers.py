@@ -45,6 +45,14 @@ def parse_so_many(value: Any, counts: Collection[int]) -> F64 | None:
     return numbers
 
 
+def doubt_commas(value: Any, count: int) -> str:
+    """What to do about a text of twice as many numbers as ``count``, whose commas may be decimals; empty for others."""
+    numbers = parse_numbers(value)
+    if not isinstance(value, str) or numbers is None or len(numbers) != 2 * count or write_points(value) == value:
+        return ""
+    return "; if half of its commas are decimals, write points for these (400.5,410.5), or blanks between the numbers"
+
+
 def write_points(text: str) -> str:
     """``text`` with points for the commas between digits, unless it has points already."""
     return text if "." in text else re.sub(r"(?<=\d),(?=\d)", ".", text)

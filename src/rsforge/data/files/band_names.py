@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsforge.data.files.stack_paths import POLARISATIONS, SPELLED, WORD
+from rsforge.data.files.stack_paths import POLARISATIONS, SPELLED, WORD, find_polarisation
 
 _SAFE = re.compile(r"(s1[a-d]-.*-)(\d{3})(-cog)?")
 _PRODUCT = re.compile(r"l[cetom]0\d_l\d|s2[a-d]_|t\d{2}[a-z]{3}_\d{8}t|hls\.", re.IGNORECASE)
@@ -35,12 +35,12 @@ class BandFile:
 
 def read_band_name(path: Path) -> BandFile | None:
     """What the name of a file of one band says, or that of its folder for polarisations; None for any other file."""
-    folder = path.parent.name.upper()
-    pattern = WORD if WORD.search(path.stem) or folder in POLARISATIONS else SPELLED
+    folder = find_polarisation(path.parent.name)
+    pattern = WORD if WORD.search(path.stem) or folder else SPELLED
     words = list(pattern.finditer(path.stem))
     bands = {word["band"].upper() for word in words}
-    if not bands and folder in POLARISATIONS:
-        bands = {folder}
+    if not bands and folder:
+        bands = {folder[0].upper()}
     if len(bands) != 1:
         return None  # a file of several polarisations has words for all
     band = bands.pop()
@@ -58,8 +58,12 @@ def read_band_name(path: Path) -> BandFile | None:
 def _read_folder(folder: Path, band: str, pattern: re.Pattern[str]) -> tuple[Path, Path, list[str]]:
     """Where the files of all bands lie, the folder of one with marks, and the words that stood in their place.
 
-    Folders may be named by the band (``VV``, ``train_red``) or by the size of pixels (``R10m``).
+    Folders may be named by the band (``VV``, ``s1_vv``, ``train_red``) or by the size of pixels (``R10m``).
     """
+    word = find_polarisation(folder.name)
+    if word and word[0].upper() == band:
+        marked = f"{folder.name[: word.start()]}\0{folder.name[word.end() :]}"
+        return folder.parent, folder.parent / marked, [word[0]]
     if folder.name.upper() == band or (band not in POLARISATIONS and RESOLUTION.fullmatch(folder.name)):
         return folder.parent, folder.parent / "\0", [folder.name]
     words = list(pattern.finditer(folder.name)) if pattern is SPELLED else []

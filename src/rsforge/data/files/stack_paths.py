@@ -20,8 +20,15 @@ SPELLED = re.compile(
     r"(?<![A-Za-z0-9])(?P<band>red|green|blue|nir|band_?\d{1,2}a?)(?:_(?P<metres>\d+)m)?(?![A-Za-z0-9])", re.IGNORECASE
 )
 """A word for a band that is spelt out; names may hold one for anything else, beside words of ``WORD``."""
+_POLARISED = re.compile(rf"(?<![A-Za-z0-9]){_POLARISATION}(?![A-Za-z0-9])")
 SEPARATORS = "_-. "
 _BRACES = re.compile(r"\{([^{}/]*)\}")
+
+
+def find_polarisation(name: str) -> re.Match[str] | None:
+    """The word for a polarisation in the name of a folder, as in ``s1_vv``; None where there is none, or several."""
+    words = list(_POLARISED.finditer(name))
+    return words[0] if len(words) == 1 else None
 
 
 def is_stack(path: Path | str) -> bool:
@@ -53,6 +60,11 @@ def is_radar(path: Path | str) -> bool:
     """Whether a set holds polarisations."""
     groups = _split_braces(str(path))
     return bool(groups) and _match(_find_bands(groups)[0])["band"].upper() in POLARISATIONS
+
+
+def strip_bands(name: str) -> str:
+    """The name of a folder without the words in braces: ``s1_{vv,vh}`` gives ``s1``, ``{VV,VH}`` nothing."""
+    return _BRACES.sub("", name).strip(SEPARATORS)
 
 
 def name_whole(name: str) -> str:

@@ -55,8 +55,7 @@ def augment(image: Tensor, *, seed: int, epoch: int, index: int, flip: float, ji
     Mirrored left to right with probability ``flip``; brightness, contrast and saturation, in this order, are scaled by
     factors from a uniform distribution over ``1 - jitter`` to ``1 + jitter``.
     """
-    generator = torch.Generator().manual_seed(derive(seed, "augment", epoch, index))
-    coin, *draws = torch.rand(4, generator=generator).tolist()
+    coin, *draws = _draw(seed, epoch, index)
     if coin < flip:
         image = image.flip(-1)
     x = image.float() / 255
@@ -64,6 +63,17 @@ def augment(image: Tensor, *, seed: int, epoch: int, index: int, flip: float, ji
         brightness, contrast, saturation = (max(0.0, 1 + jitter * (2 * draw - 1)) for draw in draws)
         x = jitter_colours(x, brightness, contrast, saturation)
     return x * 2 - 1
+
+
+def mirror_mask(valid: Tensor, *, seed: int, epoch: int, index: int, flip: float) -> Tensor:
+    """The mask ``(1, H, W)`` of an image, mirrored where ``augment`` mirrors it."""
+    return valid.flip(-1) if _draw(seed, epoch, index)[0] < flip else valid
+
+
+def _draw(seed: int, epoch: int, index: int) -> list[float]:
+    generator = torch.Generator().manual_seed(derive(seed, "augment", epoch, index))
+    drawn: list[float] = torch.rand(4, generator=generator).tolist()
+    return drawn
 
 
 def jitter_colours(x: Tensor, brightness: float, contrast: float, saturation: float) -> Tensor:

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rsforge.data.files.digests import image_digest
 from rsforge.data.files.walk import find_images, find_unread
-from rsforge.data.images.augment import CENTRE, augment, to_square
-from rsforge.data.io.image_reader import UnreadableError, read_bytes, unreadable_error
+from rsforge.data.images.augment import CENTRE, augment, mirror_mask, to_square
+from rsforge.data.images.gaps import SquareMasks, mask_to_square
+from rsforge.data.io.georeference import Mask
+from rsforge.data.io.image_reader import Pixels, UnreadableError, read_bytes, unreadable_error
 from rsforge.data.io.threads import map_in_threads
-from rsforge.data.views.colours import decode_colours
+from rsforge.data.views.colours import decode_with_mask
 from rsforge.data.views.view import PLAIN, View
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
@@ -29,7 +33,10 @@ Bad = tuple[str, str]
 
 @dataclass(frozen=True)
 class Tile:
-    """A readable image; ``name`` is its path below the root, ``digest`` the SHA-256 of its bytes, read by ``view``."""
+    """A readable image; ``name`` is its path below the root, ``digest`` that of its bytes, read by ``view``.
+
+    Some pixels of one with ``gaps`` hold no data.
+    """
 
     path: Path
     name: str
@@ -37,6 +44,7 @@ class Tile:
     width: int
     height: int
     view: View = PLAIN
+    gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,10 +133,11 @@ def _judge_tile(root: Path, path: Path, view: View) -> Tile | _BadTile:
     name = path.relative_to(root).as_posix()
     try:
         data = read_bytes(path)
-        height, width = decode_colours(path, data, view).shape[:2]
+        pixels, valid = decode_with_mask(path, data, view)
     except UnreadableError as reason:
         return _BadTile(name, str(reason), reason.fix)
-    return Tile(path, name, hashlib.sha256(data).hexdigest(), width, height, view)
+    height, width = pixels.shape[:2]
+    return Tile(path, name, image_digest(path, data), width, height, view, gaps=valid is not None)
 
 
 def _unreadable_images_error(index: TileIndex, on_bad: str) -> RsforgeError:
@@ -162,8 +171,8 @@ class TileDataset(Dataset[Tensor]):
 
     The same key gives the same tensor in every process. With ``random_crop`` the square lies elsewhere along the longer
     side in each epoch, and tiles are decoded on access. Up to ``keep_bytes`` the resized tiles are cached in one uint8
-    tensor, which forked loader workers share; above that they are decoded on access. RSF-D002 for a file that vanished
-    or changed since the scan.
+    tensor, which forked loader workers share; above that they are decoded on access. Where some have gaps, ``valid``
+    says where the image of a key holds data. RSF-D002 for a file that vanished or changed since the scan.
     """
 
     def __init__(
@@ -184,7 +193,9 @@ class TileDataset(Dataset[Tensor]):
         self.jitter = jitter
         self.random_crop = random_crop
         self.cached: Tensor | None = None
-        if not random_crop and len(self.tiles) * 3 * image_size**2 <= keep_bytes:
+        keep = not random_crop and len(self.tiles) * 3 * image_size**2 <= keep_bytes
+        self.masks = SquareMasks([tile.gaps for tile in self.tiles], image_size, self._load_mask, keep=keep)
+        if keep:
             self.cached = torch.empty(len(self.tiles), 3, image_size, image_size, dtype=torch.uint8)
             for index, image in enumerate(map_in_threads(self._load, range(len(self.tiles)))):
                 self.cached[index] = image
@@ -202,21 +213,44 @@ class TileDataset(Dataset[Tensor]):
     def name(self, index: int) -> str:
         return self.tiles[index].name
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some tile holds no data somewhere."""
+        return bool(self.masks)
+
+    def valid(self, key: tuple[int, int]) -> Tensor:
+        """Where the image of ``key`` holds data, bool ``(1, image_size, image_size)``."""
+        epoch, index = key
+        moved = self.random_crop and self.tiles[index].gaps
+        mask = self._load_mask(index, self._place(epoch, index)) if moved else self.masks[index]
+        return mirror_mask(mask, seed=self.seed, epoch=epoch, index=index, flip=self.flip)
+
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         epoch, index = key
-        place = (derive(self.seed, "crop", epoch, index) % 4096) / 4095 if self.random_crop else CENTRE
+        place = self._place(epoch, index)
         image = self._load(index, place) if self.cached is None else self.cached[index]
         return augment(image, seed=self.seed, epoch=epoch, index=index, flip=self.flip, jitter=self.jitter)
 
+    def _place(self, epoch: int, index: int) -> float:
+        return (derive(self.seed, "crop", epoch, index) % 4096) / 4095 if self.random_crop else CENTRE
+
     def _load(self, index: int, place: float = CENTRE) -> Tensor:
+        try:
+            return to_square(self._decode(index)[0], self.image_size, place)
+        except RsforgeError as error:
+            error.where = str(self.tiles[index].path)
+            raise
+
+    def _load_mask(self, index: int, place: float = CENTRE) -> Tensor:
+        pixels, valid = self._decode(index)
+        return mask_to_square(np.ones(pixels.shape[:2], bool) if valid is None else valid, self.image_size, place)
+
+    def _decode(self, index: int) -> tuple[Pixels, Mask | None]:
         tile = self.tiles[index]
         try:
             data = read_bytes(tile.path)
-            if hashlib.sha256(data).hexdigest() != tile.digest:
+            if image_digest(tile.path, data) != tile.digest:
                 raise UnreadableError("the file changed since it was first read")
-            return to_square(decode_colours(tile.path, data, tile.view), self.image_size, place)
+            return decode_with_mask(tile.path, data, tile.view)
         except UnreadableError as reason:
             raise unreadable_error(tile.path, str(reason), reason.fix) from None
-        except RsforgeError as error:
-            error.where = str(tile.path)
-            raise

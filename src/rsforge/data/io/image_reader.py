@@ -78,14 +78,24 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_rgb(data: bytes) -> Pixels:
+    """The colours of ``decode_masked``."""
+    return decode_masked(data)[0]
+
+
+def decode_masked(data: bytes) -> tuple[Pixels, npt.NDArray[np.bool_] | None]:
     """Decode fully to ``(H, W, 3)``: orientation applied, black where an alpha mask is 0, 16-bit grey scaled.
+
+    And where it holds data ``(H, W)``; None for everywhere.
 
     Formats outside ``FORMATS``, more than ``MAX_PIXELS`` (by the header, before decoding), floats, LAB, extra
     bands and damaged data raise ``UnreadableError``.
     """
     with open_image(io.BytesIO(data)) as image:
         image.load()
-        return np.ascontiguousarray(rotate_upright(_to_rgb(image), read_orientation(image)))
+        orientation = read_orientation(image)
+        colours, valid = _to_rgb(image)
+        upright = None if valid is None or valid.all() else rotate_upright(valid, orientation)
+        return np.ascontiguousarray(rotate_upright(colours, orientation)), upright
 
 
 @contextmanager
@@ -172,13 +182,14 @@ def _read_tag(image: Image.Image, tag: int, default: int) -> int:
     return int(value[0] if isinstance(value, tuple) else value)
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
+def _to_rgb(image: Image.Image) -> tuple[Pixels, npt.NDArray[np.bool_] | None]:
     if image.mode.startswith("I"):
-        grey = _scale_16bit(image)
-        return np.repeat(grey[..., None], 3, axis=2)
+        grey, valid = _scale_16bit(image)
+        return np.repeat(grey[..., None], 3, axis=2), valid
     if image.has_transparency_data:
-        return blacken(*split_alpha(np.asarray(image.convert("RGBA"))))
-    return np.asarray(image.convert("RGB"))
+        colours, valid = split_alpha(np.asarray(image.convert("RGBA")))
+        return blacken(colours, valid), valid
+    return np.asarray(image.convert("RGB")), None
 
 
 def split_alpha(rgba: Pixels) -> tuple[Pixels, npt.NDArray[np.bool_]]:
@@ -202,15 +213,16 @@ def blacken(colours: Pixels, valid: npt.NDArray[np.bool_]) -> Pixels:
     return colours if valid.all() else colours * valid[..., None].astype(np.uint8)
 
 
-def _scale_16bit(image: Image.Image) -> Pixels:
+def _scale_16bit(image: Image.Image) -> tuple[Pixels, npt.NDArray[np.bool_]]:
     # Pillow's own conversion clips all values above 255.
     top = 2 ** _read_tag(image, BITS, 16) - 1
     values: npt.NDArray[np.uint32] = np.asarray(image).astype(np.uint32)
-    values[values == image.info.get("transparency", -1)] = 0
+    valid = values != image.info.get("transparency", -1)
+    values[~valid] = 0
     if _read_tag(image, PHOTOMETRIC, 1) == 0:  # the smallest value is white
         values = top - values
     values = (values * 255 + top // 2) // top
-    return values.astype(np.uint8)
+    return values.astype(np.uint8), valid
 
 
 def read_orientation(image: Image.Image) -> int:

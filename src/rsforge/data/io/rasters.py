@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rsforge.data.bands.meaning import COLOURS, BandMeaning
+from rsforge.data.files.mask_paths import find_mask
 from rsforge.data.files.stack_paths import find_members, name_bands
 from rsforge.data.io import geotiff
 from rsforge.data.io.band_choice import choose_bands
@@ -34,7 +35,7 @@ from rsforge.data.io.image_reader import (
     read_tiff_directory,
     rotate_upright,
 )
-from rsforge.data.io.mask_files import apply_mask, find_mask
+from rsforge.data.io.mask_files import apply_mask
 from rsforge.data.io.native_output import first_line, silence_libraries
 from rsforge.data.io.stacked_raster import stack_rasters
 from rsforge.data.io.windows import Window
@@ -114,12 +115,10 @@ def open_raster(
         return
     driver, orientation = _choose_decoder(path)
     if driver is None:
-        yield choose_bands(_open_with_pillow(path, alpha), bands)
+        with apply_mask(_open_with_pillow(path, alpha), geotiff.SAFE, orientation) as masked:
+            yield choose_bands(masked, bands)
         return
     with geotiff.open_with_gdal(path, driver=driver, bands=bands, alpha=alpha, onto=onto) as raster:
-        if driver != "GTiff":
-            yield raster if orientation == 1 else _rotate_raster(raster, orientation)
-            return
         if onto is not None and find_mask(path):
             raise UnreadableError("the mask in a file beside it is not resampled with it")
         with apply_mask(raster, geotiff.SAFE) as masked:
@@ -127,7 +126,10 @@ def open_raster(
 
 
 def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
-    """The GDAL driver to read with, None for Pillow; and the EXIF orientation, which GDAL does not apply."""
+    """The GDAL driver to read with, None for Pillow; and the EXIF orientation, which GDAL does not apply.
+
+    That of what Pillow reads is told where a mask lies beside it, which has none.
+    """
     with _open_regular_file(path) as file:
         if is_tiff(file):
             return _choose_tiff_decoder(file, find_mask(path) is None)
@@ -139,6 +141,10 @@ def _choose_decoder(path: Path) -> tuple[geotiff.Driver | None, int]:
             file.seek(0)
             with open_image(file) as image:
                 return "PNG", read_orientation(image)
+        if find_mask(path):
+            file.seek(0)
+            with open_image(file) as image:
+                return None, read_orientation(image)
     return None, 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rsforge.data.files.stack_paths import is_radar, is_stack
+from rsforge.data.files.stack_paths import is_radar, is_stack, strip_bands
 
 SAR = 1
 OPTICAL = 2
@@ -37,7 +37,7 @@ def key_of_folder(name: str) -> str:
     if modality is None:
         return name
     if is_stack(name):
-        return ""
+        return key_of_folder(strip_bands(name)) if is_radar(name) else ""
     numbered = _NUMBERED[modality].fullmatch(name)
     if numbered:
         return numbered[1] or ""

@@ -7,7 +7,7 @@ What is left of a name without the place is its scene.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,14 +44,16 @@ class NamedPlace:
 class Grammar:
     """A way of naming tiles: ``title`` is what it looks like, ``pattern`` has scene and numbers as groups.
 
-    Names without letters before their numbers, ``bare`` ones, need a grid that they fill. Scenes of one name in two
-    folders differ, unless the grammar makes ``unique`` names.
+    Names without letters before their numbers, ``bare`` ones, need a grid that they fill; what only ``counts``
+    tiles needs several scenes of several tiles. Scenes of one name in two folders differ, unless the grammar makes
+    ``unique`` names.
     """
 
     title: str
     pattern: re.Pattern[str]
     bare: bool = False
     unique: bool = False
+    counts: bool = False
 
 
 _N = r"\d{1,9}"
@@ -85,6 +87,7 @@ GRAMMARS = (
         re.compile(rf"{_SCENE}[_\-]{{1,2}}(?P<row>{_N})[_\-]{{1,2}}(?P<col>{_N})"),
         bare=True,
     ),
+    Grammar("SCENE_patch_N", re.compile(rf"{_SCENE}[_\-](?:patch|tile|chip|crop)[_\-]?{_N}", re.I), counts=True),
     Grammar("SCENE/N_N", re.compile(rf"(?P<scene>)(?P<row>{_N})[_\-](?P<col>{_N})"), bare=True),
 )
 _COUNTED = re.compile(r"(.*[\W_])?(class|cls|cat|category|label|img|image|photo|sample|frame|page|id|fold)s?", re.I)
@@ -189,7 +192,16 @@ def _is_sound(grammar: Grammar, found: Mapping[str, re.Match[str]]) -> bool:
         ends = match.groupdict()
         if "row_end" in ends and (int(ends["row_end"]) <= int(ends["row"]) or int(ends["col_end"]) <= int(ends["col"])):
             return False
+    if grammar.counts:
+        return _are_several(grammar, found)
     return not grammar.bare or _fill_grids(grammar, found)
+
+
+def _are_several(grammar: Grammar, found: Mapping[str, re.Match[str]]) -> bool:
+    """Whether names tell several scenes, most of them of several tiles: a word before all numbers alike is none."""
+    tiles = Counter(_scene_of(grammar, name, match) for name, match in found.items())
+    counted = any(_COUNTED.fullmatch(match["scene"]) for match in found.values())
+    return not counted and len(tiles) > 1 and 2 * sum(count > 1 for count in tiles.values()) > len(tiles)
 
 
 def _fill_grids(grammar: Grammar, found: Mapping[str, re.Match[str]]) -> bool:

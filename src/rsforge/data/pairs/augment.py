@@ -12,7 +12,10 @@ from torch import Tensor
 
 from rsforge.compat import ensure_torchvision
 from rsforge.data.images.augment import jitter_colours
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.seeds import derive
+
+_ROUNDING = 1e-3  # of the weights of resampling
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,31 @@ class AugmentedPairs:
     def name(self, index: int) -> str:
         return self.pairs.name(index)
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some image holds no data somewhere."""
+        return has_gaps(self.pairs)
+
+    def valid(self, key: tuple[int, int]) -> Tensor | None:
+        """Where both images of ``key`` hold data, turned as they are: where nothing else was mixed in."""
+        mask = masks_of(self.pairs)(key)
+        if mask is None or not self.strengths.rotate_deg:
+            return mask
+        turn = _draw_changes(self._seed_draws(key))[0]
+        return rotate(mask.float(), turn * self.strengths.rotate_deg) > 1 - _ROUNDING
+
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(derive(self.seed, "pair", *key))
-        return augment_pair(*self.pairs[key], self.strengths, generator)
+        return augment_pair(*self.pairs[key], self.strengths, self._seed_draws(key))
+
+    def _seed_draws(self, key: tuple[int, int]) -> torch.Generator:
+        return torch.Generator().manual_seed(derive(self.seed, "pair", *key))
 
 
 def augment_pair(
     sar: Tensor, optical: Tensor, strengths: Strengths, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Both images of a pair, changed; the numbers drawn are the same whatever the strengths."""
-    draws = (2 * torch.rand(5, generator=generator) - 1).tolist()
+    draws = _draw_changes(generator)
     noise = torch.randn(optical.shape, generator=generator)
     if strengths.rotate_deg:
         turned = rotate(torch.cat([sar, optical]), draws[0] * strengths.rotate_deg)
@@ -75,6 +93,12 @@ def augment_pair(
     if strengths.noise:
         optical = (optical + 2 * strengths.noise * noise).clamp(-1, 1)
     return sar, optical
+
+
+def _draw_changes(generator: torch.Generator) -> list[float]:
+    """Numbers in [-1, 1]: of the rotation, and of brightness, contrast, saturation and hue."""
+    draws: list[float] = (2 * torch.rand(5, generator=generator) - 1).tolist()
+    return draws
 
 
 def rotate(x: Tensor, degrees: float) -> Tensor:

@@ -17,30 +17,32 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from rsforge.data.files.digests import file_digest
-from rsforge.data.files.stack_paths import is_file
 from rsforge.data.images.augment import crop_centre, to_square
-from rsforge.data.io.image_reader import unreadable_error
+from rsforge.data.images.gaps import mask_to_square
+from rsforge.data.images.square_images import File, SquareImages
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.pairs.pair import PLAIN_PAIR, Pair
-from rsforge.data.pairs.reading import open_optical, open_pair, open_sar
+from rsforge.data.pairs.reading import open_optical, open_pair, open_sar, open_valid
 from rsforge.data.sar.radiometry import Radiometry
-from rsforge.data.views.view import PLAIN, PairViews, View
+from rsforge.data.views.view import PLAIN, Modality, PairViews, View
 from rsforge.errors import RsforgeError
 from rsforge.seeds import derive
 
 T = TypeVar("T")
 R = TypeVar("R")
-File = tuple[Path, str]
-"""A file and the SHA-256 of its bytes."""
 Refusal = tuple[str, RsforgeError]
 """The name of an item that cannot be used, and why."""
+
 
 _REASONS = ("RSF-D002", "RSF-D009", "RSF-D010")
 
 
 @dataclass(frozen=True)
 class JudgedPair:
-    """A usable pair: size, SAR bands as networks get them, SHA-256 of both files together (``digest``) and of each."""
+    """A usable pair: size, SAR bands as networks get them, SHA-256 of both files together (``digest``) and of each.
+
+    ``gaps`` says of each image whether some of its pixels hold no data.
+    """
 
     pair: Pair
     digest: str
@@ -48,10 +50,21 @@ class JudgedPair:
     width: int
     sar_bands: int
     files: tuple[str, str]
+    gaps: tuple[bool, bool] = (False, False)
 
     @property
     def name(self) -> str:
         return self.pair.name
+
+    @property
+    def sar(self) -> File:
+        """The file of the SAR image."""
+        return File(self.pair.sar, self.files[0], self.gaps[0])
+
+    @property
+    def optical(self) -> File:
+        """The file of the optical image."""
+        return File(self.pair.optical, self.files[1], self.gaps[1])
 
 
 def judge_pairs(
@@ -79,10 +92,11 @@ def judge_pairs(
 
 
 def _judge_pair(pair: Pair, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedPair:
-    sar, _ = open_pair(pair, radiometry, allow_gray_optical=allow_gray_optical)
+    opened = open_pair(pair, radiometry, allow_gray_optical=allow_gray_optical)
     files = file_digest(pair.sar), file_digest(pair.optical)
-    height, width, bands = sar.shape
-    return JudgedPair(pair, hashlib.sha256("".join(files).encode()).hexdigest(), height, width, bands, files)
+    height, width, bands = opened.sar.shape
+    digest = hashlib.sha256("".join(files).encode()).hexdigest()
+    return JudgedPair(pair, digest, height, width, bands, files, opened.gaps)
 
 
 def judge_in_threads(judge: Callable[[T], R], things: Iterable[T]) -> Generator[tuple[T, R | RsforgeError]]:
@@ -133,39 +147,9 @@ def read_optical_square(path: Path, size: int, allow_gray: bool, view: View = PL
     return to_square(np.rint((unit + 1) * 127.5).astype(np.uint8), size)
 
 
-class SquareImages:
-    """Square images from files, float32 in [-1, 1]: all read at once and shared with forked workers, or on access.
-
-    ``read`` makes a tensor of a file. RSF-D002 for a file that vanished or changed since it was checked.
-    """
-
-    def __init__(self, files: Sequence[File], read: Callable[[Path], Tensor], *, keep: bool) -> None:
-        self.files = list(files)
-        self.read = read
-        self.cached: Tensor | None = None
-        if keep:
-            for index, image in enumerate(map_in_threads(self._load, range(len(self.files)))):
-                if self.cached is None:
-                    self.cached = image.new_empty(len(self.files), *image.shape)
-                self.cached[index] = image
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """float32 in [-1, 1]."""
-        image = self._load(index) if self.cached is None else self.cached[index]
-        return image.clone() if image.is_floating_point() else image.float() / 255 * 2 - 1
-
-    def _load(self, index: int) -> Tensor:
-        path, digest = self.files[index]
-        try:
-            if not is_file(path) or file_digest(path) != digest:
-                raise unreadable_error(path, "the file changed since it was first read")
-            return self.read(path)
-        except RsforgeError as error:
-            error.where = error.where or str(path)
-            raise
+def read_valid_square(path: Path, size: int, view: View, modality: Modality) -> Tensor:
+    """Where the centre square of an image, read by ``view``, holds data: bool ``(1, size, size)``."""
+    return mask_to_square(open_valid(path, view, modality), size)
 
 
 def open_squares(
@@ -183,15 +167,20 @@ def open_squares(
     keep = (4 * bands * len(sar) + 3 * len(optical)) * image_size**2 <= keep_bytes
     read_sar = partial(read_sar_square, radiometry=radiometry, size=image_size, view=views.sar)
     read_optical = partial(read_optical_square, size=image_size, allow_gray=allow_gray_optical, view=views.optical)
-    return SquareImages(sar, read_sar, keep=keep), SquareImages(optical, read_optical, keep=keep)
+    sar_mask = partial(read_valid_square, size=image_size, view=views.sar, modality="sar")
+    optical_mask = partial(read_valid_square, size=image_size, view=views.optical, modality="optical")
+    return (
+        SquareImages(sar, read_sar, sar_mask, size=image_size, keep=keep),
+        SquareImages(optical, read_optical, optical_mask, size=image_size, keep=keep),
+    )
 
 
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """Pairs as SAR ``(C, S, S)`` and optical ``(3, S, S)``, float32 in [-1, 1], addressed by (epoch, index).
 
     Both images of a pair are scaled, cropped and, with probability ``flip``, mirrored alike; the same key gives the
-    same tensors in every process. They are cached up to ``keep_bytes``. RSF-D002 for files that changed, RSF-D003 for
-    images too elongated.
+    same tensors in every process. They are cached up to ``keep_bytes``. Where some have gaps, ``valid`` says where both
+    images of a key hold data. RSF-D002 for files that changed, RSF-D003 for images too elongated.
     """
 
     def __init__(
@@ -209,8 +198,8 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.seed = seed
         self.flip = flip
         self.sar, self.optical = open_squares(
-            [(one.pair.sar, one.files[0]) for one in judged],
-            [(one.pair.optical, one.files[1]) for one in judged],
+            [one.sar for one in judged],
+            [one.optical for one in judged],
             radiometry,
             bands=max((one.sar_bands for one in judged), default=1),
             image_size=image_size,
@@ -230,6 +219,16 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def name(self, index: int) -> str:
         return self.judged[index].name
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some image holds no data somewhere."""
+        return self.sar.has_gaps or self.optical.has_gaps
+
+    def valid(self, key: tuple[int, int]) -> Tensor:
+        """Where both images of ``key`` hold data, bool ``(1, S, S)``."""
+        mask = self.sar.valid(key[1]) & self.optical.valid(key[1])
+        return mirror_pair(mask, mask, seed=self.seed, key=key, flip=self.flip)[0]
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         _, index = key

@@ -14,7 +14,7 @@ Problems = list[tuple[str, str]]
 """Folder, and the reason why it is named."""
 ONE_SAR = (
     "keep one SAR folder beside the optical one; two of one polarisation each, whose files have equal names, are read "
-    "as one where they are called VV and VH"
+    "as one where they are called VV and VH, or alike but for these words (s1_vv, s1_vh)"
 )
 DEPTH = 4
 """So many folders below the root are looked into."""
@@ -61,7 +61,7 @@ def has_image(folder: Path, problems: Problems) -> bool:
 
 
 def enter_bands(folder: Path) -> Path:
-    """The folders VV and VH in a folder that holds nothing else, as one; any other folder itself."""
+    """The folders of polarisations in a folder that holds nothing else, as one; any other folder itself."""
     inner = [] if has_image(folder, []) else list_folders(folder, [])
     return inner[0] if len(inner) == 1 and is_stack(inner[0].name) else folder
 

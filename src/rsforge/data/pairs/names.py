@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rsforge.data.files.safe_paths import find_stray
-from rsforge.data.files.stack_paths import POLARISATIONS, find_members, is_radar, is_stack, name_whole
+from rsforge.data.files.stack_paths import find_members, find_polarisation, is_radar, is_stack, name_whole
 from rsforge.data.files.stacks import stack_files
 from rsforge.data.files.walk import is_image, is_left_behind
 from rsforge.data.names.modality_words import OPTICAL, SAR, strip_folder, strip_word
@@ -39,7 +39,8 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def list_entries(folder: Path, *, folders: bool) -> list[Path]:
     """The folders in ``folder``, or its images, in natural order, without hidden ones and those left behind.
 
-    Files of one band each are listed by the path of their set, and so are folders VV and VH of equal names.
+    Files of one band each are listed by the path of their set, and so are folders VV and VH, or of names that differ in
+    these words, whose images have equal names.
     """
     roots = find_members(folder) or [folder]
     entries = _scan_paths(roots, folders=folders)
@@ -49,7 +50,7 @@ def list_entries(folder: Path, *, folders: bool) -> list[Path]:
 
 def _stack_folders(folders: list[Path]) -> list[Path]:
     """``folders``, those of polarisations whose images have equal names as one."""
-    several = [path for path in folders if path.name.upper() in POLARISATIONS]
+    several = [path for path in folders if find_polarisation(path.name)]
     together = {path.parent for path in stack_files(_scan_paths(several, folders=False)).images}
     together = {path for path in together if is_stack(path.name)}
     members = {member for path in together for member in find_members(path)}

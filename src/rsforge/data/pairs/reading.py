@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,8 @@ from rsforge.data.io.image_reader import UnreadableError, unreadable_error
 from rsforge.data.pairs.index import PairIndex
 from rsforge.data.pairs.pair import Pair
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry, Unit, check_values, settle_radiometry, value_extent
+from rsforge.data.views.advice import NAME_BANDS
 from rsforge.data.views.view import (
-    MEND_SET,
-    NAME_BANDS,
     PLAIN,
     BandsError,
     Modality,
@@ -78,7 +77,15 @@ def find_radiometry_of_files(
     return settle_radiometry(unit, clip, str(samples[0].dtype), low, high)
 
 
-def open_pair(pair: Pair, radiometry: Radiometry, *, allow_gray_optical: bool = False) -> tuple[Values, Values]:
+class OpenedPair(NamedTuple):
+    """The values of both images of a pair, and whether some pixels of each hold no data."""
+
+    sar: Values
+    optical: Values
+    gaps: tuple[bool, bool]
+
+
+def open_pair(pair: Pair, radiometry: Radiometry, *, allow_gray_optical: bool = False) -> OpenedPair:
     """SAR ``(H, W, C)`` and optical ``(H, W, 3)``, float32 in [-1, 1], read by the pair's views; invalid pixels are -1.
 
     RSF-D002 when one cannot be read, RSF-D009 when they differ in size or grid or the optical image does not have three
@@ -91,7 +98,8 @@ def open_pair(pair: Pair, radiometry: Radiometry, *, allow_gray_optical: bool = 
     if reason:
         raise RsforgeError("RSF-D009", f"the images of {pair.name} do not fit: {reason}", where=str(pair.optical))
     colours = _scale_optical(optical_raster, views.optical, allow_gray_optical)
-    return _scale_to_unit(sar_raster, rgb_to_grey(sar_raster.values), radiometry), colours
+    sar = _scale_to_unit(sar_raster, rgb_to_grey(sar_raster.values), radiometry)
+    return OpenedPair(sar, colours, (not sar_raster.valid.all(), not optical_raster.valid.all()))
 
 
 def open_sar(path: Path, radiometry: Radiometry, view: View = PLAIN) -> tuple[Values, Mask]:
@@ -102,7 +110,18 @@ def open_sar(path: Path, radiometry: Radiometry, view: View = PLAIN) -> tuple[Va
 
 def open_optical(path: Path, view: View = PLAIN, *, allow_gray_optical: bool = False) -> Values:
     """The optical image of ``open_pair`` alone."""
-    return _scale_optical(_read_image(path, view, "optical"), view, allow_gray_optical)
+    return open_masked_optical(path, view, allow_gray_optical=allow_gray_optical)[0]
+
+
+def open_masked_optical(path: Path, view: View = PLAIN, *, allow_gray_optical: bool = False) -> tuple[Values, Mask]:
+    """The optical image of ``open_pair`` alone, and where it holds data ``(H, W)``."""
+    raster = _read_image(path, view, "optical")
+    return _scale_optical(raster, view, allow_gray_optical), raster.valid
+
+
+def open_valid(path: Path, view: View, modality: Modality) -> Mask:
+    """Where an image, read by ``view``, holds data ``(H, W)``."""
+    return _read_image(path, view, modality).valid
 
 
 def rgb_to_grey(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -116,11 +135,8 @@ def _read_image(path: Path, view: View, modality: Modality) -> rasters.Raster:
     try:
         return read_view(path, view, modality)
     except BandsError as reason:
-        fix = "name the bands of SAR images with --sar-bands"
-        if modality == "optical" or reason.fix == MEND_SET:
-            fix = reason.fix.replace("--bands", "--bands" if modality == "optical" else "--sar-bands")
         what = f"the bands of the {_MODALITY_NAMES[modality]} image {path.name} cannot be told: {reason}"
-        raise RsforgeError("RSF-D009", what, where=str(path), fix=fix) from None
+        raise RsforgeError("RSF-D009", what, where=str(path), fix=reason.fix) from None
     except UnreadableError as reason:
         raise unreadable_error(path, str(reason), reason.fix) from None
 

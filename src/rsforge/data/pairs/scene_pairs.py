@@ -146,13 +146,22 @@ def _find_in_one_folder(folder: Path) -> Iterator[tuple[str, Path, Path]]:
 
 
 def _index_by_token(paths: list[Path], modality: int) -> dict[str, Path]:
-    """The images of a modality, by what is left of their names without its token; sets of bands need none."""
-    keys = {}
+    """The images of a modality, by what is left of their names without its token; sets of bands need none.
+
+    RSF-D009 where that is the same of two, as of SCENE_s1.tif and SCENE_s1.png.
+    """
+    keys: dict[str, Path] = {}
     for path in paths:
         stem = name_stem(path)
         key = strip_token(stem, modality)
-        if modality_of_stem(path.stem) == modality if is_stack(path.name) else key != stem:
-            keys[key] = path
+        if not (modality_of_stem(path.stem) == modality if is_stack(path.name) else key != stem):
+            continue
+        if key in keys:
+            what = f"two images are the {'SAR' if modality == 1 else 'optical'} image of the scene {key}"
+            fix = "keep one of them in the folder, or give each scene as two files"
+            found = f"{keys[key].name}, {path.name}"
+            raise RsforgeError("RSF-D009", what, where=str(path.parent), found=found, fix=fix)
+        keys[key] = path
     return keys
 
 

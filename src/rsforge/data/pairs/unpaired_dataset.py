@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from rsforge.data.files.digests import file_digest
 from rsforge.data.files.safe_paths import is_inside
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
 from rsforge.data.pairs.dataset import mirror_pair
@@ -22,7 +23,7 @@ from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season
 from rsforge.data.pairs.names import list_entries, modality_of_stem, name_stem, strip_token
 from rsforge.data.pairs.pair import TIFF, Pair
-from rsforge.data.pairs.reading import open_optical, open_sar
+from rsforge.data.pairs.reading import open_masked_optical, open_sar
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.data.tables.characters import compose
 from rsforge.data.views.view import PLAIN, View
@@ -49,7 +50,10 @@ class UnpairedImage:
 
 @dataclass(frozen=True)
 class JudgedImage:
-    """A usable image: SHA-256 of its file, size, bands as networks get them, footprint of a GeoTIFF."""
+    """A usable image: SHA-256 of its file, size, bands as networks get them, footprint of a GeoTIFF.
+
+    Some pixels of one with ``gaps`` hold no data.
+    """
 
     image: UnpairedImage
     digest: str
@@ -57,6 +61,7 @@ class JudgedImage:
     width: int
     bands: int
     footprint: Footprint | None = None
+    gaps: bool = False
 
     @property
     def name(self) -> str:
@@ -94,12 +99,12 @@ def split_pair(pair: Pair, root: Path) -> list[UnpairedImage]:
 def judge_image(image: UnpairedImage, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
     """Open and hash one image; RSF-D002, D009 and D010 as for pairs."""
     if image.modality == SAR:
-        values, _ = open_sar(image.path, radiometry, image.view)
+        values, valid = open_sar(image.path, radiometry, image.view)
     else:
-        values = open_optical(image.path, image.view, allow_gray_optical=allow_gray_optical)
+        values, valid = open_masked_optical(image.path, image.view, allow_gray_optical=allow_gray_optical)
     height, width, bands = values.shape
     footprint = read_info(image.path).footprint if image.path.suffix.lower() in TIFF else None
-    return JudgedImage(image, file_digest(image.path), height, width, bands, footprint)
+    return JudgedImage(image, file_digest(image.path), height, width, bands, footprint, not valid.all())
 
 
 class ImageSource(Protocol):
@@ -136,7 +141,7 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
 
     An epoch has as many items as the larger set has images; the smaller set is repeated. ``names`` are those of the SAR
     images. Their optical partners are shuffled by (seed, epoch), or keep their order without ``shuffle_partners``. Both
-    images of an item are mirrored alike.
+    images of an item are mirrored alike. Where some have gaps, ``valid`` says where both images of an item hold data.
     """
 
     def __init__(
@@ -168,7 +173,25 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
     def name(self, index: int) -> str:
         return self.names[index % len(self.names)]
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some image holds no data somewhere."""
+        return has_gaps(self.sar) or has_gaps(self.optical)
+
+    def valid(self, key: tuple[int, int]) -> Tensor:
+        """Where both images of an item hold data, bool ``(1, S, S)``."""
+        places = self._find_images(key)
+        known = [mask for one, place in zip((self.sar, self.optical), places, strict=True)
+                 if (mask := masks_of(one)(place)) is not None]  # fmt: skip
+        mask = torch.stack(known).all(0)
+        return mirror_pair(mask, mask, seed=self.seed, key=key, flip=self.flip)[0]
+
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        sar_index, optical_index = self._find_images(key)
+        return mirror_pair(self.sar[sar_index], self.optical[optical_index], seed=self.seed, key=key, flip=self.flip)
+
+    def _find_images(self, key: tuple[int, int]) -> tuple[int, int]:
+        """The places of the images of an item in their sets."""
         epoch, index = key
         if not 0 <= index < len(self):
             raise IndexError(index)
@@ -179,7 +202,7 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
         optical_index = index % len(self.optical)
         if self.shuffle_partners:
             optical_index = _draw_partners(self.seed, epoch, len(self.optical))[optical_index]
-        return mirror_pair(self.sar[sar_index], self.optical[optical_index], seed=self.seed, key=key, flip=self.flip)
+        return sar_index, optical_index
 
 
 @lru_cache(maxsize=4)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rsforge.data.bands.meaning import COLOURS, POLARISATIONS
-from rsforge.data.files.stack_paths import is_stack
+from rsforge.data.bands.products import find_level1_band
+from rsforge.data.files.stack_paths import is_stack, list_files
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.views.view import Modality, View, choose_positions, find_other_names
@@ -39,7 +40,9 @@ def warn_of_mixed_roles(view: View, infos: Sequence[RasterInfo], modality: Modal
     parts = [f"{join_roles(roles)} in {count}" for roles, count in found.most_common(3)]
     several = len(view.bands)
     numbers = f"{agree(several, 'band', 'bands')} {', '.join(view.bands)} {agree(several, 'is', 'are')}"
-    return [f"{numbers} {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}: choose them by name"]
+    shared = set.intersection(*(set(roles) for roles in found))
+    then = "choose them by name" if shared else "they are taken for the same"
+    return [f"{numbers} {' and '.join(parts)} of {count_noun(len(infos), 'sampled file')}: {then}"]
 
 
 def describe_order(view: View, infos: Sequence[RasterInfo], modality: Modality) -> list[str]:
@@ -80,6 +83,23 @@ def describe_scales(view: View, infos: Sequence[RasterInfo], modality: Modality)
     parts = [f"scale {scale:g} and offset {offset:g} in {count}" for (scale, offset), count in found.most_common(3)]
     said = f"values are scaled as metadata or the names of products say: {', '.join(parts)}"
     return [f"{said} of {len(infos)} sampled files"]
+
+
+def describe_level1(infos: Sequence[RasterInfo]) -> list[str]:
+    """Of bands of Landsat Level 1 whose numbers nothing scales: their metadata are not beside them."""
+    without = [
+        found[0].name
+        for info in infos
+        for path in list_files(info.path)
+        if (found := find_level1_band(str(path))) and not found[0].is_file()
+    ]
+    if not without:
+        return []
+    names = list(dict.fromkeys(without))
+    return [
+        f"numbers of Landsat Level 1 are read as they are stored, not as reflectance: {names[0]} is not beside them "
+        f"({count_noun(len(names), 'product')})"
+    ]
 
 
 def describe_stacks(infos: Sequence[RasterInfo]) -> list[str]:

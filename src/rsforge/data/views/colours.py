@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from rsforge.data.files.mask_paths import find_mask
+from rsforge.data.io.georeference import Mask
 from rsforge.data.io.image_reader import (
     MAX_PIXELS,
     Pixels,
     UnreadableError,
-    decode_rgb,
+    decode_masked,
     read_bytes,
     read_tiff_directory,
 )
-from rsforge.data.io.mask_files import find_mask
 from rsforge.data.views.view import PLAIN, View, check_span, open_view, to_bytes
 
 _PICTURES = (b"\xff\xd8\xff", b"BM", b"RIFF")
@@ -43,8 +44,13 @@ def read_colours(path: Path, view: View = PLAIN) -> Pixels:
 
 def decode_colours(path: Path, data: bytes, view: View = PLAIN) -> Pixels:
     """``read_colours`` where the bytes of the file have been read already."""
-    if view in (PLAIN, View(as_stored=True)) and (_is_picture(data) or (_is_plain_tiff(data) and not find_mask(path))):
-        return decode_rgb(data)  # the same pixels as by the view, without opening the file again
+    return decode_with_mask(path, data, view)[0]
+
+
+def decode_with_mask(path: Path, data: bytes, view: View = PLAIN) -> tuple[Pixels, Mask | None]:
+    """The image of ``decode_colours``, and where it holds data ``(H, W)``; None for everywhere."""
+    if view in (PLAIN, View(as_stored=True)) and (_is_picture(data) or _is_plain_tiff(data)) and not find_mask(path):
+        return decode_masked(data)  # the same pixels as by the view, without opening the file again
     with open_view(path, view, "optical") as raster:
         info = raster.info
         if info.height * info.width > MAX_PIXELS:
@@ -52,8 +58,10 @@ def decode_colours(path: Path, data: bytes, view: View = PLAIN) -> Pixels:
         if info.bands not in (1, 3):
             raise UnreadableError(f"it has {info.bands} bands where 1 or 3 are expected")
         check_span(info, view)
-        pixels = to_bytes(raster.read(info.whole), view)
-    return np.ascontiguousarray(np.repeat(pixels, 3 // info.bands, axis=-1))
+        read = raster.read(info.whole)
+        pixels = to_bytes(read, view)
+    valid = None if read.valid.all() else read.valid
+    return np.ascontiguousarray(np.repeat(pixels, 3 // info.bands, axis=-1)), valid
 
 
 def _is_picture(data: bytes) -> bool:

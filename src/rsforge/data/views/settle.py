@@ -17,6 +17,7 @@ from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.rasters import find_centre, open_raster
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.views.band_notes import (
+    describe_level1,
     describe_masks,
     describe_order,
     describe_pictures,
@@ -40,6 +41,7 @@ _COMPARED = 4  # files whose values are compared with the range
 _MOST_OUTSIDE = 0.9  # of the values of a file
 PERCENTILES = (2.0, 98.0)
 _PIXELS = 1 << 16  # of a file
+_SMALL = 1 << 20  # pixels
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def settle_view(files: Sequence[Path], request: Request, modality: Modality) -> 
         _settle_polarisations(settled, infos)
     settled.warnings += warn_of_mixed_roles(settled.view, infos, modality)
     settled.notes += describe_order(settled.view, infos, modality)
-    settled.notes += describe_scales(settled.view, infos, modality)
+    settled.notes += [*describe_scales(settled.view, infos, modality), *describe_level1(infos)]
     settled.notes += [*describe_pictures(infos), *describe_stacks(infos), *describe_masks(infos)]
     if settled.view.fill is None:
         _warn_of_fill(settled, _spread(files, SAMPLED), modality)
@@ -150,18 +152,23 @@ def _polarisations(info: RasterInfo, view: View) -> tuple[str, ...]:
 
 
 def _warn_of_fill(settled: Settled, files: Sequence[Path], modality: Modality) -> None:
-    """Warn of a value that fills areas at the border of some of the files; 8-bit pictures have dark and white areas."""
+    """Warn of a value that fills areas at the border of some of the files.
+
+    8-bit pictures have dark and white areas: of them only such that straight edges bound. Of large ones only a few are
+    looked at.
+    """
     found: dict[float, list[tuple[Path, float]]] = {}
-    for path in files:
+    for number, path in enumerate(files):
         try:
             with open_view(path, settled.view, modality) as raster:
-                if raster.info.dtype == "uint8":
+                info = raster.info
+                if info.dtype == "uint8" and number >= _COMPARED and info.height * info.width > _SMALL:
                     continue
-                read = raster.read(find_centre(raster.info))
+                read = raster.read(find_centre(info))
         except UnreadableError:
             continue
         fill = find_fill(read.values, read.valid)
-        if fill is not None:
+        if fill is not None and (fill.straight or info.dtype != "uint8"):
             found.setdefault(fill.value, []).append((path, fill.share))
     for value, places in found.items():
         path, share = places[0]

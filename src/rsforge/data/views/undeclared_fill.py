@@ -7,19 +7,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from rsforge.data.io.georeference import Mask
 
 LEAST_SHARE = 0.02  # of the image, in areas that touch its border
 LEAST_LENGTH = 0.05  # of the border that such an area takes
 FEWEST = 16  # pixels
+MOST_UNEVEN = 0.75  # pixels by which an edge strays from straight lines, on average: of a raster by half of one
 
 
 class Fill(NamedTuple):
-    """A value that fills a share of the pixels of an image."""
+    """A value that fills a share of the pixels of an image.
+
+    Where the rest has ``straight`` edges, as a swath and a rotated image have, it is no water, snow or cloud.
+    """
 
     value: float
     share: float
+    straight: bool = False
 
 
 def find_fill(values: npt.NDArray[Any], valid: Mask) -> Fill | None:
@@ -41,7 +47,22 @@ def find_fill(values: npt.NDArray[Any], valid: Mask) -> Fill | None:
     at_border = np.unique(np.concatenate(_take_border(labels)))
     if np.isin(labels, at_border[at_border > 0]).sum() < least / 2:
         return None
-    return Fill(float(value), float(filled.mean()))
+    return Fill(float(value), float(filled.mean()), _has_straight_edges(filled))
+
+
+def _has_straight_edges(filled: Mask) -> bool:
+    """Whether what is not filled is convex, as far as pixels tell: shores and clouds have bays, images none."""
+    labels, _ = ndimage.label(filled)
+    inside = ndimage.binary_erosion(filled, np.ones((3, 3)), border_value=1)
+    areas = filled & np.isin(labels, np.unique(labels[inside]))
+    rest: Mask = ndimage.binary_fill_holes(~areas)
+    rows = np.flatnonzero(rest.any(axis=1))
+    if not rows.size:
+        return False
+    left, right = rest[rows].argmax(axis=1), rest.shape[1] - rest[rows, ::-1].argmax(axis=1)
+    corners = np.concatenate([np.stack([rows + down, side], 1) for down in (0, 1) for side in (left, right)])
+    edge = int((rest & ndimage.binary_dilation(~rest, np.ones((3, 3)))).sum())
+    return bool(ConvexHull(corners).volume - rest.sum() <= MOST_UNEVEN * edge)
 
 
 def _commonest_at_border(values: npt.NDArray[Any], valid: Mask) -> Any:

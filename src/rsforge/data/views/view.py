@@ -17,21 +17,24 @@ import numpy.typing as npt
 
 from rsforge.data.bands.meaning import COLOURS, NO_BACKSCATTER, POLARISATIONS, find_role, role_of_name, says_something
 from rsforge.data.files.stack_paths import is_stack
-from rsforge.data.files.stacks import find_set
 from rsforge.data.io.band_choice import describe_bands, find_bands, pick_bands
 from rsforge.data.io.georeference import Mask, OpenRaster, Raster, RasterInfo
 from rsforge.data.io.geotiff import Alpha
 from rsforge.data.io.image_reader import UnreadableError, blacken
 from rsforge.data.io.rasters import open_raster
 from rsforge.data.io.windows import Window
+from rsforge.data.views.advice import (
+    GIVE_RANGE,
+    NAME_BANDS,
+    advise_backscatter,
+    advise_colours,
+    advise_missing,
+    advise_whole_set,
+)
 from rsforge.errors import RsforgeError
 from rsforge.wording import count_noun
 
 Modality = Literal["sar", "optical"]
-
-NAME_BANDS = "name three bands with --bands: by role, name, number or wavelength"
-MEND_SET = "add the file of the band to its set, or name with --bands those that all sets have"
-GIVE_RANGE = "give the values that become black and white with --range LOW HIGH, or --range percentile"
 
 
 class BandsError(UnreadableError):
@@ -148,9 +151,9 @@ def choose_positions(info: RasterInfo, view: View, modality: Modality) -> list[i
         reason = f"{error.what.replace(str(info.path), 'it')} ({error.found})"
         if info.left_out:
             reason += f"; {', '.join(info.left_out)} of its files lie on another grid: resample them to use them"
-        fix = MEND_SET if is_stack(info.path) else NAME_BANDS
-        if whole := find_set(info.path):
-            fix = error.fix = f"it is one band of a set: give all of them, '{whole}' in quotes"
+        fix = advise_missing(info) if modality == "optical" else advise_backscatter(info, view.bands)
+        if whole := advise_whole_set(info):
+            fix = error.fix = whole
         raise BandsError(reason, fix=fix, error=error) from None
 
 
@@ -168,7 +171,7 @@ def _choose_colours(info: RasterInfo, wanted: Sequence[str]) -> list[int]:
     if len(stored) == 1 or (len(stored) == len(COLOURS) and not is_stack(info.path)):  # files have no order
         return stored
     reason = f"it has {describe_bands(info.meanings)}, and red, green and blue are not known among them"
-    raise BandsError(reason, fix=NAME_BANDS)
+    raise BandsError(reason, fix=advise_colours(info))
 
 
 def find_other_names(info: RasterInfo, view: View) -> str:

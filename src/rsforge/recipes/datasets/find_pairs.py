@@ -135,6 +135,7 @@ def select_usable(
     refused += [(one.name, error) for one, error in unfit]
     total = count_noun(len(index.pairs), "pair")
     refuse_or_skip(refused, total, index.root, console, on_bad, all_bad=not usable)
+    views.say_gaps([any(one.gaps) for one in usable], "pair", console)
     if usable:
         report_grey(usable[0].pair.sar, console)
     return usable

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.files.walk import find_beside, find_images
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.layouts import holds_pair_folders
@@ -69,6 +72,16 @@ class SelectedItems:
     def name(self, index: int) -> str:
         return self.dataset.name(self.indices[index])
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some image of the dataset holds no data somewhere."""
+        return has_gaps(self.dataset)
+
+    def valid(self, key: tuple[int, int]) -> Tensor | None:
+        """Where the images of an item hold data."""
+        epoch, index = key
+        return masks_of(self.dataset)((epoch, self.indices[index]))
+
     def __getitem__(self, key: tuple[int, int]) -> Any:
         epoch, index = key
         return self.dataset[epoch, self.indices[index]]
@@ -107,6 +120,7 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     if small:
         some = f"{small} of {count_noun(len(index.tiles), 'image')} {agree(small, 'is', 'are')}"
         console.warn(f"{some} smaller than --image-size {data.image_size}: enlarged")
+    views.say_gaps([tile.gaps for tile in index.tiles], "image", console)
     common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
     augmented = TileDataset(sides.train, **common, flip=data.flip, jitter=data.jitter)
     return ImageSets(

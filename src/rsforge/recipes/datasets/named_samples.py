@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rsforge.data.images.gaps import masks_of
 from rsforge.engine.loader import IndexedDataset
+from rsforge.losses.gaps import VALID
 
 
 class NamedSamples:
-    """A dataset of tensors, or of tuples of tensors, as one of mappings: each under its name."""
+    """A dataset of tensors, or of tuples of tensors, as one of mappings: each under its name.
+
+    Where some images hold no data somewhere, ``valid`` ``(1, S, S)`` is among them.
+    """
 
     def __init__(self, samples: IndexedDataset, names: Sequence[str]) -> None:
         self.samples = samples
         self.names = tuple(names)
+        self.valid_of = masks_of(samples)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -24,7 +30,8 @@ class NamedSamples:
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         item: Any = self.samples[key]
         values = item if isinstance(item, tuple) else (item,)
-        return dict(zip(self.names, values, strict=True))
+        valid = self.valid_of(key)
+        return dict(zip(self.names, values, strict=True)) | ({} if valid is None else {VALID: valid})
 
 
 class NoSamples:

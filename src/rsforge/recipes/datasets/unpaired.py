@@ -8,8 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rsforge.data.images.square_images import File
 from rsforge.data.names.sides import side_of_path
-from rsforge.data.pairs.dataset import JudgedPair, PairDataset, Refusal, judge_in_threads, judge_pairs, open_squares
+from rsforge.data.pairs.dataset import (
+    JudgedPair,
+    PairDataset,
+    Refusal,
+    judge_in_threads,
+    judge_pairs,
+    open_squares,
+)
 from rsforge.data.pairs.index import PairIndex, choose_groups, find_pairs
 from rsforge.data.pairs.layouts import find_layout
 from rsforge.data.pairs.reading import find_radiometry_of_files
@@ -41,7 +49,7 @@ from rsforge.recipes.datasets.unpaired_split import (
     divide_by_scene_or_content,
     divide_by_split,
 )
-from rsforge.recipes.views import describe_views, settle_pairs
+from rsforge.recipes.views import describe_views, say_gaps, settle_pairs
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import PairTrainingSettings
 from rsforge.wording import count_noun
@@ -165,6 +173,7 @@ def _select_fitting(
     pair_sizes = [(one.height, one.width) for one in fitting_pairs]
     image_sizes = [(one.height, one.width) for one in fitting_images]
     warn_of_small(pair_sizes + pair_sizes + image_sizes, "image", data.image_size, console)
+    say_gaps([ref.gaps for ref in [*sar, *optical]], "image", console)
     report_grey(sar[0].path, console)
     return fitting_pairs, fitting_images
 
@@ -217,8 +226,8 @@ def _open_datasets(
 
     def open_unpaired(subset: UnpairedSubset, *, flip: float, shuffle_partners: bool) -> UnpairedDataset:
         sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
-        sar_files = [(ref.path, ref.digest) for ref in sar]
-        optical_files = [(ref.path, ref.digest) for ref in optical]
+        sar_files = [File(ref.path, ref.digest, ref.gaps) for ref in sar]
+        optical_files = [File(ref.path, ref.digest, ref.gaps) for ref in optical]
         sar_images, optical_images = open_squares(
             sar_files, optical_files, radiometry, bands=bands, views=seen, **common
         )

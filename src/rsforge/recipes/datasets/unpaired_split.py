@@ -39,11 +39,12 @@ SubsetsOf = Mapping[str, set[str]]
 
 @dataclass(frozen=True)
 class ImageRef:
-    """An image of a subset: digest of its contents, name and path."""
+    """An image of a subset: digest of its contents, name and path, and whether some of its pixels hold no data."""
 
     digest: str
     name: str
     path: Path
+    gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ class UnpairedSubset:
         """All SAR (1) or optical (2) images, sorted by digest."""
         refs = []
         for one in self.pairs:
-            path = one.pair.sar if modality == SAR else one.pair.optical
-            refs.append(ImageRef(one.files[modality - 1], one.name, path))
+            file = one.sar if modality == SAR else one.optical
+            refs.append(ImageRef(file.digest, one.name, file.path, file.gaps))
         for image in self.unpaired:
             if image.image.modality == modality:
-                refs.append(ImageRef(image.digest, image.name, image.image.path))
+                refs.append(ImageRef(image.digest, image.name, image.image.path, image.gaps))
         return sorted(refs, key=lambda ref: (ref.digest, ref.name))
 
 

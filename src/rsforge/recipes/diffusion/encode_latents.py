@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.latent_cache import LatentDataset, Moments, cache_key, draw_latents, latent_statistics
 from rsforge.data.stored_arrays import check_array, open_array, write_array
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
+from rsforge.losses.gaps import VALID, shrink_valid
 from rsforge.metrics.gaussian_denoiser import fit_denoiser, mix_scales
 from rsforge.models.interfaces import Autoencoder
 from rsforge.noise.gaussian_denoiser import GaussianDenoiser
@@ -81,9 +83,9 @@ class EncodedImages:
         return self.samples.name(index)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
-        image: Tensor = self.samples[key]
+        item = NamedSamples(self.samples, ("images",))[key]
         device = next(self.encode.autoencoder.parameters()).device
-        return {"images": image, "latents": self.encode(image[None].to(device))[0].cpu()}
+        return {**item, "latents": self.encode(item["images"][None].to(device))[0].cpu()}
 
 
 def fresh(data: ImageSets, autoencoder: Autoencoder, vae: LoadedModel, where: Compute) -> Latents:
@@ -109,16 +111,17 @@ def load_or_encode(
     folder = settings.denoiser.latent_cache_dir or settings.run.output_dir / output_names.LATENTS
     store = Store(folder, settings.data.image_size, autoencoder, vae.digest, where, console)
     train, names = store.moments(data.plain, "train", data.identity["split"], mirrored=settings.data.flip > 0)
-    mean, std = to_standardise(*latent_statistics(train), where.device)
+    masks = find_masks(data.plain, train)
+    mean, std = to_standardise(*latent_statistics(train, masks.get(VALID)), where.device)
     held_out, held_names = store.moments(data.held_out, "held out", data.identity["split"], mirrored=False)
     seed = settings.run.seed
     return Latents(
-        LatentDataset({"latents": train}, names, seed=seed),
-        LatentDataset({"latents": held_out}, held_names, seed=seed),
+        LatentDataset({"latents": train, **masks}, names, seed=seed),
+        LatentDataset({"latents": held_out, **find_masks(data.held_out, held_out)}, held_names, seed=seed),
         already_encoded,
         mean,
         std,
-        fit_closed_forms(draw_latents(train, FITTED, seed=seed), mean, std),
+        fit_closed_forms(draw_latents(train, FITTED, seed=seed, valid=masks.get(VALID)), mean, std),
     )
 
 
@@ -132,6 +135,19 @@ def fit_closed_forms(latents: Tensor, mean: Tensor, std: Tensor) -> dict[str, Ga
     standard = ((latents.to(mean.device) - mean) / std).flatten(1).cpu()
     gaussian = fit_denoiser(standard)
     return {GAUSSIAN: gaussian.to(mean.device), SCALE_MIXTURE: mix_scales(gaussian, standard).to(mean.device)}
+
+
+def find_masks(samples: IndexedDataset, moments: Moments) -> dict[str, Any]:
+    """Where the pixels of the cells of stored maps all hold data, bool ``(N, views, 1, h, w)``, under its name.
+
+    Nothing where no image has gaps, and nothing of vectors. The second view is the first mirrored.
+    """
+    if not has_gaps(samples) or moments.ndim != 6:
+        return {}
+    masks = (masks_of(samples)((0, index)) for index in range(len(samples)))
+    cells = torch.stack([shrink_valid(mask, moments.shape[-2:]) for mask in masks if mask is not None])
+    views = torch.stack([cells, cells.flip(-1)][: moments.shape[1]], dim=1)
+    return {VALID: views.numpy()}
 
 
 def to_standardise(mean: Tensor, std: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:

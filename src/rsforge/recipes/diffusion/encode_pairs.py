@@ -13,10 +13,13 @@ from torch import Tensor
 from rsforge.data.latent_cache import LatentDataset, latent_statistics
 from rsforge.data.sar.composite import Composite, to_three_channels
 from rsforge.engine.loader import IndexedDataset
+from rsforge.losses.gaps import VALID
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.image_folder import SelectedItems
+from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
-from rsforge.recipes.diffusion.encode_latents import Encoder, Store, to_standardise
+from rsforge.recipes.diffusion.encode_latents import Encoder, Store, find_masks, to_standardise
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.tasks.diffusion import already_encoded
@@ -45,7 +48,10 @@ class OneModality:
 
 
 class PromptedPairs:
-    """``pairs`` as mappings of ``sar`` ``(3, S, S)``, ``optical`` ``(3, S, S)`` and the ``tokens`` of their prompts."""
+    """``pairs`` as mappings of ``sar`` ``(3, S, S)``, ``optical`` ``(3, S, S)`` and the ``tokens`` of their prompts.
+
+    Where some have gaps, ``valid`` ``(1, S, S)`` is among them.
+    """
 
     def __init__(self, pairs: IndexedDataset, tokens: Tensor, composite: Composite) -> None:
         self.pairs, self.tokens, self.composite = pairs, tokens, composite
@@ -57,8 +63,9 @@ class PromptedPairs:
         return self.pairs.name(index)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
-        sar, optical = self.pairs[key]
-        return {"sar": to_three_channels(sar, self.composite), "optical": optical, "tokens": self.tokens[key[1]]}
+        item = NamedSamples(self.pairs, ("sar", "optical"))[key]
+        item["sar"] = to_three_channels(item["sar"], self.composite)
+        return item | {"tokens": self.tokens[key[1]]}
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,9 @@ def encode_fresh(
     statistics = []
     for modality in (OPTICAL, SAR):
         images = OneModality(pairs.plain, modality, composite)
-        moments = [encode(images[0, index][None].to(where.device)).cpu().numpy() for index in first]
-        statistics.append(Standard(*to_standardise(*latent_statistics(np.stack(moments)), where.device)))
+        moments = np.stack([encode(images[0, index][None].to(where.device)).cpu().numpy() for index in first])
+        masks = find_masks(SelectedItems(pairs.plain, first), moments)
+        statistics.append(Standard(*to_standardise(*latent_statistics(moments, masks.get(VALID)), where.device)))
     encoder = PairEncoder(encode)
     return PairLatents(
         PromptedPairs(train, tokens[0], composite),
@@ -152,10 +160,12 @@ def load_or_encode(
             OneModality(samples, OPTICAL, composite), f"{side} optical", digest, mirrored=views
         )
         sar, _ = store.moments(OneModality(samples, SAR, composite), f"{side} SAR", digest, mirrored=views)
-        arrays.append({"latents": optical, "sar": sar, "tokens": _as_views(ids, 1 + views)})
+        masks = find_masks(samples, optical)
+        arrays.append({"latents": optical, "sar": sar, "tokens": _as_views(ids, 1 + views), **masks})
         names.append(in_order)
     standards = [
-        Standard(*to_standardise(*latent_statistics(arrays[0][name]), store.device)) for name in ("latents", "sar")
+        Standard(*to_standardise(*latent_statistics(arrays[0][name], arrays[0].get(VALID)), store.device))
+        for name in ("latents", "sar")
     ]
     train, held_out = (
         LatentDataset(values, rows, seed=settings.run.seed) for values, rows in zip(arrays, names, strict=True)

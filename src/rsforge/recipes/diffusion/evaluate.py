@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.prompts import PromptTemplate
 from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.engine.loader import IndexedDataset, Key
@@ -146,6 +147,15 @@ class PromptedPairs:
 
     def name(self, index: int) -> str:
         return self.samples.name(index)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some image holds no data somewhere."""
+        return has_gaps(self.samples)
+
+    def valid(self, key: Key) -> Tensor | None:
+        """Where both images of a pair hold data."""
+        return masks_of(self.samples)(key)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.sar.composite import composite_for
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
@@ -36,7 +37,7 @@ class BothModalities:
     def __init__(self, pairs: IndexedDataset, sar_channels: int) -> None:
         composite = composite_for(sar_channels)
         self.parts = [OneModality(pairs, modality, composite) for modality in (OPTICAL, SAR)]
-        self.count = len(pairs)
+        self.pairs, self.count = pairs, len(pairs)
 
     def __len__(self) -> int:
         return 2 * self.count
@@ -44,6 +45,16 @@ class BothModalities:
     def name(self, index: int) -> str:
         modality = ("optical", "SAR")[index // self.count]
         return f"{self.parts[0].name(index % self.count)} ({modality})"
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some image holds no data somewhere."""
+        return has_gaps(self.pairs)
+
+    def valid(self, key: tuple[int, int]) -> Tensor | None:
+        """Where both images of the pair of an item hold data."""
+        epoch, index = key
+        return masks_of(self.pairs)((epoch, index % self.count))
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         epoch, index = key

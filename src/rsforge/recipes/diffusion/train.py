@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from rsforge.data.images.gaps import has_gaps
 from rsforge.data.pairs.layouts import holds_pair_folders
 from rsforge.engine.cadence import Moment
 from rsforge.engine.listener import Pictures
@@ -104,6 +105,11 @@ def read_data(settings: DiffusionTrainSettings, compute: Compute, console: Conso
     check_size(settings.data.image_size, vae)
     images = image_folder.load_images(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
     check_same_images(vae.state, images.identity, console)
+    if has_gaps(images.train) and len(autoencoder.latent_shape(settings.data.image_size)) == 1:
+        console.warn(
+            "vectors hold no places: pixels without data are learned as black ones; leave such images out, or use an "
+            "autoencoder of --latent map, whose cells without data are not counted"
+        )
     return DiffusionData(images, autoencoder, vae, path, encode_latents.fresh(images, autoencoder, vae, compute))
 
 

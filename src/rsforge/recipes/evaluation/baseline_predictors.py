@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rsforge.data.images.gaps import masks_of
 from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.pca import reconstruct, reconstruct_patches
@@ -91,13 +92,22 @@ def component_baselines(
 def measured_means(
     samples: IndexedDataset, image_of: Callable[[Any], Tensor], progress: Callable[[], None]
 ) -> tuple[Tensor, Tensor]:
-    """The mean image ``(C, S, S)`` and the mean colour ``(C,)`` of the very images that are measured."""
+    """The mean image ``(C, S, S)`` and the mean colour ``(C,)`` of the very images that are measured.
+
+    Pixels without data do not count; where no image has data, the mean image has the mean colour.
+    """
     total = torch.zeros((), dtype=torch.float64)
-    for item in map_in_threads(lambda index: samples[0, index], range(len(samples))):
-        total = total + image_of(item).double()
+    counts, valid_of = torch.zeros((), dtype=torch.float64), masks_of(samples)
+    for index, item in enumerate(map_in_threads(lambda index: samples[0, index], range(len(samples)))):
+        image, valid = image_of(item).double(), valid_of((0, index))
+        total = total + (image if valid is None else image * valid)
+        counts = counts + (1 if valid is None else valid)
         progress()
-    mean = total / len(samples)
-    return mean.float(), mean.mean((1, 2)).float()
+    mean = total / counts
+    if counts.ndim == 0:
+        return mean.float(), mean.mean((1, 2)).float()
+    colour = total.sum((1, 2)) / counts.sum()
+    return mean.where(counts > 0, colour[:, None, None]).float(), colour.float()
 
 
 def measured_baseline(name: str, image: Tensor, image_size: int, device: torch.device) -> Baseline:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rsforge.data.images.gaps import stack_valid
 from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
-from rsforge.metrics.constant_images import mean_colour, mean_image, median_image
+from rsforge.metrics.constant_images import constant_images, fill_with_mean, mean_colour, mean_image, median_image
 from rsforge.metrics.pca import fit_patch_pca, fit_pca
 from rsforge.recipes.evaluation.linear_sar import NAME, fit_linear_sar, linear_bytes
 
@@ -37,21 +38,21 @@ def fit_baselines(
     ``image_of`` takes an item to its image ``(C, S, S)`` in [-1, 1], kept in 8 bits while fitting, and ``sar_of`` to
     the SAR image of its pair. ``latent_shape`` is that of the autoencoder: components as many as its vector has
     numbers, or of the patches that its map has cells for, as many as it has channels. With ``mirrored``
-    those of whole images are of their mirrored views too. At most ``MOST_IMAGES`` evenly spread images are used, fewer
+    those of whole images are of their mirrored views too. Pixels without data do not count: components see the mean
+    image there. At most ``MOST_IMAGES`` evenly spread images are used, fewer
     of more than 128 KiB; the same samples give the same numbers.
 
     Plain numbers, strings and tensors: ``images`` used ``of`` so many, ``mean_image`` and ``median_image``
     ``(C, S, S)``, ``mean_colour`` ``(C,)``, and ``pca`` with its ``mean``, ``components`` and ``patch`` (0 for whole
     images), or why there is none, and ``linear_sar`` as ``fit_linear_sar`` gives it.
     """
-    images = _evenly_spread(samples, image_of)
-    fitted: Fitted = {
-        "images": len(images),
-        "of": len(samples),
-        "mean_image": mean_image(images),
-        "median_image": median_image(images),
-        "mean_colour": mean_colour(images),
-    }
+    images, valid = _evenly_spread(samples, image_of)
+    fitted: Fitted = {"images": len(images), "of": len(samples)}
+    if valid is None:
+        constant = mean_image(images), median_image(images), mean_colour(images)
+    else:
+        constant, images = constant_images(images, valid), fill_with_mean(images, valid)
+    fitted |= dict(zip(("mean_image", "median_image", "mean_colour"), constant, strict=True))
     if latent_shape is not None:
         fitted["pca"] = _fit_components(images, tuple(latent_shape), mirrored=mirrored)
     if sar_of is not None:
@@ -74,15 +75,15 @@ def fitted_bytes(
     return constant + (0 if components > _MOST_PCA_BYTES else constant // 2 + components + variances)
 
 
-def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -> Tensor:
-    """uint8 images ``(N, C, H, W)``, as many as the bounds allow."""
+def _evenly_spread(samples: IndexedDataset, image_of: Callable[[Any], Tensor]) -> tuple[Tensor, Tensor | None]:
+    """uint8 images ``(N, C, H, W)``, as many as the bounds allow, and where they hold data; None for everywhere."""
     total, first = len(samples), image_of(samples[0, 0])
     count = min(total, MOST_IMAGES, max(1, _MOST_BYTES // first.numel()))
     images = torch.empty(count, *first.shape, dtype=torch.uint8)
     chosen = [k * total // count for k in range(count)]
     for k, item in enumerate(map_in_threads(lambda index: samples[0, index], chosen)):
         images[k] = ((image_of(item) + 1) * 127.5).round().clamp(0, 255)
-    return images
+    return images, stack_valid(samples, chosen)
 
 
 def _fit_components(images: Tensor, latent_shape: tuple[int, ...], *, mirrored: bool) -> Fitted:

@@ -6,7 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from rsforge.losses.gaps import find_gaps
 from rsforge.metrics.calibration import error_of_mean, rank_correlations, spread_of, spread_to_error
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Column, Figure, Prediction, Values
 from rsforge.recipes.evaluation.summary import Bootstrap, to_number
@@ -31,8 +33,10 @@ class DrawSpread:
 
     def update(self, predictions: Mapping[str, Prediction], batch: Batch) -> None:
         """Take in the draws of a batch."""
-        draws, truth = predictions[MODEL][DRAWS], batch[self.target]
-        correlations = rank_correlations(spread_of(draws), error_of_mean(draws, truth))
+        draws, truth, valid = predictions[MODEL][DRAWS], batch[self.target], find_gaps(batch).valid
+        if valid is not None:  # of which neither spread nor error is left
+            draws = torch.where(valid[:, None], draws, truth[:, None])
+        correlations = rank_correlations(spread_of(draws), error_of_mean(draws, truth), valid)
         self.rows.append(np.column_stack([correlations, spread_to_error(draws, truth).double().cpu().numpy()]))
 
     def add_to(self, result: dict[str, Any], values: Values) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rsforge.data.images.gaps import masks_of
 from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset
 from rsforge.metrics.least_absolute import fit_least_absolute, predict_linear
@@ -29,15 +30,19 @@ def fit_linear_sar(
 
     ``sar_of`` and ``image_of`` take an item to its images ``(C, S, S)`` and ``(3, S, S)`` in [-1, 1]. At most 512
     evenly spread pairs are read, fewer of more than 256 px, and of these 2^15 pixels, by a fixed seed: the same samples
-    give the same numbers. ``pairs`` read ``of`` so many, and the tensors of ``fit_least_absolute``.
+    give the same numbers. Pixels without data are left out. ``pairs`` read ``of`` so many, and the tensors of
+    ``fit_least_absolute``.
     """
     total, size = len(samples), image_of(samples[0, 0]).shape[-1]
     count = min(total, _MOST_PAIRS, max(_LEAST_PAIRS, _MOST_READ // size**2))
     pixels = min(size**2, -(-_MOST_PIXELS // count))
     generator = torch.Generator().manual_seed(0)
     features, targets = [], []
-    for item in map_in_threads(lambda index: samples[0, index], [k * total // count for k in range(count)]):
+    places, valid_of = [k * total // count for k in range(count)], masks_of(samples)
+    for place, item in zip(places, map_in_threads(lambda index: samples[0, index], places), strict=True):
         chosen = torch.randperm(size**2, generator=generator)[:pixels]
+        if (valid := valid_of((0, place))) is not None:
+            chosen = chosen[valid.flatten()[chosen]]
         features.append(_statistics(sar_of(item)[None])[0].flatten(1)[:, chosen])
         targets.append(image_of(item).flatten(1)[:, chosen])
     fitted = fit_least_absolute(torch.cat(features, 1).T, torch.cat(targets, 1).T)

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rsforge.data.images.gaps import stack_valid
 from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset, to_device
+from rsforge.losses.gaps import VALID
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Evaluation, Figure, Values
@@ -115,8 +117,11 @@ def _batches(
     evaluation: Evaluation, samples: IndexedDataset, size: int, device: torch.device
 ) -> Iterator[tuple[Batch, int]]:
     items = map_in_threads(lambda index: samples[0, index], range(len(samples)))
+    done = 0
     while batch := list(islice(items, size)):
-        yield to_device(evaluation.batch_of(batch), device), len(batch)
+        valid = stack_valid(samples, range(done, done + len(batch)))
+        done += len(batch)
+        yield to_device({**evaluation.batch_of(batch), **({} if valid is None else {VALID: valid})}, device), len(batch)
 
 
 def _describe(evaluation: Evaluation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rsforge.data.io.image_writer import to_uint8
+from rsforge.losses.gaps import find_gaps
 from rsforge.metrics.inception import RANK, FeatureSet, frechet_distance, kernel_distance
 from rsforge.recipes.evaluation.evaluation import Batch, Figure, Prediction, Values
 from rsforge.recipes.evaluation.image_figures import IMAGE
@@ -38,7 +39,8 @@ class SetDistances:
         """Take in the features of the images."""
         if self.features is None:
             return
-        images = {_TRUE: batch[self.target]} | {name: one[IMAGE] for name, one in predictions.items()}
+        true, gaps = batch[self.target], find_gaps(batch)
+        images = {_TRUE: true} | {name: gaps.fill(one[IMAGE], true) for name, one in predictions.items()}
         for name, image in images.items():
             pixels = torch.from_numpy(to_uint8(image)).permute(0, 3, 1, 2).to(self.device)
             kept = self.sets.setdefault(name, FeatureSet(-(-self.count // KID_KEEPS)))

@@ -120,6 +120,7 @@ def load_captioned(
     captions, stated = read_captions(index, tables, data.caption_column, run.on_bad, console)
     console.say(f"captions   {_describe(index, captions)}, from {', '.join(map(str, tables))}")
     sides = _divide(index, captions, stated, data, run, console)
+    views.say_gaps([tile.gaps for side in sides for tile in side], "image", console)
     small = sum(min(tile.width, tile.height) < data.image_size for side in sides for tile in side)
     if small:
         console.warn(f"{count_noun(small, 'image')} smaller than --image-size {data.image_size}: enlarged")

@@ -11,12 +11,13 @@ import torch
 
 from rsforge.data.latent_cache import LatentDataset, draw_latents, spread_places
 from rsforge.engine import checkpoint
+from rsforge.losses.gaps import VALID
 from rsforge.metrics.caption_gaussian import CaptionGaussian, fit_captions
 from rsforge.metrics.caption_words import gather_captions
 from rsforge.noise.gaussian_denoiser import ClosedForm
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.named_samples import NamedSamples
-from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, fit_closed_forms
+from rsforge.recipes.diffusion.encode_latents import FITTED, Encoder, Latents, Store, find_masks, fit_closed_forms
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.text_to_image.captioned_images import TOKENS, CaptionedImages
 from rsforge.recipes.training.job import Compute
@@ -48,12 +49,13 @@ def load_or_encode(
     split, seed, scaling = data.identity["split"], settings.run.seed, _scaling(model, compute.device)
     train, names = store.moments(data.images.plain, "train", split, mirrored=settings.data.random_flip)
     held_out, held_names = store.moments(data.images.held_out, "held out", split, mirrored=False)
+    masks = find_masks(data.images.plain, train)
     return Latents(
-        LatentDataset({LATENTS: train}, names, seed=seed),
-        LatentDataset({LATENTS: held_out}, held_names, seed=seed),
+        LatentDataset({LATENTS: train, **masks}, names, seed=seed),
+        LatentDataset({LATENTS: held_out, **find_masks(data.images.held_out, held_out)}, held_names, seed=seed),
         already_encoded,
         *scaling,
-        fit_closed_forms(draw_latents(train, FITTED, seed=seed), *scaling),
+        fit_closed_forms(draw_latents(train, FITTED, seed=seed, valid=masks.get(VALID)), *scaling),
     )
 
 
@@ -71,7 +73,8 @@ def fit_to_captions(
     moments = latents.train.arrays[LATENTS] if isinstance(latents.train, LatentDataset) else None
     if moments is None or len(moments) < 2:
         return None
-    drawn = draw_latents(moments, FITTED, seed=seed).to(latents.mean.device)
+    valid = latents.train.arrays.get(VALID)
+    drawn = draw_latents(moments, FITTED, seed=seed, valid=valid).to(latents.mean.device)
     rows = torch.from_numpy(tokens)
     images = [image for image, _ in spread_places(moments, FITTED)]
     captions = gather_captions([rows[data.numbers.train[image]] for image in images])

@@ -13,6 +13,7 @@ from rsforge.engine import devices
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
+from rsforge.losses.gaps import find_gaps
 from rsforge.metrics.image import active_units, chroma_share, total_correlation
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
@@ -40,7 +41,14 @@ from rsforge.recipes.evaluation.evaluation import (
     SetFigures,
     Values,
 )
-from rsforge.recipes.evaluation.image_figures import IMAGE, compare_images, error_panel, image_figures, mse
+from rsforge.recipes.evaluation.image_figures import (
+    IMAGE,
+    compare_images,
+    compare_pixels,
+    error_panel,
+    image_figures,
+    mse,
+)
 from rsforge.recipes.evaluation.learned_metrics import LearnedMetrics, load_learned_metrics
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
@@ -204,8 +212,8 @@ def _kl_nats(prediction: Prediction, batch: Batch) -> Tensor:
 
 
 def _neg_elbo(prediction: Prediction, batch: Batch) -> Tensor:
-    x = batch[TARGET]
-    return negative_elbo(mse(prediction[IMAGE], x), _kl_nats(prediction, batch), x[0].numel())
+    error, gaps = compare_pixels(mse, TARGET)(prediction, batch), find_gaps(batch)
+    return negative_elbo(error, gaps.over_valid_of_each(_kl_nats(prediction, batch)), batch[TARGET][0].numel())
 
 
 def _batch_of(items: Sequence[Tensor]) -> Batch:

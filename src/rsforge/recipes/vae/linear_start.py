@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rsforge.data.images.gaps import stack_valid
 from rsforge.engine.loader import IndexedDataset
+from rsforge.metrics.constant_images import fill_with_mean
 from rsforge.metrics.lapped_code import fit_lapped_code
 from rsforge.metrics.linear_channel import allot_distortion
 from rsforge.metrics.pca import fit_pca
@@ -55,8 +57,10 @@ def turn_all_ways(images: Tensor) -> Tensor:
 
 
 def _take_evenly(samples: IndexedDataset, most: int) -> Tensor:
-    """At most so many images, uint8 ``(N, C, S, S)``."""
+    """At most so many images, uint8 ``(N, C, S, S)``, their mean where they hold no data."""
     total = len(samples)
     count = min(total, most)
     chosen = SelectedItems(samples, [k * total // count for k in range(count)])
-    return ((stack_samples(chosen, range(count)) + 1) * 127.5).round().clamp(0, 255).byte()
+    images = ((stack_samples(chosen, range(count)) + 1) * 127.5).round().clamp(0, 255).byte()
+    valid = stack_valid(chosen, range(count))
+    return images if valid is None else fill_with_mean(images, valid)
