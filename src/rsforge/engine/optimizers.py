@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,21 @@ def _groups(options: OptimizerOptions, parameters: Sequence[nn.Parameter]) -> An
     others = [p for p in parameters if p.ndim < 2]
     groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def divide_groups(optimizer: Optimizer, factors: Mapping[nn.Parameter, float]) -> list[float]:
+    """Let parameters of one group share the factor on their learning rate, 1 unless named; the factor of each group.
+
+    For an optimizer that has taken no step.
+    """
+    divided: list[tuple[dict[str, Any], float]] = []
+    for group in optimizer.param_groups:
+        shares: dict[float, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            shares.setdefault(factors.get(parameter, 1.0), []).append(parameter)
+        divided += [({**group, "params": share}, factor) for factor, share in shares.items()]
+    optimizer.param_groups[:] = [group for group, _ in divided]
+    return [factor for _, factor in divided]
 
 
 def _adamw(options: OptimizerOptions, groups: Any) -> Optimizer:

@@ -13,6 +13,7 @@ from rsforge.engine.devices import seed_draws
 from rsforge.engine.distributed import SingleProcess
 from rsforge.engine.ema import Ema
 from rsforge.engine.loader import MicroBatch, to_device
+from rsforge.engine.optimizers import divide_groups
 from rsforge.engine.precision import Precision
 from rsforge.engine.step_figures import StepFigures, not_finite
 from rsforge.engine.task import StepContext, Task, Turn
@@ -42,8 +43,8 @@ class TrainStep:
 
     Random state is a function of (seed, step, slot of the micro-batch, turn), so that neither interruption, nor
     validation, nor the number of processes that share the micro-batches can move a trajectory. ``max_norm`` 0
-    clips nothing. ``lr_scale`` multiplies the learning rate of the groups it names. ``skip_nonfinite`` leaves a
-    poisoned step out instead of stopping, ``patience`` times in a row.
+    clips nothing. ``lr_scale`` multiplies the learning rate of the groups it names, ``lr_factors`` that of the modules
+    within them. ``skip_nonfinite`` leaves a poisoned step out instead of stopping, ``patience`` times in a row.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class TrainStep:
         *,
         make_optimizer: MakeOptimizer,
         lr_scale: Mapping[str, float] | None = None,
+        lr_factors: Mapping[str, float] | None = None,
         average: Ema,
         device: torch.device,
         precision: Precision | None = None,
@@ -70,6 +72,8 @@ class TrainStep:
         self.groups = {name: list(parameters) for name, parameters in task.groups().items()}
         self.everything = [p for parameters in self.groups.values() for p in parameters]
         self.optimizers = {name: make_optimizer(parameters) for name, parameters in self.groups.items()}
+        factors = {p: factor for name, factor in (lr_factors or {}).items() for p in task.modules()[name].parameters()}
+        self.factors = {name: divide_groups(optimizer, factors) for name, optimizer in self.optimizers.items()}
         self.scaler = self.precision.scaler(device)
         self.names: list[str] = []
 
@@ -108,8 +112,8 @@ class TrainStep:
     ) -> bool:
         name, optimizer = list(self.optimizers.items())[turn]
         parameters = self.groups[name]
-        for group in optimizer.param_groups:
-            group["lr"] = lr * self.lr_scale.get(name, 1.0)
+        for group, factor in zip(optimizer.param_groups, self.factors[name], strict=True):
+            group["lr"] = lr * self.lr_scale.get(name, 1.0) * factor
         optimizer.zero_grad(set_to_none=True)
         finite = torch.ones((), dtype=torch.bool, device=self.device)  # of the losses
         share, figures = CountedShare(self.device, self.world), dict[str, Tensor]()

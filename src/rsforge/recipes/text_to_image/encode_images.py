@@ -70,11 +70,11 @@ def fit_to_captions(
     latents: Latents, data: CaptionedImages, tokens: npt.NDArray[Any], seed: int
 ) -> CaptionGaussian | None:
     """The closed form of stored training latents that knows their captions ``tokens`` ``(D, N)``; None without two."""
-    moments = latents.train.arrays[LATENTS] if isinstance(latents.train, LatentDataset) else None
-    if moments is None or len(moments) < 2:
+    train = latents.train
+    if not isinstance(train, LatentDataset) or len(train) < 2:
         return None
-    valid = latents.train.arrays.get(VALID)
-    drawn = draw_latents(moments, FITTED, seed=seed, valid=valid).to(latents.mean.device)
+    moments = train.arrays[LATENTS]
+    drawn = draw_latents(moments, FITTED, seed=seed, valid=train.arrays.get(VALID)).to(latents.mean.device)
     rows = torch.from_numpy(tokens)
     images = [image for image, _ in spread_places(moments, FITTED)]
     captions = gather_captions([rows[data.numbers.train[image]] for image in images])

@@ -42,6 +42,7 @@ from rsforge.recipes.text_to_image.load import KIND, REQUIRED
 from rsforge.recipes.text_to_image.output_names import FINETUNE
 from rsforge.recipes.text_to_image.trained_part import (
     ADAPTER,
+    TEXT_ENCODER,
     TrainedPart,
     attach_trained,
     check_adapter,
@@ -211,6 +212,7 @@ def spec(
         preview=partial(validation_images.preview, settings, model),
         frozen=frozen,
         partners=data.base.partners,
+        lr_factors={TEXT_ENCODER: settings.text.learning_rate_factor} if data.base.learns_texts else {},
         accompany=partial(finish.accompany_checkpoints, settings.run.output_dir) if beside else nothing,
         baselines=partial(describe_gaussian, latents),
         fitted_bytes=count_bytes(len(latents.train), math.prod(shape)),

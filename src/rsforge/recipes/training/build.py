@@ -108,6 +108,7 @@ def make_step(spec: TrainingSpec, settings: TrainSettings, compute: Compute, cho
         spec.task,
         make_optimizer=partial(optimizers.build, _optimizer_options(settings.optim, compute)),
         lr_scale=spec.lr_scale,
+        lr_factors=spec.lr_factors,
         average=_build_ema(spec, settings),
         device=compute.device,
         precision=chosen,

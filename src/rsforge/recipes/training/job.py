@@ -74,8 +74,9 @@ class TrainingSpec:
     Figures can be compared after ``objective_warmup`` epochs, when the objective has its final form. The networks begin
     as what was fitted to the training samples where there is a ``fitted_start``, which may be the best. ``even`` is for
     tasks that gather from all processes. ``frozen`` are networks that the task uses and does not train, ``partners``
-    the checkpoints they come from, by role. ``parts`` are saved with the run, and ``remembered`` is how many bytes they
-    grow to for each slot of a step; entries that a part names as ``nonfinite`` may be infinite or undefined.
+    the checkpoints they come from, by role. ``lr_scale`` multiplies the learning rate of groups of the task,
+    ``lr_factors`` that of modules within them. ``parts`` are saved with the run, and ``remembered`` is how many bytes
+    they grow to for each slot of a step; entries that a part names as ``nonfinite`` may be infinite or undefined.
     ``tracked`` renames figures for trackers, ``config`` is what they know of the run beside its settings; ``marks`` are
     levels in the loss plot, by the title of the panel. ``baselines`` fits what predictors without a network know of the
     training samples, for checkpoints to hold; ``fitted_bytes`` is their size. ``accompany`` writes what is to lie
@@ -92,6 +93,7 @@ class TrainingSpec:
     preview: Callable[[Moment], Pictures] = no_pictures
     measure: Callable[[], None] = lambda: None
     lr_scale: Mapping[str, float] = field(default_factory=dict)
+    lr_factors: Mapping[str, float] = field(default_factory=dict)
     even: bool = False
     frozen: Mapping[str, nn.Module] = field(default_factory=dict)
     partners: Mapping[str, Partner] = field(default_factory=dict)
