@@ -33,6 +33,7 @@ def test_the_command_line_knows_its_own_options(path):
     options = list_options(path.split())
     assert {"--json", "--batch-size"} <= options
     assert ("--on-bad" in options) == (path == "vae train")
+    assert ("--no-linear-path" in options) == (path == "vae train")
     assert not list_options(["nothing"])
 
 

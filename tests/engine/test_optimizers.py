@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from rsforge.engine.optimizers import OPTIMIZERS, OptimizerOptions, build, check_available, check_optimizer
+from rsforge.engine.optimizers import (
+    OPTIMIZERS,
+    OptimizerOptions,
+    build,
+    check_available,
+    check_optimizer,
+    divide_groups,
+)
 from rsforge.errors import RsforgeError
 
 
@@ -42,6 +49,18 @@ def test_norms_and_biases_can_be_spared_the_decay():
 
 def test_by_default_all_decay_in_one_group():
     assert len(build(OptimizerOptions(weight_decay=0.1), list(network().parameters())).param_groups) == 1
+
+
+def test_groups_are_divided_by_the_factors_on_their_rates():
+    net = network()
+    optimizer = build(OptimizerOptions(weight_decay=0.1, decay_all=False), list(net.parameters()))
+    slow = dict.fromkeys(net[0].parameters(), 0.2)
+    factors = divide_groups(optimizer, slow)
+    found = {p: f for group, f in zip(optimizer.param_groups, factors, strict=True) for p in group["params"]}
+    assert [found[p] for p in net.parameters()] == [0.2, 0.2, 1, 1, 1, 1]
+    decay = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert [decay[p] for p in net.parameters()] == [0.1, 0, 0, 0, 0.1, 0]
+    assert divide_groups(build(OptimizerOptions(), list(net.parameters())), {}) == [1.0]
 
 
 def test_a_missing_package_is_named(monkeypatch):

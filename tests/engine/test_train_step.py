@@ -362,6 +362,25 @@ def test_each_group_moves_at_its_own_pace():
     assert moved == pytest.approx({"generator": 1e-2, "critic": 2.5e-3}, rel=1e-4)
 
 
+def test_modules_of_one_group_move_at_their_own_pace():
+    class Both(Gan):
+        def groups(self):
+            return {"both": [*self.g.parameters(), *self.d.parameters()]}
+
+        def step(self, batch, context):
+            yield Turn("both", (self.d(self.g(batch["x"][:, :3])) - 1).square().mean())
+
+    task = Both()
+    before = {name: module.weight.detach().clone() for name, module in task.modules().items()}
+    move = update(task, make_optimizer=lambda p: torch.optim.Adam(p, lr=1.0, eps=1e-12), lr_factors={"d": 0.25})
+    for step in range(2):
+        move([MicroBatch({"x": torch.randn(8, 4)}, 1.0, 0, ())], step, 1e-2 if step == 0 else 0.0)
+    moved = {
+        name: float((module.weight.detach() - before[name]).abs().max()) for name, module in task.modules().items()
+    }
+    assert moved == pytest.approx({"g": 1e-2, "d": 2.5e-3}, rel=1e-4)
+
+
 class Changing(Regress):
     """Reports another figure from its second step on."""
 

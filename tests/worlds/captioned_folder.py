@@ -19,7 +19,8 @@ LORA = LINE.replace("--save-every-steps 1", "--save-every-steps 2") + "--lora-ra
 SCRATCH = (
     "diffusion finetune --data-dir {} --output-dir {} --config finetune-tiny --resolution 16 --max-train-steps 4 "
     "--batch-size 4 --lr-warmup-steps 0 --validation-draws 2 --validation-steps 2 --validation-images 1 "
-    "--unet-channels 8,8 --unet-num-heads 2 --vae-channels 8,8 --vae-epochs 1 --vae-perceptual no --text-num-layers 1 "
+    "--unet-channels 8,8 --unet-attention-levels 2 --unet-num-heads 2 --no-vae-linear-start --vae-channels 8,8 "
+    "--vae-latent-channels 4 --vae-epochs 1 --vae-learning-rate 1e-3 --vae-perceptual no --text-num-layers 1 "
     "--text-embedding-dim 8 --text-max-length 12 --report-to none --save-every-steps 2 --log-every 1 --quiet "
 )
 WORDS = ["a river and trees", "trees beside a river", "an airport", "a river"]

@@ -17,7 +17,9 @@ def list_options(path: Sequence[str]) -> set[str]:
     command = COMMANDS.get(tuple(path))
     if command is None:
         return set()
-    own = {option for leaf in leaves(command.model).values() for option in (*leaf.options, *leaf.flags)}
+    known = leaves(command.model).values()
+    own = {option for leaf in known for option in (*leaf.options, *leaf.flags)}
+    own |= {f"--no-{option[2:]}" for leaf in known if leaf.kind is bool for option in leaf.options}
     return own | {option for name in common_options(command) for option in COMMON[name][1]}
 
 

@@ -30,16 +30,6 @@ class UpsampledCode(NamedTuple):
     encoder: Tensor
     decoder: tuple[Tensor, ...]
 
-    @property
-    def factor(self) -> int:
-        return int(2 ** (len(self.decoder) - 1))
-
-    def encode(self, x: Tensor) -> Tensor:
-        return _encode(x - self.mean[:, None, None], self.encoder, self.factor)
-
-    def decode(self, z: Tensor) -> Tensor:
-        return _decode(z, self.decoder) + self.mean[:, None, None]
-
 
 def fit_upsampled_code(images: Tensor, levels: int, channels: int, width: int) -> UpsampledCode:
     """The code that loses least of images, uint8 ``(N, C, H, W)``, at ``1 / 2**levels`` of their size.

@@ -11,7 +11,8 @@ from rsforge.engine import checkpoint
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.text_to_image.load import load_model
-from rsforge.recipes.text_to_image.scratch import describe_tokenizer, make_noise, stored_tokenizer
+from rsforge.recipes.text_to_image.scratch import describe_tokenizer, fold, make_noise, stored_tokenizer
+from rsforge.recipes.vae.load import load_autoencoder
 from tests.worlds.captioned_folder import SCRATCH
 from tests.worlds.commands import rsforge
 from tests.worlds.stable_diffusion import draw_theirs, load_pipeline
@@ -26,9 +27,15 @@ def test_all_but_the_autoencoder_is_trained_together(scratch_run):
     assert {key.split(".")[0] for key in last["parts"]["ema"]["shadow"]} == {"denoiser", "text_encoder"}
 
 
-def test_latents_have_mean_0_and_deviation_1(scratch_run):
-    measured = checkpoint.load(scratch_run / "autoencoder" / "best_model.pt")["parts"]["own/latents"]
+def test_latents_have_mean_0_and_deviation_1_together(scratch_run):
+    path = scratch_run / "autoencoder" / "best_model.pt"
+    measured = checkpoint.load(path)["parts"]["own/latents"]
     assert float((measured["std"] - 1).abs().max()) > 0.01  # else nothing would be shown
+    network, loaded = load_autoencoder(path, torch.device("cpu"))
+    x = torch.rand(4, 3, 16, 16) * 2 - 1
+    (before, _), (after, _) = network.encode(x), fold(network, loaded, where="").encode(x)
+    mean, scale = measured["mean"].view(-1, 1, 1), measured["std"].square().mean().sqrt()
+    torch.testing.assert_close(after, (before - mean) / scale, rtol=1e-4, atol=1e-4)
     state = checkpoint.load(scratch_run / "best_model.pt")
     assert not state["latent_mean"].any() and torch.equal(state["latent_std"], torch.ones(4, 1, 1))
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.distributed import SingleProcess
+from rsforge.errors import RsforgeError
 from rsforge.metrics.linear_channel import fit_channel
 from rsforge.metrics.pca import fit_patch_pca, fit_pca, reconstruct_patches
 from rsforge.recipes.console import SilentConsole
@@ -61,6 +63,28 @@ def test_neither_a_run_that_goes_on_nor_a_plan_is_fitted():
     assert not started().encoder.conv_out.weight.any(), "all is the linear code"
     for network in (started(resume="auto"), started(dry_run=True)):
         assert network.encoder.conv_out.weight.any(), "as it is drawn, until the checkpoint is read"
+
+
+@torch.no_grad()
+def test_layers_of_the_reference_begin_as_a_linear_code_too():
+    options = AutoencoderSettings(
+        latent="map", linear_path=False, linear_start=True, latent_channels=6, channels=(32, 48), layers_per_block=1
+    )
+    made = settings().model_copy(update={"autoencoder": options})
+    network = build_network(made, DATA, COMPUTE)
+    start_network(made, DATA, network, SilentConsole())
+    x = stack(NEW)
+    assert network.linear_path is None
+    thumbnail = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2.0, mode="bilinear")
+    errors = [float((image - x).square().mean()) for image in (network(x), thumbnail)]
+    assert errors[0] < 0.5 * errors[1]
+    narrow = made.model_copy(update={"autoencoder": options.model_copy(update={"channels": (16, 16)})})
+    with pytest.raises(RsforgeError, match="16 channels in 4 groups") as caught:
+        build_network(narrow, DATA, COMPUTE)
+    assert caught.value.code == "RSF-U005" and "--no-linear-start" in caught.value.fix
+    for other in ({"linear_path": True}, {"latent": "vector"}):
+        with pytest.raises(ValueError, match="--linear-start needs --latent map and --no-linear-path"):
+            AutoencoderSettings(**{"latent": "map", "linear_path": False, "linear_start": True, **other})
 
 
 @torch.no_grad()

@@ -102,11 +102,23 @@ def build(options: AutoencoderSettings, image_size: int, *, channels: str = "--c
         )
         network.latent_shape(image_size)
         if options.linear_start:
-            check_room(network)
+            _check_linear_start(network, channels)
         use_checkpointing(network, options.gradient_checkpointing)
         return network
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where=f"--image-size, {channels}") from error
+
+
+def _check_linear_start(network: AutoencoderKL, channels: str) -> None:
+    """RSF-U005 for levels in which a linear code has no place."""
+    try:
+        check_room(network)
+    except ValueError as error:
+        option = channels.replace("channels", "linear-start")
+        raise RsforgeError(
+            "RSF-U005", str(error), where=f"{channels}, {option}",
+            fix=f"use wider levels, such as {channels} 32 48, or begin as usual with --no-{option.removeprefix('--')}",
+        ) from error  # fmt: skip
 
 
 def _check_batch_statistics(network: Autoencoder, settings: VaeTrainSettings, count: int) -> None:
