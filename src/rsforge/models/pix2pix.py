@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from rsforge.models.image_level import standardise_images
 from rsforge.models.interfaces import Translator, describe
 from rsforge.models.patch_gan import SLOPE, Norm, initialise, with_norm
 from rsforge.models.self_attention import SelfAttention
@@ -44,7 +45,8 @@ class Pix2PixUNet(Translator):
 
     ``depth`` halvings of the side (:func:`depth_for`), each level skipped across; ``ValueError`` for sides that are no
     multiples of ``2**depth``. Biases stand only where nothing is normalised. ``attention`` puts self-attention after
-    the third level. At depth 8, base 64: 54,412,483 parameters from 1 to 3 channels, 54,410,433 from 3 to 1.
+    the third level. ``standardise`` takes every image at mean 0 and deviation 1. At depth 8, base 64: 54,412,483
+    parameters from 1 to 3 channels, 54,410,433 from 3 to 1.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class Pix2PixUNet(Translator):
         base: int = 64,
         norm: Norm = "instance",
         attention: bool = False,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         self.architecture = describe("pix2pix_unet", locals())
+        self.standardise = standardise
         if depth <= ATTENDED:
             raise ValueError(f"a depth of {depth}; the least is {ATTENDED + 1}")
         self.in_channels, self.out_channels, self.factor = in_channels, out_channels, 2**depth
@@ -79,6 +83,7 @@ class Pix2PixUNet(Translator):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] % self.factor or x.shape[3] % self.factor:
             raise ValueError(f"sides of {x.shape[2]} x {x.shape[3]} pixels are no multiples of {self.factor}")
+        x = standardise_images(x) if self.standardise else x
         skips = []
         for level, down in enumerate(self.down):
             # In place, the skip with it: what the way up makes of it, its positive part, stays the same.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from rsforge.models.image_level import standardise_images
 from rsforge.models.interfaces import Translator, describe
 from rsforge.models.local_statistics import FEATURES, local_statistics
 from rsforge.models.patch_gan import Norm
@@ -56,7 +57,8 @@ class StatisticsUNet(Translator):
 
     As :class:`rsforge.models.pix2pix.Pix2PixUNet`, which here sees the statistics beside the image and whose last layer
     begins at zero: an untrained network gives what the linear model gives. In [-1, 1] when it evaluates; while it is
-    trained the sum may leave that range.
+    trained the sum may leave that range. ``standardise`` takes every image at mean 0 and deviation 1, for the linear
+    model too.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class StatisticsUNet(Translator):
         base: int = 64,
         norm: Norm = "instance",
         attention: bool = False,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         self.architecture = describe("statistics_unet", locals())
+        self.standardise = standardise
         self.in_channels, self.out_channels = in_channels, out_channels
         self.linear = LinearStatistics(in_channels, out_channels)
         seen = in_channels * (1 + len(FEATURES))
@@ -81,6 +85,7 @@ class StatisticsUNet(Translator):
         nn.init.zeros_(self.network.to_image.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = standardise_images(x) if self.standardise else x
         statistics, made = self.linear(x)
         shown = statistics.clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS).to(x.dtype)
         image: Tensor = made + self.network(torch.cat([x, shown], 1))

@@ -57,6 +57,11 @@ class GanSettings(Section):
         json_schema_extra=also("--discriminator-norm"),
     )
     attention: bool = Field(False, description="Self-attention layers in generators and discriminators.")
+    sar_level: Literal["keep", "standardise", "auto"] = Field(
+        "keep",
+        description="Level of SAR images for the generator of optical ones: keep, or standardise every image or tile "
+        "to mean 0 and deviation 1, where their units differ; auto keeps it where the unit is db or linear.",
+    )
     linear_path: bool = Field(
         False,
         description="Fit a linear model of local SAR statistics to the training pairs first; the generator of optical "

@@ -17,7 +17,7 @@ from rsforge.data.files.digests import file_digest
 from rsforge.data.files.safe_paths import is_inside
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
-from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.pairs.dataset import turn_pair
 from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season
 from rsforge.data.pairs.names import list_entries, modality_of_stem, name_stem, strip_token
@@ -136,7 +136,7 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
 
     An epoch has as many items as the larger set has images; the smaller set is repeated. ``names`` are those of the SAR
     images. Their optical partners are shuffled by (seed, epoch), or keep their order without ``shuffle_partners``. Both
-    images of an item are mirrored alike.
+    images of an item are mirrored and turned alike.
     """
 
     def __init__(
@@ -147,22 +147,23 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
         *,
         seed: int,
         flip: float = 0.0,
+        half_turn: float = 0.0,
         shuffle_partners: bool = True,
     ) -> None:
         self.sar = sar
         self.optical = optical
         self.names = list(names)
         self.seed = seed
-        self.flip = flip
+        self.flip, self.half_turn = flip, half_turn
         self.shuffle_partners = shuffle_partners
 
     def __len__(self) -> int:
         return max(len(self.sar), len(self.optical))
 
     def plain(self) -> UnpairedDataset:
-        """The same images without mirroring; caches are shared."""
+        """The same images neither mirrored nor turned; caches are shared."""
         clone = copy.copy(self)
-        clone.flip = 0.0
+        clone.flip = clone.half_turn = 0.0
         return clone
 
     def name(self, index: int) -> str:
@@ -179,7 +180,8 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
         optical_index = index % len(self.optical)
         if self.shuffle_partners:
             optical_index = _draw_partners(self.seed, epoch, len(self.optical))[optical_index]
-        return mirror_pair(self.sar[sar_index], self.optical[optical_index], seed=self.seed, key=key, flip=self.flip)
+        chances = self.flip, self.half_turn
+        return turn_pair(self.sar[sar_index], self.optical[optical_index], *chances, seed=self.seed, key=key)
 
 
 @lru_cache(maxsize=4)

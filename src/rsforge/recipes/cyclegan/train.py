@@ -22,7 +22,15 @@ from rsforge.models.pix2pix import depth_for
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.judge import judge
 from rsforge.recipes.cyclegan.load import REQUIRED
-from rsforge.recipes.cyclegan.networks import COLOURS, build_networks, fit_linear_path, has_linear_path
+from rsforge.recipes.cyclegan.networks import (
+    COLOURS,
+    build_networks,
+    describe_level,
+    fit_linear_path,
+    fit_standardised,
+    has_linear_path,
+    is_standardised,
+)
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
@@ -156,7 +164,8 @@ def spec(
     pools = ImagePools(settings.gan.pool_size)
     linear = cache(partial(fit_linear_sar, pairs.plain, sar_of=itemgetter(0), image_of=itemgetter(1)))
     if not console.dry_run and settings.run.resume is None:  # the checkpoint of a run that goes on has the model
-        fit_linear_path(nets, linear)
+        standardised = is_standardised(settings, pairs.radiometry)
+        fit_linear_path(nets, partial(fit_standardised, pairs.plain) if standardised else linear)
     task = CycleGanTask(
         {name: net.to(compute.device) for name, net in nets.items()},
         pools=pools,
@@ -169,6 +178,7 @@ def spec(
     shown = _spread(pairs.held_out if len(pairs.held_out) else pairs.plain)
     monitor = monitor_of(loss, weights, pairs)
     console.say(f"networks   U-Nets of {depth_for(data.image_size)} levels; best by {monitor.lstrip('-')}")
+    console.say(f"sar level  {describe_level(settings, pairs.radiometry)}")
     return TrainingSpec(
         task,
         NamedSamples(pairs.train, MODALITIES),
