@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rsforge.models.image_level import MOST_DEVIATIONS, standardise_images
+from rsforge.models.image_level import MOST_DEVIATIONS, show_level, standardise_images
 from rsforge.models.pix2pix import Pix2PixUNet
 from rsforge.models.statistics_translator import StatisticsUNet
 
@@ -40,14 +40,20 @@ def test_flat_empty_and_glaring_images_give_finite_values() -> None:
     assert float(standard.max()) == float(standard[2, 0, 0, 0]) == MOST_DEVIATIONS
 
 
+def test_both_are_the_image_and_what_is_standardised() -> None:
+    x = draw()
+    assert show_level(x, "keep") is x and torch.equal(show_level(x, "standardise"), standardise_images(x))
+    assert torch.equal(show_level(x, "both"), torch.cat([x, standardise_images(x)], 1))
+
+
 def test_translators_take_every_image_so_where_they_are_told_to() -> None:
     x = draw(1)
     for kind in (Pix2PixUNet, StatisticsUNet):
-        for standardise in (False, True):
+        for level in ("keep", "standardise", "both"):
             torch.manual_seed(0)
-            net = kind(depth=4, base=2, standardise=standardise).eval()
+            net = kind(depth=4, base=2, level=level).eval()
             if isinstance(net, StatisticsUNet):
                 torch.nn.init.normal_(net.linear.coefficients, std=0.05)
             with torch.no_grad():
                 same = torch.allclose(net(x), net(0.5 * x - 0.2), atol=1e-4)
-            assert same == standardise and net.architecture["standardise"] == standardise
+            assert same == (level == "standardise") and net.architecture["level"] == level

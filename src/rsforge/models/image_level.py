@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
+
+ImageLevel = Literal["keep", "standardise", "both"]
+"""What is seen of images: themselves, themselves at mean 0 and deviation 1, or both, one after the other."""
 
 LOWEST = -1.0
 """The value of gaps, and of everything that lies below the range of the values."""
@@ -23,3 +29,16 @@ def standardise_images(x: Tensor) -> Tensor:
     variance = (centred.square() * seen).sum((-2, -1), keepdim=True) / count
     standard = centred / variance.clamp(min=_LEAST_DEVIATION**2).sqrt()
     return standard.clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+
+
+def show_level(x: Tensor, level: ImageLevel) -> Tensor:
+    """What is seen of images ``(B, C, H, W)`` in [-1, 1]: ``(B, C, H, W)``, for both ``(B, 2 * C, H, W)``."""
+    if level == "keep":
+        return x
+    standard = standardise_images(x)
+    return standard if level == "standardise" else torch.cat([x, standard], 1)
+
+
+def count_shown(channels: int, level: ImageLevel) -> int:
+    """The channels of what is seen."""
+    return channels * (2 if level == "both" else 1)

@@ -57,10 +57,10 @@ class GanSettings(Section):
         json_schema_extra=also("--discriminator-norm"),
     )
     attention: bool = Field(False, description="Self-attention layers in generators and discriminators.")
-    sar_level: Literal["keep", "standardise", "auto"] = Field(
+    sar_level: Literal["keep", "standardise", "both", "auto"] = Field(
         "keep",
-        description="Level of SAR images for the generator of optical ones: keep, or standardise every image or tile "
-        "to mean 0 and deviation 1, where their units differ; auto keeps it where the unit is db or linear.",
+        description="How the generator of optical images sees SAR ones: at their level, every image or tile at mean 0 "
+        "and deviation 1, or both; auto keeps the level and adds the other where that is nearer to held-out pairs.",
     )
     linear_path: bool = Field(
         False,

@@ -16,9 +16,8 @@ from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.console import SilentConsole
-from rsforge.recipes.cyclegan import train
+from rsforge.recipes.cyclegan import sar_level
 from rsforge.recipes.cyclegan.load import load_generator
-from rsforge.recipes.cyclegan.networks import fit_standardised
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
@@ -355,7 +354,7 @@ def test_the_linear_model_is_fitted_once_and_comes_from_the_checkpoint_of_a_run_
 ):
     fits = []
     monkeypatch.setattr(
-        train, "fit_linear_sar", lambda *given, **named: fits.append(1) or fit_linear_sar(*given, **named)
+        sar_level, "fit_linear_sar", lambda *given, **named: fits.append(1) or fit_linear_sar(*given, **named)
     )
     assert rsforge(LINE + "--linear-path --max-train-steps 1", world, tmp_path / "run") == 0
     first = checkpoint.load(tmp_path / "run" / "latest_model.pt")
@@ -380,15 +379,13 @@ def test_a_linear_path_starts_where_the_linear_baseline_ends(world, tmp_path, ca
     assert abs(figures["model"]["l1"]["mean"] - figures["mean_colour"]["l1"]["mean"]) > 0.01
 
 
-def test_standardised_sar_images_say_so_and_start_from_a_linear_model_of_their_own(world, tmp_path, capsys):
-    line = LINE + "--linear-path --sar-level auto --max-train-steps 1 --report-to none"
+def test_a_level_is_seen_beside_images_at_mean_0_from_a_linear_model_of_both(world, tmp_path, capsys):
+    line = LINE + "--linear-path --sar-level both --max-train-steps 1 --report-to none"
     assert rsforge(line, world, tmp_path / "run") == 0
-    assert "sar level  each SAR image or tile at mean 0 and deviation 1" in capsys.readouterr().err
+    assert "sar level  kept, and seen beside the image or tile at mean 0 and deviation 1" in capsys.readouterr().err
     net, restored = load_generator(tmp_path / "run" / "latest_model.pt", torch.device("cpu"), "sar2optical")
     plain = load_pairs(PairTrainingSettings(data_dir=str(world), image_size=32), RunSettings(), SilentConsole()).plain
-    expected = fit_standardised(plain)["coefficients"]
-    assert torch.equal(net.linear.coefficients, expected)
-    assert not torch.equal(restored.state["baselines"]["linear_sar"]["coefficients"], expected)
-    sar = plain[0, 0][0][None]
-    with torch.no_grad():
-        torch.testing.assert_close(net(0.4 * sar - 0.1), net(sar), atol=1e-3, rtol=0)
+    linear = sar_level.fit_by_level(plain)
+    assert torch.equal(net.linear.coefficients, linear("both")["coefficients"]) and net.level == "both"
+    stored = restored.state["baselines"]["linear_sar"]
+    assert torch.equal(stored["coefficients"], linear("keep")["coefficients"])

@@ -131,7 +131,7 @@ def draw_sets(
 ) -> PairSets:
     """``count`` synthetic pairs, the last scenes of them held out, those for judging before."""
     start, end = find_held_out(count, data.val_fraction, data.test_fraction)
-    turns = {"flip": data.flip, "half_turn": data.half_turn}
+    turns: dict[str, Any] = {"flip": data.flip, "half_turn": data.half_turn}
     flipped = draw_pairs(count, data.image_size, seed, keep_bytes, console, **turns)
     without_flips = flipped.plain()
     train: IndexedDataset = SelectedItems(flipped, range(start))
