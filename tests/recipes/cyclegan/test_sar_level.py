@@ -17,6 +17,7 @@ from rsforge.recipes.cyclegan.sar_level import (
     describe_level,
     fit_by_level,
     largest_level,
+    list_level_caveats,
     measure_error,
     restore_level,
     settle_level,
@@ -118,3 +119,14 @@ def test_a_kept_level_says_what_it_takes_for_granted():
         assert "uint8 values are taken to have one scale" in describe_level(level, EIGHT_BIT)
         assert "sigma0 means the same" in describe_level(level, DECIBELS)
     assert describe_level("standardise", EIGHT_BIT) == describe_level("standardise", DECIBELS)
+
+
+def test_images_of_another_level_than_those_of_the_training_make_figures_doubtful():
+    samples = draw(24, 0, stretched=False)
+    state = {"radiometry": EIGHT_BIT.as_dict(), "baselines": {"linear_sar": fit_by_level(samples)("keep")}}
+    brighter = Samples([(x + 0.5, y) for x, y in samples.pairs])
+    (caveat,) = list_level_caveats(state, brighter)
+    assert "deviations apart): uint8 values may not be one scale" in caveat
+    assert list_level_caveats(state, samples) == list_level_caveats(state, draw(8, 1, stretched=False)) == []
+    assert list_level_caveats(state | {"radiometry": DECIBELS.as_dict()}, brighter) == []
+    assert list_level_caveats({"radiometry": EIGHT_BIT.as_dict()}, brighter) == []

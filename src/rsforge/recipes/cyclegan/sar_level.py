@@ -16,9 +16,10 @@ from rsforge.data.io.threads import map_in_threads
 from rsforge.data.sar.radiometry import Radiometry
 from rsforge.engine.loader import IndexedDataset
 from rsforge.models.image_level import ImageLevel, show_level
+from rsforge.models.local_statistics import FEATURES
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.pair_split import PairSets
-from rsforge.recipes.evaluation.linear_sar import fit_linear_sar, predict_linear_sar
+from rsforge.recipes.evaluation.linear_sar import NAME, fit_linear_sar, predict_linear_sar
 from rsforge.recipes.inference.sar_values import UNIT_SYMBOLS
 from rsforge.settings.cyclegan import CycleGanTrainSettings
 from rsforge.wording import count_noun
@@ -27,7 +28,9 @@ LinearModels = Callable[[ImageLevel], Mapping[str, Any]]
 """The linear model of the statistics of SAR images, by what is seen of them."""
 _RIDGE = 1e-3
 """For the statistics of both, which are twice as many and say much the same."""
-_MOST_MEASURED = 256
+_MOST_MEASURED, _MOST_LOOKED_AT = 256, 32
+_FAR = 2.0
+"""Deviations of the levels of training images, from which on others have another level."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +102,34 @@ def measure_error(model: Mapping[str, Any], level: ImageLevel, samples: IndexedD
         made = predict_linear_sar(model, show_level(sar[None], level))[0]
         return F.l1_loss(made, optical)
 
-    errors = list(map_in_threads(measure, [k * len(samples) // count for k in range(count)]))
-    return float(torch.stack(errors).mean())
+    return float(torch.stack(list(map_in_threads(measure, _spread(samples, count)))).mean())
+
+
+def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> list[str]:
+    """What makes figures of ``samples`` doubtful: their SAR images have another level than those of the training.
+
+    At most 32 of them are looked at. Nothing where the unit is known, or the checkpoint ``state`` does not know the
+    level of its training images.
+    """
+    fitted, unit = (state.get("baselines") or {}).get(NAME), state["radiometry"]["unit"]
+    if fitted is None or unit in UNIT_SYMBOLS:
+        return []
+    chosen = _spread(samples, min(len(samples), _MOST_LOOKED_AT))
+    found = torch.stack([samples[0, index][0].mean((1, 2)) for index in chosen]).mean(0)
+    first = FEATURES.index("patch_mean")
+    usual, spread = fitted["mean"][first :: len(FEATURES)], fitted["scale"][first :: len(FEATURES)]
+    apart = ((found - usual) / spread).abs()
+    band = int(apart.argmax())
+    if not float(apart[band]) > _FAR:
+        return []
+    levels = f"{found[band]:.2f} and {usual[band]:.2f} on [-1, 1], {apart[band]:.1f} deviations apart"
+    return [
+        f"the SAR images have another level than those of the training ({levels}): {unit} values may not be one scale"
+    ]
+
+
+def _spread(samples: IndexedDataset, count: int) -> list[int]:
+    return [k * len(samples) // count for k in range(count)]
 
 
 def describe_level(level: ImageLevel, radiometry: Radiometry) -> str:
