@@ -189,6 +189,19 @@ PARTS = (
         read_lines("table.md"),
     ),
     Part(
+        "sar-levels",
+        25,
+        (
+            "translator_options {pairs} --folder {folder} --cases blocks scenes --epochs 5 --seeds {seeds}",
+            "translator_options {pairs} --folder {folder} --cases terrains --epochs 20 --seeds {seeds}",
+        ),
+        (0, 1, 2),
+        ("pairs",),
+        ("| pairs | seed | linear_sar | `--sar-level keep` |",),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
         "samson",
         12,
         ("real_spectra --cubes {cubes} --cube samson --folder {folder} --seeds {seeds}",),

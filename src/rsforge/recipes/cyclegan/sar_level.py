@@ -77,24 +77,26 @@ def choose_level(
 ) -> tuple[ImageLevel, str]:
     """What the generator sees, and why, in words.
 
-    Where it is left open, that whose linear model is nearer to the pairs that choose: ``keep`` or ``both``.
+    Where it is left open, ``both`` if the linear model of both is nearer to the pairs that choose by more than one
+    standard error, so that a few pairs do not choose by chance, and else ``keep``.
     """
     level = largest_level(settings)
     if settings.gan.sar_level != "auto":
         return level, describe_level(level, pairs.radiometry)
-    if settings.data.unpaired or not len(pairs.held_out):
-        return "keep", f"{describe_level('keep', pairs.radiometry)}; no pairs are held out to measure it by"
+    if settings.data.unpaired or len(pairs.held_out) < 2:
+        return "keep", f"{describe_level('keep', pairs.radiometry)}; too few pairs are held out to measure it by"
     if console.dry_run:
         return level, "kept, or kept and standardised, as will be measured"
-    keep, both = (measure_error(linear(one), one, pairs.held_out) for one in ("keep", "both"))
-    level = "both" if both < keep else "keep"
-    held_out = count_noun(len(pairs.held_out), "pair")
-    found = f"l1 {keep:.4f} of the linear model of the level on {held_out} that choose, {both:.4f} of that of both"
+    keep, both = (measure_errors(linear(one), one, pairs.held_out) for one in ("keep", "both"))
+    gain, error = float((keep - both).mean()), float((keep - both).std()) / len(keep) ** 0.5
+    level = "both" if gain > error else "keep"
+    figures = f"l1 {float(keep.mean()):.4f}, {gain:.4f} ± {error:.4f} less with both"
+    found = f"linear model on {count_noun(len(keep), 'pair')} that choose: {figures}"
     return level, f"{describe_level(level, pairs.radiometry)} ({found})"
 
 
-def measure_error(model: Mapping[str, Any], level: ImageLevel, samples: IndexedDataset) -> float:
-    """The mean absolute error of a linear model on at most 256 evenly spread ``samples``."""
+def measure_errors(model: Mapping[str, Any], level: ImageLevel, samples: IndexedDataset) -> Tensor:
+    """The mean absolute error of a linear model on each of at most 256 evenly spread ``samples``."""
     count = min(len(samples), _MOST_MEASURED)
 
     def measure(index: int) -> Tensor:
@@ -102,7 +104,7 @@ def measure_error(model: Mapping[str, Any], level: ImageLevel, samples: IndexedD
         made = predict_linear_sar(model, show_level(sar[None], level))[0]
         return F.l1_loss(made, optical)
 
-    return float(torch.stack(list(map_in_threads(measure, _spread(samples, count)))).mean())
+    return torch.stack(list(map_in_threads(measure, _spread(samples, count))))
 
 
 def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> list[str]:
