@@ -66,7 +66,8 @@ def settings_of(level: str, **data: object) -> CycleGanTrainSettings:
 
 
 @pytest.mark.parametrize("stretched", [True, False])
-def test_what_is_nearer_to_the_pairs_that_choose_is_seen_and_said(stretched):
+def test_what_is_nearer_to_the_pairs_that_choose_is_seen_and_said(stretched, monkeypatch):
+    monkeypatch.setattr(sar_level, "PAIRS_A_STATISTIC", 0.5)
     console = RecordingConsole()
     pairs = sets(draw(24, 0, stretched=stretched), draw(12, 1, stretched=stretched))
     settled = settle_level(settings_of("auto"), pairs, console)
@@ -82,6 +83,7 @@ def test_a_few_pairs_do_not_choose_by_chance(monkeypatch, gains, level):
     """The mean is nearer in every case, but not by more than its standard error, which one pair does not have."""
     found = {"keep": torch.full((len(gains),), 0.5), "both": 0.5 - torch.tensor(gains)}
     monkeypatch.setattr(sar_level, "measure_errors", lambda model, level, samples: found[level])
+    monkeypatch.setattr(sar_level, "PAIRS_A_STATISTIC", 0)
     samples = draw(len(gains), 0, stretched=True)
     assert choose_level(settings_of("auto"), sets(samples, samples), lambda level: {}, SilentConsole())[0] == level
 
@@ -99,9 +101,12 @@ def test_where_nothing_can_be_measured_the_level_is_kept():
     def fail(level):
         pytest.fail("there is nothing to measure")
 
-    pairs, alone = (sets(draw(2, 0, stretched=True), other) for other in (draw(2, 1, stretched=True), NoSamples()))
+    pairs, alone = (sets(draw(184, 0, stretched=True), other) for other in (draw(2, 1, stretched=True), NoSamples()))
     assert choose_level(settings_of("auto"), alone, fail, SilentConsole())[0] == "keep"
     assert choose_level(settings_of("auto", unpaired=True), pairs, fail, SilentConsole())[0] == "keep"
+    few = sets(draw(183, 0, stretched=True), draw(2, 1, stretched=True))
+    level, reason = choose_level(settings_of("auto"), few, fail, SilentConsole())
+    assert level == "keep" and "auto needs 184 pairs to train on and 2 that choose" in reason
     planned = SilentConsole()
     planned.dry_run = True
     assert choose_level(settings_of("auto"), pairs, fail, planned)[0] == "both" == largest_level(settings_of("auto"))

@@ -28,6 +28,8 @@ LinearModels = Callable[[ImageLevel], Mapping[str, Any]]
 """The linear model of the statistics of SAR images, by what is seen of them."""
 _RIDGE = 1e-3
 """For the statistics of both, which are twice as many and say much the same."""
+PAIRS_A_STATISTIC = 4
+"""With fewer, the statistics of both are as many as the images that they are fitted to, and mean nothing elsewhere."""
 _MOST_MEASURED, _MOST_LOOKED_AT = 256, 32
 _FAR = 2.0
 """Deviations of the levels of training images, from which on others have another level."""
@@ -78,13 +80,16 @@ def choose_level(
     """What the generator sees, and why, in words.
 
     Where it is left open, ``both`` if the linear model of both is nearer to the pairs that choose by more than one
-    standard error, so that a few pairs do not choose by chance, and else ``keep``.
+    standard error, and is fitted to at least four pairs a statistic; else ``keep``. A few pairs neither choose by
+    chance nor make a model of their own.
     """
     level = largest_level(settings)
     if settings.gan.sar_level != "auto":
         return level, describe_level(level, pairs.radiometry)
-    if settings.data.unpaired or len(pairs.held_out) < 2:
-        return "keep", f"{describe_level('keep', pairs.radiometry)}; too few pairs are held out to measure it by"
+    least = PAIRS_A_STATISTIC * 2 * len(FEATURES) * pairs.sar_channels
+    if settings.data.unpaired or len(pairs.held_out) < 2 or len(pairs.plain) < least:
+        needs = f"auto needs {least} pairs to train on and 2 that choose"
+        return "keep", f"{describe_level('keep', pairs.radiometry)} ({needs})"
     if console.dry_run:
         return level, "kept, or kept and standardised, as will be measured"
     keep, both = (measure_errors(linear(one), one, pairs.held_out) for one in ("keep", "both"))
