@@ -190,16 +190,13 @@ PARTS = (
     ),
     Part(
         "sar-levels",
-        25,
-        (
-            "translator_options {pairs} --folder {folder} --cases blocks scenes --epochs 5 --seeds {seeds}",
-            "translator_options {pairs} --folder {folder} --cases terrains --epochs 20 --seeds {seeds}",
-        ),
-        (0, 1, 2),
+        15,
+        ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
+        (0, 1),
         ("pairs",),
         ("| pairs | seed | linear_sar | `--sar-level keep` |",),
         (),
-        read_lines("said.txt"),
+        read_lines("table.md"),
     ),
     Part(
         "samson",

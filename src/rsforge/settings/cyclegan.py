@@ -60,7 +60,7 @@ class GanSettings(Section):
     sar_level: Literal["keep", "standardise", "both", "auto"] = Field(
         "keep",
         description="How the generator of optical images sees SAR ones: at their level, every image or tile at mean 0 "
-        "and deviation 1, or both; auto keeps the level and adds the other where that is nearer to held-out pairs.",
+        "and deviation 1, or both; auto is both where that is nearer to held-out pairs, else keep.",
     )
     linear_path: bool = Field(
         False,

@@ -109,7 +109,7 @@ def test_trackers_show_the_pictures_of_each_preview(run):
 @pytest.mark.parametrize(
     "more",
     [
-        "--batch-size 2 --grad-accum 2 --norm batch --linear-path",
+        "--batch-size 2 --grad-accum 2 --norm batch --linear-path --sar-level both",
         "--gan-loss wgan-gp --lr-disc 5e-4 --flip 0.5 --half-turn 0.5",
     ],
 )
