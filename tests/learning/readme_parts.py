@@ -190,9 +190,9 @@ PARTS = (
     ),
     Part(
         "sar-levels",
-        15,
+        20,
         ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
-        (0, 1),
+        (0, 1, 2),
         ("pairs",),
         ("| pairs | seed | linear_sar | `--sar-level keep` |",),
         (),

@@ -95,7 +95,7 @@ def choose_level(
     keep, both = (measure_errors(linear(one), one, pairs.held_out) for one in ("keep", "both"))
     gain, error = float((keep - both).mean()), float((keep - both).std()) / len(keep) ** 0.5
     level = "both" if gain > error else "keep"
-    figures = f"l1 {float(keep.mean()):.4f}, {gain:.4f} ± {error:.4f} less with both"
+    figures = f"l1 {float(keep.mean()):.4f}, {gain:.4f} less with both, standard error {error:.4f}"
     found = f"linear model on {count_noun(len(keep), 'pair')} that choose: {figures}"
     return level, f"{describe_level(level, pairs.radiometry)} ({found})"
 
