@@ -189,6 +189,16 @@ PARTS = (
         read_lines("table.md"),
     ),
     Part(
+        "sar-levels",
+        20,
+        ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
+        (0, 1, 2),
+        ("pairs",),
+        ("| pairs | seed | linear_sar | `--sar-level keep` |",),
+        (),
+        read_lines("table.md"),
+    ),
+    Part(
         "samson",
         12,
         ("real_spectra --cubes {cubes} --cube samson --folder {folder} --seeds {seeds}",),

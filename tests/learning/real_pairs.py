@@ -117,7 +117,8 @@ def measure(case: Case, folder: Path, clip: Path) -> dict[str, Mapping[str, Any]
              "--output-dir", drawn / "evaluation", "--overwrite", "--quiet")  # fmt: skip
     if not (translated / "evaluation" / "evaluation.json").exists():
         call("cyclegan", "train", "--data-dir", case.data, "--config", "cyclegan-tiny", "--image-size", SIZE,
-             "--epochs", gan_epochs, "--output-dir", translated, *case.options, *WRITTEN)  # fmt: skip
+             "--sar-level", "keep", "--epochs", gan_epochs, "--output-dir", translated, *case.options,
+             *WRITTEN)  # fmt: skip
         call("cyclegan", "evaluate", "--checkpoint", translated / "best_model.pt", "--data-dir", case.judged,
              *case.measured, "--output-dir", translated / "evaluation", "--overwrite", "--quiet")  # fmt: skip
     found = {name: folder / name / "evaluation" / "evaluation.json" for name in ("diffusion", "cyclegan")}

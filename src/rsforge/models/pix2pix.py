@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from rsforge.models.image_level import ImageLevel, count_shown, show_level
 from rsforge.models.interfaces import Translator, describe
 from rsforge.models.patch_gan import SLOPE, Norm, initialise, with_norm
 from rsforge.models.self_attention import SelfAttention
@@ -44,7 +45,8 @@ class Pix2PixUNet(Translator):
 
     ``depth`` halvings of the side (:func:`depth_for`), each level skipped across; ``ValueError`` for sides that are no
     multiples of ``2**depth``. Biases stand only where nothing is normalised. ``attention`` puts self-attention after
-    the third level. At depth 8, base 64: 54,412,483 parameters from 1 to 3 channels, 54,410,433 from 3 to 1.
+    the third level. ``level`` says what is seen of every image. At depth 8, base 64: 54,412,483
+    parameters from 1 to 3 channels, 54,410,433 from 3 to 1.
     """
 
     def __init__(
@@ -56,16 +58,18 @@ class Pix2PixUNet(Translator):
         base: int = 64,
         norm: Norm = "instance",
         attention: bool = False,
+        level: ImageLevel = "keep",
     ) -> None:
         super().__init__()
         self.architecture = describe("pix2pix_unet", locals())
+        self.level = level
         if depth <= ATTENDED:
             raise ValueError(f"a depth of {depth}; the least is {ATTENDED + 1}")
         self.in_channels, self.out_channels, self.factor = in_channels, out_channels, 2**depth
         widths = [base * min(2**level, WIDEST) for level in range(depth)]
         norms: list[Norm | None] = [None, *[norm] * (depth - 2), None]
         self.down = nn.ModuleList(
-            _down(i, o, n) for i, o, n in zip([in_channels, *widths], widths, norms, strict=False)
+            _down(i, o, n) for i, o, n in zip([count_shown(in_channels, level), *widths], widths, norms, strict=False)
         )
         self.attention = SelfAttention(widths[ATTENDED]) if attention else nn.Identity()
         turned = widths[::-1]
@@ -79,6 +83,7 @@ class Pix2PixUNet(Translator):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] % self.factor or x.shape[3] % self.factor:
             raise ValueError(f"sides of {x.shape[2]} x {x.shape[3]} pixels are no multiples of {self.factor}")
+        x = show_level(x, self.level)
         skips = []
         for level, down in enumerate(self.down):
             # In place, the skip with it: what the way up makes of it, its positive part, stays the same.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from rsforge.models.image_level import ImageLevel, count_shown, show_level
 from rsforge.models.interfaces import Translator, describe
 from rsforge.models.local_statistics import FEATURES, local_statistics
 from rsforge.models.patch_gan import Norm
@@ -56,7 +57,8 @@ class StatisticsUNet(Translator):
 
     As :class:`rsforge.models.pix2pix.Pix2PixUNet`, which here sees the statistics beside the image and whose last layer
     begins at zero: an untrained network gives what the linear model gives. In [-1, 1] when it evaluates; while it is
-    trained the sum may leave that range.
+    trained the sum may leave that range. ``level`` says what the linear model and
+    the network see of every image.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class StatisticsUNet(Translator):
         base: int = 64,
         norm: Norm = "instance",
         attention: bool = False,
+        level: ImageLevel = "keep",
     ) -> None:
         super().__init__()
         self.architecture = describe("statistics_unet", locals())
+        self.level = level
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.linear = LinearStatistics(in_channels, out_channels)
-        seen = in_channels * (1 + len(FEATURES))
+        shown = count_shown(in_channels, level)
+        self.linear = LinearStatistics(shown, out_channels)
+        seen = shown * (1 + len(FEATURES))
         self.network = Pix2PixUNet(
             in_channels=seen, out_channels=out_channels, depth=depth, base=base, norm=norm, attention=attention
         )
@@ -81,6 +86,7 @@ class StatisticsUNet(Translator):
         nn.init.zeros_(self.network.to_image.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = show_level(x, self.level)
         statistics, made = self.linear(x)
         shown = statistics.clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS).to(x.dtype)
         image: Tensor = made + self.network(torch.cat([x, shown], 1))

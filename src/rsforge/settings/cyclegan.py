@@ -57,6 +57,11 @@ class GanSettings(Section):
         json_schema_extra=also("--discriminator-norm"),
     )
     attention: bool = Field(False, description="Self-attention layers in generators and discriminators.")
+    sar_level: Literal["keep", "standardise", "both", "auto"] = Field(
+        "keep",
+        description="How the generator of optical images sees SAR ones: at their level, every image or tile at mean 0 "
+        "and deviation 1, or both; auto is both where that is nearer to held-out pairs, else keep.",
+    )
     linear_path: bool = Field(
         False,
         description="Fit a linear model of local SAR statistics to the training pairs first; the generator of optical "

@@ -63,7 +63,14 @@ class DividedPairSettings(PairDataSettings):
         description="Hold out single patches whose scene is unknown; patches of one scene may then be in both subsets.",
     )
     overlap_by_content: bool = Field(True, description=OVERLAP)
-    flip: Share = Field(0.0, description="Chance of mirroring a pair left to right.")
+    flip: Share = Field(
+        0.0, description="Chance of mirroring a pair left to right: the radar then looks from the other side."
+    )
+    half_turn: Share = Field(
+        0.0,
+        description="Chance of turning a pair by 180 degrees: the radar then looks, and the sun shines, from the other "
+        "side.",
+    )
 
 
 class PairTrainingSettings(DividedPairSettings):

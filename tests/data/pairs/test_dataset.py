@@ -19,6 +19,7 @@ from rsforge.data.pairs.reading import open_pair, rgb_to_grey
 from rsforge.data.sar.radiometry import EIGHT_BIT, Radiometry
 from rsforge.data.views.view import PairViews, View
 from rsforge.errors import RsforgeError
+from rsforge.seeds import derive
 from tests.worlds.geotiff_pairs import geotiffs
 from tests.worlds.pairs import fields, save, write_pairs
 
@@ -145,6 +146,30 @@ def test_both_images_are_mirrored_alike_by_epoch_and_index_alone(world):
             coins.append(coin)
     assert 18 < sum(coins) < 54 and coins[:6] != coins[6:12]
     assert all(torch.equal(data.plain()[3, k][1], plain[0, k][1]) for k in range(6))
+
+
+def test_a_half_turn_turns_both_images_and_leaves_mirrored_ones_upside_down(world):
+    plain, turned = dataset(world), dataset(world, half_turn=1.0)
+    both, seldom = dataset(world, flip=1.0, half_turn=1.0), dataset(world, flip=0.5, half_turn=0.5)
+    for index in range(6):
+        for image, one, two in zip(plain[0, index], turned[0, index], both[0, index], strict=True):
+            assert torch.equal(one, image.rot90(2, (-2, -1))) and torch.equal(two, image.flip(-2))
+    assert all(torch.equal(turned.plain()[3, k][0], plain[0, k][0]) for k in range(6))
+    views = [[x, x.flip(-1), x.flip(-2), x.flip((-2, -1))] for x in (plain[0, k][0] for k in range(6))]
+    seen = [
+        next(k for k, view in enumerate(views[i]) if torch.equal(seldom[e, i][0], view))
+        for e in range(20)
+        for i in range(6)
+    ]
+    assert min(seen.count(k) for k in range(4)) > 15
+
+
+def test_pairs_are_mirrored_as_before_there_were_half_turns(world):
+    plain, mirrored = dataset(world), dataset(world, flip=0.5, half_turn=0.5)
+    for key in [(epoch, index) for epoch in range(4) for index in range(6)]:
+        coin = torch.rand((), generator=torch.Generator().manual_seed(derive(3, "mirror", *key))).item() < 0.5
+        x, image = plain[key][0], mirrored[key][0]
+        assert any(torch.equal(image, view.flip(-1) if coin else view) for view in (x, x.rot90(2, (-2, -1))))
 
 
 def test_kept_or_opened_and_helped_by_workers_are_the_same(world):

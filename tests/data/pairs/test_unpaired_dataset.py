@@ -72,6 +72,12 @@ def test_both_are_mirrored_and_plain_ones_are_not():
     assert x[0, 0, 0] < x[0, 0, 1]
 
 
+def test_both_are_turned_and_plain_ones_are_not():
+    data = sets(4, 4, half_turn=1.0)
+    for turned, plain in zip(data[0, 0], data.plain()[0, 0], strict=True):
+        assert torch.equal(turned, plain.flip((-2, -1))) and not torch.equal(turned, plain)
+
+
 def test_half_of_pairs():
     pairs = sets(4, 4, shuffle_partners=False)
     assert len(OneModality(pairs, 1)) == 4 and torch.equal(OneModality(pairs, 1)[2], pairs[0, 2][1])

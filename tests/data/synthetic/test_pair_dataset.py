@@ -42,6 +42,9 @@ def test_kept_or_drawn_when_asked_they_are_the_same_and_mirrored_alike():
         assert torch.equal(optical, y.flip(-1) if mirrored else y)
         turned += mirrored
     assert 4 < turned < 20
+    upside_down = SyntheticPairs(8, image_size=8, seed=1, half_turn=1.0)
+    assert all(torch.equal(a, b.rot90(2, (-2, -1))) for a, b in zip(upside_down[0, 0], plain[0, 0], strict=True))
+    assert torch.equal(upside_down.plain()[0, 0][0], plain[0, 0][0])
 
 
 def test_the_digest_knows_what_determines_them():

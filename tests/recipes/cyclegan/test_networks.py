@@ -44,6 +44,6 @@ def test_only_optical_images_of_pairs_start_from_a_linear_model() -> None:
 def test_the_generator_takes_the_linear_model() -> None:
     samples = SyntheticPairs(8, image_size=32, seed=0, flip=0.0, keep_bytes=1 << 20)
     nets, fitted = make(linear_path=True), fit_linear_sar(samples, sar_of=itemgetter(0), image_of=itemgetter(1))
-    fit_linear_path(nets, lambda: fitted)
+    fit_linear_path(nets, {"keep": fitted}.__getitem__)
     assert torch.equal(nets["gen_AB"].linear.coefficients, fitted["coefficients"])
-    fit_linear_path(make(), lambda: pytest.fail("there is no place for a linear model"))
+    fit_linear_path(make(), lambda level: pytest.fail("there is no place for a linear model"))

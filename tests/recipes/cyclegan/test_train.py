@@ -16,7 +16,8 @@ from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.console import SilentConsole
-from rsforge.recipes.cyclegan import train
+from rsforge.recipes.cyclegan import sar_level
+from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.cyclegan.train import config as tracked_config
 from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
@@ -106,7 +107,11 @@ def test_trackers_show_the_pictures_of_each_preview(run):
 
 
 @pytest.mark.parametrize(
-    "more", ["--batch-size 2 --grad-accum 2 --norm batch --linear-path", "--gan-loss wgan-gp --lr-disc 5e-4 --flip 0.5"]
+    "more",
+    [
+        "--batch-size 2 --grad-accum 2 --norm batch --linear-path --sar-level both",
+        "--gan-loss wgan-gp --lr-disc 5e-4 --flip 0.5 --half-turn 0.5",
+    ],
 )
 def test_a_resumed_run_is_one_never_interrupted(world, tmp_path, more):
     line = LINE + f"--save-every 2 --sample-every 2 --report-to none {more} "
@@ -349,7 +354,7 @@ def test_the_linear_model_is_fitted_once_and_comes_from_the_checkpoint_of_a_run_
 ):
     fits = []
     monkeypatch.setattr(
-        train, "fit_linear_sar", lambda *given, **named: fits.append(1) or fit_linear_sar(*given, **named)
+        sar_level, "fit_linear_sar", lambda *given, **named: fits.append(1) or fit_linear_sar(*given, **named)
     )
     assert rsforge(LINE + "--linear-path --max-train-steps 1", world, tmp_path / "run") == 0
     first = checkpoint.load(tmp_path / "run" / "latest_model.pt")
@@ -372,3 +377,15 @@ def test_a_linear_path_starts_where_the_linear_baseline_ends(world, tmp_path, ca
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert figures["model"]["l1"]["mean"] == pytest.approx(figures["linear_sar"]["l1"]["mean"], abs=1e-4)
     assert abs(figures["model"]["l1"]["mean"] - figures["mean_colour"]["l1"]["mean"]) > 0.01
+
+
+def test_a_level_is_seen_beside_images_at_mean_0_from_a_linear_model_of_both(world, tmp_path, capsys):
+    line = LINE + "--linear-path --sar-level both --max-train-steps 1 --report-to none"
+    assert rsforge(line, world, tmp_path / "run") == 0
+    assert "sar level  kept, and seen beside the image or tile at mean 0 and deviation 1" in capsys.readouterr().err
+    net, restored = load_generator(tmp_path / "run" / "latest_model.pt", torch.device("cpu"), "sar2optical")
+    plain = load_pairs(PairTrainingSettings(data_dir=str(world), image_size=32), RunSettings(), SilentConsole()).plain
+    linear = sar_level.fit_by_level(plain)
+    assert torch.equal(net.linear.coefficients, linear("both")["coefficients"]) and net.level == "both"
+    stored = restored.state["baselines"]["linear_sar"]
+    assert torch.equal(stored["coefficients"], linear("keep")["coefficients"])

@@ -24,6 +24,10 @@ def test_whole_scenes_are_held_out(world, console):
     x, y = pairs.plain[0, 0]
     assert x.shape == (1, 32, 32) and y.shape == (3, 32, 32)
     assert {torch.equal(pairs.train[e, 0][0], x) for e in range(9)} == {True, False}
+    assert console.has_line("--flip 0.5: pairs are also shown as a radar that looks from the other side would see them")
+    turned = load_pairs(world, console, half_turn=1.0)
+    assert torch.equal(turned.train[0, 0][1], y.rot90(2, (-2, -1))) and torch.equal(turned.plain[0, 0][1], y)
+    assert torch.equal(turned.held_out[0, 0][0], pairs.held_out[0, 0][0])
 
 
 def test_the_division_is_that_of_data_split(world, console):

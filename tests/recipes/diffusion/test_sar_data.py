@@ -20,6 +20,7 @@ VAE = "--vae {} "
         ("--rotate-deg 10", "--rotate-deg"),
         ("--hue 0.05 --brightness 0.1", "--brightness, --hue"),
         ("--flip 0.3", "--flip"),
+        ("--half-turn 0.5", "--half-turn"),
         ("--unet-attention-levels 4", "levels 1, 2"),
         ("--unet-context-dim 768", "tokens of width 16"),
         ("--prompt-template {sky}", "known columns"),

@@ -178,9 +178,10 @@ def open_squares(
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """Pairs as SAR ``(C, S, S)`` and optical ``(3, S, S)``, float32 in [-1, 1], addressed by (epoch, index).
 
-    Both images of a pair are scaled, cropped and, with probability ``flip``, mirrored alike; the same key gives the
-    same tensors in every process. They are cached up to ``keep_bytes``. Where some have gaps, ``valid`` says where both
-    images of a key hold data. RSF-D002 for files that changed, RSF-D003 for images too elongated.
+    Both images of a pair are scaled, cropped and, with probabilities ``flip`` and ``half_turn``, mirrored and turned
+    alike; the same key gives the same tensors in every process. They are cached up to ``keep_bytes``. Where some have
+    gaps, ``valid`` says where both images of a key hold data. RSF-D002 for files that changed, RSF-D003 for images too
+    elongated.
     """
 
     def __init__(
@@ -191,12 +192,13 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         image_size: int,
         seed: int,
         flip: float = 0.0,
+        half_turn: float = 0.0,
         allow_gray_optical: bool = False,
         keep_bytes: int = 1 << 30,
     ) -> None:
         self.judged = list(judged)
         self.seed = seed
-        self.flip = flip
+        self.flip, self.half_turn = flip, half_turn
         self.sar, self.optical = open_squares(
             [one.sar for one in judged],
             [one.optical for one in judged],
@@ -212,9 +214,9 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.judged)
 
     def plain(self) -> PairDataset:
-        """The same pairs without mirroring; the cache is shared."""
+        """The same pairs neither mirrored nor turned; the cache is shared."""
         clone = copy.copy(self)
-        clone.flip = 0.0
+        clone.flip = clone.half_turn = 0.0
         return clone
 
     def name(self, index: int) -> str:
@@ -228,16 +230,23 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     def valid(self, key: tuple[int, int]) -> Tensor:
         """Where both images of ``key`` hold data, bool ``(1, S, S)``."""
         mask = self.sar.valid(key[1]) & self.optical.valid(key[1])
-        return mirror_pair(mask, mask, seed=self.seed, key=key, flip=self.flip)[0]
+        return turn_pair(mask, mask, self.flip, self.half_turn, seed=self.seed, key=key)[0]
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         _, index = key
-        return mirror_pair(self.sar[index], self.optical[index], seed=self.seed, key=key, flip=self.flip)
+        chances = self.flip, self.half_turn
+        return turn_pair(self.sar[index], self.optical[index], *chances, seed=self.seed, key=key)
 
 
-def mirror_pair(sar: Tensor, optical: Tensor, *, seed: int, key: tuple[int, int], flip: float) -> tuple[Tensor, Tensor]:
-    """Both images, mirrored left to right with probability ``flip``; ``seed`` and ``key`` decide."""
+def turn_pair(
+    sar: Tensor, optical: Tensor, flip: float, half_turn: float, *, seed: int, key: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Both images, with chance ``flip`` mirrored left to right, and with ``half_turn`` turned by 180 degrees.
+
+    ``seed`` and ``key`` decide. Either reverses the side from which the radar looks, and a half turn the sun too.
+    """
     generator = torch.Generator().manual_seed(derive(seed, "mirror", *key))
-    if torch.rand((), generator=generator).item() < flip:
-        return sar.flip(-1), optical.flip(-1)
-    return sar, optical
+    first, second = torch.rand(2, generator=generator).tolist()
+    mirrored, turned = first < flip, second < half_turn
+    axes = [-2] * turned + [-1] * (mirrored != turned)
+    return (sar.flip(axes), optical.flip(axes)) if axes else (sar, optical)

@@ -18,7 +18,7 @@ from rsforge.data.files.safe_paths import is_inside
 from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.io.georeference import Footprint
 from rsforge.data.io.rasters import read_info
-from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.pairs.dataset import turn_pair
 from rsforge.data.pairs.folders import FolderPair
 from rsforge.data.pairs.index import parse_scene_and_season
 from rsforge.data.pairs.names import list_entries, modality_of_stem, name_stem, strip_token
@@ -141,7 +141,7 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
 
     An epoch has as many items as the larger set has images; the smaller set is repeated. ``names`` are those of the SAR
     images. Their optical partners are shuffled by (seed, epoch), or keep their order without ``shuffle_partners``. Both
-    images of an item are mirrored alike. Where some have gaps, ``valid`` says where both images of an item hold data.
+    images of an item are mirrored and turned alike. Where some have gaps, ``valid`` says where both hold data.
     """
 
     def __init__(
@@ -152,22 +152,23 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
         *,
         seed: int,
         flip: float = 0.0,
+        half_turn: float = 0.0,
         shuffle_partners: bool = True,
     ) -> None:
         self.sar = sar
         self.optical = optical
         self.names = list(names)
         self.seed = seed
-        self.flip = flip
+        self.flip, self.half_turn = flip, half_turn
         self.shuffle_partners = shuffle_partners
 
     def __len__(self) -> int:
         return max(len(self.sar), len(self.optical))
 
     def plain(self) -> UnpairedDataset:
-        """The same images without mirroring; caches are shared."""
+        """The same images neither mirrored nor turned; caches are shared."""
         clone = copy.copy(self)
-        clone.flip = 0.0
+        clone.flip = clone.half_turn = 0.0
         return clone
 
     def name(self, index: int) -> str:
@@ -184,11 +185,12 @@ class UnpairedDataset(Dataset[tuple[Tensor, Tensor]]):
         known = [mask for one, place in zip((self.sar, self.optical), places, strict=True)
                  if (mask := masks_of(one)(place)) is not None]  # fmt: skip
         mask = torch.stack(known).all(0)
-        return mirror_pair(mask, mask, seed=self.seed, key=key, flip=self.flip)[0]
+        return turn_pair(mask, mask, self.flip, self.half_turn, seed=self.seed, key=key)[0]
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         sar_index, optical_index = self._find_images(key)
-        return mirror_pair(self.sar[sar_index], self.optical[optical_index], seed=self.seed, key=key, flip=self.flip)
+        chances = self.flip, self.half_turn
+        return turn_pair(self.sar[sar_index], self.optical[optical_index], *chances, seed=self.seed, key=key)
 
     def _find_images(self, key: tuple[int, int]) -> tuple[int, int]:
         """The places of the images of an item in their sets."""

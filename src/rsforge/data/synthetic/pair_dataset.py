@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.io.windows import list_windows
-from rsforge.data.pairs.dataset import mirror_pair
+from rsforge.data.pairs.dataset import turn_pair
 from rsforge.data.synthetic.backscatter import to_decibel, to_grey
 from rsforge.data.synthetic.world import draw_pair
 from rsforge.data.synthetic.write_pairs import PER_SCENE, list_sites
@@ -36,13 +36,14 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         image_size: int,
         seed: int,
         flip: float = 0.0,
+        half_turn: float = 0.0,
         keep_bytes: int = 1 << 30,
         progress: Callable[[], None] | None = None,
     ) -> None:
         self.count = count
         self.image_size = image_size
         self.seed = seed
-        self.flip = flip
+        self.flip, self.half_turn = flip, half_turn
         self.sites = list_sites("terrain", count)
         self.cached: Tensor | None = None
         if count * 4 * image_size**2 <= keep_bytes:
@@ -63,9 +64,9 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
         return self.count
 
     def plain(self) -> SyntheticPairs:
-        """The same pairs without mirroring; the cache is shared."""
+        """The same pairs neither mirrored nor turned; the cache is shared."""
         clone = copy.copy(self)
-        clone.flip = 0.0
+        clone.flip = clone.half_turn = 0.0
         return clone
 
     def scene(self, index: int) -> str:
@@ -87,7 +88,7 @@ class SyntheticPairs(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(index)
         image = self._draw(index // PER_SCENE)[index % PER_SCENE] if self.cached is None else self.cached[index]
         unit = image.float() / 255 * 2 - 1
-        return mirror_pair(unit[:1], unit[1:], seed=self.seed, key=key, flip=self.flip)
+        return turn_pair(unit[:1], unit[1:], self.flip, self.half_turn, seed=self.seed, key=key)
 
     def _draw(self, scene: int) -> list[Tensor]:
         """The patches of a scene, uint8 ``(4, S, S)``, SAR first."""

@@ -12,6 +12,7 @@ from rsforge.engine import devices
 from rsforge.models.interfaces import Translator
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
+from rsforge.recipes.cyclegan.sar_level import list_level_caveats
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.evaluation import files
 from rsforge.recipes.evaluation.baseline_predictors import pair_baselines
@@ -58,7 +59,10 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     distances = SetDistances(learned.inception, "optical", count=count, seed=own.seed, device=device)
     evaluation = build_evaluation(net, learned, given.baselines, [distances])
     doubts = (
-        given.doubts + measured.list_caveats("pairs") + list_selection_caveats(state, measured.subset, own=measured.own)
+        given.doubts
+        + measured.list_caveats("pairs")
+        + list_selection_caveats(state, measured.subset, own=measured.own)
+        + list_level_caveats(state, measured.samples)
     )
     if scaled:
         doubts.append(f"{scaled} of {count} pairs were scaled to {size} px; translate works at full size")

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from torch import nn
 
+from rsforge.models.image_level import ImageLevel
 from rsforge.models.patch_gan import PatchCritic
 from rsforge.models.pix2pix import Pix2PixUNet, depth_for
 from rsforge.models.statistics_translator import StatisticsUNet
-from rsforge.recipes.datasets.pair_split import PairSets
+from rsforge.recipes.cyclegan.sar_level import LevelledPairs, LinearModels
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.cyclegan import CycleGanTrainSettings
 
 COLOURS = 3
 
 
-def build_networks(settings: CycleGanTrainSettings, pairs: PairSets, compute: Compute) -> dict[str, nn.Module]:
-    return build(settings, pairs.sar_channels)
+def build_networks(settings: CycleGanTrainSettings, pairs: LevelledPairs, compute: Compute) -> dict[str, nn.Module]:
+    return build(settings, pairs.sar_channels, pairs.level)
 
 
-def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Module]:
-    """The four networks, freshly initialised, on the names that the document gives them."""
+def build(settings: CycleGanTrainSettings, sar_channels: int, level: ImageLevel = "keep") -> dict[str, nn.Module]:
+    """The four networks, freshly initialised, on the names that the document gives them.
+
+    ``level`` is what the generator of optical images sees of SAR ones.
+    """
     gan, paired_ = settings.gan, not settings.data.unpaired
     common: dict[str, Any] = {"base": gan.base_width, "attention": gan.attention}
     generator = partial(Pix2PixUNet, depth=depth_for(settings.data.image_size), norm=gan.norm, **common)
@@ -31,7 +35,7 @@ def build(settings: CycleGanTrainSettings, sar_channels: int) -> dict[str, nn.Mo
     both = sar_channels + COLOURS
     to_optical = partial(StatisticsUNet, **generator.keywords) if has_linear_path(settings) else generator
     return {
-        "gen_AB": to_optical(in_channels=sar_channels, out_channels=COLOURS),
+        "gen_AB": to_optical(in_channels=sar_channels, out_channels=COLOURS, level=level),
         "gen_BA": generator(in_channels=COLOURS, out_channels=sar_channels),
         "disc_X": PatchCritic(in_channels=both if paired_ else sar_channels, norm=norm, **common),
         "disc_Y": PatchCritic(in_channels=both if paired_ else COLOURS, norm=norm, **common),
@@ -43,8 +47,8 @@ def has_linear_path(settings: CycleGanTrainSettings) -> bool:
     return settings.gan.linear_path and not settings.data.unpaired
 
 
-def fit_linear_path(nets: Mapping[str, nn.Module], fit: Callable[[], Mapping[str, Any]]) -> None:
-    """Give the generator of optical images the linear model that ``fit`` makes, where it has a place for one."""
+def fit_linear_path(nets: Mapping[str, nn.Module], linear: LinearModels) -> None:
+    """Give the generator of optical images the linear model of what it sees, where it has a place for one."""
     generator = nets["gen_AB"]
     if isinstance(generator, StatisticsUNet):
-        generator.linear.take(fit())
+        generator.linear.take(linear(generator.level))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Mapping
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from rsforge.recipes.cyclegan.judge import judge
 from rsforge.recipes.cyclegan.load import REQUIRED
 from rsforge.recipes.cyclegan.networks import COLOURS, build_networks, fit_linear_path, has_linear_path
 from rsforge.recipes.cyclegan.output_names import CYCLEGAN
+from rsforge.recipes.cyclegan.sar_level import LevelledPairs, LinearModels, restore_level, settle_level
 from rsforge.recipes.datasets import pairs as pair_datasets
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.evaluation.linear_sar import NAME as LINEAR_SAR
-from rsforge.recipes.evaluation.linear_sar import fit_linear_sar
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import vgg_weights
@@ -104,8 +104,14 @@ def check(settings: CycleGanTrainSettings, console: Console) -> None:
         console.warn("--linear-path is not used: --unpaired has no pairs to fit a linear model to")
 
 
-def read_pairs(settings: CycleGanTrainSettings, compute: Compute, console: Console) -> PairSets:
-    return pair_datasets.load_pairs(settings.data, settings.run, console)
+def read_pairs(settings: CycleGanTrainSettings, compute: Compute, console: Console) -> LevelledPairs:
+    return settle_level(settings, pair_datasets.load_pairs(settings.data, settings.run, console), console)
+
+
+def read_pairs_again(
+    settings: CycleGanTrainSettings, compute: Compute, console: Console, state: Mapping[str, Any]
+) -> LevelledPairs:
+    return restore_level(pair_datasets.load_pairs(settings.data, settings.run, console), state)
 
 
 def content_of(settings: CycleGanTrainSettings, device: torch.device) -> tuple[Distance, Partners]:
@@ -148,15 +154,18 @@ def weights_of(settings: CycleGanTrainSettings) -> Weights:
 
 
 def spec(
-    settings: CycleGanTrainSettings, pairs: PairSets, nets: dict[str, nn.Module], compute: Compute, console: Console
+    settings: CycleGanTrainSettings,
+    pairs: LevelledPairs,
+    nets: dict[str, nn.Module],
+    compute: Compute,
+    console: Console,
 ) -> TrainingSpec:
     """The task, its monitor, and what checkpoints say of the model."""
     loss, weights, data = settings.loss, weights_of(settings), settings.data
     content, partners = content_of(settings, compute.device)
     pools = ImagePools(settings.gan.pool_size)
-    linear = cache(partial(fit_linear_sar, pairs.plain, sar_of=itemgetter(0), image_of=itemgetter(1)))
     if not console.dry_run and settings.run.resume is None:  # the checkpoint of a run that goes on has the model
-        fit_linear_path(nets, linear)
+        fit_linear_path(nets, pairs.linear)
     task = CycleGanTask(
         {name: net.to(compute.device) for name, net in nets.items()},
         pools=pools,
@@ -183,14 +192,14 @@ def spec(
         remembered=_pool_bytes(settings, pairs.sar_channels),
         tracked=TRACKED,
         config=config(settings, compute.device),
-        baselines=partial(describe_baselines, pairs, None if data.unpaired else linear),
+        baselines=partial(describe_baselines, pairs, None if data.unpaired else pairs.linear),
         fitted_bytes=fitted_bytes((COLOURS, data.image_size, data.image_size), sar_channels=pairs.sar_channels),
     )
 
 
-def describe_baselines(pairs: PairSets, linear: Callable[[], dict[str, Any]] | None) -> dict[str, Any]:
+def describe_baselines(pairs: PairSets, linear: LinearModels | None) -> dict[str, Any]:
     """What checkpoints hold of predictors without a network; ``linear`` gives the linear model, None without pairs."""
-    return fit_baselines(pairs.plain, image_of=itemgetter(1)) | ({} if linear is None else {LINEAR_SAR: linear()})
+    return fit_baselines(pairs.plain, image_of=itemgetter(1)) | ({} if linear is None else {LINEAR_SAR: linear("keep")})
 
 
 def _pool_bytes(settings: CycleGanTrainSettings, sar_channels: int) -> int:
@@ -260,13 +269,14 @@ def next_command(settings: CycleGanTrainSettings, checkpoint: Path) -> str:
     return shlex.join(["rsforge", "cyclegan", "evaluate", *words])
 
 
-METHOD: Method[CycleGanTrainSettings, PairSets, dict[str, nn.Module]] = Method(
+METHOD: Method[CycleGanTrainSettings, LevelledPairs, dict[str, nn.Module]] = Method(
     kind="cyclegan",
     outputs=CYCLEGAN,
     curves=CURVES,
     required=REQUIRED,
     check=check,
     datasets=read_pairs,
+    resumed_datasets=read_pairs_again,
     networks=build_networks,
     spec=spec,
     next_command=next_command,

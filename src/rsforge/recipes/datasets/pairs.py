@@ -58,9 +58,21 @@ def load_pairs(data: DividedPairSettings, run: RunSettings, console: Console) ->
         what = f"no pairs found in {data.data_dir}: the folder does not exist"
         raise RsforgeError("RSF-D001", what, where="--data-dir", fix=fix)
     refuse_shared_folder(Path(data.data_dir), run.output_dir)
+    say_look(data, console)
     if isinstance(data, PairTrainingSettings) and data.unpaired:
         return unpaired.load_unpaired(data, run, console, keep_bytes)
     return _load_folder(data, run, console, keep_bytes)
+
+
+def say_look(data: DividedPairSettings, console: Console) -> None:
+    """Say what mirrored and turned pairs take for granted of the side from which the radar looks."""
+    turns = " and ".join(
+        f"{option} {chance:g}" for option, chance in (("--flip", data.flip), ("--half-turn", data.half_turn)) if chance
+    )
+    if turns:
+        console.say(
+            f"look       {turns}: pairs are also shown as a radar that looks from the other side would see them"
+        )
 
 
 def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, keep_bytes: int) -> PairSets:
@@ -77,7 +89,7 @@ def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, 
         "allow_gray_optical": data.allow_gray_optical,
         "keep_bytes": keep_bytes,
     }
-    augmented = PairDataset(sides.train, **common, flip=data.flip)
+    augmented = PairDataset(sides.train, **common, flip=data.flip, half_turn=data.half_turn)
     return PairSets(
         train=augmented,
         plain=augmented.plain(),
@@ -119,13 +131,14 @@ def draw_sets(
 ) -> PairSets:
     """``count`` synthetic pairs, the last scenes of them held out, those for judging before."""
     start, end = find_held_out(count, data.val_fraction, data.test_fraction)
-    flipped = draw_pairs(count, data.image_size, seed, keep_bytes, console, flip=data.flip)
+    turns: dict[str, Any] = {"flip": data.flip, "half_turn": data.half_turn}
+    flipped = draw_pairs(count, data.image_size, seed, keep_bytes, console, **turns)
     without_flips = flipped.plain()
     train: IndexedDataset = SelectedItems(flipped, range(start))
     plain: IndexedDataset = SelectedItems(without_flips, range(start))
     if isinstance(data, PairTrainingSettings) and data.unpaired:
         names = [plain.name(index) for index in range(start)]
-        sets = UnpairedDataset(OneModality(plain, 0), OneModality(plain, 1), names, seed=seed, flip=data.flip)
+        sets = UnpairedDataset(OneModality(plain, 0), OneModality(plain, 1), names, seed=seed, **turns)
         train = sets
         plain = sets.plain()
     return PairSets(
@@ -146,13 +159,11 @@ def draw_sets(
     )
 
 
-def draw_pairs(
-    count: int, size: int, seed: int, keep_bytes: int, console: Console, *, flip: float = 0.0
-) -> SyntheticPairs:
-    """Synthetic pairs of ``size`` pixels, with a progress bar where they are made now."""
+def draw_pairs(count: int, size: int, seed: int, keep_bytes: int, console: Console, **turns: float) -> SyntheticPairs:
+    """Synthetic pairs of ``size`` pixels, with a progress bar where they are made now; ``turns`` are theirs."""
     console = console if keep_bytes else SilentConsole()
     with console.progress("synthetic pairs", count) as meter:
-        return SyntheticPairs(count, image_size=size, seed=seed, flip=flip, keep_bytes=keep_bytes, progress=meter.step)
+        return SyntheticPairs(count, image_size=size, seed=seed, keep_bytes=keep_bytes, progress=meter.step, **turns)
 
 
 def find_held_out(count: int, val_fraction: float, test_fraction: float | None) -> tuple[int, int]:

@@ -224,24 +224,24 @@ def _open_datasets(
     common: dict[str, Any] = {"image_size": data.image_size, "keep_bytes": keep_bytes}
     common["allow_gray_optical"] = data.allow_gray_optical
 
-    def open_unpaired(subset: UnpairedSubset, *, flip: float, shuffle_partners: bool) -> UnpairedDataset:
+    def open_unpaired(subset: UnpairedSubset, *, shuffle_partners: bool, **turns: float) -> UnpairedDataset:
         sar, optical = subset.image_refs(SAR), subset.image_refs(OPTICAL)
         sar_files = [File(ref.path, ref.digest, ref.gaps) for ref in sar]
         optical_files = [File(ref.path, ref.digest, ref.gaps) for ref in optical]
         sar_images, optical_images = open_squares(
             sar_files, optical_files, radiometry, bands=bands, views=seen, **common
         )
-        names, options = [ref.name for ref in sar], dict[str, Any](flip=flip, shuffle_partners=shuffle_partners)
+        names, options = [ref.name for ref in sar], dict[str, Any](turns, shuffle_partners=shuffle_partners)
         return UnpairedDataset(sar_images, optical_images, names, seed=seed, **options)
 
-    augmented = open_unpaired(train, flip=data.flip, shuffle_partners=True)
+    augmented = open_unpaired(train, flip=data.flip, half_turn=data.half_turn, shuffle_partners=True)
     matched = bool(held_out.pairs) or not held_out.unpaired
     if matched:
         true_pairs = sort_by_content(held_out.pairs)
         held: PairDataset | UnpairedDataset = PairDataset(true_pairs, radiometry=radiometry, seed=seed, **common)
     else:
         _check_both(held_out, "held out")
-        held = open_unpaired(held_out, flip=0.0, shuffle_partners=False)
+        held = open_unpaired(held_out, shuffle_partners=False)
     sizes = (len(augmented), len(held), len(sides.test))
     _report_division(sizes, len(held_out.unpaired) if matched else None, console)
     return PairSets(

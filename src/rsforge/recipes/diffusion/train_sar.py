@@ -72,7 +72,8 @@ def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
 def check(settings: SarTrainSettings, console: Console) -> None:
     """RSF-U005 for what cannot be trained, before an autoencoder is trained for it."""
     options, augment = settings.denoiser, settings.augment
-    changed = [f"--{name.replace('_', '-')}" for name, value in augment.model_dump().items() if value]
+    given = augment.model_dump() | {"half_turn": settings.data.half_turn}
+    changed = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if options.latent_cache and (changed or settings.data.flip not in (0.0, 0.5)):
         raise RsforgeError(
             "RSF-U005", "stored latents allow no augmentation but --flip 0.5", where=", ".join(changed) or "--flip",

@@ -24,14 +24,14 @@ _PARTS = ("mean", "scale", "coefficients", "intercept")
 
 
 def fit_linear_sar(
-    samples: IndexedDataset, *, sar_of: Callable[[Any], Tensor], image_of: Callable[[Any], Tensor]
+    samples: IndexedDataset, *, sar_of: Callable[[Any], Tensor], image_of: Callable[[Any], Tensor], **options: float
 ) -> dict[str, Any]:
     """The linear model with the least mean absolute error of optical images, of the statistics of their SAR images.
 
     ``sar_of`` and ``image_of`` take an item to its images ``(C, S, S)`` and ``(3, S, S)`` in [-1, 1]. At most 512
     evenly spread pairs are read, fewer of more than 256 px, and of these 2^15 pixels, by a fixed seed: the same samples
     give the same numbers. Pixels without data are left out. ``pairs`` read ``of`` so many, and the tensors of
-    ``fit_least_absolute``.
+    ``fit_least_absolute``, whose ``options`` are passed on.
     """
     total, size = len(samples), image_of(samples[0, 0]).shape[-1]
     count = min(total, _MOST_PAIRS, max(_LEAST_PAIRS, _MOST_READ // size**2))
@@ -45,8 +45,15 @@ def fit_linear_sar(
             chosen = chosen[valid.flatten()[chosen]]
         features.append(_statistics(sar_of(item)[None])[0].flatten(1)[:, chosen])
         targets.append(image_of(item).flatten(1)[:, chosen])
-    fitted = fit_least_absolute(torch.cat(features, 1).T, torch.cat(targets, 1).T)
+    fitted = fit_least_absolute(torch.cat(features, 1).T, torch.cat(targets, 1).T, **options)
     return {"pairs": count, "of": total, **fitted}
+
+
+def predict_linear_sar(fitted: Mapping[str, Any], sar: Tensor) -> Tensor:
+    """The optical images ``(B, 3, H, W)`` in [-1, 1] that a fitted model gives for ``sar`` ``(B, C, H, W)``."""
+    model = {name: fitted[name] for name in _PARTS}
+    features = _statistics(sar).movedim(1, -1)
+    return predict_linear(features, model).movedim(-1, 1).clamp(-1, 1).float().to(sar.device)
 
 
 def linear_bytes(sar_channels: int, image_channels: int) -> int:
@@ -60,12 +67,9 @@ def linear_baselines(stored: Mapping[str, Any] | None) -> tuple[list[Baseline], 
     fitted = (stored or {}).get(NAME)
     if fitted is None:
         return [], {NAME: NOT_STORED}
-    model = {name: fitted[name] for name in _PARTS}
 
     def predict(batch: Batch) -> Prediction:
-        features = _statistics(batch["sar"]).movedim(1, -1)
-        image = predict_linear(features, model).movedim(-1, 1).clamp(-1, 1)
-        return {IMAGE: image.float().to(batch["sar"].device)}
+        return {IMAGE: predict_linear_sar(fitted, batch["sar"])}
 
     pairs = f"{fitted['pairs']} of {fitted['of']}" if fitted["pairs"] != fitted["of"] else f"the {fitted['of']}"
     meaning = (

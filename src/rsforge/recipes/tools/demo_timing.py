@@ -13,6 +13,7 @@ from rsforge.noise.schedules import alphas_cumprod
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan import networks as cyclegan_networks
 from rsforge.recipes.cyclegan import train as cyclegan_train
+from rsforge.recipes.cyclegan.sar_level import largest_level
 from rsforge.recipes.diffusion import networks as diffusion_networks
 from rsforge.recipes.tools.demo_console import compose_settings
 from rsforge.recipes.tools.demo_options import DemoOptions
@@ -60,7 +61,7 @@ def time_translator_step(options: DemoOptions, device: torch.device) -> float:
     """The duration of a step of the translator's training in seconds."""
     trial = compose_settings(CycleGanTrainSettings, options.translator(1))
     size, count = trial.data.image_size, trial.loop.batch_size
-    nets = {name: net.to(device) for name, net in cyclegan_networks.build(trial, 1).items()}
+    nets = {name: net.to(device) for name, net in cyclegan_networks.build(trial, 1, largest_level(trial)).items()}
     weights, pools = cyclegan_train.weights_of(trial), ImagePools(trial.gan.pool_size)
     task = CycleGanTask(nets, pools=pools, gan_loss=trial.loss.gan_loss, weights=weights)
     channels = {"sar": 1, "optical": 3}
