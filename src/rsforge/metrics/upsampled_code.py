@@ -11,10 +11,10 @@ from torch import Tensor
 
 from rsforge.metrics.pca import fit_patch_pca
 
-_ITERATIONS = 60
+_ITERATIONS = 80
 _SCALE = 100.0
 """On the squared error, so that the optimizer's bounds on changes, meant for numbers near 1, do not end it early."""
-_NOISE = 0.02
+_NOISE = 0.01
 """Deviation of the noise that the code withstands, in units of its own deviation."""
 
 
@@ -22,8 +22,8 @@ class UpsampledCode(NamedTuple):
     """Convolutions between images ``(B, C, H, W)`` and codes ``(B, k, H/factor, W/factor)``; edges see zeros.
 
     ``mean`` ``(C,)`` is that of each colour. ``encoder`` ``(k, C * factor**2, 3, 3)`` reads patches less the mean, in
-    the order of ``torch.pixel_unshuffle``. ``decoder`` holds 3 x 3 kernels: the first reads codes, and each further one
-    the pixels of the one before, repeated to twice the size: ``factor`` is 2 to the number of these.
+    the order of ``torch.pixel_unshuffle``. ``decoder`` holds 3 x 3 kernels, each of which reads the pixels of the one
+    before, the first those of the code, repeated to twice the size: ``factor`` is 2 to the number of kernels.
     """
 
     mean: Tensor
@@ -56,16 +56,14 @@ def _encode(x: Tensor, encoder: Tensor, factor: int) -> Tensor:
 
 
 def _decode(z: Tensor, decoder: tuple[Tensor, ...]) -> Tensor:
-    first, *others = decoder
-    x = F.conv2d(z, first, padding=1)
-    for kernel in others:
-        x = F.conv2d(F.interpolate(x, scale_factor=2.0), kernel, padding=1)
-    return x
+    for kernel in decoder:
+        z = F.conv2d(F.interpolate(z, scale_factor=2.0), kernel, padding=1)
+    return z
 
 
 def _first_decoder(levels: int, colours: int, channels: int, width: int) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
-    sizes = (channels, *[width] * levels, colours)
+    sizes = (channels, *[width] * (levels - 1), colours)
     return tuple(
         torch.randn(after, before, 3, 3, generator=generator) / (9 * max(1, before)) ** 0.5
         for before, after in pairwise(sizes)
@@ -83,7 +81,7 @@ def _answers(decoder: tuple[Tensor, ...]) -> Tensor:
 def _descend(x: Tensor, encoder: Tensor, decoder: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
     weights = [kernel.clone().requires_grad_() for kernel in (encoder, *decoder)]
     optimizer = torch.optim.LBFGS(weights, max_iter=_ITERATIONS, history_size=20, line_search_fn="strong_wolfe")
-    factor = 2 ** (len(decoder) - 1)
+    factor = 2 ** len(decoder)
 
     def lose() -> Tensor:
         optimizer.zero_grad()
@@ -110,7 +108,7 @@ def _make_isotropic(x: Tensor, encoder: Tensor, decoder: tuple[Tensor, ...]) -> 
     answers = _answers(decoder).double()
     values, vectors = torch.linalg.eigh(answers @ answers.T)
     root = (vectors * values.sqrt()) @ vectors.T
-    codes = root @ _encode(x, encoder, 2 ** (len(decoder) - 1)).movedim(1, 0).flatten(1).double()
+    codes = root @ _encode(x, encoder, 2 ** len(decoder)).movedim(1, 0).flatten(1).double()
     energies, axes = torch.linalg.eigh(codes @ codes.T / codes.shape[1])
     turn = axes.flip(1).T @ root / energies.mean().sqrt()
     first = torch.einsum("cjhw,jk->ckhw", decoder[0].double(), torch.linalg.inv(turn))

@@ -32,11 +32,11 @@ def write_linear_code(network: AutoencoderKL, mean: Tensor, encoder: Tensor, dec
     """Let ``network`` encode and decode with a linear code, its weights changed in place.
 
     ``mean`` is ``(C,)``, ``encoder`` ``(k, C * factor**2, 3, 3)`` reads patches less the mean in the order of
-    ``torch.pixel_unshuffle``, k at most ``latent_channels``: what is left of these stays zero. ``decoder`` holds 3 x 3
-    kernels, the first for codes, and one more for each time that pixels are repeated. ``ValueError`` as for
+    ``torch.pixel_unshuffle``, k at most ``latent_channels``: what is left of these stays zero. ``decoder`` holds a
+    3 x 3 kernel for each time that pixels are repeated to twice the size. ``ValueError`` as for
     ``check_room``, and where the code is of another size.
     """
-    factor = 2 ** (len(decoder) - 1)
+    factor = 2 ** len(decoder)
     if network.factor != factor or network.latent_channels < len(encoder):
         raise ValueError(f"a code of {len(encoder)} channels at 1/{factor} of the size does not fit this autoencoder")
     check_room(network)
@@ -95,10 +95,9 @@ def _write_encoder(network: AutoencoderKL, mean: Tensor, code: Tensor) -> None:
 
 def _write_decoder(network: AutoencoderKL, mean: Tensor, kernels: Sequence[Tensor]) -> None:
     decoder, colours = network.decoder, len(mean)
-    first, *others = kernels
     write_kernel(network.post_quant_conv, torch.eye(network.latent_channels)[:, :, None, None])
-    write_kernel(decoder.conv_in, first)
-    for layer, kernel in zip(_changes_of_size(decoder), others, strict=True):
+    write_kernel(decoder.conv_in, act_on_pixels(torch.eye(network.latent_channels)))
+    for layer, kernel in zip(_changes_of_size(decoder), kernels, strict=True):
         write_kernel(layer, kernel)
     pairs = _pairs_before(decoder, colours)
     double(_last_before(decoder), pairs)

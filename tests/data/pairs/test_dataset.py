@@ -248,12 +248,14 @@ def test_pairs_say_where_both_images_hold_data(tmp_path):
     found = [judge_pairs([pair], decibel)[0][0] for pair in (replace(whole, views=gaps.views), gaps)]
     assert [one.gaps for one in found] == [(False, False), (True, True)]
     for keep_bytes in (1 << 20, 0):
-        data = PairDataset(found, radiometry=decibel, image_size=16, seed=3, flip=0.5, keep_bytes=keep_bytes)
+        data = PairDataset(
+            found, radiometry=decibel, image_size=16, seed=3, flip=0.5, half_turn=0.5, keep_bytes=keep_bytes
+        )
         corners = set()
-        for epoch in range(6):
+        for epoch in range(12):
             (sar, optical), mask = data[epoch, 1], data.valid((epoch, 1))
             assert torch.equal(mask, (sar > -1) & (optical > -1).any(0, keepdim=True)) and mask.sum() == 12 * 13
             assert data.valid((epoch, 0)).all()
-            corners.add(bool(mask[0, -1, 0]))
-        assert corners == {True, False}
+            corners.add(tuple(mask[0, [0, 0, -1, -1], [0, -1, 0, -1]].tolist()))
+        assert len(corners) == 4
     assert not PairDataset(found[:1], radiometry=decibel, image_size=16, seed=3).has_gaps
