@@ -7,7 +7,7 @@ rsforge data synth --kind captions --count 96 --size 32 --output-dir drawn --see
 rsforge data parquet-to-jsonl --parquet_path drawn --output_dir output_directory --resolution 32 --captions all
 
 rsforge diffusion finetune --data-dir output_directory/rsicd_images --output-dir small --config finetune-tiny \
-    --max-train-steps 60 --vae-epochs 2 --vae-perceptual no --validation-draws 8 --report-to none
+    --max-train-steps 60 --vae-perceptual no --validation-draws 8 --report-to none
 
 rsforge data synth --kind captions --count 32 --size 32 --output-dir others --seed 1
 rsforge data parquet-to-jsonl --parquet_path others --output_dir other_directory --resolution 32

@@ -37,7 +37,7 @@ from tests.learning.figures import shares_nearer_own_kind, whiten
 
 LEAST = 0.9
 PLACES = ("farmland", "a winding river", "a village", "a coast")
-SIZE, STEPS, GUIDANCE, AT_ONCE = 32, 25, 3.0, 32
+SIZE, STEPS, GUIDANCE, AT_ONCE = 32, 25, 7.5, 32
 
 
 def train(folder: Path, images: int, options: Sequence[str]) -> None:
