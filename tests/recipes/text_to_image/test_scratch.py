@@ -27,6 +27,12 @@ def test_all_but_the_autoencoder_is_trained_together(scratch_run):
     assert {key.split(".")[0] for key in last["parts"]["ema"]["shadow"]} == {"denoiser", "text_encoder"}
 
 
+def test_the_text_tower_learns_at_its_own_rate(scratch_run):
+    groups = checkpoint.load(scratch_run / "checkpoint-2.pt")["parts"]["optimizer/denoiser"]["param_groups"]
+    rates = sorted({group["lr"] for group in groups})
+    assert len(rates) == 2 and rates[0] / rates[1] == pytest.approx(0.2)
+
+
 def test_latents_have_mean_0_and_deviation_1_together(scratch_run):
     path = scratch_run / "autoencoder" / "best_model.pt"
     measured = checkpoint.load(path)["parts"]["own/latents"]
