@@ -118,7 +118,7 @@ def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> lis
     At most 32 of them are looked at. Nothing where the unit is known, or the checkpoint ``state`` does not know the
     level of its training images.
     """
-    if _find_fitted(state) is None:
+    if find_fitted(state) is None:
         return []
     chosen = spread_evenly(samples, min(len(samples), MOST_LOOKED_AT))
     return describe_other_level(state, torch.stack([samples[0, index][0].mean((1, 2)) for index in chosen]).mean(0))
@@ -126,7 +126,7 @@ def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> lis
 
 def describe_other_level(state: Mapping[str, Any], found: Tensor) -> list[str]:
     """A sentence where SAR images of mean ``found (C,)`` in [-1, 1] have another level than those of the training."""
-    fitted = _find_fitted(state)
+    fitted = find_fitted(state)
     if fitted is None:
         return []
     unit = state["radiometry"]["unit"]
@@ -142,7 +142,7 @@ def describe_other_level(state: Mapping[str, Any], found: Tensor) -> list[str]:
     ]
 
 
-def _find_fitted(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def find_fitted(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The linear model with the levels of the training's images; None where they mean the same in every image."""
     fitted: Mapping[str, Any] | None = (state.get("baselines") or {}).get(NAME)
     return None if fitted is None or state["radiometry"]["unit"] in UNIT_SYMBOLS else fitted

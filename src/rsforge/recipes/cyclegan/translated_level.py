@@ -13,7 +13,7 @@ from rsforge.data.io.threads import map_in_threads
 from rsforge.data.scenes.sample_windows import spread_windows
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
-from rsforge.recipes.cyclegan.sar_level import MOST_LOOKED_AT, describe_other_level, spread_evenly
+from rsforge.recipes.cyclegan.sar_level import MOST_LOOKED_AT, describe_other_level, find_fitted, spread_evenly
 from rsforge.recipes.cyclegan.translation import Translation
 from rsforge.recipes.inference.sar_values import UNIT_SYMBOLS
 from rsforge.recipes.inference.tiled import ImageJob, readable
@@ -28,7 +28,7 @@ def warn_of_other_level(state: Mapping[str, Any], own: Translation, jobs: Sequen
     None where the unit is known, or the generator sees images at mean 0 and deviation 1 alone.
     """
     standardised = state["architecture"]["gen_AB"].get("level") == "standardise"
-    if own.modality != "sar" or own.given.unit in UNIT_SYMBOLS or standardised:
+    if own.modality != "sar" or own.given.unit in UNIT_SYMBOLS or standardised or find_fitted(state) is None:
         return
     chosen = [jobs[index] for index in spread_evenly(jobs, min(len(jobs), MOST_LOOKED_AT))]
     # Two at once: some formats are decoded whole, however small the window.
