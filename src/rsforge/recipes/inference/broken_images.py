@@ -53,10 +53,10 @@ def check_images(images: Tensor, names: Sequence[str], console: Console) -> None
 
 def warn_of_preview(images: Tensor, where: str, console: Console) -> None:
     """A warning where images of a training's preview ``(B, C, H, W)`` are not finite or have one colour everywhere."""
-    broken, flat = int(find_broken(images).sum()), int(find_flat(images).sum())
-    if broken:
+    unsound, flat = int(find_broken(images).sum()), int(find_flat(images).sum())
+    if unsound:
         remedy = "if later ones are so too, train again with a lower --learning-rate or --mixed-precision no"
-        console.warn(f"{where}: {count_noun(broken, 'image')} {agree(broken, 'is', 'are')} not finite; {remedy}")
+        console.warn(f"{where}: {count_noun(unsound, 'image')} {agree(unsound, 'is', 'are')} not finite; {remedy}")
     if flat:
         cause = "the model has learnt nothing yet, or its training goes wrong"
         console.warn(
