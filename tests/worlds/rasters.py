@@ -36,3 +36,10 @@ def unreadable_reason(path: Path) -> str:
     with pytest.raises(UnreadableError) as caught:
         read_raster(path)
     return str(caught.value)
+
+
+def lay_mask(path, inside):
+    """A mask beside a picture, in the form of GDAL's."""
+    mask = write(path.with_name(f"{path.name}.msk"), inside[..., None].astype(np.uint8) * 255, crs=None, transform=None)
+    with silence_libraries(), rasterio.open(mask, "r+") as target:
+        target.update_tags(INTERNAL_MASK_FLAGS_1="2")

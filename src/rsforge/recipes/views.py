@@ -12,6 +12,7 @@ from rsforge.data.io.dataset_card import CARD, read_card
 from rsforge.data.splits.items import DatasetContents
 from rsforge.data.views.settle import Request, Settled, settle_view
 from rsforge.data.views.view import PairViews, View
+from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.settings.views import PERCENTILE, PairViewSettings, ViewSettings
 from rsforge.wording import agree, count_noun
@@ -75,8 +76,12 @@ def _say(settled: Settled, what: str, console: Console) -> None:
 
 
 def view_items(contents: DatasetContents, data: PairViewSettings, console: Console) -> DatasetContents:
-    """The contents with the views of its items, settled for each set of pairs by itself."""
+    """The contents with the views of its items, settled for each set of pairs by itself.
+
+    RSF-U005 where options say of patches of cubes how images are read.
+    """
     if contents.kind == "patches":
+        _refuse_of_patches(data)
         return contents
     if contents.kind != "pairs":
         files = [item.paths[0] for item in contents.items]
@@ -89,6 +94,16 @@ def view_items(contents: DatasetContents, data: PairViewSettings, console: Conso
         seen = settle_pairs(root, sar, optical, data, console)
         items += [replace(item, views=(seen.sar, seen.optical)) for item in inside]
     return replace(contents, items=items)
+
+
+def _refuse_of_patches(data: PairViewSettings) -> None:
+    """Patches of cubes are read as they are stored, by everything that reads them."""
+    said = {"--bands": data.bands, "--sar-bands": data.sar_bands, "--range": data.range}
+    given = [name for name, value in said.items() if value] + ["--fill"] * (data.fill is not None)
+    if given:
+        what = "patches of cubes are read as they are stored, and these are options of images"
+        fix = "leave it out; `rsforge data hsi-patches --fill VALUE` leaves a value out where cubes are cut"
+        raise RsforgeError("RSF-U005", what, where=", ".join(given), fix=fix)
 
 
 def settle_as_trained(state: Mapping[str, Any], files: Sequence[Path], data: ViewSettings, console: Console) -> View:

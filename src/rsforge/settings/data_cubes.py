@@ -58,7 +58,7 @@ class HsiPatchesSettings(Section):
     )
     fill: float | None = Field(
         None,
-        description="Stored value that makes a pixel invalid where all bands have it, as 0 does in any cube.",
+        description="Value, stored or scaled, that makes a pixel invalid where all bands have it, as 0 does.",
     )
     drop_nm: tuple[Annotated[str, AfterValidator(_span)], ...] = Field(
         ("1350-1470", "1780-1980", "2400-3000"), description="Wavelength ranges to leave out; none keeps all."

@@ -15,7 +15,7 @@ from rsforge.data.views.colours import read_colours
 from rsforge.data.views.settle import Request, settle_view
 from rsforge.data.views.view import View
 from rsforge.errors import RsforgeError
-from tests.worlds.rasters import ramp, unreadable_reason, write
+from tests.worlds.rasters import lay_mask, ramp, unreadable_reason, write
 
 
 def write_masked(path, dtype="uint16", bands=2, **profile):
@@ -69,13 +69,6 @@ def test_masks_are_not_resampled(tmp_path):
     write_masked(tmp_path / "b.tif", gcps=points, transform=None)
     with pytest.raises(Exception, match="not resampled"), open_raster(tmp_path / "b.tif", onto=onto):
         pass
-
-
-def lay_mask(path, inside):
-    """A mask beside a picture, in the form of GDAL's."""
-    mask = write(path.with_name(f"{path.name}.msk"), inside[..., None].astype(np.uint8) * 255, crs=None, transform=None)
-    with silence_libraries(), rasterio.open(mask, "r+") as target:
-        target.update_tags(INTERNAL_MASK_FLAGS_1="2")
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,34 @@ def test_a_folder_as_downloaded_is_one_scene_of_reflectance(tmp_path):
         values = scene.read(scene.info.whole)
         assert values[:, 1, 0] == pytest.approx([0.075, 0.1025, 0.13, 0.1575], abs=1e-6)
         assert np.isnan(values[:, 0]).all()
+
+
+LEVEL1 = "LC08_L1TP_195025_20200601_20200825_02_T1"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_numbers_of_level_1_are_named(tmp_path, beside):
+    """They are not those of Collection 2 Level 2, whose scale is asked for of other whole numbers."""
+    numbers = draw_numbers()
+    path = write_landsat(tmp_path / f"{LEVEL1}.tif", numbers, tags={})
+    if beside:
+        (tmp_path / f"{LEVEL1}_MTL.json").write_text("{}")
+    with pytest.raises(RsforgeError, match="holds numbers of Landsat Level 1 and states no scale") as caught:
+        read(path)
+    named = f"{LEVEL1}_MTL.json beside it" if beside else f"{LEVEL1}_MTL.txt, which is not beside it"
+    assert caught.value.code == "RSF-D010" and named in caught.value.fix and "collection2" not in caught.value.fix
+    got, scene = read(path, values="training")
+    assert "numbers of Landsat Level 1 are read as they are stored, not as reflectance" in scene.notes
+    assert np.array_equal(np.moveaxis(got, 0, -1), numbers)
+    got, scene = read(path, scale_offset=(2e-5, -0.1))
+    assert not any("Level 1" in note for note in scene.notes)
+
+
+def test_a_band_of_level_1_is_scaled_by_the_metadata_beside_it(tmp_path):
+    path = write_landsat(tmp_path / f"{LEVEL1}_B2.tif", draw_numbers()[..., :1], tags={})
+    with pytest.raises(RsforgeError, match="Level 1"):
+        read(path, count=1)
+    (tmp_path / f"{LEVEL1}_MTL.txt").write_text("REFLECTANCE_MULT_BAND_2 = 2E-5\nREFLECTANCE_ADD_BAND_2 = -0.1\n")
+    got, scene = read(path, count=1)
+    np.testing.assert_allclose(got[0], draw_numbers()[..., 0] * 2e-5 - 0.1, rtol=1e-5)
+    assert "values are scaled by what it states, 2e-05 and -0.1 in its first band" in scene.notes

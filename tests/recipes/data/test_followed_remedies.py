@@ -12,11 +12,14 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rsforge.cli.main import run
 from tests.worlds import published_layouts as worlds
+from tests.worlds.awkward_cubes import NM, draw_reflectance
 from tests.worlds.commands import command
+from tests.worlds.cube_formats import Stored, write_envi
 from tests.worlds.rasters import NORTH_UP, ramp, write
 
 
@@ -145,3 +148,25 @@ def test_grids_are_warped_alike(tmp_path, capsys):
     execute(["rio", "warp", str(tmp_path / "s2/x.tif"), str(tmp_path / "y.tif"), "--like", str(tmp_path / "s1/x.tif")])
     (tmp_path / "y.tif").replace(tmp_path / "s2" / "x.tif")
     assert run(command("data stats --data-dir {}", tmp_path)) == 0
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_value_that_is_found_in_patches_is_left_out_of_them(tmp_path, capsys, scaled):
+    """The audit of patches names the value as they hold it; the cube may store another one, which nobody knows then."""
+    values = np.tile(draw_reflectance(), (1, 2, 1))
+    values[:, 20:] = -0.005
+    stored = (values * 10000).round().astype(np.int16) if scaled else values
+    write_envi(tmp_path / "in", Stored(stored, NM), *["reflectance_scale_factor = 10000"] * scaled)
+    cut = "data hsi-patches --input {} --output-dir {} --patch-size 16 --min-valid 0.2"
+    assert run(command(cut, tmp_path / "in", tmp_path / "out")) == 0
+    capsys.readouterr()
+    assert run(command(f"{AUDIT} --json", tmp_path / "out", tmp_path / "audit")) == 3
+    error = json.loads(capsys.readouterr().err.splitlines()[-1])
+    (fault,) = json.loads((tmp_path / "audit" / "audit.json").read_text())["faults"]
+    assert fault["kind"] == "unmeasured" and "`rsforge data hsi-patches --fill VALUE`" in error["fix"]
+    value = fault["reason"].split()[0]
+    assert run(command(f"{AUDIT} --fill {value}", tmp_path / "out", tmp_path / "audit")) == 2
+    again = f"{cut} --fill {value} --overwrite"
+    assert run(command(again, tmp_path / "in", tmp_path / "out")) == 0
+    assert f"with {value} in every band" in " ".join(capsys.readouterr().err.split())
+    assert run(command(AUDIT, tmp_path / "out", tmp_path / "audit")) == 0

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from rsforge.cli.main import run
+from rsforge.data.io.rasters import read_raster
 from rsforge.recipes.data import prepare_classes
 from tests.worlds.commands import VAE, command, rsforge
+from tests.worlds.rasters import lay_mask
 
 LINE = "data prepare-classes --base-dir {} --json"
 NAMES = ["0001_0001.png", "0001_0002.png", "0002_0001.PNG", "0006_0001.jpg"]
@@ -170,3 +172,17 @@ def test_an_empty_folder(base, prepare):
     for path in (base / "data" / "corel").iterdir():
         path.unlink()
     assert prepare(code=3)["code"] == "RSF-D001"
+
+
+def test_masks_go_with_their_images(base, prepare):
+    source, out = base / "data" / "corel" / NAMES[1], base / "training_data" / "corel"
+    inside = np.ones((20, 24), bool)
+    inside[:5] = False
+    lay_mask(source, inside)
+    assert prepare()["written"] == 14
+    for folder in ("corel_all", "class_0001"):
+        assert not read_raster(out / folder / NAMES[1]).valid[:5].any()
+    assert prepare()["state"] == "unchanged"
+    source.with_name(f"{source.name}.msk").unlink()
+    assert prepare()["removed"] == 2
+    assert read_raster(out / "corel_all" / NAMES[1]).valid.all()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from rsforge.engine import checkpoint
-from rsforge.recipes.diffusion.train import warn_of_signal_left
+from rsforge.engine.cadence import Moment
+from rsforge.recipes.diffusion.train import preview, warn_of_signal_left
+from rsforge.recipes.diffusion.train_sar import preview as preview_sar
 from rsforge.recipes.tracking.loss_plots import closed_rows
 from rsforge.settings.diffusion import NoiseSettings
 from tests.worlds.commands import DIFFUSION, DRAWS, rsforge
@@ -110,3 +113,30 @@ def test_the_best_model_is_judged_beside_the_closed_forms(job):
     names = ("gaussian", "scale_mixture", "standard_normal")
     assert told["better"] == (told["loss"]["model"] < min(told["loss"][name] for name in names))
     assert "on 3 images that chose it." in last["verdict"]
+
+
+class NoNumbers:
+    """A pipeline, of images alone or of SAR, that draws what is not finite."""
+
+    prediction, alphas_cumprod = "eps", torch.ones(4)
+
+    @property
+    def latents(self):
+        return self
+
+    def walk(self, sampler=None, num_steps=None):
+        return None
+
+    def draw(self, *args, **options):
+        return torch.full((4, 3, 8, 8), torch.nan)
+
+
+def test_previews_without_numbers_are_warned_of(tmp_path):
+    settings = SimpleNamespace(run=SimpleNamespace(seed=0, output_dir=tmp_path))
+    console = RecordingConsole()
+    (tmp_path / "samples").mkdir()
+    preview(settings, NoNumbers(), console, Moment(2))
+    sample = [(torch.zeros(1, 8, 8), torch.zeros(3, 8, 8))] * 4
+    pairs = SimpleNamespace(held_out=[], plain={(0, k): pair for k, pair in enumerate(sample)})
+    preview_sar(settings, NoNumbers(), SimpleNamespace(pairs=pairs, prompts=[["field"] * 4, []]), console, Moment(2))
+    assert len(console.warned) == 2 and all("4 images are not finite" in line for line in console.warned)

@@ -20,6 +20,7 @@ from tests.worlds.hsi import TRAIN
 from tests.worlds.spectral_checkpoints import (
     PLACE,
     draw_landsat,
+    draw_stage1,
     write_landsat,
     write_sensor,
     write_stage1,
@@ -288,3 +289,15 @@ def test_a_scene_without_a_place_or_a_pixel_is_said(first, tmp_path, capsys):
     assert "has no valid pixel" in capsys.readouterr().err
     with rasterio.open(tmp_path / "o.tif") as source:
         assert (source.read() == -9999).all()
+
+
+@pytest.mark.parametrize("kind", ["scene.tif", "patches.h5"])
+def test_spectra_that_are_not_finite_are_refused_by_name_and_not_written(kind, tmp_path, capsys):
+    count, source = 3 if kind == "scene.tif" else 7, tmp_path / kind
+    network = draw_stage1(count=count)
+    torch.nn.init.constant_(network.leave.weight, 3e38)
+    broken = write_stage1(tmp_path / "broken.pth", network, count=count)
+    write_landsat(source, draw_landsat(20, 20)) if kind == "scene.tif" else write_plain(source)
+    error = refused(capsys, "RSF-T004", "--input {} --output {}", broken, source, tmp_path / "out" / kind)
+    assert f"where: {source}" in error and "another checkpoint" in error
+    assert not list(tmp_path.glob("out/*"))

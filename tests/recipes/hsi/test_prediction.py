@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -111,3 +113,16 @@ def test_a_training_with_clipped_values_predicts_from_clipped_values(model):
     torch.testing.assert_close(
         predict_spectra(changed, landsat), predict_spectra(model, landsat.clamp(max=at_most)), rtol=1e-5, atol=1e-5
     )
+
+
+def test_what_a_network_overflows_to_is_refused_in_both_stages(model):
+    """NaN would be read as a pixel without data, and infinity clamped to the greatest value of the training."""
+    network = copy.deepcopy(model.network)
+    torch.nn.init.constant_(network.leave.bias, torch.inf)
+    with pytest.raises(RsforgeError, match="not finite") as raised:
+        predict_spectra(replace(model, network=network), draw_landsat(5, 5))
+    assert raised.value.code == "RSF-T004"
+    detail = draw_detail()
+    torch.nn.init.constant_(detail.network.leave.weight, 3e38)
+    with pytest.raises(RsforgeError, match="not finite"):
+        predict_detail(detail, torch.from_numpy(draw_spectra(4, 4)).movedim(-1, 0))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rsforge.errors import RsforgeError
-from rsforge.recipes.inference.broken_images import check_images, find_flat, refuse_broken
+from rsforge.recipes.inference.broken_images import check_images, find_flat, refuse_broken, warn_of_preview
 from tests.worlds.consoles import RecordingConsole
 
 NAMES = ["a.png", "b.png", "c.png"]
@@ -38,3 +38,15 @@ def test_what_is_wrong_is_said_once_of_all_images():
     check_images(images, NAMES, console)
     assert console.has_line("2 images have one colour everywhere (a.png; b.png)")
     assert console.has_line("use another checkpoint")
+
+
+def test_a_preview_is_warned_of_and_shown():
+    console, images = RecordingConsole(), torch.rand(3, 3, 8, 8)
+    warn_of_preview(images, "epoch_3.png", console)
+    assert not console.warned
+    images[0, 1, 2, 2] = torch.nan
+    images[1:] = 0.5
+    warn_of_preview(images, "epoch_3.png", console)
+    broken, flat = console.warned
+    assert broken.startswith("epoch_3.png: 1 image is not finite") and "--learning-rate" in broken
+    assert flat.startswith("epoch_3.png: 2 images have one colour everywhere")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_each_kind_does_what_its_class_says(job, tmp_path):
     assert optical.shape == (1, 3, 64, 32) and gan.to_sar(optical).shape == (1, 1, 64, 32)
     with pytest.raises(ValueError, match="multiples of"):
         gan.to_sar(torch.zeros(1, 3, 30, 32))
+
+
+def test_drawn_images_that_are_not_finite_are_refused(job):
+    sampler = package.load(job.diffusion / "best_model.pt", package.LoadedSampler, device="cpu")
+    broken = replace(sampler, pipeline=replace(sampler.pipeline, mean=sampler.pipeline.mean + torch.nan))
+    with pytest.raises(RsforgeError, match="2 images of the model are not finite") as caught:
+        broken.draw(2, seed=3, steps=2)
+    assert caught.value.code == "RSF-T004" and caught.value.where == "image 0; image 1"
 
 
 def test_a_text_encoder_brings_its_words_and_its_template(tmp_path):

@@ -59,8 +59,12 @@ KINDS: dict[str, FaultKind] = {
     "fill": FaultKind(
         "error",
         "One value where nothing was measured",
-        "Leave it out with --fill VALUE, or declare it as nodata in the files; of patches of cubes leave it out where "
-        "they are cut, by `rsforge data hsi-patches --fill VALUE`.",
+        "Leave it out with --fill VALUE, or declare it as nodata in the files.",
+    ),
+    "unmeasured": FaultKind(
+        "error",
+        "One value where nothing was measured, in patches of cubes",
+        "Cut the cubes again by `rsforge data hsi-patches --fill VALUE`, or add a dataset `valid` that is 0 there.",
     ),
     "baseline": FaultKind(
         "error",
@@ -151,6 +155,7 @@ def find_image_faults(item: str, modality: str, stats: ImageStats, *, gray_is_fa
     if stats.fill is not None:
         value, share, straight = stats.fill
         kind = "blank" if stats.dtype == "uint8" and not straight else "fill"
+        kind = "unmeasured" if modality == "patch" else kind
         reason = f"{value:g} stands in {share:.0%} of it, in areas at the border, and is not declared as no data"
         yield DataFault(kind, item, reason, modality, {"value": value, "share": _round_share(share)})
     if gray_is_fault and stats.gray:

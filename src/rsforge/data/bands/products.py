@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from functools import lru_cache
 from pathlib import Path, PurePath
 
+from rsforge.data.bands.landsat_metadata import find_metadata, read_fields
 from rsforge.data.bands.meaning import OLI, TM
 
 COLLECTION2 = (0.0000275, -0.2)
@@ -16,8 +17,8 @@ _LANDSAT = re.compile(r"L(?P<sensor>[CEOT]0\d)_L\d\w{2}_\d{6}_.*_B(?P<band>\d{1,
 _SENSORS = {"C08": OLI, "O08": OLI, "C09": OLI, "O09": OLI, "E07": TM, "T04": TM, "T05": TM}
 _MSI_BAND = re.compile(r"T\d{2}[A-Z]{3}_\d{8}T\d{6}_B\d[\dA](_\d0m)?\.jp2", re.IGNORECASE)
 _MSI_PRODUCT = re.compile(r"S2[A-D]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{2})\d{2}_.*", re.IGNORECASE)
-_LEVEL1 = re.compile(r"(?P<product>L[CEOT]0\d_L1\w{2}_\d{6}_\d{8}_\d{8}_\d\d_\w\w)_B(?P<band>\d{1,2})\.tiff?", re.I)
-_MOST_BYTES = 1 << 20  # of metadata
+_LEVEL1 = re.compile(r"(?P<product>L[CEOT]0\d_L1\w{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z][A-Z\d])(?![A-Z\d])", re.IGNORECASE)
+_BAND_FILE = re.compile(r"_B(?P<band>\d{1,2})\.tiff?", re.IGNORECASE)
 _SURFACE = re.compile(r"(.*_)?SR_B\d", re.IGNORECASE)
 
 
@@ -52,35 +53,34 @@ def find_baseline(file: str) -> int | None:
 
 def find_level1_band(file: str) -> tuple[Path, str] | None:
     """Where the metadata of the product of Landsat Level 1 belong of which a file is a band, and the band's number."""
+    metadata, name = find_level1_metadata(file), PurePath(file).name
+    found = _LEVEL1.match(name)
+    band = _BAND_FILE.fullmatch(name, found.end()) if found else None
+    return (metadata, band["band"]) if metadata and band else None
+
+
+def find_level1_metadata(file: str) -> Path | None:
+    """Where the metadata belong of the product of Landsat Level 1 that a file is named by; None for other names."""
     path = Path(file)
-    found = _LEVEL1.fullmatch(path.name)
-    return (path.with_name(f"{found['product']}_MTL.txt"), found["band"]) if found else None
+    found = _LEVEL1.match(path.name)
+    return find_metadata(path.parent, found["product"]) if found else None
 
 
 def find_level1_scale(file: str) -> tuple[float, float] | None:
     """Factor and summand that make top-of-atmosphere reflectance of a band of Landsat Level 1; None where not known.
 
-    They are those of its MTL.txt, if that lies beside it, and leave the elevation of the sun as it is (USGS, Landsat 8
+    They are those of its metadata, if these lie beside it, and leave the elevation of the sun as it is (USGS, Landsat 8
     Data Users Handbook, section 5.2). Thermal bands have none.
     """
     band = find_level1_band(file)
     if band is None:
         return None
     try:
-        said = _read_metadata(band[0], band[0].stat().st_mtime_ns)
-        return float(said[f"REFLECTANCE_MULT_BAND_{band[1]}"]), float(said[f"REFLECTANCE_ADD_BAND_{band[1]}"])
+        said = read_fields(band[0])
+        scale, offset = float(said[f"REFLECTANCE_MULT_BAND_{band[1]}"]), float(said[f"REFLECTANCE_ADD_BAND_{band[1]}"])
     except (OSError, KeyError, ValueError):
         return None
-
-
-@lru_cache(maxsize=16)
-def _read_metadata(path: Path, changed: int) -> dict[str, str]:
-    """The fields of an MTL.txt, which is read again where it ``changed``."""
-    if path.stat().st_size > _MOST_BYTES:
-        return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    parts = (line.partition("=") for line in lines)
-    return {name.strip().upper(): value.strip().strip('"') for name, sign, value in parts if sign}
+    return (scale, offset) if math.isfinite(scale) and math.isfinite(offset) else None
 
 
 def find_scale(file: str, description: str | None, dtype: str) -> tuple[float, float] | None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from PIL import Image
 
+from rsforge.data.files.mask_paths import find_mask
 from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.image_reader import UnreadableError, read_bytes
+from rsforge.data.views.colours import decode_with_mask
 
 _LONGEST_PATH = 512  # characters
 
 
 def read_cell(path: Path, cell: Any, place: str) -> bytes:
-    """The bytes in a cell, or those of the file that it names, relative to the folder of the table."""
+    """The bytes in a cell, or those of the file that it names, relative to the folder of the table.
+
+    A file with a mask beside it is a PNG with that as alpha.
+    """
     if isinstance(cell, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
         items = cell.values if cell.is_valid else []
         if len(items) > 1:
@@ -27,10 +35,23 @@ def read_cell(path: Path, cell: Any, place: str) -> bytes:
     if isinstance(value, str):
         if decoded := _decode_base64(value):
             return decoded
-        return read_bytes(resolve_inside(path.parent, value, where=place))
+        return _read_file(resolve_inside(path.parent, value, where=place))
     if not value:
         raise UnreadableError("it has no image")
     return bytes(value)
+
+
+def _read_file(path: Path) -> bytes:
+    data = read_bytes(path)
+    if not find_mask(path):
+        return data
+    colours, valid = decode_with_mask(path, data)
+    if valid is None:
+        return data
+    made = io.BytesIO()
+    alpha = valid[..., None].astype(np.uint8) * 255
+    Image.fromarray(np.concatenate([colours, alpha], axis=-1)).save(made, "png", compress_level=1)
+    return made.getvalue()
 
 
 def _decode_base64(text: str) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsforge.data.cube_headers.meaning import BandMeanings
-from rsforge.data.cubes.empty_spectra import EvenSpectra, find_empty_spectra, list_samples
+from rsforge.data.cubes.empty_spectra import EvenSpectra, find_empty_spectra, find_same_spectra, list_samples
 from rsforge.data.io.georeference import Grid
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.windows import Window
@@ -34,9 +34,9 @@ class Cube:
     """An open cube; ``fetch`` returns a window ``(h, w, B)`` as stored and, where the file masks pixels, its mask.
 
     ``meanings`` are those of its bands. ``notes`` say what else was inferred. Without a declared fill value those of
-    ``FILLS`` are taken as such; ``assumed_nodata`` is the set of those that were met. ``fill`` is a value that makes a
-    pixel invalid where all bands have it, as 0 does in any cube of some bands; ``empty_spectra`` counts such pixels by
-    value. The file is closed by ``close`` or the end of a ``with`` block.
+    ``FILLS`` are taken as such; ``assumed_nodata`` is the set of those that were met. ``fill`` is a value, stored
+    or scaled, that makes a pixel invalid where all bands have it, as a stored 0 does in any cube of some bands;
+    ``empty_spectra`` counts such pixels by value. The file is closed by ``close`` or the end of a ``with`` block.
     """
 
     path: Path
@@ -129,8 +129,12 @@ class Cube:
             if self.meanings.offset is not None:
                 values += self.meanings.offset[selection].astype(np.float32)
         valid &= np.isfinite(values)
-        empty = find_empty_spectra(stored, self.fill)
-        if empty is not None:
+        empty = find_empty_spectra(stored, self.fill) or {}
+        if self.fill is not None and (self.meanings.scale is not None or self.meanings.offset is not None):
+            # Patches hold values, and whoever finds one in them does not know what the cube stores.
+            same = find_same_spectra(values, self.fill)
+            empty[self.fill] = empty[self.fill] | same if self.fill in empty else same
+        if empty:
             for value, pixels in empty.items():
                 self.empty_spectra[value] += int((pixels & valid.all(axis=2)).sum())
                 valid &= ~pixels[..., None]

@@ -19,6 +19,7 @@ FEWEST_BANDS = 8
 
 LEAST_SHARE = 0.02  # of the pixels that are looked at
 SIDE, PLACES = 32, 4
+DIGITS = 1e-5  # of a value, of which six digits are told
 
 
 def find_empty_spectra(stored: Array, fill: float | None) -> dict[float, Mask] | None:
@@ -39,6 +40,14 @@ def find_empty_spectra(stored: Array, fill: float | None) -> dict[float, Mask] |
         if pixels.any():
             found[value] = pixels
     return found or None
+
+
+def find_same_spectra(values: Array, fill: float) -> Mask:
+    """The pixels ``(h, w)`` of float32 ``values (h, w, B)`` that are ``fill``, to the digits it is written with."""
+    pixels: Mask = np.isclose(values[..., 0], fill, rtol=DIGITS, atol=0)
+    if pixels.any():
+        pixels[pixels] = np.isclose(values[pixels], fill, rtol=DIGITS, atol=0).all(axis=1)
+    return pixels
 
 
 def list_samples(height: int, width: int) -> list[Window]:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rsforge.data.bands.products import COLLECTION2, is_collection2, is_surface_band
+from rsforge.data.bands.products import COLLECTION2, find_level1_metadata, is_collection2, is_surface_band
 from rsforge.data.cubes.cube import F32, F64, FILLS
 from rsforge.data.io.georeference import BandMetadata, OpenRaster, RasterInfo
 from rsforge.data.io.image_reader import UnreadableError, unreadable_error
@@ -119,12 +119,27 @@ def _read_numbers(info: RasterInfo, metadata: BandMetadata, request: BandRequest
         said = guessed or (own and is_collection2(info.path.name))
         note = "its numbers are read as those of Landsat Collection 2 Level 2" if said else ""
         return _Numbers(ones * COLLECTION2[0], ones * COLLECTION2[1], "reflectance", (*fills, 0.0), note)
+    level1 = find_level1_metadata(str(info.path)) if whole and not stated else None
+    if level1 and request.values == "auto":
+        raise _refuse_level1(info.path, level1)
     if whole and not stated and request.values == "auto":
         what = f"{info.path.name} holds whole numbers ({info.dtype}) and states no scale"
         fix = "say --values collection2, or --scale-offset SCALE OFFSET, or that they are values by --values training"
         raise RsforgeError("RSF-D010", what, where=str(info.path), fix=fix)
     note = f"values are scaled by what it states, {gain[0]:g} and {offset[0]:g} in its first band" if stated else ""
+    if level1:
+        note = "numbers of Landsat Level 1 are read as they are stored, not as reflectance"
     return _Numbers(gain, offset, unit, fills, note)
+
+
+def _refuse_level1(path: Path, metadata: Path) -> RsforgeError:
+    """Numbers of Level 1 that nothing scales: of files of one band the metadata are not beside them."""
+    fields = "REFLECTANCE_MULT_BAND_N and REFLECTANCE_ADD_BAND_N"
+    there = f"of {metadata.name} beside it" if metadata.is_file() else f"of {metadata.name}, which is not beside it,"
+    return RsforgeError(
+        "RSF-D010", f"{path.name} holds numbers of Landsat Level 1 and states no scale", where=str(path),
+        fix=f"give {fields} {there} by --scale-offset, or say --values training where the training had such numbers",
+    )  # fmt: skip
 
 
 def _is_product(info: RasterInfo, metadata: BandMetadata) -> bool:

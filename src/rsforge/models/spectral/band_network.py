@@ -60,8 +60,13 @@ class BandNetwork(nn.Module, ABC):
         return self.keep_range(baseline + residual * _per_band(self.residual_scale))
 
     def keep_range(self, y: Tensor) -> Tensor:
-        """``y`` ``(B, bands, H, W)``, clamped to the range in evaluation."""
-        return y if self.training else y.clamp(_per_band(self.lowest), _per_band(self.highest))
+        """``y`` ``(B, bands, H, W)``, clamped to the range in evaluation; what is infinite becomes NaN there.
+
+        An overflow would otherwise look like the least or the greatest value.
+        """
+        if self.training:
+            return y
+        return y.clamp(_per_band(self.lowest), _per_band(self.highest)).masked_fill(y.isinf(), torch.nan)
 
 
 class RidgeNetwork(BandNetwork):

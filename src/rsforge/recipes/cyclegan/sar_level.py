@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -30,7 +30,7 @@ _RIDGE = 1e-3
 """For the statistics of both, which are twice as many and say much the same."""
 PAIRS_A_STATISTIC = 4
 """With fewer, the statistics of both are as many as the images that they are fitted to, and mean nothing elsewhere."""
-_MOST_MEASURED, _MOST_LOOKED_AT = 256, 32
+_MOST_MEASURED, MOST_LOOKED_AT = 256, 32
 _FAR = 2.0
 """Deviations of the levels of training images, from which on others have another level."""
 
@@ -109,7 +109,7 @@ def measure_errors(model: Mapping[str, Any], level: ImageLevel, samples: Indexed
         made = predict_linear_sar(model, show_level(sar[None], level))[0]
         return F.l1_loss(made, optical)
 
-    return torch.stack(list(map_in_threads(measure, _spread(samples, count))))
+    return torch.stack(list(map_in_threads(measure, spread_evenly(samples, count))))
 
 
 def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> list[str]:
@@ -118,11 +118,18 @@ def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> lis
     At most 32 of them are looked at. Nothing where the unit is known, or the checkpoint ``state`` does not know the
     level of its training images.
     """
-    fitted, unit = (state.get("baselines") or {}).get(NAME), state["radiometry"]["unit"]
-    if fitted is None or unit in UNIT_SYMBOLS:
+    if find_fitted(state) is None:
         return []
-    chosen = _spread(samples, min(len(samples), _MOST_LOOKED_AT))
-    found = torch.stack([samples[0, index][0].mean((1, 2)) for index in chosen]).mean(0)
+    chosen = spread_evenly(samples, min(len(samples), MOST_LOOKED_AT))
+    return describe_other_level(state, torch.stack([samples[0, index][0].mean((1, 2)) for index in chosen]).mean(0))
+
+
+def describe_other_level(state: Mapping[str, Any], found: Tensor) -> list[str]:
+    """A sentence where SAR images of mean ``found (C,)`` in [-1, 1] have another level than those of the training."""
+    fitted = find_fitted(state)
+    if fitted is None:
+        return []
+    unit = state["radiometry"]["unit"]
     first = FEATURES.index("patch_mean")
     usual, spread = fitted["mean"][first :: len(FEATURES)], fitted["scale"][first :: len(FEATURES)]
     apart = ((found - usual) / spread).abs()
@@ -135,7 +142,14 @@ def list_level_caveats(state: Mapping[str, Any], samples: IndexedDataset) -> lis
     ]
 
 
-def _spread(samples: IndexedDataset, count: int) -> list[int]:
+def find_fitted(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The linear model with the levels of the training's images; None where they mean the same in every image."""
+    fitted: Mapping[str, Any] | None = (state.get("baselines") or {}).get(NAME)
+    return None if fitted is None or state["radiometry"]["unit"] in UNIT_SYMBOLS else fitted
+
+
+def spread_evenly(samples: Sized, count: int) -> list[int]:
+    """The numbers of ``count`` samples, from the first on."""
     return [k * len(samples) // count for k in range(count)]
 
 

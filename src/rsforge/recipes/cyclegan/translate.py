@@ -11,6 +11,7 @@ from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.cyclegan.load import load_generator
+from rsforge.recipes.cyclegan.translated_level import warn_of_other_level
 from rsforge.recipes.cyclegan.translation import translation_of
 from rsforge.recipes.cyclegan.translation_jobs import plan_jobs
 from rsforge.recipes.inference import output_paths
@@ -43,6 +44,7 @@ def translate(settings: CycleGanTranslateSettings, console: Console) -> dict[str
         console.warn(_scaled_warning(translation.image_size))
     skipped = SkippedImages(console, settings.on_bad)
     jobs, there = plan_jobs(settings, translation, found, skipped, single=single)
+    warn_of_other_level(restored.state, translation, jobs, console)
     if not console.dry_run:
         tiled = Tiled(
             lambda x, windows: net(x.to(device)),

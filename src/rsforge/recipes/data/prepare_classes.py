@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rsforge import durable, leftovers
+from rsforge.data.files.mask_paths import find_mask
 from rsforge.data.images.class_folders import ClassIndex, make_caption, name_classes, read_class_names, scan_classes
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.tables.table import read_text
@@ -122,11 +123,14 @@ def _name_classes(settings: ClassesSettings, index: ClassIndex, console: Console
 
 
 def _plan_files(index: ClassIndex, names: Mapping[int, str]) -> tuple[Digests, dict[str, str]]:
-    """The digests of all images of the output, and the texts of its caption files, by relative name."""
+    """The digests of all images and masks of the output, and the texts of its caption files, by relative name."""
     images: Digests = {}
     captions: dict[str, dict[str, str]] = {}
     for image in index.images:
+        mask = find_mask(image.path)
         for folder in (ALL, f"class_{image.number:04d}"):
+            if mask:  # before its image, which is at no time there without it
+                images[f"{folder}/{mask.name}"] = _file_sha256(mask)
             images[f"{folder}/{image.path.name}"] = image.digest
             captions.setdefault(f"{folder}/{CAPTIONS}", {})[image.path.name] = make_caption(names[image.number])
     texts = {}
@@ -190,6 +194,7 @@ def _write_files(
 ) -> None:
     root = settings.output_dir
     sources = {image.path.name: image.path for image in index.images}
+    sources |= {mask.name: mask for path in sources.values() if (mask := find_mask(path))}
     with console.progress("files", len(new)) as meter:
         for name in new:
             target = root / name

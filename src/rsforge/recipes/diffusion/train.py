@@ -31,6 +31,7 @@ from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.networks import build, describe_schedule
 from rsforge.recipes.diffusion.output_names import DIFFUSION
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
+from rsforge.recipes.inference.broken_images import warn_of_preview
 from rsforge.recipes.inference.checkpoints import LoadedModel
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.judging.judged_side import JudgedSide, choose_side
@@ -175,7 +176,7 @@ def spec(
         identity=_identity(settings, network, latents, shape) | {"validation_draws": draws},
         monitor="val/loss",
         fitted_start=options.gaussian_path,
-        preview=partial(preview, settings, pipeline),
+        preview=partial(preview, settings, pipeline, console),
         measure=partial(fit_gains, settings, task, latents, compute),
         frozen={"autoencoder": data.autoencoder},
         partners={"vae": Partner(data.vae_path, data.vae.digest)},
@@ -244,10 +245,11 @@ def _identity(
     }
 
 
-def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, moment: Moment) -> Pictures:
+def preview(settings: DiffusionTrainSettings, pipeline: LatentPipeline, console: Console, moment: Moment) -> Pictures:
     """The same four images at every preview, in a row."""
     drawn = pipeline.draw(range(SHOWN), pipeline.walk(PREVIEW_SAMPLER), seed=settings.run.seed)
     path = settings.run.output_dir / DIFFUSION.sample_picture(moment)
+    warn_of_preview(drawn, path.name, console)
     save_labelled_grid(path, drawn.cpu(), nrow=SHOWN, title=f"drawn after {moment}")
     return {"samples": drawn.cpu()}
 

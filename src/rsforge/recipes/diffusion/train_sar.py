@@ -37,6 +37,7 @@ from rsforge.recipes.diffusion.sar_pipeline import SAR, TEXT, PromptReader, Requ
 from rsforge.recipes.diffusion.train import warn_of_signal_left
 from rsforge.recipes.evaluation.baselines import fit_baselines, fitted_bytes
 from rsforge.recipes.evaluation.learned_metrics import build_lpips
+from rsforge.recipes.inference.broken_images import warn_of_preview
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
 from rsforge.recipes.training import launch, output_dir
@@ -163,7 +164,7 @@ def spec(
         latents.held_out,
         identity=_identity(settings, encoded, networks, conditioning) | {"validation_draws": draws},
         monitor="val/loss",
-        preview=partial(preview, settings, drawing, data),
+        preview=partial(preview, settings, drawing, data, console),
         frozen={"autoencoder": data.autoencoder, "text_encoder": reader.encoder},
         partners={**data.partners, **vgg},
         baselines=partial(fit_baselines, data.pairs.plain, image_of=itemgetter(1), sar_of=itemgetter(0)),
@@ -236,7 +237,9 @@ def _identity(
     }
 
 
-def preview(settings: SarTrainSettings, pipeline: SarPipeline, data: SarData, moment: Moment) -> Pictures:
+def preview(
+    settings: SarTrainSettings, pipeline: SarPipeline, data: SarData, console: Console, moment: Moment
+) -> Pictures:
     """SAR, generated and optical image of the same few held-out pairs, a row each."""
     pairs, prompts = data.pairs.held_out, data.prompts[1]
     if not len(pairs):
@@ -251,6 +254,7 @@ def preview(settings: SarTrainSettings, pipeline: SarPipeline, data: SarData, mo
     shown = sar[:, :1].expand(-1, 3, -1, -1)
     rows = torch.stack((shown, drawn, optical), 1).flatten(0, 1)
     path = settings.run.output_dir / DIFFUSION_SAR.sample_picture(moment)
+    warn_of_preview(drawn, path.name, console)
     save_labelled_grid(path, rows, nrow=3, columns=("SAR", "generated", "optical"))
     return {"SAR": sar[:, :1], "generated": drawn, "optical": optical}
 

@@ -35,7 +35,7 @@ from rsforge.settings.hsi_predict import HsiPredictSettings
 from rsforge.wording import agree, count_noun
 
 GEOTIFF = (".tif", ".tiff")
-OF_ONE_FILE = ("RSF-D002", "RSF-D003", "RSF-D004", "RSF-D006", "RSF-D008", "RSF-D010", "RSF-D014")
+OF_ONE_FILE = ("RSF-D002", "RSF-D003", "RSF-D004", "RSF-D006", "RSF-D008", "RSF-D010", "RSF-D014", "RSF-T004")
 _FILE = re.compile(r"\.[a-z][a-z0-9]{1,4}", re.IGNORECASE)
 
 
@@ -127,6 +127,7 @@ class Run:
                     files.append({"name": source.name, "output": str(target), **self._do(source, target)})
                 except RsforgeError as error:
                     codes.append(error.code)
+                    error.where = error.where or str(source.path)
                     raise
         result = self._describe(files, failed, len(sources) - len(pairs))
         if failed.images:

@@ -16,6 +16,7 @@ from rsforge.models.spectral.area_consistency import area_means, project_to_area
 from rsforge.models.spectral.band_network import BandNetwork
 from rsforge.models.spectral.null_space import project_to_measured
 from rsforge.recipes.hsi.load import SpatialModel, SpectralModel
+from rsforge.recipes.inference.broken_images import refuse_broken
 
 SAME = Fraction(1)
 
@@ -42,7 +43,8 @@ def predict_spectra(model: SpectralModel, landsat: Tensor) -> Tensor:
     """Spectra ``(bands, H, W)`` of ``landsat`` ``(in, H, W)``, both in the units of the training, float32.
 
     Values are normalised by the ranges of the training side that the checkpoint stores. A pixel that is not finite in
-    every band is taken as trainings take invalid ones, and its spectrum is NaN. RSF-D003 for another number of bands.
+    every band is taken as trainings take invalid ones, and its spectrum is NaN. RSF-D003 for another number of bands,
+    RSF-T004 where the network makes what is not finite of values that are.
     """
     _require_bands(landsat, model.ridge.weight.shape[1])
     return _predict(model.network, model.landsat, model.spectra, landsat, SAME)
@@ -77,6 +79,7 @@ def _predict(
     y = (network(x, finite.to(x)[None, None]) if masked else network(x))[0].float()
     gain, offset = (_per_band(numbers, device) for numbers in made.gain_and_offset())
     y = (y - offset) / gain
+    refuse_broken(y[None], [""])
     holds = torch.from_numpy(scale_mask(finite.cpu().numpy(), scale))
     y[:, ~holds.to(device)] = torch.nan
     return y.to(values.device)

@@ -21,6 +21,7 @@ from rsforge.models.text_encoder import TextEncoder
 from rsforge.recipes.clip.load import load_text_encoder, stored_template
 from rsforge.recipes.cyclegan.load import load_generator
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
+from rsforge.recipes.inference.broken_images import refuse_broken
 from rsforge.recipes.sample import images
 from rsforge.recipes.vae.load import load_autoencoder
 
@@ -72,11 +73,14 @@ class LoadedSampler(LoadedModel):
         """``count`` images ``(count, 3, H, W)`` in [-1, 1], on the CPU.
 
         Each depends on ``seed`` and its number alone. ``sampler`` is ``ddpm``, ``ddim``, ``dpm++`` or ``euler``;
-        without it, and without ``steps``, what suits the model. ``ValueError`` for steps that the schedule lacks.
+        without it, and without ``steps``, what suits the model. ``ValueError`` for steps that the schedule lacks,
+        ``RsforgeError`` (RSF-T004) for images that are not finite.
         """
         walk = self.pipeline.walk(sampler, steps)
         batches = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
-        return torch.cat([self.pipeline.draw(indices, walk, seed=seed).cpu() for indices in batches])
+        drawn = torch.cat([self.pipeline.draw(indices, walk, seed=seed).cpu() for indices in batches])
+        refuse_broken(drawn, [f"image {number}" for number in range(count)])
+        return drawn
 
 
 @dataclass(frozen=True)
