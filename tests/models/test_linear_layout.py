@@ -49,12 +49,15 @@ def test_it_computes_the_code_and_the_reference_does(diffusers, images, widths, 
 
 
 @torch.no_grad()
-def test_a_shorter_code_leaves_channels_without_anything(images):
-    network = build((32, 48), channels=6)
+@pytest.mark.parametrize("channels", [6, 64])
+def test_a_shorter_code_leaves_channels_without_anything(images, channels):
+    """Also where there are more of them than the innermost level has."""
+    network = build((32, 48), channels)
     code = fit_upsampled_code(images, 1, 4, inner_width(network))
     write_linear_code(network, *code)
     mu, _ = network.encode(images.float() / 127.5 - 1)
     assert not mu[:, 4:].any() and mu[:, :4].abs().max() > 1
+    torch.testing.assert_close(network.decode(mu), decode(mu[:, :4], code), atol=2e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class Pairs:
 
 
 def clear(layer: nn.Conv2d) -> None:
+    """Let a layer give zeros."""
     for parameter in layer.parameters():
         parameter.zero_()
 

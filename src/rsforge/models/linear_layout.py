@@ -42,7 +42,7 @@ def write_linear_code(network: AutoencoderKL, mean: Tensor, encoder: Tensor, dec
     check_room(network)
     silence(network)
     _write_encoder(network, mean, encoder)
-    _write_decoder(network, mean, decoder)
+    _write_decoder(network, mean, len(encoder), decoder)
 
 
 def check_room(network: AutoencoderKL) -> None:
@@ -93,10 +93,10 @@ def _write_encoder(network: AutoencoderKL, mean: Tensor, code: Tensor) -> None:
     network.narrow_posterior()
 
 
-def _write_decoder(network: AutoencoderKL, mean: Tensor, kernels: Sequence[Tensor]) -> None:
+def _write_decoder(network: AutoencoderKL, mean: Tensor, count: int, kernels: Sequence[Tensor]) -> None:
     decoder, colours = network.decoder, len(mean)
     write_kernel(network.post_quant_conv, torch.eye(network.latent_channels)[:, :, None, None])
-    write_kernel(decoder.conv_in, act_on_pixels(torch.eye(network.latent_channels)))
+    write_kernel(decoder.conv_in, act_on_pixels(torch.eye(count)))
     for layer, kernel in zip(_changes_of_size(decoder), kernels, strict=True):
         write_kernel(layer, kernel)
     pairs = _pairs_before(decoder, colours)

@@ -10,8 +10,8 @@ from PIL import Image
 from rsforge.data.images.gaps import SquareMasks, has_gaps, mask_to_square, masks_of, stack_valid
 from rsforge.data.images.tile_dataset import TileDataset, scan
 from rsforge.engine.loader import collate_named
-from rsforge.recipes.datasets.image_folder import SelectedItems
 from rsforge.recipes.datasets.named_samples import NamedSamples
+from rsforge.recipes.selected_items import SelectedItems
 
 
 def draw(folder, noise, *, under: int = 0, size: int = 12, gaps: bool = True):

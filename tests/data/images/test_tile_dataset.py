@@ -178,3 +178,10 @@ def test_a_random_crop_lies_elsewhere_in_each_epoch_and_is_the_same_for_one_key(
     assert torch.equal(data[3, 0], data[3, 0])
     centre = TileDataset(found, image_size=20, seed=1, flip=0.0)
     assert torch.equal(data.plain()[3, 0], centre[0, 0]) and round(float((centre[0, 0][0, 0, 0] + 1) * 127.5)) == 30
+
+
+def test_an_image_without_data_is_a_bad_one(folder: Path, noise) -> None:
+    Image.fromarray(np.dstack([noise(9, 8, 8), np.zeros((8, 8), np.uint8)])).save(folder / "empty.png")
+    with pytest.raises(RsforgeError, match="cannot be read") as caught:
+        scan(folder)
+    assert "empty.png: none of its pixels holds data" in caught.value.found

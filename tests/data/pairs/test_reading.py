@@ -99,3 +99,15 @@ def test_a_set_whose_images_are_all_broken_has_no_radiometry(tmp_path):
     with pytest.raises(RsforgeError) as caught:
         find_radiometry(find_pairs(tmp_path))
     assert caught.value.code == "RSF-D002"
+
+
+def test_pairs_that_hold_data_nowhere_together_are_refused(tmp_path):
+    values = np.full((8, 8, 1), -9.0, np.float32)
+    values[:, :4] = 99
+    pair = geotiffs(tmp_path, values, ramp(8, 8, 3, "uint8"), nodata=99)
+    open_pair(pair, DB)
+    half = np.zeros((8, 8), np.uint8)
+    half[:, :4] = 255
+    Image.fromarray(np.dstack([ramp(8, 8, 3, "uint8"), half])).save(tmp_path / "half.png")
+    halves = Pair("a", pair.sar, tmp_path / "half.png")
+    assert "no pixel of a holds data in both" in refused("RSF-D002", halves, DB).what

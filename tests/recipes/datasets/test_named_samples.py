@@ -7,7 +7,8 @@ import torch
 
 from rsforge.data.synthetic.pair_dataset import SyntheticPairs
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
-from rsforge.recipes.datasets.named_samples import NamedSamples
+from rsforge.errors import RsforgeError
+from rsforge.recipes.datasets.named_samples import NamedSamples, NoSamples, require_data
 
 
 def test_tensors_and_tuples_get_names():
@@ -23,3 +24,19 @@ def test_tensors_and_tuples_get_names():
 def test_every_tensor_needs_a_name():
     with pytest.raises(ValueError, match="zip"):
         NamedSamples(SyntheticPairs(4, image_size=16, seed=0), ["sar"])[0, 0]
+
+
+class Masked(SyntheticTiles):
+    """Tiles of which the third alone holds data, in a corner."""
+
+    has_gaps = True
+
+    def valid(self, key: tuple[int, int]) -> torch.Tensor:
+        return (torch.arange(16) == 0).expand(1, 16, 16) & (key[1] == 2)
+
+
+def test_a_side_that_holds_no_data_is_refused():
+    require_data(train=Masked(3, image_size=16, seed=0), val=SyntheticTiles(1, image_size=16, seed=0), test=NoSamples())
+    with pytest.raises(RsforgeError, match="side val hold no data") as caught:
+        require_data(train=SyntheticTiles(1, image_size=16, seed=0), val=Masked(2, image_size=16, seed=0))
+    assert caught.value.code == "RSF-D004"

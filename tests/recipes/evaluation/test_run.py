@@ -53,8 +53,9 @@ def numbers() -> Evaluation:
     )
 
 
-def run(evaluation: Evaluation, items: list, **settings) -> dict:
-    data = EvaluationSet(Items(items), [f"scene {k // 2}" for k in range(len(items))], ["they are drawn"])
+def run(evaluation: Evaluation, items: list | Items, **settings) -> dict:
+    samples = items if isinstance(items, Items) else Items(items)
+    data = EvaluationSet(samples, [f"scene {k // 2}" for k in range(len(items))], ["they are drawn"])
     own = EvaluationSettings(resamples=100, **settings)
     facts, absent = {"side": "val", "side_reason": "why not", "chosen_on": "val"}, {"lpips": "no weights"}
     return run_evaluation(evaluation, data, facts, absent, own, SilentConsole(), batch_size=3, device=CPU)
@@ -213,6 +214,15 @@ class Masked(Items):
         return torch.full((1, 1, 1), key[1] != 3)
 
 
+class Empty(Items):
+    """Items that hold no data."""
+
+    has_gaps = True
+
+    def valid(self, key: tuple[int, int]) -> torch.Tensor:
+        return torch.zeros(1, 1, 1, dtype=torch.bool)
+
+
 def test_batches_say_where_their_images_hold_data():
     seen = []
     evaluation = numbers()
@@ -221,3 +231,13 @@ def test_batches_say_where_their_images_hold_data():
         measure(watching, kind([float(k) for k in range(5)]), SilentConsole(), batch_size=3, device=CPU)
     assert [batch.get("valid") for batch in seen[:2]] == [None, None]
     assert torch.cat([batch["valid"].flatten() for batch in seen[2:]]).tolist() == [True, True, True, False, True]
+
+
+def test_samples_without_data_do_not_count_as_perfect():
+    off = replace(numbers(), model=lambda batch: {"y": batch["y"] + (batch["y"] != 3)})
+    result = run(off, Masked([0.0, 1.0, 2.0, 3.0, 4.0]))
+    assert result["figures"]["model"]["error"]["mean"] == 1
+    assert "1 of 5 samples hold no data where they are measured, and are left out" in result["doubts"]
+    with pytest.raises(RsforgeError, match="none of 1 sample holds data") as caught:
+        run(off, Empty([1.0]))
+    assert caught.value.code == "RSF-D004"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
 from rsforge.recipes.judging.judged_side import JudgedSide, choose_side, describe_judging
 from rsforge.recipes.verdict import KEY, compare_with_best
@@ -49,3 +51,18 @@ def test_of_many_figures_those_that_are_better_share_a_sentence() -> None:
     told = describe_judging({"figures": figures, "interval": "", KEY: verdicts}, side)["verdict"]
     on = "on 0 images that chose nothing."
     assert told == f"loss True, {on} q1 True, {on} q2 False, {on} It is better in q3, q4 too, {on}"
+
+
+class Masked(Named):
+    """Samples of which those in capitals alone hold data."""
+
+    has_gaps = True
+
+    def valid(self, key: tuple[int, int]) -> torch.Tensor:
+        return torch.tensor(self.name(key[1]).isupper())
+
+
+def test_samples_without_data_do_not_judge() -> None:
+    side = choose_side(Masked("aBcD"), NoSamples(), unknown_scenes)
+    assert list(side.indices) == [1, 3] and side.samples.name(1) == "D"
+    assert choose_side(Masked("ab"), NoSamples(), unknown_scenes) is None

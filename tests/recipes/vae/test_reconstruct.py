@@ -3,9 +3,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
 
 from rsforge.models.vector_vae import VectorVae
+from rsforge.recipes.vae.reconstruct import measure_psnr
 from tests.worlds.commands import rsforge
 
 LINE = "vae reconstruct --checkpoint {} --data-dir {} --output {} --num-images 11 --device cpu --json"
@@ -31,3 +34,12 @@ def test_reconstructions_without_numbers_are_refused(job, tmp_path, capsys, monk
     monkeypatch.setattr(VectorVae, "forward", lambda self, x: x * float("nan"))
     assert rsforge(LINE, job.vae / "best_model.pt", job.tiles, tmp_path / "r.png") == 5
     assert "RSF-T004" in capsys.readouterr().err and not (tmp_path / "r.png").exists()
+
+
+def test_pixels_without_data_do_not_count():
+    images, made = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.2)
+    made[0, :, :2] = 1
+    valid = torch.ones(2, 1, 4, 4, dtype=torch.bool)
+    valid[0, :, :2] = valid[1] = False
+    assert measure_psnr(made, images, valid) == pytest.approx(20, abs=1e-3)
+    assert measure_psnr(made, images, torch.zeros_like(valid)) is None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from rsforge.data.audit.image_stats import ImageStats
 from rsforge.data.audit.registration import CERTAIN, CONCLUSIVE, Shift, common_shift
+from rsforge.data.images.gaps import NO_DATA
 from rsforge.data.splits.items import SharedPixels
 
 T = TypeVar("T", bound=Hashable)
@@ -146,7 +147,7 @@ def find_image_faults(item: str, modality: str, stats: ImageStats, *, gray_is_fa
         count = stats.non_finite
         yield DataFault("non-finite", item, f"{count} of its values are no numbers", modality, {"values": count})
     if stats.constant or not stats.valid:
-        reason = f"every value is {stats.overall.low:g}" if stats.constant else "none of its pixels holds data"
+        reason = f"every value is {stats.overall.low:g}" if stats.constant else NO_DATA
         yield DataFault("constant", item, reason, modality)
         return
     if stats.valid < EMPTY:

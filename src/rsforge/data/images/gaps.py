@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from rsforge.data.images.augment import CENTRE, crop_square
 from rsforge.data.io.georeference import Mask
 from rsforge.data.io.threads import map_in_threads
 
+NO_DATA = "none of its pixels holds data"
 _ROUNDING = 1e-3  # of the sum of weights
 
 
@@ -62,6 +63,15 @@ def stack_valid(samples: Any, indices: Sequence[int]) -> Tensor | None:
         return None
     masks: list[Tensor] = [samples.valid((0, index)) for index in indices]
     return torch.stack(masks)
+
+
+def find_with_data(samples: Any, indices: Iterable[int]) -> Iterator[int]:
+    """Those of ``indices`` whose images, as they are, hold data in some pixel: of others nothing can be said."""
+    valid_of = masks_of(samples)
+    for index in indices:
+        valid = valid_of((0, index))
+        if valid is None or valid.any():
+            yield index
 
 
 def _hold_data(key: object) -> None:

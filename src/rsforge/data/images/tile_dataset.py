@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from rsforge.data.files.digests import image_digest
 from rsforge.data.files.walk import find_images, find_unread
 from rsforge.data.images.augment import CENTRE, augment, mirror_mask, to_square
-from rsforge.data.images.gaps import SquareMasks, mask_to_square
+from rsforge.data.images.gaps import NO_DATA, SquareMasks, mask_to_square
 from rsforge.data.io.georeference import Mask
 from rsforge.data.io.image_reader import Pixels, UnreadableError, read_bytes, unreadable_error
 from rsforge.data.io.threads import map_in_threads
@@ -136,6 +136,8 @@ def _judge_tile(root: Path, path: Path, view: View) -> Tile | _BadTile:
         pixels, valid = decode_with_mask(path, data, view)
     except UnreadableError as reason:
         return _BadTile(name, str(reason), reason.fix)
+    if valid is not None and not valid.any():
+        return _BadTile(name, NO_DATA, "")
     height, width = pixels.shape[:2]
     return Tile(path, name, image_digest(path, data), width, height, view, gaps=valid is not None)
 

@@ -88,8 +88,9 @@ class OpenedPair(NamedTuple):
 def open_pair(pair: Pair, radiometry: Radiometry, *, allow_gray_optical: bool = False) -> OpenedPair:
     """SAR ``(H, W, C)`` and optical ``(H, W, 3)``, float32 in [-1, 1], read by the pair's views; invalid pixels are -1.
 
-    RSF-D002 when one cannot be read, RSF-D009 when they differ in size or grid or the optical image does not have three
-    bands (``allow_gray_optical`` repeats a single one), RSF-D010 when values contradict their radiometry.
+    RSF-D002 when one cannot be read or no pixel holds data in both, RSF-D009 when they differ in size or grid or the
+    optical image does not have three bands (``allow_gray_optical`` repeats a single one), RSF-D010 when values
+    contradict their radiometry.
     """
     views = pair.views
     sar_raster = _read_image(pair.sar, views.sar, "sar")
@@ -99,6 +100,8 @@ def open_pair(pair: Pair, radiometry: Radiometry, *, allow_gray_optical: bool = 
         raise RsforgeError("RSF-D009", f"the images of {pair.name} do not fit: {reason}", where=str(pair.optical))
     colours = _scale_optical(optical_raster, views.optical, allow_gray_optical)
     sar = _scale_to_unit(sar_raster, rgb_to_grey(sar_raster.values), radiometry)
+    if not (sar_raster.valid & optical_raster.valid).any():
+        raise RsforgeError("RSF-D002", f"no pixel of {pair.name} holds data in both of its images", where=str(pair.sar))
     return OpenedPair(sar, colours, (not sar_raster.valid.all(), not optical_raster.valid.all()))
 
 

@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 
 from rsforge.data.files.digests import file_digest
 from rsforge.data.files.safe_paths import is_inside
-from rsforge.data.images.gaps import has_gaps, masks_of
+from rsforge.data.images.gaps import NO_DATA, has_gaps, masks_of
 from rsforge.data.io.georeference import Footprint
+from rsforge.data.io.image_reader import unreadable_error
 from rsforge.data.io.rasters import read_info
 from rsforge.data.pairs.dataset import turn_pair
 from rsforge.data.pairs.folders import FolderPair
@@ -97,11 +98,13 @@ def split_pair(pair: Pair, root: Path) -> list[UnpairedImage]:
 
 
 def judge_image(image: UnpairedImage, radiometry: Radiometry, allow_gray_optical: bool) -> JudgedImage:
-    """Open and hash one image; RSF-D002, D009 and D010 as for pairs."""
+    """Open and hash one image; RSF-D002, D009 and D010 as for pairs, RSF-D002 too where no pixel holds data."""
     if image.modality == SAR:
         values, valid = open_sar(image.path, radiometry, image.view)
     else:
         values, valid = open_masked_optical(image.path, image.view, allow_gray_optical=allow_gray_optical)
+    if not valid.any():
+        raise unreadable_error(image.path, NO_DATA)
     height, width, bands = values.shape
     footprint = read_info(image.path).footprint if image.path.suffix.lower() in TIFF else None
     return JudgedImage(image, file_digest(image.path), height, width, bands, footprint, not valid.all())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from rsforge.data.captions.webdataset import refuse_tars
 from rsforge.data.files.walk import find_beside, find_images
-from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.images.tile_dataset import Tile, TileDataset, TileIndex, scan, split_digest
 from rsforge.data.names.sides import side_of_path
 from rsforge.data.pairs.layouts import holds_pair_folders
@@ -26,7 +23,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes import views
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, unknown_scenes
+from rsforge.recipes.datasets.named_samples import NoSamples, name_scenes, require_data, unknown_scenes
 from rsforge.recipes.datasets.stored_split import (
     find_scenes,
     follow_split,
@@ -34,6 +31,7 @@ from rsforge.recipes.datasets.stored_split import (
     report_missing_test,
     report_sides,
 )
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.recipes.shared_pixels import search_shared_pixels
 from rsforge.settings.base import RunSettings
 from rsforge.settings.images import TileSettings
@@ -57,34 +55,6 @@ class ImageSets:
     identity: dict[str, Any]
     test: IndexedDataset = field(default_factory=NoSamples)
     scenes: Callable[[IndexedDataset], list[str]] = unknown_scenes
-
-
-class SelectedItems:
-    """Some items of a dataset, numbered from 0."""
-
-    def __init__(self, dataset: IndexedDataset, indices: Sequence[int]) -> None:
-        self.dataset = dataset
-        self.indices = indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def name(self, index: int) -> str:
-        return self.dataset.name(self.indices[index])
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether some image of the dataset holds no data somewhere."""
-        return has_gaps(self.dataset)
-
-    def valid(self, key: tuple[int, int]) -> Tensor | None:
-        """Where the images of an item hold data."""
-        epoch, index = key
-        return masks_of(self.dataset)((epoch, self.indices[index]))
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:
-        epoch, index = key
-        return self.dataset[epoch, self.indices[index]]
 
 
 def load_images(data: TileSettings, run: RunSettings, console: Console, *, keep: bool = True) -> ImageSets:
@@ -123,10 +93,12 @@ def _load_folder(data: TileSettings, run: RunSettings, console: Console, keep_by
     views.say_gaps([tile.gaps for tile in index.tiles], "image", console)
     common: dict[str, Any] = {"image_size": data.image_size, "seed": run.seed, "keep_bytes": keep_bytes}
     augmented = TileDataset(sides.train, **common, flip=data.flip, jitter=data.jitter)
+    plain, held_out = augmented.plain(), TileDataset(sides.val, **common, flip=0.0, jitter=0.0)
+    require_data(train=plain, val=held_out)
     return ImageSets(
         train=augmented,
-        plain=augmented.plain(),
-        held_out=TileDataset(sides.val, **common, flip=0.0, jitter=0.0),
+        plain=plain,
+        held_out=held_out,
         identity=identify_sides(sides) | views.describe_view(view),
         test=TileDataset(sides.test, **common, flip=0.0, jitter=0.0),
         scenes=lambda samples: name_scenes(find_scenes(folder), samples),

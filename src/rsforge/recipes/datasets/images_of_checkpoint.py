@@ -21,12 +21,12 @@ from rsforge.recipes.datasets import measured_subset, stored_split
 from rsforge.recipes.datasets.image_folder import (
     SYNTHETIC,
     SYNTHETIC_COUNT,
-    SelectedItems,
     count_sides,
     divide_by_content,
     name_drawn,
 )
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.settings.views import NO_OPTIONS, ViewSettings
 
 OnBad = Literal["error", "skip"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsforge.data.images.gaps import masks_of
+from rsforge.data.images.gaps import find_with_data, masks_of
 from rsforge.engine.loader import IndexedDataset
+from rsforge.errors import RsforgeError
 from rsforge.losses.gaps import VALID
 
 
@@ -45,6 +46,19 @@ class NoSamples:
 
     def name(self, index: int) -> str:
         raise IndexError(index)
+
+
+def require_data(**sides: IndexedDataset) -> None:
+    """RSF-D004 for a side, by its name, whose images hold no data in any pixel of their squares."""
+    for name, samples in sides.items():
+        if len(samples) and next(find_with_data(samples, range(len(samples))), None) is None:
+            what = f"the images of the side {name} hold no data in the squares of --image-size"
+            raise RsforgeError(
+                "RSF-D004",
+                what,
+                where="--data-dir",
+                fix="see what masks, nodata and --fill leave by `rsforge data audit`",
+            )
 
 
 def unknown_scenes(samples: IndexedDataset) -> list[str]:

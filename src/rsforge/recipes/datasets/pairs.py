@@ -25,13 +25,12 @@ from rsforge.recipes.datasets.find_pairs import list_pairs, select_usable, view_
 from rsforge.recipes.datasets.image_folder import (
     KEEP_BYTES,
     SYNTHETIC,
-    SelectedItems,
     count_samples,
     identify_sides,
     name_drawn,
     refuse_shared_folder,
 )
-from rsforge.recipes.datasets.named_samples import name_scenes
+from rsforge.recipes.datasets.named_samples import name_scenes, require_data
 from rsforge.recipes.datasets.pair_split import PairSets as PairSets
 from rsforge.recipes.datasets.pair_split import (
     check_stored,
@@ -40,6 +39,7 @@ from rsforge.recipes.datasets.pair_split import (
     shorten_digests,
     sort_by_content,
 )
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.recipes.views import describe_views
 from rsforge.settings.base import RunSettings
 from rsforge.settings.pairs import DividedPairSettings, PairTrainingSettings
@@ -90,10 +90,12 @@ def _load_folder(data: DividedPairSettings, run: RunSettings, console: Console, 
         "keep_bytes": keep_bytes,
     }
     augmented = PairDataset(sides.train, **common, flip=data.flip, half_turn=data.half_turn)
+    plain, held_out = augmented.plain(), PairDataset(sides.val, **common)
+    require_data(train=plain, val=held_out)
     return PairSets(
         train=augmented,
-        plain=augmented.plain(),
-        held_out=PairDataset(sides.val, **common),
+        plain=plain,
+        held_out=held_out,
         identity=identify_sides(sides) | describe_views(seen),
         radiometry=radiometry,
         sar_channels=judged[0].sar_bands,

@@ -18,7 +18,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets import measured_subset, stored_split, unpaired_split
 from rsforge.recipes.datasets.find_pairs import OnBad, list_pairs, select_usable, view_pairs
-from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, SelectedItems, name_drawn
+from rsforge.recipes.datasets.image_folder import KEEP_BYTES, SYNTHETIC, name_drawn
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, choose_subset, settings_of, trained_digest
 from rsforge.recipes.datasets.pair_split import (
     StoredPairSplit,
@@ -28,6 +28,7 @@ from rsforge.recipes.datasets.pair_split import (
     shorten_digests,
 )
 from rsforge.recipes.datasets.pairs import SYNTHETIC_COUNT, draw_pairs, find_held_out
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.recipes.views import views_of
 from rsforge.settings.pairs import PairDataSettings
 from rsforge.wording import count_noun

@@ -38,7 +38,7 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.find_pairs import refuse_or_skip, report_grey, select_fitting, warn_of_small
 from rsforge.recipes.datasets.image_folder import count_samples
-from rsforge.recipes.datasets.named_samples import name_scenes
+from rsforge.recipes.datasets.named_samples import name_scenes, require_data
 from rsforge.recipes.datasets.pair_split import PairSets, check_stored, follow_split, shorten_digests, sort_by_content
 from rsforge.recipes.datasets.stored_split import refuse_mixture, report_sides
 from rsforge.recipes.datasets.unpaired_split import (
@@ -243,10 +243,12 @@ def _open_datasets(
         _check_both(held_out, "held out")
         held = open_unpaired(held_out, shuffle_partners=False)
     sizes = (len(augmented), len(held), len(sides.test))
+    plain = augmented.plain()
+    require_data(train=plain, val=held)
     _report_division(sizes, len(held_out.unpaired) if matched else None, console)
     return PairSets(
         train=augmented,
-        plain=augmented.plain(),
+        plain=plain,
         held_out=held,
         identity={"split": digest_split(train, held_out), **count_samples(*sizes), **describe_views(seen)},
         radiometry=radiometry,

@@ -16,10 +16,10 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.losses.gaps import VALID
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
-from rsforge.recipes.datasets.image_folder import SelectedItems
 from rsforge.recipes.datasets.named_samples import NamedSamples
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.diffusion.encode_latents import Encoder, Store, find_masks, to_standardise
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.recipes.training.job import Compute
 from rsforge.settings.diffusion_sar import SarTrainSettings
 from rsforge.tasks.diffusion import already_encoded

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rsforge.data.images.gaps import stack_valid
+from rsforge.data.images.gaps import find_with_data, stack_valid
 from rsforge.data.io.threads import map_in_threads
 from rsforge.engine.loader import IndexedDataset, to_device
+from rsforge.errors import RsforgeError
 from rsforge.losses.gaps import VALID
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation import files
@@ -22,9 +23,11 @@ from rsforge.recipes.evaluation.summary import Bootstrap, bootstrap_groups, rank
 from rsforge.recipes.published.comparison import SECTION as PUBLISHED
 from rsforge.recipes.published.comparison import compare_published
 from rsforge.recipes.published.definitions import define_figures
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.recipes.verdict import KEY, compare_with_best, require_better
 from rsforge.seeds import derive
 from rsforge.settings.evaluation import MeasuringSettings
+from rsforge.wording import count_noun
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """``facts`` and the figures of every predictor with intervals; written where the settings name a folder.
 
-    ``absent`` says why figures are not measured, by name. RSF-T005 where the settings ask for it and the model is not
-    better than its baselines.
+    ``absent`` says why figures are not measured, by name. Samples that hold no data are left out. RSF-T005 where the
+    settings ask for it and the model is not better than its baselines.
     """
+    data = leave_out_empty(data, console)
     values = measure(evaluation, data.samples, console, batch_size=batch_size, device=device)
     result = {**facts, **_describe(evaluation), **_summarize(evaluation, values, data, settings, console)}
     result["absent"] = dict(absent)
@@ -77,6 +81,21 @@ def run_evaluation(
         _write(evaluation, values, data, result, settings, device)
     require_better(result, wanted=settings.fail_below_baseline)
     return result
+
+
+def leave_out_empty(data: EvaluationSet, console: Console) -> EvaluationSet:
+    """The samples that hold data: others would count as perfect. RSF-D004 where none does."""
+    total = len(data.samples)
+    kept = list(find_with_data(data.samples, range(total)))
+    if len(kept) == total:
+        return data
+    if not kept:
+        what = f"none of {count_noun(total, 'sample')} holds data where it is measured"
+        raise RsforgeError("RSF-D004", what, where="--data-dir", fix="name images that hold data")
+    doubt = f"{total - len(kept)} of {total} samples hold no data where they are measured, and are left out"
+    console.warn(doubt)
+    scenes = [data.scenes[index] for index in kept]
+    return EvaluationSet(SelectedItems(data.samples, kept), scenes, [*data.doubts, doubt])
 
 
 def judge(evaluation: Evaluation, result: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rsforge.data.images.gaps import find_with_data
 from rsforge.engine.loader import IndexedDataset
-from rsforge.recipes.datasets.image_folder import SelectedItems
 from rsforge.recipes.evaluation.evaluation import MODEL
+from rsforge.recipes.selected_items import SelectedItems
 from rsforge.recipes.verdict import KEY
 from rsforge.wording import count_noun
 
@@ -43,12 +44,17 @@ def choose_side(
     most: int = MOST,
     noun: str = "image",
 ) -> JudgedSide | None:
-    """At most so many samples of ``test``, else of ``held_out``, evenly spread; None where nothing is held out."""
+    """At most so many samples of ``test``, else of ``held_out``, evenly spread; None where nothing is held out.
+
+    Those that hold no data are left out.
+    """
     subset, samples = ("test", test) if len(test) else ("val", held_out)
     if not len(samples):
         return None
     count = min(len(samples), most)
-    indices = [k * len(samples) // count for k in range(count)]
+    indices = list(find_with_data(samples, [k * len(samples) // count for k in range(count)]))
+    if not indices:
+        return None
     chosen = SelectedItems(samples, indices)
     return JudgedSide(subset, chosen, scenes(chosen), indices, noun)
 

@@ -32,7 +32,7 @@ from rsforge.recipes.datasets.image_folder import (
     identify_sides,
     refuse_shared_folder,
 )
-from rsforge.recipes.datasets.named_samples import name_scenes
+from rsforge.recipes.datasets.named_samples import name_scenes, require_data
 from rsforge.recipes.datasets.stored_split import (
     find_scenes,
     follow_split,
@@ -248,6 +248,7 @@ def _assemble(
         test=TileDataset(test, **common, flip=0.0),
         scenes=lambda samples: name_scenes(find_scenes(Path(data.data_dir)), samples),
     )
+    require_data(train=images.plain, val=images.held_out)
     texts = list(dict.fromkeys(text for tile in (*train, *held_out) for text in captions[tile.name]))
     trained = len(texts)
     texts = list(dict.fromkeys([*texts, *(text for tile in test for text in captions[tile.name])]))

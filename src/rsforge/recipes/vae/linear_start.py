@@ -17,7 +17,7 @@ from rsforge.models.interfaces import Autoencoder
 from rsforge.models.linear_layout import inner_width, write_linear_code
 from rsforge.models.vector_vae import VectorVae
 from rsforge.recipes.datasets.batches import stack_samples
-from rsforge.recipes.datasets.image_folder import SelectedItems
+from rsforge.recipes.selected_items import SelectedItems
 
 _MOST_NUMBERS = 1 << 23
 """Of all images together: the fit takes half a minute for them."""

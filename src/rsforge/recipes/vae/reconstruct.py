@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from rsforge import leftovers
+from rsforge.data.images.gaps import stack_valid
 from rsforge.data.io.image_writer import check_picture_path
 from rsforge.engine import devices
+from rsforge.losses.gaps import Gaps
 from rsforge.metrics.image import psnr
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges, stack_samples
@@ -46,7 +48,18 @@ def reconstruct(settings: VaeReconstructSettings, console: Console) -> dict[str,
     names = ("image", "reconstruction") * (len(rows) // 2)
     leftovers.sweep_for([settings.output])
     save_labelled_grid(settings.output, torch.cat(_fill_rows(rows)), nrow=min(ROW, count), rows=names)
-    return {**result, "psnr_db": round(float(psnr(below, above).mean()), 3)}
+    return {**result, "psnr_db": measure_psnr(below, above, stack_valid(samples, range(count)))}
+
+
+def measure_psnr(made: Tensor, images: Tensor, valid: Tensor | None) -> float | None:
+    """The mean over images, of pixels that hold data; None where none does."""
+    if valid is not None:
+        some = valid.flatten(1).any(1)
+        if not some.any():
+            return None
+        made, images, valid = made[some], images[some], valid[some]
+        made = Gaps(valid).fill(made, images)
+    return round(float(psnr(made, images, valid).mean()), 3)
 
 
 def _fill_rows(rows: Sequence[Tensor]) -> list[Tensor]:
