@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -17,6 +18,7 @@ _SENSORS = {"C08": OLI, "O08": OLI, "C09": OLI, "O09": OLI, "E07": TM, "T04": TM
 _MSI_BAND = re.compile(r"T\d{2}[A-Z]{3}_\d{8}T\d{6}_B\d[\dA](_\d0m)?\.jp2", re.IGNORECASE)
 _MSI_PRODUCT = re.compile(r"S2[A-D]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{2})\d{2}_.*", re.IGNORECASE)
 _LEVEL1 = re.compile(r"(?P<product>L[CEOT]0\d_L1\w{2}_\d{6}_\d{8}_\d{8}_\d\d_\w\w)_B(?P<band>\d{1,2})\.tiff?", re.I)
+_THERMAL = {"07": ("6",), "04": ("6",), "05": ("6",), "08": ("10", "11"), "09": ("10", "11")}
 _MOST_BYTES = 1 << 20  # of metadata
 _SURFACE = re.compile(r"(.*_)?SR_B\d", re.IGNORECASE)
 
@@ -50,27 +52,45 @@ def find_baseline(file: str) -> int | None:
     return next((int(product[1]) for product in found if product), None)
 
 
-def find_level1_band(file: str) -> tuple[Path, str] | None:
-    """Where the metadata of the product of Landsat Level 1 belong of which a file is a band, and the band's number."""
-    path = Path(file)
-    found = _LEVEL1.fullmatch(path.name)
-    return (path.with_name(f"{found['product']}_MTL.txt"), found["band"]) if found else None
-
-
 def find_level1_scale(file: str) -> tuple[float, float] | None:
     """Factor and summand that make top-of-atmosphere reflectance of a band of Landsat Level 1; None where not known.
 
     They are those of its MTL.txt, if that lies beside it, and leave the elevation of the sun as it is (USGS, Landsat 8
     Data Users Handbook, section 5.2). Thermal bands have none.
     """
-    band = find_level1_band(file)
-    if band is None:
+    scale = _look_up_level1(file)
+    return scale if isinstance(scale, tuple) else None
+
+
+def explain_level1(file: str) -> str:
+    """Why nothing scales the numbers of a band of reflected light of Landsat Level 1, in words that name its MTL.txt.
+
+    Empty where something does, and for other files.
+    """
+    scale = _look_up_level1(file)
+    return scale if isinstance(scale, str) else ""
+
+
+def _look_up_level1(file: str) -> tuple[float, float] | str | None:
+    """Factor and summand of a band, or why there are none; None for what is no band of reflected light."""
+    path = Path(file)
+    found = _LEVEL1.fullmatch(path.name)
+    if found is None or found["band"] in _THERMAL.get(found["product"][2:4], ()):
         return None
+    metadata, band = path.with_name(f"{found['product']}_MTL.txt"), found["band"]
     try:
-        said = _read_metadata(band[0], band[0].stat().st_mtime_ns)
-        return float(said[f"REFLECTANCE_MULT_BAND_{band[1]}"]), float(said[f"REFLECTANCE_ADD_BAND_{band[1]}"])
-    except (OSError, KeyError, ValueError):
-        return None
+        said = _read_metadata(metadata, metadata.stat().st_mtime_ns)
+    except OSError:
+        return f"{metadata.name} is not beside them"
+    if said.get("LANDSAT_PRODUCT_ID", found["product"]).upper() != found["product"].upper():
+        return f"{metadata.name} is that of another product, {said['LANDSAT_PRODUCT_ID']}"
+    try:
+        factor, summand = (float(said[f"REFLECTANCE_{what}_BAND_{band}"]) for what in ("MULT", "ADD"))
+    except (KeyError, ValueError):
+        factor = summand = math.nan
+    if not (0 < factor < math.inf and math.isfinite(summand)):
+        return f"{metadata.name} gives no scale of band {band}"
+    return factor, summand
 
 
 @lru_cache(maxsize=16)
