@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rsforge.data.bands.products import (
+    explain_level1,
     find_baseline,
     find_central_wavelength,
     find_scale,
@@ -130,4 +131,27 @@ def test_numbers_of_level_1_without_metadata_are_named(tmp_path):
     path = write_level1(tmp_path, metadata=False)
     assert read_info(path).meanings[0].scale == 1
     (said,) = (note for note in settle_view([path], Request(), "optical").notes if "Level 1" in note)
-    assert said.endswith(f"not as reflectance: {LEVEL1}_MTL.txt is not beside them (1 product)")
+    assert said.endswith(f"not as reflectance: {LEVEL1}_MTL.txt is not beside them")
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("", "gives no scale of band 2"),
+        ("REFLECTANCE_MULT_BAND_2 = 2E-05\nREFLECTANCE_ADD_BAND_2 = much", "gives no scale of band 2"),
+        ("REFLECTANCE_MULT_BAND_2 = nan\nREFLECTANCE_ADD_BAND_2 = 0", "gives no scale of band 2"),
+        ("REFLECTANCE_MULT_BAND_2 = 0\nREFLECTANCE_ADD_BAND_2 = 0", "gives no scale of band 2"),
+        ("REFLECTANCE_MULT_BAND_2 = 1\nREFLECTANCE_ADD_BAND_2 = -1e999", "gives no scale of band 2"),
+        (f'LANDSAT_PRODUCT_ID = "{LEVEL1[:-1]}2"', f"is that of another product, {LEVEL1[:-1]}2"),
+        (f'LANDSAT_PRODUCT_ID = "{LEVEL1}"\nREFLECTANCE_MULT_BAND_2 = 1\nREFLECTANCE_ADD_BAND_2 = 0', ""),
+    ],
+)
+def test_metadata_of_level_1_that_give_no_scale_are_named_with_the_reason(tmp_path, lines, reason):
+    path = write_level1(tmp_path, metadata=False)
+    (tmp_path / f"{LEVEL1}_MTL.txt").write_text(lines)
+    file = str(tmp_path / f"{LEVEL1}_B2.TIF")
+    assert explain_level1(file) == (reason and f"{LEVEL1}_MTL.txt {reason}")
+    assert find_scale(file, None, "uint16") == (None if reason else (1, 0))
+    notes = [note for note in settle_view([path], Request(), "optical").notes if "Level 1" in note]
+    assert (reason or "gives no scale of band 3") in notes[0] and ("band 2" in notes[0]) == ("band 2" in reason)
+    assert explain_level1(file.replace("_B2", "_B10")) == ""

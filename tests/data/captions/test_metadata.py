@@ -111,3 +111,13 @@ def test_the_table_may_be_parquet(tmp_path):
     (tmp_path / "metadata.parquet").write_bytes(b"PAR1 damaged")
     with pytest.raises(RsforgeError, match="it cannot be read"):
         read_metadata(table)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"), [('{"file_name": "a.png"}', "no column but file_name"), ("[1]", "no JSON objects")]
+)
+def test_a_table_of_names_alone_is_said_to_be_one(tmp_path, line, found):
+    (tmp_path / "metadata.jsonl").write_text(f"{line}\n")
+    with pytest.raises(RsforgeError, match="no column text") as caught:
+        read_metadata(tmp_path / "metadata.jsonl")
+    assert caught.value.found == found

@@ -113,3 +113,21 @@ def test_masks_of_stored_maps_are_those_of_their_cells_in_both_views():
     assert find_masks(Masked(), np.zeros((3, 1, 2, 8, 2, 2), np.float32))["valid"].shape[1] == 1
     assert find_masks(Masked(), np.zeros((3, 2, 2, 8), np.float32)) == {}  # vectors hold no places
     assert find_masks(Images(), np.zeros((3, 2, 2, 8, 2, 2), np.float32)) == {}
+
+
+class Lattice(Images):
+    """Images of which every cell of 2 x 2 pixels has one without data."""
+
+    has_gaps = True
+
+    def valid(self, key):
+        mask = torch.ones(1, 4, 4, dtype=torch.bool)
+        mask[0, ::2, ::2] = False
+        return mask
+
+
+def test_maps_without_a_whole_cell_are_refused():
+    assert find_masks(Lattice(), np.zeros((3, 1, 2, 8, 4, 4), np.float32))["valid"].sum() == 3 * 12
+    with pytest.raises(RsforgeError, match="no cell of the latents") as caught:
+        find_masks(Lattice(), np.zeros((3, 1, 2, 8, 2, 2), np.float32))
+    assert caught.value.code == "RSF-D004" and "fewer levels" in caught.value.fix

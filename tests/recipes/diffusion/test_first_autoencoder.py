@@ -38,6 +38,11 @@ def test_what_cannot_be_trained_is_refused_before_an_autoencoder_is_replaced(sar
     assert (run / "latest_model.pt").is_file()
 
 
+def test_a_text_encoder_that_is_not_there_is_said_before_an_autoencoder_is_trained(sar_world, tmp_path, capsys):
+    assert rsforge(LINE, sar_world.pairs, tmp_path / "none.pt", tmp_path / "run") == 4
+    assert "RSF-C001" in capsys.readouterr().err and not (tmp_path / "run" / "autoencoder").exists()
+
+
 def test_a_run_that_is_in_the_way_is_said_before_an_autoencoder_is_trained(sar_world, tmp_path, capsys):
     (tmp_path / "latest_model.pt").write_bytes(b"mine")
     assert rsforge(LINE, sar_world.pairs, sar_world.clip, tmp_path) == 2

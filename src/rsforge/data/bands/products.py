@@ -19,6 +19,7 @@ _MSI_BAND = re.compile(r"T\d{2}[A-Z]{3}_\d{8}T\d{6}_B\d[\dA](_\d0m)?\.jp2", re.I
 _MSI_PRODUCT = re.compile(r"S2[A-D]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{2})\d{2}_.*", re.IGNORECASE)
 _LEVEL1 = re.compile(r"(?P<product>L[CEOT]0\d_L1\w{2}_\d{6}_\d{8}_\d{8}_\d\d_[A-Z][A-Z\d])(?![A-Z\d])", re.IGNORECASE)
 _BAND_FILE = re.compile(r"_B(?P<band>\d{1,2})\.tiff?", re.IGNORECASE)
+_THERMAL = {"07": ("6",), "04": ("6",), "05": ("6",), "08": ("10", "11"), "09": ("10", "11")}
 _SURFACE = re.compile(r"(.*_)?SR_B\d", re.IGNORECASE)
 
 
@@ -51,14 +52,6 @@ def find_baseline(file: str) -> int | None:
     return next((int(product[1]) for product in found if product), None)
 
 
-def find_level1_band(file: str) -> tuple[Path, str] | None:
-    """Where the metadata of the product of Landsat Level 1 belong of which a file is a band, and the band's number."""
-    metadata, name = find_level1_metadata(file), PurePath(file).name
-    found = _LEVEL1.match(name)
-    band = _BAND_FILE.fullmatch(name, found.end()) if found else None
-    return (metadata, band["band"]) if metadata and band else None
-
-
 def find_level1_metadata(file: str) -> Path | None:
     """Where the metadata belong of the product of Landsat Level 1 that a file is named by; None for other names."""
     path = Path(file)
@@ -72,15 +65,44 @@ def find_level1_scale(file: str) -> tuple[float, float] | None:
     They are those of its metadata, if these lie beside it, and leave the elevation of the sun as it is (USGS, Landsat 8
     Data Users Handbook, section 5.2). Thermal bands have none.
     """
-    band = find_level1_band(file)
-    if band is None:
+    scale = _look_up_level1(file)
+    return scale if isinstance(scale, tuple) else None
+
+
+def explain_level1(file: str) -> str:
+    """Why nothing scales the numbers of a band of reflected light of Landsat Level 1, in words that name its metadata.
+
+    Empty where something does, and for other files.
+    """
+    scale = _look_up_level1(file)
+    return scale if isinstance(scale, str) else ""
+
+
+def _look_up_level1(file: str) -> tuple[float, float] | str | None:
+    """Factor and summand of a band, or why there are none; None for what is no band of reflected light."""
+    metadata, name = find_level1_metadata(file), PurePath(file).name
+    found = _LEVEL1.match(name)
+    band = _BAND_FILE.fullmatch(name, found.end()) if found else None
+    if metadata is None or found is None or band is None:
+        return None
+    product, number = found["product"], band["band"]
+    if number in _THERMAL.get(product[2:4], ()):
         return None
     try:
-        said = read_fields(band[0])
-        scale, offset = float(said[f"REFLECTANCE_MULT_BAND_{band[1]}"]), float(said[f"REFLECTANCE_ADD_BAND_{band[1]}"])
-    except (OSError, KeyError, ValueError):
-        return None
-    return (scale, offset) if math.isfinite(scale) and math.isfinite(offset) else None
+        said = read_fields(metadata)
+    except OSError:
+        return f"{metadata.name} is not beside them"
+    except ValueError:
+        said = {}
+    if said.get("LANDSAT_PRODUCT_ID", product).upper() != product.upper():
+        return f"{metadata.name} is that of another product, {said['LANDSAT_PRODUCT_ID']}"
+    try:
+        factor, summand = (float(said[f"REFLECTANCE_{what}_BAND_{number}"]) for what in ("MULT", "ADD"))
+    except (KeyError, ValueError):
+        factor = summand = math.nan
+    if not (0 < factor < math.inf and math.isfinite(summand)):
+        return f"{metadata.name} gives no scale of band {number}"
+    return factor, summand
 
 
 def find_scale(file: str, description: str | None, dtype: str) -> tuple[float, float] | None:

@@ -81,7 +81,8 @@ def read_metadata(path: Path, column: str = "text") -> list[CaptionRow]:
         rows.append(_parse(number, record, column, seen))
     if rows and column not in seen:
         what = f"{path.name} has no column {column}"
-        found = f"columns {', '.join(sorted(seen)[:8])}" if seen else "no JSON objects"
+        named = "no column but file_name" if any(row.name for row in rows) else "no JSON objects"
+        found = f"columns {', '.join(sorted(seen)[:8])}" if seen else named
         raise RsforgeError("RSF-D006", what, where=str(path), found=found, fix="name it with --caption-column")
     return rows
 

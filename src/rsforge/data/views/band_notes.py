@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rsforge.data.bands.meaning import COLOURS, POLARISATIONS
-from rsforge.data.bands.products import find_level1_band
+from rsforge.data.bands.products import explain_level1
 from rsforge.data.files.stack_paths import is_stack, list_files
 from rsforge.data.io.georeference import RasterInfo
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.views.view import Modality, View, choose_positions, find_other_names
-from rsforge.wording import agree, count_noun
+from rsforge.wording import agree, count_noun, join_first
+
+_REASONS = 3
 
 
 def warn_of_names(view: View, infos: Sequence[RasterInfo]) -> list[str]:
@@ -86,20 +88,13 @@ def describe_scales(view: View, infos: Sequence[RasterInfo], modality: Modality)
 
 
 def describe_level1(infos: Sequence[RasterInfo]) -> list[str]:
-    """Of bands of Landsat Level 1 whose numbers nothing scales: their metadata are not beside them."""
-    without = [
-        found[0].name
-        for info in infos
-        for path in list_files(info.path)
-        if (found := find_level1_band(str(path))) and not found[0].is_file()
-    ]
-    if not without:
+    """Of bands of Landsat Level 1 whose numbers nothing scales: why not."""
+    files = [str(path) for info in infos for path in list_files(info.path)]
+    reasons = list(dict.fromkeys(filter(None, map(explain_level1, files))))
+    if not reasons:
         return []
-    names = list(dict.fromkeys(without))
-    return [
-        f"numbers of Landsat Level 1 are read as they are stored, not as reflectance: {names[0]} is not beside them "
-        f"({count_noun(len(names), 'product')})"
-    ]
+    said = "numbers of Landsat Level 1 are read as they are stored, not as reflectance"
+    return [f"{said}: {join_first(reasons, _REASONS)}"]
 
 
 def describe_stacks(infos: Sequence[RasterInfo]) -> list[str]:

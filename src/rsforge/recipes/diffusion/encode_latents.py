@@ -140,12 +140,17 @@ def fit_closed_forms(latents: Tensor, mean: Tensor, std: Tensor) -> dict[str, Ga
 def find_masks(samples: IndexedDataset, moments: Moments) -> dict[str, Any]:
     """Where the pixels of the cells of stored maps all hold data, bool ``(N, views, 1, h, w)``, under its name.
 
-    Nothing where no image has gaps, and nothing of vectors. The second view is the first mirrored.
+    Nothing where no image has gaps, and nothing of vectors. The second view is the first mirrored. RSF-D004 where no
+    cell of any image is whole: nothing would be learnt.
     """
     if not has_gaps(samples) or moments.ndim != 6:
         return {}
     masks = (masks_of(samples)((0, index)) for index in range(len(samples)))
     cells = torch.stack([shrink_valid(mask, moments.shape[-2:]) for mask in masks if mask is not None])
+    if not cells.any():
+        what = "no cell of the latents holds data alone: gaps touch each of them"
+        fix = "use an autoencoder with fewer levels, whose cells are smaller, or images with fewer gaps"
+        raise RsforgeError("RSF-D004", what, where="--data-dir", fix=fix)
     views = torch.stack([cells, cells.flip(-1)][: moments.shape[1]], dim=1)
     return {VALID: views.numpy()}
 

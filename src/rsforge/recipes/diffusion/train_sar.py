@@ -23,6 +23,7 @@ from rsforge.models.interfaces import Denoiser
 from rsforge.models.recompute import use_checkpointing
 from rsforge.noise.schedules import table_of
 from rsforge.recipes import output_names
+from rsforge.recipes.clip.load import load_text_encoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.diffusion import encode_pairs, evaluate
 from rsforge.recipes.diffusion.encode_latents import Store
@@ -65,6 +66,8 @@ def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
     if settings.denoiser.vae_checkpoint is None and not console.dry_run:
         check(settings, console)
         output_dir.find_state(settings.run, DIFFUSION_SAR, kind=METHOD.kind, console=console)
+        if settings.run.resume is None:  # else a kept partner may stand in for what moved
+            load_text_encoder(settings.denoiser.clip_checkpoint, torch.device("cpu"))
         denoiser = settings.denoiser.model_copy(update={"vae_checkpoint": train_first(settings, console)})
         settings = settings.model_copy(update={"denoiser": denoiser})
     return fit(METHOD, settings, console)
