@@ -17,7 +17,7 @@ VAE = "--vae {} "
 def test_trap_06_what_is_drawn_from_the_checkpoints_is_what_training_draws(sar_world, tmp_path, monkeypatch):
     drawn = {}
 
-    def keep(settings, pipeline, data, moment):
+    def keep(settings, pipeline, data, console, moment):
         sar = torch.stack([data.pairs.held_out[0, index][0] for index in (0, 1)])
         request = Request(sar, data.prompts[1][:2], guidance_scale=2.0, strength=0.8)
         walk = pipeline.latents.walk(num_steps=4)

@@ -136,7 +136,7 @@ def test_predictions_that_are_not_finite_are_refused(first, patches):
     first.model.network.highest[3] = float("nan")
     with pytest.raises(RsforgeError) as caught:
         predict_coarse(first.model, patches[1], PatchReader(), FACTOR)
-    assert caught.value.code == "RSF-T001" and caught.value.where == patches[1].name
+    assert caught.value.code == "RSF-T004" and caught.value.where == patches[1].name
 
 
 def test_a_run_that_was_given_another_input_does_not_go_on(first, tmp_path):

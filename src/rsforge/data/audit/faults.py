@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from rsforge.data.audit.image_stats import ImageStats
 from rsforge.data.audit.registration import CERTAIN, CONCLUSIVE, Shift, common_shift
-from rsforge.data.images.gaps import NO_DATA
+from rsforge.data.io.image_reader import NO_DATA
 from rsforge.data.splits.items import SharedPixels
 
 T = TypeVar("T", bound=Hashable)

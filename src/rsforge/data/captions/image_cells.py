@@ -14,7 +14,6 @@ from PIL import Image
 from rsforge.data.files.mask_paths import find_mask
 from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.image_reader import UnreadableError, read_bytes
-from rsforge.data.views.colours import decode_with_mask
 
 _LONGEST_PATH = 512  # characters
 
@@ -45,6 +44,8 @@ def _read_file(path: Path) -> bytes:
     data = read_bytes(path)
     if not find_mask(path):
         return data
+    from rsforge.data.views.colours import decode_with_mask  # loads GDAL, which few tables need
+
     colours, valid = decode_with_mask(path, data)
     if valid is None:
         return data

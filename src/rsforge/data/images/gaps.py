@@ -14,7 +14,6 @@ from rsforge.data.images.augment import CENTRE, crop_square
 from rsforge.data.io.georeference import Mask
 from rsforge.data.io.threads import map_in_threads
 
-NO_DATA = "none of its pixels holds data"
 _ROUNDING = 1e-3  # of the sum of weights
 
 

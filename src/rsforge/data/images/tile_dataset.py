@@ -18,9 +18,9 @@ from torch.utils.data import Dataset
 from rsforge.data.files.digests import image_digest
 from rsforge.data.files.walk import find_images, find_unread
 from rsforge.data.images.augment import CENTRE, augment, mirror_mask, to_square
-from rsforge.data.images.gaps import NO_DATA, SquareMasks, mask_to_square
+from rsforge.data.images.gaps import SquareMasks, mask_to_square
 from rsforge.data.io.georeference import Mask
-from rsforge.data.io.image_reader import Pixels, UnreadableError, read_bytes, unreadable_error
+from rsforge.data.io.image_reader import NO_DATA, Pixels, UnreadableError, read_bytes, unreadable_error
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.views.colours import decode_with_mask
 from rsforge.data.views.view import PLAIN, View

@@ -26,6 +26,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "JPEG2000")
 READ = "PNG, JPEG, BMP, TIFF, WebP or JPEG 2000"
+NO_DATA = "none of its pixels holds data"
 MAX_PIXELS = 50_000_000
 MASK_SHARE = 0.5  # of the values of an alpha band that lie at an end of its range, if it is a mask
 MAX_BYTES = 1 << 29  # more than MAX_PIXELS of 16-bit RGBA

@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 
 from rsforge.data.files.digests import file_digest
 from rsforge.data.files.safe_paths import is_inside
-from rsforge.data.images.gaps import NO_DATA, has_gaps, masks_of
+from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.data.io.georeference import Footprint
-from rsforge.data.io.image_reader import unreadable_error
+from rsforge.data.io.image_reader import NO_DATA, unreadable_error
 from rsforge.data.io.rasters import read_info
 from rsforge.data.pairs.dataset import turn_pair
 from rsforge.data.pairs.folders import FolderPair

@@ -123,13 +123,15 @@ class PredictionStore:
 def predict_coarse(model: SpectralModel, patch: PatchRef, reader: PatchReader, scale: Fraction) -> Tensor:
     """What ``model`` predicts for Landsat's own pixels of a patch ``(bands, h, w)``, normalised, NaN where unknown.
 
-    It is what stage 2 is given of patches and of scenes in its use. RSF-T001 where a prediction is not finite.
+    It is what stage 2 is given of patches and of scenes in its use. RSF-T004 with the name of the patch where a prediction is not finite.
     """
     landsat = landsat_at_its_pixels(reader.read(patch, landsat_alone=True), scale)
-    spectra, known = predict_spectra(model, landsat), landsat.isfinite().all(0)
-    if not spectra[:, known].isfinite().all():
-        what = "what stage 1 predicts is not finite"
-        raise RsforgeError("RSF-T001", what, where=patch.name, fix="train stage 1 anew, or use another of its models")
+    known = landsat.isfinite().all(0)
+    try:
+        spectra = predict_spectra(model, landsat)
+    except RsforgeError as error:
+        error.where = error.where or patch.name
+        raise
     unit = torch.from_numpy(model.spectra.normalise(spectra.movedim(0, -1).numpy())).movedim(-1, 0)
     return torch.where(known, unit, torch.nan)
 
