@@ -123,7 +123,8 @@ class PredictionStore:
 def predict_coarse(model: SpectralModel, patch: PatchRef, reader: PatchReader, scale: Fraction) -> Tensor:
     """What ``model`` predicts for Landsat's own pixels of a patch ``(bands, h, w)``, normalised, NaN where unknown.
 
-    It is what stage 2 is given of patches and of scenes in its use. RSF-T004 with the name of the patch where a prediction is not finite.
+    It is what stage 2 is given of patches and of scenes in its use. RSF-T004 with the name of the patch where a
+    prediction is not finite.
     """
     landsat = landsat_at_its_pixels(reader.read(patch, landsat_alone=True), scale)
     known = landsat.isfinite().all(0)
