@@ -18,6 +18,7 @@ from tests.worlds.pair_folders import find_refused, touch
         (["s2 has no partner of it: a01 differs in leading zeros alone"], "digits"),
         (["s2 has no partner of it"] * 3 + ["it is a link that leaves the data folder"] * 2, "one name"),
         (["data.csv:3 names it"], "in the table"),
+        (["the SAR image is placed by ground control points alone, the optical image by a grid"], "data tile --warp"),
         (["something else"], ""),
     ],
 )

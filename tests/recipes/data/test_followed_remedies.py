@@ -124,6 +124,45 @@ def test_the_other_way_of_dividing_works(tmp_path, capsys):
         assert run(command(f"{line} {way} --output {{}}", tmp_path, tmp_path / f"{len(way)}.json")) == 0
 
 
+def test_pairs_of_one_ground_are_divided_in_the_way_that_is_named(tmp_path, capsys):
+    """Scenes of one ground hang together whatever leaks are allowed: --allow-leak alone would leave nothing."""
+    for n in range(4):
+        for side, bands in (("s1", 1), ("s2", 3)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            write(tmp_path / side / f"{n}.tif", draw_bands(n, bands), crs="EPSG:32632")
+    line = "data split --data-dir {} --val 0.3"
+    assert run(command(f"{line} --json", tmp_path)) == 3
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["fix"] == "divide --by patch --allow-leak"
+    assert run(command(f"{line} --by scene --allow-leak --json", tmp_path)) == 3
+    assert "such as --by patch --allow-leak" in json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    train = "cyclegan train --data-dir {} --image-size 32 --base-width 4 --lambda-content 0 --dry-run --json"
+    assert run(command(train, tmp_path)) == 3
+    fix = json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    assert "divide within it by `rsforge data split --by patch --allow-leak`" in fix
+    assert run(command(f"{line} --by patch --allow-leak", tmp_path)) == 0
+    assert run(command(train, tmp_path)) == 0
+
+
+def draw_bands(seed: int, bands: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 255, (32, 32, bands), np.uint8)
+
+
+def test_tables_of_images_are_extracted(tmp_path, follow):
+    worlds.shards_of_sides(tmp_path / "shards")
+    assert "parquet-to-jsonl" in follow(AUDIT, "shards", "out")
+    assert run(command(AUDIT, "OUT/rsicd_images", "out")) == 0
+
+
+def test_cubes_are_cut(tmp_path, capsys):
+    write_envi(tmp_path / "in", Stored(draw_reflectance(), NM))
+    assert run(command(f"{AUDIT} --json", tmp_path / "in", tmp_path / "audit")) == 3
+    fix = json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    (line,) = re.findall(r"`rsforge ([^`]+)`", fix)
+    words = shlex.split(line.replace("OUT", shlex.quote(str(tmp_path / "out"))))
+    assert run([*words, "--patch-size", "16"]) == 0
+    assert run(command(AUDIT, tmp_path / "out", tmp_path / "audit")) == 0
+
+
 @pytest.mark.parametrize(("name", "way"), [("{row}_{col}", "--by patch --allow-leak"), ("x{x}_y{y}", "--by block")])
 def test_one_scene_is_divided_in_the_way_that_is_named(tmp_path, capsys, name, way):
     for row in range(3):

@@ -180,7 +180,8 @@ def test_equal_axes_are_asked_about(tmp_path, capsys):
     line = f"{AWKWARD} --sensor {{}}"
     (tmp_path / "s.csv").write_text("nm,Red\n600,0\n700,1\n800,0\n")
     assert rsforge(line, tmp_path / "in", tmp_path / "out", tmp_path / "s.csv") == 3
-    assert "--bands-axis first|middle|last" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "fix: say which is that of the bands with --bands-axis first|middle|last" in said
     assert (
         rsforge(f"{line} --bands-axis first --drop-nm none", tmp_path / "in", tmp_path / "out", tmp_path / "s.csv") == 0
     )

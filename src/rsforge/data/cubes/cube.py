@@ -185,7 +185,7 @@ def band_axis_last(
     elif len(equal) > 1 and not sure:
         shown = " x ".join(str(side) for side in shape)
         what = f"{len(equal)} axes of {shown} values are as long as the {count} wavelengths"
-        raise UnreadableError(f"{what}: say which is that of the bands with --bands-axis {'|'.join(AXES)}")
+        raise UnreadableError(what, fix=f"say which is that of the bands with --bands-axis {'|'.join(AXES)}")
     else:
         bands = equal[0] if equal else order[2]
     rows, cols = (place for place in order if place != bands)

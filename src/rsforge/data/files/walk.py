@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rsforge import durable
+from rsforge.data.files.other_commands import suggest_command
 from rsforge.data.files.stack_paths import is_stack, list_files
 from rsforge.data.files.stacks import stack_files
 from rsforge.errors import RsforgeError, from_os_error
@@ -59,7 +60,7 @@ def find_images(folder: Path, *, exclude: Path | None = None) -> list[Path]:
     files = list(_walk(folder, _folder_identity(exclude)))
     images = [path for path in files if is_image(path)]
     if not images:
-        raise _no_images_error(folder, [path for path in files if is_unread_image(path)])
+        raise _no_images_error(folder, files)
     return sorted(stack_files(images).images, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -85,12 +86,13 @@ def describe_unread(names: Iterable[str]) -> str:
     return f"{count_noun(len(names), 'image')} of kinds that are not read ({', '.join(kinds)}): {join_first(names, 3)}"
 
 
-def _no_images_error(folder: Path, unread: list[Path]) -> RsforgeError:
-    found = describe_unread(path.relative_to(folder).as_posix() for path in unread)
+def _no_images_error(folder: Path, files: list[Path]) -> RsforgeError:
+    found = describe_unread(path.relative_to(folder).as_posix() for path in files if is_unread_image(path))
+    fix = suggest_command(folder, files)
     if not found:
-        return RsforgeError("RSF-D001", f"No images found in {folder}", where=str(folder))
+        return RsforgeError("RSF-D001", f"No images found in {folder}", where=str(folder), fix=fix)
     what = f"No images found in {folder} that are read"
-    fix = "convert them to PNG, JPEG or GeoTIFF"
+    fix = fix or "convert them to PNG, JPEG or GeoTIFF"
     return RsforgeError("RSF-D001", what, where=str(folder), found=found, fix=fix)
 
 

@@ -10,6 +10,10 @@ from pathlib import Path
 Finding = tuple[str, str]
 
 _WARP = "resample one image onto the grid of the other, as by `rio warp IMAGE NEW --like OTHER`"
+_CUT = (
+    "cut patches by `rsforge data tile --warp`, which resamples by control points without heights, or resample "
+    "one image onto the grid of the other with a height model"
+)
 _REMEDIES = {
     "names it": "correct the file names in the table, or put the files where it says",
     "it is a link that leaves": "copy files in place of links, as by `cp -rL {root} {root}_files`, and name this",
@@ -20,6 +24,7 @@ _REMEDIES = {
     "the same name": "move one of the files of equal names away",
     "says neither": "put a word for SAR or optical in every name, or the images in folders s1 and s2",
     "there is no ": "put the folder that is missing beside the other",
+    "ground control points alone": _CUT,
     "pixels apart": _WARP,
     "systems differ": _WARP,
     "pixels, optical": _WARP,

@@ -11,7 +11,7 @@ from rsforge.data.splits.groups import divide_by_group
 from rsforge.data.splits.items import Item, SharedPixels
 from rsforge.data.splits.leaks import Leak, find_leaks
 from rsforge.data.splits.split_file import SUBSETS, Split
-from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest
+from rsforge.data.splits.split_request import DuplicateGroups, SplitRequest, suggest_within
 from rsforge.errors import RsforgeError
 
 
@@ -104,8 +104,7 @@ def _suggest_shares(request: SplitRequest, empty: Sequence[str], items: Sequence
     """What fills the ``empty`` subsets: smaller groups, or other shares."""
     finer = ["lower --block-size", "where patches overlap throughout divide --by patch --allow-leak"]
     if request.by != "block":
-        is_placed = all(item.windows_by_plane for item in items)
-        finer = [f"divide by something finer, such as {'--by block' if is_placed else '--by patch --allow-leak'}"]
+        finer = [f"divide by something finer, such as {suggest_within(items)}"]
     if request.guard:
         finer.append("lower --guard")
     if "train" in empty:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rsforge.data.splits.items import Item
+from rsforge.data.splits.overlap import DisjointSet, find_shared_ground
 from rsforge.errors import RsforgeError
 from rsforge.wording import agree, count_noun
 
@@ -43,13 +44,14 @@ def require_known(items: Sequence[Item], request: SplitRequest, unknown: Sequenc
     """RSF-D011 when some items are ``unknown`` in what the split goes by, unless leaks are allowed."""
     if not unknown or request.allow_leak:
         return
+    within = suggest_within(items) if request.by == "scene" and lie_on_one_ground(items) else ""
     some = f"{len(unknown)} of {count_noun(len(items), 'item')} {agree(len(unknown), 'has', 'have')}"
     raise RsforgeError(
         "RSF-D011",
         f"{some} no known {what}: patches of one could be in different subsets",
         where=f"--by {request.by}",
         found=f"{unknown[0].name}{', ...' if len(unknown) > 1 else ''}",
-        fix=f"{suggest_way(items, what)}accept it with --allow-leak",
+        fix=suggest_way(items, what) + (f"divide {within}" if within else "accept it with --allow-leak"),
     )
 
 
@@ -61,6 +63,21 @@ def suggest_way(items: Sequence[Item], unknown: str) -> str:
     if "" not in regions and len(regions) > 1:
         return "divide --by region (folders count as regions), or "
     return ""
+
+
+def lie_on_one_ground(items: Sequence[Item]) -> bool:
+    """Whether the ground of items hangs together, so that dividing by scene parts none, whatever leaks are allowed."""
+    sets = DisjointSet()
+    for one, other in find_shared_ground(items):
+        sets.join(one.name, other.name)
+    return len(items) > 1 and len({sets.find_root(item.name) for item in items}) == 1
+
+
+def suggest_within(items: Sequence[Item]) -> str:
+    """The options that divide the items of one place: by block where their windows are known and differ."""
+    windows = {frozenset(item.windows_by_plane.items()) for item in items}
+    can_be_cut = all(windows) and len(windows) > 1
+    return "--by block" if can_be_cut else "--by patch --allow-leak"
 
 
 def region_of(item: Item) -> str:

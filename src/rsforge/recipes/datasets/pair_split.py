@@ -15,7 +15,7 @@ from rsforge.data.splits.assign import divide
 from rsforge.data.splits.duplicates import Digests, duplicate_groups
 from rsforge.data.splits.items import Item, SharedPixels, item_of_pair
 from rsforge.data.splits.split_file import LEAST_IMAGES, LEAST_SCENES, SUBSETS, Sides, Split, load_split
-from rsforge.data.splits.split_request import SplitRequest, suggest_way
+from rsforge.data.splits.split_request import SplitRequest, lie_on_one_ground, suggest_way, suggest_within
 from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
@@ -212,7 +212,8 @@ def warn_of_unknown(items: Sequence[Item], console: Console) -> None:
 def _suggest_remedy(code: str, items: Sequence[Item]) -> str:
     if code == "RSF-D011":
         by_region = "divide by folders with `rsforge data split --by region`, or "
-        remedy = f"{by_region if suggest_way(items, 'scene') else ''}accept it with --allow-leak"
+        within = f"divide within it by `rsforge data split {suggest_within(items)}`" if lie_on_one_ground(items) else ""
+        remedy = f"{by_region if suggest_way(items, 'scene') else ''}{within or 'accept it with --allow-leak'}"
     elif all(item.windows_by_plane for item in items):
         remedy = (
             "cut the scene into blocks by `rsforge data split --by block`, or where patches overlap throughout divide "
