@@ -45,8 +45,9 @@ def main() -> None:
     radiometry, why = find_radiometry(index)
     print("radiometry:", why)
     pair = next(pair for pair in index.pairs if pair.name in held_out)
-    sar, optical = open_pair(pair, radiometry)
+    sar, optical, gaps = open_pair(pair, radiometry)
     print(pair.name, "SAR", sar.shape, "optical", optical.shape, f"in [{optical.min():.2f}, {optical.max():.2f}]")
+    print("pixels without data:", dict(zip(("SAR", "optical"), gaps, strict=True)))
 
 
 if __name__ == "__main__":
