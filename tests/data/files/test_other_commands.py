@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rsforge.data.files.other_commands import suggest_command
+from rsforge.data.files.other_commands import advise_cutting, suggest_command
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,8 @@ from rsforge.data.files.other_commands import suggest_command
 def test_suffixes_name_the_command(names, command):
     said = suggest_command(Path("my set"), [Path("my set", name) for name in names])
     assert (f"`{command}`" in said) if command else said == ""
+
+
+def test_a_file_that_is_none_of_patches_is_cut_into_them(tmp_path):
+    command = f"rsforge data hsi-patches --input '{tmp_path}/a b.h5' --output-dir OUT"
+    assert f"`{command}`" in advise_cutting(tmp_path / "a b.h5")

@@ -44,6 +44,7 @@ def test_a_missing_key_is_named(tmp_path):
             del file[key]
         error = refusal(tmp_path)
         assert error.code == "RSF-D008" and f"it holds no {key}" in error.what and error.where == str(path)
+        assert f"rsforge data hsi-patches --input {path} " in error.fix
 
 
 SENSOR = {"sensor": "landsat8", "landsat_bands": ["blue", "green", "red"], "units": "radiance"}

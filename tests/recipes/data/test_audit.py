@@ -6,6 +6,7 @@ import json
 import os
 import re
 
+import h5py
 import numpy as np
 import pytest
 
@@ -253,3 +254,11 @@ def test_shared_pixels_are_named_and_leak_where_a_split_parts_them(tmp_path, cap
     assert rsforge(split, tmp_path) == 0
     assert rsforge(line, tmp_path) == 3
     assert "leak" in {kind for kind, _ in audit_faults(tmp_path)}
+
+
+def test_an_hdf5_cube_is_named_with_the_command_that_cuts_it(tmp_path, capsys):
+    with h5py.File(tmp_path / "scene.he5", "w") as file:
+        file["cube"] = np.ones((4, 5, 6), np.float32)
+    assert rsforge("data audit --data-dir {} --output-dir {}", tmp_path, tmp_path / "out") == 3
+    told = " ".join(capsys.readouterr().err.split())
+    assert "cannot be used as patches: it holds no aviris" in told and "rsforge data hsi-patches --input" in told

@@ -10,6 +10,12 @@ _CUBES = frozenset({".hdr", ".he5", ".nc", ".nc4", ".mat"})
 """Suffixes of cubes; those of plain HDF5 may be patches too."""
 
 
+def advise_cutting(cube: Path) -> str:
+    """The remedy where a file is no file of patches: it may be a cube."""
+    command = f"rsforge data hsi-patches --input {shlex.quote(str(cube))} --output-dir OUT"
+    return f"patches hold the arrays landsat and aviris: cut a cube into them by `{command}`"
+
+
 def suggest_command(folder: Path, files: Sequence[Path]) -> str:
     """What makes images or patches of the ``files`` below ``folder``, by their suffixes; empty where nothing does."""
     suffixes = {path.suffix.lower() for path in files}

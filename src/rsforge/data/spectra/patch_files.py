@@ -14,6 +14,7 @@ import numpy as np
 from rsforge.data.cube_headers.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64, Mask
+from rsforge.data.files.other_commands import advise_cutting
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.spectra.patch_metadata import (
     Spectrum,
@@ -123,7 +124,8 @@ def open_patch_file(path: Path, name: str, *, landsat_alone: bool = False) -> Pa
         error.fix = "cut the patches by `rsforge data hsi-patches --wavelengths FILE`"
         raise error from None
     except UnreadableError as reason:
-        raise RsforgeError("RSF-D008", f"{path.name} cannot be used: {reason}", where=str(path)) from None
+        what = f"{path.name} cannot be used as patches: {reason}"
+        raise RsforgeError("RSF-D008", what, where=str(path), fix=advise_cutting(path)) from None
 
 
 def stamp_of(path: Path) -> tuple[int, int]:

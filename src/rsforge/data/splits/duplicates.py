@@ -12,6 +12,7 @@ import numpy as np
 
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.files.digests import file_digest
+from rsforge.data.files.other_commands import advise_cutting
 from rsforge.data.io import rasters
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.threads import map_in_threads
@@ -56,7 +57,8 @@ def _digest_rows(path: Path, items: list[Item]) -> Iterator[tuple[Item, tuple[st
                 row = item.row or 0
                 yield item, (hashlib.sha256(values.read_rows(row, row + 1).tobytes()).hexdigest(),)
     except UnreadableError as reason:
-        raise RsforgeError("RSF-D008", f"{path.name} cannot be used: {reason}", where=str(path)) from None
+        what = f"{path.name} cannot be used as patches: {reason}"
+        raise RsforgeError("RSF-D008", what, where=str(path), fix=advise_cutting(path)) from None
 
 
 def data_digest(digests: Mapping[str, tuple[str, ...]]) -> str:
