@@ -1,10 +1,10 @@
 """Trains a map autoencoder on a folder of tiles, and measures it beside what costs nothing and beside diffusers' own.
 
 Usage: ``python -m tests.learning.map_autoencoder --data-dir TILES [--folder F] [--seed N] [--steps N]
-[--vgg-weights PATH] [OPTIONS OF VAE TRAIN]``. Prints PSNR, share of the chroma and, with weights, LPIPS of held-out
-tiles: of the trained autoencoder, of its linear start, of principal components and a thumbnail of as many numbers,
-and of ``diffusers.AutoencoderKL`` of the same shape after as many steps of a plain loop on the same batches. Exits with
-1 where the trained one is not the best in PSNR, or is behind diffusers' in LPIPS.
+[--vgg-weights PATH] [OPTIONS OF VAE TRAIN]``. Prints PSNR, share of the chroma and, with weights, LPIPS of tiles that
+chose nothing: of the trained autoencoder, of its linear start, of principal components and a thumbnail of as many
+numbers, and of ``diffusers.AutoencoderKL`` of the same shape after as many steps of a plain loop on the same batches.
+Exits with 1 where the trained one is not the best in PSNR, or is behind diffusers' in LPIPS.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ OPTIONS = (
     "--lr-warmup-steps 50 --ema --ema-decay 0.99 --no-perceptual --num-workers 0 --report-to none --overwrite --quiet "
     f"--image-size {SIZE} --save-every 1000 --sample-every 1000"
 )
+DIGITS = {"psnr_db": 2}
 Reconstruct = Callable[[Tensor], Tensor]
 
 
@@ -89,12 +90,12 @@ def measure(made: Tensor, true: Tensor, lpips: torch.nn.Module | None) -> dict[s
 
 
 def reconstruct_all(folder: Path, steps: int) -> tuple[dict[str, Tensor], Tensor]:
-    """Held-out images through every way of reconstruction, by name, and as they are."""
+    """Images that chose nothing, through every way of reconstruction, by name, and as they are."""
     best, cpu = folder / "best_model.pt", torch.device("cpu")
     network, restored = load_autoencoder(best, cpu)
     settings = VaeTrainSettings.model_validate(checkpoint.load_metadata(best, kind="vae")["settings"])
     data = load_images(settings.data, settings.run, SilentConsole())
-    true = stack_samples(data.held_out, range(len(data.held_out)))
+    true = stack_samples(data.test, range(len(data.test)))
     start = build(settings.autoencoder, SIZE)
     start_linear(start, data.plain, nats=0.0)  # type: ignore[arg-type]
     plain = train_plainly(settings, data, steps)
@@ -128,8 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     made, true = reconstruct_all(folder, parsed.steps)
     lpips = None if parsed.vgg_weights is None else build_lpips(parsed.vgg_weights)
     figures = {name: measure(images, true, lpips) for name, images in made.items()}
-    for name, own in figures.items():
-        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in own.items()))
+    print("| seed | figure |", " | ".join(figures), "|")
+    for figure in figures["trained"]:
+        cells = (f"{own[figure]:.{DIGITS.get(figure, 3)}f}" for own in figures.values())
+        print(f"| {parsed.seed} | {figure} |", " | ".join(cells), "|")
     (folder / "map_autoencoder.json").write_text(json.dumps(figures, indent=1))
     own, theirs = figures["trained"], figures["diffusers"]
     best = all(own["psnr_db"] >= other["psnr_db"] for other in figures.values())

@@ -1,11 +1,11 @@
 """Remakes the figures of README's "What it learns, measured", and prints them beside those that it states.
 
-Usage: ``python -m tests.learning.readme_figures [--only NAME ...] [--all] [--seeds N] [--folder PATH] [--minutes M]
+Usage: ``python -m tests.learning.readme_figures [--only NAME ...] [--all] [--seeds N] [--folder PATH]
 [--tiles FOLDER] [--pairs FOLDER] [--cubes FOLDER] [--vgg-weights FILE] [--dry-run | --update]``. The folders are of
 real data: tiles of RSSCN7, pairs as tests.learning.real_pairs takes them, cubes as tests.learning.real_spectra does.
-Two parts run at a time. Parts that the minutes do not suffice for are named, and run with --all or --only. What was
-made is kept in the folder; a line that ended is not run again. ``--dry-run`` only says the lines and whether they can
-be read; ``--update`` writes what README states to the file that a test compares with it.
+Two parts run at a time, the longest first. ``--all`` also remakes docs/measurements.md, which takes hours more. What
+was made is kept in the folder; a line that ended is not run again. ``--dry-run`` only says the lines and whether they
+can be read; ``--update`` writes what both texts state to the file that a test compares with them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from tests.learning.readme_parts import PARTS, Part, Rows, split_row
 
 ROOT = Path(__file__).resolve().parents[2]
 STATED = Path(__file__).with_suffix(".json")
-HEADING, WORKERS, MINUTES = "## What it learns, measured", 2, 60.0
+LONGER = ROOT / "docs" / "measurements.md"
+HEADING, WORKERS, MINUTES = "## What it learns, measured", 2, 60
+"""The section, how many parts run at a time, and how long all of it may take."""
 BELOW_AIM = 1
 """The exit status of a script whose figures miss its aim: they are figures all the same."""
 
@@ -54,35 +56,37 @@ def list_tables(section: str) -> list[tuple[str, Rows]]:
     return found
 
 
-def read_stated(readme: str) -> dict[str, Any]:
-    """What README states of each part: its tables by their first line, and the sentences that are named there."""
-    tables, words = list_tables(read_section(readme)), " ".join(readme.split())
+def read_texts() -> dict[bool, str]:
+    """The section of README, and the longer measurements."""
+    return {False: read_section((ROOT / "README.md").read_text("utf-8")), True: LONGER.read_text("utf-8")}
+
+
+def read_stated(texts: Mapping[bool, str]) -> dict[str, Any]:
+    """What is stated of each part: its tables by their first line, and the sentences that are named there."""
     stated = {}
     for part in PARTS:
+        tables, words = list_tables(texts[part.longer]), " ".join(texts[part.longer].split())
         own = {first: rows for first, rows in tables if part.headings and first.startswith(part.headings)}
         stated[part.name] = {"tables": own, "texts": [text for text in part.texts if text in words]}
     return stated
 
 
-def choose_parts(parts: Sequence[Part], minutes: float, counts: Mapping[str, int]) -> tuple[list[Part], list[Part]]:
-    """Those that two workers finish within the minutes, taken in their order, and the others.
-
-    ``counts`` are the seeds of each; its minutes grow with them.
-    """
-    chosen, others, ends = [], [], [0.0] * WORKERS
-    for part in parts:
+def expect_minutes(parts: Sequence[Part]) -> float:
+    """How long two workers take that each take the next of the parts, the longest first."""
+    ends = [0.0] * WORKERS
+    for part in sort_parts(parts):
         first = min(range(WORKERS), key=ends.__getitem__)
-        end = ends[first] + part.minutes * counts[part.name] / len(part.seeds)
-        if end <= minutes:
-            ends[first] = end
-            chosen.append(part)
-        else:
-            others.append(part)
-    return chosen, others
+        ends[first] += part.minutes
+    return max(ends)
+
+
+def sort_parts(parts: Iterable[Part]) -> list[Part]:
+    """The longest first, so that no worker waits long for the other in the end."""
+    return sorted(parts, key=lambda part: -part.minutes)
 
 
 def choose_seeds(part: Part, count: int | None) -> list[int]:
-    """The seeds that README states, the first ``count`` of them, or more that follow them."""
+    """The seeds that are stated, the first ``count`` of them, or more that follow them."""
     if count is None:
         return list(part.seeds)
     return [*part.seeds, *range(part.seeds[-1] + 1, part.seeds[-1] + 1 + count)][:count]
@@ -171,13 +175,13 @@ def was_read(argv: Sequence[str]) -> bool:
 
 
 def print_part(part: Part, stated: Mapping[str, Any], made: Rows, outcome: Mapping[str, Any]) -> None:
-    """What README states and what was made now, below each other."""
+    """What is stated and what was made now, below each other."""
     print(f"\n== {part.name}")
     for heading, rows in stated["tables"].items():
-        print("README", heading)
+        print("stated", heading)
         print(*("       | " + " | ".join(row) + " |" for row in rows), sep="\n")
     for text in stated["texts"]:
-        print("README", text)
+        print("stated", text)
     for row in made:
         print("now    | " + " | ".join(row) + " |")
     print(f"{outcome['minutes']:.1f} minutes" + (f"; {outcome['failed']}" if outcome["failed"] else ""), flush=True)
@@ -191,7 +195,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--folder", type=Path, default=Path(".nox/figures"))
-    parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--tiles", type=Path)
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--cubes", type=Path)
@@ -205,20 +208,17 @@ def plan(own: argparse.Namespace) -> tuple[list[Part], list[str]]:
     """The parts to run, and a sentence for each of the others."""
     wanted = [part for part in PARTS if part.name in own.only or not own.only]
     reasons = [f"{part.name} is not remade: {part.reason}" for part in wanted if not part.lines]
-    possible = []
+    chosen = []
     for part in (part for part in wanted if part.lines):
         missing = [need for need in part.needs if getattr(own, need) is None and not own.dry_run]
         if missing:
             options = " and ".join("--vgg-weights" if need == "vgg" else f"--{need}" for need in missing)
             reasons.append(f"{part.name} is left out: it needs {options}")
+        elif part.longer and not (own.all or own.only or own.dry_run):
+            reasons.append(f"{part.name} is left out: it is of docs/measurements.md; --all runs it")
         else:
-            possible.append(part)
-    if own.all or own.only or own.dry_run:
-        return possible, reasons
-    counts = {part.name: len(choose_seeds(part, own.seeds)) for part in possible}
-    chosen, others = choose_parts(possible, own.minutes, counts)
-    reasons += [f"{part.name} is left out: {own.minutes:g} minutes do not suffice; --all runs it" for part in others]
-    return chosen, reasons
+            chosen.append(part)
+    return sort_parts(chosen), reasons
 
 
 def give_places(part: Part, own: argparse.Namespace) -> dict[str, str]:
@@ -243,7 +243,7 @@ def check_lines(parts: Iterable[Part], own: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     own = make_parser().parse_args(argv)
     if own.update:
-        STATED.write_text(json.dumps(read_stated((ROOT / "README.md").read_text("utf-8")), indent=1) + "\n", "utf-8")
+        STATED.write_text(json.dumps(read_stated(read_texts()), indent=1) + "\n", "utf-8")
         return 0
     chosen, reasons = plan(own)
     print(*reasons, sep="\n")

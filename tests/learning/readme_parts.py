@@ -1,4 +1,4 @@
-"""The parts of README's "What it learns, measured": what remakes each of them, and where its figures lie then."""
+"""The parts of README's "What it learns, measured" and of docs/measurements.md: what remakes each of them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the section, remade by ``lines``, one after the other.
+    """A part of a text, remade by ``lines``, one after the other.
 
     Lines begin with ``rsforge`` or the name of a script of this folder. In them ``{folder}`` is where the part writes;
     ``{tiles}``, ``{pairs}``, ``{cubes}`` and ``{vgg}``, of which it ``needs`` some, are what the user names;
     ``{seeds}`` are the seeds and ``{count}`` is their number; a line with ``{seed}`` is for each of them. ``minutes``
-    of one core are for ``seeds``: those that README states (tiny, sar-to-optical, real-pairs), else an estimate.
-    ``headings`` begin the first lines of its tables in README, ``texts`` are what README says outside of tables.
-    ``read`` finds the new figures in the folder. A part without lines is not remade, for a ``reason``.
+    of one core are for ``seeds``. ``headings`` begin the first lines of its tables, ``texts`` are what is said outside
+    of tables. ``read`` finds the new figures in the folder. Parts of docs/measurements.md are ``longer``. A part
+    without lines is not remade, for a ``reason``.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Part:
     texts: tuple[str, ...] = ()
     read: Callable[[Path], Rows] | None = None
     reason: str = ""
+    longer: bool = False
 
     def commands(self, given: Mapping[str, str], seeds: Sequence[int]) -> list[list[str]]:
         """The lines as words, those of all seeds."""
@@ -46,14 +47,18 @@ class Part:
         return found
 
 
-def read_tiny(folder: Path) -> Rows:
-    """What the last lines of both trainings say of each seed: the model's figure, and those of its baselines."""
-    rows = []
-    for place, figure in (("vae", "mse"), ("denoiser", "loss")):
-        for path in sorted(folder.glob(f"{place}-*/judged.json")):
-            told = json.loads(path.read_text())["judged"][figure]
-            rows += [[f"{path.parent.name} {name}", spell(value)] for name, value in told.items()]
-    return rows
+def read_judged(**figures: str) -> Callable[[Path], Rows]:
+    """What reads a figure of the last lines of trainings in folders PLACE-SEED, of the model and its baselines."""
+
+    def read(folder: Path) -> Rows:
+        rows = []
+        for place, figure in figures.items():
+            for path in sorted(folder.glob(f"{place}-*/judged.json")):
+                told = json.loads(path.read_text())["judged"][figure]
+                rows += [[f"{path.parent.name} {name}", spell(value)] for name, value in told.items()]
+        return rows
+
+    return read
 
 
 def read_pairs(folder: Path) -> Rows:
@@ -116,7 +121,27 @@ MAP_DENOISER = (
     "--config diffusion-tiny --image-size 64 --channels 32,64 --layers-per-block 1 --head-width 16 --timesteps 1000 "
     "--epochs 40 --lr 1e-3 --batch-size 16"
 )
+MAP_TRAINING = (
+    f"rsforge vae train --latent map {MAP} --latent-channels 4 --data-dir {{tiles}} --batch-size 4 "
+    f"--max-train-steps 494 --lr 1e-3 --no-perceptual --num-workers 0 --output-dir {{folder}}/vae-{{seed}} "
+    f"--seed {{seed}} {QUIET}",
+    f"rsforge diffusion train {MAP_DENOISER} --data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
+    f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
+)
+SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}"
 PARTS = (
+    Part(
+        "text-encoder",
+        2,
+        (
+            "rsforge data synth --kind pairs-csv --count 960 --size 32 --output-dir {folder}/drawn --quiet --overwrite",
+            "rsforge clip train --config clip-tiny --dataset-path {folder}/drawn --save-dir {folder}/clip-{seed} "
+            f"--seed {{seed}} {QUIET}",
+        ),
+        (42, 0, 1),
+        headings=("| seed | place of its own prompt |",),
+        read=read_judged(clip="prompt_rank"),
+    ),
     Part(
         "tiny",
         1.2,
@@ -131,11 +156,60 @@ PARTS = (
         ("tiles",),
         ("| seed | autoencoder, squared error | linear channel of as many nats |",),
         (),
-        read_tiny,
+        read_judged(vae="mse", denoiser="loss"),
+    ),
+    Part(
+        "map-autoencoder",
+        20,
+        ("map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
+        (1, 2, 3),
+        ("tiles", "vgg"),
+        ("| seed | figure | trained | start |",),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
+        "map-denoiser",
+        9,
+        (
+            *MAP_TRAINING,
+            *(
+                f"rsforge diffusion train {MAP_DENOISER} --prediction {kind} --schedule {schedule} "
+                f"--data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
+                f"--output-dir {{folder}}/{kind}-{{seed}} --seed {{seed}} {QUIET}"
+                for kind, schedule in (("eps", "linear"), ("flow", "flow"))
+            ),
+            f"{SAMPLES} --beside {{folder}}/eps-{{seed}}/best_model.pt {{folder}}/flow-{{seed}}/best_model.pt",
+        ),
+        (1,),
+        ("tiles", "vgg"),
+        ("| v-loss, map latents |", "| kernel distance |"),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
+        "map-denoiser-seeds",
+        10,
+        (*MAP_TRAINING, SAMPLES),
+        (2, 3),
+        ("tiles", "vgg"),
+        ("| v-loss, map latents, other seeds |", "| kernel distance, other seeds |"),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
+        "text-to-image",
+        20,
+        ("text_to_image --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
+        (42, 0, 1),
+        ("vgg",),
+        ("| seed | drawn, % nearer to its own kind |",),
+        (),
+        read_lines("said.txt"),
     ),
     Part(
         "synthetic-pairs",
-        4,
+        12,
         (
             f"rsforge cyclegan train --config cyclegan-tiny --data-dir synthetic --test-fraction 0 "
             f"--output-dir {{folder}}/gan-{{seed}} --seed {{seed}} {QUIET}",
@@ -144,11 +218,21 @@ PARTS = (
             "rsforge cyclegan evaluate --checkpoint {folder}/gan-{seed}/latest_model.pt --data-dir {folder}/world "
             "--output-dir {folder}/evaluation-{seed} --quiet --overwrite",
         ),
-        (42,),
+        (42, 0, 1),
         (),
-        ("| | model | gain over the linear model | linear model |",),
+        ("| seed | figure | model | gain over the linear model |",),
         (),
         read_pairs,
+    ),
+    Part(
+        "real-pairs",
+        28,
+        ("real_pairs {pairs} --folder {folder} --seeds {count}",),
+        (0, 1, 2),
+        ("pairs",),
+        ("| real, 32 pixels | seed |",),
+        (),
+        read_lines("table.md"),
     ),
     Part(
         "real-spectra",
@@ -177,49 +261,7 @@ PARTS = (
         ("| on 304 held-out pairs |",),
         (),
         read_json("figures.json"),
-    ),
-    Part(
-        "real-pairs",
-        40,
-        ("real_pairs {pairs} --folder {folder} --seeds {count}",),
-        (0, 1, 2),
-        ("pairs",),
-        ("| real, 32 pixels | seed |",),
-        (),
-        read_lines("table.md"),
-    ),
-    Part(
-        "sar-levels",
-        20,
-        ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
-        (0, 1, 2),
-        ("pairs",),
-        ("| pairs | seed | linear_sar | `--sar-level keep` |",),
-        (),
-        read_lines("table.md"),
-    ),
-    Part(
-        "samson",
-        12,
-        ("real_spectra --cubes {cubes} --cube samson --folder {folder} --seeds {seeds}",),
-        (0, 1, 2),
-        ("cubes",),
-        ("| seed | stage 1 | stage 2 | both |",),
-        (),
-        read_lines("said.txt"),
-    ),
-    Part(
-        "text-to-image",
-        15,
-        ("text_to_image --folder {folder} --vgg-weights {vgg}",),
-        (1,),
-        ("vgg",),
-        (),
-        (
-            "are nearer to true ones of their caption than to others in 82 %",
-            "96 %, the same through their autoencoder in 92 %",
-        ),
-        read_json("text_to_image.json"),
+        longer=True,
     ),
     Part(
         "few-steps",
@@ -230,47 +272,35 @@ PARTS = (
         (),
         ("mean absolute error 0.252 and 0.143, LPIPS 0.587 and 0.509", "it is farther still (0.365, 0.659)"),
         read_json("few_steps.json"),
+        longer=True,
     ),
     Part(
-        "map-autoencoder",
+        "sar-levels",
         20,
-        ("map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
-        (1, 2, 3),
-        ("tiles", "vgg"),
-        read=lambda folder: [
-            [path.parent.name, *row]
-            for path in sorted(folder.glob("*/map_autoencoder.json"))
-            for row in list_numbers(json.loads(path.read_text()))
-        ],
+        ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
+        (0, 1, 2),
+        ("pairs",),
+        ("| pairs | seed | linear_sar | `--sar-level keep` |",),
+        (),
+        read_lines("table.md"),
+        longer=True,
     ),
     Part(
-        "map-denoiser",
-        26,
-        (
-            f"rsforge vae train --latent map {MAP} --latent-channels 4 --data-dir {{tiles}} --batch-size 4 "
-            f"--max-train-steps 494 --lr 1e-3 --no-perceptual --num-workers 0 --output-dir {{folder}}/vae-{{seed}} "
-            f"--seed {{seed}} {QUIET}",
-            f"rsforge diffusion train {MAP_DENOISER} --data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
-            f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
-            *(
-                f"rsforge diffusion train {MAP_DENOISER} --prediction {kind} --schedule {schedule} "
-                f"--data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
-                f"--output-dir {{folder}}/{kind}-{{seed}} --seed {{seed}} {QUIET}"
-                for kind, schedule in (("eps", "linear"), ("flow", "flow"))
-            ),
-            "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --beside {folder}/eps-{seed}/best_model.pt "
-            "{folder}/flow-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}",
-        ),
-        (1, 2, 3),
-        ("tiles", "vgg"),
-        ("| v-loss, map latents |", "| v-loss, map latents, other seeds |", "| kernel distance |"),
+        "samson",
+        12,
+        ("real_spectra --cubes {cubes} --cube samson --folder {folder} --seeds {seeds}",),
+        (0, 1, 2),
+        ("cubes",),
+        ("| seed | stage 1 | stage 2 | both |",),
         (),
         read_lines("said.txt"),
+        longer=True,
     ),
     Part(
         "trials",
         0,
         headings=("| stage 1, small network |",),
-        reason="trials by hand, which README says that no script remakes",
+        reason="trials by hand, which the text says that no script remakes",
+        longer=True,
     ),
 )

@@ -11,33 +11,32 @@ import pytest
 
 from tests.learning import readme_figures
 from tests.learning.readme_figures import (
+    MINUTES,
     PARTS,
-    ROOT,
     STATED,
     check_line,
-    choose_parts,
     choose_seeds,
+    expect_minutes,
     has_failed,
     list_tables,
     main,
-    read_section,
     read_stated,
+    read_texts,
     run_part,
+    sort_parts,
 )
-from tests.learning.readme_parts import Part, list_numbers, read_json, read_lines, read_pairs, read_tiny
-
-README = (ROOT / "README.md").read_text("utf-8")
+from tests.learning.readme_parts import Part, list_numbers, read_json, read_judged, read_lines, read_pairs
 
 
 def test_the_file_holds_what_readme_states():
     fix = "python -m tests.learning.readme_figures --update"
-    assert json.loads(STATED.read_text("utf-8")) == read_stated(README), fix
+    assert json.loads(STATED.read_text("utf-8")) == read_stated(read_texts()), fix
 
 
 def test_the_commands_of_the_section_are_those_that_are_run():
     """All but where things lie: a line has the command and every option, with its value."""
-    places = {"--data-dir", "--output-dir", "--vae", "--checkpoint"}
-    lines = re.findall(r"^rsforge .*", read_section(README), re.MULTILINE)
+    places = {"--data-dir", "--dataset-path", "--output-dir", "--save-dir", "--vae", "--checkpoint"}
+    lines = re.findall(r"^rsforge .*", read_texts()[False], re.MULTILINE)
     assert len(lines) >= 5
     run = [set(line.split()) for part in PARTS for line in part.lines]
     for line in lines:
@@ -47,9 +46,12 @@ def test_the_commands_of_the_section_are_those_that_are_run():
 
 
 def test_every_table_of_the_section_belongs_to_one_part():
-    for first, _ in list_tables(read_section(README)):
-        assert sum(bool(part.headings) and first.startswith(part.headings) for part in PARTS) == 1, first
-    stated = read_stated(README)
+    texts = read_texts()
+    for longer, text in texts.items():
+        own = [part for part in PARTS if part.longer == longer and part.headings]
+        for first, _ in list_tables(text):
+            assert sum(first.startswith(part.headings) for part in own) == 1, first
+    stated = read_stated(texts)
     for part in PARTS:
         assert len(stated[part.name]["tables"]) == len(part.headings), part.name
         assert stated[part.name]["texts"] == list(part.texts), part.name
@@ -70,13 +72,13 @@ def test_lines_that_cannot_be_read_are_told(line):
     assert check_line(line.split())
 
 
-def test_parts_are_taken_as_long_as_two_workers_end_in_time():
-    parts = [Part(str(minutes), minutes) for minutes in (30, 40, 25, 50, 15)]
-    counts = {part.name: 3 for part in parts}
-    chosen, others = choose_parts(parts, 60, counts)
-    assert [part.minutes for part in chosen] == [30, 40, 25, 15] and [part.minutes for part in others] == [50]
-    chosen, _ = choose_parts(parts, 60, {part.name: 6 for part in parts})
-    assert [part.minutes for part in chosen] == [30, 25]
+def test_two_workers_take_the_longest_parts_first():
+    parts = [Part(str(minutes), minutes) for minutes in (10, 40, 30, 25)]
+    assert [part.minutes for part in sort_parts(parts)] == [40, 30, 25, 10] and expect_minutes(parts) == 55
+
+
+def test_the_section_is_remade_within_an_hour():
+    assert expect_minutes([part for part in PARTS if not part.longer]) <= MINUTES
 
 
 def test_more_seeds_follow_those_of_readme():
@@ -87,11 +89,11 @@ def test_more_seeds_follow_those_of_readme():
 
 def test_what_cannot_run_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(readme_figures, "run_part", lambda *given: {"failed": "", "minutes": 1.0})
-    assert main(["--folder", str(tmp_path), "--minutes", "10", "--cubes", "x"]) == 0
+    assert main(["--folder", str(tmp_path), "--cubes", "x"]) == 0
     said = capsys.readouterr().out
     assert "tiny is left out: it needs --tiles" in said and "real-pairs is left out: it needs --pairs" in said
-    assert "sar-to-optical is left out: 10 minutes do not suffice; --all runs it" in said
-    assert "trials is not remade" in said and "== synthetic-pairs" in said and "| 0.143 [0.137, 0.151] |" in said
+    assert "sar-to-optical is left out: it is of docs/measurements.md; --all runs it" in said
+    assert "trials is not remade" in said and "== synthetic-pairs" in said and "\nstated | seed | figure" in said
 
 
 def test_a_line_that_ended_is_not_run_again(tmp_path, monkeypatch):
@@ -117,7 +119,7 @@ def test_figures_that_miss_an_aim_are_no_failure_and_broken_scripts_are():
 
 def test_new_figures_are_read_where_they_lie(tmp_path):
     write(tmp_path / "vae-42/judged.json", {"judged": {"side": "val", "mse": {"model": 0.1, "linear_channel": 0.2}}})
-    assert read_tiny(tmp_path) == [["vae-42 model", "0.1"], ["vae-42 linear_channel", "0.2"]]
+    assert read_judged(vae="mse", gone="l1")(tmp_path) == [["vae-42 model", "0.1"], ["vae-42 linear_channel", "0.2"]]
     figures = {
         "l1": {"mean": 0.148, "low": 0.141, "high": 0.155},
         "psnr_db": {"mean": 20.81, "low": None},
