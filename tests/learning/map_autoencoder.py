@@ -97,7 +97,7 @@ def reconstruct_all(folder: Path, steps: int) -> tuple[dict[str, Tensor], Tensor
     data = load_images(settings.data, settings.run, SilentConsole())
     true = stack_samples(data.test, range(len(data.test)))
     start = build(settings.autoencoder, SIZE)
-    start_linear(start, data.plain, nats=0.0)  # type: ignore[arg-type]
+    start_linear(start, data.plain, nats=0.0, chroma_weight=settings.autoencoder.chroma_weight)
     plain = train_plainly(settings, data, steps)
     baselines, _ = component_baselines(restored.state[KEY], TARGET, SIZE, cpu)
     baselines.append(thumbnail_baseline(TARGET, network.latent_shape(SIZE)))

@@ -223,10 +223,11 @@ PARTS = (
         ("| seed | figure | model | gain over the linear model |",),
         (),
         read_pairs,
+        longer=True,
     ),
     Part(
         "real-pairs",
-        28,
+        42,
         ("real_pairs {pairs} --folder {folder} --seeds {count}",),
         (0, 1, 2),
         ("pairs",),
@@ -275,6 +276,20 @@ PARTS = (
         longer=True,
     ),
     Part(
+        "map-colours",
+        20,
+        (
+            "map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg} "
+            "--chroma-weight 16",
+        ),
+        (1, 2, 3),
+        ("tiles", "vgg"),
+        ("| seed | figure | trained | start |",),
+        (),
+        read_lines("said.txt"),
+        longer=True,
+    ),
+    Part(
         "sar-levels",
         20,
         ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
@@ -299,7 +314,7 @@ PARTS = (
     Part(
         "trials",
         0,
-        headings=("| stage 1, small network |",),
+        headings=("| stage 1, small network |", "| what was trained |"),
         reason="trials by hand, which the text says that no script remakes",
         longer=True,
     ),

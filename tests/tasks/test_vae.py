@@ -49,6 +49,22 @@ def test_the_loss_is_the_documented_sum():
     assert turn.loss.item() == pytest.approx(r["recon"] + 0.5 * r["kl"], rel=1e-5)
 
 
+def test_errors_of_colour_count_in_what_is_trained_alone():
+    """By the definition: of the error the mean of the channels once, and what they deviate from it five times."""
+    x, job = batch(), task(kl_weight=0.0, chroma_weight=5.0)
+    torch.manual_seed(1)
+    report = next(job.step({"images": x}, StepContext())).report
+    torch.manual_seed(1)
+    error = job.autoencoder.decode(sample_latent(*job.autoencoder.encode(x))) - x
+    grey = error.mean(1, keepdim=True)
+    expected = 3 * grey.square().sum() + 5 * (error - grey).square().sum()
+    assert report["recon"].item() == pytest.approx(expected.item() / x.numel(), rel=1e-5)
+    assert report["mse"].item() == pytest.approx(error.square().mean().item(), rel=1e-5)
+    torch.manual_seed(1)
+    figures = job.evaluate({"images": x})
+    assert figures["mse"].mean().item() == pytest.approx(report["mse"].item(), rel=1e-5)
+
+
 def test_the_kl_may_be_weighed_by_the_numbers_of_an_image_over_which_the_reconstruction_is_a_mean():
     turn = next(task(kl_weight=2.0, kl_per_pixel=True).step({"images": batch()}, StepContext(epoch=0)))
     r = {k: v.item() for k, v in turn.report.items()}

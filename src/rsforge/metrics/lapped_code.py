@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rsforge.metrics.chroma import stretch_chroma, stretch_code
 from rsforge.metrics.pca import fit_patch_pca
 
 _ITERATIONS = 140
@@ -13,8 +14,10 @@ _SCALE = 100.0
 """On the squared error, so that the optimizer's bounds on changes, meant for numbers near 1, do not end it early."""
 
 
-def fit_lapped_code(images: Tensor, patch: int, channels: int) -> dict[str, Tensor]:
+def fit_lapped_code(images: Tensor, patch: int, channels: int, chroma_weight: float = 1.0) -> dict[str, Tensor]:
     """Two convolutions of 3 x 3 patches that lose least of images, uint8 ``(N, C, H, W)``, through ``channels`` maps.
+
+    Errors of chroma count ``chroma_weight`` times.
 
     ``mean`` ``(C * patch**2,)`` is that of each colour, in the order of ``torch.pixel_unshuffle``; ``encoder``
     ``(k, C * patch**2, 3, 3)`` makes codes of patches less the mean, uncorrelated and of deviation 1, and ``decoder``
@@ -22,17 +25,19 @@ def fit_lapped_code(images: Tensor, patch: int, channels: int) -> dict[str, Tens
     patches vary in fewer directions. Least squares by L-BFGS from the principal components of single patches, and then
     the least change that makes images of one colour again, without a grid of patches, where k is at least C.
     """
+    images = stretch_chroma(images.float(), chroma_weight)
     start = fit_patch_pca(images, patch, channels)
     mean = start["mean"].view(-1, patch**2).mean(1).repeat_interleave(patch**2)
     components = start["components"]
-    patches = F.pixel_unshuffle(images.float() / 127.5 - 1, patch) - mean.view(-1, 1, 1)
+    patches = F.pixel_unshuffle(images / 127.5 - 1, patch) - mean.view(-1, 1, 1)
     encoder = F.pad(components[:, :, None, None], (1, 1, 1, 1))
     decoder = F.pad(components.T[:, :, None, None], (1, 1, 1, 1))
     if len(components):
         encoder, decoder = _descend(patches, *_whiten(patches, encoder, decoder))
         encoder, decoder = _whiten(patches, encoder, decoder)
         decoder = _even_out(encoder, decoder, patch)
-    return {"mean": mean, "encoder": encoder, "decoder": decoder}
+    code = {"mean": mean, "encoder": encoder, "decoder": decoder}
+    return code if chroma_weight == 1 else stretch_code(code, patch, chroma_weight)
 
 
 def _descend(patches: Tensor, encoder: Tensor, decoder: Tensor) -> tuple[Tensor, Tensor]:

@@ -95,6 +95,13 @@ class AutoencoderSettings(Section):
     perceptual: PerceptualChoice = Field("auto", description=DESCRIPTION, json_schema_extra=PERCEPTUAL)
     perceptual_weight: Weight = Field(0.03, description="Weight of the perceptual term.")
     vgg_weights: Path | None = Field(None, description=VGG_WEIGHTS)
+    chroma_weight: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="How many times squared errors of colour count as those of brightness, in the loss and in the "
+        "linear path of a map: more keeps colours that would be pale.",
+    )
 
     @model_validator(mode="before")
     @classmethod

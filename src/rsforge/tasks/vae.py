@@ -20,6 +20,7 @@ from rsforge.losses.elbo import (
 )
 from rsforge.losses.gaps import find_gaps
 from rsforge.losses.perceptual import no_perceptual
+from rsforge.metrics.chroma import stretch_chroma
 from rsforge.models.interfaces import Autoencoder
 
 Batch = Mapping[str, Tensor]
@@ -32,7 +33,8 @@ class VaeTask:
     A batch holds ``images`` ``(B, C, H, W)`` in [-1, 1] and, where some pixels hold no data, ``valid``
     ``(B, 1, H, W)``: those count as restored without error. ``perceptual(x, y)`` is a scalar. ``kl_target`` nats (0 is
     off) are kept by a capacity penalty or as free bits, with a weight that rises over ``kl_warmup`` epochs. With
-    ``kl_per_pixel`` that weight is divided by the numbers of an image, over which the reconstruction is a mean.
+    ``kl_per_pixel`` that weight is divided by the numbers of an image, over which the reconstruction is a mean. In
+    what is trained, though not in the figures, squared errors of chroma count ``chroma_weight`` times.
     """
 
     def __init__(
@@ -46,11 +48,12 @@ class VaeTask:
         kl_per_pixel: bool = False,
         perceptual: Callable[[Tensor, Tensor], Tensor] = no_perceptual,
         perceptual_weight: float = 0.0,
+        chroma_weight: float = 1.0,
     ) -> None:
         self.autoencoder, self.perceptual, self.perceptual_weight = autoencoder, perceptual, perceptual_weight
         self.kl_weight, self.kl_warmup = kl_weight, kl_warmup
         self.kl_target, self.kl_mode = kl_target, kl_mode
-        self.kl_per_pixel = kl_per_pixel
+        self.kl_per_pixel, self.chroma_weight = kl_per_pixel, chroma_weight
 
     def modules(self) -> Mapping[str, nn.Module]:
         return {"autoencoder": self.autoencoder}
@@ -62,9 +65,10 @@ class VaeTask:
         images = batch["images"]
         mu, logvar = self.autoencoder.encode(images)
         restored = find_gaps(batch).fill(self.autoencoder.decode(sample_latent(mu, logvar)).float(), images)
-        mse = (restored - images).square().mean()
+        error = restored - images
+        mse = error.square().mean()
         distance = self.perceptual(restored, images)
-        recon = mse + self.perceptual_weight * distance
+        recon = stretch_chroma(error, self.chroma_weight).square().mean() + self.perceptual_weight * distance
         kl = kl_to_standard_normal(mu, logvar)
         beta = beta_at(context.epoch, self.kl_weight, self.kl_warmup) / (images[0].numel() if self.kl_per_pixel else 1)
         report = {"recon": recon, "mse": mse, "kl": kl.mean(), "perceptual": distance}

@@ -11,15 +11,17 @@ import torch.nn.functional as F
 from rsforge.data.synthetic.tile_dataset import SyntheticTiles
 from rsforge.engine.distributed import SingleProcess
 from rsforge.errors import RsforgeError
+from rsforge.metrics.image import chroma_share
 from rsforge.metrics.linear_channel import fit_channel
 from rsforge.metrics.pca import fit_patch_pca, fit_pca, reconstruct_patches
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.training.job import Compute
 from rsforge.recipes.vae.linear_start import turn_all_ways
-from rsforge.recipes.vae.train import build_network, start_network
+from rsforge.recipes.vae.train import build_network, spec, start_network
 from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
+from rsforge.tasks.vae import VaeTask
 
 TILES = SyntheticTiles(96, image_size=16, seed=0)
 NEW = SyntheticTiles(8, image_size=16, seed=9)
@@ -102,3 +104,14 @@ def test_a_vector_begins_as_the_linear_code_of_images_in_all_orientations():
     torch.testing.assert_close(network(x), channel.expect(x), atol=2e-3, rtol=0)
     with pytest.raises(ValueError, match="--linear-path needs --kl-target"):
         AutoencoderSettings(**{**options, "kl_target": 0.0})
+
+
+@torch.no_grad()
+def test_the_weight_of_colour_reaches_the_code_and_the_task():
+    options = settings().autoencoder.model_copy(update={"chroma_weight": 16.0, "perceptual": "no"})
+    made = settings().model_copy(update={"autoencoder": options})
+    network = build_network(made, DATA, COMPUTE)
+    found = spec(made, DATA, network, COMPUTE, SilentConsole())
+    assert isinstance(found.task, VaeTask) and found.task.chroma_weight == 16
+    x, plain = stack(NEW), started()
+    assert chroma_share(network(x), x).mean() > chroma_share(plain(x), x).mean() + 0.01

@@ -27,12 +27,12 @@ _MOST_WHOLE = 512
 """Images whose components are found, each in all orientations."""
 
 
-def start_linear(network: Autoencoder, samples: IndexedDataset, *, nats: float) -> None:
+def start_linear(network: Autoencoder, samples: IndexedDataset, *, nats: float, chroma_weight: float = 1.0) -> None:
     """Fit the linear path of ``network``, or its layers where it has none, to training ``samples``.
 
     Images are taken as they are, of many some that are spread evenly.
-    Patches for a map; for a vector whole images at ``nats`` each, seen from above and thus in all eight orientations.
-    The same samples give the same weights. ``TypeError`` for another network.
+    Patches for a map, whose errors of chroma count ``chroma_weight`` times on a linear path; for a vector whole images
+    at ``nats`` each, seen from above and thus in all eight orientations. The same samples give the same weights. ``TypeError`` for another network.
     """
     match network:
         case AutoencoderKL(linear_path=None):
@@ -42,7 +42,8 @@ def start_linear(network: Autoencoder, samples: IndexedDataset, *, nats: float) 
         case AutoencoderKL():
             count = max(1, _MOST_NUMBERS // samples[0, 0].numel())
             images = _take_evenly(samples, count)
-            network.start_from_code(**fit_lapped_code(images, network.factor, network.latent_channels))
+            code = fit_lapped_code(images, network.factor, network.latent_channels, chroma_weight)
+            network.start_from_code(**code)
         case VectorVae():
             count = max(2, min(_MOST_WHOLE, _MOST_NUMBERS // samples[0, 0].numel()))
             fitted = fit_pca(turn_all_ways(_take_evenly(samples, count)), network.latent_dim)

@@ -78,7 +78,7 @@ def start_network(settings: VaeTrainSettings, data: ImageSets, network: Autoenco
     """Fit a network to the training images as a linear code, unless a checkpoint has what it became since."""
     options = settings.autoencoder
     if (options.linear_path or options.linear_start) and settings.run.resume is None and not console.dry_run:
-        start_linear(network, data.plain, nats=options.kl_target)
+        start_linear(network, data.plain, nats=options.kl_target, chroma_weight=options.chroma_weight)
         console.say("start      a linear code, fitted to the training images; the network learns the rest")
 
 
@@ -177,6 +177,7 @@ def spec(
         kl_per_pixel=options.kl_per_pixel,
         perceptual=distance,
         perceptual_weight=options.perceptual_weight,
+        chroma_weight=options.chroma_weight,
     )
     statistics = LatentStatistics(network.to(compute.device), data.plain, compute.device)
     shown = data.held_out if len(data.held_out) else data.plain
