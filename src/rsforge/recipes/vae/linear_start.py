@@ -32,7 +32,8 @@ def start_linear(network: Autoencoder, samples: IndexedDataset, *, nats: float, 
 
     Images are taken as they are, of many some that are spread evenly.
     Patches for a map, whose errors of chroma count ``chroma_weight`` times on a linear path; for a vector whole images
-    at ``nats`` each, seen from above and thus in all eight orientations. The same samples give the same weights. ``TypeError`` for another network.
+    at ``nats`` each, seen from above and thus in all eight orientations. The same samples give the same weights.
+    ``TypeError`` for another network.
     """
     match network:
         case AutoencoderKL(linear_path=None):
