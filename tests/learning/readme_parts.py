@@ -160,7 +160,7 @@ PARTS = (
     ),
     Part(
         "map-autoencoder",
-        20,
+        18.5,
         ("map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
         (1, 2, 3),
         ("tiles", "vgg"),
@@ -193,13 +193,13 @@ PARTS = (
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
-        ("| v-loss, map latents, other seeds |", "| kernel distance, other seeds |"),
+        ("| v-loss, map latents, other seeds |",),
         (),
         read_lines("said.txt"),
     ),
     Part(
         "text-to-image",
-        20,
+        18,
         ("text_to_image --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
@@ -227,7 +227,7 @@ PARTS = (
     ),
     Part(
         "real-pairs",
-        42,
+        45,
         ("real_pairs {pairs} --folder {folder} --seeds {count}",),
         (0, 1, 2),
         ("pairs",),
@@ -237,7 +237,7 @@ PARTS = (
     ),
     Part(
         "real-spectra",
-        12,
+        10,
         ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",),
         (0, 1, 2),
         ("cubes",),
@@ -280,7 +280,7 @@ PARTS = (
         20,
         (
             "map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg} "
-            "--chroma-weight 16",
+            "--chroma-weight 25",
         ),
         (1, 2, 3),
         ("tiles", "vgg"),

@@ -93,7 +93,7 @@ def test_what_cannot_run_is_named(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "tiny is left out: it needs --tiles" in said and "real-pairs is left out: it needs --pairs" in said
     assert "sar-to-optical is left out: it is of docs/measurements.md; --all runs it" in said
-    assert "trials is not remade" in said and "== synthetic-pairs" in said and "\nstated | seed | figure" in said
+    assert "trials is not remade" in said and "== text-encoder" in said and "| 2.26 [1.82, 2.76] |" in said
 
 
 def test_a_line_that_ended_is_not_run_again(tmp_path, monkeypatch):
