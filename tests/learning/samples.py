@@ -1,14 +1,15 @@
 """Judges a diffusion model by its loss in each quarter of the noise, and its samples by kernel distances.
 
 Usage: ``python -m tests.learning.samples --checkpoint FILE [--beside FILE ...] --vgg-weights FILE [--folder F]
-[--count N] [--draws N]``. Both are of the images that chose nothing. The loss stands beside those of the closed forms:
-a normal distribution, a mixture of scales, and normal distributions shrunk towards independent numbers, of which the
-shrinkage that is best in each column is chosen on the judged images themselves. Kernel distances (the kernel of KID, on
-means of relu3_3 of VGG16) are those to the held-out images and to their reconstructions, with standard
-errors over images: of drawn images, of decoded draws of each closed form and of independent noise, and of as many
-training images and their reconstructions. Models ``--beside`` have the same autoencoder; flow models draw in 4 steps,
-others in 50. Writes samples.json and samples.png, and exits with 1 where the model is worse than a normal distribution
-in a quarter of the noise, or its samples are not nearer than all decoded noise.
+[--count N] [--draws N] [--unseen FOLDER]``. Both are of the images that chose nothing.
+The loss stands beside those of the closed forms: a normal distribution, a mixture of scales, and normal distributions
+shrunk towards independent numbers, of which the shrinkage that is best in each column is chosen on the judged images
+themselves. Kernel distances (the kernel of KID, on means of relu3_3 of VGG16) are those to the held-out images and to
+their reconstructions, with standard errors over images: of drawn images, of decoded draws of each closed form and of
+independent noise, and of as many training images and their reconstructions. Models ``--beside`` have the same
+autoencoder; flow models draw in 4 steps, others in 50. Writes samples.json and samples.png, and exits with 1 where
+the model is worse than a normal distribution in a quarter of the noise, or its samples are not nearer than all
+decoded noise.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 from tests.learning.figures import Distance, compare_distances, kernel_distance
 
-CPU = torch.device("cpu")
+CPU, QUIET = torch.device("cpu"), SilentConsole()
+ALL_OF = {"val_fraction": 0.0, "test_fraction": 0.0}
 SHRINKAGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 FLOW_STEPS, STEPS, SHOWN = 4, 50, 8
 NAMES = name_by_quarter("loss")
@@ -77,14 +79,17 @@ class Opened:
         return self.decode((self.encode(images)[:, 0] - self.pipeline.mean) / self.pipeline.std)
 
 
-def open_model(path: Path) -> Opened:
-    """The model of a checkpoint and its images."""
+def open_model(path: Path, unseen: Path | None) -> Opened:
+    """The model of a checkpoint and its images; those that judge lie in ``unseen`` where it is given."""
     denoiser, restored = load_denoiser(path, CPU, averaged=True)
     state = restored.state
     autoencoder, _ = load_autoencoder(Path(state["partners"]["vae"]["path"]), CPU)
     settings = DiffusionTrainSettings.model_validate(state["settings"])
-    data = load_images(settings.data, settings.run, SilentConsole())
-    trained, judged = (stack_samples(side, range(len(side))) for side in (data.plain, data.test))
+    data = load_images(settings.data, settings.run, QUIET)
+    if unseen is not None:
+        judging = load_images(settings.data.model_copy(update=ALL_OF | {"data_dir": str(unseen)}), settings.run, QUIET)
+    sides = (data.plain, data.test if unseen is None else judging.plain)
+    trained, judged = (stack_samples(side, range(len(side))) for side in sides)
     pipeline = stored_pipeline(state, denoiser.eval(), autoencoder)
     return Opened(pipeline, torch.stack([trained, trained.flip(-1)], 1).flatten(0, 1), judged)
 
@@ -155,7 +160,7 @@ def make_sets(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Images by what they are; the names of decoded noise."""
     shape, made = model.pipeline.latent_shape, {}
-    for one in (model, *(open_model(path) for path in beside)):
+    for one in (model, *(open_model(path, None) for path in beside)):
         name, images = draw_model(one.pipeline, count)
         made[name] = images
     torch.manual_seed(4)
@@ -220,6 +225,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--beside", type=Path, nargs="+", default=[])
     parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--unseen", type=Path, help="a folder of images that judge, instead of a third side")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--draws", type=int, default=64)
     return parser
@@ -230,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ensure_torchvision()
     if own.vgg_weights is None:
         raise SystemExit("name the weights of a VGG16 by --vgg-weights")
-    folder, model = own.folder or own.checkpoint.parent, open_model(own.checkpoint)
+    folder, model = own.folder or own.checkpoint.parent, open_model(own.checkpoint, own.unseen)
     folder.mkdir(parents=True, exist_ok=True)
     forms = fit_forms(model)
     losses = measure_losses(model, forms, own.draws)
