@@ -199,7 +199,7 @@ PARTS = (
     ),
     Part(
         "text-to-image",
-        18,
+        22,
         ("text_to_image --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
@@ -237,7 +237,7 @@ PARTS = (
     ),
     Part(
         "real-spectra",
-        10,
+        12,
         ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",),
         (0, 1, 2),
         ("cubes",),
