@@ -3,7 +3,7 @@
 Usage: ``python -m tests.learning.readme_figures [--only NAME ...] [--all] [--seeds N] [--folder PATH]
 [--tiles FOLDER] [--pairs FOLDER] [--cubes FOLDER] [--vgg-weights FILE] [--dry-run | --update]``. The folders are of
 real data: tiles of RSSCN7, pairs as tests.learning.real_pairs takes them, cubes as tests.learning.real_spectra does.
-Two parts run at a time, the longest first. ``--all`` also remakes docs/measurements.md, which takes hours more. What
+Two parts run at a time. ``--all`` also remakes docs/measurements.md, which takes hours more. What
 was made is kept in the folder; a line that ended is not run again. ``--dry-run`` only says the lines and whether they
 can be read; ``--update`` writes what both texts state to the file that a test compares with them.
 """
@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import importlib
 import io
+import itertools
 import json
 import os
 import re
@@ -70,18 +71,20 @@ def read_stated(texts: Mapping[bool, str]) -> dict[str, Any]:
     return stated
 
 
-def expect_minutes(parts: Sequence[Part]) -> float:
-    """How long two workers take that each take the next of the parts, the longest first."""
-    ends = [0.0] * WORKERS
-    for part in sort_parts(parts):
-        first = min(range(WORKERS), key=ends.__getitem__)
-        ends[first] += part.minutes
-    return max(ends)
+def share_parts(parts: Sequence[Part]) -> list[list[Part]]:
+    """The parts of each worker, so that the last of them ends as early as it can; the longest first."""
+    longest_first = sorted(parts, key=lambda part: -part.minutes)
+
+    def divide(workers: Sequence[int]) -> list[list[Part]]:
+        chosen = list(zip(longest_first, workers, strict=True))
+        return [[part for part, own in chosen if own == worker] for worker in range(WORKERS)]
+
+    return min(map(divide, itertools.product(range(WORKERS), repeat=len(parts))), key=expect_minutes)
 
 
-def sort_parts(parts: Iterable[Part]) -> list[Part]:
-    """The longest first, so that no worker waits long for the other in the end."""
-    return sorted(parts, key=lambda part: -part.minutes)
+def expect_minutes(shares: Sequence[Sequence[Part]]) -> float:
+    """How long workers take for their parts."""
+    return max(sum(part.minutes for part in own) for own in shares)
 
 
 def choose_seeds(part: Part, count: int | None) -> list[int]:
@@ -217,7 +220,7 @@ def plan(own: argparse.Namespace) -> tuple[list[Part], list[str]]:
             reasons.append(f"{part.name} is left out: it is of docs/measurements.md; --all runs it")
         else:
             chosen.append(part)
-    return sort_parts(chosen), reasons
+    return chosen, reasons
 
 
 def give_places(part: Part, own: argparse.Namespace) -> dict[str, str]:
@@ -248,17 +251,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(*reasons, sep="\n")
     if own.dry_run:
         return check_lines(chosen, own)
-    print(f"about {expect_minutes(chosen):.0f} minutes with the seeds that are stated", flush=True)
-    stated = json.loads(STATED.read_text("utf-8"))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        jobs = {
-            part.name: pool.submit(run_part, part, give_places(part, own), choose_seeds(part, own.seeds))
-            for part in chosen
-        }
+    shares = share_parts(chosen)
+    print(f"about {expect_minutes(shares):.0f} minutes with the seeds that are stated", flush=True)
+    stated, began = json.loads(STATED.read_text("utf-8")), time.monotonic()
+    with contextlib.ExitStack() as stack:
+        jobs = {}
+        for parts in shares:
+            worker = stack.enter_context(ThreadPoolExecutor(1))
+            jobs |= {
+                part.name: worker.submit(run_part, part, give_places(part, own), choose_seeds(part, own.seeds))
+                for part in parts
+            }
         for part in chosen:
             outcome = jobs[part.name].result()
             made = part.read(own.folder / part.name) if part.read is not None else []
             print_part(part, stated[part.name], made, outcome)
+    print(f"\n{(time.monotonic() - began) / 60:.1f} minutes in all")
     return int(any(job.result()["failed"] for job in jobs.values()))
 
 

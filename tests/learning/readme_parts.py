@@ -116,18 +116,13 @@ def split_row(line: str) -> list[str]:
 
 
 QUIET = "--report-to none --quiet --overwrite"
-MAP = "--image-size 64 --channels 32,64,64 --layers-per-block 1"
+MAP_AUTOENCODER = "map_autoencoder --data-dir {tiles} --folder {folder}/vae-{seed} --seed {seed} --vgg-weights {vgg}"
 MAP_DENOISER = (
-    "--config diffusion-tiny --image-size 64 --channels 32,64 --layers-per-block 1 --head-width 16 --timesteps 1000 "
-    "--epochs 40 --lr 1e-3 --batch-size 16"
+    "rsforge diffusion train --config diffusion-tiny --image-size 64 --channels 32,64 --layers-per-block 1 "
+    "--head-width 16 --timesteps 1000 --epochs 40 --lr 1e-3 --batch-size 16 --data-dir {tiles} "
+    f"--vae {{folder}}/vae-{{seed}}/best_model.pt --seed {{seed}} {QUIET}"
 )
-MAP_TRAINING = (
-    f"rsforge vae train --latent map {MAP} --latent-channels 4 --data-dir {{tiles}} --batch-size 4 "
-    f"--max-train-steps 494 --lr 1e-3 --no-perceptual --num-workers 0 --output-dir {{folder}}/vae-{{seed}} "
-    f"--seed {{seed}} {QUIET}",
-    f"rsforge diffusion train {MAP_DENOISER} --data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
-    f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
-)
+MAP_TRAINING = (MAP_AUTOENCODER, f"{MAP_DENOISER} --output-dir {{folder}}/denoiser-{{seed}}")
 SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}"
 PARTS = (
     Part(
@@ -159,47 +154,35 @@ PARTS = (
         read_judged(vae="mse", denoiser="loss"),
     ),
     Part(
-        "map-autoencoder",
-        18.5,
-        ("map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
-        (1, 2, 3),
-        ("tiles", "vgg"),
-        ("| seed | figure | trained | start |",),
-        (),
-        read_lines("said.txt"),
-    ),
-    Part(
-        "map-denoiser",
-        9,
+        "maps",
+        13,
         (
             *MAP_TRAINING,
             *(
-                f"rsforge diffusion train {MAP_DENOISER} --prediction {kind} --schedule {schedule} "
-                f"--data-dir {{tiles}} --vae {{folder}}/vae-{{seed}}/best_model.pt "
-                f"--output-dir {{folder}}/{kind}-{{seed}} --seed {{seed}} {QUIET}"
+                f"{MAP_DENOISER} --prediction {kind} --schedule {schedule} --output-dir {{folder}}/{kind}-{{seed}}"
                 for kind, schedule in (("eps", "linear"), ("flow", "flow"))
             ),
             f"{SAMPLES} --beside {{folder}}/eps-{{seed}}/best_model.pt {{folder}}/flow-{{seed}}/best_model.pt",
         ),
         (1,),
         ("tiles", "vgg"),
-        ("| v-loss, map latents |", "| kernel distance |"),
+        ("| seed | figure | trained |", "| v-loss, map latents |", "| kernel distance |"),
         (),
         read_lines("said.txt"),
     ),
     Part(
-        "map-denoiser-seeds",
-        10,
+        "maps-other-seeds",
+        18,
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
-        ("| v-loss, map latents, other seeds |",),
+        ("| other seeds | figure | trained |", "| v-loss, map latents, other seeds |"),
         (),
         read_lines("said.txt"),
     ),
     Part(
         "text-to-image",
-        22,
+        30,
         ("text_to_image --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
@@ -227,7 +210,7 @@ PARTS = (
     ),
     Part(
         "real-pairs",
-        45,
+        35,
         ("real_pairs {pairs} --folder {folder} --seeds {count}",),
         (0, 1, 2),
         ("pairs",),

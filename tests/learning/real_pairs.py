@@ -58,7 +58,7 @@ def take_blocks(real: Path, folder: Path, seed: int) -> Case:
     """Blocks of both colour scenes: to train on, to choose the epoch, to be judged."""
     tile(real, folder / "data", (1, 2))
     split(folder / "data", seed, "0.15")
-    return Case(folder / "data", folder / "data", ("--side", "test"), ("--seed", str(seed)), (6, 1, 8))
+    return Case(folder / "data", folder / "data", ("--side", "test"), ("--seed", str(seed)), (4, 1, 8))
 
 
 def take_scenes(real: Path, folder: Path, seed: int) -> Case:
@@ -68,7 +68,7 @@ def take_scenes(real: Path, folder: Path, seed: int) -> Case:
     tile(real, folder / "judged", (3 - first,))
     split(folder / "data", seed, "0")
     measured = ("--side", "all", "--max-per-terrain", "200")
-    return Case(folder / "data", folder / "judged", measured, ("--seed", str(seed)), (8, 2, 8))
+    return Case(folder / "data", folder / "judged", measured, ("--seed", str(seed)), (6, 2, 8))
 
 
 CASES = {"terrains": take_terrains, "blocks": take_blocks, "scenes": take_scenes}

@@ -22,7 +22,7 @@ from tests.learning.readme_figures import (
     read_stated,
     read_texts,
     run_part,
-    sort_parts,
+    share_parts,
 )
 from tests.learning.readme_parts import Part, list_numbers, read_json, read_judged, read_lines, read_pairs
 
@@ -71,9 +71,11 @@ def test_lines_that_cannot_be_read_are_told(line):
     assert check_line(line.split())
 
 
-def test_two_workers_take_the_longest_parts_first():
-    parts = [Part(str(minutes), minutes) for minutes in (10, 40, 30, 25)]
-    assert [part.minutes for part in sort_parts(parts)] == [40, 30, 25, 10] and expect_minutes(parts) == 55
+def test_two_workers_share_the_parts_so_that_the_last_ends_early():
+    """The longest first, each to the worker that is free, would take 60."""
+    shares = share_parts([Part(str(minutes), minutes) for minutes in (12, 35, 18, 30, 13)])
+    assert [[part.minutes for part in own] for own in shares] == [[35, 18], [30, 13, 12]]
+    assert expect_minutes(shares) == 55 and share_parts([]) == [[], []]
 
 
 def test_more_seeds_follow_those_of_readme():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rsforge.compat import ensure_torchvision
 from rsforge.errors import RsforgeError
 from rsforge.models.conditioning import Conditioning, ConditionInput
 from rsforge.models.unet import UNet
 from rsforge.noise.process import target
 from rsforge.noise.schedules import alphas_cumprod
-from rsforge.samplers.guidance import guided_network
+from rsforge.samplers.guidance import guided_network, rescale_deviation
 from rsforge.samplers.predict_x0 import x0_denoiser
 
 TEXT = ConditionInput("text", "context", 0.1, torch.randn(1, 6))
@@ -50,6 +51,24 @@ def test_it_is_the_published_formula(unet, scale, names, at_once) -> None:
     output = unet(x_t, t, values["text"], values["sar"], values["text_mask"])
     guided = guided_network(unet, BOTH, values, scale, names=names, at_once=at_once)(x_t, t)
     torch.testing.assert_close(guided, null + scale * (output - null), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
+def test_rescaled_guidance_is_that_of_diffusers(unet, share) -> None:
+    ensure_torchvision()
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+
+    x_t, t, values = inputs()
+    output = guided_network(unet, BOTH, values)(x_t, t)
+    plain = guided_network(unet, BOTH, values, 7.5)(x_t, t)
+    made = guided_network(unet, BOTH, values, 7.5, guidance_rescale=share)(x_t, t)
+    torch.testing.assert_close(made, rescale_noise_cfg(plain, output, share), atol=1e-5, rtol=1e-5)
+
+
+def test_zeros_stay_zeros() -> None:
+    flat = torch.full((2, 4, 8, 8), 3.0)
+    assert torch.equal(rescale_deviation(torch.zeros_like(flat), flat, 1.0), torch.zeros_like(flat))
 
 
 @pytest.mark.parametrize(("scale", "at_once", "sizes"), [(1.0, True, [2]), (3.0, True, [4]), (3.0, False, [2, 2])])

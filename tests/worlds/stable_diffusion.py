@@ -135,10 +135,10 @@ def load_pipeline(folder: Path, scheduler: str | None = None):
 
 
 @quietly
-def draw_theirs(pipeline, latents, prompts, *, steps, guidance_scale, negative=None):
+def draw_theirs(pipeline, latents, prompts, *, steps, guidance_scale, negative=None, guidance_rescale=0.0):
     """Images of the library in [-1, 1] from ``latents``."""
     images = pipeline(
         prompts, latents=latents.clone(), num_inference_steps=steps, guidance_scale=guidance_scale,
-        negative_prompt=negative, height=2 * SIZE, width=2 * SIZE, output_type="pt",
+        guidance_rescale=guidance_rescale, negative_prompt=negative, height=2 * SIZE, width=2 * SIZE, output_type="pt",
     ).images  # fmt: skip
     return images * 2 - 1

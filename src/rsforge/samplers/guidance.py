@@ -10,6 +10,8 @@ from torch import Tensor
 
 from rsforge.models.conditioning import Conditioning
 
+TINY = 1e-12
+"""What is divided by where outputs of one value have no deviation, so that zeros stay zeros."""
 Network = Callable[..., Tensor]
 
 
@@ -20,6 +22,7 @@ def guided_network(
     guidance_scale: float = 1.0,
     *,
     names: Iterable[str] | None = None,
+    guidance_rescale: float = 0.0,
     at_once: bool = True,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """``network`` with its inputs ``values``, as the function of ``(x_t, t)`` that a sampler's denoiser is made of.
@@ -27,8 +30,8 @@ def guided_network(
     The output is ``null + guidance_scale * (output - null)``, where ``null`` is that without the inputs ``names``, or
     without all that training left out at times (arXiv 2207.12598, Eq. 6, with ``guidance_scale = 1 + w``). Both halves
     go through the network in one batch of twice the size, or one after the other unless ``at_once``; a scale of 1 is
-    the network itself. It is the same of eps, v, x_0 and flow, which are linear in each other. RSF-U005 where training
-    never left the inputs out.
+    the network itself. It is the same of eps, v, x_0 and flow, which are linear in each other, but not with
+    ``guidance_rescale``, of :func:`rescale_deviation`. RSF-U005 where training never left the inputs out.
     """
     names = None if names is None else list(names)
     conditioning.check_guidance(guidance_scale, names)
@@ -40,9 +43,22 @@ def guided_network(
 
     def guided_output(x_t: Tensor, t: Tensor) -> Tensor:
         null, output = pair(x_t, t)
-        return null + guidance_scale * (output - null)
+        return rescale_deviation(null + guidance_scale * (output - null), output, guidance_rescale)
 
     return guided_output
+
+
+def rescale_deviation(guided: Tensor, output: Tensor, share: float) -> Tensor:
+    """``guided`` with its deviation moved by ``share``, in [0, 1], to that of ``output``, both ``(B, C, ...)``.
+
+    Strong guidance makes outputs larger than those that training saw. Deviations are those of each image over all its
+    channels; arXiv 2305.08891, Eq. 15 and 16, where the share is phi.
+    """
+    if share == 0:
+        return guided
+    numbers = tuple(range(1, guided.ndim))
+    factor = output.std(numbers, keepdim=True) / guided.std(numbers, keepdim=True).clamp(min=TINY)
+    return guided * (share * factor + 1 - share)
 
 
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -17,10 +17,10 @@ CLOSE = 1e-4  # of images in [-1, 1]: a hundredth of a grey level
 LATENTS = SeededNoise(5, [0, 1]).draw(torch.empty(2, 4, SIZE, SIZE))
 
 
-def _draw(model, *, sampler, steps, guidance_scale, negative=""):
+def _draw(model, *, sampler, steps, guidance_scale, negative="", guidance_rescale=0.0):
     pipeline = model.pipeline(negative_prompt=negative)
     walk = pipeline.walk(sampler, steps)
-    return pipeline.draw([0, 1], walk, seed=5, guide=model.guide(PROMPTS, guidance_scale))
+    return pipeline.draw([0, 1], walk, seed=5, guide=model.guide(PROMPTS, guidance_scale, guidance_rescale))
 
 
 @pytest.mark.parametrize(("guidance_scale", "negative"), [(1.0, ""), (7.5, ""), (3.0, "blurry trees")])
@@ -33,6 +33,15 @@ def test_images_are_those_of_the_library(source, family, guidance_scale, negativ
     )  # fmt: skip
     assert theirs.std() > 0.02 and (theirs.abs() < 1).float().mean() > 0.5
     assert (ours - theirs).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize("share", [0.7, 1.0])
+def test_rescaled_guidance_is_that_of_the_library(source, family, share):
+    strong = {"steps": 4, "guidance_scale": 12.0}
+    model, pipeline = load_pretrained(source), source_pipeline(family, "DDIMScheduler")
+    plain, ours = (_draw(model, sampler="ddim", guidance_rescale=own, **strong) for own in (0.0, share))
+    theirs = draw_theirs(pipeline, LATENTS, PROMPTS, guidance_rescale=share, **strong)
+    assert (ours - theirs).abs().max() < CLOSE < (ours - plain).abs().max()
 
 
 @pytest.mark.parametrize("steps", [1, 4])

@@ -55,6 +55,15 @@ def test_the_images_are_those_of_the_model_and_the_record_says_how(draw, tmp_pat
     assert pixels("generated_images.png").shape == (20, 38, 3)
 
 
+def test_strong_guidance_is_rescaled_where_asked_for(draw):
+    images = []
+    for share in ("0", "0.7"):
+        result, _ = draw("--prompt", "a river", "--guidance-scale", "12", "--guidance-rescale", share)
+        assert result["guidance_rescale"] == float(share)
+        images.append(pixels("generated_images.png"))
+    assert not np.array_equal(*images)
+
+
 def test_prompts_of_a_file_are_drawn_in_turn(draw, tmp_path):
     (tmp_path / "prompts.txt").write_text("a river\n\n  trees \n")
     words = ["--image-size", "24", "--guidance-scale", "1"]

@@ -39,12 +39,13 @@ class Guide:
     """The conditioning of the denoiser: ``inputs`` by name, and the strength of their guidance.
 
     Further than ``guidance_scale`` 1 means further from what it says without the inputs ``names``, or without all that
-    training left out at times.
+    training left out at times; ``guidance_rescale`` of its growth is taken back.
     """
 
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
     guidance_scale: float = 1.0
     names: Sequence[str] | None = None
+    guidance_rescale: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,10 @@ class LatentPipeline:
     def guide_network(self, guide: Guide) -> Callable[[Tensor, Tensor], Tensor]:
         """The denoiser with its inputs, as a function of ``(x_t, t)``."""
         inputs = self.conditioning.select(guide.inputs)
-        return guided_network(self.denoiser, self.conditioning, inputs, guide.guidance_scale, names=guide.names)
+        return guided_network(
+            self.denoiser, self.conditioning, inputs, guide.guidance_scale,
+            names=guide.names, guidance_rescale=guide.guidance_rescale,
+        )  # fmt: skip
 
     @torch.no_grad()
     def walk_latents(

@@ -86,7 +86,7 @@ class PretrainedModel:
             std.to(device), grid, Conditioning((text,)),
         )  # fmt: skip
 
-    def guide(self, prompts: Sequence[str], guidance_scale: float) -> Guide:
+    def guide(self, prompts: Sequence[str], guidance_scale: float, guidance_rescale: float = 0.0) -> Guide:
         """The prompts of a batch, one an image, and the strength of their guidance away from the negative prompt."""
         inputs: dict[str, Tensor] = {TEXT: self.reader(prompts)}
-        return Guide(inputs, guidance_scale, [TEXT] if guidance_scale != 1 else None)
+        return Guide(inputs, guidance_scale, [TEXT] if guidance_scale != 1 else None, guidance_rescale)

@@ -44,7 +44,8 @@ def draw(settings: SampleTextSettings, console: Console) -> dict[str, Any]:
         "output": str(settings.output), "pipeline": str(settings.pipeline), "adapters": adapters, "prompts": prompts,
         "negative_prompt": settings.negative_prompt, "images": len(prompts) * settings.num_images, "seed": seed,
         "device": str(device), "sampler": walk.sampler, "steps": len(walk.steps), "eta": walk.eta,
-        "guidance_scale": settings.guidance_scale, "image_size": pipeline.latent_shape[1] * model.autoencoder.factor,
+        "guidance_scale": settings.guidance_scale, "guidance_rescale": settings.guidance_rescale,
+        "image_size": pipeline.latent_shape[1] * model.autoencoder.factor,
     }  # fmt: skip
     if console.dry_run:
         return result
@@ -124,6 +125,7 @@ def draw_all(
     parts = []
     with console.progress("step", len(walk.steps) * len(runs)) as meter:
         for indices in runs:
-            guide = model.guide([prompts[index] for index in indices], settings.guidance_scale)
+            own = [prompts[index] for index in indices]
+            guide = model.guide(own, settings.guidance_scale, settings.guidance_rescale)
             parts.append(pipeline.draw(indices, walk, seed=seed, guide=guide, on_step=lambda done: meter.step(1)).cpu())
     return torch.cat(parts)
