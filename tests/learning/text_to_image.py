@@ -51,7 +51,7 @@ def train(folder: Path, images: int, seed: int, options: Sequence[str]) -> None:
         f"data synth --kind captions --count {images} --size {SIZE} --seed 4 --output-dir {given} --quiet",
         f"data parquet-to-jsonl --parquet {given} --output-dir {data} --resolution 0 --captions all --quiet",
         f"diffusion finetune --config finetune-tiny --data-dir {data}/rsicd_images --output-dir {model} --seed {seed} "
-        "--vae-perceptual no --report-to none --overwrite --val-fraction {HELD_OUT} --test-fraction 0",
+        f"--vae-perceptual no --report-to none --overwrite --val-fraction {HELD_OUT} --test-fraction 0",
     ]
     for line in lines[2 if data.is_dir() else 0 :]:
         code = run([*line.split(), *(options if "finetune" in line else ())])

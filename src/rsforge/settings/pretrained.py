@@ -12,6 +12,10 @@ from rsforge.settings.base import BASE_DIR
 from rsforge.settings.sections import PathText, Section, also
 
 PIPELINE = "Model of Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
+GUIDANCE_RESCALE = (
+    "How much of the growth of the network's output by guidance is taken back, from 0 to 1: strong guidance then adds "
+    "less contrast and noise."
+)
 MOST_WEIGHT = 100.0
 _REVISION = r"^\w(\.?[\w+@=-])*(/\w(\.?[\w+@=-])*)*$"
 """Of the names that Git allows those that are safe as paths: no part is empty, begins with a dot or has two of them."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rsforge.settings.base import BATCH, DEVICE, DEVICES, BatchSize, Count, Device, ImageSize, Seed, Share
-from rsforge.settings.pretrained import PIPELINE, PretrainedModelSettings
+from rsforge.settings.pretrained import GUIDANCE_RESCALE, PIPELINE, PretrainedModelSettings
 from rsforge.settings.sections import also
 
 
@@ -27,11 +27,7 @@ class SampleTextSettings(PretrainedModelSettings):
     guidance_scale: Annotated[float, Field(ge=1, le=100)] = Field(
         7.5, description="How much the prompt counts; 1 is no guidance.", json_schema_extra=also(basic=True)
     )
-    guidance_rescale: Share = Field(
-        0.0,
-        description="How much of the growth of the network's output by guidance is taken back, from 0 to 1: strong "
-        "guidance then adds less contrast and noise.",
-    )
+    guidance_rescale: Share = Field(0.0, description=GUIDANCE_RESCALE)
     num_inference_steps: Count = Field(
         100, description="Steps of the walk.", json_schema_extra=also("--ddim-steps", basic=True)
     )

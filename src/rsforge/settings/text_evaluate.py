@@ -18,10 +18,11 @@ from rsforge.settings.base import (
     Device,
     ImageSize,
     Seed,
+    Share,
 )
 from rsforge.settings.captioned import CaptionedFolderSettings
 from rsforge.settings.evaluation import MeasuringSettings
-from rsforge.settings.pretrained import PIPELINE, PretrainedModelSettings
+from rsforge.settings.pretrained import GUIDANCE_RESCALE, PIPELINE, PretrainedModelSettings
 from rsforge.settings.sections import also
 from rsforge.settings.views import ViewSettings
 
@@ -95,6 +96,7 @@ class TextEvaluateSettings(PretrainedModelSettings):
     guidance_scale: Annotated[float, Field(ge=1, le=100)] = Field(
         7.5, description="How much the caption counts; 1 is no guidance.", json_schema_extra=also(basic=True)
     )
+    guidance_rescale: Share = Field(0.0, description=GUIDANCE_RESCALE)
     num_inference_steps: Count = Field(
         100, description="Steps of the walk.", json_schema_extra=also("--ddim-steps", basic=True)
     )

@@ -27,7 +27,8 @@ def test_a_checkpoint_and_the_folder_beside_it_are_one_model(text_world):
     assert ours.digest == folder.digest != open_one(text_world.model).digest
     assert ours.state["validation_draws"] == 2 and folder.state == {} and ours.image_size == 16
     assert ours.describe_drawing() == {
-        "sampler": "ddim", "steps": 2, "eta": 0.0, "guidance_scale": 7.5, "negative_prompt": ""
+        "sampler": "ddim", "steps": 2, "eta": 0.0, "guidance_scale": 7.5, "guidance_rescale": 0.0,
+        "negative_prompt": "",
     }  # fmt: skip
 
 
@@ -38,8 +39,9 @@ def test_images_depend_on_caption_and_number_alone(world):
     torch.testing.assert_close(model.draw(captions, [2]), together[2:], atol=1e-4, rtol=1e-4)
     assert not torch.allclose(model.draw(["a river", "trees", "trees"], [2]), together[2:])
     assert not torch.allclose(model.draw(["a river"] * 2, [1]), model.draw(["a river"], [0]))
-    changed = replace(model, settings=model.settings.model_copy(update={"guidance_scale": 1.0}))
-    assert not torch.allclose(changed.draw(captions, [0]), together[:1])
+    for option in ({"guidance_scale": 1.0}, {"guidance_rescale": 1.0}):
+        changed = replace(model, settings=model.settings.model_copy(update=option))
+        assert not torch.allclose(changed.draw(captions, [0]), together[:1])
 
 
 def test_sizes_steps_and_kinds_that_do_not_fit_are_refused(world, tmp_path):

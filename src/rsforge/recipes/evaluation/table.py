@@ -14,7 +14,7 @@ from rsforge.recipes.verdict import list_sentences
 _HEAD = (
     "checkpoint", "stage1_checkpoint", "stage2_checkpoint", "data_dir", "side", "chosen_on", "images", "patches",
     "scenes", "image_size", "steps", "strength",
-    "guidance_scale", "samples", "interval", "output_dir",
+    "guidance_scale", "guidance_rescale", "samples", "interval", "output_dir",
 )  # fmt: skip
 
 

@@ -46,13 +46,15 @@ class EvaluatedModel:
         """How images are drawn."""
         return {
             "sampler": self.walk.sampler, "steps": len(self.walk.steps), "eta": self.walk.eta,
-            "guidance_scale": self.settings.guidance_scale, "negative_prompt": self.settings.negative_prompt,
+            "guidance_scale": self.settings.guidance_scale, "guidance_rescale": self.settings.guidance_rescale,
+            "negative_prompt": self.settings.negative_prompt,
         }  # fmt: skip
 
     def draw(self, captions: Sequence[str], numbers: Sequence[int]) -> Tensor:
         """Images ``(B, 3, H, W)`` in [-1, 1] of the captions of ``numbers``; each by seed, caption and number alone."""
-        guide = self.model.guide([captions[number] for number in numbers], self.settings.guidance_scale)
-        return self.pipeline.draw(list(numbers), self.walk, seed=self.settings.evaluation.seed, guide=guide)
+        own, settings = [captions[number] for number in numbers], self.settings
+        guide = self.model.guide(own, settings.guidance_scale, settings.guidance_rescale)
+        return self.pipeline.draw(list(numbers), self.walk, seed=settings.evaluation.seed, guide=guide)
 
 
 def open_evaluated(settings: TextEvaluateSettings, device: torch.device, console: Console) -> EvaluatedModel:
