@@ -3,15 +3,17 @@
 Usage: ``python -m tests.learning.readme_figures [--only NAME ...] [--all] [--seeds N] [--folder PATH]
 [--tiles FOLDER] [--pairs FOLDER] [--cubes FOLDER] [--vgg-weights FILE] [--dry-run | --update]``. The folders are of
 real data: tiles of RSSCN7, pairs as tests.learning.real_pairs takes them, cubes as tests.learning.real_spectra does.
-Two parts run at a time. ``--all`` also remakes docs/measurements.md, which takes hours more. What
-was made is kept in the folder; a line that ended is not run again. ``--dry-run`` only says the lines and whether they
-can be read; ``--update`` writes what both texts state to the file that a test compares with them.
+Two parts run at a time. ``--all`` also remakes docs/measurements.md, which takes hours more. What was made is kept in
+the folder; a line that ended is not run again, and a folder of other sources is refused. ``--dry-run`` only says the
+lines and whether they can be read; ``--update`` writes what both texts state to the file that a test compares with
+them.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import importlib
 import io
 import itertools
@@ -31,14 +33,14 @@ from unittest import mock
 from rsforge.cli import bridge
 from rsforge.cli.main import run
 from rsforge.models.vgg import find_vgg16
+from tests.learning.commands import BELOW_AIM
 from tests.learning.readme_parts import PARTS, Part, Rows, split_row
 
 ROOT = Path(__file__).resolve().parents[2]
 STATED = Path(__file__).with_suffix(".json")
 LONGER = ROOT / "docs" / "measurements.md"
 HEADING, WORKERS = "## What it learns, measured", 2
-BELOW_AIM = 1
-"""The exit status of a script whose figures miss its aim: they are figures all the same."""
+SOURCES = ("src/rsforge", "tests/learning")
 
 
 def read_section(readme: str) -> str:
@@ -97,7 +99,7 @@ def choose_seeds(part: Part, count: int | None) -> list[int]:
 def run_part(part: Part, given: Mapping[str, str], seeds: Sequence[int]) -> dict[str, Any]:
     """Run the lines that have not ended yet; the minutes of each, and what failed.
 
-    What they say lies in said.txt, which lines have ended in ended.json.
+    What they say lies in said.txt, that of a failed line in failed.txt, which lines have ended in ended.json.
     """
     folder = Path(given["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,20 +114,37 @@ def run_part(part: Part, given: Mapping[str, str], seeds: Sequence[int]) -> dict
             to_argv(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=make_environment(), check=False,
         )  # fmt: skip
-        with (folder / "said.txt").open("a") as said:
+        failed = has_failed(words, done.returncode)
+        with (folder / ("failed.txt" if failed else "said.txt")).open("a") as said:
             said.write(done.stdout)
-        if has_failed(words, done.returncode, done.stdout):
+        if failed:
             return {"failed": f"exit {done.returncode}: {line}", "minutes": sum(ended.values())}
         ended[line] = (time.monotonic() - began) / 60
         record.write_text(json.dumps(ended, indent=1))
     return {"failed": "", "minutes": sum(ended.values())}
 
 
-def has_failed(words: Sequence[str], code: int, said: str) -> bool:
-    """Whether a line ended without its figures; a script may end with 1 since these miss its aim."""
-    if code != BELOW_AIM or words[0] == "rsforge":
-        return code != 0
-    return re.search(r"^(exit \d+: |Traceback)", said, re.MULTILINE) is not None
+def has_failed(words: Sequence[str], code: int) -> bool:
+    """Whether a line ended without its figures: a script has them also where they miss its aim."""
+    return code != 0 and (code != BELOW_AIM or words[0] == "rsforge")
+
+
+def digest_sources() -> str:
+    """A digest of the package and of the scripts of this folder, which decide about figures."""
+    paths = [path for place in SOURCES for path in (ROOT / place).rglob("*") if path.suffix in (".py", ".toml")]
+    digest = hashlib.sha256()
+    for path in sorted(path for path in paths if not path.name.startswith("test_")):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def check_sources(folder: Path) -> None:
+    """Note the sources of a new folder; the script ends where it is one of other sources."""
+    record, own = folder / "sources.txt", digest_sources()
+    if record.is_file() and record.read_text() != own:
+        sys.exit(f"{folder} holds figures of other sources: name another --folder, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write_text(own)
 
 
 def to_argv(words: Sequence[str]) -> list[str]:
@@ -139,10 +158,6 @@ def make_environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-PASSED_ON = "diffusion train-sar --dataset-path data --clip-checkpoint clip.pt"
-"""What further options of scripts go to."""
-
-
 class ReadSettings(Exception):  # noqa: N818
     """The line was read; nothing of it is done."""
 
@@ -153,11 +168,11 @@ def check_line(words: Sequence[str]) -> str:
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         try:
             if words[0] != "rsforge":
-                parser = importlib.import_module(f"tests.learning.{words[0]}").make_parser()
-                _, more = parser.parse_known_args(words[1:])
-                words = ["rsforge", *PASSED_ON.split(), *more]
+                script = importlib.import_module(f"tests.learning.{words[0]}")
+                _, more = script.make_parser().parse_known_args(words[1:])
                 if not more:
                     return ""
+                words = ["rsforge", *script.PASSED_ON.split(), *more]
             return "" if was_read(words[1:]) else said.getvalue().strip()
         except SystemExit:
             return said.getvalue().strip() or "it cannot be read"
@@ -251,6 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(*reasons, sep="\n")
     if own.dry_run:
         return check_lines(chosen, own)
+    check_sources(own.folder)
     shares = share_parts(chosen)
     print(f"about {expect_minutes(shares):.0f} minutes with the seeds that are stated", flush=True)
     stated, began = json.loads(STATED.read_text("utf-8")), time.monotonic()

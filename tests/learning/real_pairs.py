@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsforge.cli.main import run
 from rsforge.compat import ensure_torchvision
+from tests.learning.commands import call
 
 SIZE, TILE, DRAWS = 32, 64, 8
 WRITTEN = ("--overwrite", "--report-to", "none", "--quiet")
@@ -35,12 +35,6 @@ class Case:
     measured: tuple[str, ...]
     options: tuple[str, ...]
     epochs: tuple[int, int, int]  # of the diffusion model, its autoencoder, CycleGAN
-
-
-def call(*words: object) -> None:
-    code = run([str(word) for word in words])
-    if code:
-        sys.exit(f"exit {code}: {' '.join(map(str, words))}")
 
 
 def take_terrains(real: Path, folder: Path, seed: int) -> Case:
@@ -75,7 +69,7 @@ CASES = {"terrains": take_terrains, "blocks": take_blocks, "scenes": take_scenes
 
 
 def tile(real: Path, data: Path, scenes: tuple[int, ...]) -> None:
-    if data.is_dir():
+    if (data / "dataset.json").is_file():
         return
     raw = data.with_name(f"{data.name}_scenes")
     for side, name in (("sar", "s1"), ("optical", "s2")):
@@ -94,7 +88,7 @@ def split(data: Path, seed: int, test: str) -> None:
 
 def train_text_encoder(folder: Path) -> Path:
     """A text encoder of drawn pairs: real ones have one prompt, in which nothing is known."""
-    if not (folder / "best_clip.pt").exists():
+    if not (folder / "judged.json").is_file():
         call("data", "synth", "--kind", "pairs-csv", "--count", 240, "--size", SIZE, "--output-dir", folder / "drawn",
              "--quiet", "--overwrite")  # fmt: skip
         call("clip", "train", "--dataset-path", folder / "drawn", "--config", "clip-tiny", "--image-size", SIZE,

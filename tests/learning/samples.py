@@ -7,7 +7,7 @@ shrunk towards independent numbers, of which the shrinkage that is best in each 
 themselves. Kernel distances (the kernel of KID, on means of relu3_3 of VGG16) are those to the held-out images and to
 their reconstructions, with standard errors over images: of drawn images, of decoded draws of each closed form and of
 independent noise, and of as many training images and their reconstructions. Models ``--beside`` have the same
-autoencoder; flow models draw in 4 steps, others in 50. Writes samples.json and samples.png, and exits with 1 where
+autoencoder; flow models draw in 4 steps, others in 50. Writes samples.json and samples.png, and exits with 10 where
 the model is worse than a normal distribution in a quarter of the noise, or its samples are not nearer than all
 decoded noise.
 """
@@ -45,6 +45,7 @@ from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
+from tests.learning.commands import BELOW_AIM
 from tests.learning.figures import Distance, compare_distances, kernel_distance
 
 CPU, QUIET = torch.device("cpu"), SilentConsole()
@@ -89,6 +90,8 @@ def open_model(path: Path, unseen: Path | None) -> Opened:
     if unseen is not None:
         judging = load_images(settings.data.model_copy(update=ALL_OF | {"data_dir": str(unseen)}), settings.run, QUIET)
     sides = (data.plain, data.test if unseen is None else judging.plain)
+    if not len(sides[1]):
+        sys.exit("no images judge: the training divided its folder in two; name a folder of others by --unseen")
     trained, judged = (stack_samples(side, range(len(side))) for side in sides)
     pipeline = stored_pipeline(state, denoiser.eval(), autoencoder)
     return Opened(pipeline, torch.stack([trained, trained.flip(-1)], 1).flatten(0, 1), judged)
@@ -235,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = make_parser().parse_args(argv)
     ensure_torchvision()
     if own.vgg_weights is None:
-        raise SystemExit("name the weights of a VGG16 by --vgg-weights")
+        sys.exit("name the weights of a VGG16 by --vgg-weights")
     folder, model = own.folder or own.checkpoint.parent, open_model(own.checkpoint, own.unseen)
     folder.mkdir(parents=True, exist_ok=True)
     forms = fit_forms(model)
@@ -250,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     (folder / "samples.json").write_text(json.dumps({"losses": losses, "distances": distances}, indent=1))
     worse = [one for one in NAMES if losses[f"gain over {GAUSSIAN}"][one]["mean"] <= 0]
     nearer = all(farther[0] > 0 for name in noise for farther in distances[name]["farther"].values())
-    return int(bool(worse) or not nearer)
+    return BELOW_AIM if worse or not nearer else 0
 
 
 if __name__ == "__main__":

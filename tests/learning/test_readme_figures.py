@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.learning import readme_figures
+from tests.learning import map_autoencoder, readme_figures, text_to_image
+from tests.learning.commands import BELOW_AIM
 from tests.learning.readme_figures import (
     PARTS,
     STATED,
     check_line,
+    check_sources,
     choose_seeds,
     expect_minutes,
     has_failed,
@@ -56,11 +58,18 @@ def test_every_table_of_the_section_belongs_to_one_part():
         assert stated[part.name]["texts"] == list(part.texts), part.name
 
 
-@pytest.mark.parametrize("name", ["tiny", "synthetic-pairs", "sar-to-optical", "real-pairs"])
+@pytest.mark.parametrize("name", [part.name for part in PARTS if part.lines])
 def test_lines_can_be_read(name, capsys):
     assert main(["--only", name, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert said.count(f"{name}: ") >= 1 and "cannot be read" not in said
+
+
+@pytest.mark.parametrize(
+    ("script", "options"), [(text_to_image, text_to_image.OPTIONS), (map_autoencoder, map_autoencoder.OPTIONS)]
+)
+def test_options_of_scripts_can_be_read(script, options):
+    assert check_line(["rsforge", *script.PASSED_ON.split(), *options.split()]) == ""
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,7 @@ def test_more_seeds_follow_those_of_readme():
 
 def test_what_cannot_run_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(readme_figures, "run_part", lambda *given: {"failed": "", "minutes": 1.0})
+    monkeypatch.setattr(readme_figures, "find_vgg16", lambda: None)
     assert main(["--folder", str(tmp_path), "--cubes", "x"]) == 0
     said = capsys.readouterr().out
     assert "tiny is left out: it needs --tiles" in said and "real-pairs is left out: it needs --pairs" in said
@@ -105,14 +115,20 @@ def test_a_line_that_ended_is_not_run_again(tmp_path, monkeypatch):
     assert run_part(part, place, (4, 5)) == outcome and (tmp_path / "n").read_text() == "45"
     broken = Part("x", 1, ("script raise(SystemExit(3))", f"script {count}"), (6,))
     assert run_part(broken, place, (6,))["failed"].startswith("exit 3: script")
-    assert (tmp_path / "n").read_text() == "45"
+    assert (tmp_path / "n").read_text() == "45" and (tmp_path / "failed.txt").is_file()
 
 
 def test_figures_that_miss_an_aim_are_no_failure_and_broken_scripts_are():
-    assert not has_failed(["real_pairs"], 1, "| a |\n") and not has_failed(["rsforge"], 0, "")
-    for words, code, said in (("rsforge", 1, ""), ("few_steps", 1, "a\nexit 3: vae train"), ("few_steps", 6, ""),
-                              ("few_steps", 1, "Traceback (most recent call last)")):  # fmt: skip
-        assert has_failed([words], code, said)
+    assert not has_failed(["real_pairs"], BELOW_AIM) and not has_failed(["rsforge"], 0)
+    assert has_failed(["rsforge"], BELOW_AIM) and has_failed(["few_steps"], 1) and has_failed(["few_steps"], 6)
+
+
+def test_a_folder_of_other_sources_is_refused(tmp_path, monkeypatch):
+    check_sources(tmp_path / "new")
+    check_sources(tmp_path / "new")
+    monkeypatch.setattr(readme_figures, "SOURCES", ("tests/learning",))
+    with pytest.raises(SystemExit, match="figures of other sources"):
+        check_sources(tmp_path / "new")
 
 
 def test_new_figures_are_read_where_they_lie(tmp_path):

@@ -1,12 +1,12 @@
 """Trains a text-to-image model from scratch on drawn captioned scenes, and sees whether images show what was asked for.
 
 Usage: ``python -m tests.learning.text_to_image [--folder F] [--images N] [--seed N] [--guidance G]
-[--vgg-weights PATH] [OPTIONS OF FINETUNE]``. An image is drawn of a caption of each held-out image. In the features of
-VGG16 its distance to the true training images of its own kind of scene is compared with that to those of the three
-other kinds. Prints the share of comparisons in which its own are nearer, with its 95 % interval over images, beside
-that of a Gaussian whose mean is linear in the words of captions, and of true held-out images; writes
-text_to_image.json and drawn.png, a row of each kind; exits with 1 where the share is below 90 %. The seed divides the
-images, and is that of the training.
+[--vgg-weights PATH] [OPTIONS OF FINETUNE]``. An image is drawn of a caption of each held-out image, with rescaled
+guidance. In the features of VGG16 its distance to the true training images of its own kind of scene is compared with
+that to those of the three other kinds. Prints the share of comparisons in which its own are nearer, with its 95 %
+interval over images, beside that of a Gaussian whose mean is linear in the words of captions (with the best of several
+guidances), and of true held-out images; writes text_to_image.json and drawn.png, a row of each kind; exits with 10
+where the share is below 90 %. The seed divides the images, and is that of the training.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
 from torch import Tensor
 
-from rsforge.cli.main import run
 from rsforge.compat import ensure_torchvision
 from rsforge.metrics.bootstrap import mean_intervals
 from rsforge.metrics.caption_words import gather_captions
@@ -37,32 +37,62 @@ from rsforge.recipes.text_to_image.captioned_images import load_captioned
 from rsforge.recipes.text_to_image.load import load_model
 from rsforge.settings.base import RunSettings
 from rsforge.settings.finetune import CaptionedImageSettings
+from tests.learning.commands import BELOW_AIM, call
 from tests.learning.figures import shares_nearer_own_kind, whiten
 
+PASSED_ON = "diffusion finetune --data-dir images"
+"""What further options go to."""
 LEAST, HELD_OUT = 0.9, 0.05
+OPTIONS = (
+    "--config finetune-tiny --vae-perceptual no --report-to none --overwrite "
+    f"--val-fraction {HELD_OUT} --test-fraction 0"
+)
 PLACES = ("farmland", "a winding river", "a village", "a coast")
 SIZE, STEPS, RESCALE, AT_ONCE, SHOWN = 32, 25, 1.0, 32, 8
+GAUSSIAN, GUIDANCES = "caption Gaussian", (1.0, 3.0, 7.5, 12.0)
 
 
-def train(folder: Path, images: int, seed: int, options: Sequence[str]) -> None:
-    """Draw and extract the captioned scenes where they are not there, and train the preset finetune-tiny on them."""
-    given, data, model = folder / "given", folder / "data", folder / "model"
-    lines = [
-        f"data synth --kind captions --count {images} --size {SIZE} --seed 4 --output-dir {given} --quiet",
-        f"data parquet-to-jsonl --parquet {given} --output-dir {data} --resolution 0 --captions all --quiet",
-        f"diffusion finetune --config finetune-tiny --data-dir {data}/rsicd_images --output-dir {model} --seed {seed} "
-        f"--vae-perceptual no --report-to none --overwrite --val-fraction {HELD_OUT} --test-fraction 0",
-    ]
-    for line in lines[2 if data.is_dir() else 0 :]:
-        code = run([*line.split(), *(options if "finetune" in line else ())])
-        if code:
-            raise SystemExit(code)
+def train(folder: Path, images: int, seed: int, options: Sequence[str]) -> Path:
+    """The folder of captioned scenes, drawn and extracted, on which the preset finetune-tiny is trained."""
+    given, data, model = folder / f"given-{images}", folder / f"data-{images}", folder / "model"
+    if not (data / "metadata.jsonl").is_file():
+        drawn = ("--kind", "captions", "--count", images, "--size", SIZE, "--seed", 4, "--output-dir", given)
+        call("data", "synth", *drawn, "--quiet", "--overwrite")
+        extracted = ("--parquet", given, "--output-dir", data, "--resolution", 0, "--captions", "all")
+        call("data", "parquet-to-jsonl", *extracted, "--quiet", "--overwrite")
+    if not (model / "judged.json").is_file():
+        places = ("--data-dir", data / "rsicd_images", "--output-dir", model, "--seed", seed)
+        call("diffusion", "finetune", *places, *OPTIONS.split(), *options)
+    return data / "rsicd_images"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Training and held-out scenes: images ``(N, 3, S, S)``, captions and kinds ``(N,)``; the prompts of the latter."""
+
+    images: tuple[Tensor, Tensor]
+    texts: list[list[list[str]]]
+    kinds: list[Tensor]
+    prompts: list[str]
+
+
+def read_sides(data: Path, run: RunSettings) -> Sides:
+    """The scenes as the training divides them; the prompt of one is a caption that names its place."""
+    settings = CaptionedImageSettings(data_dir=str(data), image_size=SIZE, val_fraction=HELD_OUT, test_fraction=0)
+    read = load_captioned(settings, run, SilentConsole())
+    texts = [[[read.texts[number] for number in own] for own in side] for side in read.numbers]
+    kinds = [[find_kind(captions) for captions in side] for side in texts]
+    prompts = [next(t for t in own if PLACES[k] in t) for own, k in zip(texts[1], kinds[1], strict=True)]
+    trained, held_out = (stack_samples(side, range(len(side))) for side in (read.images.plain, read.images.held_out))
+    return Sides((trained, held_out), texts, [torch.tensor(side) for side in kinds], prompts)
 
 
 def find_kind(captions: Sequence[str]) -> int:
-    """The place that most of the captions name; -1 where none does."""
+    """The place that most of the captions name; the script ends where none does."""
     counts = [sum(place in caption for caption in captions) for place in PLACES]
-    return counts.index(max(counts)) if max(counts) else -1
+    if not max(counts):
+        sys.exit(f"no caption of an image names its place: {captions}")
+    return counts.index(max(counts))
 
 
 @torch.no_grad()
@@ -86,26 +116,23 @@ def reconstruct(checkpoint: Path, images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw_without_network(
-    checkpoint: Path, images: Tensor, captions: Sequence[Sequence[str]], prompts: Sequence[str], guidance: float
-) -> Tensor:
-    """What the Gaussian of the words of captions draws of each prompt, with the same autoencoder and guidance."""
+def draw_without_network(checkpoint: Path, sides: Sides, guidance: float) -> Tensor:
+    """What the Gaussian of the words of captions draws of each prompt with the same autoencoder."""
     model = load_model(checkpoint)
     pipeline, encode = model.pipeline(), model.tokenizer.encode
-    rows = torch.cat([model.autoencoder.encode(some)[0].flatten(1) for some in images.split(AT_ONCE)])
-    latents = OtherLatents(rows * model.networks.scaling_factor, gather_captions([encode(own) for own in captions]))
-    asked = Asked(encode(prompts), encode([""]), guidance)
-    return caption_gaussian_baseline(latents, pipeline, asked, seed=1).predict({INDEX: range(len(prompts))})[IMAGE]
+    rows = torch.cat([model.autoencoder.encode(some)[0].flatten(1) for some in sides.images[0].split(AT_ONCE)])
+    words = gather_captions([encode(own) for own in sides.texts[0]])
+    asked = Asked(encode(sides.prompts), encode([""]), guidance)
+    predictor = caption_gaussian_baseline(
+        OtherLatents(rows * model.networks.scaling_factor, words), pipeline, asked, seed=1
+    )
+    return predictor.predict({INDEX: range(len(sides.prompts))})[IMAGE]
 
 
 @torch.no_grad()
 def read_features(images: Tensor, vgg: torch.nn.Module) -> Tensor:
     """The means over each image of its features, ``(N, 256)``."""
     return torch.cat([vgg(some).mean((2, 3)) for some in images.split(64)])
-
-
-def describe(means: Mapping[str, Sequence[Tensor]], number: int) -> str:
-    return ", ".join(f"{name} {float(own[number]):.3f}" for name, own in means.items())
 
 
 def percent(shares: Iterable[Tensor | float]) -> list[str]:
@@ -130,52 +157,46 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def make_images(checkpoint: Path, sides: Sides, guidance: float) -> dict[str, Tensor]:
+    """What is judged, by name: the Gaussian with several guidances, of which the best counts."""
+    gaussians = {f"{GAUSSIAN} {scale:g}": draw_without_network(checkpoint, sides, scale) for scale in GUIDANCES}
+    made = {"drawn": draw(checkpoint, sides.prompts, guidance)} | gaussians
+    return made | {"reconstructed": reconstruct(checkpoint, sides.images[1]), "true": sides.images[1]}
+
+
+def spell_row(seed: int, shares: Mapping[str, Tensor], kinds: Tensor) -> str:
+    """The row of README: shares in percent, what was drawn with its interval and by kinds of scene."""
+    drawn = shares["drawn"]
+    low, high = mean_intervals(drawn[:, None].numpy(), range(len(drawn)), resamples=1000, confidence=0.95, seed=0)[0]
+    cells = [f"{100 * float(drawn.mean()):.1f} [{100 * low:.1f}, {100 * high:.1f}]"]
+    cells += percent(drawn[kinds == kind].mean() for kind in range(len(PLACES)))
+    best = max(share.mean() for name, share in shares.items() if name.startswith(GAUSSIAN))
+    cells += percent((best, shares["reconstructed"].mean(), shares["true"].mean()))
+    return f"| {seed} | {' | '.join(cells)} |"
+
+
 def main() -> int:
     parsed, options = make_parser().parse_known_args()
     if parsed.vgg_weights is None:
-        print("needs the weights of VGG16: name them with --vgg-weights, or `rsforge weights fetch vgg16`")
-        return 6
+        sys.exit("name the weights of a VGG16 by --vgg-weights, or fetch them by `rsforge weights fetch vgg16`")
     ensure_torchvision()
     folder, began = parsed.folder or Path(mkdtemp()), time.monotonic()
-    train(folder, parsed.images, parsed.seed, options)
-    trained = time.monotonic() - began
-    settings = CaptionedImageSettings(
-        data_dir=str(folder / "data/rsicd_images"), image_size=SIZE, val_fraction=HELD_OUT, test_fraction=0
-    )
-    own = RunSettings(output_dir=folder / "model", seed=parsed.seed)
-    data = load_captioned(settings, own, SilentConsole())
-    vgg = load_vgg16(parsed.vgg_weights)
-    texts = [[[data.texts[number] for number in own] for own in side] for side in data.numbers]
-    kinds = [torch.tensor([find_kind(captions) for captions in side]) for side in texts]
-    places = [stack_samples(side, range(len(side))) for side in (data.images.plain, data.images.held_out)]
-    prompts = [
-        next((t for t in own if PLACES[kind] in t), own[0]) for own, kind in zip(texts[1], kinds[1], strict=True)
-    ]
-    best = folder / "model" / "best_model.pt"
-    drawn, through = draw(best, prompts, parsed.guidance), reconstruct(best, places[1])
-    told = draw_without_network(best, places[0], texts[0], prompts, parsed.guidance)
-    whitened = whiten(read_features(places[0], vgg), kinds[0])
+    data = train(folder, parsed.images, parsed.seed, options)
+    trained, vgg = time.monotonic() - began, load_vgg16(parsed.vgg_weights)
+    sides = read_sides(data, RunSettings(output_dir=folder / "model", seed=parsed.seed))
+    made, kinds = make_images(folder / "model" / "best_model.pt", sides, parsed.guidance), sides.kinds[1]
+    whitened = whiten(read_features(sides.images[0], vgg), sides.kinds[0])
     shares = {
-        name: shares_nearer_own_kind(whitened(read_features(images, vgg)), kinds[1], whitened.centres)
-        for name, images in (
-            ("drawn", drawn),
-            ("caption Gaussian", told),
-            ("reconstructed", through),
-            ("true", places[1]),
-        )
+        name: shares_nearer_own_kind(whitened(read_features(images, vgg)), kinds, whitened.centres)
+        for name, images in made.items()
     }
+    for name, share in shares.items():
+        print(f"{name}:", ", ".join(f"{place} {float(share[kinds == k].mean()):.3f}" for k, place in enumerate(PLACES)))
+    print(spell_row(parsed.seed, shares, kinds), f"trained {trained:.0f} s", sep="\n")
     figures = {name: float(share.mean()) for name, share in shares.items()} | {"seconds": round(trained)}
-    means = {name: [share[kinds[1] == k].mean() for k in range(len(PLACES))] for name, share in shares.items()}
-    for number, place in enumerate(PLACES):
-        print(f"{place}: {describe(means, number)} of {int((kinds[1] == number).sum())}")
-    low, high = mean_intervals(shares["drawn"][:, None].numpy(), range(len(prompts)), resamples=1000, confidence=0.95,
-                               seed=0)[0]  # fmt: skip
-    cells = [f"{100 * figures['drawn']:.1f} [{100 * low:.1f}, {100 * high:.1f}]", *percent(means["drawn"])]
-    cells += percent(figures[name] for name in ("caption Gaussian", "reconstructed", "true"))
-    print(f"| {parsed.seed} | {' | '.join(cells)} |\ntrained {trained:.0f} s")
     (folder / "text_to_image.json").write_text(json.dumps(figures, indent=1))
-    show(folder / "drawn.png", drawn, kinds[1])
-    return 0 if figures["drawn"] >= LEAST else 1
+    show(folder / "drawn.png", made["drawn"], kinds)
+    return 0 if figures["drawn"] >= LEAST else BELOW_AIM
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ import numpy as np
 
 from rsforge.compat import ensure_torchvision
 from rsforge.metrics.bootstrap import mean_intervals
-from tests.learning.real_pairs import CASES, TILE, WRITTEN, Case, call
+from tests.learning.commands import call
+from tests.learning.real_pairs import CASES, TILE, WRITTEN, Case
 
 LEVELS = ("--sar-level keep", "--sar-level both")
 Errors = dict[str, float]

@@ -66,9 +66,11 @@ def test_rescaled_guidance_is_that_of_diffusers(unet, share) -> None:
     torch.testing.assert_close(made, rescale_noise_cfg(plain, output, share), atol=1e-5, rtol=1e-5)
 
 
-def test_zeros_stay_zeros() -> None:
-    flat = torch.full((2, 4, 8, 8), 3.0)
-    assert torch.equal(rescale_deviation(torch.zeros_like(flat), flat, 1.0), torch.zeros_like(flat))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_outputs_of_one_value_stay_as_they_are(value, dtype) -> None:
+    flat = torch.full((2, 4, 8, 8), value, dtype=dtype)
+    assert torch.equal(rescale_deviation(flat, torch.randn(2, 4, 8, 8).to(dtype), 1.0), flat)
 
 
 @pytest.mark.parametrize(("scale", "at_once", "sizes"), [(1.0, True, [2]), (3.0, True, [4]), (3.0, False, [2, 2])])

@@ -36,7 +36,7 @@ def fit_pca(images: Tensor, components: int) -> dict[str, Tensor]:
 
 
 def fit_patch_pca(images: Tensor, patch: int, components: int) -> dict[str, Tensor]:
-    """The mean and the leading components of the patches that images, uint8 ``(N, C, H, W)``, are made of.
+    """The mean and the leading components of the patches that images ``(N, C, H, W)``, in grey levels, are made of.
 
     Patches are ``patch`` x ``patch`` pixels and do not overlap. ``mean`` is float32 ``(C * patch**2,)``,
     ``components`` float32 ``(k, C * patch**2)``, in the order of channels of ``torch.pixel_unshuffle``.

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from rsforge.models.conditioning import Conditioning
 
-TINY = 1e-12
-"""What is divided by where outputs of one value have no deviation, so that zeros stay zeros."""
 Network = Callable[..., Tensor]
 
 
@@ -52,13 +50,14 @@ def rescale_deviation(guided: Tensor, output: Tensor, share: float) -> Tensor:
     """``guided`` with its deviation moved by ``share``, in [0, 1], to that of ``output``, both ``(B, C, ...)``.
 
     Strong guidance makes outputs larger than those that training saw. Deviations are those of each image over all its
-    channels; arXiv 2305.08891, Eq. 15 and 16, where the share is phi.
+    channels; where an image has none it stays as it is. arXiv 2305.08891, Eq. 15 and 16, where the share is phi.
     """
     if share == 0:
         return guided
     numbers = tuple(range(1, guided.ndim))
-    factor = output.std(numbers, keepdim=True) / guided.std(numbers, keepdim=True).clamp(min=TINY)
-    return guided * (share * factor + 1 - share)
+    wanted, deviation = (x.float().std(numbers, keepdim=True) for x in (output, guided))
+    factor = torch.where(deviation > 0, wanted / deviation, 1)
+    return guided * (share * factor + 1 - share).to(guided.dtype)
 
 
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

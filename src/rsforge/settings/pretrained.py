@@ -13,8 +13,8 @@ from rsforge.settings.sections import PathText, Section, also
 
 PIPELINE = "Model of Stable Diffusion 1.x or 2.x: folder, .safetensors or .ckpt file, or the id of a downloaded model."
 GUIDANCE_RESCALE = (
-    "How much of the growth of the network's output by guidance is taken back, from 0 to 1: strong guidance then adds "
-    "less contrast and noise."
+    "Share, from 0 to 1, by which the standard deviation of the guided output of the network is moved back to that of "
+    "its output for the prompt: strong guidance changes the contrast less."
 )
 MOST_WEIGHT = 100.0
 _REVISION = r"^\w(\.?[\w+@=-])*(/\w(\.?[\w+@=-])*)*$"
@@ -57,6 +57,12 @@ class ModelFormatSettings(Section):
         description="Branch, tag or commit of a model that is given by its id, or a request such as refs/pr/3.",
         json_schema_extra=also(form="names of letters, digits, ., -, _, +, @ and =, with / between them"),
     )
+
+
+def check_rescale(guidance_scale: float, guidance_rescale: float) -> None:
+    """``ValueError`` where there is no guidance to rescale."""
+    if guidance_rescale and guidance_scale == 1:
+        raise ValueError("--guidance-rescale changes guidance; --guidance-scale 1 is none")
 
 
 class PretrainedModelSettings(ModelFormatSettings):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rsforge.settings.base import BATCH, DEVICE, DEVICES, BatchSize, Count, Device, ImageSize, Seed, Share
-from rsforge.settings.pretrained import GUIDANCE_RESCALE, PIPELINE, PretrainedModelSettings
+from rsforge.settings.pretrained import GUIDANCE_RESCALE, PIPELINE, PretrainedModelSettings, check_rescale
 from rsforge.settings.sections import also
 
 
@@ -50,6 +50,11 @@ class SampleTextSettings(PretrainedModelSettings):
     batch_size: BatchSize = Field(4, description=BATCH)
     seed: Seed | None = Field(None, description="Seed of the images; without it every call gives others.")
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
+
+    @model_validator(mode="after")
+    def _rescale_of_guidance(self) -> Self:
+        check_rescale(self.guidance_scale, self.guidance_rescale)
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_prompts(self) -> Self:

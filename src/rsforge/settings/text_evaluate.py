@@ -22,7 +22,7 @@ from rsforge.settings.base import (
 )
 from rsforge.settings.captioned import CaptionedFolderSettings
 from rsforge.settings.evaluation import MeasuringSettings
-from rsforge.settings.pretrained import GUIDANCE_RESCALE, PIPELINE, PretrainedModelSettings
+from rsforge.settings.pretrained import GUIDANCE_RESCALE, PIPELINE, PretrainedModelSettings, check_rescale
 from rsforge.settings.sections import also
 from rsforge.settings.views import ViewSettings
 
@@ -118,6 +118,11 @@ class TextEvaluateSettings(PretrainedModelSettings):
     batch_size: BatchSize = Field(4, description=BATCH)
     on_bad: Literal["error", "skip"] = Field("error", description=ON_BAD)
     device: Device = Field("auto", description=DEVICE, json_schema_extra=DEVICES)
+
+    @model_validator(mode="after")
+    def _rescale_of_guidance(self) -> Self:
+        check_rescale(self.guidance_scale, self.guidance_rescale)
+        return self
 
     @model_validator(mode="after")
     def _record_elsewhere(self) -> Self:

@@ -97,10 +97,11 @@ class AutoencoderSettings(Section):
     vgg_weights: Path | None = Field(None, description=VGG_WEIGHTS)
     chroma_weight: float = Field(
         1.0,
-        gt=0,
+        ge=0.01,
         le=1000,
         description="How many times squared errors of colour count as those of brightness, in the loss and in the "
-        "linear path of a map: more keeps colours that would be pale.",
+        "linear path of a map (not in --linear-start): more keeps colours that would be pale. The best model is still "
+        "the one with the least plain error.",
     )
 
     @model_validator(mode="before")

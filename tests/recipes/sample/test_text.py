@@ -62,6 +62,8 @@ def test_strong_guidance_is_rescaled_where_asked_for(draw):
         assert result["guidance_rescale"] == float(share)
         images.append(pixels("generated_images.png"))
     assert not np.array_equal(*images)
+    words = ["--guidance-scale", "1", "--guidance-rescale", "0.7"]
+    assert "--guidance-scale 1 is none" in draw("--prompt", "a river", *words, code=2)[1]
 
 
 def test_prompts_of_a_file_are_drawn_in_turn(draw, tmp_path):

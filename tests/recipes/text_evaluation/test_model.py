@@ -27,8 +27,7 @@ def test_a_checkpoint_and_the_folder_beside_it_are_one_model(text_world):
     assert ours.digest == folder.digest != open_one(text_world.model).digest
     assert ours.state["validation_draws"] == 2 and folder.state == {} and ours.image_size == 16
     assert ours.describe_drawing() == {
-        "sampler": "ddim", "steps": 2, "eta": 0.0, "guidance_scale": 7.5, "guidance_rescale": 0.0,
-        "negative_prompt": "",
+        "sampler": "ddim", "steps": 2, "eta": 0.0, "guidance_scale": 7.5, "negative_prompt": ""
     }  # fmt: skip
 
 
@@ -42,6 +41,7 @@ def test_images_depend_on_caption_and_number_alone(world):
     for option in ({"guidance_scale": 1.0}, {"guidance_rescale": 1.0}):
         changed = replace(model, settings=model.settings.model_copy(update=option))
         assert not torch.allclose(changed.draw(captions, [0]), together[:1])
+    assert changed.describe_drawing() == model.describe_drawing() | {"guidance_rescale": 1.0}
 
 
 def test_sizes_steps_and_kinds_that_do_not_fit_are_refused(world, tmp_path):

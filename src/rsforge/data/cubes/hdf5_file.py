@@ -89,9 +89,16 @@ def _numpy_kind(dataset: h5py.Dataset) -> str:
         return "?"
 
 
+class MissingDataset(UnreadableError):  # noqa: N818
+    """A file without a data set that it should hold: it may be one of another kind."""
+
+
 @translate_errors("it is a damaged HDF5 file")
 def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """The data set at ``name``, soft links resolved here; a link to another file raises ``UnreadableError``."""
+    """The data set at ``name``, soft links resolved here; a link to another file raises ``UnreadableError``.
+
+    ``MissingDataset`` where there is none.
+    """
     parts = name.strip("/").split("/")
     walked: list[str] = []
     links = 0
@@ -111,7 +118,7 @@ def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
             thing = file
             walked = []
         elif link is None:
-            raise UnreadableError(f"it holds no {name}")
+            raise MissingDataset(f"it holds no {name}")
         else:
             thing = thing[part]
             walked.append(part)

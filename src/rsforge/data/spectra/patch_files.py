@@ -14,7 +14,7 @@ import numpy as np
 from rsforge.data.cube_headers.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64, Mask
-from rsforge.data.files.other_commands import advise_cutting
+from rsforge.data.cubes.unreadable_patches import unreadable_patches
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.spectra.patch_metadata import (
     Spectrum,
@@ -124,8 +124,7 @@ def open_patch_file(path: Path, name: str, *, landsat_alone: bool = False) -> Pa
         error.fix = "cut the patches by `rsforge data hsi-patches --wavelengths FILE`"
         raise error from None
     except UnreadableError as reason:
-        what = f"{path.name} cannot be used as patches: {reason}"
-        raise RsforgeError("RSF-D008", what, where=str(path), fix=advise_cutting(path)) from None
+        raise unreadable_patches(path, reason) from None
 
 
 def stamp_of(path: Path) -> tuple[int, int]:

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from rsforge.data.cubes import hdf5_file
+from rsforge.data.cubes.unreadable_patches import unreadable_patches
 from rsforge.data.files.digests import file_digest
-from rsforge.data.files.other_commands import advise_cutting
 from rsforge.data.io import rasters
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.threads import map_in_threads
 from rsforge.data.splits.items import Item
-from rsforge.errors import RsforgeError
 
 Digests = dict[str, tuple[str, ...]]
 
@@ -57,8 +56,7 @@ def _digest_rows(path: Path, items: list[Item]) -> Iterator[tuple[Item, tuple[st
                 row = item.row or 0
                 yield item, (hashlib.sha256(values.read_rows(row, row + 1).tobytes()).hexdigest(),)
     except UnreadableError as reason:
-        what = f"{path.name} cannot be used as patches: {reason}"
-        raise RsforgeError("RSF-D008", what, where=str(path), fix=advise_cutting(path)) from None
+        raise unreadable_patches(path, reason) from None
 
 
 def data_digest(digests: Mapping[str, tuple[str, ...]]) -> str:

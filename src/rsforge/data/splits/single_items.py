@@ -13,7 +13,7 @@ from typing import Any
 
 from rsforge.data.captions.metadata import describe_table, find_inner_tables, find_tables, read_names
 from rsforge.data.cubes import hdf5_file
-from rsforge.data.files.other_commands import advise_cutting
+from rsforge.data.cubes.unreadable_patches import unreadable_patches
 from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.files.stack_paths import name_whole
 from rsforge.data.files.walk import find_images, lies_in_left_behind
@@ -146,8 +146,7 @@ def read_places(path: Path) -> tuple[list[str], list[Window | None]]:
         if len(scenes) != count or len(windows) != count:
             raise UnreadableError(f"it has {count} patches, {len(scenes)} scenes and {len(windows)} windows")
     except UnreadableError as reason:
-        what = f"{path.name} cannot be used as patches: {reason}"
-        raise RsforgeError("RSF-D008", what, where=str(path), fix=advise_cutting(path)) from None
+        raise unreadable_patches(path, reason) from None
     return scenes, [Window(*window) if window else None for window in windows]
 
 

@@ -39,7 +39,7 @@ class Guide:
     """The conditioning of the denoiser: ``inputs`` by name, and the strength of their guidance.
 
     Further than ``guidance_scale`` 1 means further from what it says without the inputs ``names``, or without all that
-    training left out at times; ``guidance_rescale`` of its growth is taken back.
+    training left out at times; the deviation of the output is moved back by ``guidance_rescale``.
     """
 
     inputs: Mapping[str, Tensor] = field(default_factory=dict)

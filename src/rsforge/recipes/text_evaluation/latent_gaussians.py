@@ -94,8 +94,8 @@ class Asked:
 def caption_gaussian_baseline(latents: OtherLatents, pipeline: LatentPipeline, asked: Asked, seed: int) -> Baseline:
     """The predictor of decoded draws of the Gaussian whose mean is linear in the words of the caption.
 
-    Guidance is exact here: of normal distributions of one covariance it moves the mean alone. The noise of a number is
-    that of ``gaussian_baseline``.
+    Guidance is exact here: of normal distributions of one covariance it moves the mean alone, and nothing is to be
+    rescaled. The noise of a number is that of ``gaussian_baseline``.
     """
     words, left = latents.told
     remainder = fit_shrunk(left)
@@ -108,7 +108,7 @@ def caption_gaussian_baseline(latents: OtherLatents, pipeline: LatentPipeline, a
     meaning = (
         f"the autoencoder's images of a Gaussian whose mean is linear in the {count_noun(len(words.words), 'word')} of "
         f"the captions of {len(latents.rows)} real images (ridge regression, strength {words.strength:.3g} by folds), "
-        f"{100 * remainder.shrinkage:.3g} % shrunk and guided as the model is: what captions tell without a network"
+        f"{100 * remainder.shrinkage:.3g} % shrunk, guided with the model's scale: what captions tell without a network"
     )
     return Baseline(CAPTION_GAUSSIAN, meaning, predict)
 

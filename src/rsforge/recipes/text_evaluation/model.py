@@ -43,12 +43,12 @@ class EvaluatedModel:
         return checkpoint.digest_weights({name: network.state_dict() for name, network in parts.items()})
 
     def describe_drawing(self) -> dict[str, Any]:
-        """How images are drawn."""
+        """How images are drawn; ``guidance_rescale``, which older records lack, where it does something."""
+        rescale = self.settings.guidance_rescale
         return {
             "sampler": self.walk.sampler, "steps": len(self.walk.steps), "eta": self.walk.eta,
-            "guidance_scale": self.settings.guidance_scale, "guidance_rescale": self.settings.guidance_rescale,
-            "negative_prompt": self.settings.negative_prompt,
-        }  # fmt: skip
+            "guidance_scale": self.settings.guidance_scale, "negative_prompt": self.settings.negative_prompt,
+        } | ({"guidance_rescale": rescale} if rescale else {})  # fmt: skip
 
     def draw(self, captions: Sequence[str], numbers: Sequence[int]) -> Tensor:
         """Images ``(B, 3, H, W)`` in [-1, 1] of the captions of ``numbers``; each by seed, caption and number alone."""
