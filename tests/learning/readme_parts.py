@@ -183,7 +183,7 @@ PARTS = (
     Part(
         "text-to-image",
         30,
-        ("text_to_image --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg}",),
+        ("text_to_image --folder {folder}/{seed} --scenes {folder} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
         ("| seed | drawn, % nearer to its own kind |",),

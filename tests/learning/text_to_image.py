@@ -1,6 +1,6 @@
 """Trains a text-to-image model from scratch on drawn captioned scenes, and sees whether images show what was asked for.
 
-Usage: ``python -m tests.learning.text_to_image [--folder F] [--images N] [--seed N] [--guidance G]
+Usage: ``python -m tests.learning.text_to_image [--folder F] [--scenes F] [--images N] [--seed N] [--guidance G]
 [--vgg-weights PATH] [OPTIONS OF FINETUNE]``. An image is drawn of a caption of each held-out image, with rescaled
 guidance. In the features of VGG16 its distance to the true training images of its own kind of scene is compared with
 that to those of the three other kinds. Prints the share of comparisons in which its own are nearer, with its 95 %
@@ -52,18 +52,22 @@ SIZE, STEPS, RESCALE, AT_ONCE, SHOWN = 32, 25, 1.0, 32, 8
 GAUSSIAN, GUIDANCES = "caption Gaussian", (1.0, 3.0, 7.5, 12.0)
 
 
-def train(folder: Path, images: int, seed: int, options: Sequence[str]) -> Path:
-    """The folder of captioned scenes, drawn and extracted, on which the preset finetune-tiny is trained."""
-    given, data, model = folder / f"given-{images}", folder / f"data-{images}", folder / "model"
+def draw_scenes(folder: Path, images: int) -> Path:
+    """The folder of captioned scenes, which are drawn and extracted unless they are there."""
+    given, data = folder / f"given-{images}", folder / f"data-{images}"
     if not (data / "metadata.jsonl").is_file():
         drawn = ("--kind", "captions", "--count", images, "--size", SIZE, "--seed", 4, "--output-dir", given)
         call("data", "synth", *drawn, "--quiet", "--overwrite")
         extracted = ("--parquet", given, "--output-dir", data, "--resolution", 0, "--captions", "all")
         call("data", "parquet-to-jsonl", *extracted, "--quiet", "--overwrite")
-    if not (model / "judged.json").is_file():
-        places = ("--data-dir", data / "rsicd_images", "--output-dir", model, "--seed", seed)
-        call("diffusion", "finetune", *places, *OPTIONS.split(), *options)
     return data / "rsicd_images"
+
+
+def train(data: Path, model: Path, seed: int, options: Sequence[str]) -> None:
+    """Train the preset finetune-tiny unless that is done."""
+    if not (model / "judged.json").is_file():
+        places = ("--data-dir", data, "--output-dir", model, "--seed", seed)
+        call("diffusion", "finetune", *places, *OPTIONS.split(), *options)
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The options of this script; further ones go to the training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--scenes", type=Path, help="where scenes are drawn, or lie; without it the folder")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--guidance", type=float, default=12.0)
@@ -180,8 +185,9 @@ def main() -> int:
     if parsed.vgg_weights is None:
         sys.exit("name the weights of a VGG16 by --vgg-weights, or fetch them by `rsforge weights fetch vgg16`")
     ensure_torchvision()
-    folder, began = parsed.folder or Path(mkdtemp()), time.monotonic()
-    data = train(folder, parsed.images, parsed.seed, options)
+    folder = parsed.folder or Path(mkdtemp())
+    data, began = draw_scenes(parsed.scenes or folder, parsed.images), time.monotonic()
+    train(data, folder / "model", parsed.seed, options)
     trained, vgg = time.monotonic() - began, load_vgg16(parsed.vgg_weights)
     sides = read_sides(data, RunSettings(output_dir=folder / "model", seed=parsed.seed))
     made, kinds = make_images(folder / "model" / "best_model.pt", sides, parsed.guidance), sides.kinds[1]
