@@ -119,7 +119,7 @@ QUIET = "--report-to none --quiet --overwrite"
 MAP_AUTOENCODER = "map_autoencoder --data-dir {tiles} --folder {folder}/vae-{seed} --seed {seed} --vgg-weights {vgg}"
 MAP_DENOISER = (
     "rsforge diffusion train --config diffusion-tiny --image-size 64 --channels 32,64 --layers-per-block 1 "
-    "--head-width 16 --timesteps 1000 --epochs 40 --lr 1e-3 --batch-size 16 --data-dir {tiles} "
+    "--head-width 16 --timesteps 1000 --epochs 40 --validate-every 5 --lr 1e-3 --batch-size 16 --data-dir {tiles} "
     f"--vae {{folder}}/vae-{{seed}}/best_model.pt --seed {{seed}} {QUIET}"
 )
 MAP_TRAINING = (MAP_AUTOENCODER, f"{MAP_DENOISER} --output-dir {{folder}}/denoiser-{{seed}}")
@@ -155,7 +155,7 @@ PARTS = (
     ),
     Part(
         "maps",
-        13,
+        17,
         (
             *MAP_TRAINING,
             *(
@@ -172,7 +172,7 @@ PARTS = (
     ),
     Part(
         "maps-other-seeds",
-        18,
+        21,
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
@@ -182,7 +182,7 @@ PARTS = (
     ),
     Part(
         "text-to-image",
-        30,
+        33,
         ("text_to_image --folder {folder}/{seed} --scenes {folder} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
@@ -210,7 +210,7 @@ PARTS = (
     ),
     Part(
         "real-pairs",
-        35,
+        40,
         ("real_pairs {pairs} --folder {folder} --seeds {count}",),
         (0, 1, 2),
         ("pairs",),

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from rsforge.data.files.other_commands import advise_cutting
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.io.native_output import first_line
+from rsforge.errors import RsforgeError
 
 Array = npt.NDArray[Any]
 
@@ -212,3 +214,9 @@ class LazyRows:
     def _read(self, start: int, stop: int) -> Array:
         with translate_errors(f"{self._dataset.name} cannot be read"):
             return np.asarray(self._dataset[start:stop])
+
+
+def unreadable_patches(path: Path, reason: UnreadableError) -> RsforgeError:
+    """RSF-D008 for a file of patches; where it lacks their arrays, the remedy says how a cube is cut into patches."""
+    fix = advise_cutting(path) if isinstance(reason, MissingDataset) else reason.fix
+    return RsforgeError("RSF-D008", f"{path.name} cannot be used as patches: {reason}", where=str(path), fix=fix)

@@ -14,7 +14,6 @@ import numpy as np
 from rsforge.data.cube_headers.wavelengths import WavelengthError, wavelength_error
 from rsforge.data.cubes import hdf5_file
 from rsforge.data.cubes.cube import F64, Mask
-from rsforge.data.cubes.unreadable_patches import unreadable_patches
 from rsforge.data.io.image_reader import UnreadableError
 from rsforge.data.spectra.patch_metadata import (
     Spectrum,
@@ -124,7 +123,7 @@ def open_patch_file(path: Path, name: str, *, landsat_alone: bool = False) -> Pa
         error.fix = "cut the patches by `rsforge data hsi-patches --wavelengths FILE`"
         raise error from None
     except UnreadableError as reason:
-        raise unreadable_patches(path, reason) from None
+        raise hdf5_file.unreadable_patches(path, reason) from None
 
 
 def stamp_of(path: Path) -> tuple[int, int]:

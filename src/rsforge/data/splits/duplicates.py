@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from rsforge.data.cubes import hdf5_file
-from rsforge.data.cubes.unreadable_patches import unreadable_patches
 from rsforge.data.files.digests import file_digest
 from rsforge.data.io import rasters
 from rsforge.data.io.image_reader import UnreadableError
@@ -56,7 +55,7 @@ def _digest_rows(path: Path, items: list[Item]) -> Iterator[tuple[Item, tuple[st
                 row = item.row or 0
                 yield item, (hashlib.sha256(values.read_rows(row, row + 1).tobytes()).hexdigest(),)
     except UnreadableError as reason:
-        raise unreadable_patches(path, reason) from None
+        raise hdf5_file.unreadable_patches(path, reason) from None
 
 
 def data_digest(digests: Mapping[str, tuple[str, ...]]) -> str:

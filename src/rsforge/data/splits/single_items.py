@@ -13,7 +13,6 @@ from typing import Any
 
 from rsforge.data.captions.metadata import describe_table, find_inner_tables, find_tables, read_names
 from rsforge.data.cubes import hdf5_file
-from rsforge.data.cubes.unreadable_patches import unreadable_patches
 from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.files.stack_paths import name_whole
 from rsforge.data.files.walk import find_images, lies_in_left_behind
@@ -146,7 +145,7 @@ def read_places(path: Path) -> tuple[list[str], list[Window | None]]:
         if len(scenes) != count or len(windows) != count:
             raise UnreadableError(f"it has {count} patches, {len(scenes)} scenes and {len(windows)} windows")
     except UnreadableError as reason:
-        raise unreadable_patches(path, reason) from None
+        raise hdf5_file.unreadable_patches(path, reason) from None
     return scenes, [Window(*window) if window else None for window in windows]
 
 
