@@ -81,4 +81,4 @@ def test_draws_of_a_caption_have_the_mean_of_its_words_and_guidance_leads_on(mod
 
 def test_its_meaning_says_how_it_was_fitted(model, latents):
     meaning = caption_gaussian_baseline(latents, model.pipeline(), ask(model, "a river"), 1).meaning
-    assert "linear in the" in meaning and "by folds" in meaning and "guided as the model" in meaning
+    assert "linear in the" in meaning and "by folds" in meaning and "guided with the model" in meaning
