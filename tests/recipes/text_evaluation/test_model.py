@@ -44,6 +44,11 @@ def test_images_depend_on_caption_and_number_alone(world):
     assert changed.describe_drawing() == model.describe_drawing() | {"guidance_rescale": 1.0}
 
 
+def test_no_guidance_is_not_rescaled(world):
+    with pytest.raises(ValueError, match="--guidance-scale 1 is none"):
+        open_one(world.model, guidance_scale=1.0, guidance_rescale=0.5)
+
+
 def test_sizes_steps_and_kinds_that_do_not_fit_are_refused(world, tmp_path):
     checkpoint.save(tmp_path / "sar.pt", {"kind": "diffusion-sar"})
     for pipeline, options, code, where in (
