@@ -155,7 +155,7 @@ def learning(session: nox.Session) -> None:
 @nox.session
 def figures(session: nox.Session) -> None:
     """README's figures of what is learnt, made again beside those it states; real data are named after --."""
-    install(session, "test")
+    install(session, "test", "oracle")
     session.run("python", "-m", "tests.learning.readme_figures", *session.posargs)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
@@ -59,3 +61,30 @@ def test_constraints_are_lowered_to_the_floors_alone(noxfile):
     text = "# pins\nnumpy==2.4.6\npytest==9.2.0\n"
     assert noxfile.lower(text, {"numpy": "1.26"}) == "# pins\npytest==9.2.0\nnumpy==1.26\n"
     assert "noxfile" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("session", "scripts"),
+    [
+        ("figures", "tests/learning/*.py"),
+        ("learning", "tests/learning/few_steps.py"),
+        ("learning", "tests/learning/sar_to_optical.py"),
+        ("faults", "tests/faults/*.py"),
+        ("bench", "benchmarks/*.py"),
+        ("examples", "examples/*.py"),
+    ],
+)
+def test_sessions_install_the_reference_libraries_that_their_scripts_import(session, scripts):
+    known = {re.split("[>=]", line)[0] for line in PYPROJECT["dependency-groups"]["oracle"]}
+    wanted = {name for path in ROOT.glob(scripts) for name in list_imports(path.read_text("utf-8"))} & known
+    own = next(n for n in ast.parse((ROOT / "noxfile.py").read_text("utf-8")).body if getattr(n, "name", "") == session)
+    groups = {word.value for word in ast.walk(own) if isinstance(word, ast.Constant)}
+    assert not wanted or "oracle" in groups, sorted(wanted)
+
+
+def list_imports(source: str) -> set[str]:
+    """The packages that a module imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(source)))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in named}

@@ -127,7 +127,7 @@ SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-wei
 PARTS = (
     Part(
         "text-encoder",
-        2,
+        1.6,
         (
             "rsforge data synth --kind pairs-csv --count 960 --size 32 --output-dir {folder}/drawn --quiet --overwrite",
             "rsforge clip train --config clip-tiny --dataset-path {folder}/drawn --save-dir {folder}/clip-{seed} "
@@ -139,7 +139,7 @@ PARTS = (
     ),
     Part(
         "tiny",
-        1.2,
+        3.2,
         (
             f"rsforge vae train --config vae-tiny --data-dir {{tiles}} --epochs 10 --lr 3e-4 "
             f"--output-dir {{folder}}/vae-{{seed}} --seed {{seed}} {QUIET}",
@@ -155,15 +155,8 @@ PARTS = (
     ),
     Part(
         "maps",
-        17,
-        (
-            *MAP_TRAINING,
-            *(
-                f"{MAP_DENOISER} --prediction {kind} --schedule {schedule} --output-dir {{folder}}/{kind}-{{seed}}"
-                for kind, schedule in (("eps", "linear"), ("flow", "flow"))
-            ),
-            f"{SAMPLES} --beside {{folder}}/eps-{{seed}}/best_model.pt {{folder}}/flow-{{seed}}/best_model.pt",
-        ),
+        12,
+        (*MAP_TRAINING, SAMPLES),
         (1,),
         ("tiles", "vgg"),
         ("| seed | figure | trained |", "| v-loss, map latents |", "| kernel distance |"),
@@ -172,7 +165,7 @@ PARTS = (
     ),
     Part(
         "maps-other-seeds",
-        21,
+        23.4,
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
@@ -210,7 +203,7 @@ PARTS = (
     ),
     Part(
         "real-pairs",
-        40,
+        33.4,
         ("real_pairs {pairs} --folder {folder} --seeds {count}",),
         (0, 1, 2),
         ("pairs",),
@@ -220,7 +213,7 @@ PARTS = (
     ),
     Part(
         "real-spectra",
-        12,
+        7.4,
         ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",),
         (0, 1, 2),
         ("cubes",),
@@ -256,6 +249,24 @@ PARTS = (
         (),
         ("mean absolute error 0.252 and 0.143, LPIPS 0.587 and 0.509", "it is farther still (0.365, 0.659)"),
         read_json("few_steps.json"),
+        longer=True,
+    ),
+    Part(
+        "map-predictions",
+        17,
+        (
+            *MAP_TRAINING,
+            *(
+                f"{MAP_DENOISER} --prediction {kind} --schedule {schedule} --output-dir {{folder}}/{kind}-{{seed}}"
+                for kind, schedule in (("eps", "linear"), ("flow", "flow"))
+            ),
+            f"{SAMPLES} --beside {{folder}}/eps-{{seed}}/best_model.pt {{folder}}/flow-{{seed}}/best_model.pt",
+        ),
+        (1,),
+        ("tiles", "vgg"),
+        ("| kernel distance, other predictions |",),
+        (),
+        read_lines("said.txt"),
         longer=True,
     ),
     Part(

@@ -19,7 +19,7 @@ from typing import Any
 from rsforge.compat import ensure_torchvision
 from tests.learning.commands import call
 
-SIZE, TILE, DRAWS = 32, 64, 8
+SIZE, TILE, DRAWS = 32, 64, 4
 WRITTEN = ("--overwrite", "--report-to", "none", "--quiet")
 
 
@@ -52,7 +52,7 @@ def take_blocks(real: Path, folder: Path, seed: int) -> Case:
     """Blocks of both colour scenes: to train on, to choose the epoch, to be judged."""
     tile(real, folder / "data", (1, 2))
     split(folder / "data", seed, "0.15")
-    return Case(folder / "data", folder / "data", ("--side", "test"), ("--seed", str(seed)), (4, 1, 8))
+    return Case(folder / "data", folder / "data", ("--side", "test"), ("--seed", str(seed)), (3, 1, 8))
 
 
 def take_scenes(real: Path, folder: Path, seed: int) -> Case:
@@ -62,7 +62,7 @@ def take_scenes(real: Path, folder: Path, seed: int) -> Case:
     tile(real, folder / "judged", (3 - first,))
     split(folder / "data", seed, "0")
     measured = ("--side", "all", "--max-per-terrain", "200")
-    return Case(folder / "data", folder / "judged", measured, ("--seed", str(seed)), (6, 2, 8))
+    return Case(folder / "data", folder / "judged", measured, ("--seed", str(seed)), (4, 1, 8))
 
 
 CASES = {"terrains": take_terrains, "blocks": take_blocks, "scenes": take_scenes}
