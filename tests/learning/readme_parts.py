@@ -308,7 +308,7 @@ PARTS = (
     Part(
         "trials",
         0,
-        headings=("| stage 1, small network |", "| what was trained |", "| kernel distance, demo |"),
+        headings=("| stage 1, small network |", "| what was trained |", "| guidance |", "| kernel distance, demo |"),
         reason="trials by hand, which the text says that no script remakes",
         longer=True,
     ),

@@ -49,7 +49,7 @@ OPTIONS = (
 )
 PLACES = ("farmland", "a winding river", "a village", "a coast")
 SIZE, STEPS, RESCALE, AT_ONCE, SHOWN = 32, 25, 1.0, 32, 8
-GAUSSIAN, GUIDANCES = "caption Gaussian", (1.0, 3.0, 7.5, 12.0)
+GAUSSIAN, GUIDANCES = "caption Gaussian", (1.0, 3.0, 7.5, 12.0, 22.0)
 
 
 def draw_scenes(folder: Path, images: int) -> Path:
@@ -157,7 +157,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenes", type=Path, help="where scenes are drawn, or lie; without it the folder")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--guidance", type=float, default=12.0)
+    parser.add_argument("--guidance", type=float, default=22.0)
     parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
     return parser
 
