@@ -11,6 +11,7 @@ from rsforge.data.prompts import DEFAULT_TEMPLATE
 from rsforge.engine import checkpoint
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
+from rsforge.recipes.diffusion.evaluate import JUDGED_DRAWS, JUDGED_STEPS
 from rsforge.recipes.diffusion.load_sar import ModelFiles, load_sar_model
 from rsforge.recipes.diffusion.sar_pipeline import Request
 from rsforge.recipes.evaluation.linear_sar import linear_baselines
@@ -43,6 +44,21 @@ def measured(sar_world, empty_hub, capsys):
 @pytest.fixture
 def empty_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+
+
+def test_a_training_is_judged_as_an_evaluation_that_draws_from_noise_alone(sar_world, empty_hub, capsys):
+    model = sar_world.model / "best_model.pt"
+    state = load_sar_model(ModelFiles(model), CPU, averaged=True).state["settings"]
+    line = (
+        "diffusion evaluate --model-checkpoint {} --data-dir {} --device cpu --strength 1 --guidance-scale 1 --json "
+        f"--num-inference-steps {min(JUDGED_STEPS, state['denoiser']['timesteps'])} --samples {JUDGED_DRAWS} "
+        f"--seed {state['run']['seed']}"
+    )
+    capsys.readouterr()
+    assert rsforge(line, model, sar_world.pairs) == 0
+    told = json.loads(capsys.readouterr().out)["figures"]["model"]["l1_of_mean"]
+    judged = json.loads((sar_world.model / "judged.json").read_text())["judged"]
+    assert judged["l1_of_mean"]["model"] == pytest.approx(told["mean"], abs=1e-5)
 
 
 def test_figures_are_those_of_the_first_draw_and_of_the_mean(measured, sar_world):

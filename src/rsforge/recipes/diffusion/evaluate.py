@@ -111,14 +111,18 @@ def build_evaluation(
 def judge(
     settings: SarTrainSettings, sets: PairSets, template: PromptTemplate, files: ModelFiles, device: torch.device
 ) -> dict[str, Any]:
-    """The mean absolute error of the mean of a few draws of a trained model; nothing where nothing is held out."""
+    """The mean absolute error of the mean of a few draws of a trained model; nothing where nothing is held out.
+
+    It draws from noise alone: from an encoded SAR image it would be judged by what that image leaves in the latents.
+    """
     side = choose_side(sets.held_out, sets.test, sets.scenes, most=JUDGED, noun="pair")
     if side is None:
         return {}
     steps = None if settings.denoiser.prediction == "flow" else min(JUDGED_STEPS, settings.denoiser.timesteps)
     own = SarEvaluateSettings(
-        model_checkpoint=files.model, vae_checkpoint=files.vae, clip_checkpoint=files.clip, guidance_scale=1.0,
-        num_inference_steps=steps, samples=JUDGED_DRAWS, batch_size=settings.loop.batch_size, device=str(device),
+        model_checkpoint=files.model, vae_checkpoint=files.vae, clip_checkpoint=files.clip, strength=1.0,
+        guidance_scale=1.0, num_inference_steps=steps, samples=JUDGED_DRAWS,
+        batch_size=settings.loop.batch_size, device=str(device),
         data=PairDataSettings(data_dir=settings.data.data_dir),
         evaluation=DrawnEvaluationSettings(seed=settings.run.seed),
     )  # fmt: skip
