@@ -40,7 +40,7 @@ from tests.learning.commands import BELOW_AIM, call
 
 PASSED_ON = "vae train --data-dir tiles"
 """What further options go to."""
-TARGET, SIZE = "target", 64
+TARGET, SIZE, STEPS = "target", 64, 494
 WIDTHS = (32, 64, 64)
 SHAPE: dict[str, Any] = {
     "block_out_channels": WIDTHS, "layers_per_block": 1, "latent_channels": 4, "norm_num_groups": 8,
@@ -114,7 +114,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=494)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--vgg-weights", type=Path, default=None)
     return parser
 

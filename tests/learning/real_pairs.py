@@ -98,24 +98,36 @@ def train_text_encoder(folder: Path) -> Path:
 
 def measure(case: Case, folder: Path, clip: Path) -> dict[str, Mapping[str, Any]]:
     """The evaluations of the diffusion model and of CycleGAN, trained on the same pairs."""
-    drawn, translated = folder / "diffusion", folder / "cyclegan"
-    epochs, vae_epochs, gan_epochs = case.epochs
-    if not (drawn / "evaluation" / "evaluation.json").exists():
+    return {
+        "diffusion": measure_diffusion(case, folder / "diffusion", clip),
+        "cyclegan": measure_cyclegan(case, folder / "cyclegan"),
+    }
+
+
+def measure_diffusion(case: Case, folder: Path, clip: Path) -> Mapping[str, Any]:
+    """Train a diffusion model, and its autoencoder first, and evaluate it."""
+    found, (epochs, vae_epochs, _) = folder / "evaluation" / "evaluation.json", case.epochs
+    if not found.exists():
         call("diffusion", "train-sar", "--dataset-path", case.data, "--config", "diffusion-sar-tiny",
              "--clip-checkpoint", clip, "--epochs", epochs, "--vae-epochs", vae_epochs, "--vae-perceptual", "no",
              "--batch-size", 8,
              "--image-size", SIZE, "--validation-draws", 4, "--sample-every", epochs, "--save-every", epochs,
-             "--save-dir", drawn, *case.options, *WRITTEN)  # fmt: skip
-        call("diffusion", "evaluate", "--model-checkpoint", drawn / "best_model.pt", "--data-dir", case.judged,
+             "--save-dir", folder, *case.options, *WRITTEN)  # fmt: skip
+        call("diffusion", "evaluate", "--model-checkpoint", folder / "best_model.pt", "--data-dir", case.judged,
              "--strength", 1, "--guidance-scale", 1, "--samples", DRAWS, "--batch-size", 64, *case.measured,
-             "--output-dir", drawn / "evaluation", "--overwrite", "--quiet")  # fmt: skip
-    if not (translated / "evaluation" / "evaluation.json").exists():
+             "--output-dir", found.parent, "--overwrite", "--quiet")  # fmt: skip
+    return json.loads(found.read_text())
+
+
+def measure_cyclegan(case: Case, folder: Path) -> Mapping[str, Any]:
+    """Train CycleGAN and evaluate it."""
+    found, (_, _, epochs) = folder / "evaluation" / "evaluation.json", case.epochs
+    if not found.exists():
         call("cyclegan", "train", "--data-dir", case.data, "--config", "cyclegan-tiny", "--image-size", SIZE,
-             "--epochs", gan_epochs, "--output-dir", translated, *case.options, *WRITTEN)  # fmt: skip
-        call("cyclegan", "evaluate", "--checkpoint", translated / "best_model.pt", "--data-dir", case.judged,
-             *case.measured, "--output-dir", translated / "evaluation", "--overwrite", "--quiet")  # fmt: skip
-    found = {name: folder / name / "evaluation" / "evaluation.json" for name in ("diffusion", "cyclegan")}
-    return {name: json.loads(path.read_text()) for name, path in found.items()}
+             "--epochs", epochs, "--output-dir", folder, *case.options, *WRITTEN)  # fmt: skip
+        call("cyclegan", "evaluate", "--checkpoint", folder / "best_model.pt", "--data-dir", case.judged,
+             *case.measured, "--output-dir", found.parent, "--overwrite", "--quiet")  # fmt: skip
+    return json.loads(found.read_text())
 
 
 def describe_row(name: str, seed: int, found: Mapping[str, Mapping[str, Any]]) -> str:

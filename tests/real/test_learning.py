@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -14,10 +15,15 @@ from rsforge.recipes.datasets.image_folder import load_images
 from rsforge.recipes.evaluation.baselines import fit_baselines
 from rsforge.settings.base import RunSettings
 from rsforge.settings.vae import VaeTileSettings
+from tests.learning import real_pairs
+from tests.learning.map_autoencoder import OPTIONS, STEPS
 from tests.worlds.commands import rsforge
 from tests.worlds.noisy_channel import send
 
 TILES = "tiles/rsscn7_128px_derived"
+LONG = pytest.mark.skipif(
+    "REAL_DATA_FOR_TESTS" not in os.environ, reason="minutes of training; name the data in REAL_DATA_FOR_TESTS"
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +65,30 @@ def test_the_autoencoder_beats_the_linear_channel_of_its_numbers_and_nats(real_d
         best["val/mse"] < float((send(channel, fitted["variances"], x) - x).square().mean()) and best["val/kl"] < 27.5
     )
     assert seed != 42 or best["val/mse"] < 0.0425
+
+
+@LONG
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_autoencoder_of_maps_beats_components_of_patches_and_a_thumbnail(real_data, tmp_path, capsys, seed):
+    """On images that chose nothing, as README states it; components had 26.4 dB on another division."""
+    line = f"vae train --data-dir {{}} --output-dir {{}} --seed {seed} --max-train-steps {STEPS} {OPTIONS}"
+    assert rsforge(line, real_data / TILES, tmp_path / "map") == 0
+    capsys.readouterr()
+    line = "vae evaluate --checkpoint {} --data-dir {} --output-dir {} --side test --json -q"
+    assert rsforge(line, tmp_path / "map" / "best_model.pt", real_data / TILES, tmp_path / "evaluation") == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])["figures"]
+    psnr_db = {name: figures[name]["psnr_db"]["mean"] for name in ("model", "pca", "thumbnail")}
+    assert psnr_db["model"] > max(26.4, psnr_db["pca"], psnr_db["thumbnail"])
+
+
+@LONG
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_translator_beats_the_linear_model_on_other_blocks_of_its_scenes(real_data, tmp_path, seed):
+    """Beyond chance, as README states it; the linear model is the one that its training fitted."""
+    pairs = real_pairs.take_blocks(real_data / "sar_optical", tmp_path, seed)
+    measured = real_pairs.measure_cyclegan(pairs, tmp_path / "cyclegan")
+    figures = measured["figures"]
+    assert measured["gain"]["l1"]["low"] > 0 and figures["model"]["l1"]["mean"] < figures["linear_sar"]["l1"]["mean"]
 
 
 def test_the_denoiser_beats_the_normal_distribution_and_adds_to_the_mixture_it_starts_from(runs):
