@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -132,6 +136,18 @@ def test_gathered_rows_carry_the_gradient_of_all_losses(two):
     keys = [key for _, span in loader.slots(step + 1) for key in loader.keys(step + 1, span)]
     x = torch.stack([loader.samples[key]["x"] for key in keys])
     assert after["loss"] == pytest.approx(float(task.loss(x, lambda rows: rows, 0).detach()), rel=1e-4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are named by /proc")
+def test_no_thread_of_a_group_outlives_it():
+    """One that took the interpreter's lock while the interpreter ends would abort the process."""
+    command = [sys.executable, "-m", "tests.engine.leaving"]  # a new interpreter, which has imported nothing
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+    for line in done.stdout.splitlines():
+        within, after = json.loads(line)
+        assert [name for name in within if "gloo" in name] and not [name for name in after if "gloo" in name]
 
 
 @pytest.mark.parametrize("rank", [0, 1])

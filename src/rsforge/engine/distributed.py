@@ -221,6 +221,10 @@ def join(device: torch.device) -> SingleProcess:
     if not dist.is_initialized():
         backend = "nccl" if device.type == "cuda" else "gloo"
         store = meet(launch)
+        # Functions there have the group of the moment of import as a default: imported later, as torch does when it
+        # first makes an optimizer, they would keep the group's threads beyond ``leave``, and those may abort the exit.
+        import torch.distributed.nn.functional  # noqa: F401
+
         dist.init_process_group(backend, store=store, rank=launch.rank, world_size=launch.size, timeout=PATIENCE)
     return ProcessGroup(device)
 
