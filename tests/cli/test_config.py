@@ -42,6 +42,15 @@ def test_the_presets_of_the_document_are_the_defaults(shell, name, command):
     assert changed <= {"channels"}
 
 
+@pytest.mark.parametrize("command", ["diffusion.finetune", "diffusion.train-sar"])
+def test_epochs_and_steps_of_the_first_autoencoder_stand_for_each_other(shell, command):
+    Path("mine.toml").write_text("[autoencoder]\nmax_train_steps = 7\n[data]\ndata_dir = 'x'\n")
+    line = ("config", "show", command, "-c", "mine.toml", "--json", "--set")
+    ours, theirs = (json.loads(shell(*line, word).out) for word in ("vae_channels=8", "vae_epochs=5"))
+    assert [ours[name]["value"] for name in ("vae_max_train_steps", "max_train_steps")] == [7, theirs["max_train_steps"]["value"]]
+    assert [theirs[name]["value"] for name in ("vae_epochs", "vae_max_train_steps")] == [5, None]
+
+
 def test_cp(shell):
     assert shell("config", "cp", "vae-tiny").code == 0
     assert Path("vae-tiny.toml").read_text() == presets()["vae-tiny"]

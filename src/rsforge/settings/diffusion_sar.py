@@ -82,6 +82,9 @@ class FirstAutoencoderSettings(Section):
     latent_channels: Width = Field(4, description="Channels of the latent.")
     linear_start: bool = Field(False, description=LINEAR_START)
     epochs: Count = Field(50, description="Passes over the images of both modalities.")
+    max_train_steps: Count | None = Field(
+        None, description="Optimizer steps, instead of --vae-epochs.", json_schema_extra=also(replaces="vae_epochs")
+    )
     batch_size: BatchSize = Field(8, description="Images per batch.")
     learning_rate: LearningRate = Field(1e-4, description="Learning rate of the autoencoder.")
     kl_weight: Weight = Field(1e-6, description="Weight of the KL term.")

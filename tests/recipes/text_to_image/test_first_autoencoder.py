@@ -23,6 +23,15 @@ def test_it_is_trained_on_the_images_of_the_run_in_a_folder_below(tmp_path, scra
     assert images[0]["split"] == images[1]["split"]
 
 
+def test_its_steps_may_be_counted_instead_of_its_epochs(tmp_path):
+    settings = FinetuneSettings(
+        run=RunSettings(output_dir=tmp_path),
+        data=CaptionedImageSettings(data_dir="images"),
+        autoencoder=FirstAutoencoderSettings(max_train_steps=3),
+    )
+    assert settings_of(settings).loop.max_train_steps == 3
+
+
 def test_an_interrupted_one_goes_on(scratch_run):
     settings = FinetuneSettings(run=RunSettings(output_dir=scratch_run), data=CaptionedImageSettings(data_dir="x"))
     assert settings_of(settings).run.resume == "auto"

@@ -104,6 +104,7 @@ def stage_settings(
         autoencoder=autoencoder.model_copy(update={"gradient_checkpointing": gradient_checkpointing}),
         loop=LoopSettings(
             epochs=options.epochs,
+            max_train_steps=options.max_train_steps,
             batch_size=options.batch_size,
             mixed_precision=mixed_precision,
             save_every=max(1, options.epochs),
