@@ -13,7 +13,7 @@ _DECLARED: list[str] = []
 def share_processors() -> None:
     """Let torch's threads wait briefly and then sleep, unless the environment says how they wait.
 
-    GNU OpenMP's threads spin for milliseconds at every barrier. Alone on a machine that is a little faster; beside
+    GNU OpenMP's threads spin for milliseconds at every barrier. Alone on a machine that is up to a fifth faster; beside
     any other work on the same processors it is several times slower. Takes effect only before torch is imported.
     Pillow keeps the memory of a few images instead of giving each back to the system: a fifth of the time of
     decoding many. Takes effect only before Pillow is imported.

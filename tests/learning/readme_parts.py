@@ -175,7 +175,7 @@ PARTS = (
     ),
     Part(
         "text-to-image",
-        33,
+        26,
         ("text_to_image --folder {folder}/{seed} --scenes {folder} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
@@ -308,7 +308,10 @@ PARTS = (
     Part(
         "trials",
         0,
-        headings=("| stage 1, small network |", "| what was trained |", "| guidance |", "| kernel distance, demo |"),
+        headings=(
+            "| stage 1, small network |", "| what was trained |", "| widths |", "| factor |", "| guidance |",
+            "| kernel distance, demo |",
+        ),  # fmt: skip
         reason="trials by hand, which the text says that no script remakes",
         longer=True,
     ),

@@ -157,7 +157,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenes", type=Path, help="where scenes are drawn, or lie; without it the folder")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--guidance", type=float, default=22.0)
+    parser.add_argument("--guidance", type=float, default=20.0)
     parser.add_argument("--vgg-weights", type=Path, default=find_vgg16())
     return parser
 
