@@ -309,9 +309,13 @@ PARTS = (
         "trials",
         0,
         headings=(
-            "| stage 1, small network |", "| what was trained |", "| widths |", "| factor |", "| guidance |",
+            "| stage 1, small network |",
+            "| what was trained |",
+            "| widths |",
+            "| factor |",
+            "| guidance |",
             "| kernel distance, demo |",
-        ),  # fmt: skip
+        ),
         reason="trials by hand, which the text says that no script remakes",
         longer=True,
     ),
