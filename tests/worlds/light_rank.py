@@ -29,6 +29,7 @@ def launch_light_ranks(folder: str, *code: str) -> None:
 
 
 def _terminate(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # torchrun ends the others by a second one
     raise Terminated
 
 
