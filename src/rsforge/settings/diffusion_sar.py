@@ -82,6 +82,7 @@ class FirstAutoencoderSettings(Section):
     latent_channels: Width = Field(4, description="Channels of the latent.")
     linear_start: bool = Field(False, description=LINEAR_START)
     epochs: Count = Field(50, description="Passes over the images of both modalities.")
+    # The name of what it replaces has the prefix under which both commands hold this section.
     max_train_steps: Count | None = Field(
         None, description="Optimizer steps, instead of --vae-epochs.", json_schema_extra=also(replaces="vae_epochs")
     )
