@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -38,6 +41,18 @@ def test_constants_go_no_further_so_that_training_can_go_on():
 def test_too_narrow_a_layer_is_refused_with_what_it_holds():
     with pytest.raises(ValueError, match="16 channels in 8 groups hold 0 numbers"):
         Pairs(16, 8, 3).places()
+
+
+def test_whether_there_is_room_is_told_without_torch_importing_its_compiler():
+    """As it does, for seconds, where a tensor without memory is divided."""
+    code = (
+        "import sys, torch; from rsforge.models.linear_layout import check_room\n"
+        "from rsforge.models.autoencoder_kl import AutoencoderKL\n"
+        "with torch.device('meta'):\n"
+        "    check_room(AutoencoderKL(block_out_channels=(32, 48), latent_channels=6, norm_num_groups=8))\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("factor", [2, 4])

@@ -22,6 +22,7 @@ from rsforge.samplers.ddim import ddim
 from rsforge.samplers.noise_source import SeededNoise
 from rsforge.samplers.predict_x0 import x0_denoiser
 from rsforge.samplers.timesteps import timesteps
+from rsforge.tasks import diffusion
 from rsforge.tasks.diffusion import DiffusionTask
 
 CPU = torch.device("cpu")
@@ -166,6 +167,14 @@ class Conditioned(Spy):
         return super().forward(x_t, t)
 
 
+class ByInputs(Spy):
+    """Answers what its inputs say, scaled by the timestep."""
+
+    def forward(self, x_t, t, context=None, condition=None):
+        self.inputs.append(x_t)
+        return (context.sum((1, 2)) + t / 1000)[:, None] + condition
+
+
 TEXT = ConditionInput("text", "context", 0.25, torch.full((1, 3), 9.0))
 CONDITIONING = Conditioning((TEXT, ConditionInput("sar", "condition")))
 
@@ -180,7 +189,22 @@ def test_inputs_are_left_out_in_training_and_whole_in_validation():
     assert float(absent.float().mean()) == pytest.approx(0.25, abs=0.04)
     assert (network.texts[0][~absent] == 1).all() and torch.equal(network.sars[0], batch["sar"])
     job.evaluate(batch)
-    assert len(network.texts) == 3 and all(torch.equal(text, batch["text"]) for text in network.texts[1:])
+    asked = torch.cat(network.texts[1:])
+    assert len(asked) == 2 * 2000 and (asked == 1).all()
+
+
+def test_small_batches_are_asked_of_several_draws_in_one_go(monkeypatch):
+    """The answers are those to one draw after the other, each with the inputs of its own latents."""
+    batch = {"latents": moments(3), "text": torch.randn(3, 4, 3), "sar": torch.randn(3, 2)}
+    figures = []
+    for most, calls in ((0, 8), (4 * 3 * 2, 2), (1 << 14, 1)):
+        monkeypatch.setattr(diffusion, "ASKED_AT_ONCE", most)
+        network = ByInputs()
+        torch.manual_seed(5)
+        figures.append(task(network, conditioning=CONDITIONING, validation_draws=8).evaluate(batch))
+        assert len(network.inputs) == calls
+    for other in figures[1:]:
+        assert all(torch.allclose(other[name], value) for name, value in figures[0].items())
 
 
 def test_conditions_do_not_move_the_noise_of_training():

@@ -28,17 +28,25 @@ class Pairs:
     def width(self) -> int:
         return self.channels // self.groups
 
-    def places(self) -> tuple[Tensor, Tensor]:
-        """The channels of the numbers and those of their negatives; ``ValueError`` where there is no room."""
-        held = (self.width - 2) // 2
-        if held * self.groups < self.count:
+    @property
+    def held(self) -> int:
+        """How many numbers a group has room for."""
+        return max(0, (self.width - 2) // 2)
+
+    def check_room(self) -> None:
+        """``ValueError`` where the numbers do not fit; by arithmetic alone, which no device of tensors slows down."""
+        if self.held * self.groups < self.count:
             raise ValueError(
-                f"{self.channels} channels in {self.groups} groups hold {max(0, held) * self.groups} numbers of a "
+                f"{self.channels} channels in {self.groups} groups hold {self.held * self.groups} numbers of a "
                 f"linear code, which has {self.count}"
             )
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """The channels of the numbers and those of their negatives; ``ValueError`` where there is no room."""
+        self.check_room()
         index = torch.arange(self.count)
-        first = index // max(1, held) * self.width + index % max(1, held)
-        return first, first + held
+        first = index // max(1, self.held) * self.width + index % max(1, self.held)
+        return first, first + self.held
 
     def constants(self) -> Tensor:
         """One of either sign in every group ``(channels,)``."""

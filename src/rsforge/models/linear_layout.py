@@ -50,8 +50,8 @@ def check_room(network: AutoencoderKL) -> None:
     if network.factor == 1:
         raise ValueError("a linear code needs two levels or more")
     colours = network.decoder.conv_out.out_channels
-    _pairs_before(network.encoder, colours * network.factor**2).places()
-    _pairs_before(network.decoder, colours).places()
+    _pairs_before(network.encoder, colours * network.factor**2).check_room()
+    _pairs_before(network.decoder, colours).check_room()
     for level, fold in enumerate(_changes_of_size(network.encoder), 1):
         needed = colours * 4**level
         if fold.out_channels < needed:

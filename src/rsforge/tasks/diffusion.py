@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ from rsforge.tasks.denoising_figures import DenoisingFigures
 Batch = Mapping[str, Any]
 DrawTimesteps = Callable[[int], Tensor]
 QUARTERS = 4
+ASKED_AT_ONCE = 1 << 14
+"""Numbers of latents of a validation beyond one batch: no more than Stable Diffusion has in one at 512 pixels."""
 
 
 class Noisy(NamedTuple):
@@ -139,11 +141,12 @@ class DiffusionTask:
         losses: list[Tensor] = []
         closed_forms = {**self.closed_forms, **self.closed_forms_of(batch)}
         others: dict[str, list[Tensor]] = {name: [] for name in closed_forms}
-        for noisy in self.draw_noisy(moments):
-            losses.append(compare(self._predict(noisy, inputs), noisy))
+        draws = list(self.draw_noisy(moments))
+        for noisy, answer in zip(draws, self._answer_draws(draws, inputs), strict=True):
+            losses.append(compare(answer, noisy))
             for name, closed_form in closed_forms.items():
-                answer = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
-                others[name].append(compare(answer, noisy))
+                known = target(self.prediction, *closed_form(noisy.x_t, noisy.alpha_bar), noisy.alpha_bar)
+                others[name].append(compare(known, noisy))
         figures = gaps.name_share(COUNTED)
         for name, own in {"loss": losses, **others}.items():
             figures |= {name: gaps.average(torch.stack(own)), **_by_quarter(name, own, gaps)}
@@ -174,6 +177,14 @@ class DiffusionTask:
         eps, alpha_bar = add_offset(torch.randn_like(x_0), offset), self.alphas_cumprod[t]
         x_t, wanted = q_sample(x_0, eps, alpha_bar), target(self.prediction, x_0, eps, alpha_bar)
         return Noisy(x_0, x_t, t.to(x_0.device), alpha_bar, wanted)
+
+    def _answer_draws(self, draws: Sequence[Noisy], inputs: Mapping[str, Tensor]) -> Iterator[Tensor]:
+        """What the network says of each draw of a batch; small batches are asked of several draws in one go."""
+        together = max(1, ASKED_AT_ONCE // draws[0].x_t.numel())
+        for first in range(0, len(draws), together):
+            some = draws[first : first + together]
+            repeated = {name: torch.cat([value] * len(some)) for name, value in inputs.items()}
+            yield from self._predict(Noisy(*map(torch.cat, zip(*some, strict=True))), repeated).chunk(len(some))
 
     def _predict(self, noisy: Noisy, inputs: Mapping[str, Tensor]) -> Tensor:
         return self.denoiser(noisy.x_t, noisy.t, **self.conditioning.as_arguments(inputs))

@@ -10,6 +10,8 @@ import torch
 from rsforge.engine import checkpoint
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.pretrained.load import load_pretrained
+from rsforge.recipes.text_to_image import finetune
+from rsforge.recipes.text_to_image.captioned_images import load_captioned
 from rsforge.recipes.text_to_image.load import load_model
 from rsforge.recipes.text_to_image.scratch import describe_tokenizer, fold, make_noise, stored_tokenizer
 from rsforge.recipes.vae.load import load_autoencoder
@@ -45,6 +47,14 @@ def test_latents_have_mean_0_and_deviation_1_together(scratch_run):
     torch.testing.assert_close(after, (before - mean) / scale, rtol=1e-4, atol=1e-4)
     state = checkpoint.load(scratch_run / "best_model.pt")
     assert not state["latent_mean"].any() and torch.equal(state["latent_std"], torch.ones(4, 1, 1))
+
+
+def test_images_are_read_once_for_both_trainings(text_world, scratch_run, tmp_path, monkeypatch):
+    reads = []
+    monkeypatch.setattr(finetune, "load_captioned", lambda *args: reads.append(args) or load_captioned(*args))
+    shutil.copytree(scratch_run / "autoencoder", tmp_path / "run" / "autoencoder")
+    assert rsforge(SCRATCH + "--max-train-steps 1", text_world.images, tmp_path / "run") == 0
+    assert len(reads) == 1
 
 
 def test_a_resumed_run_is_one_never_interrupted(text_world, scratch_run, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, StageConsole
 from rsforge.recipes.datasets.image_folder import ImageSets, count_samples
 from rsforge.recipes.datasets.pair_split import PairSets
-from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.diffusion.encode_pairs import OPTICAL, SAR, OneModality
 from rsforge.recipes.training.job import Compute
 from rsforge.recipes.training.run import fit
@@ -123,24 +121,22 @@ def autoencoder_options(options: FirstAutoencoderSettings, vgg_weights: Path | N
     return AutoencoderSettings.model_validate(given)
 
 
-def train_first(settings: SarTrainSettings, console: Console) -> Path:
-    """The checkpoint of the autoencoder, trained now or before."""
-
-    def read_both(own: VaeTrainSettings, compute: Compute, inner: Console) -> ImageSets:
-        return as_images(load_pairs(settings.data, settings.run, inner))
-
+def train_first(settings: SarTrainSettings, pairs: PairSets, console: Console) -> Path:
+    """The checkpoint of the autoencoder of both images of ``pairs``, trained now or before."""
     own = settings_of(settings)
     console.say(f"autoencoder  first, on both images of the training pairs, in {own.run.output_dir}")
-    return fit_first(own, read_both, console)
+    return fit_first(own, as_images(pairs), console)
 
 
-def fit_first(
-    own: VaeTrainSettings, read: Callable[[VaeTrainSettings, Compute, Console], ImageSets], console: Console
-) -> Path:
-    """The checkpoint of an autoencoder that is trained before another model, on the images that ``read`` gives."""
+def fit_first(own: VaeTrainSettings, images: ImageSets, console: Console) -> Path:
+    """The checkpoint of an autoencoder that is trained before another model, on images that both are trained on."""
+
+    def images_read_before(settings: VaeTrainSettings, compute: Compute, inner: Console) -> ImageSets:
+        return images
+
     stage = StageConsole(console, command=console.command, argv=console.argv, origins={})
     try:
-        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=read), own, stage, more_follows=True)
+        result: dict[str, Any] = fit(replace(vae.METHOD, datasets=images_read_before), own, stage, more_follows=True)
     except RsforgeError as error:
         if error.code.startswith("RSF-I"):  # the same command goes on here; --resume is for the denoiser
             error.fix = console.command

@@ -56,14 +56,14 @@ class SarData:
         return {**self.pairs.identity, "prompts": digest}
 
 
-def read_data(settings: SarTrainSettings, compute: Compute, console: Console) -> SarData:
-    """Read and divide the pairs, make their prompts, and load the models."""
+def read_data(settings: SarTrainSettings, compute: Compute, console: Console, pairs: PairSets | None = None) -> SarData:
+    """Read and divide the pairs unless they are given, make their prompts, and load the models."""
     options, run = settings.denoiser, settings.run
     clip_path = partners.locate("clip", options.clip_checkpoint, run, console)
     encoder, clip, tokenizer = load_text_encoder(clip_path, compute.device)
     check_clip(settings.clip, clip, clip_path)
     template = PromptTemplate(options.prompt_template) if options.prompt_template else stored_template(clip.state)
-    pairs = load_pairs(settings.data, run, console)
+    pairs = load_pairs(settings.data, run, console) if pairs is None else pairs
     composite = find_composite(pairs.sar_channels)
     prompts = make_prompts(pairs, template, console)
     check_lengths(tokenizer, [*prompts[0], *prompts[1]])

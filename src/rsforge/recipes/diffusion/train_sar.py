@@ -25,6 +25,8 @@ from rsforge.noise.schedules import table_of
 from rsforge.recipes import output_names
 from rsforge.recipes.clip.load import load_text_encoder
 from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.pair_split import PairSets
+from rsforge.recipes.datasets.pairs import load_pairs
 from rsforge.recipes.diffusion import encode_pairs, evaluate
 from rsforge.recipes.diffusion.encode_latents import Store
 from rsforge.recipes.diffusion.encode_pairs import MEASURED, PairLatents, Standard
@@ -41,7 +43,7 @@ from rsforge.recipes.evaluation.learned_metrics import build_lpips
 from rsforge.recipes.inference.broken_images import warn_of_preview
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
 from rsforge.recipes.tracking.loss_plots import Curves
-from rsforge.recipes.training import launch, output_dir
+from rsforge.recipes.training import changes, launch, output_dir
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
@@ -68,8 +70,11 @@ def train(settings: SarTrainSettings, console: Console) -> dict[str, Any]:
         output_dir.find_state(settings.run, DIFFUSION_SAR, kind=METHOD.kind, console=console)
         if settings.run.resume is None:  # else a kept partner may stand in for what moved
             load_text_encoder(settings.denoiser.clip_checkpoint, torch.device("cpu"))
-        denoiser = settings.denoiser.model_copy(update={"vae_checkpoint": train_first(settings, console)})
+        with changes.name_source(settings.data.data_dir, console):
+            pairs = load_pairs(settings.data, settings.run, console)
+        denoiser = settings.denoiser.model_copy(update={"vae_checkpoint": train_first(settings, pairs, console)})
         settings = settings.model_copy(update={"denoiser": denoiser})
+        return fit(replace(METHOD, datasets=partial(open_data, pairs=pairs)), settings, console)
     return fit(METHOD, settings, console)
 
 
@@ -100,10 +105,12 @@ class EncodedData:
         return self.data.identity
 
 
-def open_data(settings: SarTrainSettings, compute: Compute, console: Console) -> EncodedData:
-    """The pairs, to be encoded at each step as long as nothing may be written."""
+def open_data(
+    settings: SarTrainSettings, compute: Compute, console: Console, pairs: PairSets | None = None
+) -> EncodedData:
+    """The pairs, to be encoded at each step as long as nothing may be written; read unless they are given."""
     warn_of_signal_left(settings.denoiser, console)
-    data = read_data(settings, compute, console)
+    data = read_data(settings, compute, console, pairs)
     augmented = AugmentedPairs(data.pairs.train, Strengths(**settings.augment.model_dump()), seed=settings.run.seed)
     # What is measured here counts where images are encoded at each step: stored latents are measured themselves.
     measured = 1 if console.dry_run or settings.denoiser.latent_cache else MEASURED

@@ -49,7 +49,7 @@ from rsforge.recipes.text_to_image.trained_part import (
     choose_trained,
 )
 from rsforge.recipes.tracking.loss_plots import Curves
-from rsforge.recipes.training import launch, output_dir
+from rsforge.recipes.training import changes, launch, output_dir
 from rsforge.recipes.training.job import Compute, TrainingSpec
 from rsforge.recipes.training.method import Method
 from rsforge.recipes.training.run import fit
@@ -72,8 +72,11 @@ def train(settings: FinetuneSettings, console: Console) -> dict[str, Any]:
     if options.pretrained_model is None and options.vae_checkpoint is None and not console.dry_run:
         check(settings, console)
         output_dir.find_state(settings.run, FINETUNE, kind=KIND, console=console)
-        options = options.model_copy(update={"vae_checkpoint": train_first(settings, console)})
+        with changes.name_source(settings.data.data_dir, console):
+            captioned = load_captioned(settings.data, settings.run, console)
+        options = options.model_copy(update={"vae_checkpoint": train_first(settings, captioned.images, console)})
         settings = settings.model_copy(update={"model": options})
+        return fit(replace(METHOD, datasets=partial(open_data, captioned=captioned)), settings, console)
     return fit(METHOD, settings, console)
 
 
@@ -127,9 +130,12 @@ class TextData:
         return self.captioned.identity
 
 
-def open_data(settings: FinetuneSettings, compute: Compute, console: Console) -> TextData:
-    """Images and texts, to be encoded at each step as long as nothing may be written."""
-    captioned = load_captioned(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
+def open_data(
+    settings: FinetuneSettings, compute: Compute, console: Console, captioned: CaptionedImages | None = None
+) -> TextData:
+    """Images and texts, to be encoded at each step as long as nothing may be written; read unless they are given."""
+    if captioned is None:
+        captioned = load_captioned(settings.data, settings.run, console, keep=not settings.denoiser.latent_cache)
     if settings.model.pretrained_model is None:
         base = scratch.build_base(settings, captioned, compute, console)
     else:

@@ -7,8 +7,7 @@ from pathlib import Path
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.diffusion.first_autoencoder import autoencoder_options, fit_first, stage_settings
-from rsforge.recipes.text_to_image.captioned_images import FLIPPED, load_captioned
-from rsforge.recipes.training.job import Compute
+from rsforge.recipes.text_to_image.captioned_images import FLIPPED
 from rsforge.settings.finetune import FinetuneSettings
 from rsforge.settings.vae import VaeTileSettings, VaeTrainSettings
 
@@ -27,12 +26,8 @@ def settings_of(settings: FinetuneSettings) -> VaeTrainSettings:
     return stage_settings(options, own, settings.run, tiles, settings.loop.mixed_precision, checkpointing)
 
 
-def train_first(settings: FinetuneSettings, console: Console) -> Path:
-    """The checkpoint of the autoencoder, trained now or before."""
-
-    def read(own: VaeTrainSettings, compute: Compute, inner: Console) -> ImageSets:
-        return load_captioned(settings.data, settings.run, inner).images
-
+def train_first(settings: FinetuneSettings, images: ImageSets, console: Console) -> Path:
+    """The checkpoint of the autoencoder of ``images``, trained now or before."""
     own = settings_of(settings)
     console.say(f"autoencoder  first, on the training images, in {own.run.output_dir}")
-    return fit_first(own, read, console)
+    return fit_first(own, images, console)
