@@ -118,11 +118,13 @@ def split_row(line: str) -> list[str]:
 QUIET = "--report-to none --quiet --overwrite"
 MAP_AUTOENCODER = "map_autoencoder --data-dir {tiles} --folder {folder}/vae-{seed} --seed {seed} --vgg-weights {vgg}"
 MAP_DENOISER = (
-    "rsforge diffusion train --config diffusion-tiny --image-size 64 --channels 32,64 --layers-per-block 1 "
-    "--head-width 16 --timesteps 1000 --epochs 40 --validate-every 5 --lr 1e-3 --batch-size 16 --data-dir {tiles} "
+    "rsforge diffusion train --config diffusion-tiny --image-size 64 --layers-per-block 1 --head-width 16 "
+    "--timesteps 1000 --lr 1e-3 --batch-size 16 --data-dir {tiles} "
     f"--vae {{folder}}/vae-{{seed}}/best_model.pt --seed {{seed}} {QUIET}"
 )
-MAP_TRAINING = (MAP_AUTOENCODER, f"{MAP_DENOISER} --output-dir {{folder}}/denoiser-{{seed}}")
+WIDE = "--channels 48,64,64 --epochs 60 --validate-every 10 --lr-scheduler cosine"
+NARROW = "--channels 32,64 --epochs 40 --validate-every 5"
+MAP_TRAINING = (MAP_AUTOENCODER, f"{MAP_DENOISER} {WIDE} --output-dir {{folder}}/denoiser-{{seed}}")
 SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}"
 PARTS = (
     Part(
@@ -155,7 +157,7 @@ PARTS = (
     ),
     Part(
         "maps",
-        12,
+        16,
         (*MAP_TRAINING, SAMPLES),
         (1,),
         ("tiles", "vgg"),
@@ -165,7 +167,7 @@ PARTS = (
     ),
     Part(
         "maps-other-seeds",
-        23.4,
+        31.4,
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
@@ -255,10 +257,15 @@ PARTS = (
         "map-predictions",
         17,
         (
-            *MAP_TRAINING,
+            MAP_AUTOENCODER,
             *(
-                f"{MAP_DENOISER} --prediction {kind} --schedule {schedule} --output-dir {{folder}}/{kind}-{{seed}}"
-                for kind, schedule in (("eps", "linear"), ("flow", "flow"))
+                f"{MAP_DENOISER} {NARROW} --prediction {kind} --schedule {schedule} "
+                f"--output-dir {{folder}}/{name}-{{seed}}"
+                for name, kind, schedule in (
+                    ("denoiser", "v", "cosine"),
+                    ("eps", "eps", "linear"),
+                    ("flow", "flow", "flow"),
+                )
             ),
             f"{SAMPLES} --beside {{folder}}/eps-{{seed}}/best_model.pt {{folder}}/flow-{{seed}}/best_model.pt",
         ),
@@ -315,6 +322,7 @@ PARTS = (
             "| factor |",
             "| guidance |",
             "| kernel distance, demo |",
+            "| kernel distance, how it is drawn |",
         ),
         reason="trials by hand, which the text says that no script remakes",
         longer=True,
