@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from rsforge.engine.cadence import Cadence
 from rsforge.engine.ema import ExponentialMovingAverage, NoEma
 from rsforge.engine.loader import BatchLoader
 from rsforge.engine.validation import Validation, evaluating
@@ -72,14 +73,35 @@ def test_evaluation_leaves_the_random_state_alone(fails):
     assert torch.equal(torch.rand(2), expected)
 
 
+class Noting(Noisy):
+    """Notes in ``order`` when it is asked for figures."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.order = order
+
+    def evaluate(self, batch):
+        self.order.append("validation")
+        return super().evaluate(batch)
+
+
 def test_what_a_run_measures_is_measured_before_it_validates(tmp_path):
     """Figures of held-out samples are those of the model that is then stored."""
     order = []
-
-    class Ordered(Noisy):
-        def evaluate(self, batch):
-            order.append("validation")
-            return super().evaluate(batch)
-
-    trainer(tmp_path, task=Ordered(), epochs=1, measure=lambda: order.append("measure")).run()
+    trainer(tmp_path, task=Noting(order), epochs=1, measure=lambda: order.append("measure")).run()
     assert order == ["measure", "validation", "validation"]
+
+
+@pytest.mark.parametrize(("cadences", "count"), [({}, 4), ({"validate": Cadence(epochs=4)}, 2)])
+def test_it_is_measured_where_an_epoch_ends_with_what_shows_or_keeps_the_model(tmp_path, cadences, count):
+    """Four epochs, of which every second ends with a kept checkpoint and, in one case, the last alone is validated."""
+    calls = []
+    trainer(tmp_path, epochs=4, measure=lambda: calls.append(None), cadences=cadences).run()
+    assert len(calls) == count
+
+
+def test_a_start_is_validated_without_being_measured(tmp_path):
+    order = []
+    cadences = {"validate": Cadence(epochs=4), "validate_start": True}
+    trainer(tmp_path, task=Noting(order), epochs=1, measure=lambda: order.append("measure"), cadences=cadences).run()
+    assert order == [*["validation"] * 2, "measure", *["validation"] * 2]

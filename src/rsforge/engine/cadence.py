@@ -65,6 +65,10 @@ class Cadences:
     save_seconds: float = 0.0
     validate_start: bool = False
 
+    def recurs(self, step: int, steps_per_epoch: int) -> bool:
+        """Whether a validation, a preview or a kept checkpoint is due after ``step``."""
+        return any(cadence.due(step, steps_per_epoch) for cadence in (self.validate, self.preview, self.save))
+
     def kept_moment(self, step: int, steps_per_epoch: int, *, last: bool) -> Moment | None:
         """By what the periodic checkpoint after ``step`` is numbered; None where none is due."""
         if self.save.due(step, steps_per_epoch) or (last and bool(self.save)):

@@ -38,12 +38,11 @@ class Trainer:
     """Runs ``loader`` through ``update`` to the goal of ``cadences`` and keeps everything that a resume needs.
 
     ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good; they do
-    so after ``comparable_after`` steps, when objective and learning rate have their final form. Under evaluation with
-    averaged weights, ``preview(moment)`` is called where one is due, and ``measure()`` after each epoch and before each
-    validation, to fill registered parts. ``resume_hint`` is the command shown after an interruption. Figures are
-    read from the device ``lag`` steps late, so that it never waits for the host.
-
-    A start that is validated counts for the monitor only where ``comparable_after`` is 0.
+    so after ``comparable_after`` steps, when objective and learning rate have their final form, and at a start that is
+    validated where these are 0. Under evaluation with averaged weights, ``preview(moment)`` is called where one is due,
+    and ``measure()``, which fills registered parts, before what of these ends an epoch: validations but that of the
+    start, previews, kept checkpoints. ``resume_hint`` is the command shown after an interruption. Figures are read from
+    the device ``lag`` steps late, so that it never waits for the host.
     """
 
     def __init__(
@@ -162,8 +161,7 @@ class Trainer:
     def _is_closing(self, step: int) -> bool:
         """Whether anything is due after ``step``."""
         plan, per_epoch = self.cadences, self.loader.steps_per_epoch
-        recurring = (plan.validate, plan.preview, plan.save)
-        return step % per_epoch == 0 or step >= plan.goal or any(cadence.due(step, per_epoch) for cadence in recurring)
+        return step % per_epoch == 0 or step >= plan.goal or plan.recurs(step, per_epoch)
 
     def _close(self) -> None:
         """Do what is due after this step; all of it is a pure function of the step."""
@@ -191,7 +189,8 @@ class Trainer:
         state = self.progress
         figures = {name: total / state.counted for name, total in state.sums.items()}
         with evaluating(self.task.modules().values(), self.update.average):
-            self.measure()
+            if state.step and (validates or self.cadences.recurs(state.step, self.loader.steps_per_epoch)):
+                self.measure()
             if validates:
                 figures |= self.validation()
         better = validates and self._is_best(monitored_value(figures, self.monitor))
