@@ -92,9 +92,12 @@ def test_what_a_run_measures_is_measured_before_it_validates(tmp_path):
     assert order == ["measure", "validation", "validation"]
 
 
-@pytest.mark.parametrize(("cadences", "count"), [({}, 4), ({"validate": Cadence(epochs=4)}, 2)])
+LAST = {"validate": Cadence(epochs=4)}
+
+
+@pytest.mark.parametrize(("cadences", "count"), [({}, 4), (LAST, 2), (LAST | {"preview": Cadence(epochs=1)}, 4)])
 def test_it_is_measured_where_an_epoch_ends_with_what_shows_or_keeps_the_model(tmp_path, cadences, count):
-    """Four epochs, of which every second ends with a kept checkpoint and, in one case, the last alone is validated."""
+    """Four epochs, of which every second ends with a kept checkpoint; all are validated, or the last alone."""
     calls = []
     trainer(tmp_path, epochs=4, measure=lambda: calls.append(None), cadences=cadences).run()
     assert len(calls) == count

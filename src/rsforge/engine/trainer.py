@@ -38,11 +38,11 @@ class Trainer:
     """Runs ``loader`` through ``update`` to the goal of ``cadences`` and keeps everything that a resume needs.
 
     ``monitor`` names the figure that best, stopping and plateau look at: low, or after a ``-`` high, is good; they do
-    so after ``comparable_after`` steps, when objective and learning rate have their final form, and at a start that is
-    validated where these are 0. Under evaluation with averaged weights, ``preview(moment)`` is called where one is due,
-    and ``measure()``, which fills registered parts, before what of these ends an epoch: validations but that of the
-    start, previews, kept checkpoints. ``resume_hint`` is the command shown after an interruption. Figures are read from
-    the device ``lag`` steps late, so that it never waits for the host.
+    so after ``comparable_after`` steps, when objective and learning rate have their final form. Under evaluation with
+    averaged weights, ``preview(moment)`` is called where one is due, and ``measure()``, which fills registered parts,
+    before each validation but that of the start, and after an epoch with which a preview or a kept checkpoint is due.
+    ``resume_hint`` is the command shown after an interruption. Figures are read from the device ``lag`` steps late, so
+    that it never waits for the host. A start that is validated counts where ``comparable_after`` is 0.
     """
 
     def __init__(

@@ -13,8 +13,8 @@ from PIL import Image
 
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
-from rsforge.recipes.datasets.pairs import load_pairs
-from rsforge.recipes.diffusion import networks, train_sar
+from rsforge.recipes.datasets import pairs
+from rsforge.recipes.diffusion import networks
 from tests.worlds import warm_python
 from tests.worlds.commands import command, rsforge
 from tests.worlds.sar_diffusion import LINE
@@ -56,8 +56,8 @@ def test_a_resumed_run_is_one_never_interrupted(sar_world, tmp_path, monkeypatch
 
 
 def test_pairs_are_read_once_for_both_trainings(sar_world, tmp_path, monkeypatch):
-    reads = []
-    monkeypatch.setattr(train_sar, "load_pairs", lambda *args: reads.append(args) or load_pairs(*args))
+    reads, find = [], pairs.list_pairs
+    monkeypatch.setattr(pairs, "list_pairs", lambda *args, **more: reads.append(args) or find(*args, **more))
     shutil.copytree(sar_world.model / "autoencoder", tmp_path / "run" / "autoencoder")
     assert rsforge(LINE + "--max-train-steps 1", sar_world.pairs, sar_world.clip, tmp_path / "run") == 0
     assert len(reads) == 1

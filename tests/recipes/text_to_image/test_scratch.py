@@ -10,8 +10,7 @@ import torch
 from rsforge.engine import checkpoint
 from rsforge.noise.schedules import table_of
 from rsforge.recipes.pretrained.load import load_pretrained
-from rsforge.recipes.text_to_image import finetune
-from rsforge.recipes.text_to_image.captioned_images import load_captioned
+from rsforge.recipes.text_to_image import captioned_images
 from rsforge.recipes.text_to_image.load import load_model
 from rsforge.recipes.text_to_image.scratch import describe_tokenizer, fold, make_noise, stored_tokenizer
 from rsforge.recipes.vae.load import load_autoencoder
@@ -50,8 +49,8 @@ def test_latents_have_mean_0_and_deviation_1_together(scratch_run):
 
 
 def test_images_are_read_once_for_both_trainings(text_world, scratch_run, tmp_path, monkeypatch):
-    reads = []
-    monkeypatch.setattr(finetune, "load_captioned", lambda *args: reads.append(args) or load_captioned(*args))
+    reads, scan = [], captioned_images.scan
+    monkeypatch.setattr(captioned_images, "scan", lambda *args, **more: reads.append(args) or scan(*args, **more))
     shutil.copytree(scratch_run / "autoencoder", tmp_path / "run" / "autoencoder")
     assert rsforge(SCRATCH + "--max-train-steps 1", text_world.images, tmp_path / "run") == 0
     assert len(reads) == 1
