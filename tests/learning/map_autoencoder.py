@@ -4,6 +4,7 @@ Usage: ``python -m tests.learning.map_autoencoder --data-dir TILES [--folder F] 
 [--vgg-weights PATH] [OPTIONS OF VAE TRAIN]``. Prints PSNR, share of the chroma and, with weights, LPIPS of tiles that
 chose nothing: of the trained autoencoder, of its linear start, of principal components and a thumbnail of as many
 numbers, and of ``diffusers.AutoencoderKL`` of the same shape after as many steps of a plain loop on the same batches.
+The weights also serve ``--perceptual yes``.
 Exits with 10 where the trained one is not the best in PSNR, or is behind diffusers' in LPIPS.
 """
 
@@ -125,7 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = parsed.folder or Path(mkdtemp())
     if not (folder / "judged.json").is_file():
         places = ("--data-dir", parsed.data_dir, "--output-dir", folder, "--seed", parsed.seed)
-        call("vae", "train", *places, *OPTIONS.split(), "--max-train-steps", parsed.steps, *options)
+        weights = () if parsed.vgg_weights is None else ("--vgg-weights", parsed.vgg_weights)
+        call("vae", "train", *places, *OPTIONS.split(), "--max-train-steps", parsed.steps, *weights, *options)
     made, true = reconstruct_all(folder, parsed.steps)
     lpips = None if parsed.vgg_weights is None else build_lpips(parsed.vgg_weights)
     figures = {name: measure(images, true, lpips) for name, images in made.items()}

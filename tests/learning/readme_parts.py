@@ -122,7 +122,7 @@ MAP_DENOISER = (
     "--timesteps 1000 --lr 1e-3 --batch-size 16 --data-dir {tiles} "
     f"--vae {{folder}}/vae-{{seed}}/best_model.pt --seed {{seed}} {QUIET}"
 )
-WIDE = "--channels 48,64,64 --epochs 60 --validate-every 10 --lr-scheduler cosine"
+WIDE = "--channels 48,64,64 --epochs 100 --validate-every 10 --lr-scheduler cosine"
 NARROW = "--channels 32,64 --epochs 40 --validate-every 5"
 MAP_TRAINING = (MAP_AUTOENCODER, f"{MAP_DENOISER} {WIDE} --output-dir {{folder}}/denoiser-{{seed}}")
 SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}"

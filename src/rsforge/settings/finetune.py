@@ -188,9 +188,7 @@ class TextTowerSettings(Section):
     num_heads: Width = Field(12, description="Heads of attention; they must divide the width.")
     num_layers: Layers = Field(12, description="Transformer blocks.")
     learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0,
-        description="Factor on the learning rate for the text encoder, such as 0.05; at the rates that suit a small "
-        "U-Net it may not learn to tell captions apart.",
+        1.0, description="Factor on the learning rate for the text encoder, such as 0.05."
     )
 
 
