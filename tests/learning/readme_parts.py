@@ -176,6 +176,19 @@ PARTS = (
         read_lines("said.txt"),
     ),
     Part(
+        "map-colours",
+        12,
+        (
+            "map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg} "
+            "--chroma-weight 25 --perceptual yes",
+        ),
+        (1, 2, 3),
+        ("tiles", "vgg"),
+        ("| seed, with colours and features | figure |",),
+        (),
+        read_lines("said.txt"),
+    ),
+    Part(
         "text-to-image",
         26,
         ("text_to_image --folder {folder}/{seed} --scenes {folder} --seed {seed} --vgg-weights {vgg}",),
@@ -272,20 +285,6 @@ PARTS = (
         (1,),
         ("tiles", "vgg"),
         ("| kernel distance, other predictions |",),
-        (),
-        read_lines("said.txt"),
-        longer=True,
-    ),
-    Part(
-        "map-colours",
-        20,
-        (
-            "map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg} "
-            "--chroma-weight 25",
-        ),
-        (1, 2, 3),
-        ("tiles", "vgg"),
-        ("| seed | figure | trained | start |",),
         (),
         read_lines("said.txt"),
         longer=True,
