@@ -298,11 +298,13 @@ FAILURES = {
         ["without --terrain", "--layout terrain"], scenes,
     ),
     "classes inside their images": Failure(
-        "RSF-U005", "data prepare-classes --data-dir {base}/classes --output-dir {base}/classes/out",
+        "RSF-U005",
+        "data prepare-classes --data-dir {base}/classes --output-dir {base}/classes/out --figs-dir {base}/figs",
         ["--output-dir {base}/out"], classes,
     ),
     "a class image that is broken": Failure(
-        "RSF-D002", "data prepare-classes --data-dir {base}/classes --output-dir {base}/out", ["--on-bad skip"], classes
+        "RSF-D002", "data prepare-classes --data-dir {base}/classes --output-dir {base}/out --figs-dir {base}/figs",
+        ["--on-bad skip"], classes,
     ),
     "cubes cut before": Failure(
         "RSF-U004", f"{HSI} --patch-size 15", ["--overwrite", "--output-dir {base}/other"], cut_cubes

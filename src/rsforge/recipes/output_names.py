@@ -19,6 +19,8 @@ JUDGED = "judged.json"
 TENSORBOARD = "tensorboard"
 LATENTS = "latent_cache"
 PREDICTIONS = "stage1_predictions"
+CACHES = (LATENTS, PREDICTIONS, COPIES)
+"""Folders of what is computed before the first step, named by what it was computed from."""
 WANDB = "wandb"
 SET_ASIDE = ".set-aside"  # after the name of a checkpoint that a resumed run gave up
 # What others write for a run: trackers below its folder, and what other models computed.

@@ -11,6 +11,7 @@ import pytest
 
 from rsforge import durable
 from rsforge.errors import RsforgeError
+from rsforge.recipes.output_names import CACHES
 from rsforge.tasks.vae import VaeTask
 from tests.worlds.commands import VAE, rsforge
 
@@ -95,6 +96,28 @@ def test_a_start_that_failed_is_no_run_in_the_way_of_the_next(job, tmp_path, mon
     assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
     assert rsforge(LINE, job.tiles, tmp_path / "run") == 2
     assert "RSF-U004" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_says_one_way_out(job, tmp_path, capsys):
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 0
+    for checkpoint in (tmp_path / "run").glob("*.pt"):
+        checkpoint.unlink()
+    capsys.readouterr()
+    assert rsforge(f"{LINE} --resume", job.tiles, tmp_path / "run") == 4
+    assert "leave out --resume and add --overwrite to start again" in capsys.readouterr().err
+    assert rsforge(LINE, job.tiles, tmp_path / "run") == 2
+    said = capsys.readouterr().err
+    assert "replace with --overwrite" in said and "--resume," not in said
+    assert rsforge(f"{LINE} --overwrite", job.tiles, tmp_path / "run") == 0
+
+
+def test_what_was_computed_before_the_first_step_is_no_run_in_the_way_of_the_next(job, tmp_path):
+    run = tmp_path / "run"
+    for name in CACHES:
+        (run / name).mkdir(parents=True)
+        (run / name / "stored.npy").touch()
+    (run / "journal.jsonl").touch()
+    assert rsforge(LINE, job.tiles, run) == 0
 
 
 def fail(*arguments):

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rsforge import durable, leftovers
+from rsforge.engine.checkpoint_writer import list_newest_first
 from rsforge.errors import RsforgeError, from_os_error
 from rsforge.recipes import output_names
 from rsforge.recipes.console import Console
@@ -23,8 +24,12 @@ from rsforge.settings.base import RunSettings
 
 RESUMING = ("--resume", "--resume-from", "--checkpoint")
 HOW_IT_WAS_CALLED = ("resume", "overwrite")
-BEFORE_ANY_STEP = {durable.LOCK, output_names.SETTINGS, output_names.ENDING}
-"""What a run leaves that failed before its first step: the next one takes their place."""
+BEFORE_ANY_STEP = {durable.LOCK, output_names.SETTINGS, output_names.ENDING, *output_names.CACHES}
+"""What a run leaves that ended before its first step: the next one takes their place."""
+
+FIX_WITHOUT_CHECKPOINT = (
+    "replace with --overwrite what is there, or name another --output-dir; it holds no checkpoint to resume from"
+)
 
 
 def find_state(run: RunSettings, own: OutputLayout, *, kind: str, console: Console) -> ResumePoint | None:
@@ -49,11 +54,18 @@ def _refuse_occupied(folder: Path, own: OutputLayout, *, overwrite: bool) -> Non
     if folder.is_dir() and not overwrite:
         present = (p for p in folder.iterdir() if not durable.is_temporary(p))
         taken = [p for p in present if p.is_file() or p.name in own.folders]
-        files = sorted(p.name for p in taken if p.name not in BEFORE_ANY_STEP and (p.is_file() or any(p.iterdir())))
+        files = sorted(p.name for p in taken if p.name not in BEFORE_ANY_STEP and not _is_empty(p))
         if files:
+            resumable = list_newest_first(folder, own.names)
             raise RsforgeError(
-                "RSF-U004", f"the output folder {folder} is not empty", where="--output-dir", found=", ".join(files[:4])
-            )
+                "RSF-U004", f"the output folder {folder} is not empty", where="--output-dir",
+                found=", ".join(files[:4]), fix="" if resumable else FIX_WITHOUT_CHECKPOINT,
+            )  # fmt: skip
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a folder holds nothing, or a file is a journal that no step has reached."""
+    return not any(path.iterdir()) if path.is_dir() else path.name == output_names.JOURNAL and not path.stat().st_size
 
 
 def resume_hint(console: Console) -> str:

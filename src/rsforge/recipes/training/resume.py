@@ -147,5 +147,7 @@ def set_newer_aside(point: ResumePoint, console: Console) -> None:
 
 def nothing_to_resume(folder: Path) -> RsforgeError:
     """RSF-C001: no checkpoint in ``folder``."""
-    fix = "leave out --resume to start, or name the checkpoint"
+    occupied = folder.is_dir() and any(folder.iterdir())
+    start = "leave out --resume and add --overwrite to start again" if occupied else "leave out --resume to start"
+    fix = f"{start}, or name the checkpoint"
     return RsforgeError("RSF-C001", f"no checkpoint to resume from in {folder}", where=str(folder), fix=fix)
