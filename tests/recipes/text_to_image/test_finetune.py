@@ -250,6 +250,13 @@ def test_adapters_need_a_model_that_they_are_trained_beside(text_world, tmp_path
     assert "beside a pretrained model" in told and "--pretrained-model" in told and not (tmp_path / "run").exists()
 
 
+def test_a_run_from_scratch_does_not_go_on_from_a_pretrained_model(text_world, scratch_run, tmp_path, capsys):
+    run = shutil.copytree(scratch_run, tmp_path / "run")
+    assert rsforge("diffusion finetune --resume --output-dir {} --pretrained-model {}", run, text_world.model) == 4
+    told = capsys.readouterr().err
+    assert "RSF-C008" in told and "--pretrained-model was None" in told
+
+
 def test_the_pretrained_model_is_not_written_over(text_world, tmp_path, capsys):
     model = shutil.copytree(text_world.model, tmp_path / "RemoteDiff")
     assert rsforge(LINE + "--overwrite", model, text_world.images, model) == 2

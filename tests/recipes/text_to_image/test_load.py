@@ -73,6 +73,17 @@ def test_adapters_need_the_model_that_they_were_trained_beside(text_world, adapt
         with pytest.raises(RsforgeError) as raised:
             load_model(tmp_path / f"{name}.pt", averaged=name != "c")
         assert raised.value.code == code and words in raised.value.found
+        assert name != "a" or f"--lora {tmp_path}" in raised.value.fix
+
+
+def test_an_autoencoder_that_nobody_can_name_is_to_be_put_back(scratch_run, tmp_path):
+    state = checkpoint.load(scratch_run / "best_model.pt")
+    state["partners"]["vae"]["path"] = str(tmp_path / "gone.pt")
+    checkpoint.save(tmp_path / "moved.pt", state)
+    with pytest.raises(RsforgeError) as raised:
+        load_model(tmp_path / "moved.pt")
+    assert raised.value.code == "RSF-C001" and "put it where it was" in raised.value.fix
+    assert "--vae" not in raised.value.fix
 
 
 @pytest.mark.parametrize(("change", "code"), [

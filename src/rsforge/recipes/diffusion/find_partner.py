@@ -18,15 +18,24 @@ T = TypeVar("T")
 
 
 class Role(NamedTuple):
-    """A model that another was trained with: as checkpoints call it, as people do, its option, and what makes it."""
+    """A model that another was trained with: as checkpoints call it, as people do, its option, and what makes it.
+
+    Without an ``option`` nobody can name it.
+    """
 
     name: str
     noun: str
     option: str
     command: str
 
+    @property
+    def remedy(self) -> str:
+        return f"name it with {self.option}" if self.option else "put it where it was"
+
 
 AUTOENCODER = Role("vae", "autoencoder", "--vae", "rsforge vae train")
+AUTOENCODER_OF_TEXTS = AUTOENCODER._replace(option="")
+"""That of a text-to-image model, which no command takes beside its checkpoint."""
 TEXT_ENCODER = Role("clip", "text encoder", "--clip-checkpoint", "rsforge clip train")
 
 
@@ -53,16 +62,16 @@ def find_partner(
     if not others:
         raise RsforgeError(
             "RSF-C001", f"the {role.noun} of {checkpoint} is neither beside it nor at {stored}", where=str(checkpoint),
-            fix=f"name it with {role.option}; where it is lost, run `{role.command}` and train the model again",
+            fix=f"{role.remedy}; where it is lost, run `{role.command}` and train the model again",
         )  # fmt: skip
     raise RsforgeError(
         "RSF-C006", f"no {role.noun} that was found is the one that {checkpoint} was trained with",
-        where=str(checkpoint), found="\n".join(others), fix=f"name it with {role.option}",
+        where=str(checkpoint), found="\n".join(others), fix=role.remedy,
     )  # fmt: skip
 
 
 def find_autoencoder(
-    checkpoint: Path, trained: LoadedModel, device: torch.device
+    checkpoint: Path, trained: LoadedModel, device: torch.device, role: Role = AUTOENCODER
 ) -> tuple[Path, tuple[Autoencoder, LoadedModel]]:
     """The autoencoder that ``trained`` names, and its file; errors as ``find_partner``."""
 
@@ -70,7 +79,7 @@ def find_autoencoder(
         network, loaded = load_autoencoder(path, device)
         return (network, loaded), loaded
 
-    return find_partner(checkpoint, trained, AUTOENCODER, load)
+    return find_partner(checkpoint, trained, role, load)
 
 
 def check_partner(trained: LoadedModel, partner: LoadedModel, role: Role, *, where: str) -> None:

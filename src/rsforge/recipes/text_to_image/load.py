@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from rsforge.models.pretrained.folder import INDEX
 from rsforge.models.pretrained.networks import PretrainedNetworks
 from rsforge.models.text_encoder import TextEncoder
 from rsforge.models.unet import UNet
-from rsforge.recipes.diffusion.find_partner import find_autoencoder
+from rsforge.recipes.diffusion.find_partner import AUTOENCODER_OF_TEXTS, find_autoencoder
 from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
 from rsforge.recipes.inference.partners import root_of_run
 from rsforge.recipes.pretrained.model import PretrainedModel
@@ -94,8 +95,15 @@ def _find_pretrained(state: Mapping[str, Any], path: Path) -> PretrainedModel:
     code = "RSF-C006" if others else "RSF-C001"
     raise RsforgeError(
         code, f"the pretrained model of {path} is neither beside it nor at {partner['path']}", where=str(path),
-        found="\n".join(others[:4]), fix="put it where it was, or draw from the folder that its training wrote",
+        found="\n".join(others[:4]), fix=f"put it where it was, or {_instead(path, adapters=beside)}",
     )  # fmt: skip
+
+
+def _instead(path: Path, *, adapters: bool) -> str:
+    """What draws without the checkpoint of a fine-tune; the folder of one with adapters holds these alone."""
+    if adapters:
+        return f"draw with that model and `--lora {shlex.quote(str(path.parent))}` in place of the checkpoint"
+    return "draw from the folder that its training wrote"
 
 
 def _places(state: Mapping[str, Any], path: Path, stored: str) -> Iterator[tuple[Path, StartSettings]]:
@@ -111,7 +119,7 @@ def _assemble(state: Mapping[str, Any], unet: LoadedModel, path: Path, *, averag
     """The model of a training from scratch, of its own networks and the autoencoder that it names."""
     where = str(path)
     tower = rebuild(dict(state), TEXT_ENCODER, path, averaged=averaged, required=REQUIRED)
-    found, (autoencoder, loaded) = find_autoencoder(path, unet, CPU)
+    found, (autoencoder, loaded) = find_autoencoder(path, unet, CPU, AUTOENCODER_OF_TEXTS)
     folded: AutoencoderKL = fold(autoencoder, loaded, where=str(found))
     if state["prediction"] not in ("eps", "v"):
         what = "the checkpoint does not describe how it draws"

@@ -57,7 +57,7 @@ def check_same(state: Mapping[str, Any], settings: TrainSettings, images: Mappin
     folder = settings.run.output_dir
     changes = list(_changes(state["settings"], as_model(settings)))
     lowered = [change for change in changes if _is_remedy(change, folder)]
-    refused = [change for change in changes if change.name not in FREE and change not in lowered]
+    refused = [change for change in changes if (change.name not in FREE or _is_start(change)) and change not in lowered]
     if refused:
         found = "; ".join(str(change) for change in refused[:5])
         raise RsforgeError("RSF-C008", "settings differ from the run to resume", where=str(folder), found=found)
@@ -103,6 +103,11 @@ def _unknown(stored: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any
     }
     places |= {(name,): value for name, value in stored.items() if not isinstance(value, Mapping)}
     return {place[-1]: value for place, value in places.items() if place not in known}
+
+
+def _is_start(change: Change) -> bool:
+    """Whether a run from scratch would go on from a pretrained model, or the other way round, wherever that lies."""
+    return change.name == "pretrained_model" and None in (change.before, change.now)
 
 
 def _is_remedy(change: Change, folder: Path) -> bool:
