@@ -111,6 +111,26 @@ def test_a_vector_begins_as_the_linear_channel_of_so_many_nats():
     assert sum(noisy) / 40 == pytest.approx(sent, rel=0.08)
 
 
+@pytest.mark.parametrize("nats", [400.0, 1000.0, 1e5])
+def test_more_nats_than_single_precision_holds_are_told_as_well_as_it_can(nats):
+    x, fitted = fit_whole()
+    path = VectorPath((3, SIDE, SIDE), NUMBERS)
+    path.set_channel(**fitted, distortion=allot_distortion(fitted["variances"], nats))
+    mu, logvar = path.encode(x)
+    assert logvar.isfinite().all() and (logvar[path.encoded != 0] < -30).all() and mu.isfinite().all()
+
+
+def test_images_that_are_all_alike_have_nothing_to_tell():
+    nothing = torch.zeros(0)
+    distortion = allot_distortion(nothing, 8.0)
+    path = VectorPath((3, SIDE, SIDE), NUMBERS)
+    path.set_channel(torch.full((3, SIDE, SIDE), 0.5), torch.zeros(0, 3, SIDE, SIDE), nothing, distortion)
+    mu, logvar = path.encode(torch.rand(2, 3, SIDE, SIDE))
+    assert not mu.any() and not logvar.any() and (path.decode(mu) == 0.5).all()
+    channel = fit_channel(torch.full((3, SIDE, SIDE), 0.5), torch.zeros(0, 3, SIDE, SIDE), nothing, 8.0)
+    assert (channel.expect(torch.rand(2, 3, SIDE, SIDE)) == 0.5).all()
+
+
 def test_what_is_not_told_says_nothing_and_nothing_of_it_is_trained():
     _, fitted = fit_whole()
     path = VectorPath((3, SIDE, SIDE), NUMBERS + 2)

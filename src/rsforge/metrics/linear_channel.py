@@ -12,8 +12,11 @@ def allot_distortion(variances: Tensor, nats: float) -> Tensor:
     """The mean squared error of each component that costs ``nats`` in all and is least in sum, float64 ``(k,)``.
 
     ``variances`` are positive, in descending order. By reverse water-filling each component is told to within one
-    level, and those of less variance than that not at all. Cover & Thomas 2006, theorem 10.3.3.
+    level, and those of less variance than that not at all. Cover & Thomas 2006, theorem 10.3.3. Images that are all
+    alike have no components, and nothing is told.
     """
+    if not len(variances):
+        return variances.double()
     logs = variances.double().log()
     level = logs[0]
     for count in range(1, len(logs) + 1):

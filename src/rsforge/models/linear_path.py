@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LEAST_LOGVAR = -40.0
+"""A number that is told better than so has no noise beside its own rounding in single precision."""
+
 
 class LinearPath(nn.Module):
     """Images ``(B, C, H, W)`` to ``(B, latent_channels, H/factor, W/factor)`` and back, by linear maps with an offset.
@@ -91,11 +94,13 @@ class VectorPath(nn.Module):
         count = len(components)
         if count > len(self.encoded):
             raise ValueError(f"{count} components do not fit into {len(self.encoded)} numbers")
-        spread, told = variances.double(), 1 - distortion.double() / variances.double()
+        spread = variances.double()
+        noise = distortion.double() / spread
+        told = 1 - noise
         for buffer in self.buffers():
             buffer.zero_()
         self.mean.copy_(mean)
         self.components[:count] = components.float()
         self.encoded[:count] = (told / spread).sqrt().float()
         self.decoded[:count] = (told * spread).sqrt().float()
-        self.logvar[:count] = (1 - told).log().float()
+        self.logvar[:count] = noise.log().clamp(min=LEAST_LOGVAR).float()

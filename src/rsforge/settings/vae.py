@@ -120,7 +120,10 @@ class AutoencoderSettings(Section):
                 "--linear-start needs --latent map and --no-linear-path: the layers themselves are the code"
             )
         if self.linear_path and self.latent == "vector" and not self.kl_target:
-            raise ValueError("--linear-path needs --kl-target: a vector begins as the linear code of so many nats")
+            raise ValueError(
+                "--linear-path needs --kl-target, since a vector begins as the linear code of so many nats; without it "
+                "add --no-linear-path"
+            )
         return self
 
 

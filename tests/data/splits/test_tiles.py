@@ -15,6 +15,8 @@ from rsforge.data.io.windows import Window
 from rsforge.data.splits.items import Item
 from rsforge.data.splits.tiles import check_unknown_scenes, join_groups, split_tiles
 from rsforge.errors import RsforgeError
+from rsforge.recipes.datasets.image_folder import count_sides
+from rsforge.recipes.datasets.pairs import find_held_out
 
 
 def tiles(count: int) -> list[Tile]:
@@ -91,6 +93,14 @@ def test_a_third_side_is_taken_of_the_training_where_both_have_enough() -> None:
     groups = [[f"{k:03d}.png", f"{k + 100:03d}.png"] for k in range(100)]
     sides = split_tiles(index, val_fraction=0.1, test_fraction=None, seed=3, together=groups)
     assert all(len({t.name for t in side} & set(names)) in (0, 2) for side in sides for names in groups)
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.6, 0.9])
+def test_no_third_side_is_taken_where_it_would_leave_nothing_to_train_on(fraction: float) -> None:
+    sides = split_tiles(TileIndex(Path(), tiles(60)), val_fraction=fraction, test_fraction=None, seed=3)
+    assert len(sides.val) == 60 * fraction and not sides.test and sides.train
+    assert count_sides(60, fraction, None) == (60 - len(sides.val), len(sides.val), 0)
+    assert find_held_out(240, fraction, None)[1] == find_held_out(240, fraction, 0.0)[1]
 
 
 def test_a_share_to_judge_by_that_is_asked_for_is_taken_of_few_images_too() -> None:

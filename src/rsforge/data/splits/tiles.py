@@ -35,8 +35,8 @@ def split_tiles(
 
     ``together`` are groups of names that stay in one subset; no name is in two of them. A positive ``val_fraction`` of
     two or more images puts at least one into ``val``, whose images are the same whatever becomes ``test``. None for
-    ``test_fraction`` is that of ``val`` where it leaves ``LEAST_IMAGES`` on either side, else 0. RSF-D004 for an empty
-    ``train``, or where one group holds all.
+    ``test_fraction`` is that of ``val`` where it leaves ``LEAST_IMAGES`` on either side and one to train on, else 0.
+    RSF-D004 for an empty ``train``, or where one group holds all.
     """
     tiles = sorted(index.tiles, key=lambda tile: derive(seed, "split", tile.digest))
     count = round(len(tiles) * val_fraction)
@@ -50,7 +50,8 @@ def split_tiles(
         raise _one_group_error(index)
     rest, val = _take_groups(groups, count)
     if test_fraction is None:
-        test_fraction = val_fraction if min(count, sum(map(len, val.values()))) >= LEAST_IMAGES else 0.0
+        enough = min(count, sum(map(len, val.values()))) >= LEAST_IMAGES
+        test_fraction = val_fraction if enough and count < sum(map(len, rest.values())) else 0.0
     wanted = max(1, round(len(tiles) * test_fraction)) if test_fraction else 0
     if wanted and (len(rest) < 2 or wanted >= sum(map(len, rest.values()))):
         what = f"a test fraction of {test_fraction:g} leaves none of {count_noun(len(tiles), 'image')} to train on"
@@ -98,7 +99,10 @@ def check_unknown_scenes(items: Sequence[Item], shared: DuplicateGroups) -> None
         return
     first = min(overlapping)
     folders = {name.rpartition("/")[0] for name in unknown}
-    fix = "accept it with `rsforge data split --allow-leak`"
+    fix = (
+        "accept it with `rsforge data split --allow-leak`, or where they only look alike train with "
+        "--no-overlap-by-content"
+    )
     if len(folders) > 1:
         fix = f"divide by folders with `rsforge data split --by region`, or {fix}"
     else:

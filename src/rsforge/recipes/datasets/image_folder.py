@@ -193,7 +193,7 @@ def count_sides(count: int, val_fraction: float, test_fraction: float | None) ->
     """How many of ``count`` scenes train, choose and judge; RSF-D004 when none remains to train."""
     val = round(count * val_fraction)
     if test_fraction is None:
-        test_fraction = val_fraction if val >= LEAST_IMAGES else 0.0
+        test_fraction = val_fraction if val >= LEAST_IMAGES and 2 * val < count else 0.0
     test = round(count * test_fraction)
     if val + test >= count:
         shares = f"--val-fraction {val_fraction:g}" + (f" and --test-fraction {test_fraction:g}" if test else "")

@@ -176,7 +176,7 @@ def find_held_out(count: int, val_fraction: float, test_fraction: float | None) 
     scenes = math.ceil(count / PER_SCENE)
     val = max(round(scenes * val_fraction), int(val_fraction > 0))
     if test_fraction is None:
-        test_fraction = val_fraction if val >= LEAST_SCENES else 0.0
+        test_fraction = val_fraction if val >= LEAST_SCENES and 2 * val < scenes else 0.0
     test = max(round(scenes * test_fraction), int(test_fraction > 0))
     if val + test >= scenes:
         shares = f"--val-fraction {val_fraction:g}" + (f" and --test-fraction {test_fraction:g}" if test else "")

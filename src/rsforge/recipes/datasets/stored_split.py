@@ -153,7 +153,9 @@ def report_split(split: Split, subsets: Mapping[str, Sequence[object]], console:
 def report_sides(sides: Sides[Any], console: Console) -> None:
     """Report how a training divided its data by itself, and what judges its best model."""
     counts = ", ".join(f"{len(members)} {subset}" for subset, members in sides.by_name().items() if members)
-    if sides.test:
+    if sides.test and not sides.val:
+        console.say(f"sides      {counts}: no image chooses, and the last model is judged on test")
+    elif sides.test:
         console.say(f"sides      {counts}: the best model is chosen on val, and judged on test")
     elif sides.val:
         console.say(
