@@ -12,7 +12,7 @@ from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.write_adapter import write_kohya
 from rsforge.recipes.pretrained.adapters import merge_adapters
-from rsforge.recipes.pretrained.export_model import EXPORTED, check_place, export_model
+from rsforge.recipes.pretrained.export_model import EXPORTED, check_place, export_model, is_sealed, seal
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.model_card import ModelFacts
 from rsforge.samplers.noise_source import SeededNoise
@@ -77,3 +77,15 @@ def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch):
         export_model(model, target, facts, overwrite=True)
     # The new card stands beside no model, not beside the one of before.
     assert not (target / "model_index.json").exists() and not list(target.rglob(f"{durable.TEMPORARY}*"))
+
+
+def test_a_card_tells_by_itself_whether_a_person_changed_it(tmp_path):
+    card = tmp_path / "README.md"
+    assert not is_sealed(card)
+    card.write_text(seal("# Fields\n"))
+    assert is_sealed(card) and card.read_text().startswith("# Fields\n")
+    for changed in (seal("# Fields\n") + "\n", seal("# Fields\n").replace("Fields", "Rivers"), "# Fields\n", "", "é"):
+        card.write_text(changed)
+        assert not is_sealed(card)
+    card.write_bytes(b"\xff")
+    assert not is_sealed(card)

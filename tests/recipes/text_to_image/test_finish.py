@@ -169,16 +169,32 @@ def test_the_card_of_a_training_that_was_overwritten_is_replaced(text_world, ada
     assert '"steps": 1' in (again / "README.md").read_text() and (again / "rsforge.json").is_file()
 
 
-def test_a_card_of_somebody_else_stays(text_world, adapted_run, tmp_path, capsys):
+@pytest.mark.parametrize("change", ["replace", "edit", "former"])
+def test_a_card_of_a_person_stays(text_world, adapted_run, tmp_path, capsys, change):
     again = shutil.copytree(adapted_run, tmp_path / "fields")
-    (again / "rsforge.json").unlink()
-    (again / "README.md").write_text("mine")
+    written = (again / "README.md").read_text()
+    card = {
+        "replace": "mine", "edit": written.replace("# run", "# Fields of Ohio"), "former": written.partition("<!--")[0],
+    }[change]  # fmt: skip
+    assert card != written
+    (again / "README.md").write_text(card)
     line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
     assert rsforge(line, text_world.model, text_world.images, again) == 0
-    assert "is not of rsforge and stays" in capsys.readouterr().err
-    assert (again / "README.md").read_text() == "mine" and not (again / "rsforge.json").exists()
+    assert "is not as rsforge wrote it and stays" in capsys.readouterr().err
+    assert (again / "README.md").read_text() == card
+    assert json.loads((again / "rsforge.json").read_text())["settings"]["steps"] == 7
     FINETUNE.clear(again)
     assert {path.name for path in again.rglob("*") if path.is_file()} <= {"README.md", ".lock"}
+
+
+def test_a_card_of_a_person_is_what_is_pushed(hub, adapted_run, tmp_path, capsys):
+    again = shutil.copytree(adapted_run, tmp_path / "fields")
+    (again / "README.md").write_text("mine")
+    words = ["diffusion", "finetune", "--resume", str(again / "latest_model.pt"), "--push-to-hub", "me/fields"]
+    assert run([*words, "--quiet"]) == 0
+    assert "is not as rsforge wrote it and stays" in capsys.readouterr().err
+    (commit,) = hub.commits
+    assert commit["README.md"] == b"mine" == (again / "README.md").read_bytes()
 
 
 def test_nobody_trains_for_a_push_that_cannot_be(hub, text_world, monkeypatch, capsys):

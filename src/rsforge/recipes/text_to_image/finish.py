@@ -19,9 +19,10 @@ from rsforge.recipes.pretrained.adapters import save_adapters
 from rsforge.recipes.pretrained.export_model import (
     CARD,
     EXPORTED,
+    begin_documents,
     describe_adapter,
     describe_provenance,
-    drop_documents,
+    is_sealed,
     write_documents,
 )
 from rsforge.recipes.pretrained.hub_upload import push_folder
@@ -50,9 +51,9 @@ def write_model(
     """Write ``model`` with the weights of ``best`` into ``folder``, as diffusers loads it, with its card."""
     state = checkpoint.load(best, kind=KIND)
     read_weights(choose_trained(model, text_encoder=learns_texts), state, best)
-    if may_document(folder, hub, console):
-        facts = describe_run(state, best, folder)
-        write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
+    facts, edited = describe_run(state, best, folder), keeps_card(folder, console)
+    begin_documents(folder)
+    write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts), edited=edited)
     save.write_files(model, folder)
     console.say(f"pipeline   {folder}, with the weights of {best.name}")
     return {"pipeline": str(folder)} | _push(folder, EXPORTED, hub, console)
@@ -65,24 +66,22 @@ def write_adapter(
     state = checkpoint.load(best, kind=KIND)
     adapter = rebuild_adapter(state, best)
     leftovers.sweep_for([folder / name for name in PUSHED_ADAPTER])
-    if may_document(folder, hub, console):
-        facts = describe_run(state, best, folder)
-        write_documents(folder, write_adapter_card(facts, adapter.rank), describe_adapter(adapter, model, facts))
+    facts, edited = describe_run(state, best, folder), keeps_card(folder, console)
+    begin_documents(folder)
+    card = write_adapter_card(facts, adapter.rank)
+    write_documents(folder, card, describe_adapter(adapter, model, facts), edited=edited)
     files = save_adapters(folder, {UNET: adapter.updates()})
     console.say(f"adapters   {' and '.join(ADAPTER_FILES)} in {folder}, with the weights of {best.name}")
     return {"adapters": [str(file) for file in files]} | _push(folder, PUSHED_ADAPTER, hub, console)
 
 
-def may_document(folder: Path, hub: PushSettings, console: Console) -> bool:
-    """Whether ``folder`` may get a card: where it has none of somebody else, or where it is sent, which needs one.
-
-    The card of a former model is removed.
-    """
-    drop_documents(folder)
-    free = not (folder / CARD).exists()
-    if not free and hub.push_to_hub is None:
-        console.warn(f"{folder / CARD} is not of rsforge and stays: no card of the model is written")
-    return free or hub.push_to_hub is not None
+def keeps_card(folder: Path, console: Console) -> bool:
+    """Whether ``folder`` has a card that a person wrote or changed, which stays; a warning says so."""
+    card = folder / CARD
+    if not card.exists() or is_sealed(card):
+        return False
+    console.warn(f"{card} is not as rsforge wrote it and stays: remove it, and --resume writes one of this model")
+    return True
 
 
 def _push(folder: Path, files: list[str], hub: PushSettings, console: Console) -> dict[str, Any]:
