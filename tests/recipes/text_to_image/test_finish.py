@@ -203,3 +203,9 @@ def test_nobody_trains_for_a_push_that_cannot_be(hub, text_world, monkeypatch, c
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     assert run(command(LINE + "--push-to-hub", text_world.model, text_world.images, "fields")) == 6
     assert "RSF-E013" in capsys.readouterr().err and hub.asked == []
+
+
+def test_nobody_trains_for_a_name_that_the_hub_refuses(hub, text_world, capsys):
+    assert run(command(LINE + "--push-to-hub", text_world.model, text_world.images, "my run")) == 2
+    said = capsys.readouterr().err
+    assert "my run" in said and "--push-to-hub OWNER/NAME" in said and hub.asked == []

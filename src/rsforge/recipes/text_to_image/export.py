@@ -47,7 +47,7 @@ def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any
     """Write the model, adapters merged into it, with a model card and its provenance."""
     name = settings.hub.push_to_hub
     if name is not None:
-        check_push(name)
+        check_push(name, settings.output_dir)
         if finished := list_finished(settings):
             return push_finished(settings, finished, console)
     check_place(settings.output_dir, overwrite=settings.overwrite)

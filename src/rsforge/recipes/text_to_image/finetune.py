@@ -89,7 +89,7 @@ def check(settings: FinetuneSettings, console: Console) -> None:
             fix="add --no-latent-cache to encode the images again at each step",
         )  # fmt: skip
     if settings.hub.push_to_hub is not None:
-        check_push(settings.hub.push_to_hub)
+        check_push(settings.hub.push_to_hub, settings.run.output_dir)
     if options.pretrained_model is not None:
         check_pretrained(settings, options.pretrained_model)
         check_adapter(settings, console)
