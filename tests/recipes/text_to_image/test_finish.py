@@ -125,6 +125,7 @@ def test_a_push_that_fails_loses_nothing_and_names_the_command_that_pushes_again
     assert rsforge(line, text_world.model, text_world.images, "fields") == 6
     error = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert error["code"] == "RSF-E013" and "fields" in error["kept"] and hub.commits == []
+    judged = json.loads((tmp_path / "fields" / "judged.json").read_text())
     product = tmp_path / "fields" / ("model_index.json" if whole else ADAPTER_FILES[0])
     before = product.stat().st_mtime_ns
     hub.broken.clear()
@@ -136,6 +137,8 @@ def test_a_push_that_fails_loses_nothing_and_names_the_command_that_pushes_again
     assert (set(commit) == set(PUSHED_ADAPTER)) is not whole
     card, told = commit["README.md"].decode(), json.loads(commit["rsforge.json"])
     assert '"learning_rate"' in card and str(tmp_path) not in card + json.dumps(told)
+    assert told["metrics"] == judged["judged"] | {"verdict": judged["verdict"]}
+    assert f"| loss.model | {judged['judged']['loss']['model']:.6g} |" in card
     assert ("load_lora_weights" in card and '"lora"' in card and "rank 2" in card) is not whole
     assert ("trained_on" in told) is not whole
 

@@ -48,7 +48,9 @@ def export_model(model: PretrainedModel, folder: Path, facts: ModelFacts, *, ove
     output_dir.make(folder)
     with durable.lock_folder(folder):
         begin_documents(folder)
-        write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
+        write_documents(
+            folder, write_card(facts, model.networks), describe_provenance(model, facts), overwrite=overwrite
+        )
     return [*(folder / name for name in DOCUMENTS), *save_folder(model, folder, overwrite=True)]
 
 
@@ -58,12 +60,12 @@ def begin_documents(folder: Path) -> None:
     (folder / INDEX).unlink(missing_ok=True)  # no model of before stands beside the documents of this one
 
 
-def write_documents(folder: Path, card: str, provenance: Mapping[str, Any], *, edited: bool = False) -> None:
+def write_documents(folder: Path, card: str, provenance: Mapping[str, Any], *, overwrite: bool = False) -> None:
     """Write the card, sealed, and the provenance of the model of ``folder``, locked by who calls.
 
-    An ``edited`` card stays as it is.
+    A card that a person wrote or changed stays, unless ``overwrite`` says that it goes.
     """
-    if not edited:
+    if overwrite or not is_edited(folder):
         durable.write_text(folder / CARD, seal(card))
     durable.write_json(folder / PROVENANCE, provenance)
 
@@ -73,14 +75,18 @@ def seal(card: str) -> str:
     return f"{card}{SEAL.format(hashlib.sha256(card.encode()).hexdigest())}"
 
 
-def is_sealed(path: Path) -> bool:
-    """Whether a card is to the letter what rsforge wrote; one of a former version, without a seal, may be edited."""
+def is_edited(folder: Path) -> bool:
+    """Whether the card of ``folder`` is not to the letter what rsforge wrote.
+
+    That of a former version has no seal, and may be edited.
+    """
     try:
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError):
+        text = (folder / CARD).read_bytes().decode()
+    except FileNotFoundError:
         return False
-    card = text[: -len(seal(""))]
-    return text == seal(card)
+    except (OSError, UnicodeDecodeError):
+        return True
+    return text != seal(text[: -len(seal(""))])
 
 
 def describe_provenance(model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:

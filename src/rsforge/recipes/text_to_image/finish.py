@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rsforge import leftovers
 from rsforge.engine import checkpoint
@@ -19,15 +21,17 @@ from rsforge.recipes.pretrained.adapters import save_adapters
 from rsforge.recipes.pretrained.export_model import (
     CARD,
     EXPORTED,
+    PROVENANCE,
     begin_documents,
     describe_adapter,
     describe_provenance,
-    is_sealed,
+    is_edited,
     write_documents,
 )
 from rsforge.recipes.pretrained.hub_upload import push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts, write_adapter_card, write_card
+from rsforge.recipes.text_to_image.base_model import BaseModel
 from rsforge.recipes.text_to_image.load import KIND, rebuild_adapter
 from rsforge.recipes.text_to_image.output_names import (
     ADAPTER_FILES,
@@ -38,56 +42,79 @@ from rsforge.recipes.text_to_image.output_names import (
     PUSHED_ADAPTER,
 )
 from rsforge.recipes.text_to_image.trained_part import choose_trained, read_weights
+from rsforge.recipes.training.run import VERDICT
 from rsforge.settings.finetune import FinetuneSettings
-from rsforge.settings.hub import PushSettings
 
 TOLD = ("adapter", "denoiser", "loop", "optim", "average")
 """The settings of a training that a card has: those without paths."""
 
 
+class HasBase(Protocol):
+    """The data of a training that know the model which it began with."""
+
+    @property
+    def base(self) -> BaseModel: ...
+
+
+def write_product(settings: FinetuneSettings, data: HasBase, best: Path, console: Console) -> dict[str, Any]:
+    """Write what was trained, with the weights of ``best``, and its card into the output folder."""
+    folder, base = settings.run.output_dir, data.base
+    if is_edited(folder):
+        what = "is not as rsforge wrote it and stays: remove it, and --resume writes one of this model"
+        console.warn(f"{folder / CARD} {what}")
+    if settings.adapter.lora_rank is not None:
+        return write_adapter(base.model, best, folder, console)
+    return write_model(base.model, best, folder, console, learns_texts=base.learns_texts)
+
+
 def write_model(
-    model: PretrainedModel, best: Path, folder: Path, hub: PushSettings, console: Console, *, learns_texts: bool
+    model: PretrainedModel, best: Path, folder: Path, console: Console, *, learns_texts: bool
 ) -> dict[str, Any]:
     """Write ``model`` with the weights of ``best`` into ``folder``, as diffusers loads it, with its card."""
     state = checkpoint.load(best, kind=KIND)
     read_weights(choose_trained(model, text_encoder=learns_texts), state, best)
-    facts, edited = describe_run(state, best, folder), keeps_card(folder, console)
+    facts = describe_run(state, best, folder)
     begin_documents(folder)
-    write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts), edited=edited)
+    write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
     save.write_files(model, folder)
     console.say(f"pipeline   {folder}, with the weights of {best.name}")
-    return {"pipeline": str(folder)} | _push(folder, EXPORTED, hub, console)
+    return {"pipeline": str(folder)}
 
 
-def write_adapter(
-    model: PretrainedModel, best: Path, folder: Path, hub: PushSettings, console: Console
-) -> dict[str, Any]:
+def write_adapter(model: PretrainedModel, best: Path, folder: Path, console: Console) -> dict[str, Any]:
     """Write the adapters of ``best`` into ``folder``, for all programs, with their card."""
     state = checkpoint.load(best, kind=KIND)
     adapter = rebuild_adapter(state, best)
     leftovers.sweep_for([folder / name for name in PUSHED_ADAPTER])
-    facts, edited = describe_run(state, best, folder), keeps_card(folder, console)
+    facts = describe_run(state, best, folder)
     begin_documents(folder)
-    card = write_adapter_card(facts, adapter.rank)
-    write_documents(folder, card, describe_adapter(adapter, model, facts), edited=edited)
+    write_documents(folder, write_adapter_card(facts, adapter.rank), describe_adapter(adapter, model, facts))
     files = save_adapters(folder, {UNET: adapter.updates()})
     console.say(f"adapters   {' and '.join(ADAPTER_FILES)} in {folder}, with the weights of {best.name}")
-    return {"adapters": [str(file) for file in files]} | _push(folder, PUSHED_ADAPTER, hub, console)
+    return {"adapters": [str(file) for file in files]}
 
 
-def keeps_card(folder: Path, console: Console) -> bool:
-    """Whether ``folder`` has a card that a person wrote or changed, which stays; a warning says so."""
-    card = folder / CARD
-    if not card.exists() or is_sealed(card):
-        return False
-    console.warn(f"{card} is not as rsforge wrote it and stays: remove it, and --resume writes one of this model")
-    return True
-
-
-def _push(folder: Path, files: list[str], hub: PushSettings, console: Console) -> dict[str, Any]:
+def publish(
+    settings: FinetuneSettings, data: HasBase, best: Path, judged: Mapping[str, Any], console: Console
+) -> dict[str, Any]:
+    """Write what was ``judged`` into the card and the provenance, and send all to the hub where that is asked."""
+    folder, hub = settings.run.output_dir, settings.hub
+    if judged:
+        add_figures(settings, data.base.model, best, judged)
     if hub.push_to_hub is None:
         return {}
+    files = EXPORTED if settings.adapter.lora_rank is None else PUSHED_ADAPTER
     return {"pushed": push_folder(folder, hub.push_to_hub, files, private=hub.hub_private, console=console)}
+
+
+def add_figures(settings: FinetuneSettings, model: PretrainedModel, best: Path, judged: Mapping[str, Any]) -> None:
+    """Renew the documents that ``write_product`` has written, with figures; no weights are read or digested again."""
+    folder, rank = settings.run.output_dir, settings.adapter.lora_rank
+    figures = {**judged["judged"], VERDICT: judged[VERDICT]}
+    facts = replace(describe_run(checkpoint.load_metadata(best), best, folder), metrics=figures)
+    card = write_card(facts, model.networks) if rank is None else write_adapter_card(facts, rank)
+    provenance = json.loads((folder / PROVENANCE).read_bytes())
+    write_documents(folder, card, provenance | {"metrics": figures})
 
 
 def accompany_checkpoints(folder: Path) -> None:
