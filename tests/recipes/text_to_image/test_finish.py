@@ -97,9 +97,23 @@ def test_what_is_told_of_a_training_has_no_paths(text_world, adapted_run):
     state = checkpoint.load(adapted_run / "best_model.pt")
     told = read_training(state)
     assert told["settings"]["lora_rank"] == 2 and told["settings"]["steps"] == 6 and "base_model" not in told
-    assert str(text_world.model) not in json.dumps(told)
+    assert (told["settings"]["image_size"], told["settings"]["seed"]) == (16, 42)
+    digest = state["partners"]["pretrained"]["digest"]
+    assert told["source"] == {"pretrained_model": text_world.model.name, "pretrained_sha256": digest}
+    counts = {name: state["images"][name] for name in ("split", "captions")}
+    assert told["data"] == {"folder": "images", "train": 9, "held_out": 1} | counts
+    assert str(text_world.model.parent) not in json.dumps(told)
     state["settings"]["model"]["pretrained_model"] = "some/model"
-    assert read_training(state)["base_model"] == "some/model"
+    assert read_training(state)["base_model"] == read_training(state)["source"]["pretrained_model"] == "some/model"
+    state["settings"]["data"]["data_dir"] = ".."
+    state["settings"]["model"]["pretrained_model"] = state["partners"]["pretrained"]["path"] = "."
+    assert "folder" not in read_training(state)["data"]
+    assert read_training(state)["source"] == {"pretrained_sha256": digest}
+
+
+def test_a_training_from_scratch_began_with_no_model(scratch_run):
+    told = read_training(checkpoint.load_metadata(scratch_run / "best_model.pt"))
+    assert told["source"] == {} and told["data"]["train"] == 9 and "base_model" not in told
 
 
 @pytest.fixture
@@ -161,6 +175,11 @@ def test_a_finished_run_is_pushed_when_it_goes_on(hub, text_world, adapted_run, 
 def test_a_card_lies_beside_what_was_trained_though_nobody_sends_it(text_world, adapted_run, whole):
     folder = text_world.run if whole else adapted_run
     card, told = (folder / "README.md").read_text(), json.loads((folder / "rsforge.json").read_text())
+    judged = json.loads((folder / "judged.json").read_text())
+    assert told["metrics"] == judged["judged"] | {"verdict": judged["verdict"]} and "Not stated.\n" not in card
+    assert "in the folder `images`: 9 trained on, 1 that chose the checkpoint" in card
+    assert f"- pretrained_model: {text_world.model.name}" in card and "THEY WERE TRAINED ON" not in card
+    assert told["source"]["pretrained_sha256"] in card and told["data"]["captions"] in card and '"seed": 42' in card
     assert '"learning_rate"' in card and ('"lora"' in card) is not whole and ("trained_on" in told) is not whole
     assert str(folder.parent) not in card + json.dumps(told)
 

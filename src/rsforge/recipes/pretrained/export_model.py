@@ -115,6 +115,7 @@ def _describe(weights: Mapping[str, str], facts: ModelFacts, notes: Sequence[str
         "settings": dict(facts.settings),
         "metrics": dict(facts.metrics),
         "datasets": list(facts.datasets),
+        "data": dict(facts.data),
         "license": facts.license,
         "data_license": facts.data_license,
         "base_model": facts.base_model,

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from rsforge import leftovers
@@ -31,7 +31,7 @@ from rsforge.recipes.pretrained.export_model import (
 from rsforge.recipes.pretrained.hub_upload import push_folder
 from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.model_card import ModelFacts, write_adapter_card, write_card
-from rsforge.recipes.text_to_image.base_model import BaseModel
+from rsforge.recipes.text_to_image.base_model import PRETRAINED, BaseModel
 from rsforge.recipes.text_to_image.load import KIND, rebuild_adapter
 from rsforge.recipes.text_to_image.output_names import (
     ADAPTER_FILES,
@@ -46,7 +46,10 @@ from rsforge.recipes.training.run import VERDICT
 from rsforge.settings.finetune import FinetuneSettings
 
 TOLD = ("adapter", "denoiser", "loop", "optim", "average")
-"""The settings of a training that a card has: those without paths."""
+"""The settings of a training that a card has: those without paths, and ``TOLD_ALONE`` of sections that have some."""
+TOLD_ALONE = {"data": "image_size", "run": "seed"}
+DATA = ("train", "held_out", "test", "split", "captions")
+"""What a checkpoint says of its images that a card has."""
 
 
 class HasBase(Protocol):
@@ -137,19 +140,44 @@ def accompany_checkpoints(folder: Path) -> None:
 def describe_run(state: Mapping[str, Any], path: Path, folder: Path) -> ModelFacts:
     """The facts of the card of a model that has just been trained, from its checkpoint at ``path``."""
     told = read_training(state)
-    return ModelFacts(title=folder.resolve().name, source={"checkpoint": path.name}, **told)
+    return ModelFacts(title=folder.resolve().name, **told | {"source": {"checkpoint": path.name} | told["source"]})
 
 
 def read_training(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says of its training that a card has: settings without paths, and an id that it began with."""
+    """What a checkpoint says of its training that a card has: settings, data and the model that it began with.
+
+    Of files and folders it has the names alone.
+    """
     stored = state.get("settings", {})
     sections = (stored.get(name, {}) for name in TOLD)
     settings = {name: value for section in sections for name, value in section.items() if not name.endswith("_dir")}
-    told = {"settings": settings | {"steps": state.get("progress", {}).get("step")}}
-    begun = str(stored.get("model", {}).get("pretrained_model"))
+    settings |= {name: stored[part][name] for part, name in TOLD_ALONE.items() if name in stored.get(part, {})}
+    settings |= {"steps": state.get("progress", {}).get("step")}
+    return {"settings": settings, "data": _read_data(state), **_read_base(state)}
+
+
+def _read_data(state: Mapping[str, Any]) -> dict[str, Any]:
+    images, place = state.get("images", {}), state.get("settings", {}).get("data", {}).get("data_dir", "")
+    return _name("folder", place) | {name: images[name] for name in DATA if name in images}
+
+
+def _name(key: str, place: str) -> dict[str, str]:
+    """The last part of a path under ``key``; nothing where it has none, as ``..``."""
+    last = PurePath(place).name.strip(".") and PurePath(place).name
+    return {key: last} if last else {}
+
+
+def _read_base(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The name and the digest of the pretrained model, if there was one, and its id where it was named by that."""
+    partner = state.get("partners", {}).get(PRETRAINED)
+    if partner is None:
+        return {"source": {}}
+    begun = str(state.get("settings", {}).get("model", {}).get("pretrained_model"))
     # A path has been resolved to itself, an id to a folder of the cache.
-    path = state.get("partners", {}).get("pretrained", {}).get("path", begun)
-    return told | ({"base_model": begun} if ID.fullmatch(begun) and path != begun else {})
+    by_id = ID.fullmatch(begun) is not None and partner["path"] != begun
+    named = {"pretrained_model": begun} if by_id else _name("pretrained_model", partner["path"])
+    source = named | {"pretrained_sha256": partner["digest"]}
+    return {"source": source} | ({"base_model": begun} if by_id else {})
 
 
 def next_command(settings: FinetuneSettings, best: Path) -> str:
