@@ -12,7 +12,7 @@ from rsforge.engine.checkpoint import digest_weights
 from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.write_adapter import write_kohya
 from rsforge.recipes.pretrained.adapters import merge_adapters
-from rsforge.recipes.pretrained.export_model import EXPORTED, check_place, export_model
+from rsforge.recipes.pretrained.export_model import EXPORTED, check_place, export_model, is_edited, seal
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.pretrained.model_card import ModelFacts
 from rsforge.samplers.noise_source import SeededNoise
@@ -77,3 +77,15 @@ def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch):
         export_model(model, target, facts, overwrite=True)
     # The new card stands beside no model, not beside the one of before.
     assert not (target / "model_index.json").exists() and not list(target.rglob(f"{durable.TEMPORARY}*"))
+
+
+def test_a_card_tells_by_itself_whether_a_person_changed_it(tmp_path):
+    card, written = tmp_path / "README.md", seal("# Fields\n")
+    assert not is_edited(tmp_path)
+    card.write_text(written)
+    assert not is_edited(tmp_path) and written.startswith("# Fields\n")
+    for changed in (written + "\n", written.replace("Fields", "Rivers"), "# Fields\n", "", "\u00e9"):
+        card.write_text(changed)
+        assert is_edited(tmp_path)
+    card.write_bytes(b"\xff")
+    assert is_edited(tmp_path)

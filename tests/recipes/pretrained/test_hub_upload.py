@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -84,5 +86,41 @@ def test_a_login_is_asked_for_before_any_work(hub, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     with pytest.raises(RsforgeError, match="without a login") as caught:
-        check_push("me/fields")
+        check_push("me/fields", Path("fields"))
     assert (caught.value.code, caught.value.exit) == ("RSF-E013", 6) and hub.asked == []
+
+
+def test_the_command_that_pushes_again_makes_what_was_asked_for(hub, tmp_path, capsys):
+    hub.broken.add("/api/repos/create")
+    words = ["diffusion", "export", "--pipeline", "RemoteDiff", "--output-dir", "h p", *PUSH, "--hub-private", "--json"]
+    assert run(words) == 6
+    fix = json.loads(capsys.readouterr().err.splitlines()[-1])["fix"]
+    assert "'h p'" in fix and hub.created == []
+    hub.broken.clear()
+    assert run([*shlex.split(fix.partition("rsforge ")[2]), "--json"]) == 0
+    (created,) = hub.created
+    assert len(hub.commits) == 1 and (created.get("visibility") == "private" or created.get("private") is True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "me/..", "-me/x", "me/x-", "me/.x", "me/a--b", "me/a..b", "me/x.git", f"me/{'x' * 97}", "me/\u00e9"],
+)
+def test_an_id_that_the_hub_refuses_is_refused_before_any_work(hub, name):
+    with pytest.raises(RsforgeError, match="cannot be that of a model of the hub") as caught:
+        check_push(name, Path("fields"))
+    assert (caught.value.code, caught.value.found) == ("RSF-U005", name) and "OWNER/NAME" in caught.value.fix
+
+
+def test_a_folder_whose_name_the_hub_refuses_is_refused_before_any_work(hub, capsys):
+    words = ["diffusion", "export", "--pipeline", "RemoteDiff", "--output-dir", "my run", "--json"]
+    assert run([*words, "--push-to-hub"]) == 2
+    error = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert error["found"] == "my run" and "that of the output folder" in error["message"]
+    assert hub.asked == [] and not Path("my run").exists()
+
+
+@pytest.mark.parametrize("name", ["x", "me/x", "Me_2/x.y-z_", f"me/{'x' * 96}", "_/_"])
+def test_ids_that_the_hub_takes_pass(hub, name):
+    check_push(name, Path("fields"))
+    pytest.importorskip("huggingface_hub").utils.validate_repo_id(name)

@@ -59,6 +59,9 @@ def test_adapters_are_told_to_be_some():
     for words in ('from_pretrained("some/model")', "pipeline.load_lora_weights(", "rank 8", "checkpoint: best_model.pt",
                   '--pipeline "some/model" --lora pytorch_lora_weights.safetensors'):  # fmt: skip
         assert words in card
+    begun = write_adapter_card(ModelFacts("Fields", {"pretrained_model": "sd15"}), 8)
+    assert "U-Net of sd15" in begun and '--pipeline "PATH OF sd15" --lora' in begun and "base_model" not in begun
+    assert "The terms of sd15 and of its data" in begun
     assert "MODEL THAT THEY WERE TRAINED ON" in write_adapter_card(ModelFacts("Fields", {}), 8)
 
 
@@ -67,3 +70,12 @@ def test_figures_are_told_by_their_place():
         ("a.b.c", "0.123457"),
         ("e", "x y"),
     ]
+
+
+def test_data_of_a_training_are_told_by_folder_numbers_and_digests(networks):
+    data = {"folder": "rsicd", "train": 80, "held_out": 10, "test": 10, "split": "ab", "captions": "cd"}
+    card = write_card(ModelFacts("X", {}, datasets=["RSICD"], data=data), networks)
+    counts = "80 trained on, 10 that chose the checkpoint, 10 that judge it"
+    assert f"- RSICD\n- images with captions in the folder `rsicd`: {counts}\n" in card
+    assert "- SHA-256 of the images that trained and chose: ab\n- SHA-256 of their captions: cd\n" in card
+    assert _fields(card)["datasets"] == ["RSICD"]

@@ -127,3 +127,9 @@ def test_batches_hold_numbers_and_stacked_tensors():
     assert batch["index"] == [3, 5] and batch["text"] == ["3", "5"] and batch["true"].shape == (2, 3, 2, 2)
     prediction = {"image": torch.zeros(2, 3, 2, 2)}
     assert compare_colours(prediction, batch).tolist() == [0.0, 1.0]
+
+
+def test_of_the_folder_of_a_fine_tuning_the_images_are_measured_that_it_held_out(measured, text_world):
+    told, said = measured("--classifier-epochs 0", model=text_world.run, images=text_world.images)
+    assert (told["side"], told["images"], told["trained_on"]) == ("val", 1, 0) and told["chosen_on"] == "val"
+    assert "best_model.pt tells" in said and "whether these were trained on is unknown" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
-from rsforge.recipes.text_evaluation.model import open_evaluated
+from rsforge.recipes.text_evaluation.model import open_evaluated, read_training_beside
 from rsforge.settings.text_evaluate import CaptionedDataSettings, TextEvaluateSettings
 from tests.worlds.consoles import RecordingConsole
 
@@ -25,7 +26,9 @@ def open_one(pipeline, **options):
 def test_a_checkpoint_and_the_folder_beside_it_are_one_model(text_world):
     ours, folder = open_one(text_world.run / "best_model.pt"), open_one(text_world.run)
     assert ours.digest == folder.digest != open_one(text_world.model).digest
-    assert ours.state["validation_draws"] == 2 and folder.state == {} and ours.image_size == 16
+    assert ours.state["validation_draws"] == 2 and ours.image_size == 16
+    assert all(ours.state[name] == folder.state[name] for name in ("settings", "images", "progress"))
+    assert open_one(text_world.model).state == {}
     assert ours.describe_drawing() == {
         "sampler": "ddim", "steps": 2, "eta": 0.0, "guidance_scale": 7.5, "negative_prompt": ""
     }  # fmt: skip
@@ -59,3 +62,12 @@ def test_sizes_steps_and_kinds_that_do_not_fit_are_refused(world, tmp_path):
         with pytest.raises(RsforgeError) as raised:
             open_one(pipeline, **options)
         assert (raised.value.code, raised.value.where) == (code, where)
+
+
+def test_a_checkpoint_beside_a_folder_that_says_nothing_is_warned_of(world, tmp_path):
+    folder, console = shutil.copytree(world.model, tmp_path / "sd"), RecordingConsole()
+    (folder / "best_model.pt").write_text("x")
+    assert read_training_beside(folder, console) == {}
+    checkpoint.save(folder / "best_model.pt", {"kind": "vae", "nets": {}})
+    assert read_training_beside(folder, console) == {}
+    assert len(console.warned) == 2 and "does not tell which images" in console.warned[0]

@@ -18,6 +18,7 @@ from rsforge.recipes.pretrained.adapters import merge_adapters
 from rsforge.recipes.pretrained.export_model import EXPORTED
 from rsforge.recipes.pretrained.load import load_pretrained
 from rsforge.recipes.text_to_image.export import REFUSED, read_metrics
+from rsforge.recipes.text_to_image.finish import read_training
 from tests.worlds.adapters import make_updates
 from tests.worlds.pretrained_model import make_model, write_model
 
@@ -103,7 +104,9 @@ def test_a_checkpoint_of_a_fine_tuning_is_the_model_that_its_run_wrote(export, t
                 dict(getattr(made, part).state_dict()), dict(getattr(written, part).state_dict()), rtol=0, atol=0
             )
         told = (tmp_path / f"out{number}/rsforge.json").read_text()
-        assert json.loads(told)["source"] == {"checkpoint": "best_model.pt"}
+        begun = read_training(checkpoint.load_metadata(run_folder / "best_model.pt"))
+        assert json.loads(told)["source"] == {"checkpoint": "best_model.pt"} | begun["source"]
+        assert json.loads(told)["data"] == begun["data"] and begun["data"]["train"] == 9
         settings = json.loads(told)["settings"]
         assert settings["learning_rate"] > 0 and not [name for name in settings if name.endswith("_dir")]
         assert str(run_folder.parent) not in told
@@ -114,7 +117,16 @@ def test_a_checkpoint_of_adapters_is_the_model_with_them_merged(export, text_wor
     made, expected = load_pretrained(result["output_dir"]), load_pretrained(text_world.model)
     merge_adapters(expected, [(adapted_run, 1.0)])
     torch.testing.assert_close(dict(made.unet.state_dict()), dict(expected.unet.state_dict()))
-    assert made.image_size == 16 and '"lora_rank": 2' in (Path("out") / "README.md").read_text()
+    card = (Path("out") / "README.md").read_text()
+    assert made.image_size == 16 and '"lora_rank": 2' in card
+    source = json.loads(Path("out/rsforge.json").read_text())["source"]
+    assert (
+        source["pretrained_model"] == text_world.model.name
+        and f"- pretrained_sha256: {source['pretrained_sha256']}" in card
+    )
+    assert "- merged: low-rank adapters (LoRA) of rank 2" in card
+    export("--pipeline", "out", "--output-dir", "again")  # hands on what is known of the data
+    assert "in the folder `images`: 9 trained on" in Path("again/README.md").read_text()
 
 
 def test_of_an_evaluation_figures_and_protocol_are_taken_and_no_paths(tmp_path):

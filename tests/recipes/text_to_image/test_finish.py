@@ -97,9 +97,23 @@ def test_what_is_told_of_a_training_has_no_paths(text_world, adapted_run):
     state = checkpoint.load(adapted_run / "best_model.pt")
     told = read_training(state)
     assert told["settings"]["lora_rank"] == 2 and told["settings"]["steps"] == 6 and "base_model" not in told
-    assert str(text_world.model) not in json.dumps(told)
+    assert (told["settings"]["image_size"], told["settings"]["seed"]) == (16, 42)
+    digest = state["partners"]["pretrained"]["digest"]
+    assert told["source"] == {"pretrained_model": text_world.model.name, "pretrained_sha256": digest}
+    counts = {name: state["images"][name] for name in ("split", "captions")}
+    assert told["data"] == {"folder": "images", "train": 9, "held_out": 1} | counts
+    assert str(text_world.model.parent) not in json.dumps(told)
     state["settings"]["model"]["pretrained_model"] = "some/model"
-    assert read_training(state)["base_model"] == "some/model"
+    assert read_training(state)["base_model"] == read_training(state)["source"]["pretrained_model"] == "some/model"
+    state["settings"]["data"]["data_dir"] = ".."
+    state["settings"]["model"]["pretrained_model"] = state["partners"]["pretrained"]["path"] = "."
+    assert "folder" not in read_training(state)["data"]
+    assert read_training(state)["source"] == {"pretrained_sha256": digest}
+
+
+def test_a_training_from_scratch_began_with_no_model(scratch_run):
+    told = read_training(checkpoint.load_metadata(scratch_run / "best_model.pt"))
+    assert told["source"] == {} and told["data"]["train"] == 9 and "base_model" not in told
 
 
 @pytest.fixture
@@ -125,6 +139,7 @@ def test_a_push_that_fails_loses_nothing_and_names_the_command_that_pushes_again
     assert rsforge(line, text_world.model, text_world.images, "fields") == 6
     error = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert error["code"] == "RSF-E013" and "fields" in error["kept"] and hub.commits == []
+    judged = json.loads((tmp_path / "fields" / "judged.json").read_text())
     product = tmp_path / "fields" / ("model_index.json" if whole else ADAPTER_FILES[0])
     before = product.stat().st_mtime_ns
     hub.broken.clear()
@@ -136,6 +151,8 @@ def test_a_push_that_fails_loses_nothing_and_names_the_command_that_pushes_again
     assert (set(commit) == set(PUSHED_ADAPTER)) is not whole
     card, told = commit["README.md"].decode(), json.loads(commit["rsforge.json"])
     assert '"learning_rate"' in card and str(tmp_path) not in card + json.dumps(told)
+    assert told["metrics"] == judged["judged"] | {"verdict": judged["verdict"]}
+    assert f"| loss.model | {judged['judged']['loss']['model']:.6g} |" in card
     assert ("load_lora_weights" in card and '"lora"' in card and "rank 2" in card) is not whole
     assert ("trained_on" in told) is not whole
 
@@ -158,6 +175,11 @@ def test_a_finished_run_is_pushed_when_it_goes_on(hub, text_world, adapted_run, 
 def test_a_card_lies_beside_what_was_trained_though_nobody_sends_it(text_world, adapted_run, whole):
     folder = text_world.run if whole else adapted_run
     card, told = (folder / "README.md").read_text(), json.loads((folder / "rsforge.json").read_text())
+    judged = json.loads((folder / "judged.json").read_text())
+    assert told["metrics"] == judged["judged"] | {"verdict": judged["verdict"]} and "Not stated.\n" not in card
+    assert "in the folder `images`: 9 trained on, 1 that chose the checkpoint" in card
+    assert f"- pretrained_model: {text_world.model.name}" in card and "THEY WERE TRAINED ON" not in card
+    assert told["source"]["pretrained_sha256"] in card and told["data"]["captions"] in card and '"seed": 42' in card
     assert '"learning_rate"' in card and ('"lora"' in card) is not whole and ("trained_on" in told) is not whole
     assert str(folder.parent) not in card + json.dumps(told)
 
@@ -169,16 +191,32 @@ def test_the_card_of_a_training_that_was_overwritten_is_replaced(text_world, ada
     assert '"steps": 1' in (again / "README.md").read_text() and (again / "rsforge.json").is_file()
 
 
-def test_a_card_of_somebody_else_stays(text_world, adapted_run, tmp_path, capsys):
+@pytest.mark.parametrize("change", ["replace", "edit", "former"])
+def test_a_card_of_a_person_stays(text_world, adapted_run, tmp_path, capsys, change):
     again = shutil.copytree(adapted_run, tmp_path / "fields")
-    (again / "rsforge.json").unlink()
-    (again / "README.md").write_text("mine")
+    written = (again / "README.md").read_text()
+    card = {
+        "replace": "mine", "edit": written.replace("# run", "# Fields of Ohio"), "former": written.partition("<!--")[0],
+    }[change]  # fmt: skip
+    assert card != written
+    (again / "README.md").write_text(card)
     line = LORA.replace("--max-train-steps 6", "--max-train-steps 7") + "--resume"
     assert rsforge(line, text_world.model, text_world.images, again) == 0
-    assert "is not of rsforge and stays" in capsys.readouterr().err
-    assert (again / "README.md").read_text() == "mine" and not (again / "rsforge.json").exists()
+    assert "is not as rsforge wrote it and stays" in capsys.readouterr().err
+    assert (again / "README.md").read_text() == card
+    assert json.loads((again / "rsforge.json").read_text())["settings"]["steps"] == 7
     FINETUNE.clear(again)
     assert {path.name for path in again.rglob("*") if path.is_file()} <= {"README.md", ".lock"}
+
+
+def test_a_card_of_a_person_is_what_is_pushed(hub, adapted_run, tmp_path, capsys):
+    again = shutil.copytree(adapted_run, tmp_path / "fields")
+    (again / "README.md").write_text("mine")
+    words = ["diffusion", "finetune", "--resume", str(again / "latest_model.pt"), "--push-to-hub", "me/fields"]
+    assert run([*words, "--quiet"]) == 0
+    assert "is not as rsforge wrote it and stays" in capsys.readouterr().err
+    (commit,) = hub.commits
+    assert commit["README.md"] == b"mine" == (again / "README.md").read_bytes()
 
 
 def test_nobody_trains_for_a_push_that_cannot_be(hub, text_world, monkeypatch, capsys):
@@ -187,3 +225,9 @@ def test_nobody_trains_for_a_push_that_cannot_be(hub, text_world, monkeypatch, c
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     assert run(command(LINE + "--push-to-hub", text_world.model, text_world.images, "fields")) == 6
     assert "RSF-E013" in capsys.readouterr().err and hub.asked == []
+
+
+def test_nobody_trains_for_a_name_that_the_hub_refuses(hub, text_world, capsys):
+    assert run(command(LINE + "--push-to-hub", text_world.model, text_world.images, "my run")) == 2
+    said = capsys.readouterr().err
+    assert "my run" in said and "--push-to-hub OWNER/NAME" in said and hub.asked == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from rsforge.errors import RsforgeError
 from rsforge.models.pretrained.folder import INDEX
 from rsforge.recipes.pretrained import save
 from rsforge.recipes.pretrained.model import PretrainedModel
-from rsforge.recipes.pretrained.model_card import WRITTEN_BY, ModelFacts, write_card
+from rsforge.recipes.pretrained.model_card import ModelFacts, write_card
 from rsforge.recipes.pretrained.save import FILES, check_free, save_folder
 from rsforge.recipes.training import output_dir
 
 CARD = "README.md"
 PROVENANCE = "rsforge.json"
 DOCUMENTS = (CARD, PROVENANCE)
+SEAL = "\n<!-- written by rsforge, SHA-256 of what stands above: {} -->\n"
 EXPORTED = [*DOCUMENTS, *FILES]
 """The files of an exported model, the index last: a folder without it is no model."""
 
@@ -46,30 +47,46 @@ def export_model(model: PretrainedModel, folder: Path, facts: ModelFacts, *, ove
     save.describe(model)
     output_dir.make(folder)
     with durable.lock_folder(folder):
-        write_documents(folder, write_card(facts, model.networks), describe_provenance(model, facts))
+        begin_documents(folder)
+        write_documents(
+            folder, write_card(facts, model.networks), describe_provenance(model, facts), overwrite=overwrite
+        )
     return [*(folder / name for name in DOCUMENTS), *save_folder(model, folder, overwrite=True)]
 
 
-def write_documents(folder: Path, card: str, provenance: Mapping[str, Any]) -> None:
-    """Write the card and the provenance of the model that ``folder``, locked by who calls, will hold."""
+def begin_documents(folder: Path) -> None:
+    """Make ``folder``, locked by who calls, ready for the documents of another model: that of before goes first."""
     leftovers.sweep_for([folder / name for name in DOCUMENTS])
     (folder / INDEX).unlink(missing_ok=True)  # no model of before stands beside the documents of this one
-    durable.write_text(folder / CARD, card)
+
+
+def write_documents(folder: Path, card: str, provenance: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Write the card, sealed, and the provenance of the model of ``folder``, locked by who calls.
+
+    A card that a person wrote or changed stays, unless ``overwrite`` says that it goes.
+    """
+    if overwrite or not is_edited(folder):
+        durable.write_text(folder / CARD, seal(card))
     durable.write_json(folder / PROVENANCE, provenance)
 
 
-def drop_documents(folder: Path) -> None:
-    """Remove the card and the provenance of a former model; a README.md that is not of rsforge is somebody else's."""
-    if (folder / PROVENANCE).is_file() or is_own_card(folder / CARD):
-        for name in DOCUMENTS:
-            (folder / name).unlink(missing_ok=True)
+def seal(card: str) -> str:
+    """The card with a comment at its end, its own digest, by which a later run tells whether a person changed it."""
+    return f"{card}{SEAL.format(hashlib.sha256(card.encode()).hexdigest())}"
 
 
-def is_own_card(path: Path) -> bool:
-    """Whether a card says that rsforge has written it, as it does where its provenance was cleared away."""
-    with suppress(OSError, UnicodeDecodeError):
-        return WRITTEN_BY in path.read_text("utf-8")
-    return False
+def is_edited(folder: Path) -> bool:
+    """Whether the card of ``folder`` is not to the letter what rsforge wrote.
+
+    That of a former version has no seal, and may be edited.
+    """
+    try:
+        text = (folder / CARD).read_bytes().decode()
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError):
+        return True
+    return text != seal(text[: -len(seal(""))])
 
 
 def describe_provenance(model: PretrainedModel, facts: ModelFacts) -> dict[str, Any]:
@@ -98,6 +115,7 @@ def _describe(weights: Mapping[str, str], facts: ModelFacts, notes: Sequence[str
         "settings": dict(facts.settings),
         "metrics": dict(facts.metrics),
         "datasets": list(facts.datasets),
+        "data": dict(facts.data),
         "license": facts.license,
         "data_license": facts.data_license,
         "base_model": facts.base_model,

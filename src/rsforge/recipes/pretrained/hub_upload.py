@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +21,29 @@ AUTO = "auto"
 """In place of an id: the name of the folder, among the models of who is logged in."""
 
 
-def check_push(name: str) -> None:
-    """Before any work: RSF-E006 without the extra ``hub``, RSF-E013 where nobody is logged in."""
+_PART = r"(?![-.])[A-Za-z0-9_.-]{1,96}(?<![-.])"
+_HUB_ID = re.compile(rf"(?!.*(--|\.\.))({_PART}/)?{_PART}(?<!\.git)")
+"""What the hub takes as a name, as huggingface_hub checks it."""
+
+
+def check_push(name: str, folder: Path) -> None:
+    """Before any work: RSF-U005 for an id that the hub refuses, RSF-E006 without ``hub``, RSF-E013 without a login."""
+    wanted = resolve_name(name, folder)
+    if not _HUB_ID.fullmatch(wanted):
+        of_folder = ", that of the output folder," if name == AUTO else ""
+        raise RsforgeError(
+            "RSF-U005", f"the name{of_folder} cannot be that of a model of the hub", where=OPTION, found=wanted,
+            fix=f"name one with {OPTION} OWNER/NAME: each of at most 96 letters, digits, -, _ and ., with no - or . at "
+            "an end, no -- or .., and no .git at the end",
+        )  # fmt: skip
     if import_hub(OPTION).get_token() is None:
         what, fix = f"{name} cannot be pushed without a login", "log in with `hf auth login`, or set HF_TOKEN"
         raise RsforgeError("RSF-E013", what, where=OPTION, fix=fix)
+
+
+def resolve_name(name: str, folder: Path) -> str:
+    """The id that ``name`` means for the model of ``folder``."""
+    return folder.resolve().name if name == AUTO else name
 
 
 def push_folder(folder: Path, name: str, files: Sequence[str], *, private: bool, console: Console) -> dict[str, Any]:
@@ -34,8 +54,8 @@ def push_folder(folder: Path, name: str, files: Sequence[str], *, private: bool,
     """
     hub = import_hub(OPTION)
     own = [file for file in files if (folder / file).is_file()]
-    wanted = folder.resolve().name if name == AUTO else name
-    with without_bars(hub), _explain_failures(wanted, folder):
+    wanted = resolve_name(name, folder)
+    with without_bars(hub), _explain_failures(wanted, folder, private=private):
         api = hub.HfApi(
             endpoint=os.environ.get("HF_ENDPOINT") or None, library_name="rsforge", library_version=__version__
         )
@@ -47,13 +67,15 @@ def push_folder(folder: Path, name: str, files: Sequence[str], *, private: bool,
 
 
 @contextmanager
-def _explain_failures(name: str, folder: Path) -> Iterator[None]:
+def _explain_failures(name: str, folder: Path, *, private: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # by its version the library raises the errors of one of three HTTP libraries
+        again = ["rsforge", "diffusion", "export", "--pipeline", str(folder), "--output-dir", str(folder), OPTION, name]
+        again += ["--hub-private"] if private else []
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise RsforgeError(
             "RSF-E013", f"{name} could not be pushed", where=os.environ.get("HF_ENDPOINT") or "huggingface.co",
             found=f"{type(cause).__name__}: {first_line(cause)[:160]}", kept=f"the model is whole in {folder}",
-            fix=f"push again: rsforge diffusion export --pipeline {folder} --output-dir {folder} {OPTION} {name}",
+            fix=f"push again: {shlex.join(again)}",
         ) from error  # fmt: skip

@@ -20,7 +20,8 @@ MOST_FIGURES = 60
 class ModelFacts:
     """What is known of a model beside its networks; what is empty is said to be unknown.
 
-    ``source`` is where it came from, ``adapters`` what was merged into it, ``metrics`` figures by name.
+    ``source`` is where it came from, with the ``pretrained_model`` of a fine-tuning, ``adapters`` what was merged into
+    it, ``metrics`` figures by name. ``data`` is what a training knows of its data: folder, numbers of images, digests.
     """
 
     title: str
@@ -29,9 +30,15 @@ class ModelFacts:
     settings: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     datasets: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
     license: str | None = None
     data_license: str | None = None
     base_model: str | None = None
+
+    @property
+    def begun_with(self) -> str | None:
+        """The id of the base model, else the name that its folder or file had where it was fine-tuned."""
+        return self.base_model or self.source.get("pretrained_model")
 
 
 def write_card(facts: ModelFacts, networks: PretrainedNetworks) -> str:
@@ -43,10 +50,10 @@ def write_adapter_card(facts: ModelFacts, rank: int) -> str:
     """The text of README.md beside adapters alone."""
     what = (
         f"Low-rank adapters (LoRA) of rank {rank} for the attention of the U-Net of "
-        f"{facts.base_model or 'the model that they were trained on'}, {WRITTEN_BY} {__version__}: "
+        f"{facts.begun_with or 'the model that they were trained on'}, {WRITTEN_BY} {__version__}: "
         f"`{PEFT_FILE}` for diffusers and peft, `{KOHYA_FILE}` for kohya's programs and the tools around them."
     )
-    base = facts.base_model or "THE MODEL THAT THEY WERE TRAINED ON"
+    base = facts.base_model or f"PATH OF {facts.begun_with or 'THE MODEL THAT THEY WERE TRAINED ON'}"
     lines = 'pipeline.load_lora_weights("PATH OF THIS FOLDER")\n'
     return _put_together(facts, what, _show_use(base, lines, f" --lora {PEFT_FILE}"), (*TAGS, "lora"))
 
@@ -54,7 +61,8 @@ def write_adapter_card(facts: ModelFacts, rank: int) -> str:
 def _put_together(facts: ModelFacts, described: str, use: str, tags: Sequence[str]) -> str:
     sections = [
         f"# {facts.title}", described, "## Use", use, "## Made from", _list_sources(facts),
-        "## Data", _list_items(facts.datasets), f"Licence of the data: {facts.data_license or UNKNOWN}.",
+        "## Data", _list_items([*facts.datasets, *_tell_data(facts.data)]),
+        f"Licence of the data: {facts.data_license or UNKNOWN}.",
         "## Licence", _explain_licence(facts), "## Settings", _show_settings(facts.settings),
         "## Figures", _tabulate(facts.metrics), "## Limits", _LIMITS,
     ]  # fmt: skip
@@ -106,12 +114,22 @@ def _list_sources(facts: ModelFacts) -> str:
     return _list_items(rows)
 
 
+def _tell_data(data: Mapping[str, Any]) -> list[str]:
+    """What a training knows of its data in a line or two, none where it knows nothing."""
+    ends = {"train": "trained on", "held_out": "that chose the checkpoint", "test": "that judge it"}
+    counts = [f"{data[name]} {end}" for name, end in ends.items() if data.get(name)]
+    folder = f" in the folder `{data['folder']}`" if data.get("folder") else ""
+    rows = [f"images with captions{folder}: {', '.join(counts)}"] if counts else []
+    digests = {"split": "the images that trained and chose", "captions": "their captions"}
+    return rows + [f"SHA-256 of {what}: {data[name]}" for name, what in digests.items() if data.get(name)]
+
+
 def _list_items(items: Sequence[str]) -> str:
     return "\n".join(f"- {item}" for item in items) or f"{UNKNOWN.capitalize()}."
 
 
 def _explain_licence(facts: ModelFacts) -> str:
-    of_base = f" of {facts.base_model}" if facts.base_model else " of the model that it was made from"
+    of_base = f" of {facts.begun_with}" if facts.begun_with else " of the model that it was made from"
     return f"{facts.license or UNKNOWN.capitalize()}. The terms{of_base} and of its data hold beside it."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from rsforge.recipes.pretrained.model import PretrainedModel
 from rsforge.recipes.pretrained.open import open_pretrained
 from rsforge.recipes.sample.text import CHECKPOINT
 from rsforge.recipes.text_to_image.load import KIND, ROLE, load_model
+from rsforge.recipes.text_to_image.output_names import FINETUNE
 from rsforge.settings.text_evaluate import TextEvaluateSettings
 
 
@@ -66,6 +68,7 @@ def open_evaluated(settings: TextEvaluateSettings, device: torch.device, console
         adapters = merge_adapters(model, settings.adapters, console)
     else:
         model, adapters = open_pretrained(settings.pipeline, settings, device, console)
+        state = read_training_beside(settings.pipeline, console)
     try:
         pipeline = model.pipeline(settings.image_size, negative_prompt=settings.negative_prompt)
     except ValueError as error:
@@ -75,3 +78,20 @@ def open_evaluated(settings: TextEvaluateSettings, device: torch.device, console
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--num-inference-steps") from error
     return EvaluatedModel(model, state, adapters, pipeline, walk, settings)
+
+
+def read_training_beside(pipeline: Path, console: Console) -> Mapping[str, Any]:
+    """What the checkpoint says from which a fine-tuning wrote the folder ``pipeline``; {} where none lies there.
+
+    It knows which images were held out; the folder for diffusers does not.
+    """
+    best = pipeline.expanduser() / FINETUNE.names.best
+    if not best.is_file():
+        return {}
+    try:
+        state = checkpoint.load_metadata(best, kind=KIND, role=ROLE)
+    except RsforgeError as error:
+        console.warn(f"{best} does not tell which images {pipeline} was trained on: {error.what}")
+        return {}
+    console.say(f"training   as {best} tells")
+    return state

@@ -28,7 +28,15 @@ from rsforge.recipes.text_to_image.output_names import PUSHED_ADAPTER
 from rsforge.settings.diffusion_export import DiffusionExportSettings
 
 MOST_BYTES = 2**20
-FACTS = {"settings": dict, "metrics": dict, "datasets": list, "license": str, "data_license": str, "base_model": str}
+FACTS = {
+    "settings": dict,
+    "metrics": dict,
+    "datasets": list,
+    "data": dict,
+    "license": str,
+    "data_license": str,
+    "base_model": str,
+}
 """What is taken over from an earlier export, with its type."""
 EVALUATED = ("figures", "validation_loss", "side", "interval", "protocol")
 """What is taken of the result of an evaluation, whose other entries are paths and notes."""
@@ -47,7 +55,7 @@ def export(settings: DiffusionExportSettings, console: Console) -> dict[str, Any
     """Write the model, adapters merged into it, with a model card and its provenance."""
     name = settings.hub.push_to_hub
     if name is not None:
-        check_push(name)
+        check_push(name, settings.output_dir)
         if finished := list_finished(settings):
             return push_finished(settings, finished, console)
     check_place(settings.output_dir, overwrite=settings.overwrite)
@@ -149,14 +157,20 @@ def describe(
     """
     is_id = ID.fullmatch(str(source)) is not None and not source.exists()
     name = str(source) if is_id else source.resolve().name
-    provenance = {"provenance": stored} if stored and settings.checkpoint is None else {}
+    if settings.checkpoint is None:
+        made_from = {"pipeline": name} | ({"provenance": stored} if stored else {})
+    else:
+        rank = stored["settings"].get("lora_rank")
+        merged = {"merged": f"low-rank adapters (LoRA) of rank {rank}"} if rank else {}
+        made_from = {"checkpoint": name} | stored["source"] | merged
     return ModelFacts(
         title=settings.title or settings.output_dir.resolve().name,
-        source={"pipeline" if settings.checkpoint is None else "checkpoint": name} | provenance,
+        source=made_from,
         adapters=[one | {"file": Path(one["file"]).name} for one in adapters],
         settings=stored.get("settings", {}),
         metrics=metrics or stored.get("metrics", {}),
         datasets=settings.datasets or [str(name) for name in stored.get("datasets", ())],
+        data=stored.get("data", {}),
         license=settings.license or stored.get("license"),
         data_license=settings.data_license or stored.get("data_license"),
         base_model=settings.base_model or stored.get("base_model") or (name if is_id else None),

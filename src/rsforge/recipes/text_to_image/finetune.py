@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -89,7 +88,7 @@ def check(settings: FinetuneSettings, console: Console) -> None:
             fix="add --no-latent-cache to encode the images again at each step",
         )  # fmt: skip
     if settings.hub.push_to_hub is not None:
-        check_push(settings.hub.push_to_hub)
+        check_push(settings.hub.push_to_hub, settings.run.output_dir)
     if options.pretrained_model is not None:
         check_pretrained(settings, options.pretrained_model)
         check_adapter(settings, console)
@@ -274,14 +273,6 @@ def _describe(network: torch.nn.Module) -> Any:
     return network.architecture if isinstance(network, Denoiser) else getattr(network, "architecture", {})
 
 
-def write_product(settings: FinetuneSettings, data: TextData, best: Path, console: Console) -> dict[str, Any]:
-    """Write what was trained, with the weights of ``best``, into the output folder, and send it where that is asked."""
-    folder, hub = settings.run.output_dir, settings.hub
-    if settings.adapter.lora_rank is not None:
-        return finish.write_adapter(data.model, best, folder, hub, console)
-    return finish.write_model(data.model, best, folder, hub, console, learns_texts=data.base.learns_texts)
-
-
 METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     kind=KIND,
     outputs=FINETUNE,
@@ -293,6 +284,7 @@ METHOD: Method[FinetuneSettings, TextData, TrainedPart] = Method(
     spec=spec,
     prepare=store_data,
     judge=FigureJudge(name_by_quarter("loss"), BASELINES, choose_judging),
-    finish=write_product,
+    finish=finish.write_product,
+    publish=finish.publish,
     next_command=finish.next_command,
 )

@@ -54,8 +54,10 @@ class Method(Generic[S, D, N]):
     what else the trained model is wanted as, in the process that writes, and returns what the result says of it.
     ``judge(settings, datasets, spec, checkpoint, compute, console)`` measures the best model beside its baselines on
     what chose nothing, after that and in the same process, and returns what ``judged.json`` and the result say of it.
+    ``publish(settings, datasets, checkpoint, judged, console)`` comes last, when that is written: it adds what was
+    ``judged`` to what ``finish`` made and sends it away, whose failure costs nothing but the sending.
 
-    ``check``, ``prepare``, ``judge`` and ``finish`` may be left out. ``kind`` is that of its checkpoints,
+    ``check``, ``prepare``, ``judge``, ``finish`` and ``publish`` may be left out. ``kind`` is that of its checkpoints,
     ``required`` what they must say; ``curves`` are those of the loss plot; ``next_command(settings, checkpoint)`` is
     what a user runs with the trained model.
     """
@@ -72,6 +74,9 @@ class Method(Generic[S, D, N]):
     finish: Callable[[S, D, Path, Console], dict[str, Any]] = lambda settings, datasets, checkpoint, console: {}
     judge: Callable[[S, D, TrainingSpec, Path, Compute, Console], dict[str, Any]] = (
         lambda settings, datasets, spec, checkpoint, compute, console: {}
+    )
+    publish: Callable[[S, D, Path, Mapping[str, Any], Console], dict[str, Any]] = (
+        lambda settings, datasets, checkpoint, judged, console: {}
     )
     next_command: Callable[[S, Path], str] = info_command
     resumed_datasets: Callable[[S, Compute, Console, Mapping[str, Any]], D] | None = None

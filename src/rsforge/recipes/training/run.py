@@ -120,6 +120,7 @@ def _fit_here(
         made = method.finish(settings, prepared, usable, console) if compute.world.writes else {}
         told = _judge(method, settings, prepared, spec, usable, compute, console)
         told = _keep_judged(told, settings.run, console, start_is_best=result.get("best_epoch") == 0)
+        made |= method.publish(settings, prepared, usable, told, console) if compute.world.writes else {}
         verdict = {name: told.pop(name) for name in (VERDICT,) if name in told}
         return result | made | told | {"next": method.next_command(settings, usable)} | verdict
 
