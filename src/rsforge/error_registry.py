@@ -185,7 +185,7 @@ REGISTRY: dict[str, ErrorKind] = {
     "RSF-T005": ErrorKind(
         _T,
         "the model is not better than its baseline",
-        "Train longer or on more images, or leave out --fail-below-baseline; the evaluation is written all the same.",
+        "Train longer or on more images, or leave out --fail-below-baseline.",
     ),
     "RSF-T004": ErrorKind(
         _T,

@@ -22,6 +22,7 @@ def summary(model: float | None, other: float, mean: float | None, low: float | 
         (summary(0.2, 0.2, 1e-8, 5e-9), False, "is not better than its baseline linear_sar (l1 0.2, 0.2)"),
         (summary(None, 0.2, None), False, "is not better than its baseline linear_sar (l1 no number, 0.2)"),
         (summary(0.2, 0.3, 0.1, 0.05), True, "is better than the best of its baselines, linear_sar (l1 0.2, 0.3)"),
+        (summary(0.2, 0.3, 0.1), True, "(l1 0.2, 0.3), from too few samples for an interval"),
         (summary(0.2, 0.3, 0.1, -0.1), True, "by no more than chance may give (gain 0.1 [-0.1, 1.1])"),
     ],
 )

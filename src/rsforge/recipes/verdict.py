@@ -44,7 +44,9 @@ class Verdict:
             return f"{subject} {verb} not better than {their} baseline {figures}"
         low, high = self.gain["low"], self.gain["high"]
         sentence = f"{subject} {verb} better than the best of {their} baselines, {figures}"
-        if low is not None and low <= 0:
+        if low is None:
+            sentence += ", from too few samples for an interval"
+        elif low <= 0:
             sentence += f", by no more than chance may give (gain {self.gain['mean']:.3g} [{low:.3g}, {high:.3g}])"
         return sentence
 

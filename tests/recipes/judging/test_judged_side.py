@@ -39,9 +39,25 @@ def test_the_figure_stands_beside_every_baseline_and_the_sentence_says_of_what()
     assert told["verdict"].endswith("on 2 pairs that chose it.")
 
 
+def test_a_baseline_that_has_the_figure_by_another_name_stands_there_too_and_a_doubt_beside_the_interval():
+    row = {"mean": 0.1, "low": 0.05, "high": 0.2}
+    figures = {"model": {"l1_of_mean": row}, "linear_sar": {"l1": row | {"mean": 0.3}}}
+    verdicts = compare_with_best(figures, {"l1_of_mean": {"over": "linear_sar", **row}}, "l1_of_mean", like="l1")
+    result = {"figures": figures, "interval": "of 2", "interval_warning": "too narrow", KEY: verdicts}
+    told = describe_judging(result, choose_side(NoSamples(), Named("ab"), unknown_scenes))["judged"]
+    assert told["l1_of_mean"] == {"model": 0.1, "low": 0.05, "high": 0.2, "linear_sar": 0.3}
+    assert told["interval"] == "of 2; too narrow"
+
+
 def test_of_many_figures_those_that_are_better_share_a_sentence() -> None:
     def verdict(figure: str, better: bool) -> dict:
-        return {"figure": figure, "better": better, "sentence": f"{figure} {better}"}
+        return {
+            "figure": figure,
+            "over": "gaussian",
+            "baseline": 1.0,
+            "better": better,
+            "sentence": f"{figure} {better}",
+        }
 
     row = {"mean": 1.0, "low": 0.5, "high": 2.0}
     names = {"loss": True, "q1": True, "q2": False, "q3": True, "q4": True}

@@ -62,13 +62,16 @@ def choose_side(
 def describe_judging(result: Mapping[str, Any], side: JudgedSide) -> dict[str, Any]:
     """What a training says of its best model: the figures that judge it beside those of its baselines, and the verdict.
 
-    ``result`` holds ``figures`` and verdicts as an evaluation does, and ``interval`` says of what the interval is.
+    ``result`` holds ``figures`` and verdicts as an evaluation does, and ``interval`` says of what the interval is, with
+    ``interval_warning`` where it is too narrow.
     """
-    told: dict[str, Any] = {"side": side.subset, "images": len(side.samples), "interval": result["interval"]}
+    interval = "; ".join(filter(None, (result["interval"], result.get("interval_warning"))))
+    told: dict[str, Any] = {"side": side.subset, "images": len(side.samples), "interval": interval}
     for verdict in result[KEY]:
         name = verdict["figure"]
         model = result["figures"][MODEL][name]
         others = {who: own[name]["mean"] for who, own in result["figures"].items() if who != MODEL and own.get(name)}
+        others.setdefault(verdict["over"], verdict["baseline"])  # baselines may call the figure by another name
         told[name] = {MODEL: model["mean"], "low": model["low"], "high": model["high"], **others}
     told["better"] = bool(result[KEY]) and all(verdict["better"] for verdict in result[KEY])
     what = "chose nothing" if side.subset == "test" else "chose it"

@@ -53,14 +53,15 @@ class FigureJudge:
         rows = measure_samples(spec.task, side, compute.device, settings.run.seed, console)
         values = self.arrange(rows)
         own = MeasuringSettings(seed=settings.run.seed)
-        groups, what, _ = bootstrap_groups(side.scenes)
+        groups, what, doubt = bootstrap_groups(side.scenes)
         bootstrap = Bootstrap(own.resamples, own.confidence, derive(own.seed, "bootstrap"))
         names = list(values.by_predictor[MODEL])
         kinds = [Figure(name, "", False, None) for name in names]
         groups = [groups[row] for row in values.kept]
         figures, gain = summarize(values.by_predictor, kinds, groups, bootstrap)
         verdicts = [one for name in names for one in compare_with_best(figures, gain, name)]
-        return describe_judging({"figures": figures, "interval": bootstrap.describe(what), KEY: verdicts}, side)
+        told = {"figures": figures, "interval": bootstrap.describe(what), "interval_warning": doubt}
+        return describe_judging(told | {KEY: verdicts}, side)
 
     def arrange(self, rows: Sequence[Mapping[str, float]]) -> ArrangedValues:
         """The figures by predictor, of the samples of which baselines have all: others have nothing to be judged by."""
