@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from rsforge.data.splits.split_file import load_split, write_split
+from rsforge.data.splits.split_file import Sides, load_split, write_split
 from rsforge.data.synthetic.tile_dataset import write_tiles
 from rsforge.engine import checkpoint
+from rsforge.recipes.datasets.stored_split import report_sides
 from tests.worlds.commands import VAE, rsforge
+from tests.worlds.consoles import RecordingConsole
 
 ONE = f"--epochs 1 --json {VAE}"
 
@@ -112,3 +114,18 @@ def test_a_split_of_pairs_says_where_both_images_stand(tmp_path, capsys):
 
 def test_a_split_file_that_is_not_there(tiles, tmp_path, capsys):
     assert trained(tiles, tmp_path, "--split nowhere.json") == 3 and "RSF-D012" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [
+        (Sides([1], [], []), "1 train: nothing is held out, so that nothing chooses or judges the model"),
+        (Sides([1], [], [2]), "1 train, 1 test: no image chooses, and the last model is judged on test"),
+        (Sides([1], [2], [3]), "1 train, 1 val, 1 test: the best model is chosen on val, and judged on test"),
+        (Sides([1], [2], []), "1 train, 1 val: the best model is judged by what chose it"),
+    ],
+)
+def test_it_is_said_what_chooses_and_what_judges(sides, words):
+    console = RecordingConsole()
+    report_sides(sides, console)
+    assert words in "\n".join(console.said)

@@ -162,6 +162,8 @@ def report_sides(sides: Sides[Any], console: Console) -> None:
             f"sides      {counts}: the best model is judged by what chose it, since a third side wants {LEAST_IMAGES} "
             f"images or {LEAST_SCENES} scenes in each, or --test-fraction"
         )
+    else:
+        console.say(f"sides      {counts}: nothing is held out, so that nothing chooses or judges the model")
 
 
 def select_subset(choice: str, subset: str, index: TileIndex, console: Console, *, trained: str) -> list[Tile]:
