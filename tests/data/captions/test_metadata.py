@@ -50,6 +50,13 @@ def test_captions_are_a_text_or_a_list_of_texts(tmp_path):
     assert {row.reason for row in rows[3:]} == {"it is no JSON object with a file_name"}
 
 
+def test_half_a_surrogate_pair_is_no_caption(tmp_path):
+    captions = ["a \ud800 b", ["fine", "\udfff"], "\U0001f6f0"]
+    lines = [json.dumps({"file_name": "a.png", "text": text}) for text in captions]
+    rows = read_metadata(write(tmp_path / "metadata.jsonl", *lines))
+    assert [row.reason for row in rows] == ["its caption is no Unicode text"] * 2 + [""]
+
+
 def test_another_column_is_named_and_missing_ones_are_told(tmp_path):
     path = write(tmp_path / "metadata.jsonl", json.dumps({"file_name": "a.png", "caption": "x", "split": "train"}))
     assert read_metadata(path, "caption")[0].texts == ("x",)

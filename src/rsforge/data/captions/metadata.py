@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rsforge.data.captions.image_folder import METADATA
-from rsforge.data.captions.tables import KEYS, SIDE, collect_texts, expand_lists
+from rsforge.data.captions.tables import KEYS, NO_UNICODE, SIDE, collect_texts, expand_lists
 from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.names.sides import side_of_word
 from rsforge.data.tables.table import find_column, read_table
@@ -141,6 +141,8 @@ def _parse(number: int, record: Any, column: str, seen: set[str]) -> CaptionRow:
     seen.update(key for key in record if key != "file_name")
     try:
         texts = tuple(text.strip() for text in expand_lists(collect_texts(record.get(column))))
+    except UnicodeError:
+        return CaptionRow(number, record["file_name"], (), NO_UNICODE)
     except (ValueError, RecursionError):
         texts = ()
     kept = tuple(dict.fromkeys(text for text in texts if text))
