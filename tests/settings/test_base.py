@@ -29,6 +29,7 @@ from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainS
         (OptimSettings, {"learning_rate": False}),
         (RunSettings, {"output_dir": ""}),
         (RunSettings, {"output_dir": "a\0b"}),
+        (RunSettings, {"report_to": [""]}),
         (RunSettings, {"device": "cuda:"}),
         (RunSettings, {"device": "tpu"}),
         (RunSettings, {"seed": -1}),

@@ -87,9 +87,10 @@ class Section(BaseModel):
         kind, value = field.annotation, spell_flag(field, value)
         if isinstance(value, bool) and kind not in (bool, bool | None):
             raise ValueError("must not be true or false")
-        if isinstance(value, str) and (not value or "\0" in value):
+        texts = _texts_in(value)
+        if any(not text or "\0" in text for text in texts):
             raise ValueError("must not be empty or hold a NUL character")
-        if not all(map(is_unicode, _texts_in(value))) and not _names_paths(field):
+        if not all(map(is_unicode, texts)) and not _names_paths(field):
             raise ValueError("must be Unicode text; it holds bytes that are not UTF-8, or half of a surrogate pair")
         return value
 
