@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from rsforge.errors import RsforgeError
+from rsforge.unicode_text import encode_json
 
 TEMPORARY = ".tmp-"
 LOCK = ".lock"
@@ -189,9 +190,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    # Names of files may hold bytes that are no characters: they are written as JSON escapes, which read as the same.
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode(errors="backslashreplace"))
+    write_bytes(path, encode_json(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -13,3 +13,8 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def encode_json(text: str) -> bytes:
+    """JSON as UTF-8, with halves of pairs, as names of files may hold them, as escapes that are read as the same."""
+    return text.encode(errors="backslashreplace")
