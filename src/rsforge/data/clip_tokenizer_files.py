@@ -21,7 +21,7 @@ from rsforge.data.clip_tokenizer import (
     Specials,
     text_of,
 )
-from rsforge.wording import count_noun, join_start
+from rsforge.wording import count_noun, join_first
 
 NAMES = {"start": "bos_token", "end": "eos_token", "pad": "pad_token", "unknown": "unk_token"}
 MOST_TOKENS = 1 << 16
@@ -105,7 +105,7 @@ def _check_merges(tokenizer: ClipTokenizer) -> None:
     words = (word for word in tokenizer.vocabulary if len(word.removesuffix(WORD_END)) > 1)
     lacking = [word for word in words if word not in made and not _SPECIAL.fullmatch(word)]
     if lacking:
-        shown = join_start([repr(word) for word in lacking], SHOWN)
+        shown = join_first([repr(word) for word in lacking], SHOWN, separator=", ")
         raise ValueError(f"the merges lack the pairs of {count_noun(len(lacking), 'word')} of the vocabulary: {shown}")
 
 
