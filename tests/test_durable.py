@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,12 @@ def test_a_failure_keeps_the_former_file_and_names_it(tmp_path, monkeypatch, ope
         durable.write_json(path, {"a": 1})
     assert caught.value.filename == str(path)
     assert path.read_text() == "former" and names(tmp_path) == {"a"}
+
+
+def test_names_of_bytes_that_are_no_characters_come_back_from_json(tmp_path):
+    value = {"name": os.fsdecode(b"\xff.png"), "text": "é \\udcff"}
+    durable.write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == value
 
 
 def test_the_first_failure_of_a_write_is_raised_not_what_follows_from_it(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from rsforge.errors import RsforgeError
+from rsforge.unicode_text import encode_json
 
 TEMPORARY = ".tmp-"
 LOCK = ".lock"
@@ -189,7 +190,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_bytes(path, encode_json(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -116,6 +116,13 @@ def test_one_error_names_option_line_value_and_remedy(shell, kitchen, text, told
     assert "bad.toml:1" in ran.err and "  fix:   " in ran.err
 
 
+@pytest.mark.parametrize("words", [("--lora", ""), ("--lora", "a", "--lora", " "), ("--set", "lora=")])
+def test_an_unset_variable_is_no_list(shell, words):
+    ran = shell("sample", "text", "--pipeline", "m", "--prompt", "p", *words)
+    assert ran.code == 2 and "--lora must not be empty or hold a NUL character" in ran.err
+    assert shell(*TRAIN, "--channels", "").code == 2
+
+
 def test_a_required_setting_is_named(shell, kitchen):
     ran = shell("vae", "train")
     assert ran.code == 2 and "--data-dir is required" in ran.err

@@ -47,6 +47,12 @@ def test_what_was_written_or_there_before_stays(tmp_path):
     fail_after(lambda: None)
 
 
+def test_an_output_must_have_a_name_in_unicode(tmp_path, capsys):
+    line = "sample text --pipeline {} --prompt a --output {}"
+    assert rsforge(line, tmp_path / "none", f"{tmp_path}/\udcff.png") == 2
+    assert "error[RSF-U001]: --output holds bytes that are not UTF-8\n" in capsys.readouterr().err
+
+
 def test_a_command_that_refuses_what_it_read_leaves_no_folder(tmp_path):
     write_scene(tmp_path / "set/x.h5", 1)
     edit(tmp_path / "set/x.h5", "landsat", (0, 9, 9, 0), float("nan"))

@@ -109,7 +109,8 @@ def test_a_key_without_prefix_or_section_is_sent_to_its_section(shell, twins):
 def test_errors_name_the_option_with_its_prefix(shell, twins):
     ran = shell("toy", "--unet-channels", "0")
     assert ran.code == 2 and "--unet-channels must be greater than or equal to 1" in ran.err
-    ran = shell("toy", "--unet-attention", "--set", "unet.channels=")
+    Path("a.toml").write_text("[unet]\nchannels = []")
+    ran = shell("toy", "--unet-attention", "-c", "a.toml")
     assert ran.code == 2 and ran.err.startswith(
         "error[RSF-U005]: --unet-attention does not fit no --unet-channels; use --no-unet-attention"
     )

@@ -43,7 +43,9 @@ def test_a_missing_table_is_named(tmp_path):
 BROKEN = {
     "vocab.json": [("{", "no JSON"), ("[1]", "no JSON object"), ('{"a": 1.5}', "ids from 0"),
                    ('{"a": 1, "b": 1}', "one id"), ('{"a": 0}', "no token"), ('{"a": -1}', "ids from 0")],
-    "merges.txt": [("#version: 0.2\na b c\n", "no pair"), ("q w\n", "`qw` out of vocabulary")],
+    "merges.txt": [("#version: 0.2\na b c\n", "no pair"), ("#version: 0.2\n", "pairs of 10 words"),
+                   ("a n\n", "pairs of 9 words of the vocabulary: 'tr', 'ee', 'tree', and 6 more"),
+                   ("q w\n", "`qw` out of vocabulary")],
     "tokenizer.json": [('{"model": {"vocab": {}}}', "no byte-pair"),
                        ('{"model": {"vocab": {"a": 0}, "merges": []}}', "no ends of words")],
     "tokenizer_config.json": [("nonsense", "no JSON"), ('{"pad_token": "<pad>"}', "no token <pad>")],

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rsforge.settings.base import LoopSettings, OptimSettings, RunSettings, StoppingSettings
 from rsforge.settings.diffusion import DenoiserSettings, DiffusionTrainSettings
 from rsforge.settings.sample import SampleSettings
+from rsforge.settings.sample_text import SampleTextSettings
 from rsforge.settings.sections import anchor
 from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainSettings
 
@@ -28,6 +29,7 @@ from rsforge.settings.vae import AutoencoderSettings, VaeTileSettings, VaeTrainS
         (OptimSettings, {"learning_rate": False}),
         (RunSettings, {"output_dir": ""}),
         (RunSettings, {"output_dir": "a\0b"}),
+        (RunSettings, {"report_to": [""]}),
         (RunSettings, {"device": "cuda:"}),
         (RunSettings, {"device": "tpu"}),
         (RunSettings, {"seed": -1}),
@@ -47,6 +49,14 @@ def test_devices(device):
 def test_sections_are_frozen():
     with pytest.raises(ValidationError):
         RunSettings().seed = 3
+
+
+@pytest.mark.parametrize("text", ["a \udcff b", "\ud800"])
+def test_text_must_be_unicode_and_names_of_files_need_not(text):
+    with pytest.raises(ValidationError, match="must be Unicode text"):
+        RunSettings(project=text)
+    assert RunSettings(output_dir=text, resume=text).resume == text
+    assert SampleTextSettings(pipeline="m", prompt="p", lora=[text]).lora == (text,)
 
 
 def test_anchored_joins_relative_paths_and_leaves_absolute_ones_and_words():

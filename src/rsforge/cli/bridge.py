@@ -17,7 +17,7 @@ from rsforge.cli.failures import interruption
 from rsforge.cli.help import HelpfulCommand, HelpfulGroup
 from rsforge.cli.layers import Layers, complete
 from rsforge.cli.leaves import Leaf, leaves
-from rsforge.cli.output_places import check_outputs, take_back_empty_folders
+from rsforge.cli.output_places import check_names, check_outputs, take_back_empty_folders
 from rsforge.cli.resolve import resolve
 from rsforge.cli.sources import environment, from_environment, from_sets
 from rsforge.cli.terminal import TerminalConsole
@@ -120,6 +120,7 @@ def command(
             settings, console = _read_settings(ctx, spec, values)
             try:
                 anchored = anchor(settings)
+                check_names(anchored)
                 if console.dry_run:
                     check_outputs(anchored)
                 with take_back_empty_folders(anchored):

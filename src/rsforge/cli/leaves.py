@@ -160,8 +160,11 @@ def _marks(annotation: Any) -> list[Any]:
 
 
 def _parts(item: Any) -> list[Any]:
-    """The parts of a text between commas; those in braces are of one name, ``P_{VV,VH}.tif``."""
-    return [p.strip() for p in _COMMA.split(item) if p.strip()] if isinstance(item, str) else [item]
+    """The parts of a text between commas; those in braces are of one name, ``P_{VV,VH}.tif``.
+
+    Of a text without parts, such as an unset shell variable gives, itself, which the settings refuse.
+    """
+    return [p.strip() for p in _COMMA.split(item) if p.strip()] or [item.strip()] if isinstance(item, str) else [item]
 
 
 @lru_cache

@@ -10,11 +10,22 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from rsforge.cli.leaves import leaves
+from rsforge.errors import RsforgeError
 from rsforge.settings.sections import flatten
+from rsforge.unicode_text import is_unicode
 
 OUTPUT_FOLDERS = ("output_dir", "latent_cache_dir", "log_dir")
 OUTPUT_FILES = ("output", "output_file", "output_path")
 """Names of settings; a file of the second may be a folder where there are several inputs."""
+
+
+def check_names(settings: BaseModel) -> None:
+    """RSF-U001 for an output whose name is no Unicode: libraries that write there would fail after the work."""
+    for name, place in _list_places(settings).items():
+        if not is_unicode(str(place)):
+            option = leaves(type(settings))[name].option
+            what = f"{option} holds bytes that are not UTF-8"
+            raise RsforgeError("RSF-U001", what, where=f"option {option}", found=str(place), fix="give it another name")
 
 
 def check_outputs(settings: BaseModel) -> None:

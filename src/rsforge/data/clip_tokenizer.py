@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LIMIT = 77
+WORD_END = "</w>"
+"""What the last piece of a word ends in."""
 START, END = "<|startoftext|>", "<|endoftext|>"
 SPECIAL_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|"
 PATTERN = SPECIAL_PATTERN + r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -107,7 +109,7 @@ def build_pieces(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]
     """The tokenizer that makes pieces of a text, without special tokens, start, end and length; ``ValueError``."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    marks = {"unk_token": unknown, "end_of_word_suffix": "</w>", "continuing_subword_prefix": ""}
+    marks = {"unk_token": unknown, "end_of_word_suffix": WORD_END, "continuing_subword_prefix": ""}
     try:
         pieces = models.BPE(dict(vocabulary), list(merges), fuse_unk=False, **marks)
     except Exception as error:  # the library raises bare exceptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from rsforge.data.clip_tokenizer import (
     SPECIALS,
     VOCABULARY,
     WHOLE,
+    WORD_END,
     ClipTokenizer,
     Special,
     Specials,
     text_of,
 )
+from rsforge.wording import count_noun, join_first
 
 NAMES = {"start": "bos_token", "end": "eos_token", "pad": "pad_token", "unknown": "unk_token"}
 MOST_TOKENS = 1 << 16
 Merges = list[tuple[str, str]]
+SHOWN = 3
+_SPECIAL = re.compile(r"<.+>")
 
 
 def read_clip_tokenizer(folder: Path) -> ClipTokenizer:
@@ -41,7 +46,9 @@ def read_clip_tokenizer(folder: Path) -> ClipTokenizer:
         absent = next(path for path in tables if not path.is_file())
         raise FileNotFoundError(2, "no tokenizer: neither tokenizer.json nor both tables", str(absent))
     _check_ids(vocabulary)
-    return ClipTokenizer(vocabulary, merges, _read_specials(folder))
+    tokenizer = ClipTokenizer(vocabulary, merges, _read_specials(folder))
+    _check_merges(tokenizer)
+    return tokenizer
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,7 +82,7 @@ def _read_whole(path: Path) -> tuple[dict[str, Any], Merges]:
     model = _read(path).get("model")
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict) or "merges" not in model:
         raise ValueError(f"{path.name} holds no byte-pair encoding")
-    if model.get("end_of_word_suffix") != "</w>":
+    if model.get("end_of_word_suffix") != WORD_END:
         raise ValueError(f"{path.name} marks no ends of words by </w>, as CLIP does")
     merges = [_split(pair if isinstance(pair, str) else " ".join(pair), path) for pair in model["merges"]]
     return model["vocab"], merges
@@ -87,6 +94,19 @@ def _check_ids(vocabulary: Mapping[str, Any]) -> None:
         raise ValueError(f"a vocabulary has ids from 0 to {MOST_TOKENS - 1}")
     if len(set(ids)) != len(ids):
         raise ValueError("two words of the vocabulary have one id")
+
+
+def _check_merges(tokenizer: ClipTokenizer) -> None:
+    """``ValueError`` for words that no pair makes: without them texts fall into other pieces, and nothing shows it.
+
+    The vocabulary of CLIP holds every byte within a word and at its end, what the pairs make, and special tokens.
+    """
+    made = {*map("".join, tokenizer.merges), *map(text_of, tokenizer.specials.names)}
+    words = (word for word in tokenizer.vocabulary if len(word.removesuffix(WORD_END)) > 1)
+    lacking = [word for word in words if word not in made and not _SPECIAL.fullmatch(word)]
+    if lacking:
+        shown = join_first([repr(word) for word in lacking], SHOWN, separator=", ")
+        raise ValueError(f"the merges lack the pairs of {count_noun(len(lacking), 'word')} of the vocabulary: {shown}")
 
 
 def _read_specials(folder: Path) -> Specials:

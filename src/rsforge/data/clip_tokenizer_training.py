@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from rsforge.data.clip_tokenizer import END, START, ClipTokenizer, Specials, build_pieces
+from rsforge.data.clip_tokenizer import END, START, WORD_END, ClipTokenizer, Specials, build_pieces
 
-WORD_END = "</w>"
 LEAST = 2 * 256 + 2
 """Tokens of a vocabulary without merges: every byte, within a word and at its end, and the two specials."""
 

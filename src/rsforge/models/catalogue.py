@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from typing import Any, cast
 
 from torch import nn
@@ -54,10 +55,11 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
     name = options.pop("name", None)
     if not isinstance(name, str) or name not in NETWORKS:
         raise _unknown(f"name {name!r}; known are {', '.join(NETWORKS)}")
-    if reason := _find_excess(options):
+    network = find_network(name)
+    if reason := _find_excess(options) or _find_other_type(network, options):
         raise _unknown(f"{name}: {reason}")
     try:
-        return find_network(name)(**options)
+        return network(**options)
     except UNBUILDABLE as error:
         raise _unknown(f"{name}: {error or type(error).__name__}") from error
 
@@ -74,6 +76,20 @@ def _find_excess(options: Mapping[str, Any]) -> str:
             return f"{name} is {value}"
         if name in DEPTHS and any(isinstance(one, int) and one > MOST_LEVELS for one in values):
             return f"{name} is {value}"
+    return ""
+
+
+def _find_other_type(network: type[nn.Module], options: Mapping[str, Any]) -> str:
+    """The first option that is true, false or a fraction where ``network`` takes whole numbers.
+
+    Some layers take them when they are built and fail when they compute.
+    """
+    for name, parameter in signature(network).parameters.items():
+        value, kinds = options.get(name), str(parameter.annotation)
+        values = value if isinstance(value, list | tuple) else [value]
+        foreign = tuple(kind for kind in (bool, float) if kind.__name__ not in kinds)
+        if "int" in kinds and any(isinstance(one, foreign) for one in values):
+            return f"{name} is {value}, where whole numbers are taken"
     return ""
 
 

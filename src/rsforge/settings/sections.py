@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from rsforge.settings.file_keys import FileKey, FixedKey
+from rsforge.unicode_text import is_unicode
 
 Location = tuple[str, ...]
 S = TypeVar("S", bound=BaseModel)
@@ -86,9 +87,25 @@ class Section(BaseModel):
         kind, value = field.annotation, spell_flag(field, value)
         if isinstance(value, bool) and kind not in (bool, bool | None):
             raise ValueError("must not be true or false")
-        if isinstance(value, str) and (not value or "\0" in value):
+        texts = _texts_in(value)
+        if any(not text or "\0" in text for text in texts):
             raise ValueError("must not be empty or hold a NUL character")
+        if not all(map(is_unicode, texts)) and not _names_paths(field):
+            raise ValueError("must be Unicode text; it holds bytes that are not UTF-8, or half of a surrogate pair")
         return value
+
+
+def _names_paths(field: FieldInfo) -> bool:
+    """Whether values of ``field`` are paths: file systems take names that are no Unicode."""
+    return any(isinstance(mark, PathText) for mark in field.metadata) or _holds_path(field.annotation)
+
+
+def _holds_path(annotation: Any) -> bool:
+    return annotation is Path or isinstance(annotation, PathText) or any(map(_holds_path, get_args(annotation)))
+
+
+def _texts_in(value: Any) -> list[str]:
+    return [item for item in (value if isinstance(value, list | tuple) else [value]) if isinstance(item, str)]
 
 
 class Setting(NamedTuple):

@@ -49,6 +49,15 @@ def test_summary_and_tables(tmp_path: Path):
         assert own.is_complete(own.read_state())
 
 
+def test_sources_may_have_names_of_any_bytes(tmp_path: Path):
+    own = folder(tmp_path)
+    (own.images / ".tmp-1-a.jpg").write_bytes(b"picture")
+    record = {"file": "a.jpg", "texts": ["a"], "digest": 1, "source": "\udcff.jpg"}
+    own.commit_chunk([record], [own.images / ".tmp-1-a.jpg"])
+    own.write_tables(count_at_least)
+    assert json.loads(own.metadata.read_text("utf-8"))["source"] == "\udcff.jpg"
+
+
 def test_a_cut_line_is_taken_away(tmp_path: Path):
     own = folder(tmp_path)
     commit(own, "image_000001.jpg")

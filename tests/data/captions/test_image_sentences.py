@@ -35,6 +35,12 @@ def test_names_that_map_to_captions_and_folders_of_images(tmp_path):
     assert read_image_sentences(tmp_path / "d.json", json.dumps(record))[0][0].name == "val2014/a.png"
 
 
+@pytest.mark.parametrize("sentences", [{"raw": "x \ud800"}, {"captions": ["x", "\ud800"]}])
+def test_sentences_that_are_no_unicode_are_told(tmp_path, sentences):
+    ((line,), _, _) = read_image_sentences(tmp_path / "d.json", json.dumps([{"filename": "a.png", **sentences}]))
+    assert line.reason == "its caption is no Unicode text"
+
+
 def test_images_without_sentences_say_so(tmp_path):
     record = {"images": [{"filename": "a.png", "sentences": []}, {"sentences": [{"raw": "x"}]}, {"filename": "b.png"}]}
     lines, _, _ = read_image_sentences(tmp_path / "d.json", json.dumps(record))

@@ -50,6 +50,13 @@ def test_captions_are_a_text_or_a_list_of_texts(tmp_path):
     assert {row.reason for row in rows[3:]} == {"it is no JSON object with a file_name"}
 
 
+def test_half_a_surrogate_pair_is_no_caption(tmp_path):
+    captions = ["a \ud800 b", ["fine", "\udfff"], "\U0001f6f0"]
+    lines = [json.dumps({"file_name": "a.png", "text": text}) for text in captions]
+    rows = read_metadata(write(tmp_path / "metadata.jsonl", *lines))
+    assert [row.reason for row in rows] == ["its caption is no Unicode text"] * 2 + [""]
+
+
 def test_another_column_is_named_and_missing_ones_are_told(tmp_path):
     path = write(tmp_path / "metadata.jsonl", json.dumps({"file_name": "a.png", "caption": "x", "split": "train"}))
     assert read_metadata(path, "caption")[0].texts == ("x",)
@@ -59,6 +66,22 @@ def test_another_column_is_named_and_missing_ones_are_told(tmp_path):
     path.write_bytes(b"x" * (MAX_LINE + 2))
     with pytest.raises(RsforgeError, match="more than 16,777,216 bytes"):
         read_metadata(path)
+
+
+def test_a_table_that_names_no_image_says_what_it_lacks(tmp_path):
+    path = tmp_path / "metadata.jsonl"
+    cases = [
+        ('{"file_name": "a.png", "text": "prés"}\n'.encode("latin-1") * 2, "it is not UTF-8", "", "save it as UTF-8"),
+        (b'{"image": "a.png", "text": "x"}\n' * 2, "no column file_name", "columns image, text", "under file_name"),
+        (b"[1]\n", "no column file_name", "no JSON objects", "captions-to-jsonl"),
+    ]
+    for data, what, found, fix in cases:
+        path.write_bytes(data)
+        with pytest.raises(RsforgeError, match=what) as raised:
+            read_metadata(path)
+        assert raised.value.code == "RSF-D006" and raised.value.found == found and fix in raised.value.fix
+    path.write_bytes(cases[0][0] + b'{"file_name": "a.png", "text": "x"}\n')
+    assert [row.reason for row in read_metadata(path)] == ["it is not UTF-8"] * 2 + [""]
 
 
 def test_names_are_written_from_the_images_or_from_the_table(tmp_path):
@@ -113,11 +136,8 @@ def test_the_table_may_be_parquet(tmp_path):
         read_metadata(table)
 
 
-@pytest.mark.parametrize(
-    ("line", "found"), [('{"file_name": "a.png"}', "no column but file_name"), ("[1]", "no JSON objects")]
-)
-def test_a_table_of_names_alone_is_said_to_be_one(tmp_path, line, found):
-    (tmp_path / "metadata.jsonl").write_text(f"{line}\n")
+def test_a_table_of_names_alone_is_said_to_be_one(tmp_path):
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png"}\n')
     with pytest.raises(RsforgeError, match="no column text") as caught:
         read_metadata(tmp_path / "metadata.jsonl")
-    assert caught.value.found == found
+    assert caught.value.found == "no column but file_name"

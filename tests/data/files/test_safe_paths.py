@@ -19,6 +19,7 @@ OUTSIDE = [
     "http://host/a.png",
     "s3:bucket/a.png",
     "a\0.png",
+    "a\ud800.png",
     "",
     "  ",
     "link/a.png",

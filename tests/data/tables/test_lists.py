@@ -22,7 +22,18 @@ def test_lists_of_python_json_and_numpy_are_split(text, items):
 
 
 @pytest.mark.parametrize(
-    "text", ["a bridge", "[]", "[1, 2]", "['a', __import__('os')]", "[a, b]", "['open", "'a', 'b'", "['a'] and more"]
+    "text",
+    [
+        "a bridge",
+        "[]",
+        "[1, 2]",
+        "['a', __import__('os')]",
+        "[a, b]",
+        "['open",
+        "'a', 'b'",
+        "['a'] and more",
+        '["\\ud800"]',
+    ],
 )
 def test_other_texts_stay_texts(text):
     assert split_list(text) is None

@@ -29,6 +29,14 @@ def test_what_is_written_is_read_as_the_same_network_here_and_there(diffusers):
     assert shapes[0] == shapes[1]
 
 
+@pytest.mark.parametrize("key", ["down_block_types", "up_block_types"])
+@pytest.mark.parametrize("value", [None, 3, [], [["DownEncoderBlock2D"]], ["UpDecoderBlock2D", {}]])
+def test_kinds_of_blocks_are_a_list_of_names(key, value):
+    with pytest.raises(RsforgeError, match=key) as caught:
+        read_autoencoder(PUBLISHED | {key: value}, where="vae")
+    assert caught.value.code == "RSF-C004"
+
+
 def test_the_scaling_factor_is_a_positive_number():
     assert (
         read_scaling_factor({}, where="vae") == 0.18215 and read_scaling_factor({"scaling_factor": 2}, where="vae") == 2

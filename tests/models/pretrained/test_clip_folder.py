@@ -55,6 +55,7 @@ def test_sizes_and_colours_are_those_of_the_folder(folder):
         ("config.json", {"model_type": "siglip"}, "RSF-C004", "siglip"),
         ("config.json", {"vision_config": {"hidden_act": "relu"}}, "RSF-C004", "hidden_act"),
         ("config.json", {"projection_dim": 13}, "RSF-C007", "projection"),
+        ("config.json", {"projection_dim": [12]}, "RSF-C007", "contrastive_head"),
         ("preprocessor_config.json", {"resample": 2}, "RSF-C004", "resample"),
         ("preprocessor_config.json", {"size": {"shortest_edge": 8}}, "RSF-C003", "size 8"),
         ("preprocessor_config.json", {"image_std": [0, 1, 1]}, "RSF-C003", "[0, 1, 1]"),

@@ -122,6 +122,13 @@ def test_what_changes_nothing_is_taken(folder, family):
     assert_equal_networks(read_folder(folder), source_pipeline(family))
 
 
+@pytest.mark.parametrize("size", [0, True, "8", 10**30])
+def test_a_size_that_is_none_is_that_of_the_first_models(tmp_path, size):
+    folder = copy_folder("1.x", tmp_path / "model")
+    edit_json(folder / "unet" / "config.json", sample_size=size)
+    assert read_folder(folder).latent_size == 64
+
+
 def test_a_folder_that_is_none_is_named(tmp_path):
     with pytest.raises(RsforgeError, match=r"model_index.json not found") as caught:
         read_folder(tmp_path)

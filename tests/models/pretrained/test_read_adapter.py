@@ -51,6 +51,11 @@ def test_the_names_of_all_programs_are_read(read, names, alpha):
     assert update.alpha == alpha
 
 
+def test_an_alpha_may_be_a_whole_number(read):
+    (update,) = read(_pair() | {f"unet.{UNET_LAYER}.alpha": torch.tensor([4])})["unet"].values()
+    assert update.alpha == 4.0
+
+
 def test_text_towers_and_convolutions_are_read(read):
     conv, kernel = "down_blocks.0.resnets.0.conv1", torch.ones(2, WIDTH, 3, 3)
     parts = read({
@@ -96,6 +101,12 @@ def test_a_folder_of_peft_is_read_with_its_configuration(read, tmp_path):
         (_pair(down=torch.ones(2, WIDTH + 1)), f"[2, {WIDTH + 1}] and [{WIDTH}, 2] for a weight [{WIDTH}, {WIDTH}]"),
         (_pair(up=torch.ones(WIDTH, 3)), f"[2, {WIDTH}] and [{WIDTH}, 3] for a weight"),
         (_pair(down=torch.ones(0, WIDTH), up=torch.ones(WIDTH, 0)), f"[0, {WIDTH}]"),
+        (_pair(down=DOWN.int()), f"unet.{UNET_LAYER}.lora_A.weight torch.int32"),
+        (_pair() | {f"unet.{UNET_LAYER}.alpha": torch.ones(0)}, "alpha is no single number but torch.float32 [0]"),
+        (_pair() | {f"unet.{UNET_LAYER}.alpha": torch.ones(2)}, "alpha is no single number but torch.float32 [2]"),
+        (_pair() | {f"{KOHYA}.lora_down.weight": DOWN, f"{KOHYA}.lora_up.weight": UP, f"{KOHYA}.alpha": torch.ones(())},
+         "lora_down.weight and unet."),
+        (_pair() | _pair(prefix=""), "are of one layer"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named(read, tensors, found):

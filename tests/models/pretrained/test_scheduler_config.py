@@ -103,7 +103,8 @@ REFUSED = [
     ("use_karras_sigmas", True), ("thresholding", True), ("prediction_type", "flow_prediction"),
     ("beta_schedule", "sigmoid"), ("timestep_spacing", "karras"),
     ("variance_type", "learned_range"), ("algorithm_type", "sde-dpmsolver++"),
-    ("solver_order", 3), ("_class_name", "LCMScheduler"), ("_class_name", None), ("some_new_key", 0.5),
+    ("solver_order", 3), ("_class_name", "LCMScheduler"), ("_class_name", None), ("_class_name", ["DDIMScheduler"]),
+    ("_class_name", {}), ("some_new_key", 0.5),
     ("num_train_timesteps", 0), ("num_train_timesteps", True), ("beta_start", "x"), ("beta_end", 2.0),
     ("trained_betas", [0.1, 2.0]), ("trained_betas", "x"), ("prediction_type", 3),
 ]  # fmt: skip

@@ -45,6 +45,12 @@ def test_bad_lines_are_named_and_refused_or_left_out(convert, tmp_path):
     assert [json.loads(x)["text"] for x in (tmp_path / "metadata.jsonl").read_text().splitlines()] == ["one", "three"]
 
 
+def test_names_that_are_no_unicode_are_told(convert):
+    table = json.dumps([{"filename": "a\udcff.png", "captions": ["x"]}]).encode()
+    told = convert(table, code=3)
+    assert told["code"] == "RSF-D007" and "line 1: its file name is no Unicode text" in told["found"]
+
+
 def test_the_form_of_older_scripts_is_refused_with_a_hint_and_never_run(convert, tmp_path):
     told = convert(b"airport_1.jpg: ['a: b', __import__('os').mkdir('" + bytes(tmp_path) + b"/run')]\n", code=3)
     assert told["code"] == "RSF-D007" and "parquet-to-jsonl" in told["fix"] and not (tmp_path / "run").exists()

@@ -150,12 +150,39 @@ def test_pickled_folders_are_refused_unless_allowed(first):
 def test_a_tokenizer_of_another_model_is_refused(first):
     path = first / "tokenizer" / "tokenizer.json"
     words = json.loads(path.read_text())
-    words["model"]["vocab"]["further"] = 1 + max(words["model"]["vocab"].values())
+    words["model"]["vocab"]["<further>"] = 1 + max(words["model"]["vocab"].values())
     path.write_text(json.dumps(words))
     error = refusal(first)
     assert error.code == "RSF-C006" and "not that of the text encoder" in error.what and "525 tokens" in error.found
     path.write_text("{}")
     assert refusal(first).code == "RSF-C003"
+
+
+def _rotate_ids(vocabulary):
+    return {word: (one + 1) % len(vocabulary) for word, one in vocabulary.items()}
+
+
+def test_other_ids_than_the_text_encoder_states_are_refused(first):
+    path = first / "tokenizer" / "tokenizer.json"
+    words = json.loads(path.read_text())
+    words["model"]["vocab"] = _rotate_ids(words["model"]["vocab"])
+    path.write_text(json.dumps(words))
+    error = refusal(first)
+    assert error.code == "RSF-C006" and error.found == "bos_token_id 523; the text encoder has 522"
+    # What the configurations of 1.x and 2.x say, and of models with fewer words than those of CLIP.
+    edit_json(first / "text_encoder" / "config.json", bos_token_id=0, eos_token_id=2)
+    assert load_pretrained(first).tokenizer.end == 0
+    edit_json(first / "text_encoder" / "config.json", bos_token_id=49406, eos_token_id=None)
+    assert load_pretrained(first).tokenizer.end == 0
+
+
+def test_a_tokenizer_without_its_merges_is_refused(first):
+    path = first / "tokenizer" / "tokenizer.json"
+    words = json.loads(path.read_text())
+    words["model"]["merges"] = words["model"]["merges"][:8]
+    path.write_text(json.dumps(words))
+    error = refusal(first)
+    assert error.code == "RSF-C003" and error.found.startswith("the merges lack the pairs of 2 words")
 
 
 def test_parts_of_different_models_are_refused(first, tmp_path):

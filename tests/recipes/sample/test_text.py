@@ -92,6 +92,11 @@ def test_long_prompts_and_corrections_are_said(draw, tmp_path):
     assert "has 32 tokens; the first 16 are read" in said and "steps_offset 0 is taken as 1" in said
 
 
+def test_a_mark_of_utf8_is_no_part_of_a_prompt(draw, tmp_path):
+    (tmp_path / "marked.txt").write_text("a river\ntrees\n", "utf-8-sig")
+    assert draw("--prompts-file", "marked.txt", "--dry-run")[0]["plan"]["prompts"] == ["a river", "trees"]
+
+
 def test_what_does_not_fit_is_refused_with_its_option(draw, tmp_path):
     (tmp_path / "empty.txt").write_text(" \n")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from rsforge.errors import RsforgeError
 from rsforge.recipes.text_evaluation.clip_score import clip_figure, open_scorer
 from tests.worlds.clip_model import write_clip
-from tests.worlds.clip_tokens import write_tables
+from tests.worlds.clip_tokens import vocabulary, write_tables
 from tests.worlds.consoles import RecordingConsole
 
 CPU = torch.device("cpu")
@@ -50,6 +51,12 @@ def test_tokenizers_that_are_missing_damaged_or_of_another_model_are_refused(tmp
     folder = write_clip(tmp_path / "clip")
     write_tables(folder, config={"model_max_length": 77, "tokenizer_class": "CLIPTokenizer"})
     with pytest.raises(RsforgeError, match="not that of the CLIP model") as raised:
+        open_scorer(folder, CPU, allow_pickle=False)
+    assert raised.value.code == "RSF-C006"
+    write_tables(folder, config={"model_max_length": 20, "tokenizer_class": "CLIPTokenizer"})
+    words = vocabulary()
+    (folder / "vocab.json").write_text(json.dumps({word: (one + 1) % len(words) for word, one in words.items()}))
+    with pytest.raises(RsforgeError, match="not that of the text encoder") as raised:
         open_scorer(folder, CPU, allow_pickle=False)
     assert raised.value.code == "RSF-C006"
     (folder / "merges.txt").write_text("one two three\n")

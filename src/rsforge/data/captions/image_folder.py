@@ -26,6 +26,7 @@ from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.io.threads import map_in_threads
 from rsforge.errors import RsforgeError
+from rsforge.unicode_text import encode_json
 
 STATE = "extraction.json"
 ROWS = ".extraction.jsonl"
@@ -163,7 +164,8 @@ class CaptionFolder:
         images = [self.images / record["file"] for record in records if "file" in record]
         try:
             durable.commit_files(zip(temporaries, images, strict=True))
-            self._append_records("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode())
+            lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            self._append_records(encode_json("".join(lines)))
         except BaseException:
             for image in images:
                 image.unlink(missing_ok=True)
@@ -217,7 +219,7 @@ class CaptionFolder:
                 table.write("".join(table_line(name, text) for text in texts).encode())
                 values = [texts] if self.mode == "all" else texts
                 source, side = record.get("source", ""), record.get("split", "") if summary.sides else ""
-                metadata.write("".join(json_line(name, value, source, side) for value in values).encode())
+                metadata.write(encode_json("".join(json_line(name, value, source, side) for value in values)))
         summary.duplicate_images = len(digests) - len(np.unique(digests))
         if self.images.resolve() != self.root.resolve():
             durable.link_or_copy(self.metadata, self.images / METADATA)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rsforge.data.captions.tables import Line, collect_texts
+from rsforge.data.captions.tables import NO_UNICODE, Line, collect_texts
 from rsforge.data.io.image_reader import SUFFIXES
 from rsforge.data.names.sides import side_of_word
 from rsforge.errors import RsforgeError
@@ -46,21 +46,25 @@ def read_image_sentences(path: Path, text: str) -> tuple[list[Line], str, dict[s
         name = next((image[key] for key in _NAMES if isinstance(image.get(key), str)), "")
         folder = image.get("filepath")
         name = f"{folder}/{name}" if isinstance(folder, str) and folder and name else name
-        texts = _collect(image)
+        texts, reason = _collect(image)
         lines += [Line(number, name, one, "" if one.strip() else "it has no caption") for one in texts]
         if not texts or not name:
-            lines.append(Line(number, name, "", "it has no caption" if name else "it has no file name"))
+            lines.append(Line(number, name, "", reason if name else "it has no file name"))
         if side := side_of_word(image.get("split")):
             sides[name] = side
     sentence = f"{path.name} is read as JSON of {len(images)} images with {len(lines)} sentences"
     return lines, sentence, sides
 
 
-def _collect(image: dict[str, Any]) -> list[str]:
-    """The sentences of an image; NWPU numbers them: ``raw``, ``raw_1`` to ``raw_4``."""
+def _collect(image: dict[str, Any]) -> tuple[list[str], str]:
+    """The sentences of an image, or why there are none; NWPU numbers them: ``raw``, ``raw_1`` to ``raw_4``."""
+    given: Any = next((image[key] for key in _SENTENCES if image.get(key)), None)
     if isinstance(image.get("raw"), str):
-        return [image[key] for key in image if _NUMBERED.fullmatch(key) and isinstance(image[key], str)]
-    return collect_texts(next((image[key] for key in _SENTENCES if image.get(key)), None))
+        given = [image[key] for key in image if _NUMBERED.fullmatch(key) and isinstance(image[key], str)]
+    try:
+        return collect_texts(given), "it has no caption"
+    except UnicodeError:
+        return [], NO_UNICODE
 
 
 def _load(text: str) -> Any:

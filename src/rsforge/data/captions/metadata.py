@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rsforge.data.captions.image_folder import METADATA
-from rsforge.data.captions.tables import KEYS, SIDE, collect_texts, expand_lists
+from rsforge.data.captions.tables import KEYS, NO_UNICODE, SIDE, collect_texts, expand_lists
 from rsforge.data.files.safe_paths import resolve_inside
 from rsforge.data.names.sides import side_of_word
+from rsforge.data.tables.characters import CONVERT
 from rsforge.data.tables.table import find_column, read_table
 from rsforge.errors import RsforgeError
 
 TABLES = (METADATA, "metadata.csv", "metadata.tsv", "metadata.parquet")
 """The names of tables of captions, as the library ``datasets`` reads them beside images; the first that is there."""
 MAX_LINE = 1 << 24
+NO_NAME = "it is no JSON object with a file_name"
+NO_UTF8 = "it is not UTF-8"
 _PARTNERS = {"patch_id", "s1_name"}
 WRITE = "`rsforge data parquet-to-jsonl` and `rsforge data captions-to-jsonl` write one"
 
@@ -76,15 +79,32 @@ def read_metadata(path: Path, column: str = "text") -> list[CaptionRow]:
     RSF-D006 for a line that is too long, a table without file names, and where no row has the column: the message
     names those that there are.
     """
-    rows, seen = [], set[str]()
+    rows, seen, keys = [], set[str](), set[str]()
     for number, record in _read_records(path):
+        keys.update(record if isinstance(record, dict) else ())
         rows.append(_parse(number, record, column, seen))
+    if rows and all(row.reason in (NO_NAME, NO_UTF8) for row in rows):
+        raise _nameless_error(path, rows, keys)
     if rows and column not in seen:
         what = f"{path.name} has no column {column}"
-        named = "no column but file_name" if any(row.name for row in rows) else "no JSON objects"
-        found = f"columns {', '.join(sorted(seen)[:8])}" if seen else named
+        found = _show_columns(seen) or "no column but file_name"
         raise RsforgeError("RSF-D006", what, where=str(path), found=found, fix="name it with --caption-column")
     return rows
+
+
+def _nameless_error(path: Path, rows: list[CaptionRow], keys: Collection[str]) -> RsforgeError:
+    """RSF-D006 for a table of which no row names an image; ``keys`` are those of its records."""
+    number = next((row.number for row in rows if row.reason == NO_UTF8), None)
+    if number is not None:
+        what = f"{path.name} cannot be read: it is not UTF-8"
+        return RsforgeError("RSF-D006", what, where=f"{path}:{number}", fix=CONVERT)
+    what, fix = f"{path.name} has no column file_name", "write the name of each row's image under file_name"
+    found = _show_columns(keys) or "no JSON objects"
+    return RsforgeError("RSF-D006", what, where=str(path), found=found, fix=fix if keys else WRITE)
+
+
+def _show_columns(names: Collection[str]) -> str:
+    return f"columns {', '.join(sorted(names)[:8])}" if names else ""
 
 
 def read_names(path: Path) -> list[CaptionRow]:
@@ -102,14 +122,11 @@ def describe_table(path: Path) -> str:
 
 
 def _read_records(path: Path) -> Iterator[tuple[int, Any]]:
-    """(line, record) of JSON lines, or of a table that has a column file_name; None for what is no record."""
+    """(line, record) of JSON lines, or of a table that has a column file_name; for what is no record, None or why."""
     if path.suffix.lower() == ".jsonl":
         for number, line in enumerate(_read_lines(path), 1):
             if line.strip():
-                record: Any = None
-                with suppress(ValueError, RecursionError):
-                    record = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
-                yield number, record
+                yield number, _read_line(line.removeprefix(b"\xef\xbb\xbf"))
         return
     if path.suffix.lower() == ".parquet":
         from rsforge.data.captions.parquet import read_texts  # tables of text need no pyarrow
@@ -126,6 +143,15 @@ def _read_records(path: Path) -> Iterator[tuple[int, Any]]:
         yield number, {**{key: cell for key, cell in cells.items() if key != name}, "file_name": cells[name]}
 
 
+def _read_line(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except UnicodeDecodeError:
+        return NO_UTF8
+    except (ValueError, RecursionError):
+        return None
+
+
 def _read_lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE + 1):
@@ -137,10 +163,12 @@ def _read_lines(path: Path) -> Iterator[bytes]:
 
 def _parse(number: int, record: Any, column: str, seen: set[str]) -> CaptionRow:
     if not isinstance(record, dict) or not isinstance(record.get("file_name"), str):
-        return CaptionRow(number, "", (), "it is no JSON object with a file_name")
+        return CaptionRow(number, "", (), NO_UTF8 if record == NO_UTF8 else NO_NAME)
     seen.update(key for key in record if key != "file_name")
     try:
         texts = tuple(text.strip() for text in expand_lists(collect_texts(record.get(column))))
+    except UnicodeError:
+        return CaptionRow(number, record["file_name"], (), NO_UNICODE)
     except (ValueError, RecursionError):
         texts = ()
     kept = tuple(dict.fromkeys(text for text in texts if text))

@@ -223,7 +223,7 @@ def _read_row(shard: Shard, batch: Any, index: int, number: int, line: int) -> P
         side = side_of_word(batch.column(shard.side_column)[index].as_py()) if shard.side_column else ""
         names = collect_texts(batch.column(shard.name)[index].as_py()) if shard.name else []
         image = read_cell(shard.path, batch.column(shard.image)[index], place)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return ParquetRow(number, place, b"", [], "a text in it is not UTF-8")
     except UnreadableError as error:
         return ParquetRow(number, place, b"", [], str(error))

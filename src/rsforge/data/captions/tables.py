@@ -15,6 +15,7 @@ from rsforge.seeds import derive
 Mode = Literal["first", "all", "random", "join", "rows"]
 
 MAX_LINE = 1 << 20
+NO_UNICODE = "its caption is no Unicode text"
 EXTRACT = "give a table of name, tab, caption; `rsforge data parquet-to-jsonl` writes one"
 SOURCE = "source"
 """The key of the name that an image had before it was numbered."""
@@ -77,7 +78,10 @@ def json_line(name: str, text: str | Sequence[str], source: str = "", side: str 
 
 
 def collect_texts(value: Any) -> list[str]:
-    """All captions in a cell of a table: text, bytes, a record with one of ``KEYS`` or tokens, or a list of these."""
+    """All captions in a cell of a table: text, bytes, a record with one of ``KEYS`` or tokens, or a list of these.
+
+    ``UnicodeError`` for bytes and for escapes of JSON that are no Unicode.
+    """
     if isinstance(value, bytes):
         return [value.decode("utf-8")]
     if isinstance(value, dict):
@@ -86,7 +90,7 @@ def collect_texts(value: Any) -> list[str]:
         return collect_texts(next(given, " ".join(map(str, words)) if isinstance(words, list) else None))
     if isinstance(value, list):
         return [text for item in value for text in collect_texts(item) or [""]]
-    return [] if value is None else [str(value)]
+    return [] if value is None else [str(value).encode().decode()]
 
 
 def split_captions(text: str) -> list[str]:
@@ -100,7 +104,7 @@ def _split_records(text: str) -> list[str]:
         return []
     try:
         return [one for one in collect_texts(json.loads(text)) if one.strip()]
-    except (ValueError, RecursionError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return []
 
 

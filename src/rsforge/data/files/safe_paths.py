@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from rsforge.data.files.stack_paths import find_members
@@ -13,16 +14,24 @@ LEAVES = "it is a link that leaves the data folder"
 def resolve_inside(root: Path, name: str, *, where: str) -> Path:
     """The path of ``name``, as written in the table ``where``, relative to ``root``.
 
-    Backslashes are separators. Absolute names, drives, ``..`` past the root, NUL characters and links that lead out of
-    the root (``is_inside``) raise RSF-D005. The file need not exist.
+    Backslashes are separators. Absolute names, drives, ``..`` past the root, what no file can be called and links that
+    lead out of the root (``is_inside``) raise RSF-D005. The file need not exist.
     """
     plain = PurePosixPath(name.replace("\\", "/"))
     drive = any(":" in part for part in plain.parts[:1])
-    if name.strip() and "\0" not in name and not plain.is_absolute() and not drive:
+    if name.strip() and _can_be_called(name) and not plain.is_absolute() and not drive:
         path = root / plain
         if is_inside(root, path):
             return path
     raise RsforgeError("RSF-D005", f"a path leaves the data folder {root}", where=where, found=repr(name)[:200])
+
+
+def _can_be_called(name: str) -> bool:
+    """Whether the file system takes ``name``: no NUL, and of halves of surrogate pairs those alone that are bytes."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def is_inside(root: Path, path: Path) -> bool:

@@ -6,6 +6,8 @@ import ast
 import json
 import re
 
+from rsforge.unicode_text import is_unicode
+
 _QUOTED = r'"(?:[^"\\\n]|\\.)*"|' + r"'(?:[^'\\\n]|\\.)*'"
 _LIST = re.compile(rf"[\[(]\s*(?:(?:{_QUOTED})\s*,?\s*)+[\])]", re.DOTALL)
 _ITEM = re.compile(_QUOTED)
@@ -21,7 +23,8 @@ def split_list(text: str) -> list[str] | None:
     if len(text) > MAX_TEXT or not _LIST.fullmatch(text):
         return None
     try:
-        return [_unquote(item) for item in _ITEM.findall(text)]
+        texts = [_unquote(item) for item in _ITEM.findall(text)]
+        return texts if all(map(is_unicode, texts)) else None
     except (ValueError, SyntaxError):
         return None
 

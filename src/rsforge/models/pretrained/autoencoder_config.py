@@ -40,8 +40,9 @@ def read_autoencoder(config: Mapping[str, Any], *, where: str) -> dict[str, Any]
     """Our architecture of a configuration; RSF-C004 for a key that changes results and is not ours."""
     check_keys(config, DEFAULTS, NEUTRAL, where=where)
     for key, kind in BLOCKS.items():
-        if set(config.get(key, [kind])) != {kind}:
-            raise unsupported_error(f"{key} {config[key]} is not supported", where=where)
+        value = config.get(key, [kind])
+        if not isinstance(value, list) or not value or any(one != kind for one in value):
+            raise unsupported_error(f"{key} {value} is not supported", where=where)
     return {"name": "autoencoder_kl", **DEFAULTS, **{k: v for k, v in config.items() if k in DEFAULTS}}
 
 

@@ -102,18 +102,23 @@ def read_clip(folder: Path, *, allow_pickle: bool = False) -> ClipModel:
     if config.get("model_type") != KIND:
         what = f"a model of the type {config.get('model_type')} is no CLIP"
         raise RsforgeError("RSF-C004", what, where=where, fix="name the folder of a CLIPModel of transformers")
-    text = text_config.read_text({"model_type": text_config.KIND} | _section(config, "text_config"), where=where)
+    text = text_config.read_text(choose_text(config), where=where)
     vision = read_vision(_section(config, "vision_config"), where=where)
-    width = int(config.get("projection_dim", 512))
     head = {"name": "contrastive_head", "text_width": text["embedding_dim"], "image_width": vision["width"]}
+    head["width"] = config.get("projection_dim", 512)
     file = open_part(folder, TRANSFORMERS, allow_pickle=allow_pickle)
     side, mean, std = read_preparation(folder, vision["image_size"])
     return ClipModel(
         cast(TextEncoder, _fill(text, file, FORMER_PREFIX)),
         cast(ClipVision, _fill(vision, file, VISION_PREFIX)),
-        cast(ContrastiveHead, build_filled({**head, "width": width}, file, unused=_is_of_tower)),
+        cast(ContrastiveHead, build_filled(head, file, unused=_is_of_tower)),
         side, mean, std,
     )  # fmt: skip
+
+
+def choose_text(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration of a folder says of the text tower."""
+    return {"model_type": text_config.KIND} | _section(config, "text_config")
 
 
 def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -85,13 +85,18 @@ def _read(file: TensorFile, piece: Piece, shape: torch.Size, dtype: torch.dtype)
     if piece.part is not None:
         tensor = tensor.chunk(PARTS)[piece.part]
     if not tensor.is_floating_point():
-        what = "weights are whole numbers, as quantised models have them"
-        raise RsforgeError("RSF-C007", what, where=file.where, found=f"{piece.name} {tensor.dtype}")
+        raise whole_numbers_error(file.where, piece.name, tensor)
     copied = tensor.reshape(shape).to(dtype, copy=True).contiguous()
     if not copied.isfinite().all():
         what = "weights are not finite"
         raise RsforgeError("RSF-C002", what, where=file.where, found=piece.name, fix="get the file again")
     return copied
+
+
+def whole_numbers_error(where: str, name: str, tensor: Tensor) -> RsforgeError:
+    """RSF-C007 for the tensor ``name``, which holds no floating-point numbers."""
+    what = "weights are whole numbers, as quantised models have them"
+    return RsforgeError("RSF-C007", what, where=where, found=f"{name} {tensor.dtype}")
 
 
 def _refuse(where: str, network: str, faults: Mapping[str, Collection[str]]) -> None:

@@ -27,7 +27,7 @@ STEMS = {"text_encoder": TRANSFORMERS, "vae": DIFFUSERS, "unet": DIFFUSERS}
 CLASSES = {"unet": unet_config.CLASS, "vae": autoencoder_config.CLASS, "text_encoder": text_config.CLASS}
 # What the layers of the autoencoder's attention were called before 2023.
 FORMER = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
-SIZE = 64
+SIZE, MOST_SIZE = 64, 1 << 12
 
 
 def read_folder(
@@ -90,7 +90,7 @@ def _read_config(folder: Path, known: str) -> dict[str, Any]:
 def _read_size(config: Mapping[str, Any]) -> int:
     size = config.get("sample_size", SIZE)
     first = size[0] if isinstance(size, list) and size else size
-    return first if isinstance(first, int) and not isinstance(first, bool) and first > 0 else SIZE
+    return first if isinstance(first, int) and not isinstance(first, bool) and 0 < first <= MOST_SIZE else SIZE
 
 
 def text_places(own: str) -> list[Piece]:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rsforge.errors import RsforgeError
 from rsforge.models.low_rank import LowRankUpdate
 from rsforge.models.pretrained.adapter_names import PARTS, Part, Role, find_place, index_layers
-from rsforge.models.pretrained.json_files import read_object
+from rsforge.models.pretrained.fill import whole_numbers_error
+from rsforge.models.pretrained.json_files import AGAIN, read_object
 from rsforge.models.pretrained.tensor_files import TensorFile, open_safetensors
 
 SHOWN = 3
@@ -96,8 +97,12 @@ def _group_names(file: TensorFile, layers: Mapping[Part, Mapping[str, Any]]) -> 
         place = find_place(name, kohya)
         if place is None or place.layer not in layers[place.part]:
             unknown.append(name)
-        else:
-            names.setdefault((place.part, place.layer), {})[place.role] = name
+            continue
+        roles = names.setdefault((place.part, place.layer), {})
+        if place.role in roles:  # of two programs, whose factors differ
+            found = f"{roles[place.role]} and {name} are of one layer"
+            raise _misfit(file, found, "save the adapter with one program's names alone")
+        roles[place.role] = name
     halves = [next(iter(roles.values())) for roles in names.values() if not {"down", "up"} <= set(roles)]
     if unknown or halves or not names:
         kind, shown = ("of layers that the model has not", unknown) if unknown else ("without its other half", halves)
@@ -106,8 +111,7 @@ def _group_names(file: TensorFile, layers: Mapping[Part, Mapping[str, Any]]) -> 
     return names
 
 
-def _misfit(file: TensorFile, found: str) -> RsforgeError:
-    fix = "name an adapter that was trained on this model"
+def _misfit(file: TensorFile, found: str, fix: str = "name an adapter that was trained on this model") -> RsforgeError:
     return RsforgeError("RSF-C007", "the adapter does not fit the model", where=file.where, found=found, fix=fix)
 
 
@@ -156,9 +160,9 @@ def _find_number(patterns: Any, layer: str, otherwise: Any) -> float | None:
 def _read_update(
     file: TensorFile, roles: Mapping[Role, str], shape: tuple[int, ...], rule: _AlphaRule
 ) -> LowRankUpdate:
-    down, up = (file.read(roles[role]).to(torch.float32, copy=True) for role in ("down", "up"))
+    down, up = (_read_matrix(file, roles[role]) for role in ("down", "up"))
     rank = down.shape[0] if down.ndim else 0
-    alpha = float(file.read(roles["alpha"]).flatten()[0]) if "alpha" in roles else rule.choose(rank)
+    alpha = _read_alpha(file, roles["alpha"]) if "alpha" in roles else rule.choose(rank)
     update = LowRankUpdate(down, up, alpha)
     if not rank or not update.fits(shape):
         found = f"{roles['down']} {list(down.shape)} and {list(up.shape)} for a weight {list(shape)}"
@@ -169,3 +173,18 @@ def _read_update(
         what, fix = "weights of the adapter are not finite", "get the file again"
         raise RsforgeError("RSF-C002", what, where=file.where, found=roles["down"], fix=fix)
     return update
+
+
+def _read_matrix(file: TensorFile, name: str) -> Tensor:
+    tensor = file.read(name)
+    if not tensor.is_floating_point():
+        raise whole_numbers_error(file.where, name, tensor)
+    return tensor.to(torch.float32, copy=True)
+
+
+def _read_alpha(file: TensorFile, name: str) -> float:
+    """The one number of a tensor; kohya's programs also write whole ones."""
+    tensor = file.read(name)
+    if tensor.numel() != 1 or tensor.is_complex():
+        raise _misfit(file, f"{name} is no single number but {tensor.dtype} {list(tensor.shape)}", AGAIN)
+    return float(tensor)

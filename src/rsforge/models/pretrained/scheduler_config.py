@@ -101,7 +101,7 @@ def read_schedule(config: Mapping[str, Any], *, where: str) -> ForeignSchedule:
     written: it corrects both when it loads a model.
     """
     name = config.get("_class_name")
-    if name not in SCHEDULERS:
+    if not isinstance(name, str) or name not in SCHEDULERS:
         raise unsupported_error(f"the scheduler {name} is not supported", where=where)
     check_keys(config, TAKEN, NEUTRAL, where=where)
     schedule, kind = _read_betas(config, where), SCHEDULERS[name]

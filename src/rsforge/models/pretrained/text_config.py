@@ -31,6 +31,9 @@ NEUTRAL: Neutral = {
     "quantization_config": (None,),
 }
 
+# What every configuration said once, whatever the tokenizer was; it counts for nothing.
+_FORMER_IDS = {"bos_token_id": 0, "eos_token_id": 2}
+
 
 def read_text(config: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     """Our architecture of a configuration; RSF-C004 for another kind of text model or activation.
@@ -42,6 +45,13 @@ def read_text(config: Mapping[str, Any], *, where: str) -> dict[str, Any]:
         raise unsupported_error("the text encoder does not say its model_type", where=where)
     check_keys({key: value for key, value in config.items() if key in NEUTRAL}, (), NEUTRAL, where=where)
     return {"name": "text_encoder"} | {ours: config.get(theirs, value) for theirs, (ours, value) in OPTIONS.items()}
+
+
+def read_ids(config: Mapping[str, Any]) -> dict[str, int]:
+    """The ids of the tokens before and behind a text, as far as a configuration says them in earnest."""
+    size = config.get("vocab_size", OPTIONS["vocab_size"][1])
+    given = {key: config.get(key, former) for key, former in _FORMER_IDS.items()}
+    return {key: one for key, one in given.items() if one != _FORMER_IDS[key] and one in range(size)}
 
 
 def write_text(architecture: Mapping[str, Any], *, start: int, end: int, pad: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rsforge.data.names.sides import are_several
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.settings.data_captions import CaptionsSettings
+from rsforge.unicode_text import is_unicode
 from rsforge.wording import agree, count_noun, join_first
 
 NAMED = 5
@@ -105,7 +106,9 @@ def _judge_images(settings: CaptionsSettings, table: CaptionFile) -> Iterator[Li
 
 
 def _find_reason(settings: CaptionsSettings, line: Line) -> str:
-    """Why the image of a line cannot be used: its name leaves the folder, or no such image is there; "" if it can."""
+    """Why the image of a line cannot be used: a name that no table takes or that leaves the folder, or no image."""
+    if not is_unicode(line.name):
+        return "its file name is no Unicode text"
     folder = settings.images_dir or settings.output_file.parent
     try:
         path = resolve_inside(folder, line.name, where=f"{settings.caption_file.name} line {line.number}")

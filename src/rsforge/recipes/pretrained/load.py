@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,17 +13,19 @@ from rsforge.data.clip_tokenizer import ClipTokenizer
 from rsforge.data.clip_tokenizer_files import read_clip_tokenizer
 from rsforge.data.io.native_output import first_line
 from rsforge.errors import RsforgeError, from_os_error
-from rsforge.models.pretrained.folder import INDEX, read_folder
+from rsforge.models.pretrained.folder import CONFIG, INDEX, read_folder
 from rsforge.models.pretrained.hub_cache import MAIN, find_snapshot, resolve_model
-from rsforge.models.pretrained.json_files import unsupported_error
+from rsforge.models.pretrained.json_files import read_object, unsupported_error
 from rsforge.models.pretrained.networks import PretrainedNetworks, check_parts
 from rsforge.models.pretrained.read_adapter import find_file
 from rsforge.models.pretrained.single_file import read_single_file
+from rsforge.models.pretrained.text_config import read_ids
 from rsforge.models.pretrained.write_folder import TOKENIZER
 from rsforge.noise.process import Prediction
 from rsforge.recipes.pretrained.model import PretrainedModel
 
 SUFFIXES = (".safetensors", ".ckpt")
+OWN_TOKENIZER = "take the tokenizer of the model that the weights are from"
 # Models whose downloads have the tokenizer that single files leave out: of 1.x and of 2.x, which pads otherwise.
 TOKENIZERS = {
     "quick_gelu": ("openai/clip-vit-large-patch14", "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -62,7 +66,10 @@ def load_pretrained(
     notes = networks.schedule.notes
     if path.is_dir() and prediction not in (None, networks.schedule.prediction):
         notes += (f"--prediction {prediction} is not followed: the scheduler says {networks.schedule.prediction}",)
-    return PretrainedModel(networks, load_tokenizer(words, networks), notes)
+    read = load_tokenizer(words, networks)
+    if path.is_dir():
+        check_special_ids(read, read_object(path / "text_encoder" / CONFIG), where=str(words))
+    return PretrainedModel(networks, read, notes)
 
 
 def _foreign(path: Path) -> RsforgeError:
@@ -93,7 +100,7 @@ def read_tokenizer(folder: Path) -> ClipTokenizer:
     except OSError as error:
         raise from_os_error(error) from error
     except ValueError as error:
-        what, fix = "the tokenizer cannot be used", "take the tokenizer of the model that the weights are from"
+        what, fix = "the tokenizer cannot be used", OWN_TOKENIZER
         raise RsforgeError("RSF-C003", what, where=str(folder), found=first_line(error)[:200], fix=fix) from error
 
 
@@ -106,12 +113,22 @@ def load_tokenizer(folder: Path, networks: PretrainedNetworks) -> ClipTokenizer:
     given, tower = (len(tokenizer), tokenizer.max_length), networks.text_encoder
     vocabulary, longest = tower.embeddings.token_embedding.num_embeddings, tower.max_length
     if given != (vocabulary, longest):
-        raise RsforgeError(
-            "RSF-C006", "the tokenizer is not that of the text encoder", where=str(folder),
-            found=f"{given[0]} tokens, {given[1]} in a text; the text encoder has {vocabulary} and {longest}",
-            fix="take the tokenizer of the model that the weights are from",
-        )  # fmt: skip
+        found = f"{given[0]} tokens, {given[1]} in a text; the text encoder has {vocabulary} and {longest}"
+        raise _foreign_tokenizer(str(folder), found)
     return tokenizer
+
+
+def check_special_ids(tokenizer: ClipTokenizer, config: Mapping[str, Any], *, where: str) -> None:
+    """RSF-C006 where a text encoder's ``config`` states another id of the start or the end of texts."""
+    given = {"bos_token_id": tokenizer.start, "eos_token_id": tokenizer.end}
+    for key, one in read_ids(config).items():
+        if given[key] != one:
+            raise _foreign_tokenizer(where, f"{key} {given[key]}; the text encoder has {one}")
+
+
+def _foreign_tokenizer(where: str, found: str) -> RsforgeError:
+    what, fix = "the tokenizer is not that of the text encoder", OWN_TOKENIZER
+    return RsforgeError("RSF-C006", what, where=where, found=found, fix=fix)
 
 
 def _find_tokenizer(path: Path, networks: PretrainedNetworks) -> Path:

@@ -75,7 +75,7 @@ def read_prompts(settings: SampleTextSettings) -> list[str]:
     if settings.prompts_file is None:
         return [settings.prompt or ""]
     try:
-        lines = settings.prompts_file.read_text("utf-8").splitlines()
+        lines = settings.prompts_file.read_text("utf-8-sig").splitlines()
     except OSError as error:
         raise from_os_error(error) from error
     except UnicodeDecodeError as error:

@@ -12,11 +12,12 @@ from torch import Tensor
 from rsforge.data.clip_tokenizer import ClipTokenizer
 from rsforge.engine import checkpoint
 from rsforge.errors import RsforgeError
-from rsforge.models.pretrained.clip_folder import ClipModel, read_clip
+from rsforge.models.pretrained.clip_folder import CONFIG, ClipModel, choose_text, read_clip
+from rsforge.models.pretrained.json_files import read_object
 from rsforge.recipes.console import Console
 from rsforge.recipes.evaluation.evaluation import Batch, Figure, Prediction
 from rsforge.recipes.evaluation.image_figures import IMAGE
-from rsforge.recipes.pretrained.load import read_tokenizer
+from rsforge.recipes.pretrained.load import check_special_ids, read_tokenizer
 
 NAME, TOKENS = "clip_score", "tokens"
 """The figure, and the token ids of captions in batches; predictions with captions of their own have them too."""
@@ -66,6 +67,7 @@ def open_scorer(folder: Path, device: torch.device, *, allow_pickle: bool) -> Cl
         found = f"{len(tokenizer)} tokens, {tokenizer.max_length} in a text; the model has {known} and "
         what = "the tokenizer is not that of the CLIP model"
         raise RsforgeError("RSF-C006", what, where=str(folder), found=f"{found}{model.text.max_length}")
+    check_special_ids(tokenizer, choose_text(read_object(folder / CONFIG)), where=str(folder))
     return ClipScorer(model, tokenizer, folder)
 
 
