@@ -71,6 +71,8 @@ def test_figures_are_those_of_the_images_and_the_network(job, measured):
         assert told["figures"]["model"][name]["mean"] == pytest.approx(told[name], rel=1e-4)
     assert told.keys() >= LANDED and told["images"] == 30 and told["latent_numbers"] == 8
     assert told["active_units"] == active_units(mu) and told["units"]["kl_nats"] == "nats"
+    assert told["total_correlation_nats"] is None
+    assert told["absent"]["total_correlation_nats"] == "30 images; 32 are the least for 8 numbers"
 
 
 def test_baselines_are_those_of_the_training_images(job, measured):

@@ -14,7 +14,7 @@ from rsforge.engine.loader import IndexedDataset
 from rsforge.errors import RsforgeError
 from rsforge.losses.elbo import kl_to_standard_normal, negative_elbo
 from rsforge.losses.gaps import find_gaps
-from rsforge.metrics.image import active_units, chroma_share, total_correlation
+from rsforge.metrics.image import LEAST_SAMPLES, active_units, chroma_share, total_correlation
 from rsforge.models.interfaces import Autoencoder
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.images_of_checkpoint import open_subset
@@ -59,6 +59,7 @@ from rsforge.recipes.vae.linear_channel import add_channel, measure_nats
 from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.recipes.vae.thumbnail import thumbnail_baseline
 from rsforge.settings.vae import VaeEvaluateSettings
+from rsforge.wording import count_noun
 
 TARGET = "target"
 CHROMA = Figure("chroma_share", "of 1", True, compare_images(chroma_share, TARGET))
@@ -83,6 +84,11 @@ class LatentUse:
         mu = torch.cat(self.mu)
         result |= {"active_units": active_units(mu), "latent_numbers": mu.shape[1]}
         result["total_correlation_nats"] = total_correlation(mu)
+        if result["total_correlation_nats"] is None:
+            few = (
+                f"{count_noun(len(mu), 'image')}; {LEAST_SAMPLES * mu.shape[1]} are the least for {mu.shape[1]} numbers"
+            )
+            result["absent"] = {**result["absent"], "total_correlation_nats": few}
         return []
 
 
