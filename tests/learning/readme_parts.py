@@ -129,7 +129,7 @@ SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-wei
 PARTS = (
     Part(
         "text-encoder",
-        1.6,
+        1,
         (
             "rsforge data synth --kind pairs-csv --count 960 --size 32 --output-dir {folder}/drawn --quiet --overwrite",
             "rsforge clip train --config clip-tiny --dataset-path {folder}/drawn --save-dir {folder}/clip-{seed} "
@@ -141,7 +141,7 @@ PARTS = (
     ),
     Part(
         "tiny",
-        3.2,
+        2.4,
         (
             f"rsforge vae train --config vae-tiny --data-dir {{tiles}} --epochs 10 --lr 3e-4 "
             f"--output-dir {{folder}}/vae-{{seed}} --seed {{seed}} {QUIET}",
@@ -157,7 +157,7 @@ PARTS = (
     ),
     Part(
         "maps",
-        16,
+        9,
         (*MAP_TRAINING, SAMPLES),
         (1,),
         ("tiles", "vgg"),
@@ -167,7 +167,7 @@ PARTS = (
     ),
     Part(
         "maps-other-seeds",
-        31.4,
+        18,
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
@@ -190,7 +190,7 @@ PARTS = (
     ),
     Part(
         "text-to-image",
-        26,
+        15,
         ("text_to_image --folder {folder}/{seed} --scenes {folder} --seed {seed} --vgg-weights {vgg}",),
         (42, 0, 1),
         ("vgg",),
@@ -218,7 +218,7 @@ PARTS = (
     ),
     Part(
         "real-pairs",
-        33.4,
+        24,
         ("real_pairs {pairs} --folder {folder} --seeds {count}",),
         (0, 1, 2),
         ("pairs",),
@@ -228,7 +228,7 @@ PARTS = (
     ),
     Part(
         "real-spectra",
-        7.4,
+        5,
         ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",),
         (0, 1, 2),
         ("cubes",),

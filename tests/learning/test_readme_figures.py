@@ -100,7 +100,7 @@ def test_what_cannot_run_is_named(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "tiny is left out: it needs --tiles" in said and "real-pairs is left out: it needs --pairs" in said
     assert "sar-to-optical is left out: it is of docs/measurements.md; --all runs it" in said
-    assert "\nabout 7 minutes" in said
+    assert "\nabout 5 minutes" in said
     assert "trials is not remade" in said and "== text-encoder" in said and "| 2.26 [1.82, 2.76] |" in said
 
 
