@@ -100,7 +100,7 @@ def test_no_third_side_is_taken_where_it_would_leave_nothing_to_train_on(fractio
     sides = split_tiles(TileIndex(Path(), tiles(60)), val_fraction=fraction, test_fraction=None, seed=3)
     assert len(sides.val) == 60 * fraction and not sides.test and sides.train
     assert count_sides(60, fraction, None) == (60 - len(sides.val), len(sides.val), 0)
-    assert find_held_out(240, fraction, None)[1] == find_held_out(240, fraction, 0.0)[1]
+    assert find_held_out(240, fraction, None) == find_held_out(240, fraction, 0.0)
 
 
 def test_a_share_to_judge_by_that_is_asked_for_is_taken_of_few_images_too() -> None:

@@ -15,6 +15,7 @@ from rsforge.recipes.datasets.stored_split import report_sides
 from tests.worlds.commands import VAE, rsforge
 from tests.worlds.consoles import RecordingConsole
 
+BY_TRAINING = "the best model is chosen by the figures of its training"
 ONE = f"--epochs 1 --json {VAE}"
 
 
@@ -119,8 +120,14 @@ def test_a_split_file_that_is_not_there(tiles, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("sides", "words"),
     [
-        (Sides([1], [], []), "1 train: nothing is held out, so that nothing chooses or judges the model"),
-        (Sides([1], [], [2]), "1 train, 1 test: no image chooses, and the last model is judged on test"),
+        (
+            Sides([1], [], []),
+            f"1 train: nothing is held out: {BY_TRAINING}, and no image judges it",
+        ),
+        (
+            Sides([1], [], [2]),
+            f"1 train, 1 test: {BY_TRAINING}, and judged on test",
+        ),
         (Sides([1], [2], [3]), "1 train, 1 val, 1 test: the best model is chosen on val, and judged on test"),
         (Sides([1], [2], []), "1 train, 1 val: the best model is judged by what chose it"),
     ],

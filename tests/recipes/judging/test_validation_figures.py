@@ -73,6 +73,7 @@ def test_the_verdict_is_over_the_samples_that_a_baseline_can_judge(tmp_path):
     told = judge(settings, side(1.0, math.nan, 3.0), spec, *given)
     assert told["judged"]["loss"] == {"model": 1.0, "low": 0.5, "high": 1.5, "zero": 2.0}
     assert told["judged"]["better"] and "zero (loss 1, 2)" in told["verdict"]
+    assert "no scenes are known: intervals are over single images, and too narrow" in told["judged"]["interval"]
     assert judge(settings, None, spec, *given) == {}
     more = FigureJudge(("loss", "loss_q1"), {"zero": ("zero", "zero_q1")}, lambda data: data)
     assert more(settings, side(1.0, math.nan, 3.0), spec, *given) == told

@@ -90,7 +90,10 @@ def collect_texts(value: Any) -> list[str]:
         return collect_texts(next(given, " ".join(map(str, words)) if isinstance(words, list) else None))
     if isinstance(value, list):
         return [text for item in value for text in collect_texts(item) or [""]]
-    return [] if value is None else [str(value).encode().decode()]
+    if value is None:
+        return []
+    str(value).encode()  # raises for half of a pair of surrogates
+    return [str(value)]
 
 
 def split_captions(text: str) -> list[str]:

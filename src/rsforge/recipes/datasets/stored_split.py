@@ -153,8 +153,9 @@ def report_split(split: Split, subsets: Mapping[str, Sequence[object]], console:
 def report_sides(sides: Sides[Any], console: Console) -> None:
     """Report how a training divided its data by itself, and what judges its best model."""
     counts = ", ".join(f"{len(members)} {subset}" for subset, members in sides.by_name().items() if members)
+    by_training = "the best model is chosen by the figures of its training"
     if sides.test and not sides.val:
-        console.say(f"sides      {counts}: no image chooses, and the last model is judged on test")
+        console.say(f"sides      {counts}: {by_training}, and judged on test")
     elif sides.test:
         console.say(f"sides      {counts}: the best model is chosen on val, and judged on test")
     elif sides.val:
@@ -163,7 +164,7 @@ def report_sides(sides: Sides[Any], console: Console) -> None:
             f"images or {LEAST_SCENES} scenes in each, or --test-fraction"
         )
     else:
-        console.say(f"sides      {counts}: nothing is held out, so that nothing chooses or judges the model")
+        console.say(f"sides      {counts}: nothing is held out: {by_training}, and no image judges it")
 
 
 def select_subset(choice: str, subset: str, index: TileIndex, console: Console, *, trained: str) -> list[Tile]:
