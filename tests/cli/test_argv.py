@@ -155,6 +155,9 @@ def test_the_schedulers_of_the_document(shell, kitchen, name):
 def test_an_option_that_another_command_has_names_that_one(words):
     assert expand(["diffusion", "evaluate", *words.split()])[:2] == ["diffusion", "evaluate-text"]
     assert expand(["diffusion", "evaluate", "--data-dir", "x"])[:3] == ["diffusion", "evaluate", "--data-dir"]
+    words = ["diffusion", "evaluate", "--data-dir", "x", "--checkpoint"]
+    assert expand([*words, "a.pt"])[:2] == ["diffusion", "evaluate-unconditional"]
+    assert expand([*words, "a.pt", "--clip-model", "c"])[:2] == ["diffusion", "evaluate-text"]
 
 
 @pytest.mark.parametrize("words", ["--prompt field", "--seed 1 --pipeline=sd", "--prompts_file a.txt --seed 1"])

@@ -21,7 +21,7 @@ WITHOUT_A_KILL = {
     # They write nothing, or one file through the same function as the others.
     "data stats", "config", "config ls", "config cp", "config show", "config schema", "config validate", "doctor",
     "info", "explain", "runs", "report", "weights ls", "weights fetch", "cyclegan evaluate", "vae evaluate",
-    "clip evaluate", "diffusion evaluate",
+    "clip evaluate", "diffusion evaluate", "diffusion evaluate-unconditional",
     # It runs what is killed here one by one.
     "demo",
     # It writes into a folder of its own that is removed.

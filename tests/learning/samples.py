@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,8 @@ from torch import Tensor
 
 from rsforge.compat import ensure_torchvision
 from rsforge.losses.elbo import sample_latent
-from rsforge.metrics.gaussian_denoiser import MOST_DIRECTIONS
+from rsforge.metrics.gaussian_denoiser import MOST_DIRECTIONS, draw_samples
+from rsforge.metrics.mean_discrepancy import MeanDiscrepancy, compare_discrepancies, mean_discrepancy
 from rsforge.metrics.shrunk_gaussian import ShrunkGaussian, fit_shrunk
 from rsforge.models.vgg import find_vgg16, load_vgg16
 from rsforge.noise.gaussian_denoiser import GaussianDenoiser
@@ -46,7 +46,6 @@ from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 from tests.learning.commands import BELOW_AIM
-from tests.learning.figures import Distance, compare_distances, kernel_distance
 
 CPU, QUIET = torch.device("cpu"), SilentConsole()
 ALL_OF = {"val_fraction": 0.0, "test_fraction": 0.0}
@@ -140,12 +139,9 @@ def measure_losses(model: Opened, forms: Mapping[str, GaussianDenoiser], draws: 
 
 
 def draw_form(form: GaussianDenoiser, count: int) -> Tensor:
-    """Draws ``(count, d)`` of the distribution that a closed form is of."""
+    """Draws ``(count, d)`` of the distribution that a closed form is of; the same in every call."""
     torch.manual_seed(2)
-    scales = form.scales[torch.multinomial(form.weights, count, replacement=True)].sqrt()[:, None]
-    noise = torch.randn(count, len(form.basis))
-    along, rest = noise @ form.basis, math.sqrt(form.rest)
-    return form.mean + scales * (rest * noise + ((form.variances.sqrt() - rest) * along) @ form.basis.T)
+    return draw_samples(form, count)
 
 
 def draw_model(pipeline: LatentPipeline, count: int, steps: int) -> tuple[str, Tensor]:
@@ -177,7 +173,7 @@ def make_sets(
     return made, [f"decoded {name}" for name in noise]
 
 
-def measure_distances(made: Mapping[str, Tensor], vgg: torch.nn.Module) -> dict[str, dict[str, Distance]]:
+def measure_distances(made: Mapping[str, Tensor], vgg: torch.nn.Module) -> dict[str, dict[str, MeanDiscrepancy]]:
     """The distance of each set to the held-out images and to their reconstructions."""
     features = {}
     with torch.no_grad():
@@ -186,7 +182,7 @@ def measure_distances(made: Mapping[str, Tensor], vgg: torch.nn.Module) -> dict[
     targets = [name for name in made if name.endswith("held-out images")]
     return {
         target: {
-            name: kernel_distance(own, features[target], paired=name in targets)
+            name: mean_discrepancy(own, features[target], paired=name in targets)
             for name, own in features.items()
             if name != target
         }
@@ -194,7 +190,7 @@ def measure_distances(made: Mapping[str, Tensor], vgg: torch.nn.Module) -> dict[
     }
 
 
-def print_distances(distances: Mapping[str, Mapping[str, Distance]], noise: Sequence[str], drawn: str) -> Table:
+def print_distances(distances: Mapping[str, Mapping[str, MeanDiscrepancy]], noise: Sequence[str], drawn: str) -> Table:
     """The table of distances, and how much farther each kind of decoded noise is than the samples."""
     targets = list(distances)
     print("\n| kernel distance | " + " | ".join(f"to {name}" for name in targets) + " |\n|---|---|---|")
@@ -205,7 +201,7 @@ def print_distances(distances: Mapping[str, Mapping[str, Distance]], noise: Sequ
         cells = ["" if d is None else f"{d.value:.2f} ± {d.error:.2f}" for d in there]
         print(f"| {name} | " + " | ".join(cells) + " |")
     for name in noise:
-        pairs = [compare_distances(own[drawn], own[name]) for own in distances.values()]
+        pairs = [compare_discrepancies(own[drawn], own[name]) for own in distances.values()]
         told[name]["farther"] = {t: list(pair) for t, pair in zip(targets, pairs, strict=True)}
         print(f"| {name}, farther by | " + " | ".join(f"{a:.2f} ± {b:.2f}" for a, b in pairs) + " |")
     return told

@@ -8,8 +8,6 @@ import torch
 from tests.learning.figures import (
     agree,
     colour_changes,
-    compare_distances,
-    kernel_distance,
     mean_colours,
     shares_nearer_own,
     shares_nearer_own_kind,
@@ -57,24 +55,3 @@ def test_the_share_is_of_other_kinds_alone():
     centres = torch.tensor([[0.0], [1.0], [4.0]])
     shares = shares_nearer_own_kind(torch.tensor([[0.9], [0.1], [3.9]]), torch.tensor([0, 0, 2]), centres)
     assert shares.tolist() == [0.5, 1.0, 1.0]
-
-
-def test_the_kernel_distance_of_alike_sets_is_within_its_error_and_that_of_others_is_not():
-    generator = torch.Generator().manual_seed(0)
-    x, y, z = (torch.randn(60, 8, generator=generator) for _ in range(3))
-    alike, apart = kernel_distance(x, y), kernel_distance(x, z + 1)
-    assert abs(alike.value) < 3 * alike.error and apart.value > 5 * apart.error
-    difference, error = compare_distances(kernel_distance(x, z), kernel_distance(y + 1, z))
-    assert difference > 3 * error > 0
-    exact = [kernel_distance(x[torch.arange(60) != k], y).value for k in (0, 7)]
-    assert alike.without[0][[0, 7]].tolist() == pytest.approx(exact)
-
-
-def test_pairs_are_compared_with_others_alone():
-    x = torch.randn(40, 8, generator=torch.Generator().manual_seed(1))
-    assert kernel_distance(x, x, paired=True).value == pytest.approx(0, abs=1e-9)
-    assert kernel_distance(x, x).value < -0.1
-    row = torch.arange(40) != 3
-    exact = kernel_distance(x[row], x[row] + 0.1, paired=True).value
-    both = kernel_distance(x, x + 0.1, paired=True)
-    assert abs(float(both.without[0][3]) - exact) < 0.3 * abs(both.error) + 0.01

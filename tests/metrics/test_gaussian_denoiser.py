@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from rsforge.metrics import gaussian_denoiser
-from rsforge.metrics.gaussian_denoiser import SCALES, count_bytes, fit_denoiser, mix_scales, sort_by_pooling
+from rsforge.metrics.gaussian_denoiser import (
+    SCALES,
+    count_bytes,
+    draw_samples,
+    fit_denoiser,
+    mix_scales,
+    sort_by_pooling,
+)
 from rsforge.metrics.shrunk_gaussian import fit_shrunk
 
 SHAPE = (2, 3, 2)
@@ -111,3 +120,17 @@ def test_of_normal_latents_the_scale_is_one():
     mixture = mix_scales(fit_denoiser(samples), samples)
     assert float((mixture.weights * mixture.scales).sum()) == pytest.approx(1, abs=0.15)
     assert float(mixture.weights[(mixture.scales > 0.5) & (mixture.scales < 2)].sum()) > 0.9
+
+
+def test_draws_have_the_mean_the_covariance_and_the_scales_of_the_distribution():
+    gaussian = fit_denoiser(draw(6))
+    drawn = draw_samples(gaussian, 100_000, torch.Generator().manual_seed(3))
+    covariance = (gaussian.basis * gaussian.variances) @ gaussian.basis.T
+    covariance += gaussian.rest * (torch.eye(12) - gaussian.basis @ gaussian.basis.T)
+    torch.testing.assert_close(drawn.mean(0), gaussian.mean, atol=0.05, rtol=0)
+    torch.testing.assert_close(drawn.T.cov(correction=0), covariance, atol=0.15, rtol=0.02)
+    mixture = replace(gaussian, scales=torch.tensor([0.25, 4.0]), weights=torch.tensor([0.75, 0.25]))
+    mixed = draw_samples(mixture, 100_000, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(mixed.T.cov(correction=0), covariance * (0.75 * 0.25 + 0.25 * 4), atol=0.2, rtol=0.03)
+    kurtosis = ((mixed - mixture.mean) @ gaussian.basis[:, 0]).pow(4).mean() / gaussian.variances[0] ** 2
+    assert float(kurtosis) == pytest.approx(3 * (0.75 * 0.25**2 + 0.25 * 4**2), rel=0.05)

@@ -13,9 +13,12 @@ MODES: dict[tuple[str, ...], str] = {("sample",): "--mode"}
 """Options by which a source document names what is a command here."""
 IMPLIED: dict[tuple[str, ...], dict[str, str]] = {
     ("sample",): dict.fromkeys(("--pipeline", "--prompt", "--prompts-file"), "text"),
-    ("diffusion", "evaluate"): dict.fromkeys(("--pipeline", "--pretrained-model", "--clip-model"), "evaluate-text"),
+    ("diffusion", "evaluate"): {
+        **dict.fromkeys(("--pipeline", "--pretrained-model", "--clip-model"), "evaluate-text"),
+        "--checkpoint": "evaluate-unconditional",
+    },
 }
-"""Options that one command alone has, below a group or beside a command, by which it is meant where none is named."""
+"""Options that the named command lacks, and the command below a group or beside it that is meant; the first decides."""
 _NUMBER = re.compile(r"-(\d|\.\d)")
 
 
@@ -71,7 +74,8 @@ def name_command(argv: list[str]) -> list[str]:
     """``argv`` with the command where an option names it: ``sample --mode batch`` is ``sample batch``.
 
     So it is with an option that only one command has: ``sample --prompt field`` is ``sample text --prompt field``, and
-    ``diffusion evaluate --pipeline sd`` is ``diffusion evaluate-text --pipeline sd``.
+    ``diffusion evaluate --pipeline sd`` is ``diffusion evaluate-text --pipeline sd``; ``diffusion evaluate --checkpoint
+    best_model.pt`` is ``diffusion evaluate-unconditional``.
     """
     path, begin = locate(argv)
     option = MODES.get(tuple(path))
@@ -82,9 +86,8 @@ def name_command(argv: list[str]) -> list[str]:
         value, end = (value, index + 1) if equals else (" ".join(argv[index + 1 : index + 2]), index + 2)
         if (*path, value) in COMMANDS:
             return [*argv[:begin], value, *argv[begin:index], *argv[end:]]
-    implied = IMPLIED.get(tuple(path), {})
-    names = (word.partition("=")[0].replace("_", "-") for word in argv[begin:] if word.startswith("--"))
-    meant = next((implied[name] for name in names if name in implied), None)
+    given = {word.partition("=")[0].replace("_", "-") for word in argv[begin:] if word.startswith("--")}
+    meant = next((command for name, command in IMPLIED.get(tuple(path), {}).items() if name in given), None)
     if meant is None:
         return argv
     below = (*path, meant) in COMMANDS

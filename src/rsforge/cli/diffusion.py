@@ -14,6 +14,7 @@ from rsforge.settings.diffusion import DiffusionTrainSettings
 from rsforge.settings.diffusion_evaluate import SarEvaluateSettings
 from rsforge.settings.diffusion_export import DiffusionExportSettings
 from rsforge.settings.diffusion_sar import SarTrainSettings
+from rsforge.settings.diffusion_unconditional import UnconditionalEvaluateSettings
 from rsforge.settings.finetune import FinetuneSettings
 from rsforge.settings.text_evaluate import TextEvaluateSettings
 
@@ -116,6 +117,21 @@ def evaluate_text(settings: TextEvaluateSettings, console: TerminalConsole) -> R
     """Measure images drawn for held-out captions beside real ones; also `diffusion evaluate --pipeline`."""
     from rsforge.recipes.text_evaluation.evaluate import evaluate as recipe
     from rsforge.recipes.text_evaluation.evaluate import table
+
+    return give_evaluation(recipe, table, settings, console)
+
+
+@command(
+    app,
+    "diffusion evaluate-unconditional",
+    UnconditionalEvaluateSettings,
+    writes=True,
+    epilog="Example: rsforge diffusion evaluate-unconditional --data-dir images --vgg-weights vgg16.pth",
+)
+def evaluate_unconditional(settings: UnconditionalEvaluateSettings, console: TerminalConsole) -> Result:
+    """Measure a model of `diffusion train`, its denoising and its samples, beside closed forms without a network."""
+    from rsforge.recipes.unconditional_evaluation.evaluate import evaluate as recipe
+    from rsforge.recipes.unconditional_evaluation.evaluate import table
 
     return give_evaluation(recipe, table, settings, console)
 

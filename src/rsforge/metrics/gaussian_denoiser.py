@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -105,3 +106,13 @@ def mix_scales(gaussian: GaussianDenoiser, samples: Tensor) -> GaussianDenoiser:
     for _ in range(ROUNDS):
         weights = ((likelihoods + weights.log()).softmax(1).sum(0) + plain) / (len(samples) + 1)
     return replace(mixture, weights=weights.float())
+
+
+def draw_samples(form: GaussianDenoiser, count: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draws ``(count, d)`` of the distribution that ``form`` denoises; ``generator`` is on its device."""
+    device = form.basis.device
+    scale = torch.multinomial(form.weights.to(device), count, replacement=True, generator=generator)
+    scales = form.scales.to(device)[scale].sqrt()[:, None]
+    noise = torch.randn(count, len(form.basis), generator=generator, device=device)
+    along, rest = noise @ form.basis, math.sqrt(form.rest)
+    return form.mean + scales * (rest * noise + ((form.variances.sqrt() - rest) * along) @ form.basis.T)

@@ -10,23 +10,21 @@ from pydantic import Field, model_validator
 from rsforge.settings.base import BASE_DIR, BATCH, DEVICE, DEVICES, BatchSize, Count, Device, Seed, Share
 from rsforge.settings.sections import Section, also
 
+CHECKPOINT = "Checkpoint of the diffusion model."
+VAE_CHECKPOINT = "Checkpoint of the autoencoder it was trained with."
+PARTNER = also(
+    "--vae", absent="the one that the diffusion model names, looked for beside it and where it was then", basic=True
+)
+
 
 class SampleSettings(Section):
     """Settings of ``rsforge sample``."""
 
     diffusion_checkpoint: Path = Field(
-        description="Checkpoint of the diffusion model.",
+        description=CHECKPOINT,
         json_schema_extra=also(made="diffusion_models/best_model.pt", by="diffusion train"),
     )
-    vae_checkpoint: Path | None = Field(
-        None,
-        description="Checkpoint of the autoencoder it was trained with.",
-        json_schema_extra=also(
-            "--vae",
-            absent="the one that the diffusion model names, looked for beside it and where it was then",
-            basic=True,
-        ),
-    )
+    vae_checkpoint: Path | None = Field(None, description=VAE_CHECKPOINT, json_schema_extra=PARTNER)
     output: Path = Field(
         Path("generated_images.png"),
         description="Picture to write, all images in a grid.",

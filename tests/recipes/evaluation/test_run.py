@@ -180,7 +180,7 @@ def test_the_verdict_is_on_the_figure_that_ranks_or_on_the_one_that_judges(tmp_p
     assert (verdict["figure"], verdict["over"], verdict["better"]) == ("error", "zero", True)
     assert table(result).splitlines()[-1] == f"{verdict['sentence']}."
     twice = Figure("twice", "", False, lambda prediction, batch: 2 * error(prediction, batch), True, "error")
-    judged = replace(numbers(), figures=[*numbers().figures, twice], judged_by="twice")
+    judged = replace(numbers(), figures=[*numbers().figures, twice], judged_by=("twice",))
     (verdict,) = run(judged, items)["verdicts"]
     assert (verdict["figure"], verdict["model"], verdict["baseline"]) == ("twice", 1.0, 5.5)
 

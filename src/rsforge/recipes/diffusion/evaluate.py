@@ -20,7 +20,8 @@ from rsforge.recipes.datasets.measured_subset import MeasuredSubset
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.datasets.prompts import write_prompts
-from rsforge.recipes.diffusion.load_sar import ModelFiles, SarModel, describe_drawing, open_sar_model
+from rsforge.recipes.diffusion.load import check_kind
+from rsforge.recipes.diffusion.load_sar import KIND, ModelFiles, SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
 from rsforge.recipes.diffusion.sar_pipeline import TEXT, Request
 from rsforge.recipes.evaluation import files
@@ -61,6 +62,7 @@ def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
     """Figures of the model and of its baselines by image and over the set, and how far its draws are to be trusted."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
+    check_kind(settings.model_checkpoint, KIND, where="--model-checkpoint")
     model, walk = open_sar_model(settings, console)
     if settings.trust.worlds:
         check_worlds(model, console)
@@ -102,7 +104,7 @@ def build_evaluation(
         panels=show_panels,
         batch_of=collect,
         ranked_by="l1",
-        judged_by=f"l1{OF_MEAN}" if several else "",
+        judged_by=(f"l1{OF_MEAN}",) if several else (),
         of_set=of_set,
         task="sar-to-optical",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -14,15 +16,57 @@ from rsforge.models.conditioning import Conditioning
 from rsforge.models.interfaces import Autoencoder, Denoiser
 from rsforge.noise.process import Prediction
 from rsforge.noise.schedules import table_of
+from rsforge.recipes.diffusion.find_partner import AUTOENCODER, check_partner, find_autoencoder
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.checkpoints import LoadedModel, rebuild
 from rsforge.recipes.stored_partners import stored_partners
+from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid
 
+KIND = "diffusion"
 DIFFUSION_ROLE = "Diffusion checkpoint"
 REQUIRED = (
     "architecture", "image_size", "latent_shape", "prediction", "schedule", "latent_mean", "latent_std", "partners",
 )  # fmt: skip
+
+
+EVALUATIONS = {
+    "diffusion": ("evaluate-unconditional", "--diffusion-checkpoint"),
+    "diffusion-sar": ("evaluate", "--model-checkpoint"),
+    "diffusion-text": ("evaluate", "--pipeline"),
+}
+"""The commands of ``rsforge diffusion`` that measure checkpoints, by their kind, with the option that names one."""
+
+
+def check_kind(path: Path, kind: str, *, where: str) -> None:
+    """RSF-C004 where ``path`` is a diffusion model of another ``kind``, with the command that measures it."""
+    found = str(checkpoint.load_metadata(path, role=DIFFUSION_ROLE).get("kind"))
+    if found != kind and found in EVALUATIONS:
+        line = shlex.join(["rsforge", "diffusion", *EVALUATIONS[found], str(path)])
+        what = f"{path} is a diffusion model of another kind"
+        raise RsforgeError(
+            "RSF-C004", what, where=where, found=f"kind {found}, where {kind} is needed", fix=f"use `{line}`"
+        )
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """What draws images from noise alone, what its checkpoint says, and the file of its autoencoder."""
+
+    pipeline: LatentPipeline
+    loaded: LoadedModel
+    vae_path: Path
+
+
+def open_model(diffusion: Path, vae: Path | None, device: torch.device, *, averaged: bool) -> OpenModel:
+    """The model of two checkpoints that belong together (else RSF-C006), of which the second may be looked for."""
+    denoiser, trained = load_denoiser(diffusion, device, averaged=averaged)
+    if vae is None:
+        vae, (autoencoder, partner) = find_autoencoder(diffusion, trained, device)
+    else:
+        autoencoder, partner = load_autoencoder(vae, device)
+    check_partner(trained, partner, AUTOENCODER, where=str(vae))
+    return OpenModel(stored_pipeline(trained.state, denoiser, autoencoder), trained, vae)
 
 
 def load_denoiser(
@@ -30,7 +74,7 @@ def load_denoiser(
     device: torch.device,
     *,
     averaged: bool,
-    kind: str = "diffusion",
+    kind: str = KIND,
     partners: Sequence[str] = ("vae",),
     required: Sequence[str] = REQUIRED,
 ) -> tuple[Denoiser, LoadedModel]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,7 +78,7 @@ class SetFigures(Protocol):
         """Take in a batch and what every predictor gave for it."""
 
     def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
-        """Put the figures into the result; ``values`` are the figures by sample. Warnings to give."""
+        """Put the figures into the result, and verdicts on them; ``values`` are those by sample. Warnings to give."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ class Evaluation:
 
     ``batch_of`` makes a batch of items of a dataset; ``panels(batch, prediction)`` shows the only sample of a batch and
     what the model gave for it; examples are the best, the median and the worst sample by the figure ``ranked_by``.
-    The model is judged by the figure ``judged_by``, or without one by that. ``page`` makes ``report.html`` of a result.
-    ``task`` is what published figures are of: sar-to-optical, text-to-image or autoencoder; empty for none.
+    The model is judged by the figures ``judged_by``, or without one by that. ``page`` makes ``report.html`` of a
+    result, and ``pictures`` write further files by their names. ``task`` is what published figures are of:
+    sar-to-optical, text-to-image, autoencoder or unconditional; empty for none.
     """
 
     model: Predict
@@ -98,8 +100,9 @@ class Evaluation:
     ranked_by: str
     of_set: Sequence[SetFigures] = field(default_factory=tuple)
     page: Callable[[Mapping[str, Any]], str] | None = None
-    judged_by: str = ""
+    judged_by: Sequence[str] = ()
     task: str = ""
+    pictures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
     @property
     def measured(self) -> list[Figure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -19,6 +19,7 @@ from rsforge.recipes.output_checks import check_makeable
 FILES = ("evaluation.json", "per_image.csv", "examples.png")
 REPORT = "report.html"
 NOTE_WIDTH, NOTE_LINES = 48, 3
+NO_PICTURES: Mapping[str, Callable[[Path], None]] = {}
 Rows = Sequence[tuple[str, Sequence[Panel]]]
 """Pictures of a sample from left to right, with what is written beside them."""
 
@@ -35,10 +36,17 @@ def check_output(place: Path | None, *, overwrite: bool, names: Sequence[str] = 
 
 
 def write_files(
-    place: Path, result: Mapping[str, Any], csv_text: str, rows: Rows, *, overwrite: bool, page: str | None = None
+    place: Path,
+    result: Mapping[str, Any],
+    csv_text: str,
+    rows: Rows,
+    *,
+    overwrite: bool,
+    page: str | None = None,
+    pictures: Mapping[str, Callable[[Path], None]] = NO_PICTURES,
 ) -> None:
-    """Picture, table and ``report.html``, ``evaluation.json`` last: where it is there, the others belong to it."""
-    names = FILES if page is None else (*FILES, REPORT)
+    """Pictures, table and ``report.html``, ``evaluation.json`` last: where it is there, the others belong to it."""
+    names = (*FILES, *pictures, *([] if page is None else [REPORT]))
     with durable.lock_folder(place):
         leftovers.sweep_for(place / name for name in names)
         check_output(place, overwrite=overwrite, names=names)
@@ -46,6 +54,8 @@ def write_files(
             (place / name).unlink(missing_ok=True)
         if page is not None:
             durable.write_text(place / REPORT, page)
+        for name, write in pictures.items():
+            write(place / name)
         draw_examples(place / "examples.png", rows)
         durable.write_text(place / "per_image.csv", csv_text)
         durable.write_json(place / "evaluation.json", result)

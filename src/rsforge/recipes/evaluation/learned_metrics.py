@@ -14,7 +14,7 @@ from rsforge.errors import RsforgeError
 from rsforge.metrics.inception import inception
 from rsforge.metrics.lpips import Lpips
 from rsforge.models.published_weights import INCEPTION, VGG16, PublishedWeights
-from rsforge.models.vgg import find_vgg16
+from rsforge.models.vgg import VggFeatures, find_vgg16, load_vgg16
 from rsforge.models.weight_files import misfit, read_weights
 from rsforge.recipes.console import Console
 
@@ -60,6 +60,13 @@ def load_inception(path: Path | None, device: torch.device) -> tuple[nn.Module |
         if path:
             raise _no_torch_fidelity(path) from None
         return None, {"fid and kid": 'torch-fidelity is missing: pip install "rsforge[metrics]"'}
+
+
+def load_vgg_features(path: Path | None, device: torch.device) -> tuple[VggFeatures | None, dict[str, str]]:
+    """The features of the kernel distance, or why there are none; errors as of ``load_vgg16``."""
+    if found := path or find_vgg16():
+        return load_vgg16(found).to(device), {}
+    return None, {"kernel_distance": _where_looked(VGG16, "--vgg-weights")}
 
 
 def load_lpips(vgg: Path | None, device: torch.device, console: Console) -> LearnedMetrics:

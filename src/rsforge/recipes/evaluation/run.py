@@ -72,7 +72,7 @@ def run_evaluation(
             console.warn(warning)
         doubts += warnings
     result["doubts"] = doubts
-    result[KEY] = judge(evaluation, result)
+    result[KEY] = [*judge(evaluation, result), *result.get(KEY, ())]
     if settings.compare_published is not None:
         names = [data.samples.name(k) for k in range(len(data.samples))]
         own = result["figures"][MODEL]
@@ -99,10 +99,11 @@ def leave_out_empty(data: EvaluationSet, console: Console) -> EvaluationSet:
 
 
 def judge(evaluation: Evaluation, result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The verdict on the figure by which the model is judged; none where no baseline has it."""
-    by = evaluation.judged_by or evaluation.ranked_by
-    like = next(figure.like for figure in evaluation.figures if figure.name == by)
-    return compare_with_best(result["figures"], result["gain"], by, like=like)
+    """The verdicts on the figures by which the model is judged; none on those that no baseline has."""
+    likes = {figure.name: figure.like for figure in evaluation.figures}
+    names = evaluation.judged_by or [evaluation.ranked_by]
+    figures, gain = result["figures"], result["gain"]
+    return [verdict for name in names for verdict in compare_with_best(figures, gain, name, like=likes[name])]
 
 
 def measure(
@@ -194,4 +195,6 @@ def _write(
     result["output_dir"] = str(settings.output_dir)
     text = files.csv_of(names, data.scenes, {figure.name: own.get(figure.name) for figure in evaluation.figures})
     page = evaluation.page(result) if evaluation.page else None
-    files.write_files(settings.output_dir, result, text, rows, overwrite=settings.overwrite, page=page)
+    files.write_files(
+        settings.output_dir, result, text, rows, overwrite=settings.overwrite, page=page, pictures=evaluation.pictures
+    )

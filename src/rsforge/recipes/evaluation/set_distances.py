@@ -17,7 +17,7 @@ from rsforge.recipes.evaluation.summary import to_number
 from rsforge.seeds import derive
 
 KID_KEEPS, KID_FEW = 10_000, 100
-_TRUE = "true images"
+TRUE = "true images"
 
 
 class SetDistances:
@@ -37,14 +37,16 @@ class SetDistances:
 
     def update(self, predictions: Mapping[str, Prediction], batch: Batch) -> None:
         """Take in the features of the images."""
+        true, gaps = batch[self.target], find_gaps(batch)
+        for name, image in {TRUE: true, **{name: one[IMAGE] for name, one in predictions.items()}}.items():
+            self.take(name, gaps.fill(image, true))
+
+    def take(self, name: str, images: Tensor) -> None:
+        """Take in the features of images ``(B, 3, H, W)`` in [-1, 1] of a predictor, or of ``TRUE`` ones."""
         if self.features is None:
             return
-        true, gaps = batch[self.target], find_gaps(batch)
-        images = {_TRUE: true} | {name: gaps.fill(one[IMAGE], true) for name, one in predictions.items()}
-        for name, image in images.items():
-            pixels = torch.from_numpy(to_uint8(image)).permute(0, 3, 1, 2).to(self.device)
-            kept = self.sets.setdefault(name, FeatureSet(-(-self.count // KID_KEEPS)))
-            kept.update(self.features(pixels))
+        pixels = torch.from_numpy(to_uint8(images)).permute(0, 3, 1, 2).to(self.device)
+        self.sets.setdefault(name, FeatureSet(-(-self.count // KID_KEEPS))).update(self.features(pixels))
 
     def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
         """FID, and mean and deviation of KID, with warnings where images are few."""
@@ -61,7 +63,7 @@ class SetDistances:
         return [warning for warning in (result["fid_warning"], result["kid_warning"]) if warning]
 
     def _distances(self, name: str) -> dict[str, Any]:
-        true, made = self.sets[_TRUE], self.sets[name]
+        true, made = self.sets[TRUE], self.sets[name]
         mean, std = kernel_distance(true, made, seed=derive(self.seed, "kid"))
         kid = {"mean": to_number(mean), "std": to_number(std)}
         return {"fid": to_number(frechet_distance(true, made)), "kid": kid}

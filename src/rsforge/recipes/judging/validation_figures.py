@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rsforge.engine import checkpoint
 from rsforge.engine.devices import seed_draws
@@ -97,13 +98,23 @@ def load_best(task: Task, path: Path) -> None:
 def measure_samples(
     task: Task, side: JudgedSide, device: torch.device, seed: int, console: Console
 ) -> list[dict[str, float]]:
-    """The figures of the validation of each sample alone; the noise of each depends on the seed and its number."""
-    rows, alone = [], SingleProcess()
+    """The figures of the validation of each sample alone, as ``measure_sample`` takes them."""
+    rows = []
     with evaluating(task.modules().values(), NoEma()), console.progress("judged", len(side.samples)) as meter:
         for index in range(len(side.samples)):
-            accumulator = task.validation()
-            seed_draws(derive(seed, "judging", index), device)
-            accumulator.update(to_device(collate_named([side.samples[0, index]]), device), 1)
-            rows.append(dict(accumulator.compute(alone)))
+            rows.append(measure_sample(task, side.samples[0, index], index, device, seed))
             meter.step()
     return rows
+
+
+def measure_sample(
+    task: Task, item: Mapping[str, Tensor], index: int, device: torch.device, seed: int
+) -> dict[str, float]:
+    """The figures of the validation of one sample; its noise depends on the seed and its number ``index``.
+
+    It seeds what draws random numbers, and leaves gradients and the mode of networks to who calls it.
+    """
+    accumulator = task.validation()
+    seed_draws(derive(seed, "judging", index), device)
+    accumulator.update(to_device(collate_named([item]), device), 1)
+    return dict(accumulator.compute(SingleProcess()))

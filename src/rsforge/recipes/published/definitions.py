@@ -13,6 +13,7 @@ DEFINITIONS = {
     ),
     "fid": "Inception v3 of TensorFlow as torch-fidelity and pytorch-fid have it, 2048 features, images in 8 bits",
     "kid": "features as of fid, cubic kernel, subsets of at most 1000 images",
+    "kernel_distance": "means of relu3_3 of VGG16, the kernel of KID, all images at once, intervals by the jackknife",
 }
 SPECTRAL = {
     "sam_deg": "mean angle over all valid pixels",

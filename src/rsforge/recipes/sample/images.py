@@ -15,12 +15,10 @@ from rsforge.engine import devices
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
-from rsforge.recipes.diffusion.find_partner import AUTOENCODER, check_partner, find_autoencoder
-from rsforge.recipes.diffusion.load import load_denoiser, stored_pipeline
+from rsforge.recipes.diffusion.load import OpenModel, open_model
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
 from rsforge.recipes.inference.broken_images import check_images
 from rsforge.recipes.training import output_dir
-from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.settings.sample import SampleSettings
 
 INDIVIDUALS = 16
@@ -31,17 +29,17 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
     check_picture_path(settings.output)
     device = devices.choose(settings.device)
     console.say(f"device     {devices.describe(device)}")
-    pipeline, vae = load(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
-    if settings.vae_checkpoint is None:
-        console.say(f"using      --vae-checkpoint {vae} (the autoencoder of {settings.diffusion_checkpoint})")
-    walk = _walk(pipeline, settings)
+    model = open_model(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
+    say_partner(settings.diffusion_checkpoint, settings.vae_checkpoint, model, console)
+    walk = choose_walk(model.pipeline, settings.sampler, settings.ddim_steps, eta=settings.eta)
     seed = settings.seed if settings.seed is not None else secrets.randbelow(2**31)
     result = {"output": str(settings.output), "images": settings.num_images, "seed": seed, "device": str(device),
             "sampler": walk.sampler, "steps": len(walk.steps)}  # fmt: skip
     if console.dry_run:
         return result
     output_dir.make(settings.output.parent)
-    drawn = _draw(pipeline, settings, walk, seed, console)
+    size = settings.batch_size
+    drawn = draw_in_batches(model.pipeline, settings.num_images, walk, console, seed=seed, batch_size=size)
     check_images(drawn, [image_name(k) for k in range(len(drawn))], console)
     return result | write_images(settings.output, drawn, nrow=settings.nrow)
 
@@ -68,15 +66,25 @@ def _clear(own: Path) -> None:
             own.rmdir()
 
 
-def _walk(pipeline: LatentPipeline, settings: SampleSettings) -> Walk:
+def say_partner(diffusion: Path, vae: Path | None, model: OpenModel, console: Console) -> None:
+    """Report which autoencoder was found, where nobody named one."""
+    if vae is None:
+        console.say(f"using      --vae-checkpoint {model.vae_path} (the autoencoder of {diffusion})")
+
+
+def choose_walk(pipeline: LatentPipeline, sampler: str | None, steps: int | None, *, eta: float = 0.0) -> Walk:
+    """The walk of these options; RSF-U005 for a number of steps that the model's schedule does not have."""
     try:
-        return pipeline.walk(settings.sampler, settings.ddim_steps, eta=settings.eta)
+        return pipeline.walk(sampler, steps, eta=eta)
     except ValueError as error:
         raise RsforgeError("RSF-U005", str(error), where="--ddim-steps") from error
 
 
-def _draw(pipeline: LatentPipeline, settings: SampleSettings, walk: Walk, seed: int, console: Console) -> Tensor:
-    runs = list(index_ranges(settings.num_images, settings.batch_size))
+def draw_in_batches(
+    pipeline: LatentPipeline, count: int, walk: Walk, console: Console, *, seed: int, batch_size: int
+) -> Tensor:
+    """So many images ``(count, 3, H, W)`` on the CPU; each depends on the seed and its number alone."""
+    runs = list(index_ranges(count, batch_size))
     parts = []
     with console.progress("step", len(walk.steps) * len(runs)) as meter:
         for number, indices in enumerate(runs, 1):
@@ -90,14 +98,3 @@ def _draw(pipeline: LatentPipeline, settings: SampleSettings, walk: Walk, seed: 
                 ).cpu()
             )
     return torch.cat(parts)
-
-
-def load(diffusion: Path, vae: Path | None, device: torch.device, *, averaged: bool) -> tuple[LatentPipeline, Path]:
-    """The pipeline of two checkpoints that belong together (else RSF-C006), and the second, looked for when None."""
-    denoiser, trained = load_denoiser(diffusion, device, averaged=averaged)
-    if vae is None:
-        vae, (autoencoder, partner) = find_autoencoder(diffusion, trained, device)
-    else:
-        autoencoder, partner = load_autoencoder(vae, device)
-    check_partner(trained, partner, AUTOENCODER, where=str(vae))
-    return stored_pipeline(trained.state, denoiser, autoencoder), vae

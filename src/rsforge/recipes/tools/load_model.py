@@ -20,9 +20,9 @@ from rsforge.models.interfaces import Autoencoder, Translator
 from rsforge.models.text_encoder import TextEncoder
 from rsforge.recipes.clip.load import load_text_encoder, stored_template
 from rsforge.recipes.cyclegan.load import load_generator
+from rsforge.recipes.diffusion.load import open_model
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.inference.broken_images import refuse_broken
-from rsforge.recipes.sample import images
 from rsforge.recipes.vae.load import load_autoencoder
 
 BATCH = 16
@@ -160,8 +160,8 @@ def _load_autoencoder(path: Path, state: Mapping[str, Any], device: torch.device
 
 
 def _load_sampler(path: Path, state: Mapping[str, Any], device: torch.device) -> LoadedModel:
-    pipeline, _ = images.load(path, None, device, averaged=True)
-    return LoadedSampler(path, "diffusion", state["image_size"], device, pipeline)
+    model = open_model(path, None, device, averaged=True)
+    return LoadedSampler(path, "diffusion", state["image_size"], device, model.pipeline)
 
 
 def _load_translator(path: Path, state: Mapping[str, Any], device: torch.device) -> LoadedModel:
