@@ -168,7 +168,7 @@ LINES = {
         "cyclegan evaluate --checkpoint cyclegan_models/best_model.pt --data-dir v_2 --json",
         "vae evaluate --checkpoint vae_models/best_model.pt --data-dir training_data/corel/corel_all --json",
         "vae reconstruct --checkpoint vae_models/best_model.pt --data-dir training_data/corel/corel_all",
-        "diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir training_data/corel/corel_all --json",
+        f"diffusion evaluate --checkpoint diffusion_models/best_model.pt --data-dir {ALL} --json",
         f"vae train --data-dir {ALL} --save-dir own --device cpu --report-to none --config vae-tiny --set epochs=3 "
         "--seed 1 --num-workers 0",
         f"diffusion train --data-dir {ALL} --save-dir own --device auto --report-to tensorboard --set epochs=3 "
