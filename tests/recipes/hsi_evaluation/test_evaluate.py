@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import shutil
 
@@ -13,6 +14,7 @@ import pytest
 from rsforge.engine import checkpoint
 from rsforge.engine.journal import read
 from rsforge.recipes.hsi_evaluation.evaluate import add_published, table
+from rsforge.recipes.published.comparison import compare_published
 from tests.worlds.commands import rsforge
 from tests.worlds.hsi import TRAIN
 from tests.worlds.spectral_evaluation import EVALUATE, draw_flights
@@ -106,6 +108,49 @@ def test_the_figures_are_those_of_the_training(metrics, first, second):
     assert own["model"]["rmse"]["mean"] == pytest.approx(best["val/rmse"], rel=1e-4)
     assert own["ridge"]["sam_deg"]["mean"] == pytest.approx(best["val/ridge_sam_deg"], rel=1e-4)
     assert own["ridge"]["rmse"]["mean"] == pytest.approx(best["val/ridge_rmse"], rel=1e-4)
+
+
+def test_means_over_patches_are_those_of_the_table_and_of_the_last_lines_of_the_training(done, metrics, first, second):
+    with (done / "per_patch.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for key, stage in metrics["stages"].items():
+        means = stage["means"]["figures"]["model"]
+        assert list(means) == ["mpsnr_db", "mean_psnr_db", "mean_sam_deg", "mean_rmse", "mean_mrae", "mean_ergas", "cc"]
+        for name, row in means.items():
+            each = [float(patch[f"{key}_{name}"]) for patch in rows]
+            assert row["mean"] == pytest.approx(sum(each) / len(each), rel=1e-4), name
+        assert stage["means"]["units"]["mpsnr_db"] == "dB" and stage["means"]["directions"]["cc"] == "higher"
+    judged = json.loads((first.parent / "judged.json").read_text())["judged"]
+    for name in ("mean_sam_deg", "mean_rmse"):
+        own = metrics["stages"]["stage1"]["means"]["figures"]
+        assert own["model"][name]["mean"] == pytest.approx(judged[name]["model"], rel=1e-4)
+        assert own["ridge"][name]["mean"] == pytest.approx(judged[name]["ridge"], rel=1e-4)
+
+
+def test_ratios_are_of_the_largest_true_value_or_of_the_one_that_is_named(metrics, flights, first, second, capsys):
+    means = metrics["stages"]["stage1"]["means"]
+    assert means["psnr_peak"] > 0 and "Means over patches, PSNR of the peak" in table(metrics)
+    assert rsforge(f"{EVALUATE} --psnr-peak 500 --json", first, flights) == 0
+    named = json.loads(capsys.readouterr().out)["stages"]["stage1"]["means"]
+    shift = 20 * math.log10(500 / means["psnr_peak"])
+    for name in ("mpsnr_db", "mean_psnr_db"):
+        before, after = (one["figures"]["model"][name]["mean"] for one in (means, named))
+        assert after == pytest.approx(before + shift, abs=1e-3)
+    assert named["figures"]["model"]["cc"] == means["figures"]["model"]["cc"] and named["psnr_peak"] == 500
+
+
+def test_published_means_are_comparable_where_the_protocol_is_the_same(metrics):
+    stage = metrics["stages"]["stage1"]
+    facts = {"patches": 50, "bands": 31, "scale": "1", "sensor": "RGB camera", "psnr_peak": 1.0}
+    found = compare_published(
+        "ntire-2022", "spectral", facts, stage["figures"]["model"] | stage["means"]["figures"]["model"]
+    )
+    assert set(found["comparable"]) == {"mrae", "rmse"} and set(found["not_comparable"]) == {"psnr_db"}
+    facts = {"patches": 4, "bands": 128, "scale": "8", "input": "bicubic resampling of the truth by MATLAB"}
+    figures = metrics["stages"]["stage2"]["means"]["figures"]["model"]
+    found = compare_published("chikusei-x8", "spatial", facts | {"psnr_peak": 1.0}, figures)
+    assert set(found["comparable"]) == {"mpsnr", "sam", "ergas"}
+    assert not compare_published("chikusei-x8", "spatial", facts | {"psnr_peak": 0.9}, figures)["comparable"]
 
 
 def test_every_stage_has_its_figures_and_baselines(metrics):

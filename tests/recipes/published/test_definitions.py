@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from rsforge.metrics.image_means import derive_means, measure_image
 from rsforge.metrics.spectral_sums import derive_figures, measure_sums
 from rsforge.recipes.published.definitions import define_figures
 
@@ -55,6 +56,21 @@ def test_of_several_images_the_angle_alone_is_the_same():
     assert ours["sam_deg"] == pytest.approx(means["sam_deg"], rel=1e-5)
     for name in ("rmse", "ergas", "psnr_db"):
         assert ours[name] != pytest.approx(means[name], rel=0.01), name
+
+
+def test_of_several_images_the_means_are_the_same():
+    cubes = [draw_cube(0, 0.01), draw_cube(1, 0.1)]
+    each = [measure_theirs(*cube) for cube in cubes]
+    sums = []
+    for x, y in ([torch.from_numpy(one) for one in cube] for cube in cubes):
+        valid = torch.ones(16, 16, dtype=torch.bool)
+        of_image = measure_sums(x, y, valid, gain=GAIN, offset=OFFSET)
+        sums.append(measure_image(x, y, valid, of_image, scale=8))
+    ours = derive_means({name: sum(one[name] for one in sums) for name in sums[0]}, peak=1.0)
+    theirs = {name: np.mean([one[name] for one in each]) for name in each[0]}
+    for name in ("sam_deg", "rmse", "ergas", "mrae", "psnr_db"):
+        assert ours[f"mean_{name}"] == pytest.approx(theirs[name], rel=1e-5), name
+    assert ours["mpsnr_db"] == pytest.approx(theirs["mpsnr"], rel=1e-5)
 
 
 def test_definitions_name_both_conventions_of_lpips_and_what_is_no_mpsnr():

@@ -174,6 +174,8 @@ METHOD: Method[SpatialTrainSettings, SpatialSets, Network] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_predictions,
-    judge=FigureJudge(("sam_deg", "rmse"), {"corrected_bicubic": ("bicubic_sam_deg", "bicubic_rmse")}, choose_judging),
+    judge=FigureJudge(
+        ("sam_deg", "rmse"), {"corrected_bicubic": ("bicubic_sam_deg", "bicubic_rmse")}, choose_judging, prefix="mean_"
+    ),
     next_command=next_command,
 )

@@ -146,6 +146,6 @@ METHOD: Method[SpectralTrainSettings, SpectralSets, BandNetwork] = Method(
     resumed_datasets=load_patches,
     networks=build_network,
     spec=spec,
-    judge=FigureJudge(("sam_deg", "rmse"), {"ridge": ("ridge_sam_deg", "ridge_rmse")}, choose_judging),
+    judge=FigureJudge(("sam_deg", "rmse"), {"ridge": ("ridge_sam_deg", "ridge_rmse")}, choose_judging, prefix="mean_"),
     next_command=next_command,
 )

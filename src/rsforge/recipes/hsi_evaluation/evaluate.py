@@ -96,8 +96,10 @@ def add_published(name: str, result: dict[str, Any]) -> None:
     fitting = [key for key, _ in stages if tasks.get(key) == read_benchmarks()[name].task]
     for key, stage in stages:
         if key in (fitting or ["stage1"]):
-            facts = {**result, "scale": stage["scale"], "input": INPUTS.get(key)}
-            stage[PUBLISHED] = compare_published(name, tasks.get(key, ""), facts, stage["figures"][MODEL])
+            means = stage["means"]
+            facts = {**result, "scale": stage["scale"], "input": INPUTS.get(key), "psnr_peak": means["psnr_peak"]}
+            figures = stage["figures"][MODEL] | means["figures"][MODEL]
+            stage[PUBLISHED] = compare_published(name, tasks.get(key, ""), facts, figures)
 
 
 def check_stage2(stage2: SpatialModel, path: Path | None, file: PatchFile) -> None:
@@ -182,7 +184,8 @@ def measure(
     """The figures of all stages, and the sums that they follow from; ``file`` says what all patches have in common."""
     own = settings.evaluation
     response, missing = find_response(file)
-    sums, reader = [StageSums(stage, stage1.spectra, response) for stage in stages], PatchReader()
+    sums = [StageSums(stage, stage1.spectra, response, peak=settings.psnr_peak) for stage in stages]
+    reader = PatchReader()
     negative = count_negative_values(file)
     with console.progress("patch", len(measured.patches)) as meter:
         sum_stages(sums, measured.patches, partial(read_counted, reader, negative), meter.step)
@@ -234,9 +237,18 @@ def table(result: Mapping[str, Any]) -> str:
     lines = list(list_head({**result, "chosen_on": None}))
     for stage in stages.values():
         lines += ["", f"{stage['title']}: {stage['reading']}", *list_rows(stage)]
+        lines += [
+            "",
+            f"Means over patches, PSNR of the peak {stage['means']['psnr_peak']}:",
+            *list_rows(stage["means"]),
+        ]
         lines += list_comparison(stage.get(PUBLISHED))
     merged = {
-        "directions": {name: way for stage in stages.values() for name, way in stage["directions"].items()},
+        "directions": {
+            name: way
+            for stage in stages.values()
+            for name, way in (*stage["directions"].items(), *stage["means"]["directions"].items())
+        },
         "baselines": {name: text for stage in stages.values() for name, text in stage["baselines"].items()},
         "absent": {name: text for stage in stages.values() for name, text in stage["absent"].items()},
         "doubts": result["doubts"]

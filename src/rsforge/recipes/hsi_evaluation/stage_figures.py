@@ -16,6 +16,8 @@ from rsforge.data.cubes.resample import area_weights
 from rsforge.data.spectra.patch_files import PatchFile
 from rsforge.data.spectra.patch_reader import PairedPixels
 from rsforge.data.spectra.scaling import Scaling
+from rsforge.metrics.image_means import NAMES as MEANS
+from rsforge.metrics.image_means import derive_means, measure_image
 from rsforge.metrics.paired_sums import Estimate, PairedFigures, Resampling
 from rsforge.metrics.spectral_sums import (
     Sums,
@@ -32,10 +34,10 @@ from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
 from rsforge.recipes.published.definitions import define_figures
 
 TRUTH = "truth"
-HIGHER = {"psnr_db", "ssim"}
+HIGHER = {"psnr_db", "ssim", "mpsnr_db", "mean_psnr_db", "cc"}
 MAIN = ("sam_deg", "rmse")
-UNITS = {"sam_deg": "degrees", "rmse": "", "psnr_db": "dB", "ssim": "", "ergas": "%", "mrae": "", "response_rmse": ""}
-"""Of the figures; those of ``rmse`` and ``response_rmse`` are the unit of the files."""
+UNITS = {"_deg": "degrees", "_db": "dB", "ergas": "%"}
+"""Of figures, by how their names end; of errors it is the unit of the files."""
 
 
 @dataclass
@@ -51,10 +53,14 @@ class StageSums:
     rows: dict[str, list[Sums]] = field(default_factory=dict)
     lost: int = 0
     """Valid pixels at which a prediction of the model is no number."""
+    peak: float | None = None
+    """The largest value, of which the means of PSNR are; else the largest true one of the patches."""
+    largest: float = 0.0
 
     def add(self, pixels: PairedPixels) -> None:
         """Measure every predictor on one patch; one prediction is in memory at a time."""
         case = self.stage.prepare(pixels)
+        self.largest = max([self.largest, *(float(band[case.valid].max()) for band in case.truth if case.valid.any())])
         for name, predict in self.stage.predictors.items():
             output = predict(case.given)
             self.rows.setdefault(name, []).append(self._measure(output, case))
@@ -66,7 +72,8 @@ class StageSums:
     def _measure(self, output: Tensor, case: PatchCase) -> Sums:
         gain, offset = (torch.from_numpy(values).float() for values in self.spectra.gain_and_offset())
         sums = measure_sums(output, case.truth, case.valid, gain=gain, offset=offset)
-        return sums | self._measure_response(output, case)
+        of_image = measure_image(output, case.truth, case.valid, sums, scale=float(self.stage.scale))
+        return sums | of_image | self._measure_response(output, case)
 
     def _measure_response(self, output: Tensor, case: PatchCase) -> Sums:
         if self.response is None:
@@ -83,9 +90,10 @@ class StageSums:
         return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
     def derive(self, sums: Mapping[str, F64]) -> dict[str, F64]:
-        """Figures of sums."""
+        """Figures of sums, over all pixels together and as means over patches."""
         gain, _ = self.spectra.gain_and_offset()
-        return derive_figures(sums, gain=gain, scale=float(self.stage.scale))
+        together = derive_figures(sums, gain=gain, scale=float(self.stage.scale))
+        return together | derive_means(sums, peak=self.peak or self.largest)
 
 
 def find_response(file: PatchFile) -> tuple[Tensor | None, str]:
@@ -101,18 +109,15 @@ def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missi
     stage = sums.stage
     stacked = {name: sums.stack(name) for name in stage.predictors}
     paired = PairedFigures(stacked, sums.derive, resampling)
-    names = list(paired.values[MODEL])
+    names = [name for name in paired.values[MODEL] if name not in MEANS]
     found: dict[str, Any] = {
         "title": stage.title,
         "reading": stage.reading,
         "scale": str(stage.scale),
         "pixels": int(stacked[MODEL]["pixels"].sum()),
-        "units": {name: UNITS[name] or (unit if name.endswith("rmse") else "") for name in names},
-        "directions": {name: "higher" if name in HIGHER else "lower" for name in names},
-        "definitions": define_figures(names, spectral=True),
         "baselines": dict(stage.meanings),
-        "figures": {who: {name: _as_row(paired.estimate(who, name)) for name in names} for who in stacked},
-        "gain": {name: _find_gain(paired, stage.meanings, name) for name in names},
+        **describe_figures(paired, stage, names, unit),
+        "means": {"psnr_peak": sums.peak or to_number(sums.largest), **describe_figures(paired, stage, MEANS, unit)},
         "gains": {over: {name: _as_row(_gain(paired, over, name)) for name in names} for over in stage.meanings},
         "rmse_per_band": {who: [to_number(v) for v in _per_band(own).tolist()] for who, own in stacked.items()},
         "absent": {**stage.absent, **({"response_rmse": missing} if missing else {})},
@@ -122,6 +127,22 @@ def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missi
         found["response_rmse_of_truth"] = _derive_of_truth(sums.stack(TRUTH))
         found["notes"].append(describe_truth(found["response_rmse_of_truth"]))
     return found
+
+
+def describe_figures(paired: PairedFigures, stage: Stage, names: Sequence[str], unit: str) -> dict[str, Any]:
+    """Some figures of each predictor and the gains of the model, with what is to be known of them."""
+    return {
+        "units": {name: _find_unit(name, unit) for name in names},
+        "directions": {name: "higher" if name in HIGHER else "lower" for name in names},
+        "definitions": define_figures(names, spectral=True),
+        "figures": {who: {name: _as_row(paired.estimate(who, name)) for name in names} for who in paired.values},
+        "gain": {name: _find_gain(paired, stage.meanings, name) for name in names},
+    }
+
+
+def _find_unit(name: str, unit: str) -> str:
+    known = (own for end, own in UNITS.items() if name.endswith(end))
+    return next(known, unit if name.endswith("rmse") else "")
 
 
 def list_missing_gains(gain: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -91,6 +91,8 @@ def _render_stage(stage: StageView) -> Iterable[str]:
     result = stage.result
     yield f"<h2>{escape(result['title'])}</h2><p>{escape(result['reading'])}</p>"
     yield render_figures(result)
+    yield f'<p class="soft">Means over patches; PSNR is of the peak {result["means"]["psnr_peak"]}.</p>'
+    yield render_figures(result["means"])
     yield "".join(
         f'<p class="soft">{escape(name)} is {escape(text)}.</p>' for name, text in result["baselines"].items()
     )

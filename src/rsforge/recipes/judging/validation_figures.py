@@ -36,12 +36,14 @@ class FigureJudge:
     """Judges by ``figures`` of ``Task.validation()``, of which less is better; those that are not there are left out.
 
     ``baselines`` are the names that the same figures of each baseline have there, in their order; baselines that are
-    not there are left out. ``side_of`` chooses the samples of the data sets of a training.
+    not there are left out. ``side_of`` chooses the samples of the data sets of a training. Figures are means over
+    samples, and are said by the names of ``prefix`` and their own.
     """
 
     figures: Sequence[str]
     baselines: Mapping[str, Sequence[str]]
     side_of: Callable[[Any], JudgedSide | None]
+    prefix: str = ""
 
     def __call__(
         self, settings: S, data: D, spec: TrainingSpec, path: Path, compute: Compute, console: Console
@@ -67,14 +69,15 @@ class FigureJudge:
     def arrange(self, rows: Sequence[Mapping[str, float]]) -> ArrangedValues:
         """The figures by predictor, of the samples of which baselines have all: others have nothing to be judged by."""
         there = [k for k, name in enumerate(self.figures) if name in rows[0]]
-        figures = [self.figures[k] for k in there]
+        own_names = [self.figures[k] for k in there]
+        kinds = [self.prefix + name for name in own_names]
         names = {who: [own[k] for k in there] for who, own in self.baselines.items()}
         names = {who: own for who, own in names.items() if all(name in rows[0] for name in own)}
         others = [name for own in names.values() for name in own]
         kept = [k for k, row in enumerate(rows) if all(np.isfinite(row[name]) for name in others)]
         columns = {
-            who: {kind: np.array([rows[k][name] for k in kept]) for kind, name in zip(figures, own, strict=True)}
-            for who, own in {MODEL: figures, **names}.items()
+            who: {kind: np.array([rows[k][name] for k in kept]) for kind, name in zip(kinds, own, strict=True)}
+            for who, own in {MODEL: own_names, **names}.items()
         }
         return ArrangedValues(columns, kept)
 

@@ -15,6 +15,7 @@ NAMES = "names_digest"
 WORDS = {
     "trained_on": "images that the model was trained on",
     "scaled": "scaled images",
+    "psnr_peak": "peak of PSNR",
     NAMES: "digest of the names of the measured pairs",
 }
 

@@ -20,11 +20,18 @@ SPECTRAL = {
     "rmse": "over all bands and valid pixels together, in the unit of the files",
     "psnr_db": (
         "of the error of all bands and valid pixels together, over the range of the training values; not MPSNR, which "
-        "is the mean over bands and images of the PSNR of each"
+        "is mpsnr_db"
     ),
     "ssim": "mean over bands and whole windows of 11 pixels, Gaussian with sigma 1.5",
     "ergas": "over all valid pixels together, 100 by the scale",
     "mrae": "relative to the value, but to no less than 1 % of the mean magnitude of its patch",
+    "mpsnr_db": "mean over patches and bands of the PSNR of each, for the peak that is named",
+    "mean_psnr_db": "mean over patches of the PSNR of each, for the peak that is named; values are not clipped",
+    "mean_sam_deg": "mean over patches of the mean angle of each",
+    "mean_rmse": "mean over patches of the RMSE of each, in the unit of the files",
+    "mean_mrae": "mean over patches of the error of each relative to the value itself; none where a value is 0",
+    "mean_ergas": "mean over patches of the ERGAS of each",
+    "cc": "mean over patches and bands of the correlation of each",
 }
 
 
