@@ -19,7 +19,8 @@ class Verdict:
     """A model beside the best of its baselines in one figure.
 
     ``model`` and ``other`` are the values of the two, ``gain`` has ``mean``, ``low`` and ``high`` of their difference,
-    above 0 where the model is better; what is no number is None. ``subject`` begins the sentence.
+    above 0 where the model is better; what is no number is None. ``subject`` begins the sentence. Baselines call the
+    figure ``like`` where that is another name.
     """
 
     figure: str
@@ -28,6 +29,7 @@ class Verdict:
     other: float | None
     gain: Mapping[str, Any]
     subject: str = "the model"
+    like: str = ""
 
     @property
     def better(self) -> bool:
@@ -53,6 +55,7 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain values."""
         names = {"figure": self.figure, "model": self.model, "over": self.over, "baseline": self.other}
+        names |= {"baseline_figure": self.like or self.figure}
         return {**names, "gain": dict(self.gain), "better": self.better, "sentence": self.describe()}
 
 
@@ -73,7 +76,7 @@ def compare_with_best(
     row, over = gain[figure], gain[figure]["over"]
     model, other = figures["model"][figure], figures[over][like or figure]
     rows = {name: row[name] for name in ("mean", "low", "high")}
-    return [Verdict(figure, model["mean"], over, other["mean"], rows, subject).as_dict()]
+    return [Verdict(figure, model["mean"], over, other["mean"], rows, subject, like).as_dict()]
 
 
 def list_sentences(result: Mapping[str, Any]) -> list[str]:

@@ -59,6 +59,7 @@ def test_a_training_is_judged_as_an_evaluation_that_draws_from_noise_alone(sar_w
     told = json.loads(capsys.readouterr().out)["figures"]["model"]["l1_of_mean"]
     judged = json.loads((sar_world.model / "judged.json").read_text())["judged"]
     assert judged["l1_of_mean"]["model"] == pytest.approx(told["mean"], abs=1e-5)
+    assert set(judged["l1_of_mean"]) == {"model", "low", "high", *BASELINES}
 
 
 def test_figures_are_those_of_the_first_draw_and_of_the_mean(measured, sar_world):

@@ -55,6 +55,7 @@ def test_of_many_figures_those_that_are_better_share_a_sentence() -> None:
             "figure": figure,
             "over": "gaussian",
             "baseline": 1.0,
+            "baseline_figure": figure,
             "better": better,
             "sentence": f"{figure} {better}",
         }

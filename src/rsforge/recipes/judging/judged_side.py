@@ -68,10 +68,9 @@ def describe_judging(result: Mapping[str, Any], side: JudgedSide) -> dict[str, A
     interval = "; ".join(filter(None, (result["interval"], result.get("interval_warning"))))
     told: dict[str, Any] = {"side": side.subset, "images": len(side.samples), "interval": interval}
     for verdict in result[KEY]:
-        name = verdict["figure"]
+        name, like = verdict["figure"], verdict["baseline_figure"]
         model = result["figures"][MODEL][name]
-        others = {who: own[name]["mean"] for who, own in result["figures"].items() if who != MODEL and own.get(name)}
-        others.setdefault(verdict["over"], verdict["baseline"])  # baselines may call the figure by another name
+        others = {who: own[like]["mean"] for who, own in result["figures"].items() if who != MODEL and own.get(like)}
         told[name] = {MODEL: model["mean"], "low": model["low"], "high": model["high"], **others}
     told["better"] = bool(result[KEY]) and all(verdict["better"] for verdict in result[KEY])
     what = "chose nothing" if side.subset == "test" else "chose it"
