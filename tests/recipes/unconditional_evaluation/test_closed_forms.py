@@ -10,7 +10,6 @@ from rsforge.recipes.diffusion.encode_latents import Latents, fit_closed_forms
 from rsforge.recipes.diffusion.load import open_model
 from rsforge.recipes.diffusion.train import describe_gaussian
 from rsforge.recipes.unconditional_evaluation.closed_forms import (
-    decode_in_batches,
     draw_latents,
     restore_closed_forms,
 )
@@ -72,5 +71,3 @@ def test_draws_of_a_number_do_not_depend_on_the_others_forms(job, forms):
     assert list(both) == ["gaussian", "scale_mixture", "standard_normal"]
     assert torch.equal(both["standard_normal"], alone["standard_normal"])
     assert not torch.equal(draw_latents({}, pipeline, 4, 8)["standard_normal"], alone["standard_normal"])
-    images = decode_in_batches(pipeline, alone["standard_normal"], 3)
-    torch.testing.assert_close(images, pipeline.decode(alone["standard_normal"]))

@@ -51,21 +51,19 @@ def test_draws_are_those_of_the_training_where_they_divide_into_quarters(trained
 def test_the_noise_of_an_image_depends_on_its_number_alone(pipeline):
     items, task = EncodedItems(Images(), pipeline), build_task(pipeline, {}, 8)
     batches = [[0, 1, 3], [3], [1, 0]]
-    found = [
-        DenoisingLosses(task, items, 5).read("model", collect([items[0, k] for k in numbers])) for numbers in batches
-    ]
+    found = [DenoisingLosses(task, 5).read("model", collect([items[0, k] for k in numbers])) for numbers in batches]
     assert set(found[0]) == set(NAMES)
     assert torch.equal(found[0]["loss"][2:], found[1]["loss"]) and torch.equal(
         found[0]["loss_q2"][[1, 0]], found[2]["loss_q2"]
     )
-    other = DenoisingLosses(task, items, 6).read("model", collect([items[0, 3]]))
+    other = DenoisingLosses(task, 6).read("model", collect([items[0, 3]]))
     assert not torch.equal(other["loss"], found[1]["loss"])
 
 
 def test_nothing_else_is_drawn_or_switched_while_it_is_measured(pipeline):
     items, task = EncodedItems(Images(), pipeline), build_task(pipeline, {}, 8)
     state = torch.get_rng_state()
-    DenoisingLosses(task, items, 5).read("model", collect([items[0, 0]]))
+    DenoisingLosses(task, 5).read("model", collect([items[0, 0]]))
     assert torch.equal(torch.get_rng_state(), state) and not pipeline.denoiser.training
 
 

@@ -29,8 +29,12 @@ def build(pipeline):
         generator = torch.Generator().manual_seed(1)
         made = {name: torch.rand(count, 3, 16, 16, generator=generator) * 2 - 1 for name in ("model", "near", "far")}
         made["far"] = made["far"].abs()
-        distances = SetDistances(None, "images", count=count, seed=0, device=CPU)
-        return SampleDistances(made, pipeline, features, distances, confidence=confidence, batch_size=4)
+        sets = SetDistances(None, "images", count=count, seed=0, device=CPU)
+        distances = SampleDistances(pipeline, features, sets, confidence=confidence)
+        for name, images in made.items():
+            for some in images.split(4):
+                distances.take(name, some)
+        return distances, made
 
     return build
 
@@ -49,18 +53,18 @@ def start():
 
 def test_images_with_gaps_are_no_part_of_a_set(build, pipeline):
     whole = torch.arange(8) % 4 != 1
-    batch, told, distances = make_batch(pipeline, whole=whole), start(), build()
+    batch, told, (distances, made) = make_batch(pipeline, whole=whole), start(), build()
     with torch.no_grad():
         distances.update({}, batch)
     distances.add_to(told, {})
-    expected = mean_discrepancy(features(distances.made["model"]), features(batch["images"][whole])).value
+    expected = mean_discrepancy(features(made["model"]), features(batch["images"][whole])).value
     assert told["figures"]["model"]["kernel_distance"]["mean"] == pytest.approx(expected, rel=1e-4)
     assert told["gain"]["kernel_distance"]["over"] == "near"
     assert [verdict["figure"] for verdict in told["verdicts"]] == FIGURES
 
 
 def test_a_batch_of_gaps_alone_is_nothing(build, pipeline):
-    told, distances = start(), build()
+    told, (distances, _) = start(), build()
     distances.update({}, make_batch(pipeline, whole=torch.zeros(8, dtype=torch.bool)))
     assert distances.add_to(told, {}) == []
     assert told["figures"]["model"] == {**dict.fromkeys(FIGURES), "fid": None, "kid": None}
@@ -71,10 +75,10 @@ def test_the_picture_has_a_row_for_each_set(build, pipeline, tmp_path, monkeypat
     seen = {}
     where = "rsforge.recipes.unconditional_evaluation.sample_distances.save_labelled_grid"
     monkeypatch.setattr(where, lambda path, grid, **more: seen.update(grid=grid, **more))
-    distances = build(count=5)
+    distances, made = build(count=5)
     for _ in range(2):
         with torch.no_grad():
             distances.update({}, make_batch(pipeline, count=3))
     distances.save_picture(tmp_path / "samples.png")
     assert seen["rows"] == ["drawn", "near", "far", "images", "reconstructions"] and seen["nrow"] == 5
-    assert len(seen["grid"]) == 25 and torch.equal(seen["grid"][:5], distances.made["model"])
+    assert len(seen["grid"]) == 25 and torch.equal(seen["grid"][:5], made["model"])

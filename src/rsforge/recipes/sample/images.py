@@ -39,7 +39,7 @@ def draw(settings: SampleSettings, console: Console) -> dict[str, Any]:
         return result
     output_dir.make(settings.output.parent)
     size = settings.batch_size
-    drawn = draw_in_batches(model.pipeline, settings.num_images, walk, console, seed=seed, batch_size=size)
+    drawn = _draw_in_batches(model.pipeline, settings.num_images, walk, console, seed=seed, batch_size=size)
     check_images(drawn, [image_name(k) for k in range(len(drawn))], console)
     return result | write_images(settings.output, drawn, nrow=settings.nrow)
 
@@ -80,7 +80,7 @@ def choose_walk(pipeline: LatentPipeline, sampler: str | None, steps: int | None
         raise RsforgeError("RSF-U005", str(error), where="--ddim-steps") from error
 
 
-def draw_in_batches(
+def _draw_in_batches(
     pipeline: LatentPipeline, count: int, walk: Walk, console: Console, *, seed: int, batch_size: int
 ) -> Tensor:
     """So many images ``(count, 3, H, W)`` on the CPU; each depends on the seed and its number alone."""

@@ -56,8 +56,3 @@ def draw_latents(forms: Forms, pipeline: LatentPipeline, count: int, seed: int) 
         drawn[name] = draw_samples(form.to(torch.device("cpu")), count, generator).view(count, *shape)
     generator = torch.Generator().manual_seed(derive(seed, STANDARD_NORMAL))
     return {**drawn, STANDARD_NORMAL: torch.randn(count, *shape, generator=generator)}
-
-
-def decode_in_batches(pipeline: LatentPipeline, latents: Tensor, batch_size: int) -> Tensor:
-    """Images ``(B, 3, S, S)`` of standardised latents, on the CPU."""
-    return torch.cat([pipeline.decode(some.to(pipeline.mean.device)).cpu() for some in latents.split(batch_size)])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rsforge.data.images.gaps import has_gaps, masks_of
 from rsforge.engine.loader import IndexedDataset, Key
-from rsforge.losses.gaps import shrink_valid
+from rsforge.losses.gaps import VALID, shrink_valid
 from rsforge.recipes.datasets.measured_subset import settings_of
 from rsforge.recipes.diffusion.encode_latents import EncodedImages
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
@@ -93,29 +93,27 @@ class DenoisingLosses:
     """
 
     task: DiffusionTask
-    items: EncodedItems
     seed: int
     rows: dict[int, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of_training(
-        cls, state: Mapping[str, Any], task: DiffusionTask, items: EncodedItems, seed: int
-    ) -> DenoisingLosses:
+    def of_training(cls, state: Mapping[str, Any], task: DiffusionTask, seed: int) -> DenoisingLosses:
         """With the noise that the training judged itself by, where its checkpoint says its seed."""
-        return cls(task, items, int(settings_of(state, "run").get("seed", seed)))
+        return cls(task, int(settings_of(state, "run").get("seed", seed)))
 
     def read(self, who: str, batch: Batch) -> Prediction:
         """The losses ``(B,)`` of a predictor by name."""
         places = CLOSED_FORMS.get(who, NAMES)
-        for index in batch[INDEX]:
+        for place, index in enumerate(batch[INDEX]):
             if index not in self.rows:
-                self.rows[index] = self._measure(index)
+                item = {name: batch[name][place] for name in (LATENTS, VALID) if name in batch}
+                self.rows[index] = self._measure(item, index)
         rows = [self.rows[index] for index in batch[INDEX]]
         return {name: torch.tensor([row[place] for row in rows]) for name, place in zip(NAMES, places, strict=True)}
 
-    def _measure(self, index: int) -> dict[str, float]:
+    def _measure(self, item: Mapping[str, Tensor], index: int) -> dict[str, float]:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            return measure_sample(self.task, self.items.encoded[0, index], index, self.task.mean.device, self.seed)
+            return measure_sample(self.task, item, index, self.task.mean.device, self.seed)
 
     def baseline(self, name: str) -> Baseline:
         """A closed form as a predictor of losses."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from rsforge.data.io.image_writer import image_name
 from rsforge.engine import devices
 from rsforge.noise.process import q_sample, to_x_0
 from rsforge.recipes.console import Console
+from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.datasets.images_of_checkpoint import open_subset
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset
 from rsforge.recipes.diffusion.load import KIND, OpenModel, check_kind, open_model
@@ -24,15 +25,14 @@ from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_e
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
 from rsforge.recipes.evaluation.table import table as table
-from rsforge.recipes.inference.broken_images import check_images
-from rsforge.recipes.sample.images import choose_walk, draw_in_batches, say_partner
+from rsforge.recipes.inference.broken_images import find_flat, refuse_broken, warn_of_flat
+from rsforge.recipes.sample.images import choose_walk, say_partner
 from rsforge.recipes.training import output_dir
 from rsforge.recipes.unconditional_evaluation.closed_forms import (
     ABSENT,
     MEANINGS,
     STANDARD_NORMAL,
     Forms,
-    decode_in_batches,
     draw_latents,
     restore_closed_forms,
 )
@@ -88,9 +88,10 @@ def evaluate(settings: UnconditionalEvaluateSettings, console: Console) -> dict[
         return plan_evaluation(facts, absent, own)
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
-    distances = make_samples(settings, pipeline, forms, walk, judges, len(measured.samples), console)
+    made = make_samples(settings, pipeline, forms, walk, console)
+    distances = measure_samples(settings, pipeline, made, judges, len(measured.samples))
     items = EncodedItems(measured.samples, pipeline)
-    losses = DenoisingLosses.of_training(state, build_task(pipeline, forms, draws), items, own.seed)
+    losses = DenoisingLosses.of_training(state, build_task(pipeline, forms, draws), own.seed)
     doubts = [
         *measured.list_caveats("images"),
         *list_selection_caveats(state, measured.subset, own=measured.own),
@@ -158,26 +159,43 @@ def describe(
 
 
 def make_samples(
-    settings: UnconditionalEvaluateSettings,
-    pipeline: LatentPipeline,
-    forms: Forms,
-    walk: Walk,
-    judges: Judges,
-    count: int,
-    console: Console,
-) -> SampleDistances:
-    """Samples of the model and as many images of decoded noise, to be measured beside ``count`` images.
+    settings: UnconditionalEvaluateSettings, pipeline: LatentPipeline, forms: Forms, walk: Walk, console: Console
+) -> Iterator[tuple[str, Tensor]]:
+    """Batches of samples of the model, then of as many images of decoded noise, with the name of what makes them.
 
     RSF-T004 where the model's are not finite.
     """
-    own, size, device = settings.evaluation, settings.batch_size, pipeline.mean.device
-    drawn = draw_in_batches(pipeline, settings.num_images, walk, console, seed=own.seed, batch_size=size)
-    check_images(drawn, [image_name(k) for k in range(len(drawn))], console)
-    noise = draw_latents(forms, pipeline, settings.num_images, own.seed)
-    made = {MODEL: drawn} | {name: decode_in_batches(pipeline, some, size) for name, some in noise.items()}
+    count, size, seed, flat = settings.num_images, settings.batch_size, settings.evaluation.seed, list[str]()
+    runs = list(index_ranges(count, size))
+    with console.progress("step", len(walk.steps) * len(runs)) as meter:
+        for indices in runs:
+            drawn = pipeline.draw(indices, walk, seed=seed, on_step=lambda done: meter.step(1))
+            names = [f"sample {k}" for k in indices]
+            refuse_broken(drawn, names, kept="nothing was written")
+            flat += [name for name, one in zip(names, find_flat(drawn).tolist(), strict=True) if one]
+            yield MODEL, drawn
+    warn_of_flat(flat, console)
+    for name, latents in draw_latents(forms, pipeline, count, seed).items():
+        for some in latents.split(size):
+            yield name, pipeline.decode(some.to(pipeline.mean.device))
+
+
+def measure_samples(
+    settings: UnconditionalEvaluateSettings,
+    pipeline: LatentPipeline,
+    made: Iterable[tuple[str, Tensor]],
+    judges: Judges,
+    count: int,
+) -> SampleDistances:
+    """What was made, taken in to be measured beside ``count`` images."""
+    own, device = settings.evaluation, pipeline.mean.device
     fewest = min(count, settings.num_images)
-    distances = SetDistances(judges.inception, IMAGES, count=fewest, seed=own.seed, device=device)
-    return SampleDistances(made, pipeline, judges.features, distances, confidence=own.confidence, batch_size=size)
+    sets = SetDistances(judges.inception, IMAGES, count=fewest, seed=own.seed, device=device)
+    distances = SampleDistances(pipeline, judges.features, sets, confidence=own.confidence)
+    with torch.no_grad():
+        for name, images in made:
+            distances.take(name, images)
+    return distances
 
 
 def build_evaluation(

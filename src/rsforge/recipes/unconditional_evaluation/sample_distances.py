@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import NormalDist
@@ -33,28 +34,37 @@ def mean_features(network: VggFeatures, device: torch.device) -> Features:
 
 
 class SampleDistances:
-    """The figures of the sets ``made``, by predictor: of samples of the model, and of decoded noise.
+    """The figures of sets of images by predictor: of samples of the model, and of decoded noise.
 
     Kernel distances are to the measured images whose pixels all hold data, and to their reconstructions; without
     ``features`` they are null, and so are FID and KID of ``distances`` without their network. The verdicts say whether
-    the model is nearer than the nearest decoded noise.
+    the model is nearer than the nearest decoded noise. Of images features alone are kept, and some to be shown.
     """
 
     def __init__(
         self,
-        made: Mapping[str, Tensor],
         pipeline: LatentPipeline,
         features: Features | None,
         distances: SetDistances,
         *,
         confidence: float,
-        batch_size: int,
     ) -> None:
-        self.made, self.pipeline, self.features, self.distances = made, pipeline, features, distances
-        self.confidence, self.batch_size = confidence, batch_size
-        self.rows: dict[str, list[Tensor]] = {TO_IMAGES: [], TO_RECONSTRUCTIONS: []}
-        self.shown: dict[str, list[Tensor]] = {TO_IMAGES: [], TO_RECONSTRUCTIONS: []}
-        self.count = 0
+        self.pipeline, self.features, self.distances, self.confidence = pipeline, features, distances, confidence
+        self.rows: dict[str, list[Tensor]] = {}
+        self.shown: dict[str, list[Tensor]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def take(self, name: str, images: Tensor) -> None:
+        """Take in images ``(B, 3, S, S)`` of a predictor."""
+        self.distances.take(name, images)
+        self._see(name, images)
+
+    def _see(self, name: str, images: Tensor) -> None:
+        self.counts[name] += len(images)
+        shown = self.shown.setdefault(name, [])
+        shown += images[: SHOWN - len(shown)].cpu()
+        if self.features is not None:
+            self.rows.setdefault(name, []).append(self.features(images))
 
     @property
     def figures(self) -> list[Figure]:
@@ -63,45 +73,32 @@ class SampleDistances:
         return [*kernel, *self.distances.figures]
 
     def update(self, predictions: Mapping[str, Prediction], batch: Batch) -> None:
-        """Take in the features of a batch, and of its reconstructions."""
+        """Take in the images of a batch without gaps, and their reconstructions."""
         whole = batch[WHOLE]
         images, mu = batch[IMAGES][whole], batch[LATENTS][whole][:, 0]
         if not len(images):
             return
-        self.count += len(images)
         self.distances.take(TRUE, images)
-        seen = {TO_IMAGES: images, TO_RECONSTRUCTIONS: self.pipeline.autoencoder.decode(mu).float().clamp(-1, 1)}
-        for name, some in seen.items():
-            if len(self.shown[name]) < SHOWN:
-                self.shown[name] += some[: SHOWN - len(self.shown[name])].cpu()
-            if self.features is not None:
-                self.rows[name].append(self.features(some))
+        self._see(TO_IMAGES, images)
+        self._see(TO_RECONSTRUCTIONS, self.pipeline.autoencoder.decode(mu).float().clamp(-1, 1))
 
     def add_to(self, result: dict[str, Any], values: Values) -> list[str]:
         """Kernel distances with intervals and gains, FID and KID, and a sentence on what the autoencoder loses."""
         for figures in result["figures"].values():
             figures |= dict.fromkeys((TO_IMAGES, TO_RECONSTRUCTIONS))
-        few = min(self.count, len(self.made[MODEL])) < LEAST_ROWS
-        if few:
+        if min(self.counts[TO_IMAGES], self.counts[MODEL]) < LEAST_ROWS:
             what = f"{count_noun(LEAST_ROWS, 'image')} without gaps, and as many samples, are the least"
             result["absent"] = {**result["absent"], TO_IMAGES: what, "fid and kid": what}
             self.distances.sets = {}
         elif self.features is not None:
-            self._add_kernel_distances(result, self.features)
-        if not few:
-            for name, images in self.made.items():
-                for some in images.split(self.batch_size):
-                    self.distances.take(name, some)
+            self._add_kernel_distances(result)
         return self.distances.add_to(result, values)
 
-    def _add_kernel_distances(self, result: dict[str, Any], features: Features) -> None:
-        made = {
-            name: torch.cat([features(some) for some in images.split(self.batch_size)])
-            for name, images in self.made.items()
-        }
-        targets = {name: torch.cat(rows) for name, rows in self.rows.items()}
+    def _add_kernel_distances(self, result: dict[str, Any]) -> None:
+        rows = {name: torch.cat(parts) for name, parts in self.rows.items()}
+        targets = {name: rows.pop(name) for name in (TO_IMAGES, TO_RECONSTRUCTIONS)}
         for figure, target in targets.items():
-            found = {name: mean_discrepancy(rows, target) for name, rows in made.items()}
+            found = {name: mean_discrepancy(own, target) for name, own in rows.items()}
             for name, one in found.items():
                 result["figures"][name][figure] = self._interval(one.value, one.error)
             nearest = min((name for name in found if name != MODEL), key=lambda name: found[name].value)
@@ -118,11 +115,9 @@ class SampleDistances:
 
     def save_picture(self, path: Path) -> None:
         """Write rows of samples, decoded noise, measured images and their reconstructions."""
-        rows = {"drawn" if name == MODEL else name.replace("_", " "): images for name, images in self.made.items()}
-        names = {TO_IMAGES: "images", TO_RECONSTRUCTIONS: "reconstructions"}
-        rows |= {name: torch.stack(self.shown[key]) for key, name in names.items() if self.shown[key]}
+        names = {MODEL: "drawn", TO_IMAGES: "images", TO_RECONSTRUCTIONS: "reconstructions"}
+        rows = {names.get(name, name.replace("_", " ")): torch.stack(own) for name, own in self.shown.items()}
         across = min(len(images) for images in rows.values())
-        across = min(across, SHOWN)
         grid = torch.cat([images[:across] for images in rows.values()])
         save_labelled_grid(path, grid, nrow=across, rows=list(rows))
 
