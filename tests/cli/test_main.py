@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rsforge.cli import main as main_module
 from rsforge.cli.main import main
 from rsforge.error_registry import REGISTRY
 from rsforge.errors import RsforgeError, Terminated
@@ -271,6 +272,27 @@ def test_signals_are_left_to_the_recipe(shell, kitchen):
     before = signal.getsignal(signal.SIGTERM)
     shell(*DOCTOR)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_a_library_makes_of_an_interrupt_is_one(shell, kitchen):
+    """A module that is interrupted while it is imported leaves another error behind."""
+
+    def serve(*given):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise AttributeError("a module has no attribute") from None
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        main_module._heed_signals()
+        kitchen.serve = serve
+        assert shell(*DOCTOR).code == 130
+        kitchen.serve = raising(AttributeError("a bug"))
+        assert shell(*DOCTOR).code == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def test_an_error_of_one_process_of_many_is_told_by_the_launcher_alone(shell, kitchen, monkeypatch, tmp_path):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsforge.tasks.diffusion import name_by_quarter
+
 Rows = list[list[str]]
 """Cells of a table, a row each."""
 
@@ -93,6 +95,28 @@ def read_lines(name: str) -> Callable[[Path], Rows]:
     return read
 
 
+def read_evaluated(place: str, *names: str) -> Callable[[Path], Rows]:
+    """What reads figures of the evaluations in folders PLACE-SEED, those within others as ``outer.inner``."""
+
+    def read(folder: Path) -> Rows:
+        rows = []
+        for path in sorted(folder.glob(f"{place}-*/evaluation.json")):
+            result = json.loads(path.read_text())
+            for name in names:
+                value: Any = result
+                for key in name.split("."):
+                    value = value[key]
+                rows.append([f"{path.parent.name} {name}", spell(value)])
+        return rows
+
+    return read
+
+
+def read_all(*readers: Callable[[Path], Rows]) -> Callable[[Path], Rows]:
+    """What reads the rows of several, one after the other."""
+    return lambda folder: [row for read in readers for row in read(folder)]
+
+
 def list_numbers(value: Any, name: str = "") -> Rows:
     """The numbers within a value with their names, nested ones as ``outer.inner``."""
     if isinstance(value, Mapping):
@@ -107,7 +131,7 @@ def spell(value: Any) -> str:
     if isinstance(value, Mapping):
         mean, low, high = (value.get(name) for name in ("mean", "low", "high"))
         return spell(mean) if low is None else f"{spell(mean)} [{spell(low)}, {spell(high)}]"
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else f"{value:.4g}"
 
 
 def split_row(line: str) -> list[str]:
@@ -125,6 +149,12 @@ MAP_DENOISER = (
 WIDE = "--channels 48,64,64 --epochs 100 --validate-every 10 --lr-scheduler cosine"
 NARROW = "--channels 32,64 --epochs 40 --validate-every 5"
 MAP_TRAINING = (MAP_AUTOENCODER, f"{MAP_DENOISER} {WIDE} --output-dir {{folder}}/denoiser-{{seed}}")
+COLOURS = (
+    "map_autoencoder --data-dir {tiles} --folder {folder}/colours-{seed} --seed {seed} --vgg-weights {vgg} "
+    "--chroma-weight 25 --perceptual yes",
+)
+COLOUR_FIGURES = read_all(read_lines("said.txt"), read_judged(colours="mse"))
+SPECTRA = ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",)
 SAMPLES = "samples --checkpoint {folder}/denoiser-{seed}/best_model.pt --vgg-weights {vgg} --folder {folder}/{seed}"
 PARTS = (
     Part(
@@ -148,12 +178,23 @@ PARTS = (
             f"rsforge diffusion train --config diffusion-tiny --vae {{folder}}/vae-{{seed}}/best_model.pt "
             f"--data-dir {{tiles}} --epochs 60 --lr 1e-3 "
             f"--output-dir {{folder}}/denoiser-{{seed}} --seed {{seed}} {QUIET}",
+            "rsforge vae evaluate --checkpoint {folder}/vae-{seed}/best_model.pt --data-dir {tiles} --side all "
+            "--output-dir {folder}/numbers-{seed} --quiet --overwrite",
+            "rsforge diffusion evaluate --checkpoint {folder}/denoiser-{seed}/best_model.pt --data-dir {tiles} "
+            "--validation-draws 64 --output-dir {folder}/losses-{seed} --quiet --overwrite",
         ),
         (42, 0, 1),
         ("tiles",),
-        ("| seed | autoencoder, squared error | linear channel of as many nats |",),
+        (
+            "| seed | autoencoder, squared error | linear channel of as many nats |",
+            "| seed, 64 timesteps a tile | gain over the best closed form |",
+        ),
         (),
-        read_judged(vae="mse", denoiser="loss"),
+        read_all(
+            read_judged(vae="mse", denoiser="loss"),
+            read_evaluated("losses", *(f"gain.{name}" for name in name_by_quarter("loss"))),
+            read_evaluated("numbers", "total_correlation_nats"),
+        ),
     ),
     Part(
         "maps",
@@ -171,22 +212,23 @@ PARTS = (
         (*MAP_TRAINING, SAMPLES),
         (2, 3),
         ("tiles", "vgg"),
-        ("| other seeds | figure | trained |", "| v-loss, map latents, other seeds |"),
+        (
+            "| other seeds | figure | trained |",
+            "| v-loss, map latents, other seeds |",
+            "| farther than samples, other seeds |",
+        ),
         (),
         read_lines("said.txt"),
     ),
     Part(
         "map-colours",
         12,
-        (
-            "map_autoencoder --data-dir {tiles} --folder {folder}/{seed} --seed {seed} --vgg-weights {vgg} "
-            "--chroma-weight 25 --perceptual yes",
-        ),
+        COLOURS,
         (1, 2, 3),
         ("tiles", "vgg"),
         ("| seed, with colours and features | figure |",),
         (),
-        read_lines("said.txt"),
+        COLOUR_FIGURES,
     ),
     Part(
         "text-to-image",
@@ -229,7 +271,7 @@ PARTS = (
     Part(
         "real-spectra",
         5,
-        ("real_spectra --cubes {cubes} --folder {folder} --seeds {seeds}",),
+        SPECTRA,
         (0, 1, 2),
         ("cubes",),
         (
@@ -290,6 +332,39 @@ PARTS = (
         longer=True,
     ),
     Part(
+        "maps-more-seeds",
+        18,
+        (*MAP_TRAINING, SAMPLES),
+        (4, 5),
+        ("tiles", "vgg"),
+        ("| v-loss, map latents, more seeds |", "| farther than samples, more seeds |"),
+        (),
+        read_lines("said.txt"),
+        longer=True,
+    ),
+    Part(
+        "map-colours-more-seeds",
+        8,
+        COLOURS,
+        (4, 5),
+        ("tiles", "vgg"),
+        ("| more seeds, with colours and features | figure |",),
+        (),
+        COLOUR_FIGURES,
+        longer=True,
+    ),
+    Part(
+        "spectra-more-seeds",
+        5,
+        SPECTRA,
+        (3, 4, 5),
+        ("cubes",),
+        ("| more seeds | stage 1 over ridge |",),
+        (),
+        read_lines("said.txt"),
+        longer=True,
+    ),
+    Part(
         "sar-levels",
         20,
         ("translator_options {pairs} --folder {folder} --cases scenes blocks --epochs 5 --seeds {seeds}",),
@@ -322,6 +397,7 @@ PARTS = (
             "| guidance |",
             "| kernel distance, demo |",
             "| kernel distance, how it is drawn |",
+            "| seed, two threads |",
         ),
         reason="trials by hand, which the text says that no script remakes",
         longer=True,

@@ -87,7 +87,7 @@ def cut(cubes: Path, cube: Cube, out: Path, seed: int) -> Path:
 
 
 def measure(patches: Path, out: Path, stage1: str, stage2: str) -> dict[str, dict[str, list[float | None]]]:
-    """Train both stages and return the gains: value, low and high, by stage and baseline, and by figure."""
+    """Train both stages; by stage and baseline, and by figure: the gain, its low and high, the model's, the other's."""
     first, second, result = out / "stage1", out / "stage2", out / "evaluation"
     call_line(f"hsi train-spectral --data-dir {{0}} --output-dir {{1}} {PLAIN} {stage1}", patches, first)
     given = "--data-dir {0} --stage1-checkpoint {1}"
@@ -96,18 +96,21 @@ def measure(patches: Path, out: Path, stage1: str, stage2: str) -> dict[str, dic
     line = f"hsi evaluate {given} --stage2-checkpoint {{2}} --output-dir {{3}} --side test --device cpu --quiet "
     call_line(line + "--overwrite", patches, best, second / "best_model.pth", result)
     stages = json.loads((result / "metrics.json").read_text())["stages"]
-    return {
-        f"{stage} over {over}": {name: list(stages[stage]["gains"][over][name].values()) for name in FIGURES}
-        for stage, known in BASELINES.items()
-        for over in known
-        if over in stages[stage]["gains"]
-    }
+    found = {}
+    for stage, known in BASELINES.items():
+        gains, figures = (stages[stage][name] for name in ("gains", "figures"))
+        for over in (over for over in known if over in gains):
+            found[f"{stage} over {over}"] = {
+                name: [*gains[over][name].values(), *(figures[who][name]["mean"] for who in ("model", over))]
+                for name in FIGURES
+            }
+    return found
 
 
-def spell(gain: Sequence[float | None]) -> str:
-    value, low, high = gain
+def spell(row: Sequence[float | None]) -> str:
+    value, low, high, model, other = row
     interval = "no interval" if low is None else f"[{low:.3g}, {high:.3g}]"
-    return f"{value:.3g} {interval}"
+    return f"{model:.4g}, {other:.4g}, gain {value:.3g} {interval}"
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -28,6 +28,10 @@ from tests.learning.readme_figures import (
 )
 from tests.learning.readme_parts import Part, list_numbers, read_json, read_judged, read_lines, read_pairs
 
+DIFFERENCES = {"1.9", "2.6", "0.1", "0.2", "0.3", "0.01"}
+"""Of cells of tables: dB over components, dB and LPIPS over the linear start, percent over the mixture of scales."""
+SETTINGS = {"7.5"}
+
 
 def test_the_file_holds_what_readme_states():
     fix = "python -m tests.learning.readme_figures --update"
@@ -56,6 +60,12 @@ def test_every_table_of_the_section_belongs_to_one_part():
     for part in PARTS:
         assert len(stated[part.name]["tables"]) == len(part.headings), part.name
         assert stated[part.name]["texts"] == list(part.texts), part.name
+
+
+def test_sentences_of_the_section_have_no_figures_of_their_own():
+    """What is measured stands in tables, which are made again; sentences have differences of these, and settings."""
+    prose = re.sub(r"^```.*?^```|^\|.*?$", "", read_texts()[False], flags=re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"\d+\.\d+", prose)) <= DIFFERENCES | SETTINGS
 
 
 @pytest.mark.parametrize("name", [part.name for part in PARTS if part.lines])
@@ -141,7 +151,7 @@ def test_new_figures_are_read_where_they_lie(tmp_path):
     }
     write(tmp_path / "evaluation-42/evaluation.json", {"figures": {"model": figures}})
     assert read_pairs(tmp_path) == [
-        ["evaluation-42", "model"], ["l1", "0.148 [0.141, 0.155]"], ["psnr_db", "20.8"], ["ssim", "-"]
+        ["evaluation-42", "model"], ["l1", "0.148 [0.141, 0.155]"], ["psnr_db", "20.81"], ["ssim", "-"]
     ]  # fmt: skip
     write(tmp_path / "x.json", {"a": {"b": 0.5, "c": [1, 2.5]}, "d": "text"})
     assert read_json("x.json")(tmp_path) == [["a.b", "0.5"], ["a.c", "1", "2.5"]] and list_numbers([]) == []

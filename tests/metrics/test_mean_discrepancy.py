@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rsforge.metrics.mean_discrepancy import compare_discrepancies, mean_discrepancy
+from rsforge.metrics.mean_discrepancy import compare_discrepancies, mean_discrepancy, polynomial_kernel
 
 
 def test_the_discrepancy_of_alike_sets_is_within_its_error_and_that_of_others_is_not():
@@ -38,6 +38,27 @@ def test_it_is_the_unbiased_estimate_of_the_reference():
     generator = torch.Generator().manual_seed(2)
     x, y = torch.randn(20, 6, generator=generator), torch.randn(20, 6, generator=generator) + 0.4
     assert mean_discrepancy(x, y).value == pytest.approx(float(poly_mmd(x.double(), y.double())), rel=1e-9)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_whole_groups_are_left_out(paired):
+    generator = torch.Generator().manual_seed(4)
+    x, y = torch.randn(9, 5, generator=generator), torch.randn(9, 5, generator=generator) + 0.3
+    groups = ["a", "a", "b", "c", "c", "c", "d", "e", "e"]
+    found = mean_discrepancy(x, y, paired=paired, groups=groups)
+    assert found.value == pytest.approx(mean_discrepancy(x, y, paired=paired).value)
+    if not paired:
+        for place, group in enumerate("abcde"):
+            kept = torch.tensor([one != group for one in groups])
+            assert float(found.without[1][place]) == pytest.approx(mean_discrepancy(x, y[kept]).value)
+        assert len(found.without[0]) == 9
+    else:
+        assert len(found.without[0]) == 5
+        kept, cross = torch.tensor([one != "c" for one in groups]), polynomial_kernel(x, y)
+        inner = [polynomial_kernel(one, one).fill_diagonal_(0).sum() for one in (x, y[kept])]
+        counted = (~torch.eye(9, dtype=torch.bool))[:, kept]
+        exact = inner[0] / 72 + inner[1] / 30 - 2 * (cross[:, kept] * counted).sum() / counted.sum()
+        assert float(found.without[1][2]) == pytest.approx(float(exact))
 
 
 def test_two_rows_have_no_error():

@@ -56,7 +56,18 @@ def test_without_groups_there_is_no_interval():
     assert np.isfinite(estimate.value) and np.isnan(estimate.low) and np.isnan(estimate.high)
 
 
-def test_where_a_draw_has_no_figure_there_is_no_interval():
+def test_a_few_draws_without_a_figure_are_left_out():
+    one, _ = draw(4)
+    one["count"][3:] = one["total"][3:] = 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        paired = PairedFigures({"one": one}, derive, resample(list(range(30))))
+    draws = paired.draws["one"]["mean"]
+    assert 0 < np.isnan(draws).sum() < 0.1 * len(draws)
+    estimate = paired.estimate("one", "mean")
+    assert (estimate.low, estimate.high) == tuple(np.nanquantile(draws, [0.025, 0.975]))
+
+
+def test_where_many_draws_have_no_figure_there_is_no_interval():
     one, _ = draw(4)
     one["count"][1:] = 0  # draws without the first image divide by nothing
     with np.errstate(divide="ignore"):

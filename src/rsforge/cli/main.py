@@ -35,21 +35,29 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     words = sys.argv[1:] if argv is None else argv
     share_processors()
-    _heed_sigterm()
+    _heed_signals()
     code = run(words) if _enroll() else int(ExitCode.TERMINATED)
     _leave_word(code)
     sys.exit(code)
 
 
-def _heed_sigterm() -> None:
+def _heed_signals() -> None:
     """Let SIGTERM end a command as SIGINT does; processes of a launcher die at once, as it expects of them."""
     if exit_folder() is None and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-    raise Terminated
+    COMMAND_LINE.stopped_by = Terminated()
+    raise COMMAND_LINE.stopped_by
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    COMMAND_LINE.stopped_by = KeyboardInterrupt()
+    raise COMMAND_LINE.stopped_by
 
 
 def _enroll() -> bool:
@@ -97,7 +105,7 @@ def _leave_to_launcher(failure: RsforgeError) -> bool:
 
 def run(argv: list[str]) -> int:
     """Run the command line and return its exit code."""
-    COMMAND_LINE.argv, COMMAND_LINE.launch = list(argv), None
+    COMMAND_LINE.argv, COMMAND_LINE.launch, COMMAND_LINE.stopped_by = list(argv), None, None
     set_help_width()
     own = argv[: argv.index("--")] if "--" in argv else argv
     try:
@@ -118,6 +126,9 @@ def run(argv: list[str]) -> int:
         _silence(sys.stdout)
         return int(ExitCode.DONE)
     except Exception as error:
+        # A library that is interrupted while it is imported raises errors of its own.
+        if COMMAND_LINE.stopped_by is not None:
+            return _fail(interruption(COMMAND_LINE.stopped_by, shlex.join(["rsforge", *argv])), own)
         return _fail(error, own)
 
 

@@ -43,11 +43,13 @@ class Command:
 class CommandLine:
     """The words behind ``rsforge``, as the user typed them.
 
-    ``launch`` is this process's place among others that do the same; only trainings have one.
+    ``launch`` is this process's place among others that do the same; only trainings have one. ``stopped_by`` is what a
+    signal raised.
     """
 
     argv: list[str] = field(default_factory=list)
     launch: Launch | None = None
+    stopped_by: KeyboardInterrupt | None = None
 
     @property
     def follows(self) -> bool:

@@ -26,8 +26,9 @@ def measure_image(output: Tensor, target: Tensor, valid: Tensor, sums: Mapping[s
     ``mean_psnr_db`` the PSNR of all, both for a peak of 1; ``mean_sam_deg``, ``mean_rmse`` and ``mean_ergas`` are the
     figures of those sums; ``mean_mrae`` is relative to the value itself; ``cc`` is the mean correlation of the bands
     whose target is not constant, 0 of a constant output. Jiang et al. 2020 (SSPSR) and Cai et al. 2022 (MST++), by
-    their programs. Of an image that can have a figure it is NaN where it is not finite: where the output is not, of a
-    PSNR where a band has no error, of ``mean_mrae`` where a value is 0.
+    their programs, of which the first leaves pixels of zeros in the output out of the angle. Of an image that can have
+    a figure it is NaN where it is not finite: where the output is not, of a PSNR where a band has no error, of
+    ``mean_mrae`` where a value is 0.
     """
     whole = derive_figures(sums, gain=np.ones(1), scale=scale)
     relative, correlations = _compare_bands(output, target, valid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,14 +15,14 @@ LEAST_ROWS = 3
 
 @dataclass(frozen=True)
 class MeanDiscrepancy:
-    """A squared maximum mean discrepancy, and what it is without each row of the two sets ``(n,)`` and ``(m,)``."""
+    """A squared maximum mean discrepancy, and what it is without each row, or group of rows, of the two sets."""
 
     value: float
     without: tuple[Tensor, Tensor]
 
     @property
     def error(self) -> float:
-        """The standard error over the rows of both sets, by the jackknife."""
+        """The standard error over the rows or groups of both sets, by the jackknife."""
         return math.sqrt(sum(jackknife_variance(values) for values in self.without))
 
 
@@ -31,12 +31,13 @@ def jackknife_variance(values: Tensor) -> float:
     return float((values - values.mean()).square().sum() * (len(values) - 1) / len(values))
 
 
-def mean_discrepancy(x: Tensor, y: Tensor, *, paired: bool = False) -> MeanDiscrepancy:
+def mean_discrepancy(x: Tensor, y: Tensor, *, paired: bool = False, groups: Sequence[Hashable] = ()) -> MeanDiscrepancy:
     """The squared maximum mean discrepancy of two sets of features ``(n, d)``, ``(m, d)``, without bias.
 
     The kernel is that of KID, the cube of 1 + x y / d (Bińkowski et al. 2018). All rows are used, where KID draws
-    subsets. Rows that are ``paired``, such as images and their reconstructions, are compared with others alone.
-    ``ValueError`` for fewer than ``LEAST_ROWS`` of a set.
+    subsets. Rows that are ``paired``, such as images and their reconstructions, are compared with others alone. With
+    ``groups``, the group of each row of ``y``, and of ``x`` where they are paired, the error is that of leaving out
+    whole groups. ``ValueError`` for fewer than ``LEAST_ROWS`` of a set.
     """
     if min(len(x), len(y)) < LEAST_ROWS:
         raise ValueError(f"{len(x)} and {len(y)} rows, where {LEAST_ROWS} are the least")
@@ -45,15 +46,34 @@ def mean_discrepancy(x: Tensor, y: Tensor, *, paired: bool = False) -> MeanDiscr
     counts = torch.ones_like(cross)
     if paired:
         cross, counts = cross.fill_diagonal_(0), counts.fill_diagonal_(0)
+    of_y = _members(groups or range(len(y)))
+    of_x = of_y if paired and groups else _members(range(len(x)))
 
-    def distance(sums: Sequence[Tensor], n: int, m: int, pairs: Tensor) -> Tensor:
+    def distance(sums: Sequence[Tensor], n: Tensor, m: Tensor, pairs: Tensor) -> Tensor:
         return sums[0] / (n * (n - 1)) + sums[1] / (m * (m - 1)) - 2 * sums[2] / pairs
 
-    n, m, (xx, yy), pairs = len(x), len(y), [one.sum() for one in inner], counts.sum()
+    n, m, (xx, yy), pairs = torch.tensor(len(x)), torch.tensor(len(y)), [one.sum() for one in inner], counts.sum()
     xy = cross.sum()
-    without_x = distance((xx - 2 * inner[0].sum(1), yy, xy - cross.sum(1)), n - 1, m, pairs - counts.sum(1))
-    without_y = distance((xx, yy - 2 * inner[1].sum(1), xy - cross.sum(0)), n, m - 1, pairs - counts.sum(0))
+    left_x, left_y = (_without(one, own) for one, own in zip(inner, (of_x, of_y), strict=True))
+    lost_x, lost_y = of_x.sum(0), of_y.sum(0)
+    without_x = distance((left_x, yy, xy - cross.sum(1) @ of_x), n - lost_x, m, pairs - counts.sum(1) @ of_x)
+    without_y = distance((xx, left_y, xy - cross.sum(0) @ of_y), n, m - lost_y, pairs - counts.sum(0) @ of_y)
     return MeanDiscrepancy(float(distance((xx, yy, xy), n, m, pairs)), (without_x, without_y))
+
+
+def _members(groups: Iterable[Hashable]) -> Tensor:
+    """Which rows are in which group: 1 or 0 in double precision ``(rows, groups)``."""
+    groups = list(groups)
+    number = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    members = torch.zeros(len(groups), len(number), dtype=torch.float64)
+    members[range(len(groups)), [number[group] for group in groups]] = 1
+    return members
+
+
+def _without(kernel: Tensor, members: Tensor) -> Tensor:
+    """The sum of a symmetric kernel without the rows and columns of each group."""
+    own = (members * (kernel @ members)).sum(0)
+    return kernel.sum() - 2 * kernel.sum(1) @ members + own
 
 
 def polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:

@@ -17,8 +17,12 @@ Derive = Callable[[Sums], Mapping[str, F64]]
 """Figures ``(...)`` of sums ``(...)`` or ``(..., B)``."""
 
 
+LEAST_SHARE = 0.9
+"""Of the draws that must have a figure for an interval of those."""
+
+
 class Estimate(NamedTuple):
-    """A figure of all images together, and its interval; NaN where there is none, as where a draw has no figure."""
+    """A figure of all images together, and its interval; NaN where there is none, as where many draws have none."""
 
     value: float
     low: float
@@ -61,8 +65,9 @@ class PairedFigures:
 
     def _estimate(self, value: F64, draws: F64) -> Estimate:
         tail = (1 - self.resampling.confidence) / 2
-        known = len(draws) and np.isfinite(draws).all()
-        low, high = np.quantile(draws, [tail, 1 - tail]) if known else (np.nan, np.nan)
+        found = draws[np.isfinite(draws)]  # some may hold no image that has the figure
+        known = np.isfinite(value) and len(found) > LEAST_SHARE * len(draws)
+        low, high = np.quantile(found, [tail, 1 - tail]) if known else (np.nan, np.nan)
         return Estimate(float(value), float(low), float(high))
 
 

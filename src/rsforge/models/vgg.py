@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,11 +67,16 @@ def load_vgg16(path: Path) -> VggFeatures:
     are missing or have other shapes.
     """
     state = read_weights(path, name=NAME, fix=FIX)
-    prefix = "features." if any(str(key).startswith("features.") for key in state) else ""
-    network = VggFeatures()
-    wanted = {name: prefix + name.removeprefix("features.") for name in network.state_dict()}
     try:
-        network.load_state_dict({name: state[key] for name, key in wanted.items()})
+        return build_vgg16(state)
     except (KeyError, RuntimeError) as error:
         raise misfit(path, error, name=NAME, fix=FIX) from None
+
+
+def build_vgg16(weights: Mapping[str, Any]) -> VggFeatures:
+    """The same of weights that were read; ``KeyError`` or ``RuntimeError`` where layers are missing or do not fit."""
+    prefix = "features." if any(str(key).startswith("features.") for key in weights) else ""
+    network = VggFeatures()
+    wanted = {name: prefix + name.removeprefix("features.") for name in network.state_dict()}
+    network.load_state_dict({name: weights[key] for name, key in wanted.items()})
     return network

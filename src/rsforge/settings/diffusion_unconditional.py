@@ -62,7 +62,7 @@ class UnconditionalFields(Section):
         description="Timesteps at which each image is measured, a multiple of 8.",
         json_schema_extra=also(absent="as many as the training took where that is a multiple of 8, else 64"),
     )
-    num_images: Count = Field(
+    num_images: Annotated[int, Field(ge=3, le=1_000_000)] = Field(
         64, description="Samples to draw, for the distances of sets.", json_schema_extra=also(basic=True)
     )
     num_inference_steps: Count | None = Field(

@@ -59,7 +59,7 @@ class SpectralEvaluateSettings(Section):
         description=f"{SENSOR_OF_PATCHES} Needed for response_rmse, and for --project where the training knew none.",
         json_schema_extra=SENSORS,
     )
-    psnr_peak: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
+    psnr_peak: Annotated[float, Field(ge=1e-30, le=1e30)] | None = Field(
         None,
         description="Largest value of the data in the unit of the files, to which MPSNR and mean PSNR are relative.",
         json_schema_extra=also(absent="the largest true value of the measured patches"),

@@ -7,6 +7,10 @@ import math
 from rsforge.engine.accumulator import MeanOverSamples
 from rsforge.engine.distributed import SingleProcess
 
+QUARTERS = 4
+"""Parts of the timesteps, from the least noise to the most, that have losses of their own."""
+JUDGING_DRAWS = 64
+
 
 class DenoisingFigures(MeanOverSamples):
     """Means over held-out latents of the figures of ``evaluate(batch)``, with the standard error of ``loss``.
@@ -22,6 +26,11 @@ class DenoisingFigures(MeanOverSamples):
         if "loss_variance" in figures:
             figures["loss_se"] = math.sqrt(figures.pop("loss_variance") / count)
         return figures
+
+
+def choose_judging_draws(draws: int) -> int:
+    """At how many timesteps a model is judged: those of the validation where they divide into quarters, else 64."""
+    return draws if draws and draws % (2 * QUARTERS) == 0 else JUDGING_DRAWS
 
 
 def draws_per_latent(held_out: int, trained: int) -> int:

@@ -21,11 +21,10 @@ from rsforge.noise.noise_offset import add_offset
 from rsforge.noise.process import Prediction, q_sample, target
 from rsforge.noise.timestep_sampling import TimestepSampling, sample_timesteps, timesteps_of_stratum
 from rsforge.noise.weighting import min_snr_weight
-from rsforge.tasks.denoising_figures import DenoisingFigures
+from rsforge.tasks.denoising_figures import QUARTERS, DenoisingFigures
 
 Batch = Mapping[str, Any]
 DrawTimesteps = Callable[[int], Tensor]
-QUARTERS = 4
 ASKED_AT_ONCE = 1 << 14
 """Numbers of latents of a validation beyond one batch: no more than Stable Diffusion has in one at 512 pixels."""
 

@@ -7,7 +7,15 @@ from PIL import Image
 
 from rsforge.errors import RsforgeError
 from rsforge.recipes.evaluation.evaluation import Panel
-from rsforge.recipes.evaluation.files import FILES, check_output, csv_of, draw_examples, wrap_note, write_files
+from rsforge.recipes.evaluation.files import (
+    FILES,
+    check_output,
+    check_outside,
+    csv_of,
+    draw_examples,
+    wrap_note,
+    write_files,
+)
 
 
 def test_a_table_has_a_row_for_every_sample_and_blanks_for_what_is_not_measured():
@@ -31,6 +39,20 @@ def test_what_is_said_of_a_picture_stands_below_it_as_plain_text_in_few_lines(tm
         with Image.open(tmp_path / f"{name}.png") as picture:
             sizes[name] = int((np.array(picture.convert("L")) < 100).sum())
     assert sizes["with"] > 1.5 * sizes["without"]  # so much is written
+
+
+def test_an_output_folder_in_that_of_the_data_is_refused(tmp_path):
+    (tmp_path / "tiles/models").mkdir(parents=True)
+    data = str(tmp_path / "tiles")
+    for place in ("ev", "tilesets", "../tiles-2"):
+        check_outside(tmp_path / place, data)
+    check_outside(None, data)
+    check_outside(tmp_path / "tiles/models/ev", data, excluded=tmp_path / "tiles/models")
+    check_outside(tmp_path / "ev", "synthetic")
+    for place in ("tiles", "tiles/ev", "ev/../tiles/ev"):
+        with pytest.raises(RsforgeError, match="taken for images") as caught:
+            check_outside(tmp_path / place, data, excluded=tmp_path / "tiles/models")
+        assert caught.value.code == "RSF-U005"
 
 
 def test_an_earlier_evaluation_is_only_replaced_when_it_may_be(tmp_path):

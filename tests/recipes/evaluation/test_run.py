@@ -57,7 +57,7 @@ def run(evaluation: Evaluation, items: list | Items, **settings) -> dict:
     samples = items if isinstance(items, Items) else Items(items)
     data = EvaluationSet(samples, [f"scene {k // 2}" for k in range(len(items))], ["they are drawn"])
     own = EvaluationSettings(resamples=100, **settings)
-    facts, absent = {"side": "val", "side_reason": "why not", "chosen_on": "val"}, {"lpips": "no weights"}
+    facts, absent = {"side": "val", "side_reason": "why not", "chosen_on": "val", "images": 7}, {"lpips": "no weights"}
     return run_evaluation(evaluation, data, facts, absent, own, SilentConsole(), batch_size=3, device=CPU)
 
 
@@ -238,6 +238,7 @@ def test_samples_without_data_do_not_count_as_perfect():
     result = run(off, Masked([0.0, 1.0, 2.0, 3.0, 4.0]))
     assert result["figures"]["model"]["error"]["mean"] == 1
     assert "1 of 5 samples hold no data where they are measured, and are left out" in result["doubts"]
+    assert result["images"] == 4
     with pytest.raises(RsforgeError, match="none of 1 sample holds data") as caught:
         run(off, Empty([1.0]))
     assert caught.value.code == "RSF-D004"

@@ -153,6 +153,17 @@ def test_published_means_are_comparable_where_the_protocol_is_the_same(metrics):
     assert not compare_published("chikusei-x8", "spatial", facts | {"psnr_peak": 0.9}, figures)["comparable"]
 
 
+def test_means_that_a_patch_lacks_are_named(flights, first, tmp_path, capsys):
+    shutil.copytree(flights, tmp_path / "flights")
+    path = sorted((tmp_path / "flights").rglob("*.h5"))[0]
+    edit(path, "aviris", (0, 3, 4, 4), 0.0)
+    assert rsforge(f"{EVALUATE} --side all --json", first, tmp_path / "flights") == 0
+    stage = json.loads(capsys.readouterr().out)["stages"]["stage1"]
+    assert stage["means"]["figures"]["model"]["mean_mrae"]["mean"] is None
+    assert stage["means"]["absent"]["mean_mrae"].startswith("a true value is 0, or a prediction no number, in 1 of ")
+    assert list(stage["means"]["absent"]) == ["mean_mrae"] and stage["absent"] == {}
+
+
 def test_every_stage_has_its_figures_and_baselines(metrics):
     stages = metrics["stages"]
     names = {"sam_deg", "rmse", "psnr_db", "ssim", "ergas", "mrae", "response_rmse"}

@@ -26,7 +26,11 @@ RESULT = {
         "ssim": {"over": "ridge", "mean": None, "low": None, "high": None},
     },
 }  # fmt: skip
-RESULT["means"] = {"psnr_peak": 2.5, **{name: RESULT[name] for name in ("units", "directions", "figures", "gain")}}
+RESULT["means"] = {
+    "psnr_peak": 2.5,
+    "absent": {"cc": "none <z>"},
+    **{name: RESULT[name] for name in ("units", "directions", "figures", "gain")},
+}
 
 
 def test_a_table_names_predictors_where_columns_fall_away():

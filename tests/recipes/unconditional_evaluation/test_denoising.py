@@ -44,7 +44,7 @@ def pipeline(job):
 
 
 @pytest.mark.parametrize(("trained", "asked", "draws"), [(8, None, 8), (14, None, 64), (8, 32, 32), (None, None, 64)])
-def test_draws_are_those_of_the_training_where_they_divide_into_quarters(trained, asked, draws):
+def test_draws_are_those_that_judged_the_training(trained, asked, draws):
     assert choose_draws({} if trained is None else {"validation_draws": trained}, asked) == draws
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from rsforge.noise.gaussian_denoiser import GaussianDenoiser
 from rsforge.recipes.diffusion.load import open_model
 from rsforge.recipes.evaluation.table import table
 from rsforge.recipes.unconditional_evaluation.closed_forms import draw_latents
-from tests.worlds.commands import rsforge
+from tests.worlds.commands import DIFFUSION, rsforge
 from tests.worlds.evaluation import Crumbs
 from tests.worlds.vgg16 import write_vgg16
 
@@ -118,7 +119,8 @@ def test_distances_are_those_of_samples_and_decoded_noise_to_images_and_reconstr
     verdicts = [verdict["figure"] for verdict in told["verdicts"]]
     assert verdicts == [*LOSSES, "kernel_distance", "kernel_distance_to_reconstructions"]
     lost = mean_discrepancy(rows["r"], rows["x"], paired=True)
-    assert f"kernel distance of {lost.value:.3g}" in " ".join(told["findings"]) and "autoencoder costs" in table(told)
+    ends = [f"{lost.value + sign * 1.95996 * lost.error:.4g}" for sign in (-1, 1)]
+    assert f"kernel distance of {lost.value:.4g} [{ends[0]}, {ends[1]}] from them" in table(told)
     wide = measured("--side all --seed 9 --confidence 0.99 --vgg-weights {}", vgg16)["figures"]["model"]
     assert wide["kernel_distance"]["high"] > told["figures"]["model"]["kernel_distance"]["high"]
 
@@ -129,10 +131,56 @@ def test_without_weights_distances_are_null_and_the_reason_is_said(measured):
     assert "--vgg-weights" in told["absent"]["kernel_distance"] and "fid and kid" in told["absent"]
 
 
-def test_three_images_and_three_samples_are_the_least_for_distances(measured, vgg16):
-    told = measured("--num-images 2 --vgg-weights {}", vgg16)
-    assert told["figures"]["model"]["kernel_distance"] is None
-    assert told["absent"]["kernel_distance"].startswith("3 images without gaps")
+def test_three_images_and_three_samples_are_the_least_for_distances(measured, job, tmp_path, vgg16):
+    assert measured("--num-images 2", code=2)["code"] == "RSF-U001"
+    for place in sorted(job.tiles.rglob("*.png"))[:2]:
+        shutil.copy(place, tmp_path)
+    told = measured("--side all --vgg-weights {}", vgg16, data=tmp_path)
+    assert told["images"] == 2 and told["figures"]["model"]["kernel_distance"] is None
+    assert told["absent"]["kernel_distance"] == "3 images without gaps are the least"
+    assert "--inception-weights" in told["absent"]["fid and kid"]
+    assert "3 images without gaps are the least for distances: losses alone judge the model" in told["doubts"]
+
+
+def test_weights_that_cannot_be_used_are_named_with_their_option(measured, tmp_path):
+    (tmp_path / "vgg.pth").write_bytes(b"PK none")
+    told = measured("--vgg-weights {}", tmp_path / "vgg.pth", code=4)
+    assert "--vgg-weights" in told["fix"] and "train" not in told["fix"]
+
+
+def test_pictures_are_no_images_of_the_next_evaluation(measured, job, tmp_path):
+    shutil.copytree(job.tiles, tmp_path / "tiles")
+    told = measured("--output-dir {}", tmp_path / "tiles/ev", data=tmp_path / "tiles", code=2)
+    assert told["code"] == "RSF-U005" and not (tmp_path / "tiles/ev").exists()
+
+
+def test_intervals_of_distances_leave_out_whole_scenes(measured, job, tmp_path, vgg16):
+    """Ten images in five scenes, two in each."""
+    tiles = sorted(job.tiles.rglob("*.png"))[:10]
+    for number, place in enumerate(tiles):
+        shutil.copy(place, tmp_path / f"{number}.png")
+    names = [f"{number}.png" for number in range(10)]
+    alone = measured("--side all --split none --vgg-weights {}", vgg16, data=tmp_path)
+    scenes = {name: f"scene {number // 2}" for number, name in enumerate(names)}
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("rsforge.recipes.datasets.stored_split.find_scenes", lambda root: scenes)
+    together = measured("--side all --split none --vgg-weights {}", vgg16, data=tmp_path)
+    monkey.undo()
+    assert "5 scenes" in together["interval"] and "10 scenes" in alone["interval"]
+    one, other = (told["figures"]["model"]["kernel_distance"] for told in (alone, together))
+    assert one["mean"] == other["mean"] and one["high"] != other["high"]
+
+
+def test_images_that_the_autoencoder_was_trained_on_are_named(job, measured, tmp_path):
+    """The denoiser divides anew, so that images that judge it lie on the training side of its autoencoder."""
+    line = "diffusion train --vae {} --image-dir {} --output-dir {} --epochs 1 --seed 5 --test-fraction 0 " + DIFFUSION
+    assert rsforge(line, job.vae / "best_model.pt", job.tiles, tmp_path / "own") == 0
+    judged = json.loads((tmp_path / "own/judged.json").read_text())
+    doubt = "the autoencoder divided its images otherwise, and may have been trained on these"
+    assert judged["judged"]["doubt"] == doubt and judged["verdict"].endswith(f"Mind: {doubt}.")
+    told = measured(model=tmp_path / "own/best_model.pt")
+    assert f"of these {told['images']} images were trained on by the autoencoder" in " ".join(told["doubts"])
+    assert "doubt" not in json.loads((job.diffusion / "judged.json").read_text())["judged"]
 
 
 def test_fid_and_kid_are_of_samples_and_of_decoded_noise(job, measured, monkeypatch):

@@ -30,7 +30,7 @@ def build(pipeline):
         made = {name: torch.rand(count, 3, 16, 16, generator=generator) * 2 - 1 for name in ("model", "near", "far")}
         made["far"] = made["far"].abs()
         sets = SetDistances(None, "images", count=count, seed=0, device=CPU)
-        distances = SampleDistances(pipeline, features, sets, confidence=confidence)
+        distances = SampleDistances(pipeline, features, sets, confidence=confidence, groups=range(8))
         for name, images in made.items():
             for some in images.split(4):
                 distances.take(name, some)
@@ -44,7 +44,7 @@ def make_batch(pipeline, count=8, whole=None):
     with torch.no_grad():
         latents = torch.stack(pipeline.autoencoder.encode(images), 1)
     whole = torch.ones(count, dtype=torch.bool) if whole is None else whole
-    return {"images": images, "latents": latents, "whole": whole}
+    return {"index": list(range(count)), "images": images, "latents": latents, "whole": whole}
 
 
 def start():
@@ -66,7 +66,7 @@ def test_images_with_gaps_are_no_part_of_a_set(build, pipeline):
 def test_a_batch_of_gaps_alone_is_nothing(build, pipeline):
     told, (distances, _) = start(), build()
     distances.update({}, make_batch(pipeline, whole=torch.zeros(8, dtype=torch.bool)))
-    assert distances.add_to(told, {}) == []
+    assert "losses alone judge" in distances.add_to(told, {})[0]
     assert told["figures"]["model"] == {**dict.fromkeys(FIGURES), "fid": None, "kid": None}
     assert "verdicts" not in told and "3 images without gaps" in told["absent"]["kernel_distance"]
 

@@ -31,6 +31,7 @@ def evaluate(settings: CycleGanEvaluateSettings, console: Console) -> dict[str, 
     """Figures of the model and of its baselines by image and over the set, and what the model gains."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
+    files.check_outside(own.output_dir, settings.data.data_dir)
     device = devices.choose(settings.device)
     net, restored = load_generator(settings.checkpoint, device, "sar2optical")
     state, size = restored.state, restored.state["image_size"]

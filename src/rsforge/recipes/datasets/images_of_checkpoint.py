@@ -124,6 +124,31 @@ def open_subset(
     )
 
 
+def count_trained(
+    place: str,
+    measured: MeasuredSubset,
+    console: Console,
+    *,
+    split_choice: str,
+    on_bad: OnBad,
+    state: Mapping[str, Any],
+    exclude: Path,
+    data: ViewSettings = NO_OPTIONS,
+) -> int | None:
+    """How many of the ``measured`` images of a folder another model, of the checkpoint ``state``, was trained on.
+
+    None where its division cannot be made again.
+    """
+    if place == SYNTHETIC:
+        return None
+    index = scan_images(Path(place), on_bad, exclude, SilentConsole(), state, data)
+    divided = divide_as_trained(ImageFolder(index, split_choice, state, console))
+    if divided is None:
+        return None
+    trained = {tile.name for tile in divided.train}
+    return sum(measured.samples.name(k) in trained for k in range(len(measured.samples)))
+
+
 def scan_images(
     place: Path,
     on_bad: OnBad,

@@ -62,6 +62,7 @@ def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
     """Figures of the model and of its baselines by image and over the set, and how far its draws are to be trusted."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
+    files.check_outside(own.output_dir, settings.data.data_dir)
     check_kind(settings.model_checkpoint, KIND, where="--model-checkpoint")
     model, walk = open_sar_model(settings, console)
     if settings.trust.worlds:

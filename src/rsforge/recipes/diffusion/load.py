@@ -51,10 +51,11 @@ def check_kind(path: Path, kind: str, *, where: str) -> None:
 
 @dataclass(frozen=True)
 class OpenModel:
-    """What draws images from noise alone, what its checkpoint says, and the file of its autoencoder."""
+    """What draws images from noise alone, what its checkpoint says, and its autoencoder with its file."""
 
     pipeline: LatentPipeline
     loaded: LoadedModel
+    vae: LoadedModel
     vae_path: Path
 
 
@@ -66,7 +67,7 @@ def open_model(diffusion: Path, vae: Path | None, device: torch.device, *, avera
     else:
         autoencoder, partner = load_autoencoder(vae, device)
     check_partner(trained, partner, AUTOENCODER, where=str(vae))
-    return OpenModel(stored_pipeline(trained.state, denoiser, autoencoder), trained, vae)
+    return OpenModel(stored_pipeline(trained.state, denoiser, autoencoder), trained, partner, vae)
 
 
 def load_denoiser(

@@ -25,6 +25,7 @@ from rsforge.noise.schedules import table_of
 from rsforge.recipes.console import Console
 from rsforge.recipes.datasets import image_folder
 from rsforge.recipes.datasets.image_folder import ImageSets
+from rsforge.recipes.datasets.measured_subset import trained_digest
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
 from rsforge.recipes.diffusion.load import REQUIRED
@@ -47,7 +48,7 @@ from rsforge.recipes.vae.load import load_autoencoder
 from rsforge.samplers.timesteps import StepGrid
 from rsforge.seeds import derive
 from rsforge.settings.diffusion import DiffusionTrainSettings, NoiseSettings
-from rsforge.tasks.denoising_figures import draws_per_latent
+from rsforge.tasks.denoising_figures import choose_judging_draws, draws_per_latent
 from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 from rsforge.tasks.remainder_gain import RemainderGain
 
@@ -211,7 +212,28 @@ def choose_judging(data: DiffusionData) -> JudgedSide | None:
     """The images that judge, each with its moments: they are encoded where they are asked for."""
     images = data.images
     side = choose_side(images.held_out, images.test, images.scenes)
-    return None if side is None else side.of(encode_latents.EncodedImages(side.samples, data.autoencoder))
+    if side is None:
+        return None
+    alike = trained_digest(data.vae.state) == images.identity["split"]
+    doubt = "" if alike else "the autoencoder divided its images otherwise, and may have been trained on these"
+    return replace(side.of(encode_latents.EncodedImages(side.samples, data.autoencoder)), doubt=doubt)
+
+
+JUDGE = FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging)
+
+
+def judge(
+    settings: DiffusionTrainSettings,
+    data: DiffusionData,
+    spec: TrainingSpec,
+    path: Path,
+    compute: Compute,
+    console: Console,
+) -> dict[str, Any]:
+    """What ``FigureJudge`` says, at as many timesteps as ``diffusion evaluate`` takes: they divide into quarters."""
+    assert isinstance(spec.task, DiffusionTask)
+    spec.task.validation_draws = choose_judging_draws(spec.task.validation_draws)
+    return JUDGE(settings, data, spec, path, compute, console)
 
 
 def warn_of_signal_left(options: NoiseSettings, console: Console) -> None:
@@ -268,6 +290,6 @@ METHOD: Method[DiffusionTrainSettings, DiffusionData, Denoiser] = Method(
     networks=build_network,
     spec=spec,
     prepare=store_latents,
-    judge=FigureJudge(name_by_quarter("loss"), CLOSED_FORMS, choose_judging),
+    judge=judge,
     next_command=next_command,
 )

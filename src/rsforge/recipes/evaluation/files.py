@@ -35,6 +35,20 @@ def check_output(place: Path | None, *, overwrite: bool, names: Sequence[str] = 
         raise RsforgeError("RSF-U004", what, where="--output-dir", found=", ".join(there), fix=fix)
 
 
+def check_outside(place: Path | None, data_dir: str, *, excluded: Path | None = None) -> None:
+    """RSF-U005 for an output folder in that of the data: its pictures would be images of the next evaluation.
+
+    Below the folder ``excluded`` nothing is taken for an image.
+    """
+    if place is None or not Path(data_dir).is_dir():
+        return
+    folder, own = Path(data_dir).resolve(), place.resolve()
+    above = (own, *own.parents)
+    if folder in above and (excluded is None or excluded.resolve() not in above):
+        what, fix = "the pictures of the evaluation would be taken for images of the data", "name a folder elsewhere"
+        raise RsforgeError("RSF-U005", what, where="--output-dir", found=f"{place} lies in {data_dir}", fix=fix)
+
+
 def write_files(
     place: Path,
     result: Mapping[str, Any],

@@ -14,7 +14,8 @@ from rsforge.errors import RsforgeError
 from rsforge.metrics.inception import inception
 from rsforge.metrics.lpips import Lpips
 from rsforge.models.published_weights import INCEPTION, VGG16, PublishedWeights
-from rsforge.models.vgg import VggFeatures, find_vgg16, load_vgg16
+from rsforge.models.vgg import NAME as VGG
+from rsforge.models.vgg import VggFeatures, build_vgg16, find_vgg16
 from rsforge.models.weight_files import misfit, read_weights
 from rsforge.recipes.console import Console
 
@@ -63,9 +64,9 @@ def load_inception(path: Path | None, device: torch.device) -> tuple[nn.Module |
 
 
 def load_vgg_features(path: Path | None, device: torch.device) -> tuple[VggFeatures | None, dict[str, str]]:
-    """The features of the kernel distance, or why there are none; errors as of ``load_vgg16``."""
+    """The features of the kernel distance, or why there are none; errors as of ``build_lpips``."""
     if found := path or find_vgg16():
-        return load_vgg16(found).to(device), {}
+        return _build(build_vgg16, found, VGG, "--vgg-weights").to(device), {}
     return None, {"kernel_distance": _where_looked(VGG16, "--vgg-weights")}
 
 
@@ -78,7 +79,7 @@ def load_lpips(vgg: Path | None, device: torch.device, console: Console) -> Lear
 
 def build_lpips(path: Path) -> Lpips:
     """LPIPS of a file of VGG16 weights; RSF-C001, RSF-C003 or RSF-C007 for one that cannot be used."""
-    return _build(Lpips, path, "the weights of a VGG16", "--vgg-weights")
+    return _build(Lpips, path, VGG, "--vgg-weights")
 
 
 def _find_lpips(vgg: Path | None, device: torch.device) -> tuple[Lpips | None, dict[str, str]]:

@@ -62,6 +62,7 @@ def run_evaluation(
     settings ask for it and the model is not better than its baselines.
     """
     data = leave_out_empty(data, console)
+    facts = {**facts, **{name: count for name, count in count_measured(data).items() if name in facts}}
     values = measure(evaluation, data.samples, console, batch_size=batch_size, device=device)
     result = {**facts, **_describe(evaluation), **_summarize(evaluation, values, data, settings, console)}
     result["absent"] = dict(absent)
@@ -96,6 +97,11 @@ def leave_out_empty(data: EvaluationSet, console: Console) -> EvaluationSet:
     console.warn(doubt)
     scenes = [data.scenes[index] for index in kept]
     return EvaluationSet(SelectedItems(data.samples, kept), scenes, [*data.doubts, doubt])
+
+
+def count_measured(data: EvaluationSet) -> dict[str, int]:
+    """How many images of how many scenes are measured, as a result has it."""
+    return {"images": len(data.samples), "scenes": len(set(data.scenes) - {""})}
 
 
 def judge(evaluation: Evaluation, result: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ def bootstrap_groups(scenes: Sequence[str]) -> tuple[Sequence[Any], str, str]:
 
 def to_number(value: float) -> float | None:
     """Six digits; None for what is no number."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    return float(f"{value:.6g}") + 0.0 if math.isfinite(value) else None  # no -0
 
 
 def summarize(

@@ -250,7 +250,11 @@ def table(result: Mapping[str, Any]) -> str:
             for name, way in (*stage["directions"].items(), *stage["means"]["directions"].items())
         },
         "baselines": {name: text for stage in stages.values() for name, text in stage["baselines"].items()},
-        "absent": {name: text for stage in stages.values() for name, text in stage["absent"].items()},
+        "absent": {
+            name: text
+            for stage in stages.values()
+            for name, text in (*stage["absent"].items(), *stage["means"]["absent"].items())
+        },
         "doubts": result["doubts"]
         + [f"{stage['title']}: {note}" for stage in stages.values() for note in stage["notes"]],
         KEY: result[KEY],

@@ -32,12 +32,21 @@ from rsforge.recipes.hsi.patch_pairs import weights_of_patches
 from rsforge.recipes.hsi.prediction import SAME
 from rsforge.recipes.hsi_evaluation.stages import PatchCase, Stage
 from rsforge.recipes.published.definitions import define_figures
+from rsforge.wording import join_first
 
 TRUTH = "truth"
 HIGHER = {"psnr_db", "ssim", "mpsnr_db", "mean_psnr_db", "cc"}
 MAIN = ("sam_deg", "rmse")
 UNITS = {"_deg": "degrees", "_db": "dB", "ergas": "%"}
 """Of figures, by how their names end; of errors it is the unit of the files."""
+
+
+LOST = {
+    "mean_mrae": "a true value is 0, or a prediction no number,",
+    "mpsnr_db": "a band has no error, or a prediction is no number,",
+    "mean_psnr_db": "there is no error, or a prediction is no number,",
+}
+"""Why a figure of a patch is not finite."""
 
 
 @dataclass
@@ -117,7 +126,11 @@ def summarize_stage(sums: StageSums, resampling: Resampling, *, unit: str, missi
         "pixels": int(stacked[MODEL]["pixels"].sum()),
         "baselines": dict(stage.meanings),
         **describe_figures(paired, stage, names, unit),
-        "means": {"psnr_peak": sums.peak or to_number(sums.largest), **describe_figures(paired, stage, MEANS, unit)},
+        "means": {
+            "psnr_peak": sums.peak or to_number(sums.largest),
+            **describe_figures(paired, stage, MEANS, unit),
+            "absent": list_lost_means(stacked),
+        },
         "gains": {over: {name: _as_row(_gain(paired, over, name)) for name in names} for over in stage.meanings},
         "rmse_per_band": {who: [to_number(v) for v in _per_band(own).tolist()] for who, own in stacked.items()},
         "absent": {**stage.absent, **({"response_rmse": missing} if missing else {})},
@@ -138,6 +151,18 @@ def describe_figures(paired: PairedFigures, stage: Stage, names: Sequence[str], 
         "figures": {who: {name: _as_row(paired.estimate(who, name)) for name in names} for who in paired.values},
         "gain": {name: _find_gain(paired, stage.meanings, name) for name in names},
     }
+
+
+def list_lost_means(stacked: Mapping[str, Mapping[str, F64]]) -> dict[str, str]:
+    """Why means are missing, by name: in how many patches a figure is not finite, of which predictors."""
+    found = {}
+    for name in MEANS:
+        lost = {who: int((~np.isfinite(own[name])).sum()) for who, own in stacked.items()}
+        who = [one for one, count in lost.items() if count]
+        if who:
+            many = f"{max(lost.values())} of {len(stacked[MODEL][name])} patches"
+            found[name] = f"{LOST.get(name, 'a prediction is no number')} in {many} ({join_first(who, 3)})"
+    return found
 
 
 def _find_unit(name: str, unit: str) -> str:

@@ -97,7 +97,7 @@ def _render_stage(stage: StageView) -> Iterable[str]:
         f'<p class="soft">{escape(name)} is {escape(text)}.</p>' for name, text in result["baselines"].items()
     )
     yield "".join(f'<p class="soft">{escape(note[:1].upper() + note[1:])}.</p>' for note in result["notes"])
-    for name, reason in result["absent"].items():
+    for name, reason in (*result["absent"].items(), *result["means"]["absent"].items()):
         yield f'<p class="soft">Not measured: {escape(name)}: {escape(reason)}.</p>'
     yield from stage.published
     yield '<div class="rows">'

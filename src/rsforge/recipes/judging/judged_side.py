@@ -22,7 +22,8 @@ MOST = 256
 class JudgedSide:
     """Samples and the scene of each, empty where unknown; ``subset`` is test, or val where nothing else is held out.
 
-    ``indices`` are the places of the samples on their side, and ``noun`` what one of them is called.
+    ``indices`` are the places of the samples on their side, and ``noun`` what one of them is called. ``doubt`` is what
+    is said of figures on them.
     """
 
     subset: str
@@ -30,6 +31,7 @@ class JudgedSide:
     scenes: list[str]
     indices: Sequence[int]
     noun: str = "image"
+    doubt: str = ""
 
     def of(self, samples: IndexedDataset) -> JudgedSide:
         """The same side, whose samples are given in another form."""
@@ -67,6 +69,7 @@ def describe_judging(result: Mapping[str, Any], side: JudgedSide) -> dict[str, A
     """
     interval = "; ".join(filter(None, (result["interval"], result.get("interval_warning"))))
     told: dict[str, Any] = {"side": side.subset, "images": len(side.samples), "interval": interval}
+    told |= {"doubt": side.doubt} if side.doubt else {}
     for verdict in result[KEY]:
         name, like = verdict["figure"], verdict["baseline_figure"]
         model = result["figures"][MODEL][name]
@@ -75,7 +78,8 @@ def describe_judging(result: Mapping[str, Any], side: JudgedSide) -> dict[str, A
     told["better"] = bool(result[KEY]) and all(verdict["better"] for verdict in result[KEY])
     what = "chose nothing" if side.subset == "test" else "chose it"
     on = f"on {count_noun(len(side.samples), side.noun)} that {what}"
-    return {"judged": told, "verdict": " ".join(f"{sentence}, {on}." for sentence in _shorten(result[KEY]))}
+    sentences = [f"{sentence}, {on}." for sentence in _shorten(result[KEY])]
+    return {"judged": told, "verdict": " ".join([*sentences, *([f"Mind: {side.doubt}."] if side.doubt else [])])}
 
 
 def _shorten(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -13,7 +13,9 @@ DEFINITIONS = {
     ),
     "fid": "Inception v3 of TensorFlow as torch-fidelity and pytorch-fid have it, 2048 features, images in 8 bits",
     "kid": "features as of fid, cubic kernel, subsets of at most 1000 images",
-    "kernel_distance": "means of relu3_3 of VGG16, the kernel of KID, all images at once, intervals by the jackknife",
+    "kernel_distance": "means of relu3_3 of VGG16, the kernel of KID, all images at once, intervals by the jackknife "
+    "over samples and over scenes, or images where fewer than five scenes are known",
+    "kernel_distance_to_reconstructions": "the same, to what the autoencoder makes of the images",
 }
 SPECTRAL = {
     "sam_deg": "mean angle over all valid pixels",

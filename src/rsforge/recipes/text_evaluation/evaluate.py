@@ -89,6 +89,7 @@ def evaluate(settings: TextEvaluateSettings, console: Console) -> dict[str, Any]
     """Figures of the model over the set and by image, beside real images and baselines."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite, names=FILES)
+    files.check_outside(own.output_dir, settings.data.data_dir)
     device = devices.choose(settings.device)
     model = open_evaluated(settings, device, console)
     subset = open_captioned(settings, model.state, model.image_size, console)

@@ -20,10 +20,10 @@ from rsforge.recipes.diffusion.train import CLOSED_FORMS
 from rsforge.recipes.evaluation.evaluation import Baseline, Batch, Figure, Prediction
 from rsforge.recipes.judging.validation_figures import measure_sample
 from rsforge.recipes.unconditional_evaluation.closed_forms import MEANINGS, Forms
-from rsforge.tasks.diffusion import QUARTERS, DiffusionTask, name_by_quarter
+from rsforge.tasks.denoising_figures import choose_judging_draws
+from rsforge.tasks.diffusion import DiffusionTask, name_by_quarter
 
 NAMES = name_by_quarter("loss")
-USUAL_DRAWS, PER_QUARTERS = 64, 2 * QUARTERS
 INDEX, IMAGES, LATENTS, WHOLE = "index", "images", "latents", "whole"
 
 
@@ -67,9 +67,8 @@ def collect(items: Sequence[dict[str, Any]]) -> Batch:
 
 
 def choose_draws(state: Mapping[str, Any], asked: int | None) -> int:
-    """At how many timesteps images are measured: as asked, else as the training did where that divides in quarters."""
-    trained = int(state.get("validation_draws", 0))
-    return asked or (trained if trained and trained % PER_QUARTERS == 0 else USUAL_DRAWS)
+    """At how many timesteps images are measured: as asked, else as the last lines of the training did."""
+    return asked or choose_judging_draws(int(state.get("validation_draws", 0)))
 
 
 def build_task(pipeline: LatentPipeline, forms: Forms, draws: int) -> DiffusionTask:

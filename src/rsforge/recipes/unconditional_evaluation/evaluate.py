@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from rsforge.engine import devices
 from rsforge.noise.process import q_sample, to_x_0
-from rsforge.recipes.console import Console
+from rsforge.recipes.console import Console, SilentConsole
 from rsforge.recipes.datasets.batches import index_ranges
-from rsforge.recipes.datasets.images_of_checkpoint import open_subset
-from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.datasets.images_of_checkpoint import count_trained, open_subset
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset, trained_digest
 from rsforge.recipes.diffusion.load import KIND, OpenModel, check_kind, open_model
 from rsforge.recipes.diffusion.pipeline import LatentPipeline, Walk
 from rsforge.recipes.evaluation import files
@@ -24,6 +24,7 @@ from rsforge.recipes.evaluation.learned_metrics import load_inception, load_vgg_
 from rsforge.recipes.evaluation.run import EvaluationSet, plan_evaluation, run_evaluation
 from rsforge.recipes.evaluation.selection import chosen_on, list_selection_caveats
 from rsforge.recipes.evaluation.set_distances import SetDistances
+from rsforge.recipes.evaluation.summary import bootstrap_groups
 from rsforge.recipes.evaluation.table import table as table
 from rsforge.recipes.inference.broken_images import find_flat, refuse_broken, warn_of_flat
 from rsforge.recipes.sample.images import choose_walk, say_partner
@@ -72,6 +73,7 @@ def evaluate(settings: UnconditionalEvaluateSettings, console: Console) -> dict[
     """The losses of the denoiser and the distances of its samples, beside those of closed forms."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite, names=FILES)
+    files.check_outside(own.output_dir, settings.data_dir, excluded=settings.diffusion_checkpoint.parent)
     check_kind(settings.diffusion_checkpoint, KIND, where="--diffusion-checkpoint")
     device = devices.choose(settings.device)
     model = open_model(settings.diffusion_checkpoint, settings.vae_checkpoint, device, averaged=settings.use_ema)
@@ -89,12 +91,13 @@ def evaluate(settings: UnconditionalEvaluateSettings, console: Console) -> dict[
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
     made = make_samples(settings, pipeline, forms, walk, console)
-    distances = measure_samples(settings, pipeline, made, judges, len(measured.samples))
+    distances = measure_samples(settings, pipeline, made, judges, measured.scenes)
     items = EncodedItems(measured.samples, pipeline)
     losses = DenoisingLosses.of_training(state, build_task(pipeline, forms, draws), own.seed)
     doubts = [
         *measured.list_caveats("images"),
         *list_selection_caveats(state, measured.subset, own=measured.own),
+        *doubt_autoencoder(settings, model, measured),
     ]
     data = EvaluationSet(items, measured.scenes, doubts)
     evaluation = build_evaluation(losses, distances, pipeline, forms, own.seed)
@@ -121,6 +124,25 @@ def open_measured(
         exclude=settings.diffusion_checkpoint.parent,
         data=settings,
     )
+
+
+def doubt_autoencoder(settings: UnconditionalEvaluateSettings, model: OpenModel, measured: MeasuredSubset) -> list[str]:
+    """A doubt where the autoencoder was trained on measured images, or may have been; none where both divided alike."""
+    if trained_digest(model.vae.state) == trained_digest(model.loaded.state) or measured.trained is None:
+        return []
+    count = count_trained(
+        settings.data_dir,
+        measured,
+        SilentConsole(),
+        split_choice=settings.split,
+        on_bad=settings.on_bad,
+        state=model.vae.state,
+        exclude=settings.diffusion_checkpoint.parent,
+        data=settings,
+    )
+    if count is None:
+        return ["whether the autoencoder was trained on these images is unknown: it divided them otherwise"]
+    return [f"{count} of these {len(measured.samples)} images were trained on by the autoencoder"] if count else []
 
 
 def load_judges(settings: UnconditionalEvaluateSettings, device: torch.device, console: Console) -> Judges:
@@ -185,13 +207,13 @@ def measure_samples(
     pipeline: LatentPipeline,
     made: Iterable[tuple[str, Tensor]],
     judges: Judges,
-    count: int,
+    scenes: Sequence[str],
 ) -> SampleDistances:
-    """What was made, taken in to be measured beside ``count`` images."""
+    """What was made, taken in to be measured beside images of these scenes."""
     own, device = settings.evaluation, pipeline.mean.device
-    fewest = min(count, settings.num_images)
+    fewest, groups = min(len(scenes), settings.num_images), bootstrap_groups(scenes)[0]
     sets = SetDistances(judges.inception, IMAGES, count=fewest, seed=own.seed, device=device)
-    distances = SampleDistances(pipeline, judges.features, sets, confidence=own.confidence)
+    distances = SampleDistances(pipeline, judges.features, sets, confidence=own.confidence, groups=groups)
     with torch.no_grad():
         for name, images in made:
             distances.take(name, images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rsforge.metrics.mean_discrepancy import LEAST_ROWS, MeanDiscrepancy, compare_discrepancies, mean_discrepancy
+from rsforge.metrics.mean_discrepancy import LEAST_ROWS, compare_discrepancies, mean_discrepancy
 from rsforge.models.vgg import VggFeatures
 from rsforge.recipes.diffusion.pipeline import LatentPipeline
 from rsforge.recipes.evaluation.draw_spread import FINDINGS
@@ -19,7 +19,7 @@ from rsforge.recipes.evaluation.evaluation import MODEL, Batch, Figure, Predicti
 from rsforge.recipes.evaluation.set_distances import TRUE, SetDistances
 from rsforge.recipes.evaluation.summary import to_number
 from rsforge.recipes.inference.labelled_grid import save_labelled_grid
-from rsforge.recipes.unconditional_evaluation.denoising import IMAGES, LATENTS, WHOLE
+from rsforge.recipes.unconditional_evaluation.denoising import IMAGES, INDEX, LATENTS, WHOLE
 from rsforge.recipes.verdict import KEY, compare_with_best
 from rsforge.wording import count_noun
 
@@ -39,6 +39,7 @@ class SampleDistances:
     Kernel distances are to the measured images whose pixels all hold data, and to their reconstructions; without
     ``features`` they are null, and so are FID and KID of ``distances`` without their network. The verdicts say whether
     the model is nearer than the nearest decoded noise. Of images features alone are kept, and some to be shown.
+    ``groups`` are those of the measured images by their number, which intervals leave out whole.
     """
 
     def __init__(
@@ -48,8 +49,11 @@ class SampleDistances:
         distances: SetDistances,
         *,
         confidence: float,
+        groups: Sequence[Hashable],
     ) -> None:
-        self.pipeline, self.features, self.distances, self.confidence = pipeline, features, distances, confidence
+        self.pipeline, self.features, self.distances = pipeline, features, distances
+        self.confidence, self.groups = confidence, groups
+        self.measured: list[Hashable] = []
         self.rows: dict[str, list[Tensor]] = {}
         self.shown: dict[str, list[Tensor]] = {}
         self.counts: Counter[str] = Counter()
@@ -78,6 +82,8 @@ class SampleDistances:
         images, mu = batch[IMAGES][whole], batch[LATENTS][whole][:, 0]
         if not len(images):
             return
+        kept = zip(batch[INDEX], whole.tolist(), strict=True)
+        self.measured += [self.groups[index] for index, counted in kept if counted]
         self.distances.take(TRUE, images)
         self._see(TO_IMAGES, images)
         self._see(TO_RECONSTRUCTIONS, self.pipeline.autoencoder.decode(mu).float().clamp(-1, 1))
@@ -86,11 +92,13 @@ class SampleDistances:
         """Kernel distances with intervals and gains, FID and KID, and a sentence on what the autoencoder loses."""
         for figures in result["figures"].values():
             figures |= dict.fromkeys((TO_IMAGES, TO_RECONSTRUCTIONS))
-        if min(self.counts[TO_IMAGES], self.counts[MODEL]) < LEAST_ROWS:
-            what = f"{count_noun(LEAST_ROWS, 'image')} without gaps, and as many samples, are the least"
-            result["absent"] = {**result["absent"], TO_IMAGES: what, "fid and kid": what}
+        self.distances.count = min(self.counts[TO_IMAGES], self.counts[MODEL])
+        if self.distances.count < LEAST_ROWS:
+            what = f"{count_noun(LEAST_ROWS, 'image')} without gaps are the least"
+            result["absent"] = {TO_IMAGES: what, "fid and kid": what, **result["absent"]}
             self.distances.sets = {}
-        elif self.features is not None:
+            return [*self.distances.add_to(result, values), f"{what} for distances: losses alone judge the model"]
+        if self.features is not None:
             self._add_kernel_distances(result)
         return self.distances.add_to(result, values)
 
@@ -98,15 +106,20 @@ class SampleDistances:
         rows = {name: torch.cat(parts) for name, parts in self.rows.items()}
         targets = {name: rows.pop(name) for name in (TO_IMAGES, TO_RECONSTRUCTIONS)}
         for figure, target in targets.items():
-            found = {name: mean_discrepancy(own, target) for name, own in rows.items()}
+            found = {name: mean_discrepancy(own, target, groups=self.measured) for name, own in rows.items()}
             for name, one in found.items():
                 result["figures"][name][figure] = self._interval(one.value, one.error)
             nearest = min((name for name in found if name != MODEL), key=lambda name: found[name].value)
             farther = self._interval(*compare_discrepancies(found[MODEL], found[nearest]))
             result["gain"][figure] = {"over": nearest, **farther}
             result[KEY] = [*result.get(KEY, ()), *compare_with_best(result["figures"], result["gain"], figure)]
-        lost = mean_discrepancy(targets[TO_RECONSTRUCTIONS], targets[TO_IMAGES], paired=True)
-        result[FINDINGS] = [*result.get(FINDINGS, ()), describe_loss(lost)]
+        pair = targets[TO_RECONSTRUCTIONS], targets[TO_IMAGES]
+        lost = mean_discrepancy(*pair, paired=True, groups=self.measured)
+        row = self._interval(lost.value, lost.error)
+        if row["mean"] is not None and row["low"] is not None and row["high"] is not None:
+            interval = f"{row['mean']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
+            text = f"Reconstructions of the measured images are at a kernel distance of {interval} from them"
+            result[FINDINGS] = [*result.get(FINDINGS, ()), text]
 
     def _interval(self, value: float, error: float) -> dict[str, float | None]:
         """Of a normal distribution about ``value``."""
@@ -120,11 +133,3 @@ class SampleDistances:
         across = min(len(images) for images in rows.values())
         grid = torch.cat([images[:across] for images in rows.values()])
         save_labelled_grid(path, grid, nrow=across, rows=list(rows))
-
-
-def describe_loss(lost: MeanDiscrepancy) -> str:
-    """How far reconstructions are from their images: nearer no sample can be expected to be."""
-    return (
-        f"Reconstructions of the measured images are at a kernel distance of {lost.value:.3g} ± {lost.error:.2g} from "
-        "them, which the autoencoder costs every sample"
-    )

@@ -101,6 +101,7 @@ def evaluate(settings: VaeEvaluateSettings, console: Console) -> dict[str, Any]:
     """Reconstruction and latent figures by image and over the set, beside those of constant images and of a PCA."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
+    files.check_outside(own.output_dir, settings.data_dir, excluded=settings.checkpoint.parent)
     device = devices.choose(settings.device)
     network, restored = load_autoencoder(settings.checkpoint, device)
     size = settings.image_size or restored.state["image_size"]
