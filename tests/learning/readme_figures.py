@@ -34,7 +34,8 @@ from rsforge.cli import bridge
 from rsforge.cli.main import run
 from rsforge.models.vgg import find_vgg16
 from tests.learning.commands import BELOW_AIM
-from tests.learning.readme_parts import PARTS, Part, Rows, split_row
+from tests.learning.readme_parts import PARTS, Part
+from tests.learning.readme_rows import Rows, split_row
 
 ROOT = Path(__file__).resolve().parents[2]
 STATED = Path(__file__).with_suffix(".json")

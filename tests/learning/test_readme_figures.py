@@ -26,7 +26,16 @@ from tests.learning.readme_figures import (
     run_part,
     share_parts,
 )
-from tests.learning.readme_parts import Part, list_numbers, read_json, read_judged, read_lines, read_pairs
+from tests.learning.readme_parts import Part
+from tests.learning.readme_rows import (
+    list_numbers,
+    read_all,
+    read_evaluated,
+    read_json,
+    read_judged,
+    read_lines,
+    read_pairs,
+)
 
 DIFFERENCES = {"1.9", "2.6", "0.1", "0.2", "0.3", "0.01"}
 """Of cells of tables: dB over components, dB and LPIPS over the linear start, percent over the mixture of scales."""
@@ -153,6 +162,10 @@ def test_new_figures_are_read_where_they_lie(tmp_path):
     assert read_pairs(tmp_path) == [
         ["evaluation-42", "model"], ["l1", "0.148 [0.141, 0.155]"], ["psnr_db", "20.81"], ["ssim", "-"]
     ]  # fmt: skip
+    gain = {"loss": {"mean": 0.25, "low": 0.1, "high": 0.4}}
+    write(tmp_path / "losses-1/evaluation.json", {"gain": gain, "total_correlation_nats": None})
+    both = read_all(read_evaluated("losses", "gain.loss", "total_correlation_nats"), read_lines("gone.txt"))
+    assert both(tmp_path) == [["losses-1 gain.loss", "0.25 [0.1, 0.4]"], ["losses-1 total_correlation_nats", "-"]]
     write(tmp_path / "x.json", {"a": {"b": 0.5, "c": [1, 2.5]}, "d": "text"})
     assert read_json("x.json")(tmp_path) == [["a.b", "0.5"], ["a.c", "1", "2.5"]] and list_numbers([]) == []
     assert read_json("gone.json")(tmp_path) == [] == read_lines("gone.txt")(tmp_path)
