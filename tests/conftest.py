@@ -40,6 +40,15 @@ with warnings.catch_warnings():
     TORCHVISION = ensure_torchvision()
 
 
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """The entry point sets handlers for the rest of its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def torchvision_state() -> str:
     """What the guard said of torchvision before anything else of this process imported it."""

@@ -283,16 +283,11 @@ def test_what_a_library_makes_of_an_interrupt_is_one(shell, kitchen):
         except KeyboardInterrupt:
             raise AttributeError("a module has no attribute") from None
 
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        main_module._heed_signals()
-        kitchen.serve = serve
-        assert shell(*DOCTOR).code == 130
-        kitchen.serve = raising(AttributeError("a bug"))
-        assert shell(*DOCTOR).code == 1
-    finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    main_module._heed_signals()
+    kitchen.serve = serve
+    assert shell(*DOCTOR).code == 130
+    kitchen.serve = raising(AttributeError("a bug"))
+    assert shell(*DOCTOR).code == 1
 
 
 def test_an_error_of_one_process_of_many_is_told_by_the_launcher_alone(shell, kitchen, monkeypatch, tmp_path):
