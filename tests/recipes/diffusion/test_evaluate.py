@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from rsforge.data.prompts import DEFAULT_TEMPLATE
 from rsforge.engine import checkpoint
 from rsforge.recipes.console import SilentConsole
 from rsforge.recipes.datasets.pairs_of_checkpoint import open_subset
-from rsforge.recipes.diffusion.evaluate import JUDGED_DRAWS, JUDGED_STEPS
+from rsforge.recipes.diffusion.evaluate import JUDGED_DRAWS, JUDGED_STEPS, doubt_autoencoder
 from rsforge.recipes.diffusion.load_sar import ModelFiles, load_sar_model
 from rsforge.recipes.diffusion.sar_pipeline import Request
 from rsforge.recipes.evaluation.linear_sar import linear_baselines
@@ -148,3 +149,13 @@ def test_worlds_ask_for_one_band(measured, sar_world, tmp_path):
 def test_a_dry_run_says_what_would_be_measured(measured, tmp_path):
     told, _ = measured("--samples 2 --worlds 3 --dry-run --output-dir {}", tmp_path / "out")
     assert told["plan"]["images"] == 4 and told["plan"]["steps"] == 2 and not (tmp_path / "out").exists()
+
+
+def test_an_autoencoder_of_another_division_is_a_doubt(measured, sar_world):
+    told, _ = measured()
+    judged = json.loads((sar_world.model / "judged.json").read_text())["judged"]
+    assert "doubt" not in judged and not any("autoencoder" in doubt for doubt in told["doubts"])
+    model = load_sar_model(ModelFiles(sar_world.model / "best_model.pt"), CPU, averaged=True)
+    assert doubt_autoencoder(model) == []
+    other = replace(model, vae=replace(model.vae, state=model.vae.state | {"images": {"split": "another"}}))
+    assert "may have been trained on these" in doubt_autoencoder(other)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,11 @@ from rsforge.data.sar.radiometry import CLIP_DB, EIGHT_BIT, Radiometry
 from rsforge.engine.loader import IndexedDataset, Key
 from rsforge.errors import RsforgeError
 from rsforge.recipes.console import Console, SilentConsole
-from rsforge.recipes.datasets.measured_subset import MeasuredSubset
+from rsforge.recipes.datasets.measured_subset import MeasuredSubset, trained_digest
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.datasets.prompts import write_prompts
+from rsforge.recipes.diffusion.first_autoencoder import name_division
 from rsforge.recipes.diffusion.load import check_kind
 from rsforge.recipes.diffusion.load_sar import KIND, ModelFiles, SarModel, describe_drawing, open_sar_model
 from rsforge.recipes.diffusion.pipeline import Walk
@@ -84,6 +85,7 @@ def evaluate(settings: SarEvaluateSettings, console: Console) -> dict[str, Any]:
         *given.doubts,
         *measured.list_caveats("pairs"),
         *list_selection_caveats(model.state, measured.subset, own=measured.own),
+        *([] if measured.trained is None else doubt_autoencoder(model)),
         *doubt_worlds(settings, model),
     ]
     if facts["scaled"]:
@@ -135,6 +137,7 @@ def judge(
     given = pair_baselines(model.state, side.samples, device, SilentConsole())
     evaluation = build_evaluation(SarSampler(model, walk, own), NO_LEARNED, given.baselines)
     pairs, size = side.of(PromptedPairs(side.samples, prompts)), settings.loop.batch_size
+    pairs = replace(pairs, doubt="; ".join(doubt_autoencoder(model)))
     return judge_predictions(evaluation, pairs, seed=settings.run.seed, batch_size=size, device=device)
 
 
@@ -260,6 +263,13 @@ def check_worlds(model: SarModel, console: Console) -> None:
         raise RsforgeError("RSF-D009", what, where="--worlds", fix=fix)
     if model.radiometry not in (EIGHT_BIT, Radiometry("db", *CLIP_DB)):
         console.warn(f"the model was trained on SAR images in {model.radiometry.unit}, drawn ones are 8-bit grey")
+
+
+def doubt_autoencoder(model: SarModel) -> list[str]:
+    """A doubt where the autoencoder was not trained on the training side of the model's division of pairs."""
+    if trained_digest(model.vae.state) == name_division(trained_digest(model.state)):
+        return []
+    return ["the autoencoder divided its images otherwise, and may have been trained on these"]
 
 
 def doubt_worlds(settings: SarEvaluateSettings, model: SarModel) -> list[str]:

@@ -65,11 +65,15 @@ def as_images(pairs: PairSets) -> ImageSets:
         BothModalities(samples, pairs.sar_channels)
         for samples in (pairs.train, pairs.plain, pairs.held_out, pairs.test)
     )
-    split = hashlib.sha256(f"both modalities of {pairs.identity['split']}".encode()).hexdigest()
-    identity = {"split": split, **count_samples(len(train), len(held_out), len(test))}
+    identity = {"split": name_division(pairs.identity["split"]), **count_samples(len(train), len(held_out), len(test))}
     if VIEWS in pairs.identity:
         identity[VIEW] = pairs.identity[VIEWS]["optical"]
     return ImageSets(train, plain, held_out, identity, test)
+
+
+def name_division(split: str) -> str:
+    """The digest of the division of both images of pairs that were divided as the digest ``split`` says."""
+    return hashlib.sha256(f"both modalities of {split}".encode()).hexdigest()
 
 
 def settings_of(settings: SarTrainSettings) -> VaeTrainSettings:

@@ -50,10 +50,11 @@ class ModelFiles:
 
 @dataclass(frozen=True)
 class SarModel:
-    """What draws, what its checkpoint says, and the files it was made of."""
+    """What draws, what its checkpoint and that of its autoencoder say, and the files it was made of."""
 
     pipeline: SarPipeline
     loaded: LoadedModel
+    vae: LoadedModel
     radiometry: Radiometry
     template: PromptTemplate
     files: ModelFiles
@@ -74,7 +75,7 @@ def load_sar_model(files: ModelFiles, device: torch.device, *, averaged: bool) -
         files.model, device, averaged=averaged, kind=KIND, partners=("vae", "clip"), required=REQUIRED
     )
     state = loaded.state
-    vae, autoencoder = _open_autoencoder(files, loaded, device)
+    vae, (autoencoder, loaded_vae) = _open_autoencoder(files, loaded, device)
     clip, reader = _open_reader(files, loaded, device)
     if state["composite"] != composite_for(state["sar_channels"]):
         found = f"{state['composite']} of {state['sar_channels']} bands"
@@ -83,16 +84,18 @@ def load_sar_model(files: ModelFiles, device: torch.device, *, averaged: bool) -
     sar = Standard(state["sar_latent_mean"].to(device), state["sar_latent_std"].to(device))
     pipeline = SarPipeline(stored_pipeline(state, denoiser, autoencoder), reader, state["composite"], sar)
     radiometry = Radiometry.from_dict(state["radiometry"], where=str(files.model))
-    return SarModel(pipeline, loaded, radiometry, stored_template(state), ModelFiles(files.model, vae, clip))
+    files = ModelFiles(files.model, vae, clip)
+    return SarModel(pipeline, loaded, loaded_vae, radiometry, stored_template(state), files)
 
 
-def _open_autoencoder(files: ModelFiles, trained: LoadedModel, device: torch.device) -> tuple[Path, Autoencoder]:
+def _open_autoencoder(
+    files: ModelFiles, trained: LoadedModel, device: torch.device
+) -> tuple[Path, tuple[Autoencoder, LoadedModel]]:
     if files.vae is None:
-        path, (autoencoder, _) = find_autoencoder(files.model, trained, device)
-        return path, autoencoder
+        return find_autoencoder(files.model, trained, device)
     autoencoder, partner = load_autoencoder(files.vae, device)
     check_partner(trained, partner, AUTOENCODER, where=str(files.vae))
-    return files.vae, autoencoder
+    return files.vae, (autoencoder, partner)
 
 
 def _open_reader(files: ModelFiles, trained: LoadedModel, device: torch.device) -> tuple[Path, PromptReader]:
