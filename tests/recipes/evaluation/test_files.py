@@ -16,6 +16,7 @@ from rsforge.recipes.evaluation.files import (
     wrap_note,
     write_files,
 )
+from tests.worlds.commands import rsforge
 
 
 def test_a_table_has_a_row_for_every_sample_and_blanks_for_what_is_not_measured():
@@ -53,6 +54,22 @@ def test_an_output_folder_in_that_of_the_data_is_refused(tmp_path):
         with pytest.raises(RsforgeError, match="taken for images") as caught:
             check_outside(tmp_path / place, data, excluded=tmp_path / "tiles/models")
         assert caught.value.code == "RSF-U005"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vae evaluate --checkpoint gone.pt",
+        "cyclegan evaluate --checkpoint gone.pt",
+        "clip evaluate --checkpoint gone.pt",
+        "diffusion evaluate --model-checkpoint gone.pt",
+        "diffusion evaluate --checkpoint gone.pt",
+        "diffusion evaluate --pipeline gone.pt",
+    ],
+)
+def test_every_evaluation_with_pictures_refuses_it_before_all_else(line, tmp_path, capsys):
+    assert rsforge(f"{line} --data-dir {{}} --output-dir {{}}", tmp_path, tmp_path / "ev") == 2
+    assert "RSF-U005" in capsys.readouterr().err and not (tmp_path / "ev").exists()
 
 
 def test_an_earlier_evaluation_is_only_replaced_when_it_may_be(tmp_path):

@@ -162,10 +162,9 @@ def test_intervals_of_distances_leave_out_whole_scenes(measured, job, tmp_path, 
     names = [f"{number}.png" for number in range(10)]
     alone = measured("--side all --split none --vgg-weights {}", vgg16, data=tmp_path)
     scenes = {name: f"scene {number // 2}" for number, name in enumerate(names)}
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr("rsforge.recipes.datasets.stored_split.find_scenes", lambda root: scenes)
-    together = measured("--side all --split none --vgg-weights {}", vgg16, data=tmp_path)
-    monkey.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsforge.recipes.datasets.stored_split.find_scenes", lambda root: scenes)
+        together = measured("--side all --split none --vgg-weights {}", vgg16, data=tmp_path)
     assert "5 scenes" in together["interval"] and "10 scenes" in alone["interval"]
     one, other = (told["figures"]["model"]["kernel_distance"] for told in (alone, together))
     assert one["mean"] == other["mean"] and one["high"] != other["high"]

@@ -47,6 +47,7 @@ def evaluate(settings: ClipEvaluateSettings, console: Console) -> dict[str, Any]
     """Recall of prompts among the distinct ones of a subset, and of images among all of it, beside baselines."""
     own = settings.evaluation
     files.check_output(own.output_dir, overwrite=own.overwrite)
+    files.check_outside(own.output_dir, settings.data.data_dir)
     device = devices.choose(settings.device)
     text_encoder, restored, tokenizer = load_text_encoder(settings.checkpoint, device)
     image_encoder, head = load_towers(settings.checkpoint, device)

@@ -127,7 +127,6 @@ def open_subset(
 def count_trained(
     place: str,
     measured: MeasuredSubset,
-    console: Console,
     *,
     split_choice: str,
     on_bad: OnBad,
@@ -137,12 +136,12 @@ def count_trained(
 ) -> int | None:
     """How many of the ``measured`` images of a folder another model, of the checkpoint ``state``, was trained on.
 
-    None where its division cannot be made again.
+    None where its division cannot be made again. The folder is scanned as that model reads it.
     """
     if place == SYNTHETIC:
         return None
     index = scan_images(Path(place), on_bad, exclude, SilentConsole(), state, data)
-    divided = divide_as_trained(ImageFolder(index, split_choice, state, console))
+    divided = divide_as_trained(ImageFolder(index, split_choice, state, SilentConsole()))
     if divided is None:
         return None
     trained = {tile.name for tile in divided.train}

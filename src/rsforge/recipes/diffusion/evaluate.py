@@ -20,6 +20,7 @@ from rsforge.recipes.datasets.measured_subset import MeasuredSubset, trained_dig
 from rsforge.recipes.datasets.pair_split import PairSets
 from rsforge.recipes.datasets.pairs_of_checkpoint import count_scaled, open_subset
 from rsforge.recipes.datasets.prompts import write_prompts
+from rsforge.recipes.diffusion.find_partner import DIVIDED_OTHERWISE
 from rsforge.recipes.diffusion.first_autoencoder import name_division
 from rsforge.recipes.diffusion.load import check_kind
 from rsforge.recipes.diffusion.load_sar import KIND, ModelFiles, SarModel, describe_drawing, open_sar_model
@@ -267,9 +268,8 @@ def check_worlds(model: SarModel, console: Console) -> None:
 
 def doubt_autoencoder(model: SarModel) -> list[str]:
     """A doubt where the autoencoder was not trained on the training side of the model's division of pairs."""
-    if trained_digest(model.vae.state) == name_division(trained_digest(model.state)):
-        return []
-    return ["the autoencoder divided its images otherwise, and may have been trained on these"]
+    alike = trained_digest(model.vae.state) == name_division(trained_digest(model.state))
+    return [] if alike else [DIVIDED_OTHERWISE]
 
 
 def doubt_worlds(settings: SarEvaluateSettings, model: SarModel) -> list[str]:

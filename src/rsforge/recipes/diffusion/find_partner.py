@@ -36,6 +36,8 @@ class Role(NamedTuple):
 AUTOENCODER = Role("vae", "autoencoder", "--vae", "rsforge vae train")
 AUTOENCODER_OF_TEXTS = AUTOENCODER._replace(option="")
 """That of a text-to-image model, which no command takes beside its checkpoint."""
+DIVIDED_OTHERWISE = "the autoencoder divided its images otherwise, and may have been trained on these"
+"""The doubt about images that judge a model, where its autoencoder was not trained on the model's training side."""
 TEXT_ENCODER = Role("clip", "text encoder", "--clip-checkpoint", "rsforge clip train")
 
 

@@ -28,6 +28,7 @@ from rsforge.recipes.datasets.image_folder import ImageSets
 from rsforge.recipes.datasets.measured_subset import trained_digest
 from rsforge.recipes.diffusion import encode_latents
 from rsforge.recipes.diffusion.encode_latents import Latents
+from rsforge.recipes.diffusion.find_partner import DIVIDED_OTHERWISE
 from rsforge.recipes.diffusion.load import REQUIRED
 from rsforge.recipes.diffusion.networks import build, describe_schedule
 from rsforge.recipes.diffusion.output_names import DIFFUSION
@@ -215,7 +216,7 @@ def choose_judging(data: DiffusionData) -> JudgedSide | None:
     if side is None:
         return None
     alike = trained_digest(data.vae.state) == images.identity["split"]
-    doubt = "" if alike else "the autoencoder divided its images otherwise, and may have been trained on these"
+    doubt = "" if alike else DIVIDED_OTHERWISE
     return replace(side.of(encode_latents.EncodedImages(side.samples, data.autoencoder)), doubt=doubt)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rsforge.engine import devices
 from rsforge.noise.process import q_sample, to_x_0
-from rsforge.recipes.console import Console, SilentConsole
+from rsforge.recipes.console import Console
 from rsforge.recipes.datasets.batches import index_ranges
 from rsforge.recipes.datasets.images_of_checkpoint import count_trained, open_subset
 from rsforge.recipes.datasets.measured_subset import MeasuredSubset, trained_digest
@@ -91,7 +91,7 @@ def evaluate(settings: UnconditionalEvaluateSettings, console: Console) -> dict[
     if own.output_dir is not None:
         output_dir.make(own.output_dir)
     made = make_samples(settings, pipeline, forms, walk, console)
-    distances = measure_samples(settings, pipeline, made, judges, measured.scenes)
+    distances = gather_distances(settings, pipeline, made, judges, measured.scenes)
     items = EncodedItems(measured.samples, pipeline)
     losses = DenoisingLosses.of_training(state, build_task(pipeline, forms, draws), own.seed)
     doubts = [
@@ -133,7 +133,6 @@ def doubt_autoencoder(settings: UnconditionalEvaluateSettings, model: OpenModel,
     count = count_trained(
         settings.data_dir,
         measured,
-        SilentConsole(),
         split_choice=settings.split,
         on_bad=settings.on_bad,
         state=model.vae.state,
@@ -202,7 +201,7 @@ def make_samples(
             yield name, pipeline.decode(some.to(pipeline.mean.device))
 
 
-def measure_samples(
+def gather_distances(
     settings: UnconditionalEvaluateSettings,
     pipeline: LatentPipeline,
     made: Iterable[tuple[str, Tensor]],
